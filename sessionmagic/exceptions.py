@@ -1,0 +1,91 @@
+"""Everything that sessionmagic raises on purpose, each with a one-line message that says what to do.
+
+SessionMagicError
+├── UsageError                  a magic was written wrongly: option, subcommand, value
+│   └── PromptError             the prompt is empty, or an expression in it cannot be evaluated
+├── SessionBusyError            another turn holds the session
+├── SessionNotFoundError        no session of that name or id
+├── SessionExistsError          a session of that name is there already
+├── StoreError                  the store cannot be read or written
+│   ├── SessionUnreadableError  the session's file is damaged; it was set aside
+│   └── SessionSchemaError      the session's file is of a newer sessionmagic; it was left alone
+├── UnknownAgentError           no agent of that name
+├── ModelReferenceError         a model reference that cannot be used
+└── TurnFailedError             the model did not finish its answer
+    ├── ModelRefusedError       unknown model, or a key that the provider refuses
+    └── TurnTimeoutError        the turn took longer than it was given
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class SessionMagicError(Exception):
+    """Base of every error raised on purpose. Shows in a cell as ``Name: message``, without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows instead of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class UsageError(SessionMagicError):
+    """A magic was written wrongly: an unknown option or subcommand, or a value that does not fit."""
+
+
+class PromptError(UsageError):
+    """The prompt is empty, or an expression in it cannot be evaluated."""
+
+
+class SessionBusyError(SessionMagicError):
+    """Another turn holds the session; the message names the session, the holder and since when."""
+
+
+class SessionNotFoundError(SessionMagicError):
+    """No session has that name or id."""
+
+
+class SessionExistsError(SessionMagicError):
+    """A session of that name is there already."""
+
+
+class StoreError(SessionMagicError):
+    """The store's directory or a file in it cannot be read or written."""
+
+
+class SessionUnreadableError(StoreError):
+    """The session's file is damaged; it was set aside, and nothing was overwritten."""
+
+
+class SessionSchemaError(StoreError):
+    """The session's file was written by a newer sessionmagic; it was left as it is."""
+
+
+class UnknownAgentError(SessionMagicError):
+    """No agent has that name."""
+
+
+class ModelReferenceError(SessionMagicError):
+    """A model reference that cannot be used: unknown provider, missing SDK, key, weights or path."""
+
+
+class TurnFailedError(SessionMagicError):
+    """The model did not finish its answer; what it said until then is kept."""
+
+
+class ModelRefusedError(TurnFailedError):
+    """The provider says that the model does not exist, or refuses the key."""
+
+
+class TurnTimeoutError(TurnFailedError):
+    """The turn took longer than ``--timeout`` allows."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the closest of the known words, or ``""`` when none is close."""
+    close = get_close_matches(word, list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,53 @@
+"""One daemon thread with an asyncio loop, started at first use, on which every turn of the process runs.
+
+A notebook's main thread already runs a loop, so a magic cannot run one there; and a turn must go on when the
+cell that started it has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from concurrent.futures import Future
+
+T = TypeVar("T")
+
+
+class LoopThread:
+    """A daemon thread that runs an asyncio loop for as long as the process lives."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name="sessionmagic", daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Start a coroutine on the loop, in a copy of the caller's context variables.
+
+        Raises `RuntimeError` on the loop's own thread, where waiting for the future would wait for ever.
+        """
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("called from within a turn; await the asynchronous method instead")
+        return asyncio.run_coroutine_threadsafe(work, self.loop)
+
+
+_shared: LoopThread | None = None
+_starting = threading.Lock()
+
+
+def loop_thread() -> LoopThread:
+    """Return the process's loop thread, starting it at the first call."""
+    global _shared  # noqa: PLW0603  one per process is the point
+    with _starting:
+        if _shared is None:
+            _shared = LoopThread()
+        return _shared

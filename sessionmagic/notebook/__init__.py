@@ -1,0 +1,1 @@
+"""The only importer of IPython and ipywidgets: magics, views, completion."""

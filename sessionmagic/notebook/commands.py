@@ -1,0 +1,253 @@
+"""``%agent SUBCOMMAND``: what is done to sessions and models outside a turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.exceptions import SessionNotFoundError, UsageError, did_you_mean
+from sessionmagic.loop import loop_thread
+from sessionmagic.notebook.arguments import LineParser
+from sessionmagic.notebook.listing import Listing, ago, money
+from sessionmagic.session import Usage
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from sessionmagic.notebook.magics import AgentMagics
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A subcommand: its options, and what it does with them."""
+
+    parser: LineParser
+    run: Callable[[AgentMagics, argparse.Namespace], Any]
+    help: str
+
+
+COMMANDS: dict[str, Command] = {}
+
+
+def run_command(magics: AgentMagics, line: str) -> Any:
+    """Do what ``%agent LINE`` asks and return its result; raises `UsageError` for what it does not know."""
+    name, _, rest = line.strip().partition(" ")
+    if not name:
+        return Listing(
+            [Help(name, command.help) for name, command in COMMANDS.items()],
+            {"%agent": lambda entry: entry.subcommand, "": lambda entry: entry.does},
+        )
+    if name not in COMMANDS:
+        raise UsageError(f"no subcommand {name!r}.{did_you_mean(name, COMMANDS) or ' %agent lists them all'}")
+    command = COMMANDS[name]
+    return command.run(magics, command.parser.parse_line(rest))
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """A subcommand in the listing of all."""
+
+    subcommand: str
+    does: str
+
+
+def _command(
+    text: str, *arguments: tuple[tuple[str, ...], dict[str, Any]]
+) -> Callable[[Callable[[AgentMagics, argparse.Namespace], Any]], Callable[..., Any]]:
+    def register(function: Callable[[AgentMagics, argparse.Namespace], Any]) -> Callable[..., Any]:
+        name = function.__name__
+        parser = LineParser(f"%agent {name}", description=text, add_help=False)
+        for names, options in arguments:
+            parser.add_argument(*names, **options)
+        COMMANDS[name] = Command(parser, function, text)
+        return function
+
+    return register
+
+
+def _argument(*names: str, **options: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
+    return names, options
+
+
+_SESSION = _argument("session", nargs="?", default="", help="name or id; the active session when left out")
+
+
+def _chosen(magics: AgentMagics, name: str) -> str:
+    chosen = name or magics.session or magics.active
+    if not chosen:
+        raise SessionNotFoundError("no session is active yet: name one, or run a cell with %%agent")
+    return chosen
+
+
+@_command("List all sessions, the latest first.")
+def sessions(magics: AgentMagics, _options: argparse.Namespace) -> Any:
+    found, problems = magics.manager.sessions()
+    return Listing(
+        found,
+        {
+            "": lambda item: "★" if item.starred else "",
+            "session": lambda item: item.name,
+            "title": lambda item: item.title,
+            "turns": lambda item: item.turns,
+            "model": lambda item: item.model,
+            "status": lambda item: item.status,
+            "tokens": lambda item: f"{item.input_tokens:,} → {item.output_tokens:,}",
+            "cost": lambda item: money(item.cost),
+            "changed": lambda item: ago(item.updated_at),
+        },
+        [f"⚠ {problem}" for problem in problems],
+    )
+
+
+@_command("Show a session's turns again, also one that is running.", _SESSION)
+def show(magics: AgentMagics, options: argparse.Namespace) -> None:
+    from sessionmagic.notebook.answer import answer_html
+    from sessionmagic.notebook.view import show_answer, show_prompt
+    from sessionmagic.transcript import transcript_of
+
+    session = magics.manager.session(_chosen(magics, options.session))
+    running = magics.manager.running_turn(session.id)
+    for turn in session.path():
+        live = running is not None and running.id == turn.id
+        transcript = running.transcript if live and running else transcript_of(session.name, turn)
+        show_prompt(turn.prompt)
+        show_answer(transcript, answer_html(transcript))
+
+
+@_command("Make a session the one that cells without --session go on with.", _argument("session"))
+def use(magics: AgentMagics, options: argparse.Namespace) -> None:
+    magics.active = magics.manager.session(options.session).name
+    print(f"{magics.active} is the active session")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """A model reference that can be used now."""
+
+    reference: str
+    note: str
+
+
+@_command("List the model references that can be used on this machine.")
+def models(magics: AgentMagics, _options: argparse.Namespace) -> Any:
+    notes = {"local": "demo model, runs in this kernel", "test": "answers without a model, for trying things out"}
+    entries = [
+        ModelEntry(reference, notes.get(reference, "any model of this provider" if reference.endswith(":") else ""))
+        for reference in magics.manager.models.known()
+    ]
+    return Listing(entries, {"model": lambda entry: entry.reference, "": lambda entry: entry.note})
+
+
+@_command(
+    "Show the session's model, or set it from the next turn on; default takes it back.",
+    _argument("reference", nargs="?", default=""),
+    _argument("-s", "--session", default=""),
+)
+def model(magics: AgentMagics, options: argparse.Namespace) -> None:
+    name = _chosen(magics, options.session)
+    if options.reference:
+        magics.manager.set_model(name, options.reference)
+    session = magics.manager.session(name)
+    agent = session.current_agent or next(iter(magics.manager.agents))
+    override = session.agent_model_overrides.get(agent)
+    print(f"{session.name}: {override or f'{magics.model} (the default)'}")
+
+
+@_command("Stop a session's running turn and keep what was said.", _SESSION)
+def stop(magics: AgentMagics, options: argparse.Namespace) -> None:
+    name = _chosen(magics, options.session)
+    stopped = magics.manager.stop(name)
+    print(f"stopping {name}" if stopped else f"no turn of this kernel runs on {name}")
+
+
+@_command(
+    "Give a session another name.",
+    _argument("names", nargs="+", metavar="[SESSION] NAME"),
+)
+def rename(magics: AgentMagics, options: argparse.Namespace) -> None:
+    if len(options.names) > 2:  # noqa: PLR2004
+        raise UsageError("rename takes one or two names; put a name with spaces in quotes")
+    *old, new = options.names
+    before = magics.manager.session(old[0] if old else _chosen(magics, "")).name
+    magics.manager.rename(before, new)
+    if magics.active == before:
+        magics.active = new
+    print(f"{before} is now {new}")
+
+
+@_command("Mark a session with a star.", _SESSION, _argument("--off", action="store_true", help="take the star away"))
+def star(magics: AgentMagics, options: argparse.Namespace) -> None:
+    session = magics.manager.star(_chosen(magics, options.session), starred=not options.off)
+    print(f"{session.name} {'has a star' if session.starred else 'has no star'}")
+
+
+@_command("Stop a session's turn and remove the session for good.", _argument("session"))
+def delete(magics: AgentMagics, options: argparse.Namespace) -> None:
+    session = magics.manager.session(options.session)
+    loop_thread().submit(magics.manager.delete(session.id)).result()
+    if magics.active == session.name:
+        magics.active = None
+    print(f"deleted {session.name} ({len(session.turns)} turns)")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUsage:
+    """What one model was used for in a session."""
+
+    model: str
+    turns: int
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+
+
+@_command("Show what a session has used, model by model.", _SESSION)
+def usage(magics: AgentMagics, options: argparse.Namespace) -> Any:
+    session = magics.manager.session(_chosen(magics, options.session))
+    by_model: dict[str, list[Usage]] = {}
+    for turn in session.turns:
+        by_model.setdefault(turn.answered_by or turn.model, []).append(turn.usage)
+    entries = [
+        ModelUsage(
+            name,
+            len(used),
+            sum(each.input_tokens for each in used),
+            sum(each.output_tokens for each in used),
+            None if any(each.cost is None for each in used) else sum(each.cost or 0 for each in used),
+        )
+        for name, used in by_model.items()
+    ]
+    return Listing(
+        entries,
+        {
+            "model": lambda entry: entry.model,
+            "turns": lambda entry: entry.turns,
+            "tokens": lambda entry: f"{entry.input_tokens:,} → {entry.output_tokens:,}",
+            "cost": lambda entry: money(entry.cost),
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A default of the magics."""
+
+    name: str
+    value: object
+    help: str
+
+
+@_command("Show the defaults and where sessions live; %config AgentMagics.NAME = VALUE sets one.")
+def config(magics: AgentMagics, _options: argparse.Namespace) -> Any:
+    values = {name: getattr(magics, name) for name in magics.trait_names(config=True)}
+    values["store"] = str(getattr(magics.manager.store, "home", ""))
+    entries = [Setting(name, value, magics.traits()[name].help) for name, value in sorted(values.items())]
+    return Listing(
+        entries,
+        {
+            "setting": lambda entry: entry.name,
+            "value": lambda entry: entry.value,
+            "": lambda entry: entry.help,
+        },
+    )

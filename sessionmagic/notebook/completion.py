@@ -1,0 +1,84 @@
+"""Tab in a line that starts with ``%%agent`` or ``%agent``: options, subcommands, sessions, model references."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.completer import SimpleCompletion, context_matcher
+
+from sessionmagic.exceptions import SessionMagicError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from IPython.core.completer import CompletionContext, SimpleMatcherResult
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from sessionmagic.notebook.magics import AgentMagics
+
+LINE = re.compile(r"\s*(%%?)agent\s+(?P<words>.*)$")
+
+
+def register_completion(shell: InteractiveShell, magics: AgentMagics) -> None:
+    """Add our matcher to the shell's completer; it answers alone in our lines and not at all in others."""
+    completer = getattr(shell, "Completer", None)
+    if completer is None:
+        return
+
+    @context_matcher(identifier="sessionmagic")  # type: ignore[untyped-decorator]
+    def match(context: CompletionContext) -> SimpleMatcherResult:
+        line = context.full_text.splitlines()[context.cursor_line] if context.full_text else ""
+        found = LINE.match(line[: context.cursor_position])
+        if not found or (found[1] == "%%" and context.cursor_line > 0):
+            return {"completions": [], "suppress": False}
+        words = found["words"].split(" ")
+        typed = words[-1]
+        offers = _offers(magics, found[1], words[:-1])
+        return {
+            "completions": [SimpleCompletion(offer) for offer in offers if offer.startswith(typed)],
+            "suppress": True,
+            "matched_fragment": typed,
+        }
+
+    completer.custom_matchers.append(match)
+
+
+def _offers(magics: AgentMagics, percent: str, before: list[str]) -> Iterable[str]:
+    before = [word for word in before if word]
+    last = before[-1] if before else ""
+    if last in {"-m", "--model"}:
+        return _models(magics)
+    if last in {"-s", "--session"}:
+        return _sessions(magics)
+    if last in {"-a", "--agent"}:
+        return list(magics.manager.agents)
+    if percent == "%%":
+        return _options(magics)
+    from sessionmagic.notebook.commands import COMMANDS
+
+    if not before:
+        return list(COMMANDS)
+    match before[0]:
+        case "model":
+            return _models(magics)
+        case "show" | "use" | "stop" | "rename" | "star" | "delete" | "usage":
+            return _sessions(magics)
+        case _:
+            return []
+
+
+def _options(magics: AgentMagics) -> list[str]:
+    return [option for option in magics.cell_parser._option_string_actions if option.startswith("--")]  # noqa: SLF001
+
+
+def _models(magics: AgentMagics) -> list[str]:
+    return ["default", *magics.manager.models.known()]
+
+
+def _sessions(magics: AgentMagics) -> list[str]:
+    try:
+        summaries: list[Any] = magics.manager.sessions()[0]
+    except SessionMagicError:
+        return []
+    return [f'"{summary.name}"' if " " in summary.name else summary.name for summary in summaries]

@@ -1,0 +1,22 @@
+"""Registering the magics with a shell, and ending turns with the kernel."""
+
+from __future__ import annotations
+
+import atexit
+from typing import TYPE_CHECKING
+
+from sessionmagic.notebook.completion import register_completion
+from sessionmagic.notebook.magics import AgentMagics
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register the magics, their completion, and the end of all turns at kernel shutdown; once per shell."""
+    if "AgentMagics" in shell.magics_manager.registry:
+        return
+    magics = AgentMagics(shell)
+    shell.register_magics(magics)
+    register_completion(shell, magics)
+    atexit.register(magics.close)

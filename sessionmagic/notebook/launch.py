@@ -1,0 +1,107 @@
+"""From a cell to its turn: start it on the loop thread, show it, wait for it, and stop it when interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+from sessionmagic.loop import loop_thread
+from sessionmagic.notebook.view import TICK_SECONDS, follow
+from sessionmagic.transcript import Transcript
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from sessionmagic.notebook.view import View
+    from sessionmagic.turn import Turn, TurnResult
+
+INTERRUPT_SECONDS = 0.8
+"""How long an interrupted cell waits for its turn to end before it gives the kernel back."""
+
+
+class Launch:
+    """A turn on its way, from before it exists. `stop` may be called at any time, from any thread."""
+
+    def __init__(self, hz: float, done: Callable[[TurnResult], object]) -> None:
+        self._hz = hz
+        self._done = done
+        self._turn: Turn | None = None
+        self._stopped = False
+        self._admission: asyncio.Task[Turn] | None = None
+        self._loop = loop_thread().loop
+        self._admitted = threading.Event()
+        self._over = threading.Event()
+        self._error: BaseException | None = None
+        self.result: TurnResult | None = None
+
+    def begin(self, start: Coroutine[Any, Any, Turn], view: View) -> None:
+        """Start the turn and show it in the view, in the context of the calling cell."""
+        loop_thread().submit(self._serve(start, view))
+
+    async def _serve(self, start: Coroutine[Any, Any, Turn], view: View) -> None:
+        try:
+            turn = await self._admit(start, view)
+            try:
+                await follow(turn, view, self._hz)
+            finally:  # whatever befell the view
+                self.result = await turn.result()
+                self._done(self.result)
+        except BaseException as error:  # noqa: BLE001  raised in the thread that waits
+            self._error = error
+        finally:
+            self._admitted.set()
+            self._over.set()
+
+    async def _admit(self, start: Coroutine[Any, Any, Turn], view: View) -> Turn:
+        self._admission = asyncio.ensure_future(start)
+        if self._stopped:
+            self._admission.cancel()
+        while not self._admission.done():
+            await asyncio.wait([self._admission], timeout=TICK_SECONDS)
+            view.update(Transcript())
+        try:
+            turn = self._admission.result()
+        except BaseException:
+            view.discard()
+            raise
+        self._turn = turn
+        self._admitted.set()
+        if self._stopped:
+            turn.cancel()
+        return turn
+
+    def stop(self) -> None:
+        """End the turn, or what would have become one."""
+        self._stopped = True
+        if self._turn is not None:
+            self._turn.cancel()
+        elif self._admission is not None:
+            self._loop.call_soon_threadsafe(self._admission.cancel)
+
+    def wait_until_admitted(self) -> None:
+        """Wait until the turn is on disk and streams; raise what kept it from that."""
+        self._wait(self._admitted)
+
+    def wait_until_over(self) -> TurnResult | None:
+        """Wait for the turn's end and its static answer; raise what kept it from starting. None: stopped before."""
+        self._wait(self._over)
+        return self.result
+
+    def _wait(self, event: threading.Event) -> None:
+        try:
+            event.wait()
+        except KeyboardInterrupt:
+            self.stop()
+            self._over.wait(INTERRUPT_SECONDS)
+            raise _short_interrupt() from None
+        if self._error is not None and not isinstance(self._error, asyncio.CancelledError):
+            raise self._error
+
+
+def _short_interrupt() -> KeyboardInterrupt:
+    """An interrupt that shows as one line. It still ends Run All, which a swallowed one would not."""
+    interrupt = KeyboardInterrupt("turn interrupted; what was said is kept")
+    interrupt._render_traceback_ = lambda: [f"KeyboardInterrupt: {interrupt}"]  # type: ignore[attr-defined]
+    return interrupt

@@ -1,0 +1,67 @@
+"""Lists that show as a table in a page and in a terminal, and turn into a DataFrame."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sessionmagic.notebook.rendering import escape, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+
+
+class Listing(list[T]):
+    """A list with a table for its repr.
+
+    Args:
+        items: what is listed.
+        columns: heading to a function from an item to what its cell shows.
+        notes: lines below the table.
+    """
+
+    def __init__(
+        self, items: Sequence[T], columns: dict[str, Callable[[T], object]], notes: Sequence[str] = ()
+    ) -> None:
+        super().__init__(items)
+        self._columns = columns
+        self._notes = list(notes)
+
+    def _cells(self) -> list[list[str]]:
+        return [[str(cell(item)) for cell in self._columns.values()] for item in self]
+
+    def __repr__(self) -> str:
+        rows = [[visible(cell) for cell in row] for row in (list(self._columns), *self._cells())]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(self._columns))]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+        return "\n".join(line.rstrip() for line in [*lines, *map(visible, self._notes)])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{escape(heading)}</th>" for heading in self._columns)
+        rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self._cells())
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self._notes)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}"
+
+    def to_frame(self) -> Any:
+        """Return the items as a pandas DataFrame, a column an attribute."""
+        from dataclasses import asdict
+
+        import pandas as pd
+
+        return pd.DataFrame([asdict(item) for item in self])  # type: ignore[call-overload]
+
+
+def ago(at: float) -> str:
+    """Say how long ago a moment was."""
+    seconds = max(0.0, time.time() - at)
+    for length, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit} ago"
+    return "just now"
+
+
+def money(cost: float | None) -> str:
+    """Write a price in US dollars."""
+    return "unpriced" if cost is None else f"${cost:.4f}"

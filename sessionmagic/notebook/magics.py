@@ -1,0 +1,212 @@
+"""``%%agent`` sends a cell to a session; ``%agent SUBCOMMAND`` looks after sessions and models."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from traitlets import Dict, Enum, Float, Unicode, observe
+
+from sessionmagic.exceptions import SessionExistsError, UsageError
+from sessionmagic.notebook.arguments import LineParser
+
+if TYPE_CHECKING:
+    import argparse
+
+    from sessionmagic.manager import SessionManager
+    from sessionmagic.notebook.view import View
+    from sessionmagic.turn import Turn, TurnResult
+
+MANUAL = """Send the cell to an agent session: the answer streams under the cell, and the session remembers it.
+
+    %%agent --model local --session churn
+    Name three features that often leak the label in a churn model.
+
+Write $`expression` in the prompt for a value of yours; every other character is sent as it is.
+A model stays with its session until another is given; --model default takes it back, --once asks it one time.
+_agent holds the last result: str(_agent) is the answer, and it has .usage .cost .model .turn .session .messages.
+
+%agent alone lists the subcommands for sessions and models; %config AgentMagics shows and sets the defaults.
+"""
+
+
+def cell_parser() -> LineParser:
+    """Return the parser of a ``%%agent`` line."""
+    parser = LineParser("%%agent", description=MANUAL, add_help=False)
+    add = parser.add_argument
+    add("-m", "--model", default="", metavar="REF", help="provider:model, local, local:path.gguf; default clears it")
+    add("--once", action="store_true", help="use --model for this turn only")
+    add("-s", "--session", default="", metavar="NAME", help="the session of that name, created when there is none")
+    add("-a", "--agent", default="", metavar="NAME", help="which agent answers")
+    add("--new", action="store_true", help="start a fresh session and make it the active one")
+    add("-b", "--background", action="store_true", help="return at once; the area keeps streaming")
+    add(
+        "--wait", nargs="?", type=float, const=-1.0, default=0.0, metavar="SECONDS",
+        help="wait for a busy session (at most SECONDS) instead of refusing",
+    )  # fmt: skip
+    add("-o", "--out", default="", metavar="VAR", help="put the result in the variable VAR")
+    add(
+        "--attach", action="append", default=[], metavar="EXPR",
+        help="a file (image, PDF, text) or a value (figure, image, DataFrame); may be repeated",
+    )  # fmt: skip
+    add("--timeout", type=float, metavar="SECONDS", help="fail the turn after SECONDS")
+    return parser
+
+
+@magics_class
+class AgentMagics(Magics):
+    """The magics and their defaults: ``%config AgentMagics`` lists them, ``%config AgentMagics.model = …`` sets one."""
+
+    model = Unicode("local", help="Model that answers when a session has none of its own.").tag(config=True)
+    session = Unicode("", help="Session of cells without --session; empty: the kernel's own.").tag(config=True)
+    store = Unicode("", help="Directory of the sessions; empty: SESSIONMAGIC_HOME or the user's data.").tag(config=True)
+    endpoints = Dict(
+        help="OpenAI-compatible servers: name to base URL. NAME:model asks one, with the key in NAME_API_KEY."
+    ).tag(config=True)
+    timeout = Float(0, min=0, help="Seconds after which a turn fails; 0: never.").tag(config=True)
+    refresh_hz = Float(10, min=0.5, max=30, help="How often a growing answer is shown, per second.").tag(config=True)
+    view = Enum(
+        ["auto", "widgets", "text", "static"],
+        "auto",
+        help="How a turn is shown. auto: widgets in a notebook, static when nobody watches, text in a terminal.",
+    ).tag(config=True)
+
+    def __init__(self, shell: Any) -> None:
+        super().__init__(shell)
+        self.active: str | None = None
+        self._manager: SessionManager | None = None
+        self.cell_parser = cell_parser()
+
+    @property
+    def manager(self) -> SessionManager:
+        """The manager that runs this kernel's turns, made at first use."""
+        if self._manager is None:
+            from sessionmagic.manager import SessionManager
+            from sessionmagic.models.catalog import Models
+            from sessionmagic.storage.store import TinyStore
+
+            store = TinyStore(Path(self.store).expanduser() if self.store else None)
+            self._manager = SessionManager(store, Models(self.model, self.endpoints, store.home))
+        return self._manager
+
+    @observe("model", "endpoints")
+    def _models_changed(self, _change: object) -> None:
+        if self._manager is not None:
+            self._manager.models.default = self.model
+            self._manager.models.endpoints = dict(self.endpoints)
+
+    @observe("store")
+    def _store_changed(self, _change: object) -> None:
+        self.close()
+        self._manager = None
+        self.active = None
+
+    def close(self) -> None:
+        """Stop every turn and wait until what it said is on disk. Called when the kernel ends."""
+        if self._manager is not None:
+            self._manager.shutdown()
+
+    @no_var_expand
+    @line_cell_magic
+    def agent(self, line: str, cell: str | None = None) -> Any:
+        if cell is None:
+            from sessionmagic.notebook.commands import run_command
+
+            return run_command(self, line)
+        self._run_cell(self.cell_parser.parse_line(line), cell.removesuffix("\n"))
+        return None
+
+    def _run_cell(self, options: argparse.Namespace, cell: str) -> None:
+        from sessionmagic.notebook.launch import Launch
+        from sessionmagic.notebook.prompts import attach, interpolate
+
+        if options.out and not options.out.isidentifier():
+            raise UsageError(f"--out {options.out!r} is no variable name")
+        request = {
+            "prompt": interpolate(cell, self.shell.user_ns),
+            "attachments": [attach(expression, self.shell.user_ns) for expression in options.attach],
+            "model": options.model,
+            "once": options.once,
+            "agent": options.agent,
+            "wait": None if options.wait < 0 else options.wait,
+            "timeout": options.timeout if options.timeout is not None else self.timeout or None,
+            "where": f"cell In [{self.shell.execution_count}]{self._of_notebook()}",
+            "cell_id": self._parent().get("metadata", {}).get("cellId"),
+        }
+        launch = Launch(self.refresh_hz, lambda result: self._keep(result, options.out))
+        view = self._open_view(options, launch)
+        launch.begin(self._start(options, request), view)
+        if options.background and not self._headless():
+            if options.wait == 0:
+                launch.wait_until_admitted()
+            return
+        result = launch.wait_until_over()
+        if result is not None and result.error is not None:
+            raise result.error
+
+    async def _start(self, options: argparse.Namespace, request: dict[str, Any]) -> Turn:
+        """Run the request on the session that the options mean, which is active from then on when it is new."""
+        named = options.session or ("" if options.new else self.session or self.active or "")
+        if named:
+            turn = await self.manager.run(session=named, new=options.new, **request)
+            if options.new:
+                self.active = turn.session_name
+            return turn
+        base, number = self._notebook() or "session", 1
+        while True:
+            name = base if number == 1 else f"{base}-{number}"
+            try:
+                turn = await self.manager.run(session=name, new=True, **request)
+            except SessionExistsError:
+                number += 1
+                continue
+            self.active = turn.session_name
+            return turn
+
+    def _keep(self, result: TurnResult, out: str) -> None:
+        self.shell.user_ns["_agent"] = result
+        if out:
+            self.shell.user_ns[out] = result
+
+    def _open_view(self, options: argparse.Namespace, launch: Any) -> View:
+        from sessionmagic.notebook.view import StaticView, TextView, WidgetView
+
+        kind = self.view
+        in_kernel = hasattr(self.shell, "kernel")
+        if kind == "auto":
+            kind = "text" if not in_kernel else "static" if self._headless() else "widgets"
+        view: View
+        match kind:
+            case "text":
+                view = TextView(replace=in_kernel)
+            case "static":
+                view = StaticView()
+            case _:
+                session = options.session or ("" if options.new else self.session or self.active or "")
+                view = WidgetView(session, options.model, launch.stop)
+        view.open()
+        return view
+
+    def _parent(self) -> dict[str, Any]:
+        """The execute request of the running cell, empty outside a kernel."""
+        kernel = getattr(self.shell, "kernel", None)
+        parent: dict[str, Any] = kernel.get_parent("shell") if kernel is not None else {}
+        return parent or {}
+
+    def _headless(self) -> bool:
+        """Whether nobody watches: such front ends answer no questions, and drop what comes after the cell's end."""
+        return hasattr(self.shell, "kernel") and not self._parent().get("content", {}).get("allow_stdin", False)
+
+    def _notebook(self) -> str:
+        """The running notebook's name without its ending, where the front end tells it."""
+        path = self.shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
+        return Path(str(path)).stem
+
+    def _of_notebook(self) -> str:
+        name = self._notebook()
+        return f" of {name}" if name else ""
+
+
+AgentMagics.agent.__doc__ = cell_parser().format_help()

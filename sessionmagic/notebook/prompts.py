@@ -1,0 +1,117 @@
+"""What the user's values become in a prompt: ``$`expr` `` in the text, ``--attach EXPR`` beside it."""
+
+from __future__ import annotations
+
+import io
+import mimetypes
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.attachment import Attachment
+from sessionmagic.exceptions import PromptError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EXPRESSION = re.compile(r"\$`([^`\n]+)`")
+VALUE_LIMIT = 20_000
+"""Characters of one value that are sent."""
+ITEMS_SHOWN = 100
+ROWS_SHOWN = 5
+FILE_LIMIT = 20_000_000
+
+
+def interpolate(prompt: str, namespace: Mapping[str, Any]) -> str:
+    """Replace each ``$`expr` `` by its value; every other character stays as it is. Raises `PromptError`."""
+    return EXPRESSION.sub(lambda found: describe(found[1], namespace), prompt)
+
+
+def describe(expression: str, namespace: Mapping[str, Any]) -> str:
+    """Return an expression's value as a model reads it: text as it is, frames as schema, shape and head."""
+    value = _evaluate(expression, namespace)
+    try:
+        text = value if isinstance(value, str) else _described(value)
+    except Exception as error:
+        raise PromptError(f"$`{expression}` has no readable value: {_words(error)}") from error
+    if len(text) <= VALUE_LIMIT:
+        return text
+    return f"{text[:VALUE_LIMIT]}\n[cut: {len(text) - VALUE_LIMIT:,} more characters of {expression}]"
+
+
+def _evaluate(expression: str, namespace: Mapping[str, Any]) -> Any:
+    try:
+        return eval(expression, dict(namespace))  # noqa: S307  the user's own code in the user's own kernel
+    except Exception as error:
+        raise PromptError(f"$`{expression}` cannot be evaluated: {_words(error)}") from error
+
+
+def _words(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _described(value: Any) -> str:
+    if hasattr(value, "dtypes") and hasattr(value, "columns") and hasattr(value, "head"):
+        return _frame(value)
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return _array(value)
+    from IPython.lib.pretty import pretty
+
+    return str(pretty(value, max_seq_length=ITEMS_SHOWN))
+
+
+def _frame(frame: Any) -> str:
+    rows, columns = frame.shape
+    schema = "\n".join(f"  {name}: {kind}" for name, kind in list(frame.dtypes.items())[:ITEMS_SHOWN])
+    cut = f"\n  [cut: {columns - ITEMS_SHOWN} more columns]" if columns > ITEMS_SHOWN else ""
+    head = frame.iloc[:ROWS_SHOWN, :ITEMS_SHOWN].to_string()
+    return f"DataFrame of {rows:,} rows and {columns:,} columns\n{schema}{cut}\nfirst {ROWS_SHOWN} rows:\n{head}"
+
+
+def _array(array: Any) -> str:
+    name = type(array).__name__
+    head = array[:ITEMS_SHOWN] if len(array.shape) else array
+    return f"{name} of shape {tuple(array.shape)} and type {array.dtype}\n{head}"
+
+
+def attach(expression: str, namespace: Mapping[str, Any]) -> Attachment:
+    """Return what ``--attach`` names: a file, or a figure, image, frame or other value. Raises `PromptError`."""
+    if "://" in expression:
+        raise PromptError(f"--attach takes files and values, no addresses: {expression}")
+    path = Path(expression).expanduser()
+    if path.suffix and path.is_file():
+        return _file(path)
+    if path.suffix and not expression.isidentifier() and ("/" in expression or mimetypes.guess_type(path)[0]):
+        raise PromptError(f"--attach: there is no file {expression}")
+    value = _evaluate(expression, namespace)
+    if callable(getattr(value, "savefig", None)):
+        return _png(expression, lambda buffer: value.savefig(buffer, format="png"))
+    if callable(getattr(value, "save", None)) and hasattr(value, "mode"):
+        return _png(expression, lambda buffer: value.save(buffer, format="PNG"))
+    return Attachment(name=expression, content=describe(expression, namespace))
+
+
+def _file(path: Path) -> Attachment:
+    size = path.stat().st_size
+    if size > FILE_LIMIT:
+        raise PromptError(f"--attach: {path} has {size:,} bytes; at most {FILE_LIMIT:,} are sent")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PromptError(f"--attach: cannot read {path}: {error.strerror}") from error
+    media_type = mimetypes.guess_type(path)[0] or "text/plain"
+    if media_type.startswith("image/") or media_type == "application/pdf":
+        return Attachment(name=path.name, content=content, media_type=media_type)
+    try:
+        return Attachment(name=path.name, content=content.decode())
+    except UnicodeDecodeError:
+        raise PromptError(f"--attach: {path} is neither text, nor an image, nor a PDF") from None
+
+
+def _png(name: str, save: Any) -> Attachment:
+    buffer = io.BytesIO()
+    try:
+        save(buffer)
+    except Exception as error:
+        raise PromptError(f"--attach: {name} cannot be drawn: {_words(error)}") from error
+    return Attachment(name=name, content=buffer.getvalue(), media_type="image/png")

@@ -1,0 +1,325 @@
+"""Model output on its way to the page: hostile until cleaned.
+
+Front ends run whatever a text/html output holds, fetch its images and typeset its math. So an answer is
+rendered here, with raw HTML switched off, and the result is cut down to a short list of tags.
+
+Math is left to the page's MathJax, which looks for delimiters in the text it is given. Every formula gets an
+element of its own, and in ordinary text each ``$`` and each backslash gets one too: MathJax never joins text
+across elements, so nothing but a formula checked here can be typeset.
+"""
+
+import functools
+import html
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import nh3
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_block import StateBlock
+    from markdown_it.rules_core import StateCore
+    from markdown_it.rules_inline import StateInline
+    from markdown_it.token import Token
+    from pygments.lexer import Lexer
+
+_LONGEST_TEXT = 1_000_000  # characters; more is shown as it is
+_LONGEST_CODE = 50_000  # characters; more is not coloured
+_LONGEST_MATH = 5_000  # characters; MathJax gives up at about the same length
+_DEEPEST = 60  # nested blocks; the parser drops what lies deeper
+_SECONDS = 2.0  # to parse a text
+_SECONDS_FOR_COLOURS = 1.0  # in one fence
+
+_TAGS = "a blockquote br code em h1 h2 h3 h4 h5 h6 hr li ol p pre s span strong table tbody td th thead tr ul"
+_ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "span": {"style"}, "td": {"style"}, "th": {"style"}}
+_LINK = re.compile(r"(?:https?://|mailto:)\S", re.IGNORECASE)
+
+_INVISIBLE = re.compile("\r\n|[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+# The bodies stop at the next delimiter (those in dollars at code, too) and never give back, so that a failed
+# search costs no more than what lies up to there.
+_INLINE_MATH = re.compile(
+    rf"""\$\$ (?:[^\\$`]|\\.|\$(?!\$)){{1,{_LONGEST_MATH}}}+ \$\$
+    |    (?<!\$) \$(?![\s$]) (?:[^\\$`]|\\.){{1,{_LONGEST_MATH}}}+ (?<!\s)\$(?!\d)
+    |    \\\( (?:[^\\]|\\[^()]){{1,{_LONGEST_MATH}}}+ \\\)
+    |    \\\[ (?:[^\\]|\\[^\[\]]){{1,{_LONGEST_MATH}}}+ \\\]""",
+    re.DOTALL | re.VERBOSE,
+)
+_DISPLAY_MATH = re.compile(
+    r"\$\$|\\\[|\\begin\{(?:(?:align|alignat|eqnarray|equation|flalign|gather|multline)\*?"
+    r"|aligned|alignedat|array|cases|gathered|[bBpvV]?matrix|smallmatrix|split)\}"
+)
+# Commands that make links, ids, styles or tooltips, load extensions, or change what later formulas mean.
+_REFUSED_MATH = re.compile(
+    r"\\(?:(?:href|url|ref|eqref|style|class|cssId|require|unicode|includegraphics|data|mmlToken|bbox|texttip|mathtip"
+    r"|toggle|csname|[egx]?def|let|global|(?:re)?new[a-z]+|providecommand)(?![A-Za-z])|html|Declare)"
+)
+_LABEL = re.compile(r"\\label\s*\{[^{}]*\}")  # MathJax refuses a label it has seen, as in the frame before
+
+# JupyterLab's name of a colour; one that reads on white (4.4:1) and on #111 (4.2:1); whose colour it is.
+_COLOURS = {
+    "builtin": ("#438722", "Name.Builtin Name.Exception"),
+    "comment": ("#418181", "Comment Generic.Prompt"),
+    "def": ("#1f77db", "Name.Class Name.Function Generic.Heading"),
+    "keyword": ("#288938", "Keyword Name.Tag Operator.Word Generic.Inserted"),
+    "meta": ("#a648e5", "Name.Decorator Generic.Subheading"),
+    "number": ("#18876b", "Literal.Number"),
+    "property": ("#197fb1", "Name.Attribute Name.Variable"),
+    "string": ("#d14747", "Literal.String Generic.Deleted"),
+}
+# The colour twice: JupyterLab's sanitizer, at work in untrusted notebooks, drops the one with var().
+_STYLES = {
+    kind: f"color:{colour};color:var(--jp-mirror-editor-{name}-color,{colour})"
+    for name, (colour, kinds) in _COLOURS.items()
+    for kind in kinds.split()
+}
+_ALLOWED_STYLES = {*_STYLES.values(), "text-align:left", "text-align:center", "text-align:right"}
+
+
+def visible(text: str) -> str:
+    """Return `text` with a visible stand-in for each control and bidi character; CRLF becomes a newline."""
+    return _INVISIBLE.sub(_stand_in, text)
+
+
+def escape(text: str) -> str:
+    """Return `text` as HTML, quotes included: for names, titles, error texts.
+
+    MathJax would still typeset a formula in it: show it inside ``<code>`` or ``<pre>``, or with the classes
+    ``mathjax_ignore tex2jax_ignore``.
+    """
+    return html.escape(visible(text))
+
+
+def render_markdown(text: str) -> str:
+    """Return hostile Markdown as a safe HTML fragment; what cannot be rendered comes as escaped ``<pre>``.
+
+    CommonMark with tables, strikethrough, coloured fences and math. Links go to http, https and mailto only,
+    and nothing in the fragment loads anything: an image becomes a link to it.
+    """
+    if len(text) <= _LONGEST_TEXT:
+        try:
+            markdown, env = _markdown(), _env()
+            tokens = markdown.parse(visible(text), env)
+            if all(token.level < _DEEPEST - 1 for token in tokens):
+                return _cleaner().clean(markdown.renderer.render(tokens, markdown.options, env))
+        except Exception:  # noqa: BLE001, S110  an answer is always shown, whatever it does to a parser
+            pass
+    return f"<pre>{escape(text)}</pre>\n"
+
+
+def settled_length(text: str) -> int:
+    """Return how many leading characters of a growing answer later text can no longer change.
+
+    They are whole top-level blocks: all before the last one. Rendering them and the rest apart looks like
+    rendering the whole, but for reference definitions, which do not reach across.
+    """
+    # The last line may still turn into anything (`#` is a heading, `#x` goes on with the paragraph above).
+    whole_lines = text[: text.rfind("\n") + 1]
+    if not whole_lines or len(text) > _LONGEST_TEXT:
+        return 0
+    tokens: list[Token] = []
+    try:
+        markdown = _markdown()
+        markdown.block.parse(visible(whole_lines), markdown, _env(), tokens)
+    except Exception:  # noqa: BLE001  then nothing is settled
+        return 0
+    starts = [token.map[0] for token in tokens if token.level == 0 and token.nesting >= 0 and token.map]
+    lines_before = starts[-1] if len(starts) > 1 else 0
+    return sum(len(line) + 1 for line in whole_lines.split("\n")[:lines_before])
+
+
+def _stand_in(match: re.Match[str]) -> str:
+    match match[0]:
+        case "\r\n":
+            return "\n"
+        case "\x7f":
+            return "\u2421"
+        case char if char < " ":
+            return chr(0x2400 + ord(char))
+        case char if "\ud800" <= char <= "\udfff":
+            return "\ufffd"
+        case char:
+            return f"\u27e8U+{ord(char):04X}\u27e9"
+
+
+def _env() -> dict[str, float]:
+    return {"deadline": time.monotonic() + _SECONDS}
+
+
+@functools.cache
+def _markdown() -> "MarkdownIt":
+    from markdown_it import MarkdownIt
+
+    markdown = MarkdownIt("commonmark", {"html": False, "maxNesting": _DEEPEST})
+    markdown.enable(["table", "strikethrough"])
+    markdown.validateLink = lambda url: _LINK.match(url) is not None  # type: ignore[method-assign]
+    ends = ["paragraph", "reference", "blockquote", "list"]
+    markdown.block.ruler.before("table", "display_math", _parse_display_math, {"alt": ends})
+    markdown.block.ruler.before("table", "deadline", _stop_at_deadline, {"alt": ends})
+    markdown.inline.ruler.before("text", "deadline", _stop_at_deadline)
+    markdown.inline.ruler.before("escape", "math", _parse_inline_math)
+    markdown.core.ruler.push("plain_links", _plain_links)
+    for name, show in {
+        # Escaped once more: entities have become characters since.
+        "text": lambda token: re.sub(r"[$\\]", r"<span>\g<0></span>", escape(token.content)),
+        "math": lambda token: _show_math(token, "<span>{}</span>", "<code>{}</code>"),
+        "display_math": lambda token: _show_math(token, "<p>{}</p>\n", "<pre><code>{}</code></pre>\n"),
+        "fence": lambda token: f"<pre><code>{_coloured(token.content, token.info)}</code></pre>\n",
+    }.items():
+        markdown.add_render_rule(name, _render_rule(show))
+    return markdown
+
+
+def _render_rule(show: "Callable[[Token], str]") -> Callable[..., str]:
+    return lambda _self, tokens, index, *_: show(tokens[index])
+
+
+@functools.cache
+def _cleaner() -> "nh3.Cleaner":
+    import nh3
+
+    def keep(_tag: str, name: str, value: str) -> str | None:
+        return value if name != "style" or value in _ALLOWED_STYLES else None
+
+    return nh3.Cleaner(
+        tags=set(_TAGS.split()),
+        attributes=_ATTRIBUTES,
+        attribute_filter=keep,
+        url_schemes={"http", "https", "mailto"},
+        url_relative="deny",
+        link_rel="noopener noreferrer nofollow",
+        set_tag_attribute_values={"a": {"target": "_blank"}},
+    )
+
+
+def _stop_at_deadline(state: "StateBlock | StateInline", *_: object) -> bool:
+    if time.monotonic() > state.env["deadline"]:
+        raise TimeoutError
+    return False
+
+
+def _parse_inline_math(state: "StateInline", silent: bool) -> bool:  # noqa: FBT001  markdown-it's signature
+    match = _INLINE_MATH.match(state.src, state.pos, state.posMax) if state.src[state.pos] in "$\\" else None
+    if match is None:
+        return False
+    if not silent:
+        state.push("math", "", 0).content = match[0]
+    state.pos = match.end()
+    return True
+
+
+def _parse_display_math(state: "StateBlock", start: int, end: int, silent: bool) -> bool:  # noqa: FBT001
+    """Take the lines from a delimiter to its partner; to a blank line or fence, and they are a paragraph.
+
+    The first line alone decides that they belong together, so text to come never changes the blocks before.
+    """
+    first, last = state.bMarks[start] + state.tShift[start], state.eMarks[start]
+    opening = _DISPLAY_MATH.match(state.src, first, last)
+    if opening is None or state.is_code_block(start):
+        return False
+    closing = {"$$": "$$", "\\[": "\\]"}.get(opening[0], opening[0].replace("begin", "end"))
+    before, closed, after = state.src[opening.end() : last].strip().partition(closing)
+    if closed and (after or not before):
+        return False
+    if silent:
+        return True
+    line = start + 1
+    while not closed and line < end and not state.isEmpty(line) and state.sCount[line] >= state.blkIndent:
+        words = state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]].rstrip()
+        if words.startswith(("```", "~~~")):
+            break
+        closed = closing if words.endswith(closing) else ""
+        line += 1
+    state.line = line
+    if not closed:
+        state.push("paragraph_open", "p", 1).map = [start, line]
+    token = state.push("display_math" if closed else "inline", "", 0)
+    token.content = state.getLines(start, line, state.blkIndent, keepLastLF=False).strip()
+    token.map, token.children = [start, line], []
+    if not closed:
+        state.push("paragraph_close", "p", -1)
+    return True
+
+
+def _show_math(token: "Token", formula: str, code: str) -> str:
+    tex = _LABEL.sub("", token.content)
+    refused = len(tex) > _LONGEST_MATH or _REFUSED_MATH.search(tex)
+    return code.format(escape(token.content)) if refused else formula.format(escape(tex))
+
+
+def _plain_links(state: "StateCore") -> None:
+    """Let each link say where it goes, and turn images into links."""
+    for token in state.tokens:
+        if token.children:
+            token.children = list(_without_images(token.children))
+
+
+def _without_images(tokens: "list[Token]") -> "Iterator[Token]":
+    from markdown_it.token import Token
+
+    links = 0
+    for token in tokens:
+        if token.type in {"link_open", "link_close"}:
+            links += token.nesting
+        if token.type == "link_open":
+            token.attrs = {"href": token.attrs["href"], "title": token.attrs["href"]}
+        if token.type != "image":
+            yield token
+            continue
+        label = Token("text", "", 0, content=f"image: {_words(token)}".rstrip())
+        if links:
+            yield label
+        else:
+            yield Token("link_open", "a", 1, attrs={"href": token.attrs["src"], "title": token.attrs["src"]})
+            yield label
+            yield Token("link_close", "a", -1)
+
+
+def _words(token: "Token") -> str:
+    if token.children:
+        return "".join(_words(child) for child in token.children)
+    return " " if token.type.endswith("break") else token.content
+
+
+def _coloured(code: str, info: str) -> str:
+    """Return escaped code, its tokens coloured if the first word of `info` names a language."""
+    from pygments.lexers import find_lexer_class
+
+    name = _languages().get(info.strip().split(" ")[0].lower())
+    lexer = find_lexer_class(name) if name and len(code) <= _LONGEST_CODE else None
+    if lexer is None:
+        return escape(code)
+    runs: list[tuple[str | None, list[str]]] = []
+    try:
+        for style, value in _styled(code, lexer(stripnl=False, ensurenl=False)):
+            if runs and runs[-1][0] == style:
+                runs[-1][1].append(value)
+            else:
+                runs.append((style, [value]))
+    except Exception:  # noqa: BLE001  a lexer that fails or dawdles costs the colours, not the code
+        return escape(code)
+    shown = [(style, escape("".join(values))) for style, values in runs]
+    return "".join(f'<span style="{style}">{run}</span>' if style else run for style, run in shown)
+
+
+def _styled(code: str, lexer: "Lexer") -> Iterator[tuple[str | None, str]]:
+    deadline = time.monotonic() + _SECONDS_FOR_COLOURS
+    for kind, value in lexer.get_tokens(code):
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        yield (None if value.isspace() else _style(kind)), value
+
+
+@functools.cache
+def _style(kind: tuple[str, ...]) -> str | None:
+    names = (".".join(kind[:end]) for end in range(len(kind), 0, -1))
+    return next((_STYLES[name] for name in names if name in _STYLES), None)
+
+
+@functools.cache
+def _languages() -> dict[str, str]:
+    from pygments.lexers import get_all_lexers
+
+    # Without plugins: looking for those reads the metadata of every installed package.
+    return {alias.lower(): name for name, aliases, *_ in get_all_lexers(plugins=False) for alias in aliases}

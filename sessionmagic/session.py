@@ -1,0 +1,203 @@
+"""Sessions and their turns as plain, immutable state.
+
+A session's turns form a tree: each turn names its parent, and the session's head is the tip of the path that
+the next turn continues. Every change is a function from one `Session` to the next, so that the store can apply
+it to what is on disk at that moment and a change never writes back a stale record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.events import TurnStatus  # noqa: TC001  read at run time to validate what is on disk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SCHEMA = 1
+"""Version of the stored form; a file of a higher one is refused untouched."""
+
+TITLE_LENGTH = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens of one or more model requests, and their price."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+    """US dollars; None when unpriced."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnRecord:
+    """One turn as it is remembered: prompt, messages, and how it ended."""
+
+    id: str
+    parent: str | None
+    agent: str
+    model: str
+    """The reference that was asked, as typed."""
+    prompt: str
+    started_at: float
+    answered_by: str | None = None
+    """The model that really answered, as it calls itself; None until it has."""
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    """pydantic-ai messages in their JSON form, the prompt first."""
+    status: TurnStatus = "running"
+    error_code: str | None = None
+    error: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    finished_at: float | None = None
+    cell_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A conversation that persists."""
+
+    id: str
+    name: str
+    created_at: float
+    updated_at: float
+    title: str = ""
+    starred: bool = False
+    working_dir: str = ""
+    current_agent: str = ""
+    agents_source: str = ""
+    agent_model_overrides: dict[str, str] = field(default_factory=dict)
+    """Agent name to model reference, as typed."""
+    custom_models_used: list[str] = field(default_factory=list)
+    """References with a provider that were ever chosen here, each once, in order."""
+    permissions: dict[str, list[str]] = field(default_factory=dict)
+    safety: str = "balanced"
+    head: str | None = None
+    """Id of the turn that the next one continues; None for an empty session."""
+    schema: int = SCHEMA
+    turns: tuple[TurnRecord, ...] = ()
+
+    def turn(self, turn_id: str) -> TurnRecord:
+        """Return the turn of that id; raises `KeyError` when there is none."""
+        for turn in self.turns:
+            if turn.id == turn_id:
+                return turn
+        raise KeyError(turn_id)
+
+    def path(self, tip: str | None = None) -> list[TurnRecord]:
+        """Return the turns from the root to `tip` (the head when left out): the history of the next turn."""
+        by_id = {turn.id: turn for turn in self.turns}
+        path: list[TurnRecord] = []
+        at = tip or self.head
+        while at is not None and len(path) < len(by_id):
+            path.append(by_id[at])
+            at = by_id[at].parent
+        return path[::-1]
+
+
+def with_override(session: Session, agent: str, reference: str | None) -> Session:
+    """Set the agent's model override, or clear it with None."""
+    overrides = {name: ref for name, ref in session.agent_model_overrides.items() if name != agent}
+    used = session.custom_models_used
+    if reference is not None:
+        overrides[agent] = reference
+        if _names_a_provider(reference) and reference not in used:
+            used = [*used, reference]
+    return replace(session, agent_model_overrides=overrides, custom_models_used=used)
+
+
+def with_turn(session: Session, turn: TurnRecord) -> Session:
+    """Append a new turn and move the head to it. The first prompt gives an untitled session its title."""
+    return replace(
+        session,
+        turns=(*session.turns, turn),
+        head=turn.id,
+        current_agent=turn.agent,
+        title=session.title or title_of(turn.prompt),
+        updated_at=turn.started_at,
+    )
+
+
+def with_changed_turn(session: Session, turn_id: str, change: Callable[[TurnRecord], TurnRecord]) -> Session:
+    """Replace one turn by `change(turn)`."""
+    turns = tuple(change(turn) if turn.id == turn_id else turn for turn in session.turns)
+    return replace(session, turns=turns)
+
+
+def with_finished_turn(
+    session: Session, turn_id: str, change: Callable[[TurnRecord], TurnRecord], *, keep_on_path: bool, at: float
+) -> Session:
+    """End a turn. One that is not kept on the path leaves its record, and the head goes back to its parent."""
+    session = with_changed_turn(session, turn_id, lambda turn: replace(change(turn), finished_at=at))
+    head = session.head
+    if not keep_on_path and head == turn_id:
+        head = session.turn(turn_id).parent
+    return replace(session, head=head, updated_at=at)
+
+
+def with_dead_turns_interrupted(session: Session) -> Session:
+    """Mark every turn that is still `running` as interrupted: whoever holds the claim knows that none is."""
+    turns = tuple(
+        replace(turn, status="interrupted", error_code="crashed", error="it was cut off")
+        if turn.status == "running"
+        else turn
+        for turn in session.turns
+    )
+    return replace(session, turns=turns)
+
+
+def title_of(prompt: str) -> str:
+    """Return the first line of a prompt that says something, cut to a title's length."""
+    line = next((line.strip() for line in prompt.splitlines() if line.strip()), "")
+    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
+
+
+def _names_a_provider(reference: str) -> bool:
+    return ":" in reference or "/" in reference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSummary:
+    """What a listing shows of a session, without its messages."""
+
+    id: str
+    name: str
+    title: str
+    turns: int
+    agent: str
+    model: str
+    overridden: bool
+    """Whether the model was chosen for this session and is not the agent's default."""
+    status: str
+    started_at: float
+    updated_at: float
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+    starred: bool
+
+
+def summarize(session: Session) -> SessionSummary:
+    """Fold a session into its summary. `cost` is None when a turn that used tokens is unpriced."""
+    path = session.path()
+    last = path[-1] if path else None
+    used = [turn.usage for turn in session.turns if turn.usage.input_tokens or turn.usage.output_tokens]
+    priced = [usage.cost for usage in used if usage.cost is not None]
+    agent = session.current_agent
+    return SessionSummary(
+        id=session.id,
+        name=session.name,
+        title=session.title,
+        turns=len(path),
+        agent=agent,
+        model=session.agent_model_overrides.get(agent) or (last.model if last else ""),
+        overridden=agent in session.agent_model_overrides,
+        status=last.status if last else "empty",
+        started_at=session.created_at,
+        updated_at=session.updated_at,
+        input_tokens=sum(usage.input_tokens for usage in used),
+        output_tokens=sum(usage.output_tokens for usage in used),
+        cost=sum(priced) if used and len(priced) == len(used) else None,
+        starred=session.starred,
+    )

@@ -1,0 +1,1 @@
+"""Sessions on disk, and who may run a turn on them."""

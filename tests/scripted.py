@@ -1,0 +1,73 @@
+"""Models that say what a test tells them to."""
+
+import asyncio
+
+from pydantic_ai.models.function import DeltaThinkingPart, FunctionModel
+
+
+def says(*chunks, delay=0.0):
+    """A model that answers with these chunks, `delay` seconds before each."""
+
+    async def stream(messages, info):
+        for chunk in chunks:
+            await asyncio.sleep(delay)
+            yield chunk
+
+    return FunctionModel(stream_function=stream)
+
+
+def thinks(reasoning, answer):
+    """A model that reasons, and then answers."""
+
+    async def stream(messages, info):
+        yield {0: DeltaThinkingPart(content=reasoning)}
+        yield answer
+
+    return FunctionModel(stream_function=stream)
+
+
+def hangs(*chunks):
+    """A model that says these chunks and then nothing more, for ever."""
+
+    async def stream(messages, info):
+        for chunk in chunks:
+            yield chunk
+        await asyncio.Event().wait()
+        yield ""
+
+    return FunctionModel(stream_function=stream)
+
+
+def fails(error, *chunks):
+    """A model that says these chunks and then raises."""
+
+    async def stream(messages, info):
+        for chunk in chunks:
+            yield chunk
+        raise error
+        yield ""
+
+    return FunctionModel(stream_function=stream)
+
+
+def recalls():
+    """A model that answers with the prompts and answers that it was sent, one a line."""
+
+    async def stream(messages, info):
+        parts = [part for message in messages for part in message.parts]
+        yield "\n".join(f"{part.part_kind}: {part.content}" for part in parts)
+
+    return FunctionModel(stream_function=stream)
+
+
+class Gate:
+    """A model that says a word and waits until `open` is set before it says another."""
+
+    def __init__(self):
+        self.open = asyncio.Event()
+        self.model = FunctionModel(stream_function=self._stream)
+
+    async def _stream(self, messages, info):
+        yield "before "
+        await self.open.wait()
+        yield "after"
