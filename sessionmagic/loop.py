@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
 
 T = TypeVar("T")
@@ -51,3 +51,21 @@ def loop_thread() -> LoopThread:
         if _shared is None:
             _shared = LoopThread()
         return _shared
+
+
+async def in_thread(call: Callable[..., T], *args: Any) -> T:
+    """Call in a worker thread, to its end even when the awaiting task is cancelled meanwhile."""
+    try:
+        work = asyncio.get_running_loop().run_in_executor(None, call, *args)
+    except RuntimeError:  # the interpreter is shutting down and starts no more threads
+        return call(*args)
+    cancelled: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.wait([work])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        work.exception()  # it was seen; the cancellation says more
+        raise cancelled
+    return work.result()

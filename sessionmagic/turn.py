@@ -132,7 +132,7 @@ class EventLog:
             fresh, missed = self._since(after, wake)
             if missed:
                 text = f"{missed} events were not kept; the turn's transcript has all that they said"
-                yield Warned(seq=fresh[0].seq - 1, at=time.time(), text=text, **self._head)
+                yield Warned(seq=fresh[0].seq - 1, at=time.time(), text=text, **self._head)  # type: ignore[arg-type]
             for event in fresh:
                 yield event
                 after = event.seq
@@ -145,6 +145,8 @@ class EventLog:
 class Turn:
     """A handle on a running turn. Dropping it, or any observer of it, neither stops nor delays the turn."""
 
+    _task: asyncio.Task[TurnResult]  # there before the manager hands the turn out
+
     def __init__(self, log: EventLog, session_id: str, session_name: str, turn_id: str) -> None:
         self.session_id = session_id
         self.session_name = session_name
@@ -153,7 +155,6 @@ class Turn:
         self._cancelled = threading.Event()
         self._stop: Callable[[], object] | None = None
         self._finished = threading.Event()
-        self._task: asyncio.Task[TurnResult] | None = None
 
     @property
     def transcript(self) -> Transcript:
@@ -181,12 +182,10 @@ class Turn:
 
     async def result(self) -> TurnResult:
         """Wait for the turn's end. Never raises for a failed turn: see `TurnResult.error`."""
-        assert self._task is not None
         return await asyncio.shield(self._task)
 
     async def ended(self, seconds: float) -> bool:
         """Wait for the turn's end, at most that long; whether it has ended."""
-        assert self._task is not None
         await asyncio.wait([self._task], timeout=seconds)
         return self.finished
 

@@ -1,6 +1,7 @@
 """Models that say what a test tells them to."""
 
 import asyncio
+from pathlib import Path
 
 from pydantic_ai.models.function import DeltaThinkingPart, FunctionModel
 
@@ -71,3 +72,21 @@ class Gate:
         yield "before "
         await self.open.wait()
         yield "after"
+
+
+def tails(path, end="\x04"):
+    """A model that says what is written to a file while it is written, until the file ends in `end`."""
+
+    async def stream(messages, info):
+        said = 0
+        while True:
+            text = Path(path).read_text() if Path(path).exists() else ""
+            fresh = text.removesuffix(end)[said:]
+            if fresh:
+                said += len(fresh)
+                yield fresh
+            if text.endswith(end):
+                return
+            await asyncio.sleep(0.02)
+
+    return FunctionModel(stream_function=stream)

@@ -21,6 +21,8 @@ from pydantic_ai.exceptions import (
 from sessionmagic.exceptions import ModelRefusedError, TurnFailedError
 
 REASON_LENGTH = 240
+KEY_LENGTH = 8
+"""What is shorter is no key, and would be found in innocent words."""
 
 
 def failure(reference: str, error: Exception) -> tuple[str, TurnFailedError]:
@@ -66,6 +68,6 @@ def _body_message(body: object) -> str | None:
 
 def _without_keys(text: str) -> str:
     for name, value in os.environ.items():
-        if name.endswith(("_KEY", "_TOKEN", "_SECRET")) and len(value) >= 8:
+        if name.endswith(("_KEY", "_TOKEN", "_SECRET")) and len(value) >= KEY_LENGTH:
             text = text.replace(value, "•••")
     return text

@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
     from pydantic_ai.agent import AgentRunEvents
 
-    from sessionmagic.attachment import Attachment
     from sessionmagic.agents.definition import AgentDefinition
+    from sessionmagic.attachment import Attachment
     from sessionmagic.models.catalog import ResolvedModel
     from sessionmagic.turn import EventLog
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.exceptions import ModelReferenceError, did_you_mean
 from sessionmagic.models.references import (
     PROVIDERS,
     ModelRef,
@@ -30,7 +30,7 @@ class ResolvedModel:
 
     reference: str
     model: Model
-    warning: str | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 _registered: dict[str, Model] = {}
@@ -133,16 +133,13 @@ def _openai_chat(model: str, base_url: str, key: str | None) -> Model:
     return OpenAIChatModel(model, provider=OpenAIProvider(base_url=base_url, api_key=key or "not-needed"))
 
 
-def _unlisted(reference: ModelRef) -> str | None:
-    """A warning for a name that no list knows. Lists age, so it is never more than a warning."""
+def _unlisted(reference: ModelRef) -> list[str]:
+    """Return a warning for a name that no list knows. Lists age, so it is never more than a warning."""
     from pydantic_ai.models import known_model_names
 
     listed = [name.partition(":") for name in known_model_names()]
     names = [model for provider, _, model in listed if provider == reference.provider]
     if not names or reference.model in names or "OPENAI_BASE_URL" in os.environ:
-        return None
-    from sessionmagic.exceptions import did_you_mean
-
-    return (
-        f"no list knows the model {reference.text}; asking for it all the same.{did_you_mean(reference.model, names)}"
-    )
+        return []
+    hint = did_you_mean(reference.model, names)
+    return [f"no list knows the model {reference.text}; asking for it all the same.{hint}"]

@@ -36,7 +36,7 @@ def shared_engine(path: Path, threads: int, context_length: int) -> Engine:
 
 @atexit.register
 def _close_engines() -> None:
-    # llama.cpp goes on with its batch after the callback said stop. If the process ended meanwhile, it would crash.
+    # llama.cpp goes on with its batch after the callback said stop; a process that ends meanwhile crashes.
     for (pid, *_), engine in _engines.items():
         if pid == os.getpid():
             engine.close()

@@ -106,7 +106,7 @@ class LocalModel(Model):
         messages: list[ModelMessage],
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
-        run_context: RunContext[Any] | None = None,
+        run_context: RunContext[Any] | None = None,  # noqa: ARG002  (part of the interface)
     ) -> AsyncGenerator[StreamedResponse]:
         """Stream the answer token by token; leaving the context, closing or cancelling stops the model."""
         settings, parameters = self.prepare_request(model_settings, model_request_parameters)
@@ -129,16 +129,16 @@ class LocalStreamedResponse(StreamedResponse):
     _timestamp: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     async def _get_event_iterator(self) -> AsyncIterator[ModelResponseStreamEvent]:
-        chunk = self._first
+        manager, chunk = self._parts_manager, self._first
         while chunk is not None:
             self._count(chunk)
             for choice in chunk.get("choices") or ():
                 delta = choice.get("delta") or {}
                 if thought := delta.get("reasoning_content"):
-                    for event in self._parts_manager.handle_thinking_delta(vendor_part_id="r", content=thought):
+                    for event in manager.handle_thinking_delta(vendor_part_id="thought", content=thought):
                         yield event
                 if text := delta.get("content"):
-                    for event in self._parts_manager.handle_text_delta(vendor_part_id="t", content=text):
+                    for event in manager.handle_text_delta(vendor_part_id="text", content=text):
                         yield event
                 if reason := choice.get("finish_reason"):
                     self.finish_reason = "length" if reason == "length" else "stop"

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+SHOWN_LIMIT = 60
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """What a provider's models need on this machine."""
@@ -82,7 +85,7 @@ def parse_reference(text: str, providers: Iterable[str]) -> ModelRef:
 
 
 def _shown(text: str) -> str:
-    return repr(text if len(text) <= 80 else text[:79] + "…")
+    return repr(text if len(text) <= SHOWN_LIMIT else text[: SHOWN_LIMIT - 1] + "…")
 
 
 def check_provider(reference: ModelRef, provider: Provider) -> None:

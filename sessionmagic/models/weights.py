@@ -34,8 +34,7 @@ def find_weights(name_or_path: str = "", *, home: Path | None = None) -> Path:
             raise ModelReferenceError(f"The local model has no weights yet: run `{INSTALL_WEIGHTS}`.")
         return found
     if name_or_path.lower().endswith(".gguf"):
-        # Path.expanduser would raise for a user whom nobody knows.
-        path = Path(os.path.expanduser(name_or_path))
+        path = Path(os.path.expanduser(name_or_path))  # noqa: PTH111  (the other raises for an unknown user)
         if not path.is_file():
             raise ModelReferenceError(f"No file {str(path)!r}: give the path of a GGUF file.")
         return path
@@ -87,7 +86,8 @@ def check_installed() -> None:
 
 
 def _home() -> Path:
-    return Path(os.environ.get("SESSIONMAGIC_HOME") or platformdirs.user_data_dir("sessionmagic")).expanduser()
+    home = os.environ.get("SESSIONMAGIC_HOME") or platformdirs.user_data_dir("sessionmagic")
+    return Path(home).expanduser()
 
 
 def _packaged_weights() -> Path | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, assert_never
 
-from sessionmagic.notebook.rendering import escape, render_markdown, visible
+from sessionmagic.notebook.rendering import render_markdown
+from sessionmagic.notebook.visible import escape, visible
 from sessionmagic.transcript import ReasoningBlock, TextBlock, ToolBlock
 
 if TYPE_CHECKING:
@@ -18,13 +19,15 @@ HTML_LIMIT = 800_000
 
 MUTED = "color: var(--jp-ui-font-color2, #767676)"
 WARNING = "color: var(--jp-warn-color0, #b26a00)"
+NO_MATH = 'class="mathjax_ignore"'
+"""For elements with text of others that is no Markdown: no formula in it is to be typeset."""
 ENDINGS = {"interrupted": "interrupted", "failed": "failed", "limit": "stopped at a limit"}
 
 
 def answer_html(transcript: Transcript) -> str:
     """Return the whole turn as a safe HTML fragment, readable without styles."""
     blocks = "".join(_block_html(block) for block in transcript.blocks)
-    notes = "".join(f'<p style="{WARNING}">⚠ {escape(text)}</p>' for text in transcript.warnings)
+    notes = "".join(f'<p {NO_MATH} style="{WARNING}">⚠ {escape(text)}</p>' for text in transcript.warnings)
     return f"<div>{blocks}{notes}{ending_html(transcript)}{footer_html(transcript)}</div>"
 
 
@@ -41,7 +44,8 @@ def _block_html(block: Block) -> str:
             return f"<details><summary>Reasoning</summary>{text_html(block.text)}</details>"
         case ToolBlock():
             head = f"{block.tool}: {block.outcome or 'no result'}"
-            return f"<details><summary>{escape(head)}</summary><pre>{escape(_cut(block.content))}</pre></details>"
+            result = escape(_cut(block.content))
+            return f"<details {NO_MATH}><summary>{escape(head)}</summary><pre>{result}</pre></details>"
         case _:
             assert_never(block)
 
@@ -61,7 +65,7 @@ def _cut(text: str) -> str:
 def ending_html(transcript: Transcript) -> str:
     """Return a line that says how a turn ended that did not end well."""
     line = ending(transcript)
-    return f'<p style="{WARNING}">{escape(line)}</p>' if line else ""
+    return f'<p {NO_MATH} style="{WARNING}">{escape(line)}</p>' if line else ""
 
 
 def ending(transcript: Transcript) -> str:
@@ -74,7 +78,7 @@ def ending(transcript: Transcript) -> str:
 
 def footer_html(transcript: Transcript) -> str:
     """Return the footer as a muted line."""
-    return f'<p style="{MUTED}"><small>{escape(footer(transcript))}</small></p>'
+    return f'<p {NO_MATH} style="{MUTED}"><small>{escape(footer(transcript))}</small></p>'
 
 
 def footer(transcript: Transcript) -> str:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 class LineParser(MagicArgumentParser):
     """Reads a magic's line. What does not fit raises `UsageError`, one line, with the nearest option."""
 
+    def __init__(self, prog: str, description: str) -> None:
+        super().__init__(prog, description=description, add_help=False)  # type: ignore[no-untyped-call]
+
     def parse_line(self, line: str) -> argparse.Namespace:
         """Return the line's options; raises `UsageError`."""
         return self.parse_args(split(line))

@@ -9,13 +9,13 @@ from sessionmagic.exceptions import SessionNotFoundError, UsageError, did_you_me
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.arguments import LineParser
 from sessionmagic.notebook.listing import Listing, ago, money
-from sessionmagic.session import Usage
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
     from sessionmagic.notebook.magics import AgentMagics
+    from sessionmagic.session import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def _command(
 ) -> Callable[[Callable[[AgentMagics, argparse.Namespace], Any]], Callable[..., Any]]:
     def register(function: Callable[[AgentMagics, argparse.Namespace], Any]) -> Callable[..., Any]:
         name = function.__name__
-        parser = LineParser(f"%agent {name}", description=text, add_help=False)
+        parser = LineParser(f"%agent {name}", text)
         for names, options in arguments:
             parser.add_argument(*names, **options)
         COMMANDS[name] = Command(parser, function, text)

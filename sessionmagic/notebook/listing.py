@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sessionmagic.notebook.rendering import escape, visible
+from sessionmagic.notebook.answer import NO_MATH
+from sessionmagic.notebook.visible import escape, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,8 +42,8 @@ class Listing(list[T]):
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{escape(heading)}</th>" for heading in self._columns)
         rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self._cells())
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self._notes)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}"
+        notes = "".join(f"<p {NO_MATH}>{escape(note)}</p>" for note in self._notes)
+        return f"<table {NO_MATH}><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}"
 
     def to_frame(self) -> Any:
         """Return the items as a pandas DataFrame, a column an attribute."""

@@ -15,6 +15,8 @@ from sessionmagic.notebook.arguments import LineParser
 if TYPE_CHECKING:
     import argparse
 
+    from IPython.core.interactiveshell import InteractiveShell
+
     from sessionmagic.manager import SessionManager
     from sessionmagic.notebook.view import View
     from sessionmagic.turn import Turn, TurnResult
@@ -34,7 +36,7 @@ _agent holds the last result: str(_agent) is the answer, and it has .usage .cost
 
 def cell_parser() -> LineParser:
     """Return the parser of a ``%%agent`` line."""
-    parser = LineParser("%%agent", description=MANUAL, add_help=False)
+    parser = LineParser("%%agent", MANUAL)
     add = parser.add_argument
     add("-m", "--model", default="", metavar="REF", help="provider:model, local, local:path.gguf; default clears it")
     add("--once", action="store_true", help="use --model for this turn only")
@@ -58,6 +60,8 @@ def cell_parser() -> LineParser:
 @magics_class
 class AgentMagics(Magics):
     """The magics and their defaults: ``%config AgentMagics`` lists them, ``%config AgentMagics.model = …`` sets one."""
+
+    shell: InteractiveShell
 
     model = Unicode("local", help="Model that answers when a session has none of its own.").tag(config=True)
     session = Unicode("", help="Session of cells without --session; empty: the kernel's own.").tag(config=True)
@@ -110,7 +114,7 @@ class AgentMagics(Magics):
 
     @no_var_expand
     @line_cell_magic
-    def agent(self, line: str, cell: str | None = None) -> Any:
+    def agent(self, line: str, cell: str | None = None) -> Any:  # noqa: D102  its docstring is the manual, below
         if cell is None:
             from sessionmagic.notebook.commands import run_command
 

@@ -8,34 +8,35 @@ element of its own, and in ordinary text each ``$`` and each backslash gets one 
 across elements, so nothing but a formula checked here can be typeset.
 """
 
+from __future__ import annotations
+
 import functools
-import html
 import re
 import time
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from sessionmagic.notebook.colours import STYLES, coloured
+from sessionmagic.notebook.visible import escape, visible
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import nh3
     from markdown_it import MarkdownIt
     from markdown_it.rules_block import StateBlock
     from markdown_it.rules_core import StateCore
     from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
-    from pygments.lexer import Lexer
 
 _LONGEST_TEXT = 1_000_000  # characters; more is shown as it is
-_LONGEST_CODE = 50_000  # characters; more is not coloured
 _LONGEST_MATH = 5_000  # characters; MathJax gives up at about the same length
 _DEEPEST = 60  # nested blocks; the parser drops what lies deeper
 _SECONDS = 2.0  # to parse a text
-_SECONDS_FOR_COLOURS = 1.0  # in one fence
 
 _TAGS = "a blockquote br code em h1 h2 h3 h4 h5 h6 hr li ol p pre s span strong table tbody td th thead tr ul"
 _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "span": {"style"}, "td": {"style"}, "th": {"style"}}
 _LINK = re.compile(r"(?:https?://|mailto:)\S", re.IGNORECASE)
 
-_INVISIBLE = re.compile("\r\n|[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 # The bodies stop at the next delimiter (those in dollars at code, too) and never give back, so that a failed
 # search costs no more than what lies up to there.
@@ -57,38 +58,7 @@ _REFUSED_MATH = re.compile(
 )
 _LABEL = re.compile(r"\\label\s*\{[^{}]*\}")  # MathJax refuses a label it has seen, as in the frame before
 
-# JupyterLab's name of a colour; one that reads on white (4.4:1) and on #111 (4.2:1); whose colour it is.
-_COLOURS = {
-    "builtin": ("#438722", "Name.Builtin Name.Exception"),
-    "comment": ("#418181", "Comment Generic.Prompt"),
-    "def": ("#1f77db", "Name.Class Name.Function Generic.Heading"),
-    "keyword": ("#288938", "Keyword Name.Tag Operator.Word Generic.Inserted"),
-    "meta": ("#a648e5", "Name.Decorator Generic.Subheading"),
-    "number": ("#18876b", "Literal.Number"),
-    "property": ("#197fb1", "Name.Attribute Name.Variable"),
-    "string": ("#d14747", "Literal.String Generic.Deleted"),
-}
-# The colour twice: JupyterLab's sanitizer, at work in untrusted notebooks, drops the one with var().
-_STYLES = {
-    kind: f"color:{colour};color:var(--jp-mirror-editor-{name}-color,{colour})"
-    for name, (colour, kinds) in _COLOURS.items()
-    for kind in kinds.split()
-}
-_ALLOWED_STYLES = {*_STYLES.values(), "text-align:left", "text-align:center", "text-align:right"}
-
-
-def visible(text: str) -> str:
-    """Return `text` with a visible stand-in for each control and bidi character; CRLF becomes a newline."""
-    return _INVISIBLE.sub(_stand_in, text)
-
-
-def escape(text: str) -> str:
-    """Return `text` as HTML, quotes included: for names, titles, error texts.
-
-    MathJax would still typeset a formula in it: show it inside ``<code>`` or ``<pre>``, or with the classes
-    ``mathjax_ignore tex2jax_ignore``.
-    """
-    return html.escape(visible(text))
+_ALLOWED_STYLES = {*STYLES.values(), "text-align:left", "text-align:center", "text-align:right"}
 
 
 def render_markdown(text: str) -> str:
@@ -129,26 +99,12 @@ def settled_length(text: str) -> int:
     return sum(len(line) + 1 for line in whole_lines.split("\n")[:lines_before])
 
 
-def _stand_in(match: re.Match[str]) -> str:
-    match match[0]:
-        case "\r\n":
-            return "\n"
-        case "\x7f":
-            return "\u2421"
-        case char if char < " ":
-            return chr(0x2400 + ord(char))
-        case char if "\ud800" <= char <= "\udfff":
-            return "\ufffd"
-        case char:
-            return f"\u27e8U+{ord(char):04X}\u27e9"
-
-
 def _env() -> dict[str, float]:
     return {"deadline": time.monotonic() + _SECONDS}
 
 
 @functools.cache
-def _markdown() -> "MarkdownIt":
+def _markdown() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
     markdown = MarkdownIt("commonmark", {"html": False, "maxNesting": _DEEPEST})
@@ -165,18 +121,18 @@ def _markdown() -> "MarkdownIt":
         "text": lambda token: re.sub(r"[$\\]", r"<span>\g<0></span>", escape(token.content)),
         "math": lambda token: _show_math(token, "<span>{}</span>", "<code>{}</code>"),
         "display_math": lambda token: _show_math(token, "<p>{}</p>\n", "<pre><code>{}</code></pre>\n"),
-        "fence": lambda token: f"<pre><code>{_coloured(token.content, token.info)}</code></pre>\n",
+        "fence": lambda token: f"<pre><code>{coloured(token.content, token.info)}</code></pre>\n",
     }.items():
         markdown.add_render_rule(name, _render_rule(show))
     return markdown
 
 
-def _render_rule(show: "Callable[[Token], str]") -> Callable[..., str]:
+def _render_rule(show: Callable[[Token], str]) -> Callable[..., str]:
     return lambda _self, tokens, index, *_: show(tokens[index])
 
 
 @functools.cache
-def _cleaner() -> "nh3.Cleaner":
+def _cleaner() -> nh3.Cleaner:
     import nh3
 
     def keep(_tag: str, name: str, value: str) -> str | None:
@@ -193,13 +149,13 @@ def _cleaner() -> "nh3.Cleaner":
     )
 
 
-def _stop_at_deadline(state: "StateBlock | StateInline", *_: object) -> bool:
+def _stop_at_deadline(state: StateBlock | StateInline, *_: object) -> bool:
     if time.monotonic() > state.env["deadline"]:
         raise TimeoutError
     return False
 
 
-def _parse_inline_math(state: "StateInline", silent: bool) -> bool:  # noqa: FBT001  markdown-it's signature
+def _parse_inline_math(state: StateInline, silent: bool) -> bool:  # noqa: FBT001  markdown-it's signature
     match = _INLINE_MATH.match(state.src, state.pos, state.posMax) if state.src[state.pos] in "$\\" else None
     if match is None:
         return False
@@ -209,7 +165,7 @@ def _parse_inline_math(state: "StateInline", silent: bool) -> bool:  # noqa: FBT
     return True
 
 
-def _parse_display_math(state: "StateBlock", start: int, end: int, silent: bool) -> bool:  # noqa: FBT001
+def _parse_display_math(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001
     """Take the lines from a delimiter to its partner; to a blank line or fence, and they are a paragraph.
 
     The first line alone decides that they belong together, so text to come never changes the blocks before.
@@ -242,20 +198,20 @@ def _parse_display_math(state: "StateBlock", start: int, end: int, silent: bool)
     return True
 
 
-def _show_math(token: "Token", formula: str, code: str) -> str:
+def _show_math(token: Token, formula: str, code: str) -> str:
     tex = _LABEL.sub("", token.content)
     refused = len(tex) > _LONGEST_MATH or _REFUSED_MATH.search(tex)
     return code.format(escape(token.content)) if refused else formula.format(escape(tex))
 
 
-def _plain_links(state: "StateCore") -> None:
+def _plain_links(state: StateCore) -> None:
     """Let each link say where it goes, and turn images into links."""
     for token in state.tokens:
         if token.children:
             token.children = list(_without_images(token.children))
 
 
-def _without_images(tokens: "list[Token]") -> "Iterator[Token]":
+def _without_images(tokens: list[Token]) -> Iterator[Token]:
     from markdown_it.token import Token
 
     links = 0
@@ -276,50 +232,7 @@ def _without_images(tokens: "list[Token]") -> "Iterator[Token]":
             yield Token("link_close", "a", -1)
 
 
-def _words(token: "Token") -> str:
+def _words(token: Token) -> str:
     if token.children:
         return "".join(_words(child) for child in token.children)
     return " " if token.type.endswith("break") else token.content
-
-
-def _coloured(code: str, info: str) -> str:
-    """Return escaped code, its tokens coloured if the first word of `info` names a language."""
-    from pygments.lexers import find_lexer_class
-
-    name = _languages().get(info.strip().split(" ")[0].lower())
-    lexer = find_lexer_class(name) if name and len(code) <= _LONGEST_CODE else None
-    if lexer is None:
-        return escape(code)
-    runs: list[tuple[str | None, list[str]]] = []
-    try:
-        for style, value in _styled(code, lexer(stripnl=False, ensurenl=False)):
-            if runs and runs[-1][0] == style:
-                runs[-1][1].append(value)
-            else:
-                runs.append((style, [value]))
-    except Exception:  # noqa: BLE001  a lexer that fails or dawdles costs the colours, not the code
-        return escape(code)
-    shown = [(style, escape("".join(values))) for style, values in runs]
-    return "".join(f'<span style="{style}">{run}</span>' if style else run for style, run in shown)
-
-
-def _styled(code: str, lexer: "Lexer") -> Iterator[tuple[str | None, str]]:
-    deadline = time.monotonic() + _SECONDS_FOR_COLOURS
-    for kind, value in lexer.get_tokens(code):
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        yield (None if value.isspace() else _style(kind)), value
-
-
-@functools.cache
-def _style(kind: tuple[str, ...]) -> str | None:
-    names = (".".join(kind[:end]) for end in range(len(kind), 0, -1))
-    return next((_STYLES[name] for name in names if name in _STYLES), None)
-
-
-@functools.cache
-def _languages() -> dict[str, str]:
-    from pygments.lexers import get_all_lexers
-
-    # Without plugins: looking for those reads the metadata of every installed package.
-    return {alias.lower(): name for name, aliases, *_ in get_all_lexers(plugins=False) for alias in aliases}

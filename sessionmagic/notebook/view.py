@@ -10,6 +10,7 @@ from IPython.display import clear_output, display
 
 from sessionmagic.notebook.answer import (
     MUTED,
+    NO_MATH,
     WARNING,
     answer_html,
     answer_text,
@@ -19,7 +20,8 @@ from sessionmagic.notebook.answer import (
     status_line,
     text_html,
 )
-from sessionmagic.notebook.rendering import escape, settled_length, visible
+from sessionmagic.notebook.rendering import settled_length
+from sessionmagic.notebook.visible import escape, visible
 from sessionmagic.transcript import ReasoningBlock, TextBlock, ToolBlock, Transcript
 
 if TYPE_CHECKING:
@@ -78,7 +80,7 @@ class StaticView:
     def open(self) -> None:
         pass
 
-    def update(self, transcript: Transcript) -> int:
+    def update(self, transcript: Transcript) -> int:  # noqa: ARG002
         return 0
 
     def finish(self, transcript: Transcript) -> None:
@@ -201,8 +203,10 @@ class WidgetView:
 
     def _status_html(self, transcript: Transcript) -> str:
         line = escape(status_line(transcript, self._session, self._model, self._opened_at))
-        notes = "".join(f'<br><span style="{WARNING}">⚠ {escape(text)}</span>' for text in transcript.warnings)
-        return f'<span style="{MUTED}">{line}</span>{notes}'
+        notes = "".join(
+            f'<br><span {NO_MATH} style="{WARNING}">⚠ {escape(text)}</span>' for text in transcript.warnings
+        )
+        return f'<span {NO_MATH} style="{MUTED}">{line}</span>{notes}'
 
     def _show_status(self, transcript: Transcript) -> None:
         now = time.monotonic()

@@ -26,7 +26,7 @@ from sessionmagic.exceptions import (
     SessionUnreadableError,
     StoreError,
 )
-from sessionmagic.session import SCHEMA, Session, SessionSummary, TurnRecord, summarize
+from sessionmagic.session import SCHEMA, Session, SessionSummary, summarize
 from sessionmagic.storage.atomic import AtomicStorage, make_private_directory
 from sessionmagic.storage.claims import Holder, is_claimed, take_claim
 from sessionmagic.storage.index import Index
@@ -183,7 +183,7 @@ class TinyStore:
             with self._reporting("read", path):
                 if not database.tables() and not path.exists():
                     raise _not_found(session_id)
-                document = database.table("session").get(doc_id=1)
+                document: Any = database.table("session").get(doc_id=1)
                 self._require_known_schema(path, document)
                 return _session_adapter().validate_python({**document, "turns": database.table("turns").all()})
         except SessionMagicError:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sessionmagic.notebook.rendering import escape, render_markdown, settled_length, visible
+from sessionmagic.notebook.rendering import render_markdown, settled_length
+from sessionmagic.notebook.visible import escape, visible
 
 TAGS = {
     "a",
@@ -274,9 +275,7 @@ def test_link_with_another_scheme_is_shown_as_written() -> None:
 
 
 def test_link_says_where_it_goes_whatever_title_it_asks_for() -> None:
-    ((_, attributes),) = [
-        tag for tag in page_of("[bank](https://evil.example 'bank')").opened if tag[0] == "a"
-    ]
+    ((_, attributes),) = [tag for tag in page_of("[bank](https://evil.example 'bank')").opened if tag[0] == "a"]
     assert attributes["href"] == attributes["title"] == "https://evil.example"
 
 
@@ -350,9 +349,7 @@ def test_what_is_no_math_is_not_typeset(text: str) -> None:
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "newcommand", "def", "let", "mmlToken", "ref"])
-@pytest.mark.parametrize(
-    "math", ["${}$", "$${}$$", r"\({}\)", "\\[\n{}\n\\]", "\\begin{{align}}\n{}\n\\end{{align}}"]
-)
+@pytest.mark.parametrize("math", ["${}$", "$${}$$", r"\({}\)", "\\[\n{}\n\\]", "\\begin{{align}}\n{}\n\\end{{align}}"])
 def test_math_that_links_loads_or_redefines_is_shown_as_code(command: str, math: str) -> None:
     text = math.format(rf"\{command}{{x}}{{y}}")
     page = page_of(text)
@@ -388,9 +385,7 @@ def test_code_is_shown_to_the_character() -> None:
 
 
 def test_colours_without_their_variables_read_on_white_and_on_black() -> None:
-    code = (
-        "```python\n@d\ndef f(x): return len('a') # c\n1\n```\n```diff\n+a\n-b\n```\n```html\n<a b='c'>\n```"
-    )
+    code = "```python\n@d\ndef f(x): return len('a') # c\n1\n```\n```diff\n+a\n-b\n```\n```html\n<a b='c'>\n```"
     styles = {attributes["style"] for tag, attributes in page_of(code).opened if tag == "span"}
     assert len(styles) >= 7
     for style in styles:

@@ -1,0 +1,186 @@
+"""Letting a turn in: everything is decided first, then override, agent and prompt are written at once.
+
+The contract is docker-agent's ``SessionManager.RunSession``, by the means of its later rewrite: the model is
+resolved before anything is stored, and nothing in memory changes before the write has succeeded.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sessionmagic.exceptions import ModelReferenceError, PromptError, UsageError
+from sessionmagic.session import Session, TurnRecord, with_dead_turns_interrupted, with_override, with_turn
+from sessionmagic.turn import EventLog, Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic_ai.messages import UserContent
+
+    from sessionmagic.agents.definition import AgentDefinition
+    from sessionmagic.agents.runtime import Messages
+    from sessionmagic.attachment import Attachment
+    from sessionmagic.models.catalog import Models, ResolvedModel
+    from sessionmagic.storage.store import Claim, Store
+
+PROMPT_LIMIT = 10_000_000
+NAME_LIMIT = 200
+SHOWN_LIMIT = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a turn was asked for. See `SessionManager.run`. Raises `PromptError`, `UsageError`."""
+
+    prompt: str
+    session: str
+    new: bool = False
+    model: str = ""
+    once: bool = False
+    agent: str = ""
+    attachments: Sequence[Attachment] = ()
+    wait: float | None = 0
+    timeout: float | None = None
+    where: str = ""
+    cell_id: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name(self.session)
+        if not self.prompt.strip():
+            raise PromptError("the prompt is empty: write it in the cell, below the %%agent line")
+        if len(self.prompt) > PROMPT_LIMIT:
+            raise PromptError(f"the prompt has {len(self.prompt):,} characters; at most {PROMPT_LIMIT:,} are sent")
+        if self.timeout is not None and self.timeout <= 0:
+            raise UsageError("the timeout must be more than 0 seconds")
+        if self.once and not self.model:
+            raise UsageError("--once says how long --model holds: give a --model too")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a turn will do, decided before anything is stored."""
+
+    agent: AgentDefinition
+    model: ResolvedModel
+    warnings: list[str]
+    previous: Session
+    """The session before the turn."""
+    override: str | None
+    """The agent's override from this turn on."""
+
+    @property
+    def previous_override(self) -> str | None:
+        """The agent's override before the turn."""
+        return self.previous.agent_model_overrides.get(self.agent.name)
+
+    @property
+    def changes_override(self) -> bool:
+        """Whether the override is new in this turn."""
+        return self.override != self.previous_override
+
+    def with_override(self, session: Session) -> Session:
+        """Apply the turn's override."""
+        return with_override(session, self.agent.name, self.override) if self.changes_override else session
+
+    def without_override(self, session: Session) -> Session:
+        """Take the turn's override back, unless someone has changed it since."""
+        if session.agent_model_overrides.get(self.agent.name) != self.override:
+            return session
+        before = self.previous.custom_models_used
+        used = [ref for ref in session.custom_models_used if ref != self.override or ref in before]
+        session = with_override(session, self.agent.name, self.previous_override)
+        return replace(session, custom_models_used=used)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """A turn that is on disk and about to stream."""
+
+    plan: Plan
+    turn: Turn
+    record: TurnRecord
+    log: EventLog
+    claim: Claim
+    content: str | Sequence[UserContent]
+    history: Messages
+    timeout: float | None
+
+
+def admit(  # noqa: PLR0913  all that a turn is made of
+    request: Request, *, store: Store, models: Models, agent: AgentDefinition, claim: Claim, session_id: str, new: bool
+) -> Admitted:
+    """Plan the turn and write it, in one atomic write. What is raised leaves nothing behind. Blocks: no loop's work."""
+    from sessionmagic.agents.runtime import content_of, prompt_message
+
+    previous = _fresh_session(session_id, request.session) if new else store.load(session_id)
+    plan = _plan(request, previous, models, agent)
+    content = content_of(request.prompt, request.attachments)
+    record = TurnRecord(
+        id=str(len(previous.turns) + 1),
+        parent=previous.head,
+        agent=agent.name,
+        model=plan.model.reference,
+        prompt=request.prompt,
+        messages=prompt_message(content),
+        started_at=time.time(),
+        cell_id=request.cell_id,
+    )
+
+    def change(session: Session) -> Session:
+        return with_turn(plan.with_override(with_dead_turns_interrupted(session)), record)
+
+    if new:
+        session = change(previous)
+        store.create(session)
+    else:
+        session = store.update(session_id, change)
+    log = EventLog(session.id, record.id, agent.name)
+    return Admitted(
+        plan=plan,
+        turn=Turn(log, session.id, session.name, record.id),
+        record=record,
+        log=log,
+        claim=claim,
+        content=content,
+        history=[message for turn in session.path()[:-1] for message in turn.messages],
+        timeout=request.timeout,
+    )
+
+
+def _plan(request: Request, session: Session, models: Models, agent: AgentDefinition) -> Plan:
+    stored = session.agent_model_overrides.get(agent.name)
+    override = stored
+    if request.model and not request.once:
+        override = None if request.model == "default" else request.model
+    default = agent.model or models.default
+    warnings: list[str] = []
+    try:
+        wanted = {"": stored or default, "default": default}.get(request.model, request.model)
+        model = models.resolve(wanted)
+    except ModelReferenceError as error:
+        if request.model or not stored:
+            raise
+        warnings = [f"this session's model cannot be used, {default} answers instead: {error}"]
+        model = models.resolve(default)
+    return Plan(agent=agent, model=model, warnings=[*warnings, *model.warnings], previous=session, override=override)
+
+
+def _fresh_session(session_id: str, name: str) -> Session:
+    now = time.time()
+    return Session(id=session_id, name=name, created_at=now, updated_at=now, working_dir=str(Path.cwd()))
+
+
+def check_name(name: str) -> None:
+    """Raise `UsageError` for what cannot be a session's name."""
+    if not name.strip() or not name.isprintable():
+        raise UsageError(f"{shortened(name)!r} is no session name: it needs visible characters on one line")
+    if len(name) > NAME_LIMIT:
+        raise UsageError(f"a session name has at most {NAME_LIMIT} characters, this one has {len(name):,}")
+
+
+def shortened(text: str) -> str:
+    """Cut a text to what an error message shows of it."""
+    return text if len(text) <= SHOWN_LIMIT else text[: SHOWN_LIMIT - 1] + "…"

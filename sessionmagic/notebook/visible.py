@@ -1,0 +1,36 @@
+"""Text whose control characters can be seen, so that they do nothing."""
+
+from __future__ import annotations
+
+import html
+import re
+
+_INVISIBLE = re.compile("\r\n|[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    """Return `text` with a visible stand-in for each control and bidi character; CRLF becomes a newline."""
+    return _INVISIBLE.sub(_stand_in, text)
+
+
+def escape(text: str) -> str:
+    """Return `text` as HTML, quotes included: for names, titles, error texts.
+
+    MathJax would still typeset a formula in it: show it inside ``<code>`` or ``<pre>``, or with the classes
+    ``mathjax_ignore tex2jax_ignore``.
+    """
+    return html.escape(visible(text))
+
+
+def _stand_in(match: re.Match[str]) -> str:
+    match match[0]:
+        case "\r\n":
+            return "\n"
+        case "\x7f":
+            return "\u2421"
+        case char if char < " ":
+            return chr(0x2400 + ord(char))
+        case char if "\ud800" <= char <= "\udfff":
+            return "\ufffd"
+        case char:
+            return f"\u27e8U+{ord(char):04X}\u27e9"

@@ -1,0 +1,108 @@
+"""A turn from its first event to its last: ask the model, persist at boundaries, write the end, let go."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sessionmagic.events import TurnFinished, TurnStarted, Warned
+from sessionmagic.exceptions import ModelRefusedError, SessionMagicError, SessionNotFoundError
+from sessionmagic.loop import in_thread
+from sessionmagic.session import with_changed_turn, with_finished_turn
+from sessionmagic.turn import TurnResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sessionmagic.admission import Admitted
+    from sessionmagic.agents.runtime import Messages, Outcome
+    from sessionmagic.session import Session, TurnRecord
+    from sessionmagic.storage.store import Store
+
+
+async def stream(admitted: Admitted, store: Store, ended: Callable[[], object]) -> TurnResult:
+    """Run the turn to its end, whatever that is; `ended` is called once its session is free."""
+    from sessionmagic.agents.runtime import AgentRun
+
+    turn, log, record, plan = admitted.turn, admitted.log, admitted.record, admitted.plan
+    log.emit(TurnStarted, session=turn.session_name, prompt=record.prompt, model=record.model, cell_id=record.cell_id)
+    for warning in plan.warnings:
+        log.emit(Warned, text=warning)
+    run = AgentRun(plan.agent, plan.model, log)
+    turn.on_cancel(run.cancel)
+
+    async def persist(messages: Messages) -> None:
+        def change(session: Session) -> Session:
+            return with_changed_turn(session, turn.id, lambda stored: replace(stored, messages=messages))
+
+        await in_thread(store.update, turn.session_id, change)
+
+    outcome = await run.run(admitted.content, admitted.history, persist, admitted.timeout)
+    return await _finish(admitted, outcome, store, ended)
+
+
+async def _finish(admitted: Admitted, outcome: Outcome, store: Store, ended: Callable[[], object]) -> TurnResult:
+    """Write how the turn ended, release its session, then close the event stream."""
+    turn, log, plan = admitted.turn, admitted.log, admitted.plan
+    model = outcome.answered_by or admitted.record.model
+    undo = plan.changes_override and isinstance(outcome.error, ModelRefusedError)
+    if undo:
+        log.emit(
+            Warned, text=f"session {turn.session_name!r} keeps its model: {plan.previous_override or 'the default'}"
+        )
+    error = await _write_end(admitted, outcome, store, undo=undo) or outcome.error
+    admitted.claim.release()
+    ended()
+    log.emit(
+        TurnFinished,
+        status=outcome.status,
+        model=model,
+        error_code=outcome.error_code,
+        error=str(error) if error else None,
+    )
+    turn.end()
+    return TurnResult(
+        text=turn.transcript.text,
+        status=outcome.status,
+        usage=outcome.usage,
+        model=model,
+        turn=turn.id,
+        session=turn.session_name,
+        raw_messages=outcome.messages,
+        error=error,
+    )
+
+
+async def _write_end(admitted: Admitted, outcome: Outcome, store: Store, *, undo: bool) -> SessionMagicError | None:
+    """Write the turn's end; return what kept it from being written."""
+
+    def finished(stored: TurnRecord) -> TurnRecord:
+        return replace(
+            stored,
+            messages=outcome.messages,
+            status=outcome.status,
+            usage=outcome.usage,
+            answered_by=outcome.answered_by,
+            error_code=outcome.error_code,
+            error=str(outcome.error) if outcome.error else None,
+        )
+
+    def change(session: Session) -> Session:
+        session = with_finished_turn(
+            session,
+            admitted.turn.id,
+            finished,
+            keep_on_path=outcome.status != "failed" or outcome.said_something,
+            at=time.time(),
+        )
+        return admitted.plan.without_override(session) if undo else session
+
+    try:
+        await in_thread(store.update, admitted.turn.session_id, change)
+    except SessionNotFoundError:
+        return None  # deleted meanwhile, and nothing may bring it back
+    except SessionMagicError as problem:
+        admitted.log.emit(Warned, text=f"the answer could not be stored: {problem}")
+        return problem
+    return None
