@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionmagic.events import TurnFinished, TurnStarted, Warned
-from sessionmagic.exceptions import ModelRefusedError, SessionMagicError, SessionNotFoundError
+from sessionmagic.exceptions import ModelRefusedError, SessionMagicError, SessionNotFoundError, StoreError
 from sessionmagic.loop import in_thread
 from sessionmagic.session import with_changed_turn, with_finished_turn
 from sessionmagic.turn import TurnResult
@@ -102,7 +102,10 @@ async def _write_end(admitted: Admitted, outcome: Outcome, store: Store, *, undo
         await in_thread(store.update, admitted.turn.session_id, change)
     except SessionNotFoundError:
         return None  # deleted meanwhile, and nothing may bring it back
-    except SessionMagicError as problem:
-        admitted.log.emit(Warned, text=f"the answer could not be stored: {problem}")
-        return problem
+    except Exception as problem:  # noqa: BLE001  the session must become free, whatever befell its file
+        error = (
+            problem if isinstance(problem, SessionMagicError) else StoreError(f"{type(problem).__name__}: {problem}")
+        )
+        admitted.log.emit(Warned, text=f"the answer could not be stored: {error}")
+        return error
     return None

@@ -18,17 +18,17 @@ from pydantic_ai.exceptions import (
     UserError,
 )
 
-from sessionmagic.exceptions import ModelRefusedError, TurnFailedError
+from sessionmagic.exceptions import ModelRefusedError, SessionMagicError, TurnFailedError
 
 REASON_LENGTH = 240
 KEY_LENGTH = 8
 """What is shorter is no key, and would be found in innocent words."""
 
 
-def failure(reference: str, error: Exception) -> tuple[str, TurnFailedError]:
+def failure(reference: str, error: Exception) -> tuple[str, SessionMagicError]:
     """Return the code and the error that a turn which failed so ends with."""
-    if isinstance(error, TurnFailedError):
-        return "model_error", error
+    if isinstance(error, SessionMagicError):
+        return "store_error", error
     reason = _reason(error)
     match error:
         case ModelNotFoundError():
@@ -57,6 +57,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ModelHTTPError):
         text = f"{error.status_code}: {_body_message(error.body) or text}"
     text = re.sub(r"\s+", " ", _without_keys(text)).strip() or type(error).__name__
+    text = "".join(character if character.isprintable() else "�" for character in text[: REASON_LENGTH + 1])
     return text if len(text) <= REASON_LENGTH else text[: REASON_LENGTH - 1] + "…"
 
 

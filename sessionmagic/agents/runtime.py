@@ -38,7 +38,7 @@ from sessionmagic.events import (
     TurnStatus,
     UsageReported,
 )
-from sessionmagic.exceptions import TurnFailedError, TurnTimeoutError
+from sessionmagic.exceptions import SessionMagicError, TurnTimeoutError
 from sessionmagic.session import Usage
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Outcome:
     usage: Usage = field(default_factory=Usage)
     answered_by: str | None = None
     error_code: str | None = None
-    error: TurnFailedError | None = None
+    error: SessionMagicError | None = None
 
     @property
     def said_something(self) -> bool:

@@ -35,7 +35,26 @@ class AtomicStorage(Storage):
 
     def write(self, data: dict[str, dict[str, Any]]) -> None:
         """Replace the file; raises `OSError`, and then the old file is as it was."""
-        replace_file(self.path, orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS))
+        replace_file(self.path, _dumps(data))
+
+
+def _dumps(data: Any) -> bytes:
+    try:
+        return orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:  # half of a surrogate pair, as models that are cut off say; no file can hold it
+        return orjson.dumps(_encodable(data), option=orjson.OPT_NON_STR_KEYS)
+
+
+def _encodable(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode(errors="replace").decode()
+        case dict():
+            return {_encodable(key): _encodable(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_encodable(item) for item in value]
+        case _:
+            return value
 
 
 def replace_file(path: Path, content: bytes) -> None:
