@@ -1,6 +1,8 @@
 """Models that say what a test tells them to."""
 
 import asyncio
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic_ai.models.function import DeltaThinkingPart, FunctionModel
@@ -88,5 +90,44 @@ def tails(path, end="\x04"):
             if text.endswith(end):
                 return
             await asyncio.sleep(0.02)
+
+    return FunctionModel(stream_function=stream)
+
+
+def dictated(end="\x04"):
+    """`tails`, of the file that the prompt names."""
+
+    async def stream(messages, info):
+        path = messages[-1].parts[-1].content.strip()
+        async for chunk in tails(path, end).stream_function(messages, info):
+            yield chunk
+
+    return FunctionModel(stream_function=stream)
+
+
+def ignores_cancel(*chunks, seconds=3.0):
+    """A model that says these chunks and then hears nothing, not even that it should stop, for so many seconds."""
+
+    async def stream(messages, info):
+        for chunk in chunks:
+            yield chunk
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(deadline - time.monotonic())
+        yield ""
+
+    return FunctionModel(stream_function=stream)
+
+
+def blocks(*chunks, seconds=3.0):
+    """A model that says these chunks and then holds up the whole loop for so many seconds."""
+
+    async def stream(messages, info):
+        for chunk in chunks:
+            yield chunk
+            await asyncio.sleep(0.05)
+        time.sleep(seconds)
+        yield ""
 
     return FunctionModel(stream_function=stream)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import threading
 from typing import TYPE_CHECKING
 
 from sessionmagic.notebook.completion import register_completion
@@ -20,3 +21,11 @@ def load(shell: InteractiveShell) -> None:
     shell.register_magics(magics)
     register_completion(shell, magics)
     atexit.register(magics.close)
+    threading.Thread(target=_import_the_view, daemon=True).start()
+
+
+def _import_the_view() -> None:
+    """Import what the first cell shows its status line with, while its user is still writing it."""
+    import ipywidgets  # noqa: F401
+
+    import sessionmagic.notebook.launch  # noqa: F401

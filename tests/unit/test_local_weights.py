@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 from importlib.machinery import ModuleSpec
 from typing import TYPE_CHECKING, Any
 
+import platformdirs
 import pytest
 
 from sessionmagic.exceptions import ModelReferenceError
@@ -75,7 +77,7 @@ def test_without_the_variable_the_users_data_directory_is_the_home(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SESSIONMAGIC_HOME")
-    monkeypatch.setattr(weights.platformdirs, "user_data_dir", lambda name: str(tmp_path / name))
+    monkeypatch.setattr(platformdirs, "user_data_dir", lambda name: str(tmp_path / name))
     mine = gguf(tmp_path / "sessionmagic" / "models" / "mine.gguf")
     assert find_weights() == mine
 
@@ -152,14 +154,14 @@ class TestWholeWeights:
     def hashed(self, packaged: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         """The names of the files that were hashed; their content is taken for the true one."""
         names: list[str] = []
-        real = weights.hashlib.file_digest
+        real = hashlib.file_digest
 
         def digest(file: Any, kind: str) -> Any:
             names.append(file.name)
             return real(file, kind)
 
-        monkeypatch.setattr(weights.hashlib, "file_digest", digest)
-        monkeypatch.setattr(weights, "DEMO_SHA256", weights.hashlib.sha256(packaged.read_bytes()).hexdigest())
+        monkeypatch.setattr(hashlib, "file_digest", digest)
+        monkeypatch.setattr(weights, "DEMO_SHA256", hashlib.sha256(packaged.read_bytes()).hexdigest())
         return names
 
     def test_are_hashed_once(self, packaged: Path, hashed: list[str], home: Path) -> None:
