@@ -10,9 +10,8 @@ import os
 import re
 from pathlib import Path
 
-import platformdirs
-
 from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.home import default_home
 
 DEMO_MODEL = "SmolLM2-135M-Instruct"
 DEMO_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -27,7 +26,7 @@ def find_weights(name_or_path: str = "", *, home: Path | None = None) -> Path:
     path ends in ``.gguf``; any other name is a file of ``<home>/models``. ``home`` defaults to
     ``SESSIONMAGIC_HOME``, and that to the user's data directory.
     """
-    models = (home or _home()) / "models"
+    models = (home or default_home()) / "models"
     if not name_or_path:
         found = next(iter(sorted(models.glob("*.gguf"))), None) or _packaged_weights()
         if found is None:
@@ -61,7 +60,7 @@ def check_weights(path: Path, *, home: Path | None = None) -> None:
             packaged = _packaged_weights()
             if packaged is None or not path.samefile(packaged):
                 return
-            memo, stat = (home or _home()) / "models" / "verified.json", path.stat()
+            memo, stat = (home or default_home()) / "models" / "verified.json", path.stat()
             identity = json.dumps([str(path.resolve()), stat.st_size, stat.st_mtime_ns])
             with contextlib.suppress(OSError, ValueError):
                 if memo.read_text("utf-8") == identity:
@@ -83,11 +82,6 @@ def check_installed() -> None:
     """Raise `ModelReferenceError` unless xllamacpp, which runs the weights, is installed. No import."""
     if importlib.util.find_spec("xllamacpp") is None:
         raise ModelReferenceError(f"The local model needs xllamacpp: run `{INSTALL_ENGINE}`.")
-
-
-def _home() -> Path:
-    home = os.environ.get("SESSIONMAGIC_HOME") or platformdirs.user_data_dir("sessionmagic")
-    return Path(home).expanduser()
 
 
 def _packaged_weights() -> Path | None:

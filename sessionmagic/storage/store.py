@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
-import platformdirs
 from filelock import FileLock, Timeout
 from tinydb import TinyDB
 from tinydb.middlewares import CachingMiddleware
@@ -26,6 +24,7 @@ from sessionmagic.exceptions import (
     SessionUnreadableError,
     StoreError,
 )
+from sessionmagic.home import default_home
 from sessionmagic.session import SCHEMA, Session, SessionSummary, summarize
 from sessionmagic.storage.atomic import AtomicStorage, make_private_directory
 from sessionmagic.storage.claims import Holder, is_claimed, take_claim
@@ -78,12 +77,6 @@ class Store(Protocol):
 def new_session_id() -> str:
     """Return a fresh id: the local time, for people who look at the files, and a random part."""
     return time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(4)
-
-
-def default_home() -> Path:
-    """Return ``SESSIONMAGIC_HOME``, or the platform's directory for user data."""
-    home = os.environ.get("SESSIONMAGIC_HOME")
-    return Path(home).expanduser() if home else Path(platformdirs.user_data_dir("sessionmagic", appauthor=False))
 
 
 class TinyStore:

@@ -77,7 +77,7 @@ def test_without_the_variable_the_users_data_directory_is_the_home(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SESSIONMAGIC_HOME")
-    monkeypatch.setattr(platformdirs, "user_data_dir", lambda name: str(tmp_path / name))
+    monkeypatch.setattr(platformdirs, "user_data_dir", lambda name, appauthor: str(tmp_path / name))
     mine = gguf(tmp_path / "sessionmagic" / "models" / "mine.gguf")
     assert find_weights() == mine
 
