@@ -69,7 +69,7 @@ class Models:
         if parsed.provider in self.endpoints:
             check_provider(parsed, Provider(module="openai", install="sessionmagic[openai]"))
         elif parsed.provider == "local":
-            from sessionmagic.models.local import check_installed, find_weights
+            from sessionmagic.models.weights import check_installed, find_weights
 
             check_installed()
             find_weights(parsed.model, home=self._home)
@@ -94,7 +94,8 @@ class Models:
 
         match reference.provider:
             case "local":
-                from sessionmagic.models.local import LocalModel, check_weights, find_weights
+                from sessionmagic.models.local import LocalModel
+                from sessionmagic.models.weights import check_weights, find_weights
 
                 path = find_weights(reference.model, home=self._home)
                 check_weights(path, home=self._home)

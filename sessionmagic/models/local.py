@@ -23,7 +23,7 @@ from pydantic_ai.profiles import ModelProfile
 from pydantic_ai.usage import RequestUsage
 
 from sessionmagic.models.llama import Generation, shared_engine
-from sessionmagic.models.weights import DEMO_MODEL, check_installed, check_weights, find_weights
+from sessionmagic.models.weights import DEMO_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage, ModelRequestPart, ModelResponse, ModelResponseStreamEvent
     from pydantic_ai.models import ModelRequestParameters
     from pydantic_ai.settings import ModelSettings
-
-__all__ = ["LocalModel", "LocalStreamedResponse", "check_installed", "check_weights", "find_weights"]
 
 # A model this small repeats itself for ever without a penalty.
 _DEFAULTS = {"temperature": 0.2, "top_p": 0.9, "repeat_penalty": 1.1, "max_tokens": 512}

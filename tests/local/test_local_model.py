@@ -36,7 +36,8 @@ from pydantic_ai.settings import ModelSettings
 
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models import llama
-from sessionmagic.models.local import LocalModel, check_installed, check_weights, find_weights
+from sessionmagic.models.local import LocalModel
+from sessionmagic.models.weights import check_installed, check_weights, find_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
