@@ -29,12 +29,14 @@ def thinks(reasoning, answer):
     return FunctionModel(stream_function=stream)
 
 
-def hangs(*chunks):
-    """A model that says these chunks and then nothing more, for ever."""
+def hangs(*chunks, mark=None):
+    """A model that says these chunks and then nothing more, for ever; the file `mark` is there from then on."""
 
     async def stream(messages, info):
         for chunk in chunks:
             yield chunk
+        if mark:
+            Path(mark).touch()
         await asyncio.Event().wait()
         yield ""
 
@@ -105,7 +107,7 @@ def dictated(end="\x04"):
     return FunctionModel(stream_function=stream)
 
 
-def ignores_cancel(*chunks, seconds=3.0):
+def ignores_cancel(*chunks, seconds=1.5):
     """A model that says these chunks and then hears nothing, not even that it should stop, for so many seconds."""
 
     async def stream(messages, info):
@@ -120,13 +122,14 @@ def ignores_cancel(*chunks, seconds=3.0):
     return FunctionModel(stream_function=stream)
 
 
-def blocks(*chunks, seconds=3.0):
-    """A model that says these chunks and then holds up the whole loop for so many seconds."""
+def blocks(*chunks, mark, seconds=1.5):
+    """A model that says these chunks and then holds up the whole loop; the file `mark` is there from then on."""
 
     async def stream(messages, info):
         for chunk in chunks:
             yield chunk
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.3)
+        Path(mark).touch()
         time.sleep(seconds)
         yield ""
 

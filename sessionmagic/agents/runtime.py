@@ -131,6 +131,8 @@ class AgentRun:
                     messages = events.new_messages()
         except Exception as error:  # noqa: BLE001  a model may fail in any way; a turn ends in one
             ending = error
+        if isinstance(ending, RunTimedOut):
+            ending = TurnTimeoutError(f"{self._model.reference} did not finish within {timeout:g} s")
         return self._outcome(messages or [_request(prompt)], ending)
 
     async def _ending(
@@ -199,9 +201,8 @@ class AgentRun:
         match ending:
             case None:
                 pass
-            case RunTimedOut():
-                outcome.status, outcome.error_code = "failed", "timeout"
-                outcome.error = TurnTimeoutError(f"{self._model.reference} took longer than the turn's timeout")
+            case TurnTimeoutError():
+                outcome.status, outcome.error_code, outcome.error = "failed", "timeout", ending
             case RunCancelled():
                 outcome.status, outcome.error_code = "interrupted", "cancelled"
             case _:

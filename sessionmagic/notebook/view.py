@@ -59,10 +59,7 @@ class View(Protocol):
 
 
 async def follow(turn: Turn, view: View, hz: float) -> None:
-    """Show a turn as it goes, the first word at once and then at most `hz` times a second, to its end.
-
-    A view that fails is dropped; the turn goes on without it.
-    """
+    """Show a turn as it goes, the first word at once and then at most `hz` times a second, to its end."""
     seen = 0
     while not turn.finished:
         seen = await turn.news(seen, TICK_SECONDS)
