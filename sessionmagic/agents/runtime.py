@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+import pydantic_ai
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import RunCancelled, RunTimedOut, UserError
 from pydantic_ai.messages import (
@@ -50,6 +51,8 @@ if TYPE_CHECKING:
     from sessionmagic.attachment import Attachment
     from sessionmagic.models.catalog import ResolvedModel
     from sessionmagic.turn import EventLog
+
+pydantic_ai.BANNER_ENABLED = False  # a terminal would show it in the midst of the first answer
 
 Messages = list[dict[str, Any]]
 """pydantic-ai messages in their JSON form."""

@@ -70,11 +70,11 @@ def _argument(*names: str, **options: Any) -> tuple[tuple[str, ...], dict[str, A
     return names, options
 
 
-_SESSION = _argument("session", nargs="?", default="", help="name or id; the active session when left out")
+_SESSION = _argument("session", nargs="?", default="", help="name or id; left out: the active or the latest")
 
 
 def _chosen(magics: AgentMagics, name: str) -> str:
-    chosen = name or magics.session or magics.active
+    chosen = name or magics.session or magics.active or magics.latest
     if not chosen:
         raise SessionNotFoundError("no session is active yet: name one, or run a cell with %%agent")
     return chosen
@@ -171,8 +171,7 @@ def rename(magics: AgentMagics, options: argparse.Namespace) -> None:
     *old, new = options.names
     before = magics.manager.session(old[0] if old else _chosen(magics, "")).name
     magics.manager.rename(before, new)
-    if magics.active == before:
-        magics.active = new
+    magics.follow(before, new)
     print(f"{before} is now {new}")
 
 
@@ -186,8 +185,7 @@ def star(magics: AgentMagics, options: argparse.Namespace) -> None:
 def delete(magics: AgentMagics, options: argparse.Namespace) -> None:
     session = magics.manager.session(options.session)
     loop_thread().submit(magics.manager.delete(session.id)).result()
-    if magics.active == session.name:
-        magics.active = None
+    magics.follow(session.name, None)
     print(f"deleted {session.name} ({len(session.turns)} turns)")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +82,7 @@ class AgentMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self.active: str | None = None
+        self.latest: str | None = None
         self._manager: SessionManager | None = None
         self.cell_parser = cell_parser()
 
@@ -105,7 +108,7 @@ class AgentMagics(Magics):
     def _store_changed(self, _change: object) -> None:
         self.close()
         self._manager = None
-        self.active = None
+        self.active = self.latest = None
 
     def close(self) -> None:
         """Stop every turn and wait until what it said is on disk. Called when the kernel ends."""
@@ -155,19 +158,26 @@ class AgentMagics(Magics):
         named = options.session or ("" if options.new else self.session or self.active or "")
         if named:
             turn = await self.manager.run(session=named, new=options.new, **request)
-            if options.new:
-                self.active = turn.session_name
-            return turn
-        base, number = self._notebook() or "session", 1
-        while True:
-            name = base if number == 1 else f"{base}-{number}"
-            try:
-                turn = await self.manager.run(session=name, new=True, **request)
-            except SessionExistsError:
-                number += 1
-                continue
+        else:
+            turn = await self._start_fresh(request)
+        self.latest = turn.session_name
+        if options.new or not named:
             self.active = turn.session_name
-            return turn
+        return turn
+
+    async def _start_fresh(self, request: dict[str, Any]) -> Turn:
+        """Run the request on a new session, named after the notebook, with a number when that name is taken."""
+        base = self._notebook() or "session"
+        for number in itertools.count(1):
+            name = base if number == 1 else f"{base}-{number}"
+            with suppress(SessionExistsError):
+                return await self.manager.run(session=name, new=True, **request)
+        raise AssertionError
+
+    def follow(self, session: str, now: str | None) -> None:
+        """Keep in mind that a session has another name now, or with None that it is gone."""
+        self.active = now if self.active == session else self.active
+        self.latest = now if self.latest == session else self.latest
 
     def _keep(self, result: TurnResult, out: str) -> None:
         self.shell.user_ns["_agent"] = result

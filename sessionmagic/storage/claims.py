@@ -42,7 +42,9 @@ class Holder:
 def busy(name: str, holder: Holder | None) -> SessionBusyError:
     """Return the error for a session that someone else holds."""
     who = holder.describe() if holder else "another process holds it"
-    return SessionBusyError(f"session {name!r} is busy: {who}; wait with --wait, or stop it with %agent stop")
+    return SessionBusyError(
+        f"session {name!r} is busy: {who}; wait with --wait, or stop it there: %agent stop {name!r}"
+    )
 
 
 class FileClaim:
