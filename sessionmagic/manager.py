@@ -158,8 +158,11 @@ class SessionManager:
         return list(self._running.values())
 
     def running_turn(self, session: str) -> Turn | None:
-        """Return the turn that this manager runs on the session of that name or id, if any."""
-        return next((turn for turn in self.running() if session in (turn.session_id, turn.session_name)), None)
+        """Return the turn that this manager runs on the session of that name or id, if any.
+
+        Raises `SessionNotFoundError`.
+        """
+        return self._running.get(self._require(session))
 
     def shutdown(self, seconds: float = STOP_SECONDS) -> None:
         """Stop every turn and wait, at most that long, until what they said is on disk."""
@@ -223,7 +226,6 @@ class SessionManager:
         """Ask the session's running turn to stop; whether this manager was running one."""
         turn = self.running_turn(session)
         if turn is None:
-            self._require(session)
             return False
         turn.cancel()
         return True

@@ -85,12 +85,19 @@ class Session:
                 return turn
         raise KeyError(turn_id)
 
+    def require_whole(self) -> None:
+        """Raise `ValueError` when a turn that another one or the head names is missing."""
+        ids = {turn.id for turn in self.turns}
+        missing = {self.head, *(turn.parent for turn in self.turns)} - ids - {None}
+        if missing:
+            raise ValueError(f"turn {min(filter(None, missing))} is missing")
+
     def path(self, tip: str | None = None) -> list[TurnRecord]:
         """Return the turns from the root to `tip` (the head when left out): the history of the next turn."""
         by_id = {turn.id: turn for turn in self.turns}
         path: list[TurnRecord] = []
         at = tip or self.head
-        while at is not None and len(path) < len(by_id):
+        while at is not None and len(path) < len(by_id):  # a damaged file may hold a circle
             path.append(by_id[at])
             at = by_id[at].parent
         return path[::-1]

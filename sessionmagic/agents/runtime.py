@@ -145,7 +145,8 @@ class AgentRun:
             await self._follow(events, persist)
         except asyncio.CancelledError:  # the loop is closing down: end as if asked to stop
             events.cancel()
-            return await self._ending(events, persist)
+            ending = await self._ending(events, persist)
+            return ending if ending or events.result else RunCancelled("the turn was cancelled")
         except Exception as error:  # noqa: BLE001
             return error
         return None

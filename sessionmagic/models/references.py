@@ -71,11 +71,11 @@ def parse_reference(text: str, providers: Iterable[str]) -> ModelRef:
     known = [*providers, "local", "test"]
     if text in {"local", "test"}:
         return ModelRef(text, text)
-    provider, colon, model = text.partition(":")
-    if not colon:
-        provider, _, model = text.partition("/")
-    if provider in known and model:
-        return ModelRef(text, provider, model)
+    for separator in ":/":
+        provider, _, model = text.partition(separator)
+        if provider in known and model:
+            return ModelRef(text, provider, model)
+    provider, _, model = text.partition(":" if ":" in text else "/")
     if not model:
         raise ModelReferenceError(
             f"{_shown(text)} is not a model reference: write provider:model, for example openai:gpt-5.2, or local."

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EXPRESSION = re.compile(r"\$`([^`\n]+)`")
 VALUE_LIMIT = 20_000
 """Characters of one value that are sent."""
+ERROR_LENGTH = 200
 ITEMS_SHOWN = 100
 ROWS_SHOWN = 5
 FILE_LIMIT = 20_000_000
@@ -47,7 +48,12 @@ def _evaluate(expression: str, namespace: Mapping[str, Any]) -> Any:
 
 
 def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    """Say on one short line what went wrong in the user's code, whose message may be of any length."""
+    try:
+        message = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001  a message that cannot be made
+        message = "(no message)"
+    return f"{type(error).__name__}: {message[:ERROR_LENGTH]}"
 
 
 def _described(value: Any) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from sessionmagic.exceptions import SessionBusyError
+from sessionmagic.storage.atomic import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +73,7 @@ def take_claim(path: Path, name: str, holder: Holder) -> FileClaim:
     except Timeout:
         raise busy(name, _read_holder(holder_path)) from None
     try:
-        holder_path.write_text(json.dumps(asdict(holder)), encoding="utf-8")
+        replace_file(holder_path, json.dumps(asdict(holder)).encode())
     except OSError:
         lock.release()
         raise

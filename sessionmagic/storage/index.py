@@ -22,50 +22,77 @@ Stamp = tuple[int, int, int]
 
 
 class Index:
-    """Summaries of all sessions in a directory. Refreshing reads only what has changed since the last time."""
+    """Summaries of all sessions in a directory. Refreshing reads only what has changed since the last time.
+
+    Args:
+        directory: where the sessions' files are.
+        path: where the index is kept between processes.
+        read: returns the summary of the session of an id, or raises a `StoreError`.
+    """
 
     def __init__(self, directory: Path, path: Path, read: Callable[[str], SessionSummary]) -> None:
         self._directory = directory
         self._path = path
         self._read = read
-        self._entries: dict[str, tuple[Stamp, SessionSummary]] | None = None
+        self._entries: dict[str, tuple[Stamp, SessionSummary]] = {}
+        self._ids: dict[str, str] = {}
+        self._saved: dict[str, tuple[Stamp, SessionSummary]] | None = None
+
+    def note(self, summary: SessionSummary) -> None:
+        """Take in a session that was just written: a look-up need not read it again."""
+        with suppress(OSError):
+            stamp = _stamp((self._directory / f"{summary.id}.json").stat())
+            self._entries[summary.id] = (stamp, summary)
+            self._ids[summary.name] = summary.id
 
     def find(self, name: str) -> str | None:
-        """Return the id of the session of that name. A name seen before costs one look at one file."""
-        session_id = self._lookup(name)
-        if session_id is not None and self._is_current(session_id):
+        """Return the id of the session of that name. A name seen before costs one look at one file.
+
+        Raises the `StoreError` of a file that cannot be read and may be that session.
+        """
+        session_id = self._ids.get(name)
+        if session_id is not None and self._is_current(session_id, name):
             return session_id
-        self.refresh()
-        return self._lookup(name)
+        problems = self.refresh(save=False)
+        if name not in self._ids:
+            for problem, whose in problems:
+                if whose in {None, name}:
+                    raise problem
+        return self._ids.get(name)
 
-    def _lookup(self, name: str) -> str | None:
-        entries = self._entries or {}
-        return next((key for key, (_, summary) in entries.items() if summary.name == name), None)
-
-    def _is_current(self, session_id: str) -> bool:
+    def _is_current(self, session_id: str, name: str) -> bool:
         try:
             found = _stamp((self._directory / f"{session_id}.json").stat())
         except OSError:
             return False
-        return self._entries is not None and self._entries[session_id][0] == found
+        stamp, summary = self._entries[session_id]
+        return stamp == found and summary.name == name
 
-    def refresh(self) -> tuple[list[SessionSummary], list[str]]:
-        """Return every readable session's summary, and a line for each file that could not be read."""
-        known = self._entries if self._entries is not None else self._load()
+    def summaries(self) -> list[SessionSummary]:
+        """Return what the last refresh found."""
+        return [summary for _, summary in self._entries.values()]
+
+    def refresh(self, *, save: bool) -> list[tuple[StoreError, str | None]]:
+        """Look at every file. Return what kept a file from being read, and whose it is as far as that is known."""
+        if self._saved is None:
+            self._saved = self._load()
+        known = self._saved | self._entries
         entries: dict[str, tuple[Stamp, SessionSummary]] = {}
-        problems: list[str] = []
+        problems: list[tuple[StoreError, str | None]] = []
         for session_id, stamp in self._files():
-            if session_id in known and known[session_id][0] == stamp:
-                entries[session_id] = known[session_id]
+            before = known.get(session_id)
+            if before is not None and before[0] == stamp:
+                entries[session_id] = before
                 continue
             try:
                 entries[session_id] = (stamp, self._read(session_id))
-            except StoreError as error:
-                problems.append(str(error))
-        if entries != known:
+            except StoreError as problem:
+                problems.append((problem, before[1].name if before else problem.session))
+        if save and entries != self._saved:
             self._save(entries)
         self._entries = entries
-        return [summary for _, summary in entries.values()], problems
+        self._ids = {summary.name: session_id for session_id, (_, summary) in entries.items()}
+        return problems
 
     def _files(self) -> list[tuple[str, Stamp]]:
         try:
@@ -84,6 +111,7 @@ class Index:
             return {}  # the sessions themselves have it all
 
     def _save(self, entries: dict[str, tuple[Stamp, SessionSummary]]) -> None:
+        self._saved = entries
         stored = {key: (stamp, asdict(summary)) for key, (stamp, summary) in entries.items()}
         with suppress(OSError):  # a listing must work on a full or read-only disk
             replace_file(self._path, orjson.dumps(stored))

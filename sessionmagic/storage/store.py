@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
     from pydantic import TypeAdapter
 
+SESSION_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
+ASIDE = ".unreadable-"
 LOCK_SECONDS = 10.0
 """How long a change waits for another process that is changing the same session."""
 
@@ -91,6 +94,7 @@ class TinyStore:
         with self._names():
             self._require_free(session.name)
             self._write(self._database(session.id), session, None)
+            self._index.note(summarize(session))
 
     def load(self, session_id: str) -> Session:
         return self._read(session_id, self._database(session_id))
@@ -105,6 +109,7 @@ class TinyStore:
             after = change(before)
             if after != before:
                 self._write(database, after, before)
+                self._index.note(summarize(after))
             return after
 
     def rename(self, session_id: str, name: str) -> None:
@@ -122,18 +127,22 @@ class TinyStore:
                 raise _not_found(session_id) from None
 
     def find(self, name: str) -> str | None:
-        if _is_plain(name) and self._path(name).exists():
+        if SESSION_ID.fullmatch(name) and self._path(name).exists():
             return name
         return self._index.find(name)
 
     def summaries(self) -> tuple[list[SessionSummary], list[str]]:
-        summaries, problems = self._index.refresh()
+        notes = [f"{path} could not be read once and was set aside" for path in self._set_aside_before()]
+        problems = [str(problem) for problem, _ in self._index.refresh(save=True)]
         return [
             replace(summary, status="interrupted")
             if summary.status == "running" and not is_claimed(self._path(summary.id).with_suffix(".claim"))
             else summary
-            for summary in summaries
-        ], problems
+            for summary in self._index.summaries()
+        ], [*problems, *notes]
+
+    def _set_aside_before(self) -> list[Path]:
+        return sorted(self._directory.glob(f"*.json{ASIDE}*"))
 
     def claim(self, session_id: str, name: str, holder: Holder) -> Claim:
         path = self._path(session_id).with_suffix(".claim")
@@ -178,7 +187,9 @@ class TinyStore:
                     raise _not_found(session_id)
                 document: Any = database.table("session").get(doc_id=1)
                 self._require_known_schema(path, document)
-                return _session_adapter().validate_python({**document, "turns": database.table("turns").all()})
+                session = _session_adapter().validate_python({**document, "turns": database.table("turns").all()})
+                session.require_whole()
+                return session
         except SessionMagicError:
             raise
         except (ValueError, TypeError, AttributeError, KeyError) as error:
@@ -189,12 +200,13 @@ class TinyStore:
         if isinstance(schema, int) and schema > SCHEMA:
             raise SessionSchemaError(
                 f"{path} was written by a newer sessionmagic (schema {schema}, this one knows {SCHEMA}); "
-                "it was left as it is: pip install --upgrade sessionmagic"
+                "it was left as it is: pip install --upgrade sessionmagic",
+                document.get("name"),
             )
 
     def _set_aside(self, path: Path, error: Exception) -> SessionUnreadableError:
         reason = "it is empty" if path.exists() and not path.stat().st_size else _first_line(error)
-        aside = path.with_name(f"{path.name}.unreadable-{secrets.token_hex(2)}")
+        aside = path.with_name(f"{path.name}{ASIDE}{secrets.token_hex(2)}")
         try:
             path.rename(aside)
         except OSError:
@@ -238,10 +250,6 @@ def _session_adapter() -> TypeAdapter[Session]:
 
 def _session_fields(session: Session) -> dict[str, Any]:
     return {item.name: getattr(session, item.name) for item in fields(session) if item.name != "turns"}
-
-
-def _is_plain(name: str) -> bool:
-    return bool(name) and name.replace("-", "").isalnum() and name.isascii()
 
 
 def _not_found(session_id: str) -> SessionNotFoundError:
