@@ -28,4 +28,5 @@ def _import_the_view() -> None:
     """Import what the first cell shows its status line with, while its user is still writing it."""
     import ipywidgets  # noqa: F401
 
-    import sessionmagic.notebook.launch  # noqa: F401
+    import sessionmagic.notebook.launch
+    import sessionmagic.notebook.widgets  # noqa: F401

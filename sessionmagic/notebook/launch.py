@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from sessionmagic.loop import loop_thread
-from sessionmagic.notebook.view import TICK_SECONDS, StaticView, follow
+from sessionmagic.notebook.view import TICK_SECONDS, follow
 from sessionmagic.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -43,11 +43,7 @@ class Launch:
     async def _serve(self, start: Coroutine[Any, Any, Turn], view: View) -> None:
         try:
             turn = await self._admit(start, view)
-            try:
-                await follow(turn, view, self._hz)
-            except Exception:  # noqa: BLE001  a view that fails costs the stream, not the turn nor its answer
-                await turn.result()
-                StaticView().finish(turn.transcript)
+            await follow(turn, view, self._hz)
             self.result = await turn.result()
             self._done(self.result)
         except BaseException as error:  # noqa: BLE001  raised in the thread that waits

@@ -80,11 +80,11 @@ class AgentMagics(Magics):
     ).tag(config=True)
 
     def __init__(self, shell: Any) -> None:
-        super().__init__(shell)
         self.active: str | None = None
         self.latest: str | None = None
         self._manager: SessionManager | None = None
         self.cell_parser = cell_parser()
+        super().__init__(shell)  # sets what a config file says, on which the observers below are called
 
     @property
     def manager(self) -> SessionManager:
@@ -185,7 +185,7 @@ class AgentMagics(Magics):
             self.shell.user_ns[out] = result
 
     def _open_view(self, options: argparse.Namespace, launch: Any) -> View:
-        from sessionmagic.notebook.view import StaticView, TextView, WidgetView
+        from sessionmagic.notebook.view import GuardedView, StaticView, TextView
 
         kind = self.view
         in_kernel = hasattr(self.shell, "kernel")
@@ -198,10 +198,13 @@ class AgentMagics(Magics):
             case "static":
                 view = StaticView()
             case _:
+                from sessionmagic.notebook.widgets import WidgetView
+
                 session = options.session or ("" if options.new else self.session or self.active or "")
                 view = WidgetView(session, options.model, launch.stop)
-        view.open()
-        return view
+        guarded = GuardedView(view)
+        guarded.open()
+        return guarded
 
     def _parent(self) -> dict[str, Any]:
         """The execute request of the running cell, empty outside a kernel."""

@@ -1,45 +1,32 @@
-"""The surfaces on which a turn is seen: widgets while it runs and a static answer after, or plain text."""
+"""The surfaces on which a turn is seen, and how they follow it. The one made of widgets is in `widgets`."""
 
 from __future__ import annotations
 
 import sys
-import time
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
 
 from IPython.display import clear_output, display
 
 from sessionmagic.notebook.answer import (
-    MUTED,
-    NO_MATH,
-    WARNING,
     answer_html,
     answer_text,
     ending,
     footer,
     metadata,
-    status_line,
-    text_html,
 )
-from sessionmagic.notebook.rendering import settled_length
 from sessionmagic.notebook.visible import escape, visible
-from sessionmagic.transcript import ReasoningBlock, TextBlock, ToolBlock, Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
+    from sessionmagic.transcript import Transcript
     from sessionmagic.turn import Turn
 
 TICK_SECONDS = 1.0
 """How often the elapsed time moves while the model says nothing."""
-STATUS_SECONDS = 0.5
-"""How often the status line moves at the most."""
 BYTES_PER_SECOND = 120_000
 """What a running answer may send to the page: a long block is sent again less often, not cut."""
-PAGE_LENGTH = 3_000
-"""Characters of settled text after which the page that was sent stays as it is."""
-TAIL_LENGTH = 12_000
-"""Characters of one unfinished block that are shown while it grows."""
-REASONING_LENGTH = 4_000
 
 
 class View(Protocol):
@@ -103,6 +90,42 @@ def show_prompt(prompt: str) -> None:
     )
 
 
+class GuardedView:
+    """A view that may fail: then the stream is lost, but neither the turn nor its answer."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._failed = False
+
+    def open(self) -> None:
+        with self._guard():
+            self._view.open()
+
+    def update(self, transcript: Transcript) -> int:
+        if not self._failed:
+            with self._guard():
+                return self._view.update(transcript)
+        return 0
+
+    def finish(self, transcript: Transcript) -> None:
+        if not self._failed:
+            with self._guard():
+                self._view.finish(transcript)
+        if self._failed:
+            StaticView().finish(transcript)
+
+    def discard(self) -> None:
+        with self._guard():
+            self._view.discard()
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception:  # noqa: BLE001  a surface may fail in any way
+            self._failed = True
+
+
 class TextView:
     """The answer as plain text while it comes: for terminals, and front ends without widgets.
 
@@ -137,151 +160,3 @@ class TextView:
 
     def discard(self) -> None:
         pass
-
-
-class WidgetView:
-    """An area of widgets under the cell while the turn runs; then the static answer takes its place.
-
-    The widgets stay alive with the final frame, because a page that was reloaded meanwhile shows only them.
-
-    Args:
-        session: the session's name, as far as it is known.
-        model: the reference that was asked for, as far as it is known.
-        stop: called when the Stop button is clicked.
-    """
-
-    def __init__(self, session: str, model: str, stop: Callable[[], object]) -> None:
-        from ipywidgets import HTML, Button, HBox, Layout, VBox
-
-        self._session = session
-        self._model = model
-        self._opened_at = time.time()
-        self._layout = Layout(flex="1 1 auto")
-        self._status = HTML(self._status_html(Transcript()), layout=self._layout)
-        self._button = Button(
-            description="Stop", icon="stop", tooltip="Stop the turn and keep what was said", layout=Layout(width="6em")
-        )
-        self._button.on_click(lambda _: stop())
-        self._status_due = 0.0
-        self._shown_turn = ""
-        self._reasoning: Any = None
-        self._page_style: Any = None
-        self._answer = _Pages(self._page, VBox(layout=self._layout))
-        self._area = VBox(
-            [HBox([self._status, self._button], layout=self._layout), self._answer.box], layout=self._layout
-        )
-        _take_clicks_while_busy(self._button)
-
-    def open(self) -> None:
-        display(self._area)
-
-    def update(self, transcript: Transcript) -> int:
-        self._show_status(transcript)
-        return self._show_reasoning(transcript) + self._answer.show(_flat(transcript))
-
-    def finish(self, transcript: Transcript) -> None:
-        final = answer_html(transcript)
-        self._area.children = (self._page(final),)
-        clear_output(wait=True)
-        show_answer(transcript, final)
-
-    def discard(self) -> None:
-        clear_output()
-        self._area.close()
-
-    def _page(self, html: str) -> Any:
-        """A page that shares its layout and style with all others: each would be two more messages."""
-        from ipywidgets import HTMLMath
-
-        shared = {"style": self._page_style} if self._page_style else {}
-        page = HTMLMath(html, layout=self._layout, **shared)
-        self._page_style = page.style
-        return page
-
-    def _status_html(self, transcript: Transcript) -> str:
-        line = escape(status_line(transcript, self._session, self._model, self._opened_at))
-        notes = "".join(
-            f'<br><span {NO_MATH} style="{WARNING}">⚠ {escape(text)}</span>' for text in transcript.warnings
-        )
-        return f'<span {NO_MATH} style="{MUTED}">{line}</span>{notes}'
-
-    def _show_status(self, transcript: Transcript) -> None:
-        now = time.monotonic()
-        if now >= self._status_due or transcript.turn_id != self._shown_turn:
-            self._status.value = self._status_html(transcript)
-            self._status_due = now + STATUS_SECONDS
-            self._shown_turn = transcript.turn_id
-
-    def _show_reasoning(self, transcript: Transcript) -> int:
-        text = "\n\n".join(block.text for block in transcript.blocks if isinstance(block, ReasoningBlock))
-        if not text:
-            return 0
-        html = text_html(text if len(text) <= REASONING_LENGTH else "… " + text[-REASONING_LENGTH:])
-        if self._reasoning is None:
-            from ipywidgets import Accordion
-
-            self._reasoning = self._page(html)
-            folded = Accordion([self._reasoning], titles=("Reasoning",), selected_index=None)
-            self._area.children = (self._area.children[0], folded, self._answer.box)
-        elif html == self._reasoning.value:
-            return 0
-        else:
-            self._reasoning.value = html
-        return len(html)
-
-
-class _Pages:
-    """A growing text on the page. What is settled is sent once; only the last page is sent again."""
-
-    def __init__(self, page: Callable[[str], Any], box: Any) -> None:
-        self._page = page
-        self._settled = 0
-        self._open = False
-        self.box = box
-
-    def show(self, text: str) -> int:
-        """Show all of the text; return about how many bytes went to the page."""
-        sent = 0
-        tail = text[self._settled :]
-        if len(tail) > PAGE_LENGTH and (length := settled_length(tail)):
-            sent += self._put(text_html(tail[:length]))
-            self._settled += length
-            self._open = False
-            tail = tail[length:]
-        if len(tail) > TAIL_LENGTH:
-            sent += self._put(f"<pre>… {escape(tail[-TAIL_LENGTH:])}</pre>")
-        elif tail:
-            sent += self._put(text_html(tail))
-        return sent
-
-    def _put(self, html: str) -> int:
-        if not self._open:
-            self.box.children = (*self.box.children, self._page(html))
-            self._open = True
-        elif html == self.box.children[-1].value:
-            return 0
-        else:
-            self.box.children[-1].value = html
-        return len(html)
-
-
-def _flat(transcript: Transcript) -> str:
-    """The turn as one growing Markdown text; a tool call is a line of its own."""
-    parts = []
-    for block in transcript.blocks:
-        if isinstance(block, TextBlock):
-            parts.append(block.text)
-        elif isinstance(block, ToolBlock):
-            parts.append(f"`{block.tool}` {block.outcome or '…'}")
-    return "\n\n".join(parts)
-
-
-def _take_clicks_while_busy(widget: Any) -> None:
-    """Let ipykernel 7.4 handle this widget's messages on whatever subshell they arrive.
-
-    It would send them to the shell that created the widget, which is the one that the cell keeps busy, so that
-    a click on Stop would wait for the end of the turn.
-    """
-    comm = widget.comm
-    if hasattr(comm, "_reply_subshell_for"):
-        comm._reply_subshell_for = lambda data, default: default  # noqa: SLF001, ARG005
