@@ -35,6 +35,7 @@ _SECONDS = 2.0  # to parse a text
 
 _TAGS = "a blockquote br code em h1 h2 h3 h4 h5 h6 hr li ol p pre s span strong table tbody td th thead tr ul"
 _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "span": {"style"}, "td": {"style"}, "th": {"style"}}
+_CODE_STYLE = "white-space:pre;overflow-x:auto;margin:0.7em 0"
 _LINK = re.compile(r"(?:https?://|mailto:)\S", re.IGNORECASE)
 
 
@@ -116,6 +117,7 @@ def _markdown() -> MarkdownIt:
     markdown.inline.ruler.before("text", "deadline", _stop_at_deadline)
     markdown.inline.ruler.before("escape", "math", _parse_inline_math)
     markdown.core.ruler.push("plain_links", _plain_links)
+    markdown.core.ruler.push("left_cells", _left_cells)
     for name, show in {
         # Escaped once more: entities have become characters since.
         "text": lambda token: re.sub(r"[$\\]", r"<span>\g<0></span>", escape(token.content)),
@@ -145,7 +147,7 @@ def _cleaner() -> nh3.Cleaner:
         url_schemes={"http", "https", "mailto"},
         url_relative="deny",
         link_rel="noopener noreferrer nofollow",
-        set_tag_attribute_values={"a": {"target": "_blank"}},
+        set_tag_attribute_values={"a": {"target": "_blank"}, "pre": {"style": _CODE_STYLE}},
     )
 
 
@@ -209,6 +211,13 @@ def _plain_links(state: StateCore) -> None:
     for token in state.tokens:
         if token.children:
             token.children = list(_without_images(token.children))
+
+
+def _left_cells(state: StateCore) -> None:
+    """Align what no one has aligned as text is: JupyterLab would put it on the right, as numbers."""
+    for token in state.tokens:
+        if token.type in {"th_open", "td_open"} and not token.attrs:
+            token.attrSet("style", "text-align:left")
 
 
 def _without_images(tokens: list[Token]) -> Iterator[Token]:

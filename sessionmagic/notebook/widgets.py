@@ -23,6 +23,8 @@ PAGE_LENGTH = 3_000
 TAIL_LENGTH = 12_000
 """Characters of one unfinished block that are shown while it grows."""
 REASONING_LENGTH = 4_000
+PAGE_CLASS = "jp-RenderedHTMLCommon"
+"""What JupyterLab gives a saved answer, so that the growing one looks the same."""
 
 
 class WidgetView:
@@ -42,7 +44,7 @@ class WidgetView:
         self._session = session
         self._model = model
         self._opened_at = time.time()
-        self._layout = Layout(flex="1 1 auto")
+        self._layout = Layout(flex="1 1 auto")  # shared: each one of its own would be a message more
         self._status = HTML(self._status_html(Transcript()), layout=self._layout)
         self._button = Button(
             description="Stop", icon="stop", tooltip="Stop the turn and keep what was said", layout=Layout(width="6em")
@@ -80,7 +82,7 @@ class WidgetView:
         from ipywidgets import HTMLMath
 
         shared = {"style": self._page_style} if self._page_style else {}
-        page = HTMLMath(html, layout=self._layout, **shared)
+        page = HTMLMath(html, layout=self._layout, _dom_classes=(PAGE_CLASS,), **shared)
         self._page_style = page.style
         return page
 
