@@ -176,18 +176,18 @@ class SessionManager:
     def sessions(self) -> tuple[list[SessionSummary], list[str]]:
         """Return all sessions, the latest first, and a line about each file that could not be read.
 
-        A session whose model override no longer resolves has the model ``unresolved (…)``.
+        Their model is the one that the next turn asks; of an override that no longer resolves, it is
+        ``unresolved (…)``.
         """
         summaries, problems = self.store.summaries()
-        usable: dict[str, bool] = {}
-        for summary in summaries:
-            if summary.overridden and summary.model not in usable:
-                usable[summary.model] = self._usable(summary.model)
-        shown = [
-            summary if usable.get(summary.model, True) else replace(summary, model=f"unresolved ({summary.model})")
-            for summary in summaries
-        ]
+        shown = [replace(summary, model=self._shown_model(summary)) for summary in summaries]
         return sorted(shown, key=lambda summary: summary.updated_at, reverse=True), problems
+
+    def _shown_model(self, summary: SessionSummary) -> str:
+        if summary.model is not None:
+            return summary.model if self._usable(summary.model) else f"unresolved ({summary.model})"
+        agent = self.agents.get(summary.agent)
+        return (agent.model if agent else None) or self.models.default
 
     def _usable(self, reference: str) -> bool:
         try:

@@ -173,9 +173,8 @@ class SessionSummary:
     title: str
     turns: int
     agent: str
-    model: str
-    overridden: bool
-    """Whether the model was chosen for this session and is not the agent's default."""
+    model: str | None
+    """The reference chosen for the session; None when it has its agent's default."""
     status: str
     started_at: float
     updated_at: float
@@ -198,8 +197,7 @@ def summarize(session: Session) -> SessionSummary:
         title=session.title,
         turns=len(path),
         agent=agent,
-        model=session.agent_model_overrides.get(agent) or (last.model if last else ""),
-        overridden=agent in session.agent_model_overrides,
+        model=session.agent_model_overrides.get(agent),
         status=last.status if last else "empty",
         started_at=session.created_at,
         updated_at=session.updated_at,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 async def stream(admitted: Admitted, store: Store, ended: Callable[[], object]) -> TurnResult:
-    """Run the turn to its end, whatever that is; `ended` is called once its session is free."""
+    """Run the turn to its end, whatever that is; `ended` is called when all is written."""
     from sessionmagic.agents.runtime import AgentRun
 
     turn, log, record, plan = admitted.turn, admitted.log, admitted.record, admitted.plan
@@ -52,8 +52,8 @@ async def _finish(admitted: Admitted, outcome: Outcome, store: Store, ended: Cal
             Warned, text=f"session {turn.session_name!r} keeps its model: {plan.previous_override or 'the default'}"
         )
     error = await _write_end(admitted, outcome, store, undo=undo) or outcome.error
-    admitted.claim.release()
     ended()
+    admitted.claim.release()
     log.emit(
         TurnFinished,
         status=outcome.status,

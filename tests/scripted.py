@@ -78,11 +78,13 @@ class Gate:
         yield "after"
 
 
-def tails(path, end="\x04"):
+def tails(path, end="\x04", reasoning="", name=None):
     """A model that says what is written to a file while it is written, until the file ends in `end`."""
 
     async def stream(messages, info):
         said = 0
+        if reasoning:
+            yield {0: DeltaThinkingPart(content=reasoning)}
         while True:
             text = Path(path).read_text() if Path(path).exists() else ""
             fresh = text.removesuffix(end)[said:]
@@ -93,7 +95,7 @@ def tails(path, end="\x04"):
                 return
             await asyncio.sleep(0.02)
 
-    return FunctionModel(stream_function=stream)
+    return FunctionModel(stream_function=stream, model_name=name)
 
 
 def dictated(end="\x04"):

@@ -67,11 +67,14 @@ def _described(value: Any) -> str:
 
 
 def _frame(frame: Any) -> str:
+    """Describe a pandas or polars frame; reads no more of it than what is shown."""
     rows, columns = frame.shape
-    schema = "\n".join(f"  {name}: {kind}" for name, kind in list(frame.dtypes.items())[:ITEMS_SHOWN])
-    cut = f"\n  [cut: {columns - ITEMS_SHOWN} more columns]" if columns > ITEMS_SHOWN else ""
-    head = frame.iloc[:ROWS_SHOWN, :ITEMS_SHOWN].to_string()
-    return f"DataFrame of {rows:,} rows and {columns:,} columns\n{schema}{cut}\nfirst {ROWS_SHOWN} rows:\n{head}"
+    names = list(frame.columns)[:ITEMS_SHOWN]
+    schema = "\n".join(f"  {name}: {kind}" for name, kind in zip(names, frame.dtypes, strict=False))
+    cut = f"\n  [cut: {columns - ITEMS_SHOWN:,} more columns]" if columns > ITEMS_SHOWN else ""
+    head = frame.head(ROWS_SHOWN)[names]
+    shown = head.to_string() if hasattr(head, "to_string") else str(head)
+    return f"DataFrame of {rows:,} rows and {columns:,} columns\n{schema}{cut}\nfirst {ROWS_SHOWN} rows:\n{shown}"
 
 
 def _array(array: Any) -> str:

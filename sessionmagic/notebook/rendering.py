@@ -59,7 +59,7 @@ _REFUSED_MATH = re.compile(
 )
 _LABEL = re.compile(r"\\label\s*\{[^{}]*\}")  # MathJax refuses a label it has seen, as in the frame before
 
-_ALLOWED_STYLES = {*STYLES.values(), "text-align:left", "text-align:center", "text-align:right"}
+_ALLOWED_STYLES = {*STYLES.values(), _CODE_STYLE, "text-align:left", "text-align:center", "text-align:right"}
 
 
 def render_markdown(text: str) -> str:

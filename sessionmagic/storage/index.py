@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import threading
 from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import orjson
 
-from sessionmagic.exceptions import StoreError
+from sessionmagic.exceptions import SessionNotFoundError, StoreError
 from sessionmagic.session import SessionSummary
 from sessionmagic.storage.atomic import replace_file
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
     from pathlib import Path
 
@@ -23,6 +24,8 @@ Stamp = tuple[int, int, int]
 
 class Index:
     """Summaries of all sessions in a directory. Refreshing reads only what has changed since the last time.
+
+    Threads may use it at once.
 
     Args:
         directory: where the sessions' files are.
@@ -34,13 +37,14 @@ class Index:
         self._directory = directory
         self._path = path
         self._read = read
+        self._lock = threading.RLock()
         self._entries: dict[str, tuple[Stamp, SessionSummary]] = {}
         self._ids: dict[str, str] = {}
         self._saved: dict[str, tuple[Stamp, SessionSummary]] | None = None
 
     def note(self, summary: SessionSummary) -> None:
         """Take in a session that was just written: a look-up need not read it again."""
-        with suppress(OSError):
+        with suppress(OSError), self._lock:
             stamp = _stamp((self._directory / f"{summary.id}.json").stat())
             self._entries[summary.id] = (stamp, summary)
             self._ids[summary.name] = summary.id
@@ -50,15 +54,16 @@ class Index:
 
         Raises the `StoreError` of a file that cannot be read and may be that session.
         """
-        session_id = self._ids.get(name)
-        if session_id is not None and self._is_current(session_id, name):
-            return session_id
-        problems = self.refresh(save=False)
-        if name not in self._ids:
-            for problem, whose in problems:
-                if whose in {None, name}:
-                    raise problem
-        return self._ids.get(name)
+        with self._lock:
+            session_id = self._ids.get(name)
+            if session_id is not None and self._is_current(session_id, name):
+                return session_id
+            problems = self._refresh(save=False)
+            if name not in self._ids:
+                for problem, whose in problems:
+                    if whose in {None, name}:
+                        raise problem
+            return self._ids.get(name)
 
     def _is_current(self, session_id: str, name: str) -> bool:
         try:
@@ -68,11 +73,13 @@ class Index:
         stamp, summary = self._entries[session_id]
         return stamp == found and summary.name == name
 
-    def summaries(self) -> list[SessionSummary]:
-        """Return what the last refresh found."""
-        return [summary for _, summary in self._entries.values()]
+    def summaries(self) -> tuple[list[SessionSummary], list[str]]:
+        """Return every session's summary, and a line about each file that cannot be read."""
+        with self._lock:
+            problems = self._refresh(save=True)
+            return [summary for _, summary in self._entries.values()], [str(problem) for problem, _ in problems]
 
-    def refresh(self, *, save: bool) -> list[tuple[StoreError, str | None]]:
+    def _refresh(self, *, save: bool) -> list[tuple[StoreError, str | None]]:
         """Look at every file. Return what kept a file from being read, and whose it is as far as that is known."""
         if self._saved is None:
             self._saved = self._load()
@@ -86,6 +93,8 @@ class Index:
                 continue
             try:
                 entries[session_id] = (stamp, self._read(session_id))
+            except SessionNotFoundError:
+                continue  # deleted since
             except StoreError as problem:
                 problems.append((problem, before[1].name if before else problem.session))
         if save and entries != self._saved:
@@ -96,12 +105,16 @@ class Index:
 
     def _files(self) -> list[tuple[str, Stamp]]:
         try:
-            with os.scandir(self._directory) as found:
-                return [(file.name[:-5], _stamp(file.stat())) for file in found if file.name.endswith(".json")]
+            paths = [path for path in self._directory.iterdir() if path.suffix == ".json"]
         except FileNotFoundError:
             return []
         except OSError as error:
             raise StoreError(f"cannot list the sessions in {self._directory}: {error.strerror}") from error
+        files = []
+        for path in paths:
+            with suppress(FileNotFoundError):  # deleted since
+                files.append((path.stem, _stamp(path.stat())))
+        return files
 
     def _load(self) -> dict[str, tuple[Stamp, SessionSummary]]:
         try:

@@ -133,12 +133,12 @@ class TinyStore:
 
     def summaries(self) -> tuple[list[SessionSummary], list[str]]:
         notes = [f"{path} could not be read once and was set aside" for path in self._set_aside_before()]
-        problems = [str(problem) for problem, _ in self._index.refresh(save=True)]
+        summaries, problems = self._index.summaries()
         return [
             replace(summary, status="interrupted")
             if summary.status == "running" and not is_claimed(self._path(summary.id).with_suffix(".claim"))
             else summary
-            for summary in self._index.summaries()
+            for summary in summaries
         ], [*problems, *notes]
 
     def _set_aside_before(self) -> list[Path]:

@@ -34,12 +34,13 @@ TAGS |= {"s", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul
 ATTRIBUTES = {
     "a": {"href", "title", "rel", "target"},
     "ol": {"start"},
+    "pre": {"style"},
     "span": {"style"},
     "td": {"style"},
     "th": {"style"},
 }
 STYLE = re.compile(
-    r"text-align:(left|center|right)"
+    r"text-align:(left|center|right)|white-space:pre;overflow-x:auto;margin:[0-9.]+em 0"
     r"|color:(#[0-9a-f]{6});color:var\(--jp-mirror-editor-[a-z]+-color,(#[0-9a-f]{6})\)"
 )
 HIDDEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

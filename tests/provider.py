@@ -1,0 +1,165 @@
+"""A scripted OpenAI-compatible server on loopback.
+
+A script is a function of the request's handler. The server plays its scripts in turn, and the last one for ever.
+"""
+
+import json
+import threading
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+MODEL = "some-model"
+
+
+class ScriptedProvider:
+    """Use as a context manager; `url` is the base URL, `requests` are the bodies that came, `keys` their keys."""
+
+    def __init__(self, *scripts):
+        self.scripts = list(scripts)
+        self.requests = []
+        self.keys = []
+        self.arrived = threading.Event()
+        self.closing = threading.Event()
+        self._next = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception):
+        self.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def receive(self, handler):
+        body = handler.rfile.read(int(handler.headers["content-length"]))
+        with self._next:
+            self.requests.append(json.loads(body))
+            self.keys.append(handler.headers.get("authorization", "").removeprefix("Bearer "))
+            script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
+        self.arrived.set()
+        script(handler)
+
+
+def _handler(provider):
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        closing = provider.closing
+
+        def do_POST(self):
+            self.close_connection = True
+            with suppress(ConnectionError):
+                provider.receive(self)
+
+        def log_message(self, *args):
+            pass
+
+        def begin(self, status=200, kind="text/event-stream", **headers):
+            self.send_response(status)
+            self.send_header("content-type", kind)
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
+
+        def stream(self):
+            self.begin(transfer_encoding="chunked", connection="close")
+            self.end_headers()
+
+        def send(self, text):
+            content = text.encode()
+            self.wfile.write(f"{len(content):x}\r\n".encode() + content + b"\r\n")
+            self.wfile.flush()
+
+        def send_chunk(self, delta, finish=None, **more):
+            choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
+            body = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": MODEL, "choices": choices}
+            self.send(f"data: {json.dumps(body | more)}\n\n")
+
+        def reply(self, status, body, kind="application/json", **headers):
+            content = body.encode()
+            self.begin(status, kind, content_length=str(len(content)), connection="close", **headers)
+            self.end_headers()
+            self.wfile.write(content)
+
+    return Handler
+
+
+def answers(*chunks, tokens=(7, 3)):
+    """Answer with these chunks and so many tokens in and out."""
+
+    def script(handler):
+        handler.stream()
+        for chunk in chunks:
+            handler.send_chunk({"role": "assistant", "content": chunk})
+        usage = {"prompt_tokens": tokens[0], "completion_tokens": tokens[1], "total_tokens": sum(tokens)}
+        handler.send_chunk({}, "stop", usage=usage)
+        handler.send("data: [DONE]\n\n")
+        handler.send("")
+
+    return script
+
+
+def refuses(status, message, code=None):
+    """Refuse with an HTTP status. The client is told to try again at once, if it wants to."""
+
+    def script(handler):
+        body = json.dumps({"error": {"message": message, "type": "error", "code": code}})
+        handler.reply(status, body, retry_after_ms="1")
+
+    return script
+
+
+def echoes_the_key(status=401):
+    """Refuse with a message that repeats the key."""
+
+    def script(handler):
+        key = handler.headers["authorization"].removeprefix("Bearer ")
+        refuses(status, f"Incorrect API key provided: {key}.")(handler)
+
+    return script
+
+
+def replies(body, kind="application/json"):
+    """Reply with 200 and this body, whatever it is."""
+    return lambda handler: handler.reply(200, body, kind)
+
+
+def talks_nonsense(*chunks):
+    """Begin a good stream with these chunks and go on with what is no JSON."""
+
+    def script(handler):
+        handler.stream()
+        for chunk in chunks:
+            handler.send_chunk({"role": "assistant", "content": chunk})
+        handler.send('data: {"choices": [{"delta":\n\n')
+        handler.send("")
+
+    return script
+
+
+def is_cut_off(*chunks):
+    """Say these chunks, and then close the connection in the middle of the stream."""
+
+    def script(handler):
+        handler.stream()
+        for chunk in chunks:
+            handler.send_chunk({"role": "assistant", "content": chunk})
+
+    return script
+
+
+def never_answers(*chunks):
+    """Say these chunks, and then nothing for as long as the test lasts."""
+
+    def script(handler):
+        if chunks:
+            handler.stream()
+        for chunk in chunks:
+            handler.send_chunk({"role": "assistant", "content": chunk})
+        handler.closing.wait()
+
+    return script

@@ -1,0 +1,291 @@
+"""One turn at a time per session, from whatever thread or process, and free again at once."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from sessionmagic import register_model
+from sessionmagic.events import TurnFinished
+from sessionmagic.exceptions import ModelReferenceError, SessionBusyError, SessionExistsError
+from tests.scripted import Gate, says
+from tests.turns import ask, manager_on, on_a_loop, prompts, said
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def manager(home):
+    return manager_on(home)
+
+
+def files(home):
+    return {path: path.read_bytes() for path in (home / "sessions").iterdir() if path.suffix != ".lock"}
+
+
+@on_a_loop
+async def test_second_prompt_to_a_busy_session_is_refused_and_changes_nothing(manager, home):
+    turn = await manager.run("First", session="chat", model="hang", where="cell In [3] of churn.ipynb")
+    await said(turn)
+    before, began = files(home), time.monotonic()
+    with pytest.raises(SessionBusyError) as caught:
+        await manager.run("Second", session="chat", model="calm")
+    assert time.monotonic() - began < 1
+    assert re.search(
+        r"session 'chat' is busy: cell In \[3\] of churn.ipynb has held it since \d\d:\d\d:\d\d", str(caught.value)
+    )
+    assert files(home) == before
+    assert not turn.finished
+    turn.cancel()
+    assert (await turn.result()).text == "So far"
+    assert prompts(manager.session("chat")) == ["First"]
+    assert manager.session("chat").agent_model_overrides == {"assistant": "hang"}
+
+
+@on_a_loop
+async def test_refusal_names_the_other_process(manager, home):
+    await ask(manager)
+    with holding(home) as process:
+        with pytest.raises(
+            SessionBusyError, match=rf"'chat' is busy: cell elsewhere of process {process.pid} has held"
+        ):
+            await manager.run("Second", session="chat")
+    assert prompts(manager.session("chat")) == ["Hello", "held"]
+
+
+@on_a_loop
+async def test_another_manager_of_the_same_store_is_refused_too(manager, home):
+    turn = await manager.run("First", session="chat", model="hang")
+    with pytest.raises(SessionBusyError):
+        await manager_on(home).run("Second", session="chat")
+    turn.cancel()
+    await turn.result()
+
+
+@on_a_loop
+async def test_looking_at_a_running_session_is_not_refused(manager, home):
+    turn = await manager.run("First", session="chat", model="hang")
+    for other in (manager, manager_on(home)):
+        assert [summary.status for summary in other.sessions()[0]] == ["running"]
+        assert other.session("chat").turns[0].status == "running"
+        other.star("chat")
+    with pytest.raises(SessionBusyError):
+        await manager.run("Second", session="chat")
+    turn.cancel()
+    await turn.result()
+
+
+@on_a_loop
+async def test_busy_session_does_not_hold_up_another(manager):
+    turn = await manager.run("First", session="chat", model="hang")
+    assert (await ask(manager, session="another")).status == "completed"
+    assert [running.session_name for running in manager.running()] == ["chat"]
+    turn.cancel()
+    await turn.result()
+
+
+@on_a_loop
+async def test_many_prompts_at_once_run_one_and_refuse_the_others(manager):
+    gate = Gate()
+    register_model("gate", gate.model)
+    await ask(manager)
+    found = await asyncio.gather(
+        *(manager.run(f"prompt {n}", session="chat", model="gate") for n in range(10)), return_exceptions=True
+    )
+    refused = [each for each in found if isinstance(each, SessionBusyError)]
+    [turn] = [each for each in found if not isinstance(each, Exception)]
+    gate.open.set()
+    assert (await turn.result()).text == "before after"
+    assert len(refused) == 9
+    assert len(manager.session("chat").turns) == 2
+
+
+@on_a_loop
+async def test_many_cells_that_create_one_session_make_one(manager):
+    found = await asyncio.gather(
+        *(manager.run(f"prompt {n}", session="fresh", wait=10) for n in range(5)), return_exceptions=True
+    )
+    for turn in found:
+        await turn.result()
+    assert [summary.name for summary in manager.sessions()[0]] == ["fresh"]
+    assert sorted(prompts(manager.session("fresh"))) == [f"prompt {n}" for n in range(5)]
+
+
+@on_a_loop
+async def test_many_cells_that_ask_for_a_new_session_of_one_name_get_one(manager):
+    found = await asyncio.gather(
+        *(manager.run(f"prompt {n}", session="fresh", new=True) for n in range(5)), return_exceptions=True
+    )
+    assert sum(isinstance(each, SessionExistsError) for each in found) == 4
+    for turn in found:
+        if not isinstance(turn, Exception):
+            await turn.result()
+    assert len(manager.session("fresh").turns) == 1
+
+
+@on_a_loop
+async def test_session_is_free_when_its_last_event_is_seen(manager):
+    for number in range(200):
+        name = f"chat {number // 20}"
+        turn = await manager.run("Hello", session=name)
+        async for event in turn.events():
+            if isinstance(event, TurnFinished):
+                assert manager.running_turn(name) is None
+    assert [len(manager.session(f"chat {number}").turns) for number in range(10)] == [20] * 10
+
+
+def test_session_is_free_when_the_turn_says_that_it_has_ended(manager):
+    for number in range(20):
+        assert manager.run_sync(f"prompt {number}", session="chat").status == "completed"
+
+
+@on_a_loop
+async def test_waiting_for_a_busy_session_gets_it_when_it_is_free(manager):
+    gate = Gate()
+    register_model("gate", gate.model)
+    first = await manager.run("First", session="chat", model="gate", once=True)
+    second = asyncio.create_task(manager.run("Second", session="chat", wait=None))
+    third = asyncio.create_task(manager.run("Third", session="chat", wait=0.2))
+    with pytest.raises(SessionBusyError):
+        await third
+    assert not second.done()
+    gate.open.set()
+    assert (await first.result()).text == "before after"
+    assert (await (await second).result()).text == "It is fine."
+    assert prompts(manager.session("chat")) == ["First", "Second"]
+
+
+@on_a_loop
+async def test_waiting_for_a_busy_session_can_be_given_up(manager):
+    turn = await manager.run("First", session="chat", model="hang")
+    waiting = asyncio.create_task(manager.run("Second", session="chat", wait=None))
+    await asyncio.sleep(0.1)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    turn.cancel()
+    await turn.result()
+    assert (await ask(manager, "Third", model="calm")).status == "completed"
+    assert prompts(manager.session("chat")) == ["First", "Third"]
+
+
+@on_a_loop
+async def test_run_that_is_given_up_while_it_starts_leaves_the_session_free(manager):
+    await ask(manager)
+    for patience in (0, 0.001, 0.002, 0.005, 0.01):
+        starting = asyncio.create_task(manager.run("Given up", session="chat", model="hang"))
+        await asyncio.sleep(patience)
+        starting.cancel()
+        try:
+            turn = await starting
+        except asyncio.CancelledError:
+            pass
+        else:
+            turn.cancel()
+            await turn.result()
+        assert (await ask(manager, "Next", model="calm", wait=5)).status == "completed"
+    assert "running" not in {turn.status for turn in manager.session("chat").turns}
+    assert manager.running() == []
+
+
+@pytest.mark.parametrize("new", [True, False])
+@on_a_loop
+async def test_refused_prompt_leaves_the_session_free(manager, new):
+    if not new:
+        await ask(manager)
+    for _ in range(3):
+        with pytest.raises(ModelReferenceError):
+            await manager.run("Hello", session="chat", model="opnai:x")
+    assert (await ask(manager)).status == "completed"
+
+
+def test_threads_that_use_one_manager_never_hold_one_session_twice(manager):
+    running, most, lock, errors = 0, 0, threading.Lock(), []
+
+    async def stream(messages, info):
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        await asyncio.sleep(0.002)
+        yield "word"
+        with lock:
+            running -= 1
+
+    model = says()
+    model.stream_function = stream
+    register_model("counted", model)
+
+    def cells():
+        try:
+            for _ in range(5):
+                manager.run_sync("Hello", session="chat", model="counted", wait=None)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=cells) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert errors == []
+    assert most == 1
+    assert len(manager.session("chat").turns) == 20
+
+
+HOLD = """
+import asyncio, sys
+from sessionmagic import SessionManager, Models, TinyStore, register_model
+from tests.scripted import hangs
+
+async def hold():
+    register_model("hang", hangs("So far"))
+    manager = SessionManager(TinyStore(sys.argv[1]), Models("hang"))
+    turn = await manager.run("held", session="chat", where="cell elsewhere")
+    async for event in turn.events():
+        if event.type == "text_delta":
+            print("held", flush=True)
+
+asyncio.run(hold())
+"""
+
+
+class holding:
+    """Another process that runs a turn on the session for as long as the context lasts."""
+
+    def __init__(self, home):
+        self.home = home
+
+    def __enter__(self):
+        command = [sys.executable, "-c", HOLD, str(self.home)]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        assert self.process.stdout.readline() == "held\n"
+        return self.process
+
+    def __exit__(self, *exception):
+        self.process.kill()
+        self.process.communicate()
+
+
+@on_a_loop
+async def test_session_of_a_killed_process_is_free_at_once_and_goes_on(manager, home):
+    with holding(home) as process:
+        assert [summary.status for summary in manager.sessions()[0]] == ["running"]
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert [summary.status for summary in manager.sessions()[0]] == ["interrupted"]
+        result = await ask(manager, "Go on", model="recalls")
+    session = manager.session("chat")
+    assert [(turn.prompt, turn.status) for turn in session.turns] == [("held", "interrupted"), ("Go on", "completed")]
+    assert [turn.id for turn in session.path()] == ["1", "2"]
+    assert result.text == "user-prompt: held\nuser-prompt: Go on"

@@ -1,0 +1,58 @@
+"""Whoever follows a turn can come, go and sleep; the turn does not mind."""
+
+import asyncio
+import gc
+
+import pytest
+
+from sessionmagic import register_model
+from sessionmagic.events import TurnFinished, Warned
+from sessionmagic.turn import RING_SIZE
+from tests.scripted import says
+from tests.turns import events_of, on_a_loop, statuses, until, whole
+
+
+@on_a_loop
+async def test_observer_that_stops_reading_never_holds_up_the_turn(manager):
+    register_model("long", says(*["word "] * (RING_SIZE + 500)))
+    turn = await manager.run("Hello", session="chat", model="long")
+    abandoned = turn.events()
+    await anext(abandoned)
+    sleeping = turn.events()
+    await anext(sleeping)
+    dropped = asyncio.create_task(events_of(turn))
+    await asyncio.sleep(0)
+    dropped.cancel()
+    await abandoned.aclose()
+    result = await asyncio.wait_for(turn.result(), 15)
+    assert (result.status, len(result.text)) == ("completed", (RING_SIZE + 500) * 5)
+    late = [event async for event in sleeping]
+    assert isinstance(late[0], Warned)
+    assert "events were not kept" in late[0].text
+    assert isinstance(late[-1], TurnFinished)
+
+
+@on_a_loop
+async def test_turn_whose_handle_is_dropped_runs_to_its_end(manager, gate):
+    await manager.run("Hello", session="chat", model="gate")
+    gc.collect()
+    gate.open.set()
+    await until(lambda: manager.running() == [])
+    assert statuses(manager.session("chat")) == ["completed"]
+
+
+@on_a_loop
+async def test_waiting_for_a_result_may_be_given_up_without_stopping_the_turn(manager, gate):
+    turn = await manager.run("Hello", session="chat", model="gate")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(turn.result(), 0.05)
+    gate.open.set()
+    assert (await turn.result()).text == "before after"
+
+
+@on_a_loop
+async def test_observers_that_come_late_see_the_whole_turn(manager):
+    turn = await manager.run("Hello", session="chat")
+    await turn.result()
+    whole(await events_of(turn))
+    assert turn.transcript.text == "It is fine."

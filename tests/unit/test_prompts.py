@@ -1,0 +1,230 @@
+"""What the user's values become in a prompt and beside it."""
+
+import re
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sessionmagic.exceptions import PromptError
+from sessionmagic.notebook.prompts import VALUE_LIMIT, attach, interpolate
+
+
+class Stubborn:
+    def __repr__(self):
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        'a dict {"x": {y}} and {undefined} and {{}} and {',
+        "$x ${x} $(x) `x` $ `x` $`` $`x\n` \\$ %s %(x)s",
+        "f'{x!r}' \\n \\t {% x %} {{ x }} <x> 🦊\ttab\r\n  indented\n",
+        "costs $5`",
+        "",
+    ],
+)
+def test_every_other_character_is_sent_untouched(prompt):
+    assert interpolate(prompt, {"x": 1}) == prompt
+
+
+@given(st.text().filter(lambda text: "$`" not in text))
+def test_text_without_the_mark_is_never_changed(text):
+    assert interpolate(text, {}) == text
+
+
+@given(st.text(), st.text(max_size=20), st.text())
+def test_value_takes_the_place_of_its_expression_only(before, value, after):
+    before, after = before.replace("`", "'"), after.replace("`", "'")
+    assert interpolate(f"{before}$`value`{after}", {"value": value}) == before + value + after
+
+
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        ("name", "Ada {x} $`name`"),
+        ("numbers", "[1, 2, 3]"),
+        ("numbers[0] + 1", "2"),
+        ("{'a': 1}['a']", "1"),
+        ("[n * factor for n in numbers]", "[2, 4, 6]"),
+        ("len(name) > 3", "True"),
+        ("None", "None"),
+        ("' spaced '", " spaced "),
+    ],
+)
+def test_expression_is_evaluated_in_the_users_namespace(expression, text):
+    namespace = {"name": "Ada {x} $`name`", "numbers": [1, 2, 3], "factor": 2}
+    before = dict(namespace)
+    assert interpolate(f"<$`{expression}`>", namespace) == f"<{text}>"
+    assert namespace == before
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("nothing", "name 'nothing' is not defined"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("x.nothing", "AttributeError"),
+        ("x = 2", "SyntaxError"),
+        ("for", "SyntaxError"),
+        ("stubborn", "RuntimeError: no words"),
+        ("[stubborn]", "RuntimeError: no words"),
+        (" ", "SyntaxError"),
+    ],
+)
+def test_expression_without_a_value_is_one_line_that_names_it(expression, words):
+    with pytest.raises(PromptError) as caught:
+        interpolate(f"Say $`{expression}`", {"x": 1, "stubborn": Stubborn()})
+    assert f"$`{expression}`" in str(caught.value)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_error_with_many_lines_is_shown_on_one():
+    def fail():
+        raise ValueError("one\ntwo\n" + "x" * 10_000)
+
+    with pytest.raises(PromptError) as caught:
+        interpolate("$`fail()`", {"fail": fail})
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1_000
+
+
+def test_frame_is_sent_as_its_schema_shape_and_head():
+    frame = pd.DataFrame({"age": range(1000), "name": ["Ada"] * 1000, "at": pd.Timestamp("2026-01-02")})
+    text = interpolate("$`frame`", {"frame": frame})
+    for words in ("1,000 rows", "3 columns", "age: int64", "name: ", "at: datetime64", "Ada", "2026-01-02"):
+        assert words in text
+    assert "\n4 " in text
+    assert "\n5 " not in text
+
+
+def test_frame_of_ten_million_rows_is_quick():
+    frame = pd.DataFrame({"x": np.zeros(10_000_000, dtype="int8"), "y": np.zeros(10_000_000, dtype="int8")})
+    began = time.monotonic()
+    text = interpolate("$`frame`", {"frame": frame})
+    assert time.monotonic() - began < 1
+    assert "10,000,000 rows" in text
+    assert len(text) < 1_000
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame(),
+        pd.DataFrame({"x": []}),
+        pd.DataFrame([[1, 2]], columns=["same", "same"]),
+        pd.DataFrame({("a", "b"): [1], ("a", "c"): [2]}),
+        pd.DataFrame({"x": [1, 2]}, index=pd.MultiIndex.from_tuples([(1, 2), (3, 4)])),
+    ],
+    ids=["empty", "no rows", "same names", "levels", "index levels"],
+)
+def test_odd_frames_have_a_text_too(frame):
+    assert f"{len(frame)} rows" in interpolate("$`frame`", {"frame": frame})
+
+
+def test_wide_frame_is_cut_with_a_note():
+    text = interpolate("$`frame`", {"frame": pd.DataFrame(np.zeros((3, 5_000)))})
+    assert "5,000 columns" in text
+    assert re.search(r"\[cut: 4,?900 more columns\]", text)
+    assert len(text) <= VALUE_LIMIT + 100
+
+
+@pytest.mark.parametrize(
+    ("value", "shape"),
+    [(np.zeros((1000, 1000)), "(1000, 1000)"), (np.float64(1.5), "()"), (pd.Series(range(10_000_000)), "(10000000,)")],
+    ids=["matrix", "scalar", "series"],
+)
+def test_array_is_sent_as_its_shape_type_and_head(value, shape):
+    text = interpolate("$`value`", {"value": value})
+    assert shape in text
+    assert str(value.dtype) in text
+    assert len(text) <= VALUE_LIMIT + 100
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x" * 1_000_000, list(range(1_000_000)), {n: "y" * 1000 for n in range(1000)}, b"z" * 1_000_000],
+    ids=["text", "list", "dict", "bytes"],
+)
+def test_big_value_is_cut_with_a_note_of_what_was_cut(value):
+    text = interpolate("Before $`value` after", {"value": value})
+    assert text.startswith("Before ")
+    assert text.endswith(" after")
+    assert len(text) <= VALUE_LIMIT + 100
+    assert "[cut: " in text or "..." in text
+
+
+def test_value_at_the_limit_is_not_cut():
+    assert interpolate("$`value`", {"value": "x" * VALUE_LIMIT}) == "x" * VALUE_LIMIT
+
+
+def test_file_is_attached_as_what_it_is(tmp_path):
+    for name, content, kind in [
+        ("a.txt", b"text \xf0\x9f\xa6\x8a", "text/plain"),
+        ("b.png", b"\x89PNG", "image/png"),
+        ("c.pdf", b"%PDF", "application/pdf"),
+        ("d.py", b"x = 1", "text/plain"),
+        ("e.unknown-kind", b"words", "text/plain"),
+        ("with space.csv", b"a,b", "text/plain"),
+    ]:
+        (tmp_path / name).write_bytes(content)
+        attached = attach(str(tmp_path / name), {})
+        assert (attached.name, attached.media_type) == (name, kind)
+        assert attached.content == (content.decode() if kind == "text/plain" else content)
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("https://example.org/x.png", "no addresses"),
+        ("nowhere/plot.png", "there is no file nowhere/plot.png"),
+        ("plot.png", "there is no file plot.png"),
+        ("nothing", "name 'nothing' is not defined"),
+        ("stubborn", "no words"),
+        ("figure", "cannot be drawn"),
+    ],
+)
+def test_what_cannot_be_attached_is_one_line_that_names_it(expression, words):
+    class Figure:
+        def savefig(self, buffer, format):
+            raise ValueError("no renderer")
+
+    with pytest.raises(PromptError) as caught:
+        attach(expression, {"stubborn": Stubborn(), "figure": Figure()})
+    assert words in str(caught.value)
+    assert expression in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_binary_and_huge_files_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("sessionmagic.notebook.prompts.FILE_LIMIT", 10)
+    (tmp_path / "a.bin").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "b.txt").write_bytes(b"x" * 11)
+    with pytest.raises(PromptError, match="neither text, nor an image, nor a PDF"):
+        attach(str(tmp_path / "a.bin"), {})
+    with pytest.raises(PromptError, match="11 bytes; at most 10"):
+        attach(str(tmp_path / "b.txt"), {})
+
+
+def test_figure_and_image_are_attached_as_png():
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    figure = Figure(figsize=(1, 1))
+    figure.subplots().plot([1, 2])
+    for name, value in {"figure": figure, "image": Image.new("RGB", (2, 2))}.items():
+        attached = attach(name, {name: value})
+        assert (attached.name, attached.media_type) == (name, "image/png")
+        assert attached.content.startswith(b"\x89PNG\r\n")
+
+
+def test_value_is_attached_as_its_text():
+    attached = attach("frame", {"frame": pd.DataFrame({"x": [1]})})
+    assert (attached.name, attached.media_type) == ("frame", "text/plain")
+    assert "1 rows" in attached.content
+    assert attach("config['a']", {"config": {"a": "text"}}).content == "text"

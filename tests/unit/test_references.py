@@ -1,0 +1,169 @@
+"""Model references: how they are read, and what is said of those that cannot be used, without any network."""
+
+import pytest
+
+from sessionmagic import Models, register_model
+from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.models import references
+from sessionmagic.models.references import parse_reference
+from tests.scripted import says
+
+
+@pytest.fixture
+def models():
+    return Models("test", endpoints={"lab": "http://127.0.0.1:1/v1", "my-lab": "http://127.0.0.1:1/v1"})
+
+
+def refusal(models, reference):
+    with pytest.raises(ModelReferenceError) as caught:
+        models.check(reference)
+    with pytest.raises(ModelReferenceError) as resolving:
+        models.resolve(reference)
+    message = str(caught.value)
+    assert str(resolving.value) == message
+    assert message.isprintable()
+    return message
+
+
+@pytest.mark.parametrize(
+    ("text", "provider", "model"),
+    [
+        ("openai:gpt-5.2", "openai", "gpt-5.2"),
+        ("openai/gpt-5.2", "openai", "gpt-5.2"),
+        ("openrouter:vendor/name", "openrouter", "vendor/name"),
+        ("openrouter/vendor/name:free", "openrouter", "vendor/name:free"),
+        ("ollama:llama3:8b", "ollama", "llama3:8b"),
+        ("local", "local", ""),
+        ("local:/some/where.gguf", "local", "/some/where.gguf"),
+        ("test", "test", ""),
+    ],
+)
+def test_reference_is_taken_apart(text, provider, model):
+    parsed = parse_reference(text, ["openai", "openrouter", "ollama"])
+    assert (parsed.text, parsed.provider, parsed.model) == (text, provider, model)
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ("opnai:gpt-5.2", ["unknown provider 'opnai'", "Did you mean 'openai'?"]),
+        ("lib:x", ["unknown provider 'lib'", "Did you mean 'lab'?"]),
+        ("vendor/name", ["unknown provider 'vendor'"]),
+        ("gpt-5.2", ["'gpt-5.2' is not a model reference", "provider:model"]),
+        ("locl", ["'locl' is not a model reference", "Did you mean 'local'?"]),
+        ("openai:", ["'openai:' is not a model reference"]),
+        ("openai", ["'openai' is not a model reference"]),
+        (":x", ["unknown provider ''"]),
+        ("   ", ["is not a model reference"]),
+        ("local:/no/such/file.gguf", ["/no/such/file.gguf"]),
+        ("two\nlines:x", ["unknown provider"]),
+    ],
+)
+def test_reference_that_cannot_be_used_is_one_line_that_says_why(models, reference, words):
+    message = refusal(models, reference)
+    for word in words:
+        assert word in message
+
+
+def test_long_reference_is_cut_in_the_message(models):
+    assert len(refusal(models, "x" * 10_000)) < 500
+    assert len(refusal(models, "x" * 10_000 + ":y")) < 500
+
+
+@pytest.mark.parametrize(
+    ("reference", "variable"),
+    [
+        ("openai:gpt-5.2", "OPENAI_API_KEY"),
+        ("openrouter:a/b", "OPENROUTER_API_KEY"),
+        ("deepseek:x", "DEEPSEEK_API_KEY"),
+    ],
+)
+def test_missing_key_is_named(models, monkeypatch, reference, variable):
+    assert f"needs {variable}, which is not set" in refusal(models, reference)
+    monkeypatch.setenv(variable, "")
+    assert f"needs {variable}" in refusal(models, reference)
+    monkeypatch.setenv(variable, "sk-0123456789")
+    assert models.check(reference).text == reference
+
+
+@pytest.mark.parametrize(
+    ("reference", "install"),
+    [
+        ("openai:x", "sessionmagic[openai]"),
+        ("lab:x", "sessionmagic[openai]"),
+        ("anthropic:x", "sessionmagic[anthropic]"),
+        ("google:x", "sessionmagic[google]"),
+        ("mistral:x", "pydantic-ai-slim[mistral]"),
+    ],
+)
+def test_missing_sdk_says_the_line_that_installs_it(models, monkeypatch, reference, install):
+    monkeypatch.setattr(references, "find_spec", lambda name: None)
+    assert f'pip install "{install}"' in refusal(models, reference)
+
+
+def test_any_provider_that_pip_can_complete_is_an_extra_that_exists():
+    from importlib.metadata import metadata
+
+    extras = {name: metadata(name).get_all("Provides-Extra") for name in ("sessionmagic", "pydantic-ai-slim")}
+    for provider in references.PROVIDERS.values():
+        package, _, extra = provider.install.removesuffix("]").partition("[")
+        assert extra in extras[package]
+
+
+def test_named_model_comes_before_any_other_reading(models):
+    model = says("mine")
+    register_model("test", model)
+    register_model("openai:gpt-5.2", model)
+    for reference in ("test", "openai:gpt-5.2"):
+        assert models.check(reference) is None
+        assert models.resolve(reference).model is model
+
+
+def test_endpoint_is_asked_with_its_own_key(models, monkeypatch):
+    monkeypatch.setenv("MY_LAB_API_KEY", "sk-my-lab-0123")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-openai-0123")
+    resolved = models.resolve("my-lab:vendor/name")
+    assert (resolved.reference, resolved.model.model_name) == ("my-lab:vendor/name", "vendor/name")
+    assert str(resolved.model.client.base_url) == "http://127.0.0.1:1/v1/"
+    assert resolved.model.client.api_key == "sk-my-lab-0123"
+    assert models.resolve("lab/name").model.client.api_key == "not-needed"
+
+
+def test_ollama_needs_no_key(models):
+    resolved = models.resolve("ollama:llama3:8b")
+    assert resolved.model.model_name == "llama3:8b"
+    assert str(resolved.model.client.base_url) == "http://localhost:11434/v1/"
+
+
+def test_name_that_no_list_knows_is_a_warning_and_no_refusal(models, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
+    listed = next(name for name in models.known() if name.startswith("openai:gpt"))
+    [warning] = models.resolve(listed + "x").warnings
+    assert f"no list knows the model {listed}x" in warning
+    assert "Did you mean 'gpt" in warning
+    assert models.resolve(listed).warnings == []
+    assert models.resolve("lab:anything").warnings == []
+
+
+def test_reference_is_checked_without_a_request(models, monkeypatch):
+    import socket
+
+    def no_network(*args):
+        raise AssertionError("asked the network")
+
+    monkeypatch.setattr(socket.socket, "connect", no_network)
+    monkeypatch.setattr(socket, "getaddrinfo", no_network)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
+    for reference in ("openai:gpt-5.2", "lab:x", "ollama:x", "test"):
+        models.check(reference)
+        assert models.resolve(reference).reference == reference
+
+
+def test_references_to_offer_are_those_that_can_be_used(models, monkeypatch):
+    register_model("mine", says("hello"))
+    offered = models.known()
+    assert {"mine", "local", "test", "lab:", "my-lab:", "ollama:"} <= set(offered)
+    assert not [reference for reference in offered if reference.startswith("openai:")]
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
+    assert "openai:" in models.known()
+    assert len([reference for reference in models.known() if reference.startswith("openai:")]) > 5

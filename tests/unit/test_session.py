@@ -1,0 +1,149 @@
+"""Sessions as plain state: every change is a function from one to the next."""
+
+from dataclasses import replace
+
+import pytest
+
+from sessionmagic.session import (
+    TITLE_LENGTH,
+    Session,
+    TurnRecord,
+    Usage,
+    summarize,
+    title_of,
+    with_changed_turn,
+    with_dead_turns_interrupted,
+    with_finished_turn,
+    with_override,
+    with_turn,
+)
+
+EMPTY = Session(id="s", name="chat", created_at=1.0, updated_at=1.0)
+
+
+def turn(number, parent=None, **fields):
+    values = {"agent": "assistant", "model": "test", "prompt": f"prompt {number}", "started_at": float(number)}
+    return TurnRecord(id=str(number), parent=parent, **(values | fields))
+
+
+def ended(session, number, status="completed", *, keep=True):
+    return with_finished_turn(
+        session, str(number), lambda now: replace(now, status=status), keep_on_path=keep, at=100.0 + number
+    )
+
+
+def conversation(length):
+    session = EMPTY
+    for number in range(1, length + 1):
+        session = ended(with_turn(session, turn(number, session.head)), number)
+    return session
+
+
+def test_new_turn_continues_the_path_and_moves_the_head():
+    session = conversation(3)
+    assert session.head == "3"
+    assert [each.id for each in session.path()] == ["1", "2", "3"]
+    assert session.updated_at == 103.0
+
+
+def test_path_leads_from_the_root_to_any_turn():
+    session = replace(conversation(3), head="2")
+    session = with_turn(session, turn(4, "2"))
+    assert [each.id for each in session.path()] == ["1", "2", "4"]
+    assert [each.id for each in session.path("3")] == ["1", "2", "3"]
+    assert EMPTY.path() == []
+
+
+def test_turn_that_is_not_kept_leaves_its_record_and_gives_the_head_back():
+    session = with_turn(conversation(1), turn(2, "1"))
+    session = ended(session, 2, "failed", keep=False)
+    assert session.head == "1"
+    assert [(each.id, each.status, each.finished_at) for each in session.turns][1] == ("2", "failed", 102.0)
+    assert [each.id for each in session.path()] == ["1"]
+
+
+def test_first_turn_that_is_not_kept_leaves_an_empty_path():
+    session = ended(with_turn(EMPTY, turn(1)), 1, "failed", keep=False)
+    assert (session.head, session.path(), len(session.turns)) == (None, [], 1)
+
+
+def test_head_that_someone_moved_stays_where_it_is_when_the_turn_fails():
+    session = replace(with_turn(conversation(2), turn(3, "2")), head="1")
+    assert ended(session, 3, "failed", keep=False).head == "1"
+
+
+def test_changing_one_turn_leaves_the_others_and_the_old_session_alone():
+    before = conversation(3)
+    after = with_changed_turn(before, "2", lambda now: replace(now, error="changed"))
+    assert [each.error for each in after.turns] == [None, "changed", None]
+    assert [each.error for each in before.turns] == [None, None, None]
+    assert with_changed_turn(before, "9", lambda now: replace(now, error="x")) == before
+
+
+def test_unknown_turn_is_a_key_error():
+    with pytest.raises(KeyError):
+        conversation(1).turn("2")
+
+
+def test_dead_turn_becomes_interrupted_and_stays_on_the_path():
+    session = with_dead_turns_interrupted(with_turn(conversation(1), turn(2, "1")))
+    assert [each.status for each in session.turns] == ["completed", "interrupted"]
+    assert session.turn("2").error_code == "crashed"
+    assert [each.id for each in session.path()] == ["1", "2"]
+    assert with_dead_turns_interrupted(session) == session
+
+
+def test_override_belongs_to_its_agent():
+    session = with_override(with_override(EMPTY, "a", "openai:x"), "b", "local")
+    assert session.agent_model_overrides == {"a": "openai:x", "b": "local"}
+    assert with_override(session, "a", None).agent_model_overrides == {"b": "local"}
+    assert with_override(EMPTY, "a", None) == EMPTY
+    assert EMPTY.agent_model_overrides == {}
+
+
+def test_references_with_a_provider_are_remembered_once_each_in_order():
+    session = EMPTY
+    for reference in ("openai:x", "local", "openrouter/vendor/y", "test", "openai:x", None, "openai:x"):
+        session = with_override(session, "a", reference)
+    assert session.custom_models_used == ["openai:x", "openrouter/vendor/y"]
+    assert session.agent_model_overrides == {"a": "openai:x"}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "title"),
+    [
+        ("Name three features.\nBriefly.", "Name three features."),
+        ("\n\n   What is it?  ", "What is it?"),
+        ("x" * TITLE_LENGTH, "x" * TITLE_LENGTH),
+        ("", ""),
+    ],
+)
+def test_title_is_the_first_line_that_says_something(prompt, title):
+    assert title_of(prompt) == title
+
+
+def test_long_title_is_cut():
+    title = title_of("word " * 100)
+    assert len(title) <= TITLE_LENGTH
+    assert title.endswith("word…")
+
+
+def test_first_prompt_gives_the_title_and_no_later_one_changes_it():
+    session = conversation(2)
+    assert session.title == "prompt 1"
+    assert with_turn(replace(session, title="mine"), turn(3)).title == "mine"
+
+
+def test_summary_of_an_empty_session():
+    summary = summarize(EMPTY)
+    assert (summary.turns, summary.status, summary.model) == (0, "empty", None)
+    assert (summary.input_tokens, summary.cost) == (0, None)
+
+
+def test_cost_is_unknown_when_a_turn_that_used_tokens_is_unpriced():
+    def used(number, usage):
+        return lambda session: with_changed_turn(session, number, lambda now: replace(now, usage=usage))
+
+    session = used("1", Usage(input_tokens=5, output_tokens=5, cost=0.5))(conversation(2))
+    assert summarize(session).cost == 0.5
+    assert summarize(used("2", Usage(input_tokens=5, output_tokens=5))(session)).cost is None

@@ -1,0 +1,95 @@
+"""Sessions that come and go while a store is looked at."""
+
+import os
+import sys
+import threading
+import time
+
+import pytest
+
+from sessionmagic import TinyStore
+from sessionmagic.exceptions import SessionExistsError
+from tests.unit.test_store import session, stored
+
+
+@pytest.fixture
+def store(home):
+    return TinyStore(home)
+
+
+def test_session_that_is_deleted_before_the_listing_has_read_it_is_not_listed(store, home):
+    keys = {stored(store, name) for name in ("one", "two")}
+    fresh, left = TinyStore(home), set(keys)
+    load = fresh.load
+
+    def load_and_lose_the_other(key):
+        for other in left - {key} if len(left) == 2 else ():
+            store.delete(other)
+            left.remove(other)
+        return load(key)
+
+    fresh.load = load_and_lose_the_other
+    summaries, problems = fresh.summaries()
+    assert ({summary.id for summary in summaries}, problems) == (left, [])
+    assert len(left) == 1
+
+
+def test_session_that_is_deleted_during_a_look_up_hides_no_other(store, home, monkeypatch):
+    key, gone = stored(store, "here"), stored(store, "gone")
+    fresh, scandir = TinyStore(home), os.scandir
+
+    class Scan:
+        def __init__(self, path):
+            self.found = scandir(path)
+
+        def __enter__(self):
+            entries = list(self.found)
+            (home / "sessions" / f"{gone}.json").unlink(missing_ok=True)
+            return iter(entries)
+
+        def __exit__(self, *exception):
+            self.found.close()
+
+    monkeypatch.setattr(os, "scandir", Scan)
+    assert fresh.find("here") == key
+    assert [summary.name for summary in TinyStore(home).summaries()[0]] == ["here"]
+    with pytest.raises(SessionExistsError):
+        TinyStore(home).create(session("here"))
+
+
+@pytest.fixture
+def eager_threads():
+    """Threads that take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_threads_may_look_while_others_create_and_delete(store, eager_threads):
+    stable = stored(store, "stable")
+    over, errors = time.monotonic() + 1.0, []
+
+    def repeat(work):
+        try:
+            while time.monotonic() < over:
+                work()
+        except Exception as error:
+            errors.append(error)
+
+    def come_and_go():
+        keys = [stored(store, f"guest {threading.get_ident()} {number}") for number in range(4)]
+        for key in keys:
+            store.delete(key)
+
+    def look():
+        assert store.find("stable") == stable
+        assert store.find("nobody") is None
+        assert "stable" in [summary.name for summary in store.summaries()[0]]
+
+    threads = [threading.Thread(target=repeat, args=(work,)) for work in (come_and_go, come_and_go, look, look)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert errors == []

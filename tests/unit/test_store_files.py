@@ -1,0 +1,257 @@
+"""What the store promises about its files: modes, full disks, the index, other processes, kills."""
+
+import errno
+import os
+import random
+import signal
+import stat
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from sessionmagic import TinyStore
+from sessionmagic.exceptions import StoreError
+from sessionmagic.storage import atomic
+from sessionmagic.storage.claims import Holder
+from tests.turns import ask, manager_on, on_a_loop
+from tests.unit.test_store import session, stored
+
+KILLS = int(os.environ.get("SESSIONMAGIC_KILLS", "20"))
+
+
+@pytest.fixture
+def store(home):
+    return TinyStore(home)
+
+
+def file_of(home, key):
+    return home / "sessions" / f"{key}.json"
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes are POSIX")
+@on_a_loop
+async def test_everything_is_for_the_user_alone(home):
+    manager = manager_on(home)
+    before = os.umask(0)
+    try:
+        turn = await manager.run("Hello", session="chat", model="hang")
+        manager.sessions()
+        during = [(path, mode(path)) for path in home.rglob("*")]
+        turn.cancel()
+        await turn.result()
+    finally:
+        os.umask(before)
+    assert {path.suffix for path, _ in during} >= {".json", ".claim", ".holder"}
+    assert mode(home) == mode(home / "sessions") == 0o700
+    assert {path.name: oct(found) for path, found in during if not path.is_dir() and found != 0o600} == {}
+
+
+@pytest.fixture(params=[errno.ENOSPC, errno.EROFS, errno.EACCES], ids=["full", "read-only", "forbidden"])
+def broken_disk(request, monkeypatch):
+    """Make the disk refuse to write."""
+    real = os.open
+
+    def refuse(path, flags, *args, **options):
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            raise OSError(request.param, os.strerror(request.param), str(path))
+        return real(path, flags, *args, **options)
+
+    def break_it():
+        monkeypatch.setattr(os, "open", refuse)
+        return os.strerror(request.param)
+
+    return break_it
+
+
+def test_disk_that_cannot_be_written_is_one_clear_line_and_keeps_what_there_was(store, home, broken_disk):
+    key = stored(store, title="before")
+    content = file_of(home, key).read_bytes()
+    reason = broken_disk()
+    with pytest.raises(StoreError, match=reason):
+        store.update(key, lambda now: replace(now, title="after"))
+    with pytest.raises(StoreError, match=reason):
+        store.create(session("new"))
+    with pytest.raises(StoreError, match=reason):
+        store.claim(key, "chat", Holder.here("cell"))
+    assert store.load(key).title == "before"
+    assert [summary.title for summary in store.summaries()[0]] == ["before"]
+    assert file_of(home, key).read_bytes() == content
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "replace"])
+def test_disk_that_fills_up_in_the_middle_of_a_write_leaves_the_old_file(store, home, monkeypatch, step):
+    key = stored(store, title="before")
+    files = sorted((home / "sessions").iterdir())
+
+    def fail(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    class FullFile:
+        def __init__(self, file):
+            self._file = file
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *exception):
+            self._file.close()
+
+        def write(self, content):
+            self._file.write(content[: len(content) // 2])
+            fail()
+
+    with monkeypatch.context() as patch:
+        if step == "write":
+            fdopen = os.fdopen
+            patch.setattr(os, "fdopen", lambda *args, **options: FullFile(fdopen(*args, **options)))
+        elif step == "fsync":
+            patch.setattr(os, "fsync", fail)
+        else:
+            patch.setattr("pathlib.Path.replace", fail)
+        with pytest.raises(StoreError, match="No space left on device"):
+            store.update(key, lambda now: replace(now, title="after"))
+    assert TinyStore(home).load(key).title == "before"
+    left = {path.name for path in (home / "sessions").iterdir()} - {path.name for path in files}
+    assert left <= {f"{key}.lock"}
+    store.update(key, lambda now: replace(now, title="after"))
+    assert store.load(key).title == "after"
+
+
+def test_home_that_is_a_file_is_one_clear_line(tmp_path):
+    (tmp_path / "home").write_text("a file")
+    with pytest.raises(StoreError, match="home"):
+        stored(TinyStore(tmp_path / "home"))
+
+
+def test_store_that_is_not_there_yet_is_empty(store, home):
+    assert store.summaries() == ([], [])
+    assert store.find("chat") is None
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"null", b'{"x": 1}', b'{"x": [[1, 2, 3], {"id": 1}]}'])
+def test_index_is_rebuilt_from_the_sessions(store, home, content):
+    keys = {stored(store, name, title=name) for name in ("one", "two")}
+    store.summaries()
+    index = home / "index.json"
+    assert index.exists()
+    index.unlink() if content is None else index.write_bytes(content)
+    fresh = TinyStore(home)
+    summaries, problems = fresh.summaries()
+    assert {summary.id for summary in summaries} == keys
+    assert problems == []
+    assert fresh.load(fresh.find("one")).title == "one"
+
+
+def test_index_that_lies_is_not_believed(store, home):
+    key = stored(store, "one")
+    store.summaries()
+    store.delete(key)
+    fresh = TinyStore(home)
+    assert fresh.summaries() == ([], [])
+    assert fresh.find("one") is None
+
+
+@pytest.fixture
+def replaced(monkeypatch):
+    """The names of the files that were written, in order."""
+    names, real = [], atomic.replace_file
+
+    def replace_file(path, content):
+        names.append(path.name)
+        real(path, content)
+
+    monkeypatch.setattr(atomic, "replace_file", replace_file)
+    monkeypatch.setattr("sessionmagic.storage.index.replace_file", replace_file)
+    return names
+
+
+@on_a_loop
+async def test_turn_of_a_known_session_writes_its_own_file_and_no_index(home, replaced):
+    manager = manager_on(home)
+    await ask(manager)
+    await ask(manager, session="other")
+    await ask(manager)
+    manager.sessions()
+    key = manager.session("chat").id
+    del replaced[:]
+    turn = await manager.run("Hello", session="chat", model="hang")
+    assert replaced == [f"{key}.json"], "admission is one write"
+    turn.cancel()
+    await turn.result()
+    await ask(manager, model="calm")
+    assert set(replaced) == {f"{key}.json"}
+
+
+WRITER = """
+import os, sys
+from dataclasses import replace
+from sessionmagic import TinyStore
+store = TinyStore(sys.argv[1])
+key, much = sys.argv[2], "x" * 50_000
+def write(times):
+    for _ in range(times):
+        after = store.update(key, lambda now: replace(now, title=str(int(now.title) + 1), working_dir=much))
+        os.write(1, f"{after.title}\\n".encode())
+"""
+
+
+COUNT = WRITER + "write(int(sys.argv[3]))"
+
+
+FORKS = (
+    WRITER
+    + """
+store.load(key)  # what is slow to import
+for line in sys.stdin:
+    if os.fork() == 0:
+        os.write(1, f"pid {os.getpid()}\\n".encode())
+        write(10**9)
+    os.wait()
+    os.write(1, b"dead\\n")
+"""
+)
+
+
+def writer(code, *arguments):
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_two_processes_lose_no_change(store, home):
+    key = stored(store, title="0")
+    both = [writer(COUNT, home, key, 200) for _ in range(2)]
+    assert [process.wait(60) for process in both if process.communicate(timeout=60)] == [0, 0]
+    assert store.load(key).title == "400"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_kill_at_any_moment_of_writing_leaves_the_session_whole(store, home):
+    """SESSIONMAGIC_KILLS sets how often."""
+    key = stored(store, title="0")
+    moments, known = random.Random(7), 0
+    with writer(FORKS, home, key) as process:
+        for _ in range(KILLS):
+            process.stdin.write("\n")
+            process.stdin.flush()
+            pid = int(process.stdout.readline().removeprefix("pid "))
+            acknowledged = int(process.stdout.readline())
+            time.sleep(moments.uniform(0.0, 0.02))
+            os.kill(pid, signal.SIGKILL)
+            while (line := process.stdout.readline()) != "dead\n":
+                acknowledged = int(line)
+            known = int(store.load(key).title)
+            assert known - acknowledged in {0, 1}
+        process.stdin.close()
+    assert known >= KILLS
+    store.update(key, lambda now: replace(now, title="after"))
+    assert TinyStore(home).load(key).title == "after"
+    summaries, problems = TinyStore(home).summaries()
+    assert ([summary.title for summary in summaries], problems) == (["after"], [])

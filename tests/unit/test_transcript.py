@@ -1,0 +1,228 @@
+"""Events, their ring, and the transcript that they fold into."""
+
+import asyncio
+from dataclasses import asdict
+from typing import get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from sessionmagic import register_model
+from sessionmagic.events import (
+    Event,
+    ReasoningDelta,
+    TextDelta,
+    ToolCalled,
+    ToolReturned,
+    TurnFinished,
+    TurnStarted,
+    UsageReported,
+    Warned,
+    event_from_json,
+    event_to_json,
+)
+from sessionmagic.session import Usage
+from sessionmagic.transcript import ReasoningBlock, TextBlock, ToolBlock, Transcript, fold, transcript_of
+from sessionmagic.turn import RING_SIZE, EventLog
+from tests.scripted import says, thinks
+from tests.turns import ask, events_of, manager_on, on_a_loop
+
+HEAD = {"session_id": "s", "turn_id": "1", "agent": "assistant", "at": 5.0}
+
+
+def numbered(*contents):
+    """Events of these kinds and contents, numbered from one."""
+    return [kind(seq=seq, **HEAD, **content) for seq, (kind, content) in enumerate(contents, start=1)]
+
+
+texts = st.text(max_size=8)
+deltas = st.tuples(st.sampled_from([TextDelta, ReasoningDelta]), texts.map(lambda text: {"text": text}))
+calls = st.integers(1, 3).map(lambda n: (ToolCalled, {"call_id": str(n), "tool": "t", "args": {"n": n}}))
+returns = st.tuples(st.integers(1, 3), texts).map(
+    lambda pair: (
+        ToolReturned,
+        {"call_id": str(pair[0]), "tool": "t", "outcome": "success", "content": pair[1], "duration": 1.0},
+    )
+)
+warnings = texts.map(lambda text: (Warned, {"text": text}))
+usages = st.integers(0, 9).map(lambda n: (UsageReported, {"input_tokens": n, "output_tokens": n, "cost": None}))
+contents = st.lists(st.one_of(deltas, deltas, calls, returns, warnings, usages), max_size=20)
+
+
+def rechunked(contents, cuts):
+    """The same contents, with each delta's text cut into pieces at these places."""
+    for kind, content in contents:
+        if kind not in (TextDelta, ReasoningDelta):
+            yield kind, content
+            continue
+        text = content["text"]
+        ends = sorted({cut % (len(text) + 1) for cut in cuts} | {0, len(text)})
+        yield from ((kind, {"text": text[a:b]}) for a, b in zip(ends, ends[1:], strict=False))
+
+
+@given(contents, st.lists(st.integers(0, 50), max_size=3))
+def test_transcript_is_the_same_however_the_text_was_chunked(contents, cuts):
+    assert fold(Transcript(), numbered(*contents)) == fold(Transcript(), numbered(*rechunked(contents, cuts)))
+
+
+@given(contents, st.lists(st.integers(0, 20), max_size=4))
+def test_transcript_is_the_same_however_the_events_were_batched(contents, cuts):
+    events = numbered(*contents)
+    transcript = Transcript()
+    ends = sorted({min(cut, len(events)) for cut in cuts} | {0, len(events)})
+    for a, b in zip(ends, ends[1:], strict=False):
+        transcript = fold(transcript, events[a:b])
+    assert transcript == fold(Transcript(), events)
+
+
+@given(contents)
+def test_transcript_holds_every_character_in_order(contents):
+    transcript = fold(Transcript(), numbered(*contents))
+    for kind, block in ((TextDelta, TextBlock), (ReasoningDelta, ReasoningBlock)):
+        sent = "".join(content["text"] for each, content in contents if each is kind)
+        assert "".join(shown.text for shown in transcript.blocks if isinstance(shown, block)) == sent
+    assert transcript.warnings == tuple(content["text"] for kind, content in contents if kind is Warned)
+
+
+def test_transcript_of_a_whole_turn():
+    events = numbered(
+        (TurnStarted, {"session": "chat", "prompt": "Hello", "model": "test"}),
+        (ReasoningDelta, {"text": "Let me "}),
+        (ReasoningDelta, {"text": "see."}),
+        (TextDelta, {"text": "First."}),
+        (ToolCalled, {"call_id": "a", "tool": "look", "args": {"at": 1}}),
+        (ToolReturned, {"call_id": "a", "tool": "look", "outcome": "failed", "content": "dark", "duration": 0.5}),
+        (TextDelta, {"text": "Sec"}),
+        (TextDelta, {"text": "ond."}),
+        (Warned, {"text": "careful"}),
+        (UsageReported, {"input_tokens": 3, "output_tokens": 4, "cost": 0.5}),
+        (TurnFinished, {"status": "failed", "model": "lab:x", "error_code": "auth", "error": "refused"}),
+    )
+    transcript = fold(Transcript(), events)
+    assert transcript.blocks == (
+        ReasoningBlock("Let me see."),
+        TextBlock("First."),
+        ToolBlock("a", "look", {"at": 1}, "failed", "dark", 0.5),
+        TextBlock("Second."),
+    )
+    assert transcript.text == "First.\n\nSecond."
+    assert (transcript.session, transcript.prompt, transcript.model) == ("chat", "Hello", "lab:x")
+    assert (transcript.status, transcript.error, transcript.warnings) == ("failed", "refused", ("careful",))
+    assert transcript.usage == Usage(input_tokens=3, output_tokens=4, cost=0.5)
+
+
+EXAMPLES = {
+    TurnStarted: {"session": "a/b 🦊", "prompt": "{x}\n", "model": "test", "cell_id": "c"},
+    TextDelta: {"text": '\x1b[31m<b>\u2028 \\ " 🦊'},
+    ReasoningDelta: {"text": ""},
+    ToolCalled: {"call_id": "a", "tool": "t", "args": {"nested": [1, 2.5, None, {"deep": True}]}},
+    ToolReturned: {"call_id": "a", "tool": "t", "outcome": "denied", "content": "no", "duration": 0.25},
+    UsageReported: {"input_tokens": 2**40, "output_tokens": 0, "cost": 0.125},
+    Warned: {"text": "w"},
+    TurnFinished: {"status": "interrupted", "model": "m", "error_code": None, "error": None},
+}
+
+
+@pytest.mark.parametrize("kind", get_args(Event), ids=lambda kind: kind.__name__)
+def test_every_event_comes_back_from_one_line_of_json(kind):
+    [event] = numbered((kind, EXAMPLES[kind]))
+    line = event_to_json(event)
+    assert "\n" not in line
+    assert event_from_json(line) == event
+    assert type(event_from_json(line)) is kind
+
+
+def test_every_event_has_a_type_of_its_own():
+    kinds = [event.type for kind in EXAMPLES for event in numbered((kind, EXAMPLES[kind]))]
+    assert len(set(kinds)) == len(get_args(Event)) == len(EXAMPLES)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"type": "nothing"}', "[]", '{"type": "text_delta", "text": "x"}'])
+def test_what_is_no_event_is_not_read_as_one(text):
+    with pytest.raises(ValidationError):
+        event_from_json(text)
+
+
+def log_of(count):
+    log = EventLog("s", "1", "assistant")
+    for number in range(count):
+        log.emit(TextDelta, text=f"{number} ")
+    return log
+
+
+@on_a_loop
+async def test_observer_that_fell_behind_is_told_how_much_it_missed_and_the_transcript_has_it_all():
+    count = RING_SIZE + 10
+    log = log_of(count)
+    log.emit(TurnFinished, status="completed", model="m")
+    events = [event async for event in log.follow()]
+    assert isinstance(events[0], Warned)
+    assert events[0].text.startswith("11 events")
+    assert [event.seq for event in events] == list(range(11, count + 2))
+    assert log.snapshot().text == "".join(f"{number} " for number in range(count))
+
+
+@on_a_loop
+async def test_observer_may_begin_after_any_event():
+    log = log_of(5)
+    log.emit(TurnFinished, status="completed", model="m")
+    assert [event.seq async for event in log.follow(3)] == [4, 5, 6]
+    assert [event.seq async for event in log.follow()] == [1, 2, 3, 4, 5, 6]
+
+
+@on_a_loop
+async def test_waiting_for_news_ends_at_the_next_event_or_when_its_time_is_over():
+    log = log_of(3)
+    assert await log.news(0, 10) == 3
+    assert await log.news(3, 0.01) == 3
+    waiting = asyncio.create_task(log.news(3, 10))
+    await asyncio.sleep(0)
+    await asyncio.to_thread(log.emit, Warned, text="from another thread")
+    assert await asyncio.wait_for(waiting, 5) == 4
+
+
+@pytest.mark.parametrize("model", ["calm", "thinks", "breaks", "markdown", "test"])
+@on_a_loop
+async def test_stored_turn_shows_what_the_live_one_showed(tmp_path, model):
+    manager = manager_on(tmp_path)
+    register_model("thinks", thinks("Let me see.", "It is."))
+    register_model("markdown", says("# A\n\n", "```python\n", "x = {}\n```\n", " 🦊", "\n"))
+    turn = await manager.run("Hello", session="chat", model=model)
+    await turn.result()
+    live, stored = turn.transcript, transcript_of("chat", manager.session("chat").turns[0])
+    assert live.text
+    assert stored.text == live.text
+    assert stored.blocks == live.blocks
+    for field in ("session", "turn_id", "agent", "prompt", "model", "status", "error"):
+        assert getattr(stored, field) == getattr(live, field), field
+    assert live.usage in (None, stored.usage)
+
+
+@settings(max_examples=15, deadline=None)
+@given(chunks=st.lists(st.text(max_size=6), max_size=6))
+def test_answer_shows_the_same_streamed_folded_stored_and_returned(tmp_path_factory, chunks):
+    async def scenario():
+        manager = manager_on(tmp_path_factory.mktemp("store"))
+        register_model("chunky", says("<", *chunks, ">"))
+        turn = await manager.run("Hello", session="chat", model="chunky")
+        events = await events_of(turn)
+        result = await turn.result()
+        said = "<" + "".join(chunks) + ">"
+        assert "".join(event.text for event in events if isinstance(event, TextDelta)) == said
+        assert fold(Transcript(), events) == turn.transcript
+        assert turn.transcript.text == result.text == str(result) == said
+        assert transcript_of("chat", manager.session("chat").turns[0]).text == said
+
+    asyncio.run(scenario())
+
+
+@on_a_loop
+async def test_events_can_be_kept_as_lines_and_replayed(tmp_path):
+    turn = await manager_on(tmp_path).run("Hello", session="chat", model="breaks")
+    events = await events_of(turn)
+    replayed = [event_from_json(event_to_json(event)) for event in events]
+    assert replayed == events
+    assert asdict(fold(Transcript(), replayed)) == asdict(turn.transcript)
+    assert (await ask(manager_on(tmp_path), "Again")).text
