@@ -1,0 +1,97 @@
+"""Run a notebook headless in a real kernel, and print what its cells say while they say it.
+
+    python example_notebooks/run.py example_notebooks/quickstart.ipynb
+
+The notebook with its outputs is saved under `build/`. The exit code is 1 when a cell fails.
+"""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+LINES_SHOWN = 8
+
+
+class Printing(NotebookClient):
+    """Runs the cells and prints, as they arrive, what they print, what they come to, and the model's words."""
+
+    def process_message(self, msg, cell, cell_index):
+        content = msg["content"]
+        match msg["msg_type"]:
+            case "stream":
+                say(content["text"])
+            case "display_data" if answer := content["metadata"].get("sessionmagic"):
+                say("\n" + footer(answer))
+            case "display_data" | "execute_result":
+                say(content["data"].get("text/plain", "") + "\n")
+        return super().process_message(msg, cell, cell_index)
+
+
+def footer(answer):
+    """Name the session, the turn, the model that answered and the tokens that it took."""
+    tokens = f"{answer['input_tokens'] or 0:,} → {answer['output_tokens'] or 0:,} tokens"
+    line = f"— {answer['session']} · turn {answer['turn']} · {answer['model']} · {tokens}"
+    return line + ("\n" if answer["status"] == "completed" else f" · {answer['status']}\n")
+
+
+def say(text):
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def announce(cell, cell_index):
+    """Print a cell before it runs: the text of a Markdown cell, the beginning of a code cell's source."""
+    if cell.cell_type == "markdown":
+        say(f"\n{cell.source}\n")
+        return
+    lines = cell.source.splitlines()
+    cut = ["…"] if len(lines) > LINES_SHOWN else []
+    say("\n" + "".join(f"  │ {line}\n" for line in [*lines[:LINES_SHOWN], *cut]))
+
+
+def run(path, out):
+    """Run the notebook, save it in the directory `out`, and return what went wrong, or None."""
+    notebook = nbformat.read(path, as_version=4)
+    client = Printing(
+        notebook,
+        timeout=600,
+        resources={"metadata": {"path": str(path.parent)}},
+        # Else nobody watches, and only the whole answer is shown.
+        extra_arguments=["--AgentMagics.view=text", "--log-level=ERROR"],
+        on_cell_start=announce,
+    )
+    problem = None
+    try:
+        client.execute()
+    except CellExecutionError as error:
+        problem = f"{error.ename}: {error.evalue}"
+    except (DeadKernelError, TimeoutError) as error:
+        problem = f"{type(error).__name__}: {error}"
+    out.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, out / path.name)
+    return problem
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("notebook", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("build"), help="where the executed notebook is saved")
+    options = parser.parse_args()
+    if not options.notebook.is_file():
+        sys.exit(f"there is no notebook {options.notebook}")
+    if sys.platform == "win32":
+        asyncio.set_event_loop_policy(asyncio.WindowsSelectorEventLoopPolicy())
+    problem = run(options.notebook, options.out)
+    print(f"\nThe notebook with these outputs is {options.out / options.notebook.name}.")
+    if problem:
+        sys.exit(f"A cell failed: {problem}")
+    print("To open the notebook in JupyterLab and run it yourself: make lab")
+
+
+if __name__ == "__main__":
+    main()
