@@ -65,6 +65,16 @@ def recalls():
     return FunctionModel(stream_function=stream)
 
 
+def lists_prompts():
+    """A model that answers with the prompts that it was sent, one a line."""
+
+    async def stream(messages, info):
+        prompts = [part.content for message in messages for part in message.parts if part.part_kind == "user-prompt"]
+        yield "\n".join(prompts)
+
+    return FunctionModel(stream_function=stream)
+
+
 class Gate:
     """A model that says a word and waits until `open` is set before it says another."""
 

@@ -1,0 +1,123 @@
+"""What stands under a cell, as a front end sees it."""
+
+import time
+
+PATIENCE = 30.0
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+class Cell:
+    """One execute request: its reply, and all that has arrived with it as parent, also after its end."""
+
+    def __init__(self, kernel, msg_id, code):
+        self.kernel = kernel
+        self.msg_id = msg_id
+        self.code = code
+        self.sent_at = time.monotonic()
+        self.idle_at = None
+        self.messages = []
+        self.reply = None
+
+    @property
+    def done(self):
+        return self.reply is not None and (self.idle_at is not None or self.status == "aborted")
+
+    def wait(self, timeout=PATIENCE):
+        self.kernel.until(lambda: self.done, timeout, self)
+        return self
+
+    def until(self, condition, timeout=PATIENCE):
+        """Wait until something that the page shows has come to be."""
+        self.kernel.until(lambda: condition(self), timeout, self)
+        return self
+
+    def until_shows(self, text, timeout=PATIENCE):
+        return self.until(lambda cell: text in cell.area or text in cell.text, timeout)
+
+    @property
+    def status(self):
+        return self.reply["status"]
+
+    @property
+    def ename(self):
+        return self.reply.get("ename")
+
+    @property
+    def evalue(self):
+        return self.reply.get("evalue")
+
+    @property
+    def traceback(self):
+        return "\n".join(self.reply.get("traceback", []))
+
+    @property
+    def seconds(self):
+        return self.idle_at - self.sent_at
+
+    def contents(self, *kinds):
+        return [message["content"] for message in self.messages if message["msg_type"] in kinds]
+
+    @property
+    def outputs(self):
+        """What stands under the cell now."""
+        shown, clearing = [], False
+        for message in self.messages:
+            kind, content = message["msg_type"], message["content"]
+            if kind == "clear_output":
+                clearing = content["wait"]
+                shown = shown if clearing else []
+            elif kind in {"stream", "display_data", "execute_result", "error"}:
+                shown = [] if clearing else shown
+                clearing = False
+                shown.append({"type": kind, **content})
+        return shown
+
+    @property
+    def text(self):
+        """What stands under the cell now, as plain text."""
+        parts = []
+        for output in self.outputs:
+            if output["type"] == "error":
+                parts.append("\n".join(output["traceback"]))
+            elif output["type"] == "stream":
+                parts.append(output["text"])
+            elif WIDGET not in output["data"]:
+                parts.append(output["data"]["text/plain"])
+        return "\n".join(parts)
+
+    @property
+    def html(self):
+        return "\n".join(output["data"].get("text/html", "") for output in self.outputs if "data" in output)
+
+    @property
+    def answer(self):
+        """The static answer; there must be one and nothing else."""
+        (output,) = self.outputs
+        assert output["type"] == "display_data" and WIDGET not in output["data"], output
+        return output
+
+    @property
+    def widgets(self):
+        """Widget states by comm id."""
+        states = {}
+        for message in self.messages:
+            content = message["content"]
+            if message["msg_type"] == "comm_open":
+                states[content["comm_id"]] = dict(content["data"].get("state", {}))
+            elif message["msg_type"] == "comm_msg" and content["data"].get("method") == "update":
+                states.setdefault(content["comm_id"], {}).update(content["data"]["state"])
+        return states
+
+    @property
+    def area(self):
+        """The HTML in the widgets of the live area."""
+        kinds = {"HTMLModel", "HTMLMathModel"}
+        return "\n".join(state["value"] for state in self.widgets.values() if state.get("_model_name") in kinds)
+
+    def button(self, description):
+        (found,) = (key for key, state in self.widgets.items() if state.get("description") == description)
+        return found
+
+    def ok(self):
+        assert self.status == "ok", self.traceback
+        return self

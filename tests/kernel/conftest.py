@@ -1,0 +1,90 @@
+from itertools import count
+
+import pytest
+
+from tests.kernel.kernels import Kernel
+
+MODELS = """
+import asyncio, scripted
+from sessionmagic import register_model
+for name, model in {
+    "hello": scripted.says("Hello ", "**world**"),
+    "slow": scripted.says(*[f"word{i} " for i in range(400)], delay=0.01),
+    "hang": scripted.hangs("partial answer"),
+    "deaf": scripted.ignores_cancel("partial answer"),
+    "dictated": scripted.dictated(),
+    "recalls": scripted.recalls(),
+    "prompts": scripted.lists_prompts(),
+    "fails": scripted.fails(RuntimeError("it broke"), "some words"),
+    "dumb": scripted.fails(RuntimeError("it broke")),
+}.items():
+    register_model(name, model)
+"""
+
+_numbers = count(1)
+
+
+def ready(kernel):
+    kernel.start()
+    kernel.run("%load_ext sessionmagic").ok()
+    kernel.run(MODELS).ok()
+    return kernel
+
+
+@pytest.fixture(scope="module")
+def shared_kernel(tmp_path_factory):
+    kernel = Kernel(tmp_path_factory.mktemp("kernel"))
+    try:
+        yield ready(kernel)
+    finally:
+        kernel.shutdown(now=True)
+
+
+@pytest.fixture
+def kernel(shared_kernel):
+    """A kernel with the scripted models, shared by the module's tests."""
+    yield shared_kernel
+    shared_kernel.settle()
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start kernels of the test's own, all on one store."""
+    kernels = []
+
+    def start(*arguments, **env):
+        kernel = Kernel(tmp_path, arguments, **env)
+        kernels.append(kernel)
+        return ready(kernel)
+
+    yield start
+    for kernel in kernels:
+        kernel.shutdown(now=True)
+
+
+@pytest.fixture
+def session():
+    """A session name that no other test uses."""
+    return f"chat{next(_numbers)}"
+
+
+class Pen:
+    """Dictates to the model `dictated` what it says: its prompt is this object."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __str__(self):
+        return str(self.path)
+
+    def write(self, text):
+        with self.path.open("a") as file:
+            file.write(text)
+
+    def end(self):
+        self.write("\x04")
+
+
+@pytest.fixture
+def pen(tmp_path):
+    return Pen(tmp_path / "dictation")

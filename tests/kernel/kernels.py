@@ -1,0 +1,204 @@
+"""A real kernel over jupyter_client."""
+
+import os
+import signal
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+import zmq
+from jupyter_client import KernelManager
+from jupyter_client.kernelspec import KernelSpecManager
+
+from tests.kernel.cells import PATIENCE, Cell
+
+TESTS = Path(__file__).resolve().parent.parent
+
+
+def appears(path, timeout=PATIENCE):
+    """Wait until there is such a file."""
+    comes_true(path.exists, timeout)
+
+
+def comes_true(condition, timeout=PATIENCE):
+    """Look again and again at something that no message tells of."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {timeout} s"
+        time.sleep(0.005)
+
+
+class Kernel:
+    """An ipykernel with its own home. Sessions live in `home/store`."""
+
+    def __init__(self, home, arguments=(), **env):
+        self.home = Path(home)
+        self.store = self.home / "store"
+        secrets = ("_API_KEY", "_TOKEN", "_BASE_URL")
+        clean = {k: v for k, v in os.environ.items() if not k.endswith(secrets) and k != "JPY_SESSION_NAME"}
+        path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
+        self.env = clean | {
+            "SESSIONMAGIC_HOME": str(self.store),
+            "IPYTHONDIR": str(self.home / "ipython"),
+            "PYTHONPATH": path,
+            **env,
+        }
+        self._arguments = list(arguments)
+        self._cells = {}
+        self._replies = {}
+        self._idle = set()
+        self._outbox = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self.manager = KernelManager(
+            kernel_name="python3",
+            kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
+            connection_file=str(self.home / f"kernel-{time.monotonic_ns()}.json"),
+        )
+
+    def start(self):
+        self.manager.start_kernel(extra_arguments=self._arguments, env=self.env, cwd=str(self.home))
+        self._reader = threading.Thread(target=self._serve, daemon=True)
+        self._reader.start()
+        self._await_ready()
+        return self
+
+    def _await_ready(self):
+        """Wait until requests are answered and what the kernel publishes arrives."""
+        deadline = time.monotonic() + PATIENCE
+        asked = set()
+        while not asked & self._idle:
+            assert time.monotonic() < deadline, "the kernel does not answer"
+            asked.add(self._send("shell", "kernel_info_request", {}))
+            with self._changed:
+                self._changed.wait_for(lambda: asked & self._idle, 0.5)
+
+    def _serve(self):
+        sockets = {
+            "shell": self.manager.connect_shell(),
+            "iopub": self.manager.connect_iopub(),
+            "control": self.manager.connect_control(),
+        }
+        poller = zmq.Poller()
+        for socket in sockets.values():
+            poller.register(socket, zmq.POLLIN)
+        while not self._closing:
+            while self._outbox:
+                channel, message = self._outbox.popleft()
+                self.manager.session.send(sockets[channel], message)
+            for socket, _ in poller.poll(4):
+                _, message = self.manager.session.recv(socket)
+                with self._changed:
+                    self._take(message, published=socket is sockets["iopub"])
+                    self._changed.notify_all()
+        for socket in sockets.values():
+            socket.close(linger=0)
+
+    def _take(self, message, *, published):
+        parent = message["parent_header"].get("msg_id")
+        cell = self._cells.get(parent)
+        if not published:
+            self._replies[parent] = message["content"]
+            if cell is not None:
+                cell.reply = message["content"]
+        elif message["msg_type"] == "status":
+            if message["content"]["execution_state"] == "idle":
+                self._idle.add(parent)
+                if cell is not None:
+                    cell.idle_at = time.monotonic()
+        elif cell is not None:
+            cell.messages.append(message)
+
+    def _send(self, channel, kind, content, subshell=None, register=None):
+        message = self.manager.session.msg(kind, content)
+        if subshell is not None:
+            message["header"]["subshell_id"] = subshell
+        msg_id = message["header"]["msg_id"]
+        if register is not None:
+            register(msg_id)
+        self._outbox.append((channel, message))
+        return msg_id
+
+    def until(self, condition, timeout=PATIENCE, about=None):
+        with self._changed:
+            if not self._changed.wait_for(condition, timeout):
+                seen = [(m["msg_type"], str(m["content"])[:200]) for m in about.messages] if about else ""
+                raise AssertionError(f"not within {timeout} s: {about and about.code!r} {seen}")
+
+    def send(self, code, *, allow_stdin=True, subshell=None):
+        """Send a cell and return at once."""
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": allow_stdin,
+            "stop_on_error": True,
+        }
+
+        def register(msg_id):
+            self._cells[msg_id] = Cell(self, msg_id, code)
+
+        return self._cells[self._send("shell", "execute_request", content, subshell, register)]
+
+    def run(self, code, *, timeout=PATIENCE, **options):
+        return self.send(code, **options).wait(timeout)
+
+    def value(self, expression, **options):
+        """The repr of a value in the kernel."""
+        return self.run(f"print(repr(({expression})))", **options).ok().text.strip()
+
+    def request(self, kind, content, channel="shell", timeout=PATIENCE):
+        msg_id = self._send(channel, kind, content)
+        self.until(lambda: msg_id in self._replies, timeout)
+        return self._replies[msg_id]
+
+    def complete(self, code):
+        """What Tab offers at the end of the code, as the whole code would read after each choice."""
+        reply = self.request("complete_request", {"code": code, "cursor_pos": len(code)})
+        assert reply["status"] == "ok"
+        return [code[: reply["cursor_start"]] + match + code[reply["cursor_end"] :] for match in reply["matches"]]
+
+    @property
+    def has_subshells(self):
+        return "kernel subshells" in self.request("kernel_info_request", {}).get("supported_features", [])
+
+    def subshell(self):
+        return self.request("create_subshell_request", {}, channel="control")["subshell_id"]
+
+    def click(self, comm_id, subshell=None):
+        """Click a button as JupyterLab does: with a message on the subshell that it keeps for widgets."""
+        content = {"comm_id": comm_id, "data": {"method": "custom", "content": {"event": "click"}}}
+        self._send("shell", "comm_msg", content, subshell)
+
+    def interrupt(self):
+        at = time.monotonic()
+        self.manager.interrupt_kernel()
+        return at
+
+    @property
+    def pid(self):
+        return self.manager.provisioner.pid
+
+    def kill(self):
+        """kill -9, and wait until the process is gone."""
+        os.kill(self.pid, signal.SIGKILL)
+        comes_true(lambda: not self.manager.is_alive())
+
+    def restart(self):
+        self.manager.restart_kernel(now=False)
+        self._await_ready()
+
+    def shutdown(self, *, now=False):
+        """End the kernel; without `now` it is asked to, and ends by itself."""
+        self._closing = True
+        self._reader.join(5)
+        self.manager.shutdown_kernel(now=now)
+
+    def settle(self):
+        """Whatever a test left running ends here."""
+        running = [cell for cell in self._cells.values() if not cell.done]
+        if running:
+            self.interrupt()
+            self.until(lambda: all(cell.done for cell in running), 10)

@@ -1,0 +1,160 @@
+"""`%agent SUBCOMMAND`: what each does, and what it says when it cannot."""
+
+import pytest
+
+SUBCOMMANDS = "sessions show use models model stop rename star delete usage config".split()
+
+
+@pytest.fixture
+def chat(kernel, session):
+    """A session with two turns."""
+    kernel.run(f"%%agent -m hello -s {session}\nfirst question").ok()
+    kernel.run(f"%%agent -m recalls -s {session}\nsecond question").ok()
+    return session
+
+
+def refused(cell, name):
+    assert (cell.status, cell.ename) == ("error", name), cell.text
+    assert cell.traceback == f"{name}: {cell.evalue}"
+    assert "\n" not in cell.traceback
+    return cell.evalue
+
+
+def test_alone_it_lists_all_subcommands(kernel):
+    text = kernel.run("%agent").ok().text
+    for name in SUBCOMMANDS:
+        assert name in text.split()
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("sesions", "sessions"), ("usge", "usage"), ("renam", "rename")])
+def test_an_unknown_subcommand_gets_a_hint(kernel, typed, meant):
+    assert f"Did you mean '{meant}'?" in refused(kernel.run(f"%agent {typed}"), "UsageError")
+
+
+def test_nonsense_is_refused_without_a_guess(kernel):
+    assert "Did you mean" not in refused(kernel.run("%agent xyzzy"), "UsageError")
+
+
+def test_an_unknown_option_gets_a_hint(kernel, chat):
+    assert "'--session'" in refused(kernel.run(f"%agent model --sesion {chat}"), "UsageError")
+    assert "'--model'" in refused(kernel.run("%%agent --modle hello\nhi"), "UsageError")
+
+
+@pytest.mark.parametrize("command", ["show", "use", "stop", "star", "delete", "usage", "model -s"])
+def test_an_unknown_session_gets_a_hint(kernel, session, chat, command):
+    assert f"Did you mean '{chat}'?" in refused(kernel.run(f"%agent {command} {chat}x"), "SessionNotFoundError")
+
+
+@pytest.mark.parametrize("command", ["use", "delete", "rename", "sessions too many", "rename a b c"])
+def test_missing_and_superfluous_words_are_refused(kernel, command):
+    refused(kernel.run(f"%agent {command}"), "UsageError")
+
+
+def test_sessions_is_a_table_a_list_and_a_frame(kernel, chat):
+    cell = kernel.run("%agent sessions").ok()
+    (result,) = cell.contents("execute_result")
+    assert chat in result["data"]["text/plain"]
+    assert "<table" in result["data"]["text/html"]
+    kernel.run("found = %agent sessions").ok()
+    kernel.run(f"mine, = [item for item in found if item.name == {chat!r}]").ok()
+    assert kernel.value("found[0].name") == repr(chat)
+    assert kernel.value("mine.title, mine.turns, mine.model, mine.status, mine.starred") == (
+        "('first question', 2, 'recalls', 'completed', False)"
+    )
+    assert kernel.value("mine.input_tokens > 0, mine.output_tokens > 0, mine.cost") == "(True, True, None)"
+    assert kernel.value("found.to_frame().set_index('name').turns[mine.name].item()") == "2"
+
+
+def test_show_displays_every_prompt_and_answer(kernel, chat):
+    cell = kernel.run(f"%agent show {chat}").ok()
+    texts = [output["data"]["text/plain"] for output in cell.outputs]
+    assert texts[:3] == ["first question", "Hello **world**", "second question"]
+    assert len(texts) == 4
+    assert "Hello <strong>world</strong>" in cell.html
+    assert not cell.widgets
+
+
+def test_use_makes_a_session_the_active_one(kernel, chat):
+    kernel.run("%%agent -m hello --new\nelsewhere").ok()
+    assert chat in kernel.run(f"%agent use {chat}").ok().text
+    kernel.run("%%agent\nthird").ok()
+    assert kernel.value("_agent.session, _agent.turn") == f"('{chat}', '3')"
+
+
+def test_models_lists_what_can_be_used_here(kernel):
+    kernel.run("models = %agent models").ok()
+    known = kernel.value("[entry.reference for entry in models]")
+    for reference in ("hello", "test"):
+        assert repr(reference) in known
+    assert "demo model" in kernel.run("%agent models").text
+    assert "anthropic:claude" not in known
+
+
+def test_model_shows_sets_and_takes_back_the_override(kernel, chat):
+    assert "recalls" in kernel.run(f"%agent model -s {chat}").ok().text
+    kernel.run(f"%agent model hello -s {chat}").ok()
+    assert kernel.run(f"%%agent -s {chat}\nthird").ok().text == "Hello **world**"
+    refused(kernel.run(f"%agent model opnai:x -s {chat}"), "ModelReferenceError")
+    assert "hello" in kernel.run(f"%agent model -s {chat}").text
+    assert "default" in kernel.run(f"%agent model default -s {chat}").ok().text
+
+
+def test_stop_says_when_there_is_nothing_to_stop(kernel, chat):
+    assert "no turn" in kernel.run(f"%agent stop {chat}").ok().text
+
+
+def test_rename_keeps_the_conversation(kernel, chat):
+    kernel.run(f'%agent rename {chat} "{chat} renamed"').ok()
+    assert "first question" in kernel.run(f'%%agent -s "{chat} renamed"\nthird').ok().text
+    refused(kernel.run(f"%agent show {chat}"), "SessionNotFoundError")
+
+
+def test_rename_refuses_a_name_that_is_taken(kernel, chat):
+    kernel.run(f"%%agent -m hello -s {chat}-b\nhi").ok()
+    refused(kernel.run(f"%agent rename {chat}-b {chat}"), "SessionExistsError")
+    assert f"{chat}-b" in kernel.run("%agent sessions").text
+
+
+def test_star_and_unstar(kernel, chat):
+    kernel.run(f"%agent star {chat}").ok()
+    assert "★" in next(line for line in kernel.run("%agent sessions").text.splitlines() if chat in line)
+    kernel.run(f"%agent star --off {chat}").ok()
+    assert "★" not in next(line for line in kernel.run("%agent sessions").text.splitlines() if chat in line)
+
+
+def test_delete_removes_the_session_for_good(kernel, chat):
+    kernel.run(f"%agent delete {chat}").ok()
+    assert chat not in kernel.run("%agent sessions").text
+    kernel.run(f"%%agent -m recalls -s {chat}\nfresh").ok()
+    assert kernel.value("str(_agent)") == "'user-prompt: fresh'"
+
+
+def test_delete_stops_a_running_turn_and_nothing_writes_it_back(kernel, session):
+    cell = kernel.run(f"%%agent -m hang -b -s {session}\nhi").ok()
+    cell.until_shows("partial answer")
+    kernel.run(f"%agent delete {session}").ok()
+    kernel.run("_agent, ended = None, _agent").ok()
+    assert session not in kernel.run("%agent sessions").text
+    assert not [path for path in (kernel.store / "sessions").glob("*.json") if session in path.read_text()]
+
+
+def test_usage_adds_up_model_by_model(kernel, chat):
+    kernel.run(f"%%agent -m test -s {chat}\nthird question").ok()
+    kernel.run(f"used = %agent usage {chat}").ok()
+    assert kernel.value("len(used), sum(entry.turns for entry in used)") == "(2, 3)"
+    assert kernel.value("all(entry.output_tokens > 0 and entry.cost is None for entry in used)") == "True"
+    assert "unpriced" in kernel.run(f"%agent usage {chat}").text
+
+
+def test_config_shows_the_defaults_and_where_sessions_live(kernel):
+    text = kernel.run("%agent config").ok().text
+    assert str(kernel.store) in text
+    for name in ("model", "session", "timeout", "refresh_hz", "view"):
+        assert name in text.split()
+
+
+def test_a_kernel_without_a_session_says_what_to_do(start):
+    kernel = start()
+    for command in ("show", "stop", "usage", "star", "model"):
+        assert "name one" in refused(kernel.run(f"%agent {command}"), "SessionNotFoundError")
+    assert kernel.run("%agent sessions").status == "ok"

@@ -1,0 +1,63 @@
+"""Tab in the magics' lines, with jedi and without."""
+
+import pytest
+
+
+@pytest.fixture(params=[True, False], ids=["jedi", "no jedi"])
+def kernel(kernel, request):
+    kernel.run(f"%config Completer.use_jedi = {request.param}").ok()
+    return kernel
+
+
+@pytest.fixture
+def chat(kernel, session):
+    kernel.run(f"%%agent -m hello -s {session}x\nhi").ok()
+    return f"{session}x"
+
+
+def test_options(kernel):
+    assert kernel.complete("%%agent --sess") == ["%%agent --session"]
+    assert set(kernel.complete("%%agent --w")) == {"%%agent --wait"}
+    everything = kernel.complete("%%agent ")
+    assert {"%%agent --model", "%%agent --once", "%%agent --timeout"} <= set(everything)
+    assert all(line.startswith("%%agent --") for line in everything)
+
+
+def test_options_after_others(kernel):
+    assert kernel.complete("%%agent -m hello --ba") == ["%%agent -m hello --background"]
+
+
+def test_subcommands(kernel):
+    assert kernel.complete("%agent sess") == ["%agent sessions"]
+    assert set(kernel.complete("%agent s")) >= {"%agent sessions", "%agent show", "%agent stop", "%agent star"}
+    assert all(line.startswith("%agent s") for line in kernel.complete("%agent s"))
+
+
+@pytest.mark.parametrize("line", ["%%agent -s ", "%%agent --session ", "%agent show ", "%agent use ", "%agent delete "])
+def test_sessions(kernel, chat, line):
+    assert kernel.complete(line + chat[:-1]) == [line + chat]
+
+
+def test_a_session_name_with_a_space_is_completed_in_quotes(kernel, chat):
+    kernel.run(f'%agent rename {chat} "{chat} two words"').ok()
+    assert f'%%agent -s "{chat} two words"' in kernel.complete("%%agent -s ")
+
+
+@pytest.mark.parametrize("line", ["%%agent -m ", "%%agent --model ", "%agent model "])
+def test_model_references(kernel, line):
+    assert kernel.complete(f"{line}recal") == [f"{line}recalls"]
+    assert {f"{line}default", f"{line}test", f"{line}hello"} <= set(kernel.complete(line))
+
+
+def test_in_an_assignment_the_shell_completes(kernel):
+    kernel.run("wonderful_value = 1").ok()
+    assert "x = wonderful_value" in kernel.complete("x = wonderful_va")
+
+
+def test_the_prompt_s_lines_get_no_options(kernel):
+    assert not [line for line in kernel.complete("%%agent -m hello\n--sess") if "--session" in line]
+
+
+def test_other_magics_complete_as_ever(kernel):
+    assert kernel.complete("%load_e") == ["%load_ext"]
+    assert not [line for line in kernel.complete("%%time\nimport o") if "agent" in line]

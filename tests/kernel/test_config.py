@@ -1,0 +1,75 @@
+"""`%config AgentMagics`."""
+
+import pytest
+
+
+@pytest.fixture
+def kernel(kernel):
+    yield kernel
+    for line in ("model = 'local'", "session = ''", "timeout = 0", "view = 'auto'", f"store = {str(kernel.store)!r}"):
+        kernel.run(f"%config AgentMagics.{line}").ok()
+
+
+def test_the_default_model_answers_and_is_no_override(kernel, session):
+    kernel.run("%config AgentMagics.model = 'hello'").ok()
+    assert kernel.run(f"%%agent -s {session}\nhi").ok().text == "Hello **world**"
+    kernel.run("%config AgentMagics.model = 'recalls'").ok()
+    assert "user-prompt: hi" in kernel.run(f"%%agent -s {session}\nagain").ok().text
+
+
+def test_a_sessions_own_model_comes_before_the_default(kernel, session):
+    kernel.run(f"%%agent -m hello -s {session}\nhi").ok()
+    kernel.run("%config AgentMagics.model = 'recalls'").ok()
+    assert kernel.run(f"%%agent -s {session}\nhi").ok().text == "Hello **world**"
+    assert "user-prompt" in kernel.run(f"%%agent -m default -s {session}\nhi").ok().text
+
+
+def test_the_default_session_is_used_by_cells_that_name_none(kernel, session):
+    kernel.run(f"%config AgentMagics.session = {session!r}").ok()
+    kernel.run("%%agent -m hello\nhi").ok()
+    assert kernel.value("_agent.session") == repr(session)
+
+
+def test_the_default_timeout(kernel, session):
+    kernel.run("%config AgentMagics.timeout = 0.2").ok()
+    assert kernel.run(f"%%agent -m hang -s {session}\nhi").ename == "TurnTimeoutError"
+
+
+def test_another_store_has_other_sessions(kernel, session, tmp_path):
+    kernel.run(f"%%agent -m hello -s {session}\nhi").ok()
+    kernel.run(f"%config AgentMagics.store = {str(tmp_path / 'other')!r}").ok()
+    assert session not in kernel.run("%agent sessions").ok().text
+    kernel.run(f"%%agent -m recalls -s {session}\nanew").ok()
+    assert kernel.value("str(_agent)") == "'user-prompt: anew'"
+    assert list((tmp_path / "other" / "sessions").glob("*.json"))
+    kernel.run(f"%config AgentMagics.store = {str(kernel.store)!r}").ok()
+    assert session in kernel.run("%agent sessions").text
+
+
+@pytest.mark.parametrize("line", ["view = 'hologram'", "timeout = -1", "refresh_hz = 'fast'", "model = 7"])
+def test_a_value_that_does_not_fit_is_refused(kernel, line):
+    before = kernel.run("%agent config").text
+    (said,) = kernel.run(f"%config AgentMagics.{line}").text.strip().splitlines()
+    assert f"'{line.split()[0]}' trait" in said
+    assert kernel.run("%agent config").text == before
+
+
+def test_the_settings_are_listed_by_ipython(kernel):
+    text = kernel.run("%config AgentMagics").ok().text
+    for name in ("model", "session", "store", "timeout", "refresh_hz", "view"):
+        assert f"AgentMagics.{name}=" in text
+
+
+@pytest.mark.parametrize(("view", "streams", "widgets"), [("widgets", 0, 1), ("text", 1, 0), ("static", 0, 0)])
+def test_the_view_can_be_chosen(kernel, session, view, streams, widgets):
+    kernel.run(f"%config AgentMagics.view = {view!r}").ok()
+    cell = kernel.run(f"%%agent -m hello -s {session}\nhi").ok()
+    assert bool(cell.contents("stream")) == streams
+    assert bool(cell.widgets) == widgets
+    assert cell.answer["data"]["text/plain"] == "Hello **world**"
+
+
+def test_a_setting_on_the_command_line_holds(start, session):
+    kernel = start("--AgentMagics.model=hello", f"--AgentMagics.session={session}")
+    kernel.run("%%agent\nhi").ok()
+    assert kernel.value("_agent.session, str(_agent)") == f"('{session}', 'Hello **world**')"

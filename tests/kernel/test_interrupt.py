@@ -1,0 +1,168 @@
+"""Interrupt: the kernel is back in a blink, the partial answer is kept, and Run All stops."""
+
+import json
+
+import pytest
+
+from tests.kernel.kernels import appears
+
+
+def interrupted(kernel, cell, within):
+    at = kernel.interrupt()
+    cell.wait()
+    assert (cell.status, cell.ename) == ("error", "KeyboardInterrupt")
+    assert cell.idle_at - at < within
+    assert cell.traceback == f"KeyboardInterrupt: {cell.evalue}"
+    assert "\n" not in cell.traceback
+
+
+def free(kernel, session):
+    """Whether the session can be used, at once."""
+    return kernel.run(f"%%agent -m recalls -s {session}\nand now?").ok().text
+
+
+def test_interrupt_while_the_model_answers(kernel, session):
+    cell = kernel.send(f"%%agent -m slow -s {session}\ncount")
+    cell.until_shows("word10 ")
+    interrupted(kernel, cell, within=0.5)
+    answer, error = cell.outputs
+    text = answer["data"]["text/plain"]
+    assert text.startswith("word0 word1 ")
+    assert "word399" not in text
+    assert "interrupted" in answer["data"]["text/html"]
+    assert answer["metadata"]["sessionmagic"]["status"] == "interrupted"
+    assert error["type"] == "error"
+    said = free(kernel, session)
+    assert f"text: {text}" in said
+
+
+def test_interrupt_while_the_model_hangs(kernel, session):
+    cell = kernel.send(f"%%agent -m hang -s {session}\nhi")
+    cell.until_shows("partial answer")
+    interrupted(kernel, cell, within=2)
+    assert cell.outputs[0]["data"]["text/plain"] == "partial answer"
+    assert "partial answer" in free(kernel, session)
+
+
+def test_interrupt_while_the_model_hears_nothing(kernel, session):
+    cell = kernel.send(f"%%agent -m deaf -s {session}\nhi")
+    cell.until_shows("partial answer")
+    interrupted(kernel, cell, within=2)
+    again = kernel.run(f"%%agent -m recalls --wait 20 -s {session}\nand now?").ok()
+    assert "user-prompt: hi" in again.text
+
+
+def test_interrupt_while_the_model_holds_up_the_loop(kernel, session, tmp_path):
+    mark = tmp_path / "blocked"
+    kernel.run(f"register_model('blocks', scripted.blocks('partial answer', mark={str(mark)!r}))").ok()
+    cell = kernel.send(f"%%agent -m blocks -s {session}\nhi")
+    cell.until_shows("partial answer")
+    appears(mark)
+    interrupted(kernel, cell, within=2)
+    again = kernel.run(f"%%agent -m recalls --wait 20 -s {session}\nand now?").ok()
+    assert "user-prompt: hi" in again.text
+    assert "interrupted" in kernel.run(f"%agent show {session}").html
+
+
+def test_interrupt_while_waiting_for_a_busy_session(kernel, session):
+    kernel.run(f"%%agent -m hang -b -s {session}\nfirst").ok()
+    cell = kernel.send(f"%%agent -m hello --wait -s {session}\nzebra")
+    cell.until_shows(" · 1 s")
+    interrupted(kernel, cell, within=2)
+    assert [output["type"] for output in cell.outputs] == ["error"]
+    kernel.run(f"%agent stop {session}").ok()
+    again = kernel.run(f"%%agent -m recalls --wait 20 -s {session}\nthird").ok().text
+    assert "first" in again
+    assert "zebra" not in again
+
+
+def test_an_interrupted_turn_stays_in_the_session_and_says_so(kernel, session):
+    cell = kernel.send(f"%%agent -m hang -s {session}\nremember this")
+    cell.until_shows("partial answer")
+    interrupted(kernel, cell, within=2)
+    assert kernel.value("_agent.status") == "'interrupted'"
+    shown = kernel.run(f"%agent show {session}").ok()
+    assert "remember this" in shown.text
+    assert "partial answer" in shown.text
+    assert "interrupted" in shown.html
+    (path,) = [path for path in (kernel.store / "sessions").glob("*.json") if session in path.read_text()]
+    (turn,) = json.loads(path.read_text())["turns"].values()
+    assert (turn["status"], turn["error_code"]) == ("interrupted", "cancelled")
+
+
+def test_interrupt_drops_the_queue_of_run_all(kernel, session):
+    first = kernel.send(f"%%agent -m hang -s {session}\nhi")
+    queued = [kernel.send("ran = True"), kernel.send(f"%%agent -m hello -s {session}\nhi")]
+    first.until_shows("partial answer")
+    interrupted(kernel, first, within=2)
+    assert [cell.wait().status for cell in queued] == ["aborted", "aborted"]
+    assert kernel.value("'ran' in globals()") == "False"
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["%%agent -m opnai:x\nhi", "%%agent\n ", "%agent sesions", "%%agent -m fails --new\nhi"],
+)
+def test_an_error_drops_the_queue_of_run_all(kernel, code):
+    holding = kernel.send("import time; time.sleep(0.3)")
+    failing, queued = kernel.send(code), kernel.send("ran = True")
+    assert holding.wait().status == "ok"
+    assert failing.wait().status == "error"
+    assert queued.wait().status == "aborted"
+    assert kernel.value("'ran' in globals()") == "False"
+
+
+def test_an_interrupt_before_the_turn_is_there_leaves_no_turn_running(kernel, session):
+    for _ in range(3):
+        cell = kernel.send(f"%%agent -m hang -s {session}\nhi")
+        cell.until(lambda cell: cell.contents("comm_open"))
+        kernel.interrupt()
+        assert cell.wait().ename == "KeyboardInterrupt"
+        kernel.run(f"%%agent -m prompts --wait 10 -s {session}\nand now?").ok()
+
+
+def slowly(kernel, method, mark):
+    """Let a method take half a second after it has done its work; the file `mark` is there as soon as it has."""
+    owner, name = method.rsplit(".", 1)
+    module, owner = owner.rsplit(".", 1)
+    kernel.run(
+        f"import time, pathlib, {module} as _module\n"
+        f"def _slowed(*arguments, _done=_module.{owner}.{name}):\n"
+        f"    value = _done(*arguments)\n"
+        f"    pathlib.Path({str(mark)!r}).touch()\n"
+        f"    time.sleep(0.5)\n"
+        f"    return value\n"
+        f"_kept = _module.{owner}.{name}\n"
+        f"_module.{owner}.{name} = _slowed"
+    ).ok()
+    return f"_module.{owner}.{name} = _kept"
+
+
+def test_an_interrupt_while_the_area_is_being_opened_is_short_and_starts_nothing(kernel, session, tmp_path):
+    restore = slowly(kernel, "sessionmagic.notebook.widgets.WidgetView.open", tmp_path / "mark")
+    cell = kernel.send(f"%%agent -m hang -s {session}\nzebra")
+    appears(tmp_path / "mark")
+    kernel.interrupt()
+    cell.wait()
+    kernel.run(restore).ok()
+    assert cell.ename == "KeyboardInterrupt"
+    assert "\n" not in cell.traceback
+    assert [output["type"] for output in cell.outputs] == ["error"]
+    assert kernel.run(f"%%agent -m prompts -s {session}\nhi").ok().text == "hi"
+
+
+def test_an_interrupt_while_the_prompt_is_being_stored_hides_nothing(kernel, session, tmp_path):
+    """What is stored is shown, and what is not shown is not stored."""
+    restore = slowly(kernel, "sessionmagic.storage.store.TinyStore.create", tmp_path / "mark")
+    cell = kernel.send(f"%%agent -m hang -s {session}\nzebra")
+    appears(tmp_path / "mark")
+    kernel.interrupt()
+    cell.wait()
+    kernel.run(restore).ok()
+    assert cell.ename == "KeyboardInterrupt"
+    assert "\n" not in cell.traceback
+    after = kernel.run(f"%%agent -m prompts --wait 10 -s {session}\nhi").ok()
+    shown = [output for output in cell.outputs if output["type"] == "display_data"]
+    assert after.text == ("zebra\nhi" if shown else "hi")
+    if shown:
+        assert "interrupted" in cell.html

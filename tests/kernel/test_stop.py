@@ -1,0 +1,69 @@
+"""The Stop button, as JupyterLab clicks it, and `%agent stop` from another cell."""
+
+import pytest
+
+
+@pytest.fixture
+def subshell(kernel):
+    if not kernel.has_subshells:
+        pytest.skip("this ipykernel has no subshells, so a click waits for the end of the cell")
+    return kernel.subshell()
+
+
+def ends_as_stopped(cell):
+    cell.wait().ok()
+    assert cell.answer["metadata"]["sessionmagic"]["status"] == "interrupted"
+    assert cell.text == "partial answer"
+
+
+def test_the_button_stops_the_turn_while_the_cell_runs(kernel, session, subshell):
+    cell = kernel.send(f"%%agent -m hang -s {session}\nhi")
+    cell.until_shows("partial answer")
+    kernel.click(cell.button("Stop"), subshell)
+    ends_as_stopped(cell)
+    assert "partial answer" in kernel.run(f"%%agent -m recalls -s {session}\nagain").ok().text
+
+
+def test_the_button_stops_a_background_turn(kernel, session, subshell):
+    cell = kernel.run(f"%%agent -m hang -b -s {session}\nhi").ok()
+    cell.until_shows("partial answer")
+    kernel.click(cell.button("Stop"), subshell)
+    cell.until(lambda cell: cell.text == "partial answer")
+    assert "interrupted" in cell.html
+
+
+def test_the_button_stops_a_turn_that_waits_for_its_session(kernel, session, subshell):
+    kernel.run(f"%%agent -m hang -b -s {session}\nfirst").ok()
+    cell = kernel.send(f"%%agent -m hello --wait -s {session}\nzebra")
+    cell.until(lambda cell: cell.outputs)
+    kernel.click(cell.button("Stop"), subshell)
+    cell.wait(10).ok()
+    assert cell.outputs == []
+    kernel.run(f"%agent stop {session}").ok()
+    assert "zebra" not in kernel.run(f"%%agent -m recalls --wait 20 -s {session}\nthird").ok().text
+
+
+def test_a_click_after_the_end_does_nothing(kernel, session, subshell):
+    cell = kernel.send(f"%%agent -m hang -s {session}\nhi")
+    cell.until_shows("partial answer")
+    for _ in range(5):
+        kernel.click(cell.button("Stop"), subshell)
+    ends_as_stopped(cell)
+    kernel.click(cell.button("Stop"), subshell)
+    assert kernel.run(f"%%agent -m hello -s {session}\nhi").ok().text == "Hello **world**"
+
+
+def test_the_line_magic_stops_a_turn_from_a_subshell(kernel, session, subshell):
+    cell = kernel.send(f"%%agent -m hang -s {session}\nhi")
+    cell.until_shows("partial answer")
+    kernel.run(f"%agent stop {session}", subshell=subshell).ok()
+    ends_as_stopped(cell)
+
+
+def test_run_all_goes_on_after_a_stop(kernel, session, subshell):
+    cell = kernel.send(f"%%agent -m hang -s {session}\nhi")
+    queued = kernel.send("print('went on')")
+    cell.until_shows("partial answer")
+    kernel.click(cell.button("Stop"), subshell)
+    ends_as_stopped(cell)
+    assert queued.wait().ok().text.strip() == "went on"

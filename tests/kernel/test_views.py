@@ -1,0 +1,56 @@
+"""A view is only a window: when it breaks, the turn goes on."""
+
+import json
+
+import pytest
+
+
+@pytest.mark.parametrize("method", ["update", "finish", "_show_status"])
+def test_a_view_that_fails_does_not_stop_the_turn(kernel, session, pen, method):
+    kernel.run(
+        "from sessionmagic.notebook.widgets import WidgetView\n"
+        "seen = None\n"
+        f"kept = WidgetView.{method}\n"
+        "def broken(*_, **__): raise RuntimeError('the window is broken')\n"
+        f"WidgetView.{method} = broken"
+    ).ok()
+    try:
+        cell = kernel.send(f"%%agent -m dictated -s {session} -o seen\n{pen}")
+        pen.write("all of ")
+        cell.until(lambda cell: cell.outputs)
+        pen.write("the answer")
+        pen.end()
+        cell.wait()
+    finally:
+        kernel.run(f"WidgetView.{method} = kept").ok()
+    assert cell.status == "ok"
+    assert "all of the answer" in cell.text
+    assert "window" not in cell.text
+    assert kernel.value("seen and (seen.status, str(seen))") == "('completed', 'all of the answer')"
+    assert "all of the answer" in kernel.run(f"%agent show {session}").ok().text
+    assert "all of the answer" in kernel.run(f"%%agent -m recalls -s {session}\nhi").ok().text
+
+
+def test_a_closed_area_does_not_stop_the_turn(kernel, session, pen):
+    cell = kernel.run(f"%%agent -m dictated -b -o closed -s {session}\n{pen}").ok()
+    pen.write("all of ")
+    cell.until(lambda cell: cell.outputs)
+    kernel.run("import ipywidgets; ipywidgets.Widget.close_all()").ok()
+    pen.write("the answer")
+    pen.end()
+    kernel.run("import time\nwhile 'closed' not in globals(): time.sleep(0.01)").ok()
+    assert kernel.value("str(closed), closed.status") == "('all of the answer', 'completed')"
+
+
+def test_a_long_answer_is_sent_in_few_messages_and_little_more_than_its_size(kernel, session):
+    kernel.run("register_model('long', scripted.says(*['some words '] * 2000))").ok()
+    cell = kernel.run(f"%%agent -m long -s {session}\nhi").ok()
+    assert len(cell.answer["data"]["text/plain"]) == 22_000
+    assert len(cell.messages) < 150
+    assert sum(len(json.dumps(message["content"])) for message in cell.messages) < 300_000
+
+
+def test_the_elapsed_time_moves_while_the_model_is_silent(kernel, session):
+    cell = kernel.send(f"%%agent -m hang -s {session}\nhi")
+    cell.until_shows(" · 1 s")
+    cell.until_shows(" · 2 s")

@@ -1,0 +1,68 @@
+"""Notebooks that nbclient runs, as `jupyter execute` and papermill do: nobody watches, nothing is lost."""
+
+import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat.v4 import new_code_cell, new_notebook
+
+from tests.kernel.conftest import MODELS
+from tests.kernel.kernels import TESTS
+
+
+@pytest.fixture
+def execute(tmp_path, monkeypatch):
+    """Run cells headless and return them."""
+    monkeypatch.setenv("SESSIONMAGIC_HOME", str(tmp_path / "store"))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("PYTHONPATH", str(TESTS))
+
+    def execute(*sources):
+        cells = [new_code_cell(source) for source in ("%load_ext sessionmagic", MODELS, *sources)]
+        notebook = new_notebook(cells=cells)
+        resources = {"metadata": {"path": str(tmp_path)}}
+        error = None
+        try:
+            NotebookClient(notebook, timeout=60, resources=resources).execute()
+        except CellExecutionError as failed:
+            error = failed
+        assert "application/vnd.jupyter.widget" not in str(notebook)
+        assert "widgets" not in notebook.metadata
+        return notebook.cells[2:], error
+
+    return execute
+
+
+def test_answers_are_saved_in_their_cells(execute):
+    (first, background, value), error = execute(
+        "%%agent -m hello -s chat\nhi", "%%agent -m recalls -b -s chat\nagain", "str(_agent)"
+    )
+    assert error is None
+    (answer,) = first.outputs
+    assert answer["data"]["text/plain"] == "Hello **world**"
+    assert "Hello <strong>world</strong>" in answer["data"]["text/html"]
+    assert answer["metadata"]["sessionmagic"]["turn"] == "1"
+    (answer,) = background.outputs
+    assert "user-prompt: again" in answer["data"]["text/plain"]
+    assert answer["metadata"]["sessionmagic"]["turn"] == "2"
+    assert "again" in value.outputs[0]["data"]["text/plain"]
+
+
+def test_a_run_stops_at_the_first_error_and_says_it_in_one_line(execute):
+    (failed, after), error = execute("%%agent -m fails -s chat\nhi", "print('went on')")
+    assert error.ename == "TurnFailedError"
+    answer, shown = failed.outputs
+    assert answer["data"]["text/plain"] == "some words"
+    assert shown["ename"] == "TurnFailedError"
+    assert len(shown["traceback"]) == 1
+    assert "\n" not in shown["traceback"][0]
+    assert after.outputs == []
+
+
+def test_long_answers_are_saved_whole(execute):
+    (_, cell), error = execute(
+        "register_model('long', scripted.says(*[f'line {n}\\n\\n' for n in range(5000)]))", "%%agent -m long\nhi"
+    )
+    assert error is None
+    (answer,) = cell.outputs
+    assert answer["data"]["text/plain"].split() == [word for n in range(5000) for word in ("line", str(n))]
+    assert "line 4999" in answer["data"]["text/html"]
