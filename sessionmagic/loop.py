@@ -55,17 +55,25 @@ def loop_thread() -> LoopThread:
 
 async def in_thread(call: Callable[..., T], *args: Any) -> T:
     """Call in a worker thread, to its end even when the awaiting task is cancelled meanwhile."""
+    result, cancelled = await settled_in_thread(call, *args)
+    if cancelled:
+        raise asyncio.CancelledError
+    return result
+
+
+async def settled_in_thread(call: Callable[..., T], *args: Any) -> tuple[T, bool]:
+    """Call in a worker thread, to its end; return the result, and whether the task was cancelled meanwhile.
+
+    The cancellation is then the caller's to act on.
+    """
     try:
         work = asyncio.get_running_loop().run_in_executor(None, call, *args)
     except RuntimeError:  # the interpreter is shutting down and starts no more threads
-        return call(*args)
-    cancelled: asyncio.CancelledError | None = None
+        return call(*args), False
+    cancelled = False
     while not work.done():
         try:
             await asyncio.wait([work])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        work.exception()  # it was seen; the cancellation says more
-        raise cancelled
-    return work.result()
+        except asyncio.CancelledError:
+            cancelled = True
+    return work.result(), cancelled

@@ -20,7 +20,7 @@ from sessionmagic.exceptions import (
     SessionNotFoundError,
     did_you_mean,
 )
-from sessionmagic.loop import in_thread, loop_thread
+from sessionmagic.loop import in_thread, loop_thread, settled_in_thread
 from sessionmagic.models.catalog import Models
 from sessionmagic.session import Session, SessionSummary, with_override
 from sessionmagic.storage.claims import Holder
@@ -80,7 +80,8 @@ class SessionManager:
             StoreError: the store cannot be read or written.
             PromptError: the prompt is empty or too long.
 
-        Whatever is raised, nothing was stored.
+        Whatever is raised, nothing was stored. When the task is cancelled while the prompt is being written, the
+        turn is there: it is returned, stopped.
         """
         request = Request(prompt=prompt, **options)
         agent = find_agent(self.agents, request.agent)
@@ -102,7 +103,7 @@ class SessionManager:
                 new=found is None,
             )
             try:
-                admitted = await in_thread(admission)
+                admitted, cancelled = await settled_in_thread(admission)
             except BaseException as error:
                 claim.release()
                 if isinstance(error, SessionExistsError) and not request.new:
@@ -112,6 +113,8 @@ class SessionManager:
             self._running[session_id] = turn
             ended = functools.partial(self._running.pop, session_id, None)
             turn.begin(asyncio.create_task(stream(admitted, self.store, ended)))
+            if cancelled:
+                turn.cancel()
             return turn
 
     def run_sync(self, prompt: str, **options: Any) -> TurnResult:

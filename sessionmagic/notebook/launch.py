@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sessionmagic.loop import loop_thread
@@ -11,7 +12,7 @@ from sessionmagic.notebook.view import TICK_SECONDS, follow
 from sessionmagic.transcript import Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
     from typing import Any
 
     from sessionmagic.notebook.view import View
@@ -31,13 +32,21 @@ class Launch:
         self._stopped = False
         self._admission: asyncio.Task[Turn] | None = None
         self._loop = loop_thread().loop
+        self._view: View | None = None
+        self._begun = False
         self._admitted = threading.Event()
         self._over = threading.Event()
         self._error: BaseException | None = None
         self.result: TurnResult | None = None
 
+    def open(self, view: View) -> None:
+        """Show at once that something is going on."""
+        self._view = view
+        view.open()
+
     def begin(self, start: Coroutine[Any, Any, Turn], view: View) -> None:
-        """Start the turn and show it in the view, in the context of the calling cell."""
+        """Start the turn and show it in the opened view, in the context of the calling cell."""
+        self._begun = True
         loop_thread().submit(self._serve(start, view))
 
     async def _serve(self, start: Coroutine[Any, Any, Turn], view: View) -> None:
@@ -80,22 +89,31 @@ class Launch:
 
     def wait_until_admitted(self) -> None:
         """Wait until the turn is on disk and streams; raise what kept it from that."""
-        self._wait(self._admitted)
+        self._admitted.wait()
+        self._raise()
 
     def wait_until_over(self) -> TurnResult | None:
         """Wait for the turn's end and its static answer; raise what kept it from starting. None: stopped before."""
-        self._wait(self._over)
+        self._over.wait()
+        self._raise()
         return self.result
 
-    def _wait(self, event: threading.Event) -> None:
-        try:
-            event.wait()
-        except KeyboardInterrupt:
-            self.stop()
-            self._over.wait(INTERRUPT_SECONDS)
-            raise _short_interrupt() from None
+    def _raise(self) -> None:
         if self._error is not None and not isinstance(self._error, asyncio.CancelledError):
             raise self._error
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let an interrupt stop the turn, wait a little until it has ended, and show as one line."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.stop()
+            if self._begun:
+                self._over.wait(INTERRUPT_SECONDS)
+            elif self._view is not None:
+                self._view.discard()
+            raise _short_interrupt() from None
 
 
 def _short_interrupt() -> KeyboardInterrupt:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from sessionmagic.manager import SessionManager
+    from sessionmagic.notebook.launch import Launch
     from sessionmagic.notebook.view import View
     from sessionmagic.turn import Turn, TurnResult
 
@@ -143,13 +144,15 @@ class AgentMagics(Magics):
             "cell_id": self._parent().get("metadata", {}).get("cellId"),
         }
         launch = Launch(self.refresh_hz, lambda result: self._keep(result, options.out))
-        view = self._open_view(options, launch)
-        launch.begin(self._start(options, request), view)
-        if options.background and not self._headless():
-            if options.wait == 0:
-                launch.wait_until_admitted()
-            return
-        result = launch.wait_until_over()
+        with launch.interruptible():
+            view = self._view_for(options, launch)
+            launch.open(view)
+            launch.begin(self._start(options, request), view)
+            if options.background and not self._headless():
+                if options.wait == 0:
+                    launch.wait_until_admitted()
+                return
+            result = launch.wait_until_over()
         if result is not None and result.error is not None:
             raise result.error
 
@@ -184,7 +187,7 @@ class AgentMagics(Magics):
         if out:
             self.shell.user_ns[out] = result
 
-    def _open_view(self, options: argparse.Namespace, launch: Any) -> View:
+    def _view_for(self, options: argparse.Namespace, launch: Launch) -> View:
         from sessionmagic.notebook.view import GuardedView, StaticView, TextView
 
         kind = self.view
@@ -202,9 +205,7 @@ class AgentMagics(Magics):
 
                 session = options.session or ("" if options.new else self.session or self.active or "")
                 view = WidgetView(session, options.model, launch.stop)
-        guarded = GuardedView(view)
-        guarded.open()
-        return guarded
+        return GuardedView(view)
 
     def _parent(self) -> dict[str, Any]:
         """The execute request of the running cell, empty outside a kernel."""
