@@ -41,7 +41,7 @@ def _block_html(block: Block) -> str:
         case TextBlock():
             return text_html(block.text)
         case ReasoningBlock():
-            return f"<details><summary>Reasoning</summary>{text_html(block.text)}</details>"
+            return f"<details><summary>Reasoning</summary><blockquote>{text_html(block.text)}</blockquote></details>"
         case ToolBlock():
             head = f"{block.tool}: {block.outcome or 'no result'}"
             result = escape(_cut(block.content))
@@ -73,7 +73,7 @@ def ending(transcript: Transcript) -> str:
     word = ENDINGS.get(transcript.status)
     if word is None:
         return ""
-    return f"⏹ {word}: {transcript.error}" if transcript.error else f"⏹ {word}"
+    return f"■ {word}: {transcript.error}" if transcript.error else f"■ {word}"
 
 
 def footer_html(transcript: Transcript) -> str:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LEFT = 'style="text-align:left"'
+"""JupyterLab would put cells on the right, as in a table of numbers."""
+
 
 class Listing(list[T]):
     """A list with a table for its repr.
@@ -40,8 +43,10 @@ class Listing(list[T]):
         return "\n".join(line.rstrip() for line in [*lines, *map(visible, self._notes)])
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{escape(heading)}</th>" for heading in self._columns)
-        rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self._cells())
+        head = "".join(f"<th {LEFT}>{escape(heading)}</th>" for heading in self._columns)
+        rows = "".join(
+            "<tr>" + "".join(f"<td {LEFT}>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self._cells()
+        )
         notes = "".join(f"<p {NO_MATH}>{escape(note)}</p>" for note in self._notes)
         return f"<table {NO_MATH}><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}"
 

@@ -86,7 +86,8 @@ def show_answer(transcript: Transcript, html: str) -> None:
 def show_prompt(prompt: str) -> None:
     """Display what was asked, above its answer."""
     display(
-        {"text/html": f"<blockquote><pre>{escape(prompt)}</pre></blockquote>", "text/plain": visible(prompt)}, raw=True
+        {"text/html": f"<hr><blockquote><pre>{escape(prompt)}</pre></blockquote>", "text/plain": visible(prompt)},
+        raw=True,
     )
 
 

@@ -23,7 +23,7 @@ PAGE_LENGTH = 3_000
 TAIL_LENGTH = 12_000
 """Characters of one unfinished block that are shown while it grows."""
 REASONING_LENGTH = 4_000
-PAGE_CLASS = "jp-RenderedHTMLCommon"
+PAGE_CLASSES = ("jp-RenderedHTMLCommon", "jp-OutputArea-output")
 """What JupyterLab gives a saved answer, so that the growing one looks the same."""
 
 
@@ -51,10 +51,9 @@ class WidgetView:
         )
         self._button.on_click(lambda _: stop())
         self._status_due = 0.0
-        self._shown_turn = ""
+        self._phase = ("", False)
         self._reasoning: Any = None
-        self._page_style: Any = None
-        self._answer = _Pages(self._page, VBox(layout=self._layout))
+        self._answer = _Pages(VBox(layout=self._layout))
         self._area = VBox(
             [HBox([self._status, self._button], layout=self._layout), self._answer.box], layout=self._layout
         )
@@ -69,22 +68,13 @@ class WidgetView:
 
     def finish(self, transcript: Transcript) -> None:
         final = answer_html(transcript)
-        self._area.children = (self._page(final),)
+        self._area.children = (self._answer.only(final),)
         clear_output(wait=True)
         show_answer(transcript, final)
 
     def discard(self) -> None:
         clear_output()
         self._area.close()
-
-    def _page(self, html: str) -> Any:
-        """A page that shares its layout and style with all others: each would be two more messages."""
-        from ipywidgets import HTMLMath
-
-        shared = {"style": self._page_style} if self._page_style else {}
-        page = HTMLMath(html, layout=self._layout, _dom_classes=(PAGE_CLASS,), **shared)
-        self._page_style = page.style
-        return page
 
     def _status_html(self, transcript: Transcript) -> str:
         line = escape(status_line(transcript, self._session, self._model, self._opened_at))
@@ -95,20 +85,21 @@ class WidgetView:
 
     def _show_status(self, transcript: Transcript) -> None:
         now = time.monotonic()
-        if now >= self._status_due or transcript.turn_id != self._shown_turn:
+        phase = (transcript.turn_id, bool(transcript.blocks))
+        if now >= self._status_due or phase != self._phase:
             self._status.value = self._status_html(transcript)
             self._status_due = now + STATUS_SECONDS
-            self._shown_turn = transcript.turn_id
+            self._phase = phase
 
     def _show_reasoning(self, transcript: Transcript) -> int:
         text = "\n\n".join(block.text for block in transcript.blocks if isinstance(block, ReasoningBlock))
         if not text:
             return 0
-        html = text_html(text if len(text) <= REASONING_LENGTH else "… " + text[-REASONING_LENGTH:])
+        html = _wrapped(text_html(text if len(text) <= REASONING_LENGTH else "… " + text[-REASONING_LENGTH:]))
         if self._reasoning is None:
             from ipywidgets import Accordion
 
-            self._reasoning = self._page(html)
+            self._reasoning = _page(html)
             folded = Accordion([self._reasoning], titles=("Reasoning",), selected_index=None)
             self._area.children = (self._area.children[0], folded, self._answer.box)
         elif html == self._reasoning.value:
@@ -121,11 +112,17 @@ class WidgetView:
 class _Pages:
     """A growing text on the page. What is settled is sent once; only the last page is sent again."""
 
-    def __init__(self, page: Callable[[str], Any], box: Any) -> None:
-        self._page = page
+    def __init__(self, box: Any) -> None:
         self._settled = 0
-        self._open = False
+        self._open = True
         self.box = box
+        self.box.children = (_page(""),)
+
+    def only(self, html: str) -> Any:
+        """Return the first page, with this on it. A page that was reloaded knows it already, as it would no new one."""
+        first = self.box.children[0]
+        first.value = _wrapped(html)
+        return first
 
     def show(self, text: str) -> int:
         """Show all of the text; return about how many bytes went to the page."""
@@ -143,14 +140,27 @@ class _Pages:
         return sent
 
     def _put(self, html: str) -> int:
+        html = _wrapped(html)
         if not self._open:
-            self.box.children = (*self.box.children, self._page(html))
+            self.box.children = (*self.box.children, _page(html))
             self._open = True
         elif html == self.box.children[-1].value:
             return 0
         else:
             self.box.children[-1].value = html
         return len(html)
+
+
+def _page(html: str) -> Any:
+    """Return a page with a layout and style of its own: a page that was reloaded cannot resolve older ones in time."""
+    from ipywidgets import HTMLMath
+
+    return HTMLMath(html, style={"font_size": "var(--jp-content-font-size1)"}, _dom_classes=PAGE_CLASSES)
+
+
+def _wrapped(html: str) -> str:
+    """Let a word that is longer than the line break, instead of widening the page."""
+    return f'<div style="overflow-wrap:anywhere">{html}</div>'
 
 
 def _flat(transcript: Transcript) -> str:

@@ -1,0 +1,161 @@
+"""What of an answer arrives at a page, through a real jupyter_server with its rate limits as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from benchmarks.answers import FIRST_WORD
+from benchmarks.figures import Figure, Sample, not_measured, sample
+from benchmarks.kernel import environment
+from benchmarks.server import Server
+from benchmarks.subjects import CHATLAS, OURS, PRINT, Subject
+
+
+def measure(runs: int) -> list[Figure]:
+    missing = "" if find_spec("jupyter_server") else "jupyter_server is not installed"
+    figures = []
+    with Server() as server:
+        for tokens in (2_000, 32_000):
+            by = {
+                subject: not_measured(missing or subject.missing)
+                if missing or subject.missing
+                else _arrived(server, subject, tokens, runs if tokens == 2_000 else 2)
+                for subject in (OURS, CHATLAS, PRINT)
+            }
+            what = f"arrived through jupyter_server, {tokens:,} tokens"
+            figures.append(Figure(what, by[OURS], at_least=100, chatlas=by[CHATLAS], print=by[PRINT]))
+    return figures
+
+
+def _arrived(server: Server, subject: Subject, tokens: int, runs: int) -> Sample:
+    if subject is CHATLAS and tokens == 32_000:
+        return Sample(note="not run: about 3 GB")
+    with tempfile.TemporaryDirectory(prefix="benchmark-", ignore_cleanup_errors=True) as home:
+        values = asyncio.run(_through_a_page(home, server, subject, f"markdown-{tokens}", runs))
+    return sample(values, "{:.1f} %")
+
+
+async def _through_a_page(home: str, server: Server, subject: Subject, model: str, runs: int) -> list[float]:
+    token = secrets.token_hex(16)
+    command = [
+        sys.executable, "-m", "jupyter_server", "--no-browser", "--ip=127.0.0.1", "--port=0", "--allow-root",
+        f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={home}",
+    ]  # fmt: skip
+    jupyter = subprocess.Popen(
+        command,
+        env={**environment(home), "JUPYTER_RUNTIME_DIR": home},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        page = await Page.open(await _url(home), token)
+        await page.execute(subject.setup(server.url))
+        values = []
+        for _ in range(runs):
+            shown = _shown(await page.execute(subject.ask(model)))
+            values.append(_percent(shown, server.sent()["text"]))
+        await page.close()
+        return values
+    finally:
+        jupyter.terminate()
+        jupyter.wait()
+
+
+async def _url(home: str, seconds: float = 60) -> str:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for path in Path(home).glob("jpserver-*.json"):
+            try:
+                return f"127.0.0.1:{json.loads(path.read_text())['port']}"
+            except ValueError:
+                pass  # half written
+        await asyncio.sleep(0.1)
+    raise RuntimeError("jupyter_server did not start")
+
+
+class Page:
+    """A kernel of a jupyter_server and the websocket that a notebook's page has to it."""
+
+    def __init__(self, socket: Any) -> None:
+        self._socket = socket
+
+    @classmethod
+    async def open(cls, address: str, token: str) -> Page:
+        from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+        from tornado.websocket import websocket_connect
+
+        headers = {"Authorization": f"token {token}"}
+        request = HTTPRequest(f"http://{address}/api/kernels", "POST", headers, "{}", request_timeout=60)
+        kernel = json.loads((await _when_up(AsyncHTTPClient(), request)).body)["id"]
+        url = f"ws://{address}/api/kernels/{kernel}/channels?session_id={uuid4().hex}"
+        return cls(await websocket_connect(HTTPRequest(url, headers=headers), max_message_size=2**28))
+
+    async def execute(self, code: str, timeout: float = 300) -> list[dict[str, Any]]:
+        """Execute a cell; return what came on iopub for it. Its end is known from the reply, which no limit drops."""
+        message_id = uuid4().hex
+        header = {"msg_id": message_id, "msg_type": "execute_request", "username": "", "session": "", "version": "5.3"}
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": True}
+        message = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
+        await self._socket.write_message(json.dumps(message))
+        received, replied = [], False
+        while True:
+            try:
+                text = await asyncio.wait_for(self._socket.read_message(), 2 if replied else timeout)
+            except TimeoutError:
+                if replied:
+                    return received  # the idle was dropped
+                raise
+            answer = json.loads(text)
+            if answer["parent_header"].get("msg_id") != message_id:
+                continue
+            if answer["channel"] == "iopub":
+                received.append(answer)
+            if answer["msg_type"] == "execute_reply":
+                if answer["content"]["status"] != "ok":
+                    raise RuntimeError(f"{answer['content'].get('evalue')} in {code}")
+                replied = True
+            if replied and received and received[-1]["content"].get("execution_state") == "idle":
+                return received
+
+    async def close(self) -> None:
+        self._socket.close()
+
+
+async def _when_up(client: Any, request: Any) -> Any:
+    for _ in range(50):
+        try:
+            return await client.fetch(request)
+        except ConnectionError:
+            await asyncio.sleep(0.2)
+    raise RuntimeError("jupyter_server did not answer")
+
+
+def _shown(messages: list[dict[str, Any]]) -> str:
+    """The text that a page ends up with: the last display with text or Markdown, or all that was printed."""
+    printed, displayed = "", ""
+    for message in messages:
+        if message["msg_type"] == "stream":
+            printed += message["content"]["text"]
+        elif message["msg_type"] in {"display_data", "update_display_data"}:
+            data = message["content"]["data"]
+            displayed = data.get("text/markdown") or data.get("text/plain", "")
+    return displayed or printed
+
+
+def _percent(shown: str, sent: str) -> float:
+    """How far the answer is shown from its first word on; 100 only when nothing is missing and nothing follows."""
+    shown = shown[max(0, shown.find(FIRST_WORD)) :]  # chatlas puts a line break before
+    if shown == sent:
+        return 100.0
+    same = next((at for at, (left, right) in enumerate(zip(shown, sent)) if left != right), min(len(shown), len(sent)))
+    return min(99.9, 100 * same / len(sent))

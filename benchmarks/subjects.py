@@ -1,0 +1,73 @@
+"""Who does the work: this package, chatlas, and a plain print; each as cells of a notebook."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import count
+from typing import ClassVar
+
+_number = count(1)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A setup cell, and a cell that asks the scripted server's model and shows the answer as it comes."""
+
+    name: ClassVar[str]
+    needs: ClassVar[str]
+
+    def setup(self, url: str) -> str:
+        raise NotImplementedError
+
+    def ask(self, model: str) -> str:
+        raise NotImplementedError
+
+    @property
+    def missing(self) -> str:
+        """What is not installed, if anything."""
+        return "" if find_spec(self.needs) else f"{self.needs} is not installed"
+
+
+class SessionMagic(Subject):
+    name, needs = "sessionmagic", "sessionmagic"
+
+    def setup(self, url: str) -> str:
+        return f'%load_ext sessionmagic\n%config AgentMagics.endpoints = {{"bench": "{url}"}}'
+
+    def ask(self, model: str) -> str:
+        return f"%%agent -m bench:{model} -s benchmark-{next(_number)}\nWhat spoils a churn model?"
+
+
+class Chatlas(Subject):
+    name, needs = "chatlas", "chatlas"
+
+    def setup(self, url: str) -> str:
+        return (
+            "from chatlas import ChatOpenAICompletions\n"
+            f"def ask(model): return ChatOpenAICompletions(base_url='{url}', model=model, api_key='none')"
+        )
+
+    def ask(self, model: str) -> str:
+        return f"ask('{model}').chat('What spoils a churn model?');"
+
+
+class Print(Subject):
+    name, needs = "print", "openai"
+
+    def setup(self, url: str) -> str:
+        return (
+            "from openai import OpenAI\n"
+            f"client = OpenAI(base_url='{url}', api_key='none')\n"
+            "def ask(model):\n"
+            "    prompt = [{'role': 'user', 'content': 'What spoils a churn model?'}]\n"
+            "    for chunk in client.chat.completions.create(model=model, messages=prompt, stream=True):\n"
+            "        print(chunk.choices and chunk.choices[0].delta.content or '', end='')"
+        )
+
+    def ask(self, model: str) -> str:
+        return f"ask('{model}')"
+
+
+OURS, CHATLAS, PRINT = SessionMagic(), Chatlas(), Print()
+RIVALS = (CHATLAS, PRINT)

@@ -1,0 +1,84 @@
+"""Messages and bytes to the page, for answers of three shapes and three lengths."""
+
+from __future__ import annotations
+
+from benchmarks.figures import Figure, Sample, not_measured, sample
+from benchmarks.kernel import Kernel, Run
+from benchmarks.server import Server
+from benchmarks.subjects import CHATLAS, OURS, PRINT, RIVALS, Subject
+
+SHORT, LONGER, LONGEST = 2_000, 8_000, 32_000
+SHAPES = ("markdown", "paragraph", "code")
+TOO_MUCH = Sample(note="not run: about 3 GB")
+
+
+def measure(runs: int) -> list[Figure]:
+    figures: list[Figure] = []
+    with Server() as server:
+        rivals = {subject: _rival(server.url, subject, runs) for subject in RIVALS}
+        with Kernel(server.url, OURS) as kernel:
+            kernel.ask(f"markdown-{SHORT}")
+            for shape in SHAPES:
+                ours = {
+                    tokens: [kernel.ask(f"{shape}-{tokens}") for _ in range(times)]
+                    for tokens, times in ((SHORT, runs), (LONGER, 3), (LONGEST, 3))
+                }
+                shown = rivals if shape == "markdown" else {}
+                figures += _short(shape, ours[SHORT], {who: done.get(SHORT) for who, done in shown.items()})
+                figures += [_growth(shape, tokens, ours, shown) for tokens in (LONGER, LONGEST)]
+    return figures
+
+
+def _rival(url: str, subject: Subject, runs: int) -> dict[int, list[Run]]:
+    if subject.missing:
+        return {}
+    with Kernel(url, subject) as kernel:
+        done = {SHORT: [kernel.ask(f"markdown-{SHORT}") for _ in range(runs)]}
+        done[LONGER] = [kernel.ask(f"markdown-{LONGER}")]
+        if subject is not CHATLAS:
+            done[LONGEST] = [kernel.ask(f"markdown-{LONGEST}")]
+        return done
+
+
+def _short(shape: str, ours: list[Run], rivals: dict[Subject, list[Run] | None]) -> list[Figure]:
+    def rows(runs: list[Run]) -> tuple[Sample, Sample, Sample]:
+        return (
+            sample([len(run.messages) for run in runs], "{:.0f}"),
+            sample([run.content_bytes / 1000 for run in runs], "{:,.0f}"),
+            sample([run.wire_bytes / 1000 for run in runs], "{:,.0f}"),
+        )
+
+    names = ("iopub messages", "kB of content", "kB with all frames")
+    targets: tuple[float | None, ...] = (60, 150, None)
+    theirs = {who: rows(runs) if runs else (not_measured(who.missing),) * 3 for who, runs in rivals.items()}
+    return [
+        Figure(
+            f"{name}, {shape}, {SHORT:,} tokens",
+            ours_row,
+            at_most=target,
+            chatlas=theirs[CHATLAS][row] if CHATLAS in theirs else Sample(),
+            print=theirs[PRINT][row] if PRINT in theirs else Sample(),
+        )
+        for row, (name, ours_row, target) in enumerate(zip(names, rows(ours), targets))
+    ]
+
+
+def _growth(shape: str, tokens: int, ours: dict[int, list[Run]], rivals: dict[Subject, dict[int, list[Run]]]) -> Figure:
+    """Bytes per token at that length, in multiples of those of the short answer."""
+
+    def ratio(done: dict[int, list[Run]]) -> Sample:
+        if tokens not in done:
+            return TOO_MUCH if done else Sample(note="not measured")
+        base = sample([run.content_bytes / SHORT for run in done[SHORT]]).median
+        kilobytes = sample([run.content_bytes / 1000 for run in done[tokens]]).median
+        messages = sample([len(run.messages) for run in done[tokens]]).median
+        values = [run.content_bytes / tokens / base for run in done[tokens]]
+        return sample(values, "{:.2f} ×", f"= {kilobytes:,.0f} kB, {messages:.0f} messages")
+
+    return Figure(
+        f"bytes per token, {shape}, {tokens:,} against {SHORT:,}",
+        ratio(ours),
+        at_most=1.5,
+        chatlas=ratio(rivals[CHATLAS]) if CHATLAS in rivals else Sample(),
+        print=ratio(rivals[PRINT]) if PRINT in rivals else Sample(),
+    )

@@ -1,0 +1,78 @@
+"""Make the pictures of the README: `python docs/screenshots.py`. Needs Chromium, JupyterLab and Playwright."""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import expect, sync_playwright
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from tests.browser.conftest import FLAGS, find_chromium  # noqa: E402
+from tests.browser.lab import SECONDS, Lab, Notebook  # noqa: E402
+
+CELL = """\
+%%agent --model demo --session churn
+Our churn model has an AUC of 0.98. Name three features that often leak the label,
+and how to test for it."""
+SAID = """\
+An AUC of 0.98 on churn is almost always **leakage**. These are the usual suspects:
+
+| feature | why it leaks | instead |
+|---|---|---|
+| `cancellation_reason` | filled in *after* the customer left | drop it |
+| `days_since_last_login` | counted to the export date, not to the cut-off $t_0$ | count to $t_0$ |
+| `retention_offer_sent` | sent only to customers who had called to cancel | use calls before $t_0$ |
+
+To test for it, fit one feature at a time and look for the ones that are too good to be true:
+
+```python
+from sklearn.model_selection import cross_val_score
+
+for name in X.columns:
+    auc = cross_val_score(tree, X[[name]], y, scoring="roc_auc").mean()
+    if auc > 0.9:  # no honest feature does this alone
+"""
+STILL_TO_SAY = """\
+        print(f"{name}: {auc:.2f}")
+```
+
+Then train on months before $t_0$ only and score the month after. If the AUC falls from 0.98 to about 0.8, \
+the difference was the leak.
+"""
+SETUP = 'register_model("demo", scripted.tails("answer.txt", name="demo"))\n'
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        lab = Lab(Path(folder))
+        try:
+            browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+            take(lab, browser.new_page(viewport={"width": 1016, "height": 1200}))
+            browser.close()
+        finally:
+            lab.close()
+
+
+def take(lab, page):
+    lab.write("churn.ipynb", CELL, setup=SETUP)
+    notebook = Notebook(lab, page, "churn.ipynb").open().wait_for_kernel().set_up()
+    page.evaluate("jupyterapp.commands.execute('application:toggle-left-area')")
+    notebook.run(1)
+    words = SAID.split(" ")
+    for start in range(0, len(words), 8):
+        notebook.say("answer.txt", " ".join(words[start : start + 8]) + " " * (start + 8 < len(words)))
+        time.sleep(0.3)
+    expect(notebook.area(1).get_by_text("does this alone")).to_be_visible(timeout=SECONDS)
+    expect(notebook.area(1).locator("mjx-container")).to_have_count(3)
+    notebook.cell(1).screenshot(path=HERE / "streaming.png")
+    notebook.say("answer.txt", STILL_TO_SAY, end=True)
+    notebook.expect_done(1)
+    expect(notebook.answer(1).locator("mjx-container")).to_have_count(4, timeout=SECONDS)
+    notebook.cell(1).screenshot(path=HERE / "saved.png")
+
+
+if __name__ == "__main__":
+    main()
