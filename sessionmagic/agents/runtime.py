@@ -125,7 +125,8 @@ class AgentRun:
         try:
             agent = Agent(self._model.model, instructions=self._agent.instructions or None, name=self._agent.name)
             past = as_history(history)
-            async with agent.run_stream_events(prompt, message_history=past, timeout=timeout) as events:
+            running = agent.run_stream_events(prompt, message_history=past, timeout=timeout)
+            async with agent, running as events:  # leaving the agent closes its connections
                 self._events = events
                 if self._cancelled:
                     events.cancel()

@@ -1,4 +1,4 @@
-"""Code in colours that read on light and on dark pages, with a theme's variables and without."""
+"""Code in colours that read on light and on dark pages."""
 
 from __future__ import annotations
 
@@ -16,23 +16,20 @@ if TYPE_CHECKING:
 _LONGEST_CODE = 50_000  # characters; more is not coloured
 _SECONDS = 1.0  # to colour one piece of code
 
-# JupyterLab's name of a colour; one that reads on white (4.4:1) and on #111 (4.2:1); whose colour it is.
-_COLOURS = {
-    "builtin": ("#438722", "Name.Builtin Name.Exception"),
-    "comment": ("#418181", "Comment Generic.Prompt"),
-    "def": ("#1f77db", "Name.Class Name.Function Generic.Heading"),
-    "keyword": ("#288938", "Keyword Name.Tag Operator.Word Generic.Inserted"),
-    "meta": ("#a648e5", "Name.Decorator Generic.Subheading"),
-    "number": ("#18876b", "Literal.Number"),
-    "property": ("#197fb1", "Name.Attribute Name.Variable"),
-    "string": ("#d14747", "Literal.String Generic.Deleted"),
-}
-# The colour twice: JupyterLab's sanitizer, at work in untrusted notebooks, drops the one with var().
-STYLES = {
-    kind: f"color:{colour};color:var(--jp-mirror-editor-{name}-color,{colour})"
-    for name, (colour, kinds) in _COLOURS.items()
-    for kind in kinds.split()
-}
+# A colour that reads on white (4.4:1) and on #111 (4.2:1), and whose colour it is.
+_COLOURS = (
+    ("#438722", "Name.Builtin Name.Exception"),
+    ("#418181", "Comment Generic.Prompt"),
+    ("#1f77db", "Name.Class Name.Function Generic.Heading"),
+    ("#288938", "Keyword Name.Tag Operator.Word Generic.Inserted"),
+    ("#a648e5", "Name.Decorator Generic.Subheading"),
+    ("#18876b", "Literal.Number"),
+    ("#197fb1", "Name.Attribute Name.Variable"),
+    ("#d14747", "Literal.String Generic.Deleted"),
+)
+# No theme's variables: JupyterLab's sanitizer, at work in untrusted notebooks, drops them, and they cost as much
+# as the code.
+STYLES = {kind: f"color:{colour}" for colour, kinds in _COLOURS for kind in kinds.split()}
 
 
 def coloured(code: str, info: str) -> str:
@@ -46,7 +43,7 @@ def coloured(code: str, info: str) -> str:
     runs: list[tuple[str | None, list[str]]] = []
     try:
         for style, value in _styled(code, lexer(stripnl=False, ensurenl=False)):
-            if runs and runs[-1][0] == style:
+            if runs and (runs[-1][0] == style or value.isspace()):
                 runs[-1][1].append(value)
             else:
                 runs.append((style, [value]))
@@ -61,7 +58,7 @@ def _styled(code: str, lexer: Lexer) -> Iterator[tuple[str | None, str]]:
     for kind, value in lexer.get_tokens(code):
         if time.monotonic() > deadline:
             raise TimeoutError
-        yield (None if value.isspace() else _style(kind)), value
+        yield _style(kind), value
 
 
 @functools.cache

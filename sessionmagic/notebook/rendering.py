@@ -85,19 +85,38 @@ def settled_length(text: str) -> int:
     They are whole top-level blocks: all before the last one. Rendering them and the rest apart looks like
     rendering the whole, but for reference definitions, which do not reach across.
     """
-    # The last line may still turn into anything (`#` is a heading, `#x` goes on with the paragraph above).
+    lines, blocks = _top_level_blocks(text)
+    lines_before = blocks[-1].map[0] if len(blocks) > 1 and blocks[-1].map else 0
+    return sum(len(line) + 1 for line in lines[:lines_before])
+
+
+def cut_fence(text: str) -> tuple[int, str]:
+    """Return where a code block that fills a growing answer may be cut, and what opens it again after the cut.
+
+    The cut is behind the last whole line; ``(0, "")`` when the answer is anything but one fence that is open.
+    """
+    lines, blocks = _top_level_blocks(text)
+    if len(blocks) != 1 or blocks[0].type != "fence" or lines[-1].strip().strip(blocks[0].markup[0]) == "":
+        return 0, ""
+    return sum(len(line) + 1 for line in lines), lines[0] + "\n"
+
+
+def _top_level_blocks(text: str) -> tuple[list[str], list[Token]]:
+    """Return the text's whole lines and the tokens that open its blocks; none when it can't be parsed.
+
+    The last line may still turn into anything (`#` is a heading, `#x` goes on with the paragraph above).
+    """
     whole_lines = text[: text.rfind("\n") + 1]
     if not whole_lines or len(text) > _LONGEST_TEXT:
-        return 0
+        return [], []
     tokens: list[Token] = []
     try:
         markdown = _markdown()
         markdown.block.parse(visible(whole_lines), markdown, _env(), tokens)
-    except Exception:  # noqa: BLE001  then nothing is settled
-        return 0
-    starts = [token.map[0] for token in tokens if token.level == 0 and token.nesting >= 0 and token.map]
-    lines_before = starts[-1] if len(starts) > 1 else 0
-    return sum(len(line) + 1 for line in whole_lines.split("\n")[:lines_before])
+    except Exception:  # noqa: BLE001  then nothing is known of it
+        return [], []
+    blocks = [token for token in tokens if token.level == 0 and token.nesting >= 0 and token.map]
+    return whole_lines.split("\n")[:-1], blocks
 
 
 def _env() -> dict[str, float]:

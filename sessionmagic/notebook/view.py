@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TICK_SECONDS = 1.0
 """How often the elapsed time moves while the model says nothing."""
-BYTES_PER_SECOND = 120_000
+BYTES_PER_SECOND = 100_000
 """What a running answer may send to the page: a long block is sent again less often, not cut."""
 
 

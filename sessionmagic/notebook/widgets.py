@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.display import clear_output, display
 
 from sessionmagic.notebook.answer import MUTED, NO_MATH, WARNING, answer_html, status_line, text_html
-from sessionmagic.notebook.rendering import settled_length
+from sessionmagic.notebook.rendering import cut_fence, settled_length
 from sessionmagic.notebook.view import show_answer
 from sessionmagic.notebook.visible import escape
 from sessionmagic.transcript import ReasoningBlock, TextBlock, ToolBlock, Transcript
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 STATUS_SECONDS = 0.5
 """How often the status line moves at the most."""
-PAGE_LENGTH = 3_000
+PAGE_LENGTH = 1_500
 """Characters of settled text after which the page that was sent stays as it is."""
 TAIL_LENGTH = 12_000
 """Characters of one unfinished block that are shown while it grows."""
@@ -110,10 +110,14 @@ class WidgetView:
 
 
 class _Pages:
-    """A growing text on the page. What is settled is sent once; only the last page is sent again."""
+    """A growing text on the page. What is settled is sent once; only the last page is sent again.
+
+    A code block that outgrows a page goes on on the next one.
+    """
 
     def __init__(self, box: Any) -> None:
         self._settled = 0
+        self._reopening = ""
         self._open = True
         self.box = box
         self.box.children = (_page(""),)
@@ -127,15 +131,20 @@ class _Pages:
     def show(self, text: str) -> int:
         """Show all of the text; return about how many bytes went to the page."""
         sent = 0
-        tail = text[self._settled :]
-        if len(tail) > PAGE_LENGTH and (length := settled_length(tail)):
-            sent += self._put(text_html(tail[:length]))
-            self._settled += length
-            self._open = False
-            tail = tail[length:]
+        tail = self._reopening + text[self._settled :]
+        if len(tail) > PAGE_LENGTH:
+            length, reopening = settled_length(tail), ""
+            if not length:
+                length, reopening = cut_fence(tail)
+            if length > len(self._reopening):
+                sent += self._put(text_html(tail[:length]))
+                self._open = False
+                self._settled += length - len(self._reopening)
+                self._reopening = reopening
+                tail = reopening + tail[length:]
         if len(tail) > TAIL_LENGTH:
             sent += self._put(f"<pre>… {escape(tail[-TAIL_LENGTH:])}</pre>")
-        elif tail:
+        elif len(tail) > len(self._reopening):
             sent += self._put(text_html(tail))
         return sent
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from sessionmagic.exceptions import SessionBusyError
-from sessionmagic.storage.atomic import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +72,8 @@ def take_claim(path: Path, name: str, holder: Holder) -> FileClaim:
     except Timeout:
         raise busy(name, _read_holder(holder_path)) from None
     try:
-        replace_file(holder_path, json.dumps(asdict(holder)).encode())
+        holder_path.touch(mode=0o600)
+        holder_path.write_text(json.dumps(asdict(holder)), encoding="utf-8")
     except OSError:
         lock.release()
         raise
