@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sessionmagic.exceptions import ModelReferenceError, PromptError, UsageError
-from sessionmagic.session import Session, TurnRecord, with_dead_turns_interrupted, with_override, with_turn
+from sessionmagic.session import CRASHED, Session, TurnRecord, with_dead_turns_interrupted, with_override, with_turn
 from sessionmagic.turn import EventLog, Turn
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Request:
     once: bool = False
     agent: str = ""
     attachments: Sequence[Attachment] = ()
-    wait: float | None = 0
+    wait: float = 0
     timeout: float | None = None
     where: str = ""
     cell_id: str | None = None
@@ -53,8 +53,10 @@ class Request:
             raise PromptError("the prompt is empty: write it in the cell, below the %%agent line")
         if len(self.prompt) > PROMPT_LIMIT:
             raise PromptError(f"the prompt has {len(self.prompt):,} characters; at most {PROMPT_LIMIT:,} are sent")
-        if self.timeout is not None and self.timeout <= 0:
+        if self.timeout is not None and not self.timeout > 0:
             raise UsageError("the timeout must be more than 0 seconds")
+        if not self.wait >= 0:
+            raise UsageError("the seconds to wait cannot be negative")
         if self.once and not self.model:
             raise UsageError("--once says how long --model holds: give a --model too")
 
@@ -110,13 +112,14 @@ class Admitted:
 
 
 def admit(  # noqa: PLR0913  all that a turn is made of
-    request: Request, *, store: Store, models: Models, agent: AgentDefinition, claim: Claim, session_id: str, new: bool
+    request: Request, *, store: Store, models: Models, agent: AgentDefinition, claim: Claim, new: bool
 ) -> Admitted:
     """Plan the turn and write it, in one atomic write. What is raised leaves nothing behind. Blocks: no loop's work."""
     from sessionmagic.agents.runtime import content_of, prompt_message
 
+    session_id = claim.session_id
     previous = _fresh_session(session_id, request.session) if new else store.load(session_id)
-    plan = _plan(request, previous, models, agent)
+    plan = _plan(request, with_dead_turns_interrupted(previous), models, agent)
     content = content_of(request.prompt, request.attachments)
     record = TurnRecord(
         id=str(len(previous.turns) + 1),
@@ -156,16 +159,21 @@ def _plan(request: Request, session: Session, models: Models, agent: AgentDefini
     if request.model and not request.once:
         override = None if request.model == "default" else request.model
     default = agent.model or models.default
-    warnings: list[str] = []
+    warnings = [f"turn {turn.id} was cut off; it stays in the history" for turn in _cut_off(session)]
     try:
         wanted = {"": stored or default, "default": default}.get(request.model, request.model)
         model = models.resolve(wanted)
     except ModelReferenceError as error:
         if request.model or not stored:
             raise
-        warnings = [f"this session's model cannot be used, {default} answers instead: {error}"]
+        warnings += [f"this session's model cannot be used, {default} answers instead: {error}"]
         model = models.resolve(default)
     return Plan(agent=agent, model=model, warnings=[*warnings, *model.warnings], previous=session, override=override)
+
+
+def _cut_off(session: Session) -> list[TurnRecord]:
+    """Return the session's last turn, if it was running when its process ended."""
+    return [turn for turn in session.path()[-1:] if turn.error_code == CRASHED]
 
 
 def _fresh_session(session_id: str, name: str) -> Session:

@@ -56,11 +56,6 @@ class SessionExistsError(SessionMagicError):
 class StoreError(SessionMagicError):
     """The store's directory or a file in it cannot be read or written."""
 
-    def __init__(self, message: str, session: str | None = None) -> None:
-        super().__init__(message)
-        self.session = session
-        """Name of the session, as far as it is known."""
-
 
 class SessionUnreadableError(StoreError):
     """The session's file is damaged; it was set aside, and nothing was overwritten."""

@@ -7,7 +7,9 @@ cell that started it has ended.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -27,7 +29,9 @@ class LoopThread:
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self.loop)
-        self.loop.run_forever()
+        while True:
+            with suppress(BaseException):  # a SystemExit in one turn's task must not end every other turn
+                self.loop.run_forever()
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Start a coroutine on the loop, in a copy of the caller's context variables.
@@ -51,6 +55,15 @@ def loop_thread() -> LoopThread:
         if _shared is None:
             _shared = LoopThread()
         return _shared
+
+
+def _forget_after_fork() -> None:
+    global _shared, _starting
+    _shared, _starting = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 async def in_thread(call: Callable[..., T], *args: Any) -> T:

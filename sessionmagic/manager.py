@@ -22,14 +22,15 @@ from sessionmagic.exceptions import (
 )
 from sessionmagic.loop import in_thread, loop_thread, settled_in_thread
 from sessionmagic.models.catalog import Models
-from sessionmagic.session import Session, SessionSummary, with_override
+from sessionmagic.session import Session, SessionSummary, with_dead_turns_interrupted, with_override
 from sessionmagic.storage.claims import Holder
 from sessionmagic.storage.store import Claim, Store, TinyStore, new_session_id
-from sessionmagic.streaming import stream
+from sessionmagic.streaming import abandon, stream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from sessionmagic.attachment import Attachment
     from sessionmagic.turn import Turn, TurnResult
 
 POLL_SECONDS = 0.05
@@ -56,7 +57,21 @@ class SessionManager:
         self.agents = dict(agents or BUILT_IN)
         self._running: dict[str, Turn] = {}
 
-    async def run(self, prompt: str, **options: Any) -> Turn:  # noqa: D417  the options are Request's fields
+    async def run(  # noqa: PLR0913  each is an option of its own
+        self,
+        prompt: str,
+        *,
+        session: str,
+        new: bool = False,
+        model: str = "",
+        once: bool = False,
+        agent: str = "",
+        attachments: Sequence[Attachment] = (),
+        wait: float = 0,
+        timeout: float | None = None,
+        where: str = "",
+        cell_id: str | None = None,
+    ) -> Turn:
         """Start a turn and return its handle once the prompt is on disk and the model is being asked.
 
         Args:
@@ -67,7 +82,7 @@ class SessionManager:
             once: let `model` hold for this turn only.
             agent: who answers; the first agent when left out.
             attachments: further content for the model, after the prompt.
-            wait: seconds to wait for a busy session, None without limit.
+            wait: seconds to wait for a busy session; ``math.inf`` waits for ever.
             timeout: seconds after which the turn fails.
             where: the cell or script, for whoever finds the session busy.
             cell_id: the front end's id of the cell.
@@ -83,39 +98,54 @@ class SessionManager:
         Whatever is raised, nothing was stored. When the task is cancelled while the prompt is being written, the
         turn is there: it is returned, stopped.
         """
-        request = Request(prompt=prompt, **options)
-        agent = find_agent(self.agents, request.agent)
-        deadline = None if request.wait is None else time.monotonic() + request.wait
+        request = Request(
+            prompt=prompt,
+            session=session,
+            new=new,
+            model=model,
+            once=once,
+            agent=agent,
+            attachments=attachments,
+            wait=wait,
+            timeout=timeout,
+            where=where,
+            cell_id=cell_id,
+        )
+        definition = find_agent(self.agents, agent)
+        deadline = time.monotonic() + wait
         while True:
-            found = await in_thread(self.store.find, request.session)
-            if found is not None and request.new:
-                raise SessionExistsError(f"a session named {request.session!r} is there already")
-            session_id = found or new_session_id()
-            claim = await self._claim(session_id, request.session, request.where, deadline)
-            admission = functools.partial(
-                admit,
-                request,
-                store=self.store,
-                models=self.models,
-                agent=agent,
-                claim=claim,
-                session_id=session_id,
-                new=found is None,
-            )
+            found = await in_thread(self.store.find, session)
+            if found is not None and new:
+                raise SessionExistsError(f"a session named {session!r} is there already")
+            claim = await self._claim(found or new_session_id(), where, deadline)
             try:
-                admitted, cancelled = await settled_in_thread(admission)
-            except BaseException as error:
-                claim.release()
-                if isinstance(error, SessionExistsError) and not request.new:
-                    continue  # another process has created it meanwhile
-                raise
-            turn = admitted.turn
-            self._running[session_id] = turn
-            ended = functools.partial(self._running.pop, session_id, None)
-            turn.begin(asyncio.create_task(stream(admitted, self.store, ended)))
-            if cancelled:
-                turn.cancel()
-            return turn
+                return await self._admit(request, definition, claim, new=found is None)
+            except SessionExistsError:
+                if new:
+                    raise
+            except SessionNotFoundError:
+                pass  # deleted while we waited for it
+
+    async def _admit(self, request: Request, agent: AgentDefinition, claim: Claim, *, new: bool) -> Turn:
+        """Have the turn admitted and start it. What keeps it from that releases the claim."""
+        try:
+            admitted, cancelled = await settled_in_thread(
+                functools.partial(
+                    admit, request, store=self.store, models=self.models, agent=agent, claim=claim, new=new
+                )
+            )
+        except BaseException:
+            claim.release()
+            raise
+        turn = admitted.turn
+        self._running[turn.session_id] = turn
+        ended = functools.partial(self._running.pop, turn.session_id, None)
+        task = asyncio.create_task(stream(admitted, self.store, ended))
+        task.add_done_callback(lambda _: None if turn.finished else abandon(admitted, ended))
+        turn.begin(task)
+        if cancelled:
+            turn.cancel()
+        return turn
 
     def run_sync(self, prompt: str, **options: Any) -> TurnResult:
         """Do what `run` does, wait for the turn's end, and return its result.
@@ -143,16 +173,16 @@ class SessionManager:
             raise result.error
         return result
 
-    async def _claim(self, session_id: str, name: str, where: str, deadline: float | None) -> Claim:
+    async def _claim(self, session_id: str, where: str, deadline: float) -> Claim:
         while True:
-            taking = asyncio.ensure_future(asyncio.to_thread(self.store.claim, session_id, name, Holder.here(where)))
+            taking = asyncio.ensure_future(asyncio.to_thread(self.store.claim, session_id, Holder.here(where)))
             try:
                 return await asyncio.shield(taking)
             except asyncio.CancelledError:
                 taking.add_done_callback(_give_back)
                 raise
             except SessionBusyError:
-                if deadline is not None and time.monotonic() >= deadline:
+                if time.monotonic() >= deadline:
                     raise
             await asyncio.sleep(POLL_SECONDS)
 
@@ -183,16 +213,21 @@ class SessionManager:
         ``unresolved (…)``.
         """
         summaries, problems = self.store.summaries()
-        shown = [replace(summary, model=self._shown_model(summary)) for summary in summaries]
+        usable = {reference: self._usable(reference) for reference in {summary.model for summary in summaries}}
+        shown = [self._shown(summary, usable=usable[summary.model]) for summary in summaries]
         return sorted(shown, key=lambda summary: summary.updated_at, reverse=True), problems
 
-    def _shown_model(self, summary: SessionSummary) -> str:
-        if summary.model is not None:
-            return summary.model if self._usable(summary.model) else f"unresolved ({summary.model})"
-        agent = self.agents.get(summary.agent)
-        return (agent.model if agent else None) or self.models.default
+    def _shown(self, summary: SessionSummary, *, usable: bool) -> SessionSummary:
+        if summary.status == "running" and not self.store.is_claimed(summary.id):
+            summary = replace(summary, status="interrupted")
+        if summary.model is None:
+            agent = self.agents.get(summary.agent)
+            return replace(summary, model=(agent.model if agent else None) or self.models.default)
+        return summary if usable else replace(summary, model=f"unresolved ({summary.model})")
 
-    def _usable(self, reference: str) -> bool:
+    def _usable(self, reference: str | None) -> bool:
+        if reference is None:
+            return True
         try:
             self.models.check(reference)
         except ModelReferenceError:
@@ -200,21 +235,23 @@ class SessionManager:
         return True
 
     def session(self, name: str) -> Session:
-        """Return the session of that name or id; raises `SessionNotFoundError`."""
-        return self.store.load(self._require(name))
+        """Return the session of that name or id; raises `SessionNotFoundError`.
 
-    def set_model(self, session: str, reference: str, agent: str = "") -> Session:
-        """Set the session's model override from the next turn on; ``"default"`` clears it.
+        A turn that nobody runs any more is shown as what it is, interrupted.
+        """
+        session = self.store.load(self._require(name))
+        return session if self.store.is_claimed(session.id) else with_dead_turns_interrupted(session)
+
+    def set_model(self, session: str, reference: str, agent: str = "") -> list[str]:
+        """Set the session's model override from the next turn on; ``"default"`` clears it. Returns warnings.
 
         Raises `ModelReferenceError`, `UnknownAgentError`, `SessionNotFoundError`; then nothing was changed.
         """
         definition = find_agent(self.agents, agent)
-        if reference != "default":
-            self.models.resolve(reference)
+        warnings = self.models.resolve(reference).warnings if reference != "default" else []
         override = None if reference == "default" else reference
-        return self.store.update(
-            self._require(session), lambda stored: with_override(stored, definition.name, override)
-        )
+        self.store.update(self._require(session), lambda stored: with_override(stored, definition.name, override))
+        return warnings
 
     def rename(self, session: str, name: str) -> None:
         """Give the session another name; raises `SessionExistsError`, `SessionNotFoundError`."""
@@ -243,7 +280,7 @@ class SessionManager:
         if turn is not None:
             turn.cancel()
             await asyncio.to_thread(turn.wait, STOP_SECONDS)
-        claim = await self._claim(session_id, session, "deleting it", time.monotonic())
+        claim = await self._claim(session_id, "its deletion", time.monotonic())
         try:
             await in_thread(self.store.delete, session_id)
         finally:

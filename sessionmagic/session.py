@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.events import TurnStatus  # noqa: TC001  read at run time to validate what is on disk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 SCHEMA = 1
 """Version of the stored form; a file of a higher one is refused untouched."""
 
 TITLE_LENGTH = 60
+CRASHED = "crashed"
+"""Error code of a turn whose process ended under it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +148,7 @@ def with_finished_turn(
 def with_dead_turns_interrupted(session: Session) -> Session:
     """Mark every turn that is still `running` as interrupted: whoever holds the claim knows that none is."""
     turns = tuple(
-        replace(turn, status="interrupted", error_code="crashed", error="it was cut off")
+        replace(turn, status="interrupted", error_code=CRASHED, error="it was cut off")
         if turn.status == "running"
         else turn
         for turn in session.turns
@@ -189,7 +191,6 @@ def summarize(session: Session) -> SessionSummary:
     path = session.path()
     last = path[-1] if path else None
     used = [turn.usage for turn in session.turns if turn.usage.input_tokens or turn.usage.output_tokens]
-    priced = [usage.cost for usage in used if usage.cost is not None]
     agent = session.current_agent
     return SessionSummary(
         id=session.id,
@@ -203,6 +204,12 @@ def summarize(session: Session) -> SessionSummary:
         updated_at=session.updated_at,
         input_tokens=sum(usage.input_tokens for usage in used),
         output_tokens=sum(usage.output_tokens for usage in used),
-        cost=sum(priced) if used and len(priced) == len(used) else None,
+        cost=total_cost(used),
         starred=session.starred,
     )
+
+
+def total_cost(usages: Iterable[Usage]) -> float | None:
+    """Add up costs; None when a usage with tokens is unpriced, or when there is none."""
+    costs = [usage.cost for usage in usages if usage.input_tokens or usage.output_tokens]
+    return sum(cost for cost in costs if cost is not None) if costs and None not in costs else None

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionmagic.events import TurnFinished, TurnStarted, Warned
-from sessionmagic.exceptions import ModelRefusedError, SessionMagicError, SessionNotFoundError, StoreError
-from sessionmagic.loop import in_thread
+from sessionmagic.exceptions import (
+    ModelRefusedError,
+    SessionMagicError,
+    SessionNotFoundError,
+    StoreError,
+    TurnFailedError,
+)
+from sessionmagic.loop import in_thread, settled_in_thread
 from sessionmagic.session import with_changed_turn, with_finished_turn
 from sessionmagic.turn import TurnResult
 
@@ -17,12 +24,31 @@ if TYPE_CHECKING:
 
     from sessionmagic.admission import Admitted
     from sessionmagic.agents.runtime import Messages, Outcome
+    from sessionmagic.events import TurnStatus
     from sessionmagic.session import Session, TurnRecord
     from sessionmagic.storage.store import Store
 
 
 async def stream(admitted: Admitted, store: Store, ended: Callable[[], object]) -> TurnResult:
-    """Run the turn to its end, whatever that is; `ended` is called when all is written."""
+    """Run the turn to its end, whatever that is; `ended` is called when all is written. Never raises."""
+    from sessionmagic.agents.runtime import Outcome
+
+    plan, log = admitted.plan, admitted.log
+    try:
+        outcome = await _ask(admitted, store)
+    except BaseException as problem:  # noqa: BLE001  the session must become free, whatever a model does
+        status: TurnStatus = "interrupted" if isinstance(problem, asyncio.CancelledError) else "failed"
+        error = TurnFailedError(f"{admitted.record.model}: {type(problem).__name__}")
+        outcome = Outcome(status, admitted.record.messages, error_code="model_error", error=error)
+    undo = plan.changes_override and isinstance(outcome.error, ModelRefusedError)
+    if undo:
+        kept = plan.previous_override or "the default"
+        log.emit(Warned, text=f"session {admitted.turn.session_name!r} goes back to its model before: {kept}")
+    unwritten = await _write_end(admitted, outcome, store, undo=undo)
+    return _let_go(admitted, outcome, unwritten or outcome.error, ended)
+
+
+async def _ask(admitted: Admitted, store: Store) -> Outcome:
     from sessionmagic.agents.runtime import AgentRun
 
     turn, log, record, plan = admitted.turn, admitted.log, admitted.record, admitted.plan
@@ -38,23 +64,18 @@ async def stream(admitted: Admitted, store: Store, ended: Callable[[], object]) 
 
         await in_thread(store.update, turn.session_id, change)
 
-    outcome = await run.run(admitted.content, admitted.history, persist, admitted.timeout)
-    return await _finish(admitted, outcome, store, ended)
+    return await run.run(admitted.content, admitted.history, persist, admitted.timeout)
 
 
-async def _finish(admitted: Admitted, outcome: Outcome, store: Store, ended: Callable[[], object]) -> TurnResult:
-    """Write how the turn ended, release its session, then close the event stream."""
-    turn, log, plan = admitted.turn, admitted.log, admitted.plan
+def _let_go(
+    admitted: Admitted, outcome: Outcome, error: SessionMagicError | None, ended: Callable[[], object]
+) -> TurnResult:
+    """Release the turn's session, then close its event stream."""
+    turn = admitted.turn
     model = outcome.answered_by or admitted.record.model
-    undo = plan.changes_override and isinstance(outcome.error, ModelRefusedError)
-    if undo:
-        log.emit(
-            Warned, text=f"session {turn.session_name!r} keeps its model: {plan.previous_override or 'the default'}"
-        )
-    error = await _write_end(admitted, outcome, store, undo=undo) or outcome.error
     ended()
     admitted.claim.release()
-    log.emit(
+    admitted.log.emit(
         TurnFinished,
         status=outcome.status,
         model=model,
@@ -72,6 +93,13 @@ async def _finish(admitted: Admitted, outcome: Outcome, store: Store, ended: Cal
         raw_messages=outcome.messages,
         error=error,
     )
+
+
+def abandon(admitted: Admitted, ended: Callable[[], object]) -> None:
+    """Free the session of a turn whose task was cancelled before its first step. Its record says `running`."""
+    from sessionmagic.agents.runtime import Outcome
+
+    _let_go(admitted, Outcome("interrupted", admitted.record.messages, error_code="cancelled"), None, ended)
 
 
 async def _write_end(admitted: Admitted, outcome: Outcome, store: Store, *, undo: bool) -> SessionMagicError | None:
@@ -99,7 +127,7 @@ async def _write_end(admitted: Admitted, outcome: Outcome, store: Store, *, undo
         return admitted.plan.without_override(session) if undo else session
 
     try:
-        await in_thread(store.update, admitted.turn.session_id, change)
+        await settled_in_thread(store.update, admitted.turn.session_id, change)
     except SessionNotFoundError:
         return None  # deleted meanwhile, and nothing may bring it back
     except Exception as problem:  # noqa: BLE001  the session must become free, whatever befell its file

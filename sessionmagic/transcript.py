@@ -158,13 +158,24 @@ def transcript_of(session: str, turn: TurnRecord) -> Transcript:
         agent=turn.agent,
         model=turn.answered_by or turn.model,
         prompt=turn.prompt,
-        blocks=tuple(_blocks(turn.messages)),
+        blocks=_merged(_blocks(turn.messages)),
         usage=turn.usage,
         status=turn.status,
         error=turn.error,
         started_at=turn.started_at,
         finished_at=turn.finished_at,
     )
+
+
+def _merged(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """Join adjacent texts, as they were when they streamed."""
+    merged: list[Block] = []
+    for block in blocks:
+        if isinstance(block, TextBlock) and merged and isinstance(last := merged[-1], TextBlock):
+            merged[-1] = TextBlock(last.text + block.text)
+        else:
+            merged.append(block)
+    return tuple(merged)
 
 
 def _blocks(messages: list[dict[str, Any]]) -> Iterator[Block]:

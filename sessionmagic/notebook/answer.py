@@ -19,7 +19,7 @@ HTML_LIMIT = 800_000
 
 MUTED = "color: var(--jp-ui-font-color2, #767676)"
 WARNING = "color: var(--jp-warn-color0, #b26a00)"
-NO_MATH = 'class="mathjax_ignore"'
+NO_MATH = 'class="mathjax_ignore tex2jax_ignore"'
 """For elements with text of others that is no Markdown: no formula in it is to be typeset."""
 ENDINGS = {"interrupted": "interrupted", "failed": "failed", "limit": "stopped at a limit"}
 
@@ -33,7 +33,7 @@ def answer_html(transcript: Transcript) -> str:
 
 def answer_text(transcript: Transcript) -> str:
     """Return the answer's Markdown, harmless in a terminal, cut to what a page shows."""
-    return visible(_cut(transcript.text))
+    return visible(cut(transcript.text))
 
 
 def _block_html(block: Block) -> str:
@@ -44,7 +44,7 @@ def _block_html(block: Block) -> str:
             return f"<details><summary>Reasoning</summary><blockquote>{text_html(block.text)}</blockquote></details>"
         case ToolBlock():
             head = f"{block.tool}: {block.outcome or 'no result'}"
-            result = escape(_cut(block.content))
+            result = escape(cut(block.content))
             return f"<details {NO_MATH}><summary>{escape(head)}</summary><pre>{result}</pre></details>"
         case _:
             assert_never(block)
@@ -52,14 +52,15 @@ def _block_html(block: Block) -> str:
 
 def text_html(text: str) -> str:
     """Return an answer's text as safe HTML."""
-    html = render_markdown(_cut(text))
-    return html if len(html) <= HTML_LIMIT else f"<pre>{escape(_cut(text))}</pre>"
+    html = render_markdown(cut(text))
+    return html if len(html) <= HTML_LIMIT else f"<pre>{escape(cut(text))}</pre>"
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """Cut a text to what a page shows, and say so."""
     if len(text) <= TEXT_LIMIT:
         return text
-    return f"{text[:TEXT_LIMIT]}\n\n[{len(text) - TEXT_LIMIT:,} more characters are not shown: print(_agent)]"
+    return f"{text[:TEXT_LIMIT]}\n\n[{len(text) - TEXT_LIMIT:,} more characters are not shown here]"
 
 
 def ending_html(transcript: Transcript) -> str:
@@ -84,13 +85,13 @@ def footer_html(transcript: Transcript) -> str:
 def footer(transcript: Transcript) -> str:
     """Name session, turn, the model that answered, tokens in and out, cost, and time."""
     usage = transcript.usage
-    parts = [f"{transcript.session} · turn {transcript.turn_id}", transcript.model]
+    parts = [transcript.session, f"turn {transcript.turn_id}" if transcript.turn_id else "", transcript.model]
     if usage is not None:
         parts.append(f"{usage.input_tokens:,} → {usage.output_tokens:,} tokens")
     parts.append("unpriced" if usage is None or usage.cost is None else f"${usage.cost:.4f}")
     if transcript.started_at and transcript.finished_at:
         parts.append(f"{transcript.finished_at - transcript.started_at:.1f} s")
-    return " · ".join(parts)
+    return " · ".join(part for part in parts if part)
 
 
 def status_line(transcript: Transcript, session: str, model: str, opened_at: float) -> str:

@@ -18,14 +18,14 @@ _SECONDS = 1.0  # to colour one piece of code
 
 # A colour that reads on white (4.4:1) and on #111 (4.2:1), and whose colour it is.
 _COLOURS = (
-    ("#438722", "Name.Builtin Name.Exception"),
-    ("#418181", "Comment Generic.Prompt"),
-    ("#1f77db", "Name.Class Name.Function Generic.Heading"),
-    ("#288938", "Keyword Name.Tag Operator.Word Generic.Inserted"),
-    ("#a648e5", "Name.Decorator Generic.Subheading"),
-    ("#18876b", "Literal.Number"),
-    ("#197fb1", "Name.Attribute Name.Variable"),
-    ("#d14747", "Literal.String Generic.Deleted"),
+    ("#482", "Name.Builtin Name.Exception"),
+    ("#487", "Comment Generic.Prompt"),
+    ("#27d", "Name.Class Name.Function Generic.Heading"),
+    ("#283", "Keyword Name.Tag Operator.Word Generic.Inserted"),
+    ("#a4d", "Name.Decorator Generic.Subheading"),
+    ("#186", "Literal.Number"),
+    ("#189", "Name.Attribute Name.Variable"),
+    ("#d44", "Literal.String Generic.Deleted"),
 )
 # No theme's variables: JupyterLab's sanitizer, at work in untrusted notebooks, drops them, and they cost as much
 # as the code.

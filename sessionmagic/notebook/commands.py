@@ -9,6 +9,8 @@ from sessionmagic.exceptions import SessionNotFoundError, UsageError, did_you_me
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.arguments import LineParser
 from sessionmagic.notebook.listing import Listing, ago, money
+from sessionmagic.notebook.visible import visible
+from sessionmagic.session import total_cost
 
 if TYPE_CHECKING:
     import argparse
@@ -117,8 +119,9 @@ def show(magics: AgentMagics, options: argparse.Namespace) -> None:
 
 @_command("Make a session the one that cells without --session go on with.", _argument("session"))
 def use(magics: AgentMagics, options: argparse.Namespace) -> None:
-    magics.active = magics.manager.session(options.session).name
-    print(f"{magics.active} is the active session")
+    session = magics.manager.session(options.session)
+    magics.active = session.id
+    print(f"{session.name} is the active session")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,19 +149,18 @@ def models(magics: AgentMagics, _options: argparse.Namespace) -> Any:
 )
 def model(magics: AgentMagics, options: argparse.Namespace) -> None:
     name = _chosen(magics, options.session)
-    if options.reference:
-        magics.manager.set_model(name, options.reference)
+    for warning in magics.manager.set_model(name, options.reference) if options.reference else []:
+        print(f"⚠ {visible(warning)}")
     session = magics.manager.session(name)
-    agent = session.current_agent or next(iter(magics.manager.agents))
-    override = session.agent_model_overrides.get(agent)
-    print(f"{session.name}: {override or f'{magics.model} (the default)'}")
+    [summary] = [item for item in magics.manager.sessions()[0] if item.id == session.id]
+    print(f"{session.name}: {summary.model}{'' if session.agent_model_overrides else ' (the default)'}")
 
 
 @_command("Stop a session's running turn and keep what was said.", _SESSION)
 def stop(magics: AgentMagics, options: argparse.Namespace) -> None:
-    name = _chosen(magics, options.session)
-    stopped = magics.manager.stop(name)
-    print(f"stopping {name}" if stopped else f"no turn of this kernel runs on {name}")
+    session = magics.manager.session(_chosen(magics, options.session))
+    stopped = magics.manager.stop(session.id)
+    print(f"stopping {session.name}" if stopped else f"no turn of this kernel runs on {session.name}")
 
 
 @_command(
@@ -171,7 +173,6 @@ def rename(magics: AgentMagics, options: argparse.Namespace) -> None:
     *old, new = options.names
     before = magics.manager.session(old[0] if old else _chosen(magics, "")).name
     magics.manager.rename(before, new)
-    magics.follow(before, new)
     print(f"{before} is now {new}")
 
 
@@ -185,7 +186,6 @@ def star(magics: AgentMagics, options: argparse.Namespace) -> None:
 def delete(magics: AgentMagics, options: argparse.Namespace) -> None:
     session = magics.manager.session(options.session)
     loop_thread().submit(magics.manager.delete(session.id)).result()
-    magics.follow(session.name, None)
     print(f"deleted {session.name} ({len(session.turns)} turns)")
 
 
@@ -212,7 +212,7 @@ def usage(magics: AgentMagics, options: argparse.Namespace) -> Any:
             len(used),
             sum(each.input_tokens for each in used),
             sum(each.output_tokens for each in used),
-            None if any(each.cost is None for each in used) else sum(each.cost or 0 for each in used),
+            total_cost(used),
         )
         for name, used in by_model.items()
     ]

@@ -28,7 +28,7 @@ def register_completion(shell: InteractiveShell, magics: AgentMagics) -> None:
 
     @context_matcher(identifier="sessionmagic")  # type: ignore[untyped-decorator]
     def match(context: CompletionContext) -> SimpleMatcherResult:
-        line = context.full_text.splitlines()[context.cursor_line] if context.full_text else ""
+        line = context.full_text.split("\n")[context.cursor_line]
         found = LINE.match(line[: context.cursor_position])
         if not found or (found[1] == "%%" and context.cursor_line > 0):
             return {"completions": [], "suppress": False}

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sessionmagic.loop import loop_thread
+from sessionmagic.notebook.answer import answer_html
 from sessionmagic.notebook.view import TICK_SECONDS, follow
 from sessionmagic.transcript import Transcript
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 INTERRUPT_SECONDS = 0.8
 """How long an interrupted cell waits for its turn to end before it gives the kernel back."""
+FRAME_SECONDS = 0.05
 
 
 class Launch:
@@ -44,14 +46,17 @@ class Launch:
         self._view = view
         view.open()
 
-    def begin(self, start: Coroutine[Any, Any, Turn], view: View) -> None:
-        """Start the turn and show it in the opened view, in the context of the calling cell."""
-        self._begun = True
-        loop_thread().submit(self._serve(start, view))
+    def begin(self, start: Coroutine[Any, Any, Turn], view: View, *, waited_for: bool) -> None:
+        """Start the turn and show it in the opened view, in the context of the calling cell.
 
-    async def _serve(self, start: Coroutine[Any, Any, Turn], view: View) -> None:
+        What keeps it from starting is shown in the view when no cell waits to raise it.
+        """
+        self._begun = True
+        loop_thread().submit(self._serve(start, view, waited_for=waited_for))
+
+    async def _serve(self, start: Coroutine[Any, Any, Turn], view: View, *, waited_for: bool) -> None:
         try:
-            turn = await self._admit(start, view)
+            turn = await self._admit(start, view, waited_for=waited_for)
             await follow(turn, view, self._hz)
             self.result = await turn.result()
             self._done(self.result)
@@ -61,7 +66,7 @@ class Launch:
             self._admitted.set()
             self._over.set()
 
-    async def _admit(self, start: Coroutine[Any, Any, Turn], view: View) -> Turn:
+    async def _admit(self, start: Coroutine[Any, Any, Turn], view: View, *, waited_for: bool) -> Turn:
         self._admission = asyncio.ensure_future(start)
         if self._stopped:
             self._admission.cancel()
@@ -70,8 +75,12 @@ class Launch:
             view.update(Transcript())
         try:
             turn = self._admission.result()
-        except BaseException:
-            view.discard()
+        except BaseException as error:
+            if waited_for or isinstance(error, asyncio.CancelledError):
+                view.discard()
+            else:
+                failed = Transcript(status="failed", error=f"{type(error).__name__}: {error}")
+                view.finish(failed, answer_html(failed))
             raise
         self._turn = turn
         self._admitted.set()
@@ -110,10 +119,18 @@ class Launch:
         except KeyboardInterrupt:
             self.stop()
             if self._begun:
-                self._over.wait(INTERRUPT_SECONDS)
+                self._wait_a_little()
             elif self._view is not None:
                 self._view.discard()
             raise _short_interrupt() from None
+
+    def _wait_a_little(self) -> None:
+        """Wait until the turn has ended, and not long for its last frame: that may also come after the cell."""
+        if self._turn is not None:
+            self._turn.wait(INTERRUPT_SECONDS)
+            self._over.wait(FRAME_SECONDS)
+        else:
+            self._over.wait(INTERRUPT_SECONDS)
 
 
 def _short_interrupt() -> KeyboardInterrupt:

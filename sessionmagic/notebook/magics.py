@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from traitlets import Dict, Enum, Float, Unicode, observe
 
 from sessionmagic.exceptions import SessionExistsError, UsageError
+from sessionmagic.loop import in_thread
 from sessionmagic.notebook.arguments import LineParser
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ def cell_parser() -> LineParser:
     add("--new", action="store_true", help="start a fresh session and make it the active one")
     add("-b", "--background", action="store_true", help="return at once; the area keeps streaming")
     add(
-        "--wait", nargs="?", type=float, const=-1.0, default=0.0, metavar="SECONDS",
+        "--wait", nargs="?", type=float, const=math.inf, default=0.0, metavar="SECONDS",
         help="wait for a busy session (at most SECONDS) instead of refusing",
     )  # fmt: skip
     add("-o", "--out", default="", metavar="VAR", help="put the result in the variable VAR")
@@ -70,7 +72,9 @@ class AgentMagics(Magics):
     session = Unicode("", help="Session of cells without --session; empty: the kernel's own.").tag(config=True)
     store = Unicode("", help="Directory of the sessions; empty: SESSIONMAGIC_HOME or the user's data.").tag(config=True)
     endpoints = Dict(
-        help="OpenAI-compatible servers: name to base URL. NAME:model asks one, with the key in NAME_API_KEY."
+        value_trait=Unicode(),
+        key_trait=Unicode(),
+        help="OpenAI-compatible servers: name to base URL. NAME:model asks one, with the key in NAME_API_KEY.",
     ).tag(config=True)
     timeout = Float(0, min=0, help="Seconds after which a turn fails; 0: never.").tag(config=True)
     refresh_hz = Float(10, min=0.5, max=30, help="How often a growing answer is shown, per second.").tag(config=True)
@@ -83,6 +87,7 @@ class AgentMagics(Magics):
     def __init__(self, shell: Any) -> None:
         self.active: str | None = None
         self.latest: str | None = None
+        """Ids of the session that cells go on with, and of the one that was used last."""
         self._manager: SessionManager | None = None
         self.cell_parser = cell_parser()
         super().__init__(shell)  # sets what a config file says, on which the observers below are called
@@ -138,7 +143,7 @@ class AgentMagics(Magics):
             "model": options.model,
             "once": options.once,
             "agent": options.agent,
-            "wait": None if options.wait < 0 else options.wait,
+            "wait": options.wait,
             "timeout": options.timeout if options.timeout is not None else self.timeout or None,
             "where": f"cell In [{self.shell.execution_count}]{self._of_notebook()}",
             "cell_id": self._parent().get("metadata", {}).get("cellId"),
@@ -147,9 +152,11 @@ class AgentMagics(Magics):
         with launch.interruptible():
             view = self._view_for(options, launch)
             launch.open(view)
-            launch.begin(self._start(options, request), view)
-            if options.background and not self._headless():
-                if options.wait == 0:
+            background = options.background and not self._headless()
+            waited_for = not background or options.wait == 0
+            launch.begin(self._start(options, request), view, waited_for=waited_for)
+            if background:
+                if waited_for:
                     launch.wait_until_admitted()
                 return
             result = launch.wait_until_over()
@@ -158,15 +165,21 @@ class AgentMagics(Magics):
 
     async def _start(self, options: argparse.Namespace, request: dict[str, Any]) -> Turn:
         """Run the request on the session that the options mean, which is active from then on when it is new."""
-        named = options.session or ("" if options.new else self.session or self.active or "")
+        named = self._named(options)
+        if named == self.active and named is not None and await in_thread(self.manager.store.find, named) is None:
+            named = None  # deleted since
         if named:
             turn = await self.manager.run(session=named, new=options.new, **request)
         else:
             turn = await self._start_fresh(request)
-        self.latest = turn.session_name
+        self.latest = turn.session_id
         if options.new or not named:
-            self.active = turn.session_name
+            self.active = turn.session_id
         return turn
+
+    def _named(self, options: argparse.Namespace) -> str | None:
+        """The session that the options mean, by name or id; None for a fresh one."""
+        return options.session or (None if options.new else self.session or self.active)
 
     async def _start_fresh(self, request: dict[str, Any]) -> Turn:
         """Run the request on a new session, named after the notebook, with a number when that name is taken."""
@@ -176,11 +189,6 @@ class AgentMagics(Magics):
             with suppress(SessionExistsError):
                 return await self.manager.run(session=name, new=True, **request)
         raise AssertionError
-
-    def follow(self, session: str, now: str | None) -> None:
-        """Keep in mind that a session has another name now, or with None that it is gone."""
-        self.active = now if self.active == session else self.active
-        self.latest = now if self.latest == session else self.latest
 
     def _keep(self, result: TurnResult, out: str) -> None:
         self.shell.user_ns["_agent"] = result
@@ -203,8 +211,7 @@ class AgentMagics(Magics):
             case _:
                 from sessionmagic.notebook.widgets import WidgetView
 
-                session = options.session or ("" if options.new else self.session or self.active or "")
-                view = WidgetView(session, options.model, launch.stop)
+                view = WidgetView(options.session or self.session, options.model, launch.stop)
         return GuardedView(view)
 
     def _parent(self) -> dict[str, Any]:

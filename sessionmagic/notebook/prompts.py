@@ -18,6 +18,7 @@ EXPRESSION = re.compile(r"\$`([^`\n]+)`")
 VALUE_LIMIT = 20_000
 """Characters of one value that are sent."""
 ERROR_LENGTH = 200
+SHOWN_LIMIT = 60
 ITEMS_SHOWN = 100
 ROWS_SHOWN = 5
 FILE_LIMIT = 20_000_000
@@ -44,7 +45,7 @@ def _evaluate(expression: str, namespace: Mapping[str, Any]) -> Any:
     try:
         return eval(expression, dict(namespace))  # noqa: S307  the user's own code in the user's own kernel
     except Exception as error:
-        raise PromptError(f"$`{expression}` cannot be evaluated: {_words(error)}") from error
+        raise PromptError(f"$`{expression[:SHOWN_LIMIT]}` cannot be evaluated: {_words(error)}") from error
 
 
 def _words(error: Exception) -> str:
@@ -87,12 +88,13 @@ def attach(expression: str, namespace: Mapping[str, Any]) -> Attachment:
     """Return what ``--attach`` names: a file, or a figure, image, frame or other value. Raises `PromptError`."""
     if "://" in expression:
         raise PromptError(f"--attach takes files and values, no addresses: {expression}")
-    path = Path(expression).expanduser()
-    if path.suffix and path.is_file():
-        return _file(path)
-    if path.suffix and not expression.isidentifier() and ("/" in expression or mimetypes.guess_type(path)[0]):
-        raise PromptError(f"--attach: there is no file {expression}")
-    value = _evaluate(expression, namespace)
+    try:
+        path = Path(expression).expanduser()
+        if path.is_file() and expression not in namespace:
+            return _file(path)
+        value = _evaluate(expression, namespace)
+    except (OSError, RuntimeError, PromptError) as error:
+        raise PromptError(f"--attach {expression[:SHOWN_LIMIT]}: no such file, and no such value: {error}") from error
     if callable(getattr(value, "savefig", None)):
         return _png(expression, lambda buffer: value.savefig(buffer, format="png"))
     if callable(getattr(value, "save", None)) and hasattr(value, "mode"):

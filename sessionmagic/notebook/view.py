@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -11,6 +12,7 @@ from IPython.display import clear_output, display
 from sessionmagic.notebook.answer import (
     answer_html,
     answer_text,
+    cut,
     ending,
     footer,
     metadata,
@@ -38,8 +40,8 @@ class View(Protocol):
     def update(self, transcript: Transcript) -> int:
         """Show the turn as it is now; return about how many bytes of the answer went to the page."""
 
-    def finish(self, transcript: Transcript) -> None:
-        """Show the turn as it will stay."""
+    def finish(self, transcript: Transcript, html: str) -> None:
+        """Show the turn as it will stay; `html` is its answer, rendered."""
 
     def discard(self) -> None:
         """Take everything away: there was no turn."""
@@ -52,10 +54,12 @@ async def follow(turn: Turn, view: View, hz: float) -> None:
         seen = await turn.news(seen, TICK_SECONDS)
         if turn.finished:
             break
-        sent = view.update(turn.transcript)
-        if sent:
+        transcript = turn.transcript
+        sent = view.update(transcript)
+        if transcript.blocks:
             await turn.ended(max(1 / hz, sent / BYTES_PER_SECOND))
-    view.finish(turn.transcript)
+    transcript = turn.transcript
+    view.finish(transcript, await asyncio.to_thread(answer_html, transcript))  # a long answer takes its time
 
 
 class StaticView:
@@ -67,26 +71,29 @@ class StaticView:
     def update(self, transcript: Transcript) -> int:  # noqa: ARG002
         return 0
 
-    def finish(self, transcript: Transcript) -> None:
-        show_answer(transcript, answer_html(transcript))
+    def finish(self, transcript: Transcript, html: str) -> None:
+        show_answer(transcript, html)
 
     def discard(self) -> None:
         pass
 
 
-def show_answer(transcript: Transcript, html: str) -> None:
-    """Display a turn as it stays in the saved notebook."""
+def show_answer(transcript: Transcript, html: str, display_id: str | None = None) -> None:
+    """Display a turn as it stays in the saved notebook; with an id, in the place of what was displayed under it."""
     display(
         {"text/html": html, "text/plain": answer_text(transcript)},
         raw=True,
         metadata={"sessionmagic": metadata(transcript)},
+        display_id=display_id,
+        update=display_id is not None,
     )
 
 
 def show_prompt(prompt: str) -> None:
     """Display what was asked, above its answer."""
+    shown = cut(prompt)
     display(
-        {"text/html": f"<hr><blockquote><pre>{escape(prompt)}</pre></blockquote>", "text/plain": visible(prompt)},
+        {"text/html": f"<hr><blockquote><pre>{escape(shown)}</pre></blockquote>", "text/plain": visible(shown)},
         raw=True,
     )
 
@@ -108,12 +115,12 @@ class GuardedView:
                 return self._view.update(transcript)
         return 0
 
-    def finish(self, transcript: Transcript) -> None:
+    def finish(self, transcript: Transcript, html: str) -> None:
         if not self._failed:
             with self._guard():
-                self._view.finish(transcript)
+                self._view.finish(transcript, html)
         if self._failed:
-            StaticView().finish(transcript)
+            StaticView().finish(transcript, html)
 
     def discard(self) -> None:
         with self._guard():
@@ -149,11 +156,11 @@ class TextView:
             sys.stdout.flush()
         return len(fresh)
 
-    def finish(self, transcript: Transcript) -> None:
+    def finish(self, transcript: Transcript, html: str) -> None:
         self.update(transcript)
         if self._replace:
             clear_output(wait=True)
-            show_answer(transcript, answer_html(transcript))
+            show_answer(transcript, html)
             return
         notes = [f"⚠ {text}" for text in transcript.warnings]
         lines = [*notes, ending(transcript), f"— {footer(transcript)}"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from IPython.display import clear_output, display
+from IPython.display import display
 
-from sessionmagic.notebook.answer import MUTED, NO_MATH, WARNING, answer_html, status_line, text_html
+from sessionmagic.notebook.answer import MUTED, NO_MATH, WARNING, status_line, text_html
 from sessionmagic.notebook.rendering import cut_fence, settled_length
 from sessionmagic.notebook.view import show_answer
 from sessionmagic.notebook.visible import escape
@@ -49,7 +49,9 @@ class WidgetView:
         self._button = Button(
             description="Stop", icon="stop", tooltip="Stop the turn and keep what was said", layout=Layout(width="6em")
         )
-        self._button.on_click(lambda _: stop())
+        self._stop = lambda _: stop()
+        self._button.on_click(self._stop)
+        self._handle: Any = None
         self._status_due = 0.0
         self._phase = ("", False)
         self._reasoning: Any = None
@@ -60,20 +62,19 @@ class WidgetView:
         _take_clicks_while_busy(self._button)
 
     def open(self) -> None:
-        display(self._area)
+        self._handle = display(self._area, display_id=True)
 
     def update(self, transcript: Transcript) -> int:
         self._show_status(transcript)
         return self._show_reasoning(transcript) + self._answer.show(_flat(transcript))
 
-    def finish(self, transcript: Transcript) -> None:
-        final = answer_html(transcript)
-        self._area.children = (self._answer.only(final),)
-        clear_output(wait=True)
-        show_answer(transcript, final)
+    def finish(self, transcript: Transcript, html: str) -> None:
+        self._button.on_click(self._stop, remove=True)
+        self._area.children = (self._answer.only(html),)
+        show_answer(transcript, html, self._handle.display_id)
 
     def discard(self) -> None:
-        clear_output()
+        self._handle.update({}, raw=True)
         self._area.close()
 
     def _status_html(self, transcript: Transcript) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -51,26 +52,38 @@ class FileClaim:
     """A held claim. Release it once, from any thread."""
 
     def __init__(self, lock: FileLock, path: Path) -> None:
+        self.session_id = path.stem
         self._lock = lock
         self._path = path
 
     def release(self) -> None:
         """Let the next turn have the session. Of a session that is no more, nothing is left behind."""
-        self._path.with_suffix(".holder").unlink(missing_ok=True)
-        if not self._path.with_suffix(".json").exists():
-            self._path.with_suffix(".lock").unlink(missing_ok=True)
-            self._path.unlink(missing_ok=True)
-        self._lock.release()
+        try:
+            with suppress(OSError):
+                self._path.with_suffix(".holder").unlink(missing_ok=True)
+                if not self._path.with_suffix(".json").exists():
+                    self._path.with_suffix(".lock").unlink(missing_ok=True)
+                    self._path.unlink(missing_ok=True)
+        finally:
+            self._lock.release()
 
 
-def take_claim(path: Path, name: str, holder: Holder) -> FileClaim:
-    """Claim the session of that name through the lock file at `path`; raises `SessionBusyError`, never waits."""
+class HeldError(Exception):
+    """Someone else has the claim; `holder` says who, where that is known."""
+
+    def __init__(self, holder: Holder | None) -> None:
+        super().__init__()
+        self.holder = holder
+
+
+def take_claim(path: Path, holder: Holder) -> FileClaim:
+    """Claim a session through the lock file at `path`; raises `HeldError`, never waits."""
     holder_path = path.with_suffix(".holder")
     lock = FileLock(path, timeout=0, thread_local=False, mode=0o600)
     try:
         lock.acquire()
     except Timeout:
-        raise busy(name, _read_holder(holder_path)) from None
+        raise HeldError(_read_holder(holder_path)) from None
     try:
         holder_path.touch(mode=0o600)
         holder_path.write_text(json.dumps(asdict(holder)), encoding="utf-8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -22,9 +21,7 @@ Stamp = tuple[int, int, int]
 
 
 class Index:
-    """Summaries of all sessions in a directory. Refreshing reads only what has changed since the last time.
-
-    Threads may use it at once.
+    """Summaries of all sessions in a directory. A listing reads only what has changed since the last one.
 
     Args:
         directory: where the sessions' files are.
@@ -36,55 +33,12 @@ class Index:
         self._directory = directory
         self._path = path
         self._read = read
-        self._lock = threading.RLock()
-        self._entries: dict[str, tuple[Stamp, SessionSummary]] = {}
-        self._ids: dict[str, str] = {}
-        self._saved: dict[str, tuple[Stamp, SessionSummary]] | None = None
-
-    def note(self, summary: SessionSummary) -> None:
-        """Take in a session that was just written: a look-up need not read it again."""
-        with suppress(OSError), self._lock:
-            stamp = _stamp((self._directory / f"{summary.id}.json").stat())
-            self._entries[summary.id] = (stamp, summary)
-            self._ids[summary.name] = summary.id
-
-    def find(self, name: str) -> str | None:
-        """Return the id of the session of that name. A name seen before costs one look at one file.
-
-        Raises the `StoreError` of a file that cannot be read and may be that session.
-        """
-        with self._lock:
-            session_id = self._ids.get(name)
-            if session_id is not None and self._is_current(session_id, name):
-                return session_id
-            problems = self._refresh(save=False)
-            if name not in self._ids:
-                for problem, whose in problems:
-                    if whose in {None, name}:
-                        raise problem
-            return self._ids.get(name)
-
-    def _is_current(self, session_id: str, name: str) -> bool:
-        try:
-            found = _stamp((self._directory / f"{session_id}.json").stat())
-        except OSError:
-            return False
-        stamp, summary = self._entries[session_id]
-        return stamp == found and summary.name == name
 
     def summaries(self) -> tuple[list[SessionSummary], list[str]]:
         """Return every session's summary, and a line about each file that cannot be read."""
-        with self._lock:
-            problems = self._refresh(save=True)
-            return [summary for _, summary in self._entries.values()], [str(problem) for problem, _ in problems]
-
-    def _refresh(self, *, save: bool) -> list[tuple[StoreError, str | None]]:
-        """Look at every file. Return what kept a file from being read, and whose it is as far as that is known."""
-        if self._saved is None:
-            self._saved = self._load()
-        known = self._saved | self._entries
+        known = self._load()
         entries: dict[str, tuple[Stamp, SessionSummary]] = {}
-        problems: list[tuple[StoreError, str | None]] = []
+        problems: list[str] = []
         for session_id, stamp in self._files():
             before = known.get(session_id)
             if before is not None and before[0] == stamp:
@@ -95,12 +49,10 @@ class Index:
             except SessionNotFoundError:
                 continue  # deleted since
             except StoreError as problem:
-                problems.append((problem, before[1].name if before else problem.session))
-        if save and entries != self._saved:
+                problems.append(str(problem))
+        if entries != known:
             self._save(entries)
-        self._entries = entries
-        self._ids = {summary.name: session_id for session_id, (_, summary) in entries.items()}
-        return problems
+        return [summary for _, summary in entries.values()], problems
 
     def _files(self) -> list[tuple[str, Stamp]]:
         files = []
@@ -124,7 +76,6 @@ class Index:
             return {}  # the sessions themselves have it all
 
     def _save(self, entries: dict[str, tuple[Stamp, SessionSummary]]) -> None:
-        self._saved = entries
         with suppress(OSError):  # a listing must work on a full or read-only disk
             replace_file(self._path, orjson.dumps(entries))
 

@@ -61,18 +61,15 @@ class MemoryStore:
 
     def summaries(self) -> tuple[list[SessionSummary], list[str]]:
         with self._lock:
-            summaries = [summarize(session) for session in self._sessions.values()]
-            return [
-                replace(summary, status="interrupted")
-                if summary.status == "running" and summary.id not in self._claims
-                else summary
-                for summary in summaries
-            ], []
+            return [summarize(session) for session in self._sessions.values()], []
 
-    def claim(self, session_id: str, name: str, holder: Holder) -> _MemoryClaim:
+    def is_claimed(self, session_id: str) -> bool:
+        return session_id in self._claims
+
+    def claim(self, session_id: str, holder: Holder) -> _MemoryClaim:
         with self._lock:
             if session_id in self._claims:
-                raise busy(name, self._claims[session_id])
+                raise busy(self.load(session_id).name, self._claims[session_id])
             self._claims[session_id] = holder
             return _MemoryClaim(self._claims, session_id)
 
@@ -80,7 +77,7 @@ class MemoryStore:
 class _MemoryClaim:
     def __init__(self, claims: dict[str, Holder], session_id: str) -> None:
         self._claims = claims
-        self._session_id = session_id
+        self.session_id = session_id
 
     def release(self) -> None:
-        self._claims.pop(self._session_id, None)
+        self._claims.pop(self.session_id, None)

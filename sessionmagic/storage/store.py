@@ -28,8 +28,9 @@ from sessionmagic.exceptions import (
 from sessionmagic.home import default_home
 from sessionmagic.session import SCHEMA, Session, SessionSummary, summarize
 from sessionmagic.storage.atomic import AtomicStorage, make_private_directory
-from sessionmagic.storage.claims import Holder, is_claimed, take_claim
+from sessionmagic.storage.claims import HeldError, Holder, busy, is_claimed, take_claim
 from sessionmagic.storage.index import Index
+from sessionmagic.storage.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +44,9 @@ LOCK_SECONDS = 10.0
 
 
 class Claim(Protocol):
-    """A held right to run a turn."""
+    """A held right to run a turn on a session."""
+
+    session_id: str
 
     def release(self) -> None:
         """Let the next turn have the session."""
@@ -73,7 +76,10 @@ class Store(Protocol):
     def summaries(self) -> tuple[list[SessionSummary], list[str]]:
         """Return a summary of every session and a line about each that cannot be read."""
 
-    def claim(self, session_id: str, name: str, holder: Holder) -> Claim:
+    def is_claimed(self, session_id: str) -> bool:
+        """Whether a living process holds the session."""
+
+    def claim(self, session_id: str, holder: Holder) -> Claim:
         """Claim the session; raises `SessionBusyError` at once when another holds it."""
 
 
@@ -88,13 +94,15 @@ class TinyStore:
     def __init__(self, home: Path | str | None = None) -> None:
         self.home = Path(home) if home is not None else default_home()
         self._directory = self.home / "sessions"
+        self._names = Names(self.home / "names")
         self._index = Index(self._directory, self.home / "index.json", lambda key: summarize(self.load(key)))
 
     def create(self, session: Session) -> None:
-        with self._names():
+        with self._naming():
             self._require_free(session.name)
             self._write(self._database(session.id), session, None)
-            self._index.note(summarize(session))
+            with self._reporting("write", self.home):
+                self._names.put(session.name, session.id)
 
     def load(self, session_id: str) -> Session:
         return self._read(session_id, self._database(session_id))
@@ -109,57 +117,62 @@ class TinyStore:
             after = change(before)
             if after != before:
                 self._write(database, after, before)
-                self._index.note(summarize(after))
             return after
 
     def rename(self, session_id: str, name: str) -> None:
-        with self._names():
-            if self._index.find(name) != session_id:
+        with self._naming(), self._reporting("rename a session in", self.home):
+            if self.find(name) != session_id:
                 self._require_free(name)
+            before = self.load(session_id).name
+            self._names.put(name, session_id)
             self.update(session_id, lambda session: replace(session, name=name))
+            if before != name:
+                self._names.drop(before, session_id)
 
     def delete(self, session_id: str) -> None:
         path = self._path(session_id)
+        name = self.load(session_id).name
         with self._lock(path.with_suffix(".lock")), self._reporting("delete", path):
-            try:
-                path.unlink()
-            except FileNotFoundError:
-                raise _not_found(session_id) from None
+            path.unlink(missing_ok=True)
+            self._names.drop(name, session_id)
 
     def find(self, name: str) -> str | None:
         if SESSION_ID.fullmatch(name) and self._path(name).exists():
             return name
-        return self._index.find(name)
+        with self._reporting("look for a session in", self.home):
+            found = self._names.find(name)
+            return found if found and self._path(found).exists() else None
 
     def summaries(self) -> tuple[list[SessionSummary], list[str]]:
         notes = [f"{path} could not be read once and was set aside" for path in self._set_aside_before()]
         summaries, problems = self._index.summaries()
-        return [
-            replace(summary, status="interrupted")
-            if summary.status == "running" and not is_claimed(self._path(summary.id).with_suffix(".claim"))
-            else summary
-            for summary in summaries
-        ], [*problems, *notes]
+        return summaries, [*problems, *notes]
+
+    def is_claimed(self, session_id: str) -> bool:
+        return is_claimed(self._path(session_id).with_suffix(".claim"))
 
     def _set_aside_before(self) -> list[Path]:
         return sorted(self._directory.glob(f"*.json{ASIDE}*"))
 
-    def claim(self, session_id: str, name: str, holder: Holder) -> Claim:
+    def claim(self, session_id: str, holder: Holder) -> Claim:
         path = self._path(session_id).with_suffix(".claim")
         with self._reporting("claim a session in", self._directory):
             make_private_directory(self._directory)
-            return take_claim(path, name, holder)
+            try:
+                return take_claim(path, holder)
+            except HeldError as held:
+                raise busy(self.load(session_id).name, held.holder) from None
 
     def _path(self, session_id: str) -> Path:
         return self._directory / f"{session_id}.json"
 
-    def _names(self) -> Any:
+    def _naming(self) -> Any:
         with self._reporting("create", self._directory):
             make_private_directory(self._directory)
         return self._lock(self.home / "names.lock")
 
     def _require_free(self, name: str) -> None:
-        if self._index.find(name) is not None:
+        if self.find(name) is not None:
             raise SessionExistsError(f"a session named {name!r} is there already")
 
     @contextmanager
@@ -200,8 +213,7 @@ class TinyStore:
         if isinstance(schema, int) and schema > SCHEMA:
             raise SessionSchemaError(
                 f"{path} was written by a newer sessionmagic (schema {schema}, this one knows {SCHEMA}); "
-                "it was left as it is: pip install --upgrade sessionmagic",
-                document.get("name"),
+                "it was left as it is: pip install --upgrade sessionmagic"
             )
 
     def _set_aside(self, path: Path, error: Exception) -> SessionUnreadableError:

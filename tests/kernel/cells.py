@@ -70,7 +70,11 @@ class Cell:
                 shown = [] if clearing else shown
                 clearing = False
                 shown.append({"type": kind, **content})
-        return shown
+            elif kind == "update_display_data":
+                for output in shown:
+                    if output.get("transient", {}).get("display_id") == content["transient"]["display_id"]:
+                        output.update(content)
+        return [output for output in shown if output.get("data", True)]
 
     @property
     def text(self):

@@ -55,6 +55,7 @@ class MortalClaim:
     def __init__(self, process, claim):
         self.process = process
         self.claim = claim
+        self.session_id = claim.session_id
 
     def release(self):
         if not self.process.dead:

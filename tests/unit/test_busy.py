@@ -1,6 +1,7 @@
 """One turn at a time per session, from whatever thread or process, and free again at once."""
 
 import asyncio
+import math
 import os
 import re
 import signal
@@ -153,7 +154,7 @@ async def test_waiting_for_a_busy_session_gets_it_when_it_is_free(manager):
     gate = Gate()
     register_model("gate", gate.model)
     first = await manager.run("First", session="chat", model="gate", once=True)
-    second = asyncio.create_task(manager.run("Second", session="chat", wait=None))
+    second = asyncio.create_task(manager.run("Second", session="chat", wait=math.inf))
     third = asyncio.create_task(manager.run("Third", session="chat", wait=0.2))
     with pytest.raises(SessionBusyError):
         await third
@@ -167,7 +168,7 @@ async def test_waiting_for_a_busy_session_gets_it_when_it_is_free(manager):
 @on_a_loop
 async def test_waiting_for_a_busy_session_can_be_given_up(manager):
     turn = await manager.run("First", session="chat", model="hang")
-    waiting = asyncio.create_task(manager.run("Second", session="chat", wait=None))
+    waiting = asyncio.create_task(manager.run("Second", session="chat", wait=math.inf))
     await asyncio.sleep(0.1)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -228,7 +229,7 @@ def test_threads_that_use_one_manager_never_hold_one_session_twice(manager):
     def cells():
         try:
             for _ in range(5):
-                manager.run_sync("Hello", session="chat", model="counted", wait=None)
+                manager.run_sync("Hello", session="chat", model="counted", wait=math.inf)
         except Exception as error:
             errors.append(error)
 

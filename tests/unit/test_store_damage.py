@@ -88,11 +88,11 @@ def test_other_sessions_work_beside_a_damaged_file(home, damaged):
     assert kept(home, key, content)
 
 
-def test_listing_says_that_a_file_is_damaged_also_when_a_look_up_saw_it_first(store, home):
+def test_listing_says_that_a_file_is_damaged_also_when_a_turn_saw_it_first(store, home):
     key = stored(store, "damaged")
     file_of(home, key).write_bytes(b"")
     with pytest.raises(SessionUnreadableError):
-        TinyStore(home).find("what may be in the damaged file")
+        TinyStore(home).load(key)
     _, problems = TinyStore(home).summaries()
     assert [key in problem for problem in problems] == [True]
 

@@ -79,7 +79,7 @@ def test_disk_that_cannot_be_written_is_one_clear_line_and_keeps_what_there_was(
     with pytest.raises(StoreError, match=reason):
         store.create(session("new"))
     with pytest.raises(StoreError, match=reason):
-        store.claim(key, "chat", Holder.here("cell"))
+        store.claim(key, Holder.here("cell"))
     assert store.load(key).title == "before"
     assert [summary.title for summary in store.summaries()[0]] == ["before"]
     assert file_of(home, key).read_bytes() == content
