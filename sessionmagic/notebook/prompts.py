@@ -18,7 +18,7 @@ EXPRESSION = re.compile(r"\$`([^`\n]+)`")
 VALUE_LIMIT = 20_000
 """Characters of one value that are sent."""
 ERROR_LENGTH = 200
-SHOWN_LIMIT = 60
+SHOWN_LIMIT = 80
 ITEMS_SHOWN = 100
 ROWS_SHOWN = 5
 FILE_LIMIT = 20_000_000
@@ -88,18 +88,27 @@ def attach(expression: str, namespace: Mapping[str, Any]) -> Attachment:
     """Return what ``--attach`` names: a file, or a figure, image, frame or other value. Raises `PromptError`."""
     if "://" in expression:
         raise PromptError(f"--attach takes files and values, no addresses: {expression}")
+    path = _as_file(expression)
+    if path is not None and expression not in namespace:
+        return _file(path)
     try:
-        path = Path(expression).expanduser()
-        if path.is_file() and expression not in namespace:
-            return _file(path)
         value = _evaluate(expression, namespace)
-    except (OSError, RuntimeError, PromptError) as error:
-        raise PromptError(f"--attach {expression[:SHOWN_LIMIT]}: no such file, and no such value: {error}") from error
+    except PromptError as error:
+        shown = expression if len(expression) <= SHOWN_LIMIT else "…" + expression[1 - SHOWN_LIMIT :]
+        raise PromptError(f"--attach: there is no file {shown}, and no such value ({error.__cause__})") from error
     if callable(getattr(value, "savefig", None)):
         return _png(expression, lambda buffer: value.savefig(buffer, format="png"))
     if callable(getattr(value, "save", None)) and hasattr(value, "mode"):
         return _png(expression, lambda buffer: value.save(buffer, format="PNG"))
     return Attachment(name=expression, content=describe(expression, namespace))
+
+
+def _as_file(expression: str) -> Path | None:
+    try:
+        path = Path(expression).expanduser()
+        return path if path.is_file() else None
+    except (OSError, RuntimeError, ValueError):  # no path at all
+        return None
 
 
 def _file(path: Path) -> Attachment:

@@ -182,8 +182,8 @@ def test_file_is_attached_as_what_it_is(tmp_path):
     ("expression", "words"),
     [
         ("https://example.org/x.png", "no addresses"),
-        ("nowhere/plot.png", "nowhere/plot.png: no such file"),
-        ("plot.png", "plot.png: no such file"),
+        ("nowhere/plot.png", "there is no file nowhere/plot.png"),
+        ("plot.png", "there is no file plot.png"),
         ("nothing", "name 'nothing' is not defined"),
         ("stubborn", "no words"),
         ("figure", "cannot be drawn"),
