@@ -51,6 +51,7 @@ class TurnRecord:
     status: TurnStatus = "running"
     error_code: str | None = None
     error: str | None = None
+    warnings: list[str] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     finished_at: float | None = None
     cell_id: str | None = None

@@ -110,6 +110,7 @@ async def _write_end(admitted: Admitted, outcome: Outcome, store: Store, *, undo
             stored,
             messages=outcome.messages,
             status=outcome.status,
+            warnings=list(admitted.turn.transcript.warnings),
             usage=outcome.usage,
             answered_by=outcome.answered_by,
             error_code=outcome.error_code,

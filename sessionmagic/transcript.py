@@ -159,6 +159,7 @@ def transcript_of(session: str, turn: TurnRecord) -> Transcript:
         model=turn.answered_by or turn.model,
         prompt=turn.prompt,
         blocks=_merged(_blocks(turn.messages)),
+        warnings=tuple(turn.warnings),
         usage=turn.usage,
         status=turn.status,
         error=turn.error,

@@ -24,6 +24,10 @@ class LineParser(MagicArgumentParser):
         """Return the line's options; raises `UsageError`."""
         return self.parse_args(split(line))
 
+    def options(self) -> list[str]:
+        """Return the long options, as they are typed."""
+        return [option for option in self._option_string_actions if option.startswith("--")]
+
     def error(self, message: str) -> NoReturn:
         """Raise what argparse found wrong, as our error."""
         unknown = re.search(r"unrecognized arguments: (\S+)", message)

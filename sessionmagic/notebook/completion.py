@@ -32,9 +32,8 @@ def register_completion(shell: InteractiveShell, magics: AgentMagics) -> None:
         found = LINE.match(line[: context.cursor_position])
         if not found or (found[1] == "%%" and context.cursor_line > 0):
             return {"completions": [], "suppress": False}
-        words = found["words"].split(" ")
-        typed = words[-1]
-        offers = _offers(magics, found[1], words[:-1])
+        before, typed = _words(found["words"])
+        offers = _offers(magics, found[1], before, typed)
         return {
             "completions": [SimpleCompletion(offer) for offer in offers if offer.startswith(typed)],
             "suppress": True,
@@ -44,8 +43,15 @@ def register_completion(shell: InteractiveShell, magics: AgentMagics) -> None:
     completer.custom_matchers.append(match)
 
 
-def _offers(magics: AgentMagics, percent: str, before: list[str]) -> Iterable[str]:
-    before = [word for word in before if word]
+def _words(text: str) -> tuple[list[str], str]:
+    """Return the words before the one that is being typed, and that one; a quote keeps its words together."""
+    words = re.findall(r'"[^"]*"?|[^\s"]+', text)
+    if not words or (text.endswith(" ") and text.count('"') % 2 == 0):
+        return words, ""
+    return words[:-1], words[-1]
+
+
+def _offers(magics: AgentMagics, percent: str, before: list[str], typed: str) -> Iterable[str]:
     last = before[-1] if before else ""
     if last in {"-m", "--model"}:
         return _models(magics)
@@ -54,11 +60,13 @@ def _offers(magics: AgentMagics, percent: str, before: list[str]) -> Iterable[st
     if last in {"-a", "--agent"}:
         return list(magics.manager.agents)
     if percent == "%%":
-        return _options(magics)
+        return magics.cell_parser.options()
     from sessionmagic.notebook.commands import COMMANDS
 
     if not before:
         return list(COMMANDS)
+    if typed.startswith("-"):
+        return COMMANDS[before[0]].parser.options() if before[0] in COMMANDS else []
     match before[0]:
         case "model":
             return _models(magics)
@@ -66,10 +74,6 @@ def _offers(magics: AgentMagics, percent: str, before: list[str]) -> Iterable[st
             return _sessions(magics)
         case _:
             return []
-
-
-def _options(magics: AgentMagics) -> list[str]:
-    return [option for option in magics.cell_parser._option_string_actions if option.startswith("--")]  # noqa: SLF001
 
 
 def _models(magics: AgentMagics) -> list[str]:

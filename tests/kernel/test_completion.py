@@ -61,3 +61,19 @@ def test_the_prompt_s_lines_get_no_options(kernel):
 def test_other_magics_complete_as_ever(kernel):
     assert kernel.complete("%load_e") == ["%load_ext"]
     assert not [line for line in kernel.complete("%%time\nimport o") if "agent" in line]
+
+
+def test_a_quoted_name_is_completed_after_its_first_word(kernel, chat):
+    kernel.run(f'%agent rename {chat} "{chat} two words"').ok()
+    assert kernel.complete(f'%%agent -s "{chat} two') == [f'%%agent -s "{chat} two words"']
+
+
+def test_options_of_a_subcommand(kernel):
+    assert kernel.complete("%agent star --o") == ["%agent star --off"]
+    assert kernel.complete("%agent model --s") == ["%agent model --session"]
+
+
+def test_an_empty_last_line_is_no_line_of_ours(kernel):
+    offered = kernel.complete("x = 1\n")
+    assert "x = 1\nprint" in offered
+    assert not [line for line in offered if "--session" in line]

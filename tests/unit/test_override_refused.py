@@ -7,6 +7,8 @@ import pytest
 
 from sessionmagic.events import Warned
 from sessionmagic.exceptions import ModelRefusedError
+from sessionmagic.models import catalog
+from sessionmagic.transcript import transcript_of
 from tests.provider import ScriptedProvider, answers, refuses
 from tests.turns import ask, events_of, on_a_loop
 
@@ -83,3 +85,13 @@ async def test_override_that_was_changed_while_the_refused_turn_ran_is_not_taken
         changed.set()
         assert isinstance((await turn.result()).error, ModelRefusedError)
     assert override(manager) == "recalls"
+
+
+@on_a_loop
+async def test_warnings_of_a_turn_are_remembered_with_it(manager):
+    await ask(manager, model="recalls")
+    catalog._registered.pop("recalls")
+    result = await ask(manager)
+    warned = transcript_of("chat", manager.session("chat").turn(result.turn)).warnings
+    assert len(warned) == 1
+    assert "recalls" in warned[0]
