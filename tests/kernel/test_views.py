@@ -54,3 +54,26 @@ def test_the_elapsed_time_moves_while_the_model_is_silent(kernel, session):
     cell = kernel.send(f"%%agent -m hang -s {session}\nhi")
     cell.until_shows(" · 1 s")
     cell.until_shows(" · 2 s")
+
+
+def test_two_turns_and_a_print_in_one_cell_all_stay(kernel, session):
+    cell = kernel.run(
+        "print('compared:')\n"
+        f"for prompt in ('first', 'second'):\n    get_ipython().run_cell_magic('agent', '-m recalls -s {session}', prompt)"
+    ).ok()
+    assert [output["type"] for output in cell.outputs] == ["stream", "display_data", "display_data"]
+    assert "user-prompt: first" in cell.outputs[1]["data"]["text/plain"]
+    assert "user-prompt: second" in cell.outputs[2]["data"]["text/plain"]
+
+
+def test_a_turn_that_does_not_start_leaves_the_cell_s_other_output(kernel, session):
+    cell = kernel.run(
+        f"print('before')\nget_ipython().run_cell_magic('agent', '-m nonsense:x -s {session}', 'hi')"
+    )
+    assert cell.ename == "ModelReferenceError"
+    assert [output["type"] for output in cell.outputs] == ["stream", "error"]
+
+
+def test_what_keeps_a_background_turn_that_waits_from_starting_is_shown(kernel, session):
+    cell = kernel.send(f"%%agent -b --wait 5 -m nonsense:x -s {session}\nhi")
+    cell.until(lambda cell: "nonsense" in cell.html and "unknown provider" in cell.html)
