@@ -164,8 +164,10 @@ def _plan(request: Request, session: Session, models: Models, agent: AgentDefini
         wanted = {"": stored or default, "default": default}.get(request.model, request.model)
         model = models.resolve(wanted)
     except ModelReferenceError as error:
-        if request.model or not stored:
+        if request.model:
             raise
+        if not stored:
+            raise ModelReferenceError(f"{error} Or name another model with --model.") from error
         warnings += [f"this session's model cannot be used, {default} answers instead: {error}"]
         model = models.resolve(default)
     return Plan(agent=agent, model=model, warnings=[*warnings, *model.warnings], previous=session, override=override)

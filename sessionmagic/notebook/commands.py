@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.exceptions import SessionNotFoundError, UsageError, did_you_mean
+from sessionmagic.exceptions import ModelReferenceError, SessionNotFoundError, UsageError, did_you_mean
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.arguments import LineParser
 from sessionmagic.notebook.listing import Listing, ago, money
@@ -132,9 +132,17 @@ class ModelEntry:
     note: str
 
 
+def _about_local(magics: AgentMagics) -> str:
+    try:
+        magics.manager.models.check("local")
+    except ModelReferenceError as error:
+        return str(error)
+    return "demo model, runs in this kernel"
+
+
 @_command("List the model references that can be used on this machine.")
 def models(magics: AgentMagics, _options: argparse.Namespace) -> Any:
-    notes = {"local": "demo model, runs in this kernel", "test": "answers without a model, for trying things out"}
+    notes = {"local": _about_local(magics), "test": "answers without a model, for trying things out"}
     entries = [
         ModelEntry(reference, notes.get(reference, "any model of this provider" if reference.endswith(":") else ""))
         for reference in magics.manager.models.known()

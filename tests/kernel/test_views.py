@@ -67,9 +67,7 @@ def test_two_turns_and_a_print_in_one_cell_all_stay(kernel, session):
 
 
 def test_a_turn_that_does_not_start_leaves_the_cell_s_other_output(kernel, session):
-    cell = kernel.run(
-        f"print('before')\nget_ipython().run_cell_magic('agent', '-m nonsense:x -s {session}', 'hi')"
-    )
+    cell = kernel.run(f"print('before')\nget_ipython().run_cell_magic('agent', '-m nonsense:x -s {session}', 'hi')")
     assert cell.ename == "ModelReferenceError"
     assert [output["type"] for output in cell.outputs] == ["stream", "error"]
 
