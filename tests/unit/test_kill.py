@@ -1,0 +1,57 @@
+"""A process that is killed in mid-stream costs what its model was saying, and nothing else."""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.turns import ask, manager_on, prompts, statuses
+
+KILLS = int(os.environ.get("SESSIONMAGIC_KILLS", "20"))
+ROOT = Path(__file__).parents[2]
+STREAMS = """
+import os, sys
+import sessionmagic.agents.runtime  # what is slow to import
+from sessionmagic import Models, SessionManager, TinyStore, register_model
+from tests.scripted import says
+register_model("slow", says(*"word " * 50, delay=0.002))
+for line in sys.stdin:
+    if os.fork() == 0:
+        os.write(1, f"pid {os.getpid()}\\n".encode())
+        SessionManager(TinyStore(sys.argv[1]), Models("slow")).run_sync(line.strip(), session="chat")
+        os._exit(0)
+    os.wait()
+    os.write(1, b"dead\\n")
+"""
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_kill_at_any_moment_of_a_turn_leaves_a_session_that_goes_on(tmp_path):
+    """SESSIONMAGIC_KILLS sets how often."""
+    moments, seen = random.Random(11), set()
+    command = [sys.executable, "-c", STREAMS, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        for number in range(KILLS):
+            process.stdin.write(f"killed {number}\n")
+            process.stdin.flush()
+            pid = int(process.stdout.readline().removeprefix("pid "))
+            time.sleep(moments.uniform(0.0, 0.25))
+            os.kill(pid, signal.SIGKILL)
+            assert process.stdout.readline() == "dead\n"
+            manager = manager_on(tmp_path)
+            result = asyncio.run(ask(manager, f"after {number}"))
+            assert result.text == "It is fine."
+            session = manager.session("chat")
+            assert set(statuses(session)) <= {"completed", "interrupted"}
+            assert prompts(session)[-1] == f"after {number}"
+            seen.update(statuses(session))
+        process.stdin.close()
+    assert seen == {"completed", "interrupted"}
+    assert prompts(manager.session("chat")) == [turn.prompt for turn in manager.session("chat").path()]
