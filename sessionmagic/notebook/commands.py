@@ -136,7 +136,7 @@ def _about_local(magics: AgentMagics) -> str:
     try:
         magics.manager.models.check("local")
     except ModelReferenceError as error:
-        return str(error)
+        return f"demo model. {error}"
     return "demo model, runs in this kernel"
 
 
