@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Names:
-    """The names in use. What it says can be rebuilt from the sessions, which know their names."""
+    """The names in use. One that leads to a session that is no more is free."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

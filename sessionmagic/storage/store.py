@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields, replace
 from functools import cache
 from pathlib import Path
@@ -100,9 +100,15 @@ class TinyStore:
     def create(self, session: Session) -> None:
         with self._naming():
             self._require_free(session.name)
-            self._write(self._database(session.id), session, None)
+            # The name first: one that leads to no session is free, but a session without its name is lost.
             with self._reporting("write", self.home):
                 self._names.put(session.name, session.id)
+            try:
+                self._write(self._database(session.id), session, None)
+            except BaseException:
+                with suppress(OSError):
+                    self._names.drop(session.name, session.id)
+                raise
 
     def load(self, session_id: str) -> Session:
         return self._read(session_id, self._database(session_id))
