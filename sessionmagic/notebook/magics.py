@@ -132,6 +132,7 @@ class AgentMagics(Magics):
         return None
 
     def _run_cell(self, options: argparse.Namespace, cell: str) -> None:
+        from sessionmagic.notebook.attention import attention
         from sessionmagic.notebook.launch import Launch
         from sessionmagic.notebook.prompts import attach, interpolate
 
@@ -159,7 +160,8 @@ class AgentMagics(Magics):
                 if waited_for:
                     launch.wait_until_admitted()
                 return
-            result = launch.wait_until_over()
+            with attention(getattr(self.shell, "kernel", None)):
+                result = launch.wait_until_over()
         if result is not None and result.error is not None:
             raise result.error
 

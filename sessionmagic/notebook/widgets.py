@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.display import display
 
 from sessionmagic.notebook.answer import MUTED, NO_MATH, WARNING, status_line, text_html
+from sessionmagic.notebook.attention import answer_at_once
 from sessionmagic.notebook.rendering import cut_fence, settled_length
 from sessionmagic.notebook.view import show_answer
 from sessionmagic.notebook.visible import escape
@@ -59,7 +60,7 @@ class WidgetView:
         self._area = VBox(
             [HBox([self._status, self._button], layout=self._layout), self._answer.box], layout=self._layout
         )
-        _take_clicks_while_busy(self._button)
+        answer_at_once(self._button)
 
     def open(self) -> None:
         self._handle = display(self._area, display_id=True)
@@ -182,14 +183,3 @@ def _flat(transcript: Transcript) -> str:
         elif isinstance(block, ToolBlock):
             parts.append(f"`{block.tool}` {block.outcome or '…'}")
     return "\n\n".join(parts)
-
-
-def _take_clicks_while_busy(widget: Any) -> None:
-    """Let ipykernel 7.4 handle this widget's messages on whatever subshell they arrive.
-
-    It would send them to the shell that created the widget, which is the one that the cell keeps busy, so that
-    a click on Stop would wait for the end of the turn.
-    """
-    comm = widget.comm
-    if hasattr(comm, "_reply_subshell_for"):
-        comm._reply_subshell_for = lambda data, default: default  # noqa: SLF001, ARG005

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+import uuid
 from collections import deque
 from pathlib import Path
 
@@ -110,13 +111,14 @@ class Kernel:
         elif cell is not None:
             cell.messages.append(message)
 
-    def _send(self, channel, kind, content, subshell=None, register=None):
-        message = self.manager.session.msg(kind, content)
+    def _send(self, channel, kind, content, subshell=None, metadata=None, code=None):
+        """Send a message; with a code, note down what comes of it as a cell's."""
+        message = self.manager.session.msg(kind, content, metadata=metadata)
         if subshell is not None:
             message["header"]["subshell_id"] = subshell
         msg_id = message["header"]["msg_id"]
-        if register is not None:
-            register(msg_id)
+        if code is not None:
+            self._cells[msg_id] = Cell(self, msg_id, code)
         self._outbox.append((channel, message))
         return msg_id
 
@@ -136,11 +138,7 @@ class Kernel:
             "allow_stdin": allow_stdin,
             "stop_on_error": True,
         }
-
-        def register(msg_id):
-            self._cells[msg_id] = Cell(self, msg_id, code)
-
-        return self._cells[self._send("shell", "execute_request", content, subshell, register)]
+        return self._cells[self._send("shell", "execute_request", content, subshell, code=code)]
 
     def run(self, code, *, timeout=PATIENCE, **options):
         return self.send(code, **options).wait(timeout)
@@ -168,9 +166,21 @@ class Kernel:
         return self.request("create_subshell_request", {}, channel="control")["subshell_id"]
 
     def click(self, comm_id, subshell=None):
-        """Click a button as JupyterLab does: with a message on the subshell that it keeps for widgets."""
+        """Click a button. JupyterLab sends it to a subshell that it keeps for widgets, other front ends do not."""
         content = {"comm_id": comm_id, "data": {"method": "custom", "content": {"event": "click"}}}
         self._send("shell", "comm_msg", content, subshell)
+
+    def widgets(self):
+        """The states of all widgets by their ids, asked for as a page does that was loaded anew."""
+        self.request("kernel_info_request", {})
+        control = {"comm_id": uuid.uuid4().hex}
+        opening = control | {"target_name": "jupyter.widget.control", "data": {}}
+        self._send("shell", "comm_open", opening, metadata={"version": "1.0.0"})
+        request = control | {"data": {"method": "request_states"}}
+        asked = self._cells[self._send("shell", "comm_msg", request, code="widgets")]
+        asked.until(lambda asked: asked.contents("comm_msg"))
+        del self._cells[asked.msg_id]
+        return {key: widget["state"] for key, widget in asked.contents("comm_msg")[0]["data"]["states"].items()}
 
     def interrupt(self):
         at = time.monotonic()

@@ -1,4 +1,4 @@
-"""The Stop button, as JupyterLab clicks it, and `%agent stop` from another cell."""
+"""The Stop button, as JupyterLab and other front ends click it, and `%agent stop` from another cell."""
 
 import pytest
 
@@ -22,6 +22,32 @@ def test_the_button_stops_the_turn_while_the_cell_runs(kernel, session, subshell
     kernel.click(cell.button("Stop"), subshell)
     ends_as_stopped(cell)
     assert "partial answer" in kernel.run(f"%%agent -m recalls -s {session}\nagain").ok().text
+
+
+def test_the_button_of_a_front_end_that_knows_no_subshells_stops_the_turn_while_the_cell_runs(
+    kernel, session, subshell
+):
+    cell = kernel.send(f"%%agent -m hang -s {session}\nhi")
+    cell.until_shows("partial answer")
+    kernel.click(cell.button("Stop"))
+    ends_as_stopped(cell)
+
+
+def test_a_button_of_the_users_own_waits_for_the_end_of_the_cell(kernel, session, subshell):
+    kernel.run(
+        "import ipywidgets, threading\n"
+        "clicked = []\n"
+        "mine = ipywidgets.Button()\n"
+        "mine.on_click(lambda _: clicked.append(threading.current_thread() is threading.main_thread()))"
+    ).ok()
+    mine = kernel.value("mine.comm.comm_id").strip("'")
+    cell = kernel.send(f"%%agent -m hang -s {session}\nhi")
+    cell.until_shows("partial answer")
+    kernel.click(mine)
+    assert kernel.value("clicked", subshell=subshell) == "[]"
+    kernel.click(cell.button("Stop"))
+    ends_as_stopped(cell)
+    assert kernel.value("clicked") == "[True]"
 
 
 def test_the_button_stops_a_background_turn(kernel, session, subshell):

@@ -75,3 +75,15 @@ def test_a_turn_that_does_not_start_leaves_the_cell_s_other_output(kernel, sessi
 def test_what_keeps_a_background_turn_that_waits_from_starting_is_shown(kernel, session):
     cell = kernel.send(f"%%agent -b --wait 5 -m nonsense:x -s {session}\nhi")
     cell.until(lambda cell: "nonsense" in cell.html and "unknown provider" in cell.html)
+
+
+def test_a_page_that_is_loaded_while_the_cell_runs_gets_the_area_at_once(kernel, session):
+    if not kernel.has_subshells:
+        pytest.skip("this ipykernel has no subshells, so a page waits for the end of the cell")
+    cell = kernel.send(f"%%agent -m hang -s {session}\nhi")
+    cell.until_shows("partial answer")
+    widgets = kernel.widgets()
+    assert any("partial answer" in str(state.get("value")) for state in widgets.values())
+    assert not cell.done
+    kernel.click(cell.button("Stop"))
+    cell.wait().ok()

@@ -1,0 +1,101 @@
+"""What a page asks of the kernel while a cell waits on the main thread: clicks, and the widgets after a reload.
+
+ipykernel would keep it until the cell has ended. From version 7 on it has subshells: the questions that concern us
+are sent to one of our own, which answers at once. Versions before have none, and there they wait.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager, nullcontext, suppress
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+CONTROL = "jupyter.widget.control"
+"""Where a page that was loaded anew asks for all widgets (ipywidgets' protocol)."""
+
+_ours: WeakSet[Any] = WeakSet()
+"""The comms of widgets whose callbacks may run on any thread."""
+
+
+def answer_at_once(widget: Any) -> None:
+    """Handle this widget's messages while a cell waits. Its callbacks must be fit for any thread.
+
+    ipykernel 7.4 sends them to the shell that created the widget, which is the one that the cell keeps busy.
+    """
+    _ours.add(widget.comm)
+    if hasattr(widget.comm, "_reply_subshell_for"):
+        widget.comm._reply_subshell_for = lambda data, default: default  # noqa: SLF001, ARG005
+
+
+def attention(kernel: Any) -> AbstractContextManager[None]:
+    """Return a context in which the page is answered while the main thread waits."""
+    if getattr(kernel, "shell_channel_thread", None) is None or not _is_main_thread():
+        return nullcontext()
+    return _attention(kernel).paid()
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+class _Attention:
+    """Sends the page's questions to a subshell. Made on the main thread; `_…` is called on the shell channel's."""
+
+    def __init__(self, kernel: Any) -> None:
+        self._kernel = kernel
+        self._paid = False
+        self._subshell = ""
+        self._controls: set[str] = set()
+        kernel.shell_channel_thread.io_loop.add_callback(self._begin)
+
+    @contextmanager
+    def paid(self) -> Iterator[None]:
+        before, self._paid = self._paid, True
+        try:
+            yield
+        finally:
+            self._paid = before
+
+    def _begin(self) -> None:
+        self._subshell = self._kernel.shell_channel_thread.manager._create_subshell()  # noqa: SLF001
+        self._kernel.shell_stream.on_recv(self._receive, copy=False)
+
+    async def _receive(self, frames: list[Any]) -> None:
+        if self._paid:
+            with suppress(Exception):  # then it waits, as it would without us
+                frames = self._readdressed(frames)
+        await self._kernel.shell_channel_thread_main(frames)
+
+    def _readdressed(self, frames: list[Any]) -> list[Any]:
+        import zmq
+
+        session = self._kernel.session
+        identities, parts = session.feed_identities(frames, copy=False)
+        message = session.deserialize(parts, content=False, copy=False)
+        message["content"] = session.unpack(message["content"])
+        if message["header"].get("subshell_id") or not self._concerns_us(message):
+            return frames
+        message["header"]["subshell_id"] = self._subshell
+        return [*map(zmq.Frame, session.serialize(message, identities)), *message["buffers"]]
+
+    def _concerns_us(self, message: dict[str, Any]) -> bool:
+        content = message["content"]
+        match message["header"]["msg_type"]:
+            case "kernel_info_request" | "comm_info_request":  # what a page begins with
+                return True
+            case "comm_open" if content["target_name"] == CONTROL:
+                self._controls.add(content["comm_id"])
+                return True
+            case "comm_msg" | "comm_close":
+                comm = content["comm_id"]
+                return comm in self._controls or self._kernel.comm_manager.comms.get(comm) in _ours
+        return False
+
+
+_attention = cache(_Attention)
