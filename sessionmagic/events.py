@@ -85,6 +85,10 @@ class UsageReported(_Event):
     output_tokens: int
     cost: float | None
     """US dollars; None when a model of the turn has no known price."""
+    context_used: int = 0
+    """Tokens of the conversation as the model last saw it, its answer included."""
+    context_limit: int | None = None
+    """How many tokens the model can read; None when that is not known."""
     type: Literal["usage_reported"] = "usage_reported"
 
 

@@ -88,15 +88,15 @@ def _handler(provider):
     return Handler
 
 
-def answers(*chunks, tokens=(7, 3)):
-    """Answer with these chunks and so many tokens in and out."""
+def answers(*chunks, tokens=(7, 3), finish="stop"):
+    """Answer with these chunks and so many tokens in and out, and end for this reason."""
 
     def script(handler):
         handler.stream()
         for chunk in chunks:
             handler.send_chunk({"role": "assistant", "content": chunk})
         usage = {"prompt_tokens": tokens[0], "completion_tokens": tokens[1], "total_tokens": sum(tokens)}
-        handler.send_chunk({}, "stop", usage=usage)
+        handler.send_chunk({}, finish, usage=usage)
         handler.send("data: [DONE]\n\n")
         handler.send("")
 

@@ -38,6 +38,7 @@ from sessionmagic.events import (
     ToolReturned,
     TurnStatus,
     UsageReported,
+    Warned,
 )
 from sessionmagic.exceptions import SessionMagicError, TurnTimeoutError
 from sessionmagic.session import Usage
@@ -45,6 +46,7 @@ from sessionmagic.session import Usage
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from genai_prices.types import PriceCalculation
     from pydantic_ai.agent import AgentRunEvents
 
     from sessionmagic.agents.definition import AgentDefinition
@@ -221,7 +223,8 @@ class AgentRun:
             outcome.answered_by = _name(responses[-1])
         match ending:
             case None:
-                pass
+                if doubt := _doubt(responses[-1]):
+                    self._log.emit(Warned, text=doubt)
             case TurnTimeoutError():
                 outcome.status, outcome.error_code, outcome.error = "failed", "timeout", ending
             case RunCancelled():
@@ -236,6 +239,8 @@ class AgentRun:
                 input_tokens=usage.input_tokens,
                 output_tokens=usage.output_tokens,
                 cost=usage.cost,
+                context_used=responses[-1].usage.total_tokens,
+                context_limit=_context_limit(responses[-1]),
             )
         return outcome
 
@@ -279,8 +284,31 @@ def _usage(messages: list[ModelMessage]) -> Usage:
 
 
 def _cost(response: ModelResponse) -> float | None:
+    price = _price(response)
+    return float(price.total_price) if price else None
+
+
+def _context_limit(response: ModelResponse) -> int | None:
+    price = _price(response)
+    return price.model.context_window if price else None
+
+
+def _price(response: ModelResponse) -> PriceCalculation | None:
     with suppress(LookupError, ValueError, AssertionError):
-        return float(response.cost().total_price)
+        return response.cost()
+    return None
+
+
+def _doubt(response: ModelResponse) -> str | None:
+    """Say why a response that ended without an error may not be the whole answer."""
+    match response.finish_reason:
+        case "length":
+            return "the answer was cut where the model reached its limit of tokens"
+        case "content_filter":
+            return "the answer was cut by the provider's filter"
+        case _ if response.provider_url and not {"finish_reason", "refusal"} & set(response.provider_details or ()):
+            # a cut connection may look like an end, for which pydantic-ai then makes up a reason
+            return "the answer may be cut: the provider ended it without saying that it was whole"
     return None
 
 

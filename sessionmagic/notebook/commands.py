@@ -121,7 +121,7 @@ def show(magics: AgentMagics, options: argparse.Namespace) -> None:
 def use(magics: AgentMagics, options: argparse.Namespace) -> None:
     session = magics.manager.session(options.session)
     magics.active = session.id
-    print(f"{session.name} is the active session")
+    _say(f"{session.name} is the active session")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,17 +158,17 @@ def models(magics: AgentMagics, _options: argparse.Namespace) -> Any:
 def model(magics: AgentMagics, options: argparse.Namespace) -> None:
     name = _chosen(magics, options.session)
     for warning in magics.manager.set_model(name, options.reference) if options.reference else []:
-        print(f"⚠ {visible(warning)}")
+        _say(f"⚠ {warning}")
     session = magics.manager.session(name)
     [summary] = [item for item in magics.manager.sessions()[0] if item.id == session.id]
-    print(f"{session.name}: {summary.model}{'' if session.agent_model_overrides else ' (the default)'}")
+    _say(f"{session.name}: {summary.model}{'' if session.agent_model_overrides else ' (the default)'}")
 
 
 @_command("Stop a session's running turn and keep what was said.", _SESSION)
 def stop(magics: AgentMagics, options: argparse.Namespace) -> None:
     session = magics.manager.session(_chosen(magics, options.session))
     stopped = magics.manager.stop(session.id)
-    print(f"stopping {session.name}" if stopped else f"no turn of this kernel runs on {session.name}")
+    _say(f"stopping {session.name}" if stopped else f"no turn of this kernel runs on {session.name}")
 
 
 @_command(
@@ -181,20 +181,20 @@ def rename(magics: AgentMagics, options: argparse.Namespace) -> None:
     *old, new = options.names
     before = magics.manager.session(old[0] if old else _chosen(magics, "")).name
     magics.manager.rename(before, new)
-    print(f"{before} is now {new}")
+    _say(f"{before} is now {new}")
 
 
 @_command("Mark a session with a star.", _SESSION, _argument("--off", action="store_true", help="take the star away"))
 def star(magics: AgentMagics, options: argparse.Namespace) -> None:
     session = magics.manager.star(_chosen(magics, options.session), starred=not options.off)
-    print(f"{session.name} {'has a star' if session.starred else 'has no star'}")
+    _say(f"{session.name} {'has a star' if session.starred else 'has no star'}")
 
 
 @_command("Stop a session's turn and remove the session for good.", _argument("session"))
 def delete(magics: AgentMagics, options: argparse.Namespace) -> None:
     session = magics.manager.session(options.session)
     loop_thread().submit(magics.manager.delete(session.id)).result()
-    print(f"deleted {session.name} ({len(session.turns)} turns)")
+    _say(f"deleted {session.name} ({len(session.turns)} turns)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,3 +257,7 @@ def config(magics: AgentMagics, _options: argparse.Namespace) -> Any:
             "": lambda entry: entry.help,
         },
     )
+
+
+def _say(line: str) -> None:
+    print(visible(line))

@@ -14,10 +14,13 @@ from sessionmagic.transcript import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
-    from typing import Any
+    from typing import Any, Literal
 
     from sessionmagic.notebook.view import View
     from sessionmagic.turn import Turn, TurnResult
+
+    WaitsFor = Literal["nothing", "start", "end"]
+    """How far a cell waits for its turn."""
 
 INTERRUPT_SECONDS = 0.8
 """How long an interrupted cell waits for its turn to end before it gives the kernel back."""
@@ -46,18 +49,18 @@ class Launch:
         self._view = view
         view.open()
 
-    def begin(self, start: Coroutine[Any, Any, Turn], view: View, *, waited_for: bool) -> None:
+    def begin(self, start: Coroutine[Any, Any, Turn], view: View, waits_for: WaitsFor) -> None:
         """Start the turn and show it in the opened view, in the context of the calling cell.
 
-        What keeps it from starting is shown in the view when no cell waits to raise it.
+        What goes wrong while the cell waits is for the cell to raise; the view says the rest.
         """
         self._begun = True
-        loop_thread().submit(self._serve(start, view, waited_for=waited_for))
+        loop_thread().submit(self._serve(start, view, waits_for))
 
-    async def _serve(self, start: Coroutine[Any, Any, Turn], view: View, *, waited_for: bool) -> None:
+    async def _serve(self, start: Coroutine[Any, Any, Turn], view: View, waits_for: WaitsFor) -> None:
         try:
-            turn = await self._admit(start, view, waited_for=waited_for)
-            await follow(turn, view, self._hz)
+            turn = await self._admit(start, view, waited_for=waits_for != "nothing")
+            await follow(turn, view, self._hz, says_why=waits_for != "end")
             self.result = await turn.result()
             self._done(self.result)
         except BaseException as error:  # noqa: BLE001  raised in the thread that waits

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from sessionmagic.manager import SessionManager
-    from sessionmagic.notebook.launch import Launch
+    from sessionmagic.notebook.launch import Launch, WaitsFor
     from sessionmagic.notebook.view import View
     from sessionmagic.turn import Turn, TurnResult
 
@@ -154,11 +154,11 @@ class AgentMagics(Magics):
             view = self._view_for(options, launch)
             launch.open(view)
             background = options.background and not self._headless()
-            waited_for = not background or options.wait == 0
-            launch.begin(self._start(options, request), view, waited_for=waited_for)
+            waits_for: WaitsFor = "end" if not background else "nothing" if options.wait else "start"
+            launch.begin(self._start(options, request), view, waits_for)
+            if waits_for == "start":
+                launch.wait_until_admitted()
             if background:
-                if waited_for:
-                    launch.wait_until_admitted()
                 return
             with attention(getattr(self.shell, "kernel", None)):
                 result = launch.wait_until_over()

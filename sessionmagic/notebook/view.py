@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from IPython.display import clear_output, display
@@ -47,8 +48,11 @@ class View(Protocol):
         """Take everything away: there was no turn."""
 
 
-async def follow(turn: Turn, view: View, hz: float) -> None:
-    """Show a turn as it goes, the first word at once and then at most `hz` times a second, to its end."""
+async def follow(turn: Turn, view: View, hz: float, *, says_why: bool = True) -> None:
+    """Show a turn as it goes, the first word at once and then at most `hz` times a second, to its end.
+
+    Why it failed is left out unless `says_why`: a cell that raises the error says so itself.
+    """
     seen = 0
     while not turn.finished:
         seen = await turn.news(seen, TICK_SECONDS)
@@ -58,7 +62,7 @@ async def follow(turn: Turn, view: View, hz: float) -> None:
         sent = view.update(transcript)
         if transcript.blocks:
             await turn.ended(max(1 / hz, sent / BYTES_PER_SECOND))
-    transcript = turn.transcript
+    transcript = turn.transcript if says_why else replace(turn.transcript, error=None)
     view.finish(transcript, await asyncio.to_thread(answer_html, transcript))  # a long answer takes its time
 
 

@@ -110,6 +110,26 @@ async def test_failure_before_the_first_word_is_one_line_and_keeps_the_record_of
 
 
 @pytest.mark.parametrize(
+    ("finish", "words"), [("length", "limit of tokens"), ("content_filter", "filter"), (None, "may be cut")]
+)
+@on_a_loop
+async def test_answer_that_ends_early_without_an_error_says_so(home, finish, words):
+    with ScriptedProvider(answers("Half an", " answer", finish=finish)) as provider:
+        manager = manager_of(provider, home)
+        result, _ = await ask(manager)
+    assert (result.status, result.text) == ("completed", "Half an answer")
+    assert [words in text for text in manager.session("chat").turns[0].warnings] == [True]
+
+
+@on_a_loop
+async def test_whole_answer_has_no_warning(home):
+    with ScriptedProvider(answers("A whole answer")) as provider:
+        manager = manager_of(provider, home)
+        await ask(manager, model="lab:some-model")
+    assert not [text for text in manager.session("chat").turns[0].warnings if "cut" in text]
+
+
+@pytest.mark.parametrize(
     "script", [is_cut_off("Half an", " answer"), talks_nonsense("Half an", " answer")], ids=["cut", "nonsense"]
 )
 @on_a_loop
