@@ -63,7 +63,6 @@ class _Attention:
             self._paid = before
 
     def _begin(self) -> None:
-        self._subshell = self._kernel.shell_channel_thread.manager._create_subshell()  # noqa: SLF001
         self._kernel.shell_stream.on_recv(self._receive, copy=False)
 
     async def _receive(self, frames: list[Any]) -> None:
@@ -81,8 +80,14 @@ class _Attention:
         message["content"] = session.unpack(message["content"])
         if message["header"].get("subshell_id") or not self._concerns_us(message):
             return frames
-        message["header"]["subshell_id"] = self._subshell
+        message["header"]["subshell_id"] = self._own_subshell()
         return [*map(zmq.Frame, session.serialize(message, identities)), *message["buffers"]]
+
+    def _own_subshell(self) -> str:
+        manager = self._kernel.shell_channel_thread.manager
+        if self._subshell not in manager.list_subshell():
+            self._subshell = manager._create_subshell()  # noqa: SLF001
+        return self._subshell
 
     def _concerns_us(self, message: dict[str, Any]) -> bool:
         content = message["content"]
@@ -94,7 +99,8 @@ class _Attention:
                 return True
             case "comm_msg" | "comm_close":
                 comm = content["comm_id"]
-                return comm in self._controls or self._kernel.comm_manager.comms.get(comm) in _ours
+                ours = comm in self._controls or self._kernel.comm_manager.comms.get(comm) in _ours
+                return ours or content["data"].get("method") == "request_state"
         return False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
@@ -15,7 +16,7 @@ from sessionmagic.notebook.visible import escape
 from sessionmagic.transcript import ReasoningBlock, TextBlock, ToolBlock, Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 STATUS_SECONDS = 0.5
 """How often the status line moves at the most."""
@@ -24,8 +25,13 @@ PAGE_LENGTH = 1_500
 TAIL_LENGTH = 12_000
 """Characters of one unfinished block that are shown while it grows."""
 REASONING_LENGTH = 4_000
+AREAS_KEPT = 10
+"""Finished areas that a page still finds which is loaded anew; of those before it shows the static answers."""
 PAGE_CLASSES = ("jp-RenderedHTMLCommon", "jp-OutputArea-output")
 """What JupyterLab gives a saved answer, so that the growing one looks the same."""
+
+
+_finished: deque[list[Any]] = deque()
 
 
 class WidgetView:
@@ -71,8 +77,14 @@ class WidgetView:
 
     def finish(self, transcript: Transcript, html: str) -> None:
         self._button.on_click(self._stop, remove=True)
-        self._area.children = (self._answer.only(html),)
+        shown = [self._status, self._button, self._reasoning, *self._area.children, *self._answer.box.children]
+        last = self._answer.only(html)
+        self._area.children = (last,)
         show_answer(transcript, html, self._handle.display_id)
+        _forget([widget for widget in shown if widget not in (None, last)], keep=self._layout)
+        _finished.append([self._area, last])
+        if len(_finished) > AREAS_KEPT:
+            _forget(_finished.popleft())
 
     def discard(self) -> None:
         self._handle.update({}, raw=True)
@@ -167,6 +179,20 @@ def _page(html: str) -> Any:
     from ipywidgets import HTMLMath
 
     return HTMLMath(html, style={"font_size": "var(--jp-content-font-size1)"}, _dom_classes=PAGE_CLASSES)
+
+
+def _forget(widgets: Iterable[Any], keep: Any = None) -> None:
+    """Let go of widgets that no page shows any more, without telling every page of each; `keep` is a shared layout."""
+    parts = [part for widget in widgets for part in (widget, *_parts(widget)) if part is not keep]
+    for part in parts:
+        if part.comm is not None:
+            part.comm.publish_msg = lambda *_, **__: None
+            part.close()
+
+
+def _parts(widget: Any) -> list[Any]:
+    named = [getattr(widget, name, None) for name in ("style", "layout")]
+    return [part for part in named if hasattr(part, "comm")]
 
 
 def _wrapped(html: str) -> str:

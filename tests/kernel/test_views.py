@@ -87,3 +87,11 @@ def test_a_page_that_is_loaded_while_the_cell_runs_gets_the_area_at_once(kernel,
     assert not cell.done
     kernel.click(cell.button("Stop"))
     cell.wait().ok()
+
+
+def test_finished_areas_leave_few_widgets_behind(kernel, session):
+    for _ in range(14):
+        kernel.run(f"%%agent -m hello -s {session}\nhi").ok()
+    before = int(kernel.value("len(__import__('ipywidgets').widgets.widget._instances)"))
+    kernel.run(f"%%agent -m hello -s {session}\nhi").ok()
+    assert int(kernel.value("len(__import__('ipywidgets').widgets.widget._instances)")) == before
