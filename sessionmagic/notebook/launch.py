@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from sessionmagic.loop import loop_thread
@@ -52,7 +52,7 @@ class Launch:
     def begin(self, start: Coroutine[Any, Any, Turn], view: View, waits_for: WaitsFor) -> None:
         """Start the turn and show it in the opened view, in the context of the calling cell.
 
-        What goes wrong while the cell waits is for the cell to raise; the view says the rest.
+        What keeps it from starting is shown in the view when no cell waits to raise it.
         """
         self._begun = True
         loop_thread().submit(self._serve(start, view, waits_for))
@@ -60,7 +60,7 @@ class Launch:
     async def _serve(self, start: Coroutine[Any, Any, Turn], view: View, waits_for: WaitsFor) -> None:
         try:
             turn = await self._admit(start, view, waited_for=waits_for != "nothing")
-            await follow(turn, view, self._hz, says_why=waits_for != "end")
+            await follow(turn, view, self._hz)
             self.result = await turn.result()
             self._done(self.result)
         except BaseException as error:  # noqa: BLE001  raised in the thread that waits
@@ -120,12 +120,16 @@ class Launch:
         try:
             yield
         except KeyboardInterrupt:
-            self.stop()
-            if self._begun:
-                self._wait_a_little()
-            elif self._view is not None:
-                self._view.discard()
+            with suppress(KeyboardInterrupt):  # pressed again: then there is no waiting
+                self._end_soon()
             raise _short_interrupt() from None
+
+    def _end_soon(self) -> None:
+        self.stop()
+        if self._begun:
+            self._wait_a_little()
+        elif self._view is not None:
+            self._view.discard()
 
     def _wait_a_little(self) -> None:
         """Wait until the turn has ended, and not long for its last frame: that may also come after the cell."""
@@ -138,6 +142,6 @@ class Launch:
 
 def _short_interrupt() -> KeyboardInterrupt:
     """An interrupt that shows as one line. It still ends Run All, which a swallowed one would not."""
-    interrupt = KeyboardInterrupt("turn interrupted; what was said is kept")
+    interrupt = KeyboardInterrupt("turn interrupted")
     interrupt._render_traceback_ = lambda: [f"KeyboardInterrupt: {interrupt}"]  # type: ignore[attr-defined]
     return interrupt

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from IPython.display import clear_output, display
@@ -32,6 +31,9 @@ BYTES_PER_SECOND = 100_000
 """What a running answer may send to the page: a long block is sent again less often, not cut."""
 
 
+PROMPT = '<hr><blockquote><pre style="white-space:pre-wrap;word-break:normal">{}</pre></blockquote>'
+
+
 class View(Protocol):
     """A surface. Called from the loop thread, in the context of the launching cell."""
 
@@ -48,11 +50,8 @@ class View(Protocol):
         """Take everything away: there was no turn."""
 
 
-async def follow(turn: Turn, view: View, hz: float, *, says_why: bool = True) -> None:
-    """Show a turn as it goes, the first word at once and then at most `hz` times a second, to its end.
-
-    Why it failed is left out unless `says_why`: a cell that raises the error says so itself.
-    """
+async def follow(turn: Turn, view: View, hz: float) -> None:
+    """Show a turn as it goes, the first word at once and then at most `hz` times a second, to its end."""
     seen = 0
     while not turn.finished:
         seen = await turn.news(seen, TICK_SECONDS)
@@ -62,7 +61,7 @@ async def follow(turn: Turn, view: View, hz: float, *, says_why: bool = True) ->
         sent = view.update(transcript)
         if transcript.blocks:
             await turn.ended(max(1 / hz, sent / BYTES_PER_SECOND))
-    transcript = turn.transcript if says_why else replace(turn.transcript, error=None)
+    transcript = turn.transcript
     view.finish(transcript, await asyncio.to_thread(answer_html, transcript))  # a long answer takes its time
 
 
@@ -97,7 +96,7 @@ def show_prompt(prompt: str) -> None:
     """Display what was asked, above its answer."""
     shown = cut(prompt)
     display(
-        {"text/html": f"<hr><blockquote><pre>{escape(shown)}</pre></blockquote>", "text/plain": visible(shown)},
+        {"text/html": PROMPT.format(escape(shown)), "text/plain": visible(shown)},
         raw=True,
     )
 

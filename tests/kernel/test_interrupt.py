@@ -1,6 +1,7 @@
 """Interrupt: the kernel is back in a blink, the partial answer is kept, and Run All stops."""
 
 import json
+import time
 
 import pytest
 
@@ -166,3 +167,11 @@ def test_an_interrupt_while_the_prompt_is_being_stored_hides_nothing(kernel, ses
     assert after.text == ("zebra\nhi" if shown else "hi")
     if shown:
         assert "interrupted" in cell.html
+
+
+def test_a_second_interrupt_is_one_line_too(kernel, session):
+    cell = kernel.send(f"%%agent -m deaf -s {session}\nhi")
+    cell.until_shows("partial answer")
+    kernel.interrupt()
+    time.sleep(0.05)
+    interrupted(kernel, cell, within=0.5)
