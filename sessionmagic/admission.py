@@ -6,6 +6,7 @@ resolved before anything is stored, and nothing in memory changes before the wri
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 PROMPT_LIMIT = 10_000_000
 NAME_LIMIT = 200
 SHOWN_LIMIT = 60
+TIMEOUT_LIMIT = 10_000_000
+UNSEEN = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control and bidi characters, which would show as something that they are not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +57,8 @@ class Request:
             raise PromptError("the prompt is empty: write it in the cell, below the %%agent line")
         if len(self.prompt) > PROMPT_LIMIT:
             raise PromptError(f"the prompt has {len(self.prompt):,} characters; at most {PROMPT_LIMIT:,} are sent")
-        if self.timeout is not None and not self.timeout > 0:
-            raise UsageError("the timeout must be more than 0 seconds")
+        if self.timeout is not None and not 0 < self.timeout <= TIMEOUT_LIMIT:
+            raise UsageError(f"the timeout must be more than 0 and at most {TIMEOUT_LIMIT:,} seconds")
         if not self.wait >= 0:
             raise UsageError("the seconds to wait cannot be negative")
         if self.once and not self.model:
@@ -185,7 +189,7 @@ def _fresh_session(session_id: str, name: str) -> Session:
 
 def check_name(name: str) -> None:
     """Raise `UsageError` for what cannot be a session's name."""
-    if not name.strip() or not name.isprintable():
+    if not name.strip() or UNSEEN.search(name):
         raise UsageError(f"{shortened(name)!r} is no session name: it needs visible characters on one line")
     if len(name) > NAME_LIMIT:
         raise UsageError(f"a session name has at most {NAME_LIMIT} characters, this one has {len(name):,}")

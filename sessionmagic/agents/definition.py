@@ -28,5 +28,6 @@ def find_agent(agents: Mapping[str, AgentDefinition], name: str) -> AgentDefinit
     if not name:
         return next(iter(agents.values()))
     if name not in agents:
-        raise UnknownAgentError(f"no agent {name!r}.{did_you_mean(name, agents)}")
+        hint = did_you_mean(name, agents) or f" There is {', '.join(agents)}"
+        raise UnknownAgentError(f"no agent {name!r}.{hint}")
     return agents[name]

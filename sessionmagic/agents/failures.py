@@ -25,8 +25,8 @@ KEY_LENGTH = 8
 """What is shorter is no key, and would be found in innocent words."""
 
 
-def failure(reference: str, error: Exception) -> tuple[str, SessionMagicError]:
-    """Return the code and the error that a turn which failed so ends with."""
+def failure(reference: str, error: Exception, address: str | None = None) -> tuple[str, SessionMagicError]:
+    """Return the code and the error that a turn which failed so ends with; `address` is where the model was asked."""
     if isinstance(error, SessionMagicError):
         return "store_error", error
     reason = _reason(error)
@@ -39,12 +39,14 @@ def failure(reference: str, error: Exception) -> tuple[str, SessionMagicError]:
             return "rate_limited", TurnFailedError(f"{reference}: too many requests, try again later ({reason})")
         case ModelContextWindowExceededError():
             return "context_exceeded", TurnFailedError(
-                f"{reference}: the conversation is longer than the model can read; go on with --new ({reason})"
+                f"{reference}: it is more than the model can read; shorten the prompt, or go on with --new ({reason})"
             )
         case ModelTimeoutError():
             return "timeout", TurnFailedError(f"{reference}: the provider did not answer in time ({reason})")
         case ModelConnectionError():
-            return "connection", TurnFailedError(f"{reference}: the connection failed or was cut ({reason})")
+            return "connection", TurnFailedError(
+                f"{reference}: the connection to {address or 'the provider'} failed or was cut ({reason})"
+            )
         case ModelAPIError() | UnexpectedModelBehavior() | UserError():
             return "model_error", TurnFailedError(f"{reference}: {reason}")
         case _:

@@ -231,7 +231,7 @@ class AgentRun:
                 outcome.status, outcome.error_code = "interrupted", "cancelled"
             case _:
                 outcome.status = "failed"
-                outcome.error_code, outcome.error = failure(self._model.reference, ending)
+                outcome.error_code, outcome.error = failure(self._model.reference, ending, self._model.model.base_url)
         usage = outcome.usage
         if usage.input_tokens or usage.output_tokens:
             self._log.emit(

@@ -218,7 +218,7 @@ def _user_text(part: ModelRequestPart, *, latest: bool) -> str:
         if isinstance(item, str | TextContent):
             texts.append(item if isinstance(item, str) else item.content)
         elif latest and not isinstance(item, CachePoint):
-            raise UserError(f"The local model reads text only: leave out the {type(item).__name__}.")
+            raise UserError("the local model reads text only: leave out the image or file")
     return "\n\n".join(texts)
 
 

@@ -43,6 +43,9 @@ def run_command(magics: AgentMagics, line: str) -> Any:
     if name not in COMMANDS:
         raise UsageError(f"no subcommand {name!r}.{did_you_mean(name, COMMANDS) or ' %agent lists them all'}")
     command = COMMANDS[name]
+    if command.parser.wants_help(rest):
+        print(command.parser.format_help())
+        return None
     return command.run(magics, command.parser.parse_line(rest))
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import atexit
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sessionmagic.notebook.completion import register_completion
 from sessionmagic.notebook.magics import AgentMagics
+from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
+    from IPython.lib.pretty import RepresentationPrinter
+
+    from sessionmagic.turn import TurnResult
 
 
 def load(shell: InteractiveShell) -> None:
@@ -20,8 +24,21 @@ def load(shell: InteractiveShell) -> None:
     magics = AgentMagics(shell)
     shell.register_magics(magics)
     register_completion(shell, magics)
+    formatters: Any = shell.display_formatter
+    for kind, show in (("text/html", _result_html), ("text/plain", _result_text)):
+        formatters.formatters[kind].for_type_by_name("sessionmagic.turn", "TurnResult", show)
     atexit.register(magics.close)
     threading.Thread(target=_import_the_view, daemon=True).start()
+
+
+def _result_html(result: TurnResult) -> str:
+    from sessionmagic.notebook.answer import text_html
+
+    return text_html(str(result))
+
+
+def _result_text(result: TurnResult, printer: RepresentationPrinter, _cycle: object) -> None:
+    printer.text(visible(str(result)))
 
 
 def _import_the_view() -> None:

@@ -56,7 +56,10 @@ class Listing(list[T]):
 
         import pandas as pd
 
-        return pd.DataFrame([asdict(item) for item in self])  # type: ignore[call-overload]
+        frame = pd.DataFrame([asdict(item) for item in self])  # type: ignore[call-overload]
+        for column in frame.columns[frame.columns.str.endswith("_at")]:
+            frame[column] = pd.to_datetime(frame[column], unit="s", utc=True)
+        return frame
 
 
 def ago(at: float) -> str:

@@ -6,15 +6,17 @@ import itertools
 import math
 import os
 from contextlib import suppress
+from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from traitlets import Dict, Enum, Float, Unicode, observe
 
-from sessionmagic.exceptions import SessionExistsError, UsageError
+from sessionmagic.exceptions import SessionExistsError, StoreError, UsageError
 from sessionmagic.loop import in_thread
 from sessionmagic.notebook.arguments import LineParser
+from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
     import argparse
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from sessionmagic.notebook.view import View
     from sessionmagic.turn import Turn, TurnResult
 
+NOTEBOOK_LENGTH = 100
+"""Characters of a notebook's name that its session is named after."""
 MANUAL = """Send the cell to an agent session: the answer streams under the cell, and the session remembers it.
 
     %%agent --model local --session churn
@@ -100,7 +104,10 @@ class AgentMagics(Magics):
             from sessionmagic.models.catalog import Models
             from sessionmagic.storage.store import TinyStore
 
-            store = TinyStore(Path(self.store).expanduser() if self.store else None)
+            try:
+                store = TinyStore(Path(self.store).expanduser() if self.store else None)
+            except (RuntimeError, ValueError) as error:  # a home of nobody's, a null character
+                raise StoreError(f"{self.store!r} is no directory for sessions: {error}") from error
             self._manager = SessionManager(store, Models(self.model, self.endpoints, store.home))
         return self._manager
 
@@ -128,6 +135,9 @@ class AgentMagics(Magics):
             from sessionmagic.notebook.commands import run_command
 
             return run_command(self, line)
+        if self.cell_parser.wants_help(line):
+            print(self.cell_parser.format_help())
+            return None
         self._run_cell(self.cell_parser.parse_line(line), cell.removesuffix("\n"))
         return None
 
@@ -136,7 +146,7 @@ class AgentMagics(Magics):
         from sessionmagic.notebook.launch import Launch
         from sessionmagic.notebook.prompts import attach, interpolate
 
-        if options.out and not options.out.isidentifier():
+        if options.out and (not options.out.isidentifier() or iskeyword(options.out)):
             raise UsageError(f"--out {options.out!r} is no variable name")
         request = {
             "prompt": interpolate(cell, self.shell.user_ns),
@@ -146,7 +156,7 @@ class AgentMagics(Magics):
             "agent": options.agent,
             "wait": options.wait,
             "timeout": options.timeout if options.timeout is not None else self.timeout or None,
-            "where": f"cell In [{self.shell.execution_count}]{self._of_notebook()}",
+            "where": f"cell In [{self._number()}]{self._of_notebook()}",
             "cell_id": self._parent().get("metadata", {}).get("cellId"),
         }
         launch = Launch(self.refresh_hz, lambda result: self._keep(result, options.out))
@@ -226,10 +236,15 @@ class AgentMagics(Magics):
         """Whether nobody watches: such front ends answer no questions, and drop what comes after the cell's end."""
         return hasattr(self.shell, "kernel") and not self._parent().get("content", {}).get("allow_stdin", False)
 
+    def _number(self) -> int:
+        """The running cell's number; `execution_count` is that of the next one, from IPython 9 on."""
+        history: Any = self.shell.history_manager
+        return len(history.input_hist_parsed) - 1
+
     def _notebook(self) -> str:
-        """The running notebook's name without its ending, where the front end tells it."""
+        """The running notebook's name without its ending, fit for a session, where the front end tells it."""
         path = self.shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
-        return Path(str(path)).stem
+        return visible(" ".join(Path(str(path)).stem.split()))[:NOTEBOOK_LENGTH]
 
     def _of_notebook(self) -> str:
         name = self._notebook()

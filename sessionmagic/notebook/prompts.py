@@ -75,7 +75,8 @@ def _frame(frame: Any) -> str:
     cut = f"\n  [cut: {columns - ITEMS_SHOWN:,} more columns]" if columns > ITEMS_SHOWN else ""
     head = frame.head(ROWS_SHOWN)[names]
     shown = head.to_string() if hasattr(head, "to_string") else str(head)
-    return f"DataFrame of {rows:,} rows and {columns:,} columns\n{schema}{cut}\nfirst {ROWS_SHOWN} rows:\n{shown}"
+    first = f"first {min(rows, ROWS_SHOWN)} rows:\n{shown}"
+    return f"DataFrame of {rows:,} rows and {columns:,} columns\n{schema}{cut}\n{first}"
 
 
 def _array(array: Any) -> str:

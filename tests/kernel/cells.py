@@ -58,6 +58,11 @@ class Cell:
         return [message["content"] for message in self.messages if message["msg_type"] in kinds]
 
     @property
+    def number(self):
+        """What stands beside the cell in brackets."""
+        return self.contents("execute_input")[0]["execution_count"]
+
+    @property
     def outputs(self):
         """What stands under the cell now."""
         shown, clearing = [], False

@@ -158,7 +158,18 @@ def test_names_that_cannot_be_are_refused_in_one_line(kernel, name):
 
 
 @pytest.mark.parametrize(
-    "line", ["--wait soon", "--timeout -1", "--timeout 0", "-s", '-s "open', "--out not-a-name", "hi"]
+    "line",
+    [
+        "--wait soon",
+        "--timeout -1",
+        "--timeout 0",
+        "--timeout inf",
+        "--out class",
+        "-s",
+        '-s "open',
+        "--out not-a-name",
+        "hi",
+    ],
 )
 def test_options_that_do_not_fit_are_refused_in_one_line(kernel, session, line):
     cell = kernel.run(f"%%agent -m hello {line}\nhi")

@@ -37,7 +37,7 @@ def test_a_second_prompt_from_a_subshell_is_refused_and_changes_nothing(kernel, 
     assert second.ename == "SessionBusyError"
     assert [output["type"] for output in second.outputs] == ["error"]
     assert repr(session) in second.evalue
-    assert re.search(r"cell In \[\d+\] has held it since \d\d:\d\d:\d\d", second.evalue)
+    assert re.search(rf"cell In \[{first.number}\] has held it since \d\d:\d\d:\d\d", second.evalue)
     assert not first.done
     pen.end()
     assert first.wait().ok().text == "one"

@@ -158,3 +158,20 @@ def test_a_kernel_without_a_session_says_what_to_do(start):
     for command in ("show", "stop", "usage", "star", "model"):
         assert "name one" in refused(kernel.run(f"%agent {command}"), "SessionNotFoundError")
     assert kernel.run("%agent sessions").status == "ok"
+
+
+def test_every_subcommand_and_the_cell_magic_show_their_help(kernel):
+    listed = kernel.value("[entry.subcommand for entry in get_ipython().run_line_magic('agent', '')]")
+    for name in eval(listed):
+        shown = kernel.run(f"%agent {name} --help").ok().text
+        assert f"%agent {name}" in shown
+        assert "-h, --help" in shown
+    assert "--session NAME" in kernel.run("%%agent -h\nhi").ok().text
+    assert "%agent use --help" in kernel.run("%agent use").evalue
+
+
+def test_a_result_as_a_cells_value_is_shown_as_its_answer(kernel, session):
+    kernel.run(f"%%agent -m hello -s {session}\nhi").ok()
+    shown = kernel.run("_agent").ok()
+    assert "Hello <strong>world</strong>" in shown.html
+    assert shown.text.strip() == "Hello **world**"

@@ -245,7 +245,7 @@ def test_a_prompt_longer_than_the_context_is_refused(model: LocalModel, words: i
 
 
 def test_a_picture_is_refused_in_one_line(model: LocalModel) -> None:
-    with pytest.raises(UserError, match="reads text only: leave out the BinaryContent"):
+    with pytest.raises(UserError, match="reads text only: leave out the image"):
         asyncio.run(ask(model, [ModelRequest(parts=[UserPromptPart(["Look:", IMAGE])])]))
 
 

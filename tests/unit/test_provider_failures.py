@@ -202,7 +202,7 @@ async def test_server_that_is_not_there_is_named_with_its_reference(home):
         pass
     result, events = await ask(manager_of(provider, home))
     assert type(result.error) is TurnFailedError
-    assert str(result.error).startswith("lab:some-model: the connection failed")
+    assert str(result.error).startswith(f"lab:some-model: the connection to {provider.url}/ failed")
     assert events[-1].error_code == "connection"
 
 
