@@ -300,13 +300,16 @@ def _price(response: ModelResponse) -> PriceCalculation | None:
 
 
 def _doubt(response: ModelResponse) -> str | None:
-    """Say why a response that ended without an error may not be the whole answer."""
+    """Say why a response that ended without an error may not be what was asked for."""
+    details = response.provider_details or {}
     match response.finish_reason:
+        case _ if left_out := details.get("left_out"):
+            return f"the conversation is longer than this model reads: its oldest {left_out} messages were left out"
         case "length":
             return "the answer was cut where the model reached its limit of tokens"
         case "content_filter":
             return "the answer was cut by the provider's filter"
-        case _ if response.provider_url and not {"finish_reason", "refusal"} & set(response.provider_details or ()):
+        case _ if response.provider_url and not {"finish_reason", "refusal"} & set(details):
             # a cut connection may look like an end, for which pydantic-ai then makes up a reason
             return "the answer may be cut: the provider ended it without saying that it was whole"
     return None

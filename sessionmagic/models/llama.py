@@ -54,6 +54,8 @@ class Generation:
         self.chat = chat
         self.body = body
         self.over = False  # set by either side, and never unset
+        self.left_out = 0
+        """How many of the oldest messages did not fit."""
         self._loop = asyncio.get_running_loop()
         self._chunks: asyncio.Queue[dict[str, Any] | Exception | None] = asyncio.Queue()
 
@@ -129,6 +131,7 @@ class Engine:
         chat = generation.chat
         while surplus := self._attempt(generation, chat):
             chat = _without_oldest(chat, surplus)
+            generation.left_out = len(generation.chat) - len(chat)
         generation.deliver(None)
 
     def _attempt(self, generation: Generation, chat: Chat) -> float:

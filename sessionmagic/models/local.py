@@ -141,6 +141,8 @@ class LocalStreamedResponse(StreamedResponse):
                 if reason := choice.get("finish_reason"):
                     self.finish_reason = "length" if reason == "length" else "stop"
             chunk = await self._generation.next()
+        if self._generation.left_out:
+            self.provider_details = {"left_out": self._generation.left_out}
 
     def _count(self, chunk: dict[str, Any]) -> None:
         # The engine reports usage at the very end, so an answer that is stopped has to be counted on the way.

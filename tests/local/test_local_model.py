@@ -225,6 +225,7 @@ class TestWhatIsSent:
         assert kept[1:] == sent[0][-len(kept) + 1 :]
         assert kept[1]["role"] == "user"
         assert CONTEXT / 3 < answer.usage.input_tokens <= CONTEXT - 16
+        assert answer.provider_details == {"left_out": 60 - (len(kept) - 2)}
 
     def test_leaves_room_for_the_answer(self, model: LocalModel, sent: list[Any]) -> None:
         history: list[ModelMessage] = [
