@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from sessionmagic.agents.tools import tool
     from sessionmagic.attachment import Attachment
     from sessionmagic.manager import SessionManager
     from sessionmagic.models.catalog import Models, register_model
@@ -28,6 +29,7 @@ _HOMES = {
     "Attachment": "sessionmagic.attachment",
     "MemoryStore": "sessionmagic.storage.memory",
     "TinyStore": "sessionmagic.storage.store",
+    "tool": "sessionmagic.agents.tools",
     "Turn": "sessionmagic.turn",
     "TurnResult": "sessionmagic.turn",
 }
@@ -42,6 +44,7 @@ __all__ = [
     "TurnResult",
     "load_ipython_extension",
     "register_model",
+    "tool",
 ]
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sessionmagic.agents.tools import toolset_of
 from sessionmagic.exceptions import ModelReferenceError, PromptError, UsageError
 from sessionmagic.session import CRASHED, Session, TurnRecord, with_dead_turns_interrupted, with_override, with_turn
 from sessionmagic.turn import EventLog, Turn
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pydantic_ai.messages import UserContent
+    from pydantic_ai.toolsets import AbstractToolset
 
     from sessionmagic.agents.definition import AgentDefinition
+    from sessionmagic.agents.guard import Limits
     from sessionmagic.agents.runtime import Messages
+    from sessionmagic.agents.tools import Tool
     from sessionmagic.attachment import Attachment
     from sessionmagic.models.catalog import Models, ResolvedModel
     from sessionmagic.storage.store import Claim, Store
@@ -48,6 +52,10 @@ class Request:
     attachments: Sequence[Attachment] = ()
     wait: float = 0
     timeout: float | None = None
+    tools: Sequence[Tool] = ()
+    attended: bool = False
+    yes: bool = False
+    limits: Limits | None = None
     where: str = ""
     cell_id: str | None = None
 
@@ -71,6 +79,8 @@ class Plan:
 
     agent: AgentDefinition
     model: ResolvedModel
+    toolset: AbstractToolset[None] | None
+    """What the model may call; None when it cannot call anything."""
     warnings: list[str]
     previous: Session
     """The session before the turn."""
@@ -112,7 +122,7 @@ class Admitted:
     claim: Claim
     content: str | Sequence[UserContent]
     history: Messages
-    timeout: float | None
+    request: Request
 
 
 def admit(  # noqa: PLR0913  all that a turn is made of
@@ -153,7 +163,7 @@ def admit(  # noqa: PLR0913  all that a turn is made of
         claim=claim,
         content=content,
         history=[message for turn in session.path()[:-1] for message in turn.messages],
-        timeout=request.timeout,
+        request=request,
     )
 
 
@@ -174,7 +184,19 @@ def _plan(request: Request, session: Session, models: Models, agent: AgentDefini
             raise ModelReferenceError(f"{error} Or name another model with --model.") from error
         warnings += [f"this session's model cannot be used, {default} answers instead: {error}"]
         model = models.resolve(default)
-    return Plan(agent=agent, model=model, warnings=[*warnings, *model.warnings], previous=session, override=override)
+    return Plan(
+        agent=agent,
+        model=model,
+        toolset=_toolset(request.tools, model),
+        warnings=[*warnings, *model.warnings],
+        previous=session,
+        override=override,
+    )
+
+
+def _toolset(tools: Sequence[Tool], model: ResolvedModel) -> AbstractToolset[None] | None:
+    toolset = toolset_of(tools) if tools else None  # also for a model that cannot call it: a wrong one is an error
+    return toolset if model.model.profile.get("supports_tools", True) else None
 
 
 def _cut_off(session: Session) -> list[TurnRecord]:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 TurnStatus = Literal["running", "completed", "interrupted", "failed", "limit"]
+ToolOutcome = Literal["success", "failed", "denied", "retried", "interrupted"]
+Answer = Literal["once", "tool", "all", "reject"]
+"""To a tool call that asks: run it; run every call of this tool in this session; run all calls; do not run it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,16 @@ class ReasoningDelta(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCallDelta(_Event):
+    """A piece of a tool call's arguments, as the model writes their JSON."""
+
+    call_id: str
+    tool: str
+    text: str
+    type: Literal["tool_call_delta"] = "tool_call_delta"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCalled(_Event):
     """The model calls a tool; one `ToolReturned` of the same call id follows."""
 
@@ -70,11 +83,52 @@ class ToolReturned(_Event):
 
     call_id: str
     tool: str
-    outcome: Literal["success", "failed", "denied", "interrupted"]
+    outcome: ToolOutcome
     content: str
-    duration: float
-    """Seconds."""
+    duration: float | None
+    """Seconds; None when it did not run."""
     type: Literal["tool_returned"] = "tool_returned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRequested(_Event):
+    """A tool call waits for somebody's yes."""
+
+    approval_id: str
+    call_id: str
+    tool: str
+    args: dict[str, Any]
+    why: str
+    type: Literal["approval_requested"] = "approval_requested"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalResolved(_Event):
+    """The question was answered."""
+
+    approval_id: str
+    call_id: str
+    decision: Answer
+    reason: str = ""
+    type: Literal["approval_resolved"] = "approval_resolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageInjected(_Event):
+    """A message of the user's has reached the model while the turn was running."""
+
+    text: str
+    kind: Literal["steer", "queue"]
+    type: Literal["message_injected"] = "message_injected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitReached(_Event):
+    """The turn stops because it has done as much as it may."""
+
+    which: Literal["requests", "tool_calls", "repeated_call"]
+    value: int
+    type: Literal["limit_reached"] = "limit_reached"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +166,21 @@ class TurnFinished(_Event):
     type: Literal["turn_finished"] = "turn_finished"
 
 
-Event = TurnStarted | TextDelta | ReasoningDelta | ToolCalled | ToolReturned | UsageReported | Warned | TurnFinished
+Event = (
+    TurnStarted
+    | TextDelta
+    | ReasoningDelta
+    | ToolCallDelta
+    | ToolCalled
+    | ToolReturned
+    | ApprovalRequested
+    | ApprovalResolved
+    | MessageInjected
+    | LimitReached
+    | UsageReported
+    | Warned
+    | TurnFinished
+)
 
 
 @cache

@@ -10,10 +10,13 @@ SessionMagicError
 │   ├── SessionUnreadableError  the session's file is damaged; it was set aside
 │   └── SessionSchemaError      the session's file is of a newer sessionmagic; it was left alone
 ├── UnknownAgentError           no agent of that name
+├── ToolError                   something that cannot be offered as a tool
+├── ApprovalNotOpenError        an answer to a question that is not open (any more)
 ├── ModelReferenceError         a model reference that cannot be used
 └── TurnFailedError             the model did not finish its answer
     ├── ModelRefusedError       unknown model, or a key that the provider refuses
-    └── TurnTimeoutError        the turn took longer than it was given
+    ├── TurnTimeoutError        the turn took longer than it was given
+    └── TurnLimitError          the turn made as many requests or tool calls as it may
 """
 
 from __future__ import annotations
@@ -69,6 +72,14 @@ class UnknownAgentError(SessionMagicError):
     """No agent has that name."""
 
 
+class ToolError(SessionMagicError):
+    """Something cannot be offered as a tool: it is no function, or its arguments cannot be described."""
+
+
+class ApprovalNotOpenError(SessionMagicError):
+    """No open question has that id: it was answered, its turn has ended, or another kernel asked it."""
+
+
 class ModelReferenceError(SessionMagicError):
     """A model reference that cannot be used: unknown provider, missing SDK, key, weights or path."""
 
@@ -83,6 +94,10 @@ class ModelRefusedError(TurnFailedError):
 
 class TurnTimeoutError(TurnFailedError):
     """The turn took longer than ``--timeout`` allows."""
+
+
+class TurnLimitError(TurnFailedError):
+    """The turn made as many model requests or tool calls as it may; what it did is kept, and can be gone on from."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.admission import Request, admit, check_name, shortened
 from sessionmagic.agents.definition import BUILT_IN, AgentDefinition, find_agent
+from sessionmagic.agents.tools import registered, tool_of
 from sessionmagic.exceptions import (
     ModelReferenceError,
     SessionBusyError,
@@ -28,8 +29,10 @@ from sessionmagic.storage.store import Claim, Store, TinyStore, new_session_id
 from sessionmagic.streaming import abandon, stream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from sessionmagic.agents.guard import Limits
+    from sessionmagic.agents.tools import Tool
     from sessionmagic.attachment import Attachment
     from sessionmagic.turn import Turn, TurnResult
 
@@ -69,6 +72,10 @@ class SessionManager:
         attachments: Sequence[Attachment] = (),
         wait: float = 0,
         timeout: float | None = None,
+        tools: Sequence[Callable[..., Any] | Tool] = (),
+        attended: bool = False,
+        yes: bool = False,
+        limits: Limits | None = None,
         where: str = "",
         cell_id: str | None = None,
     ) -> Turn:
@@ -84,6 +91,10 @@ class SessionManager:
             attachments: further content for the model, after the prompt.
             wait: seconds to wait for a busy session; ``math.inf`` waits for ever.
             timeout: seconds after which the turn fails.
+            tools: functions that the model may call; those marked with `sessionmagic.tool` are not needed here.
+            attended: whether somebody answers `Turn.approvals`; when not, calls that would ask are denied.
+            yes: approve every tool call of this turn, deny rules excepted.
+            limits: how many requests and tool calls the turn may make.
             where: the cell or script, for whoever finds the session busy.
             cell_id: the front end's id of the cell.
 
@@ -94,6 +105,7 @@ class SessionManager:
             SessionExistsError: `new` was asked for a name that is taken.
             StoreError: the store cannot be read or written.
             PromptError: the prompt is empty or too long.
+            ToolError: something that cannot be a tool.
 
         Whatever is raised, nothing was stored. When the task is cancelled while the prompt is being written, the
         turn is there: it is returned, stopped.
@@ -108,6 +120,10 @@ class SessionManager:
             attachments=attachments,
             wait=wait,
             timeout=timeout,
+            tools=[*registered.values(), *map(tool_of, tools)],
+            attended=attended,
+            yes=yes,
+            limits=limits,
             where=where,
             cell_id=cell_id,
         )

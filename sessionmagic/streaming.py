@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sessionmagic.agents.permissions import Policy, safety_of, with_rule
 from sessionmagic.events import TurnFinished, TurnStarted, Warned
 from sessionmagic.exceptions import (
     ModelRefusedError,
@@ -22,9 +23,9 @@ from sessionmagic.turn import TurnResult
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sessionmagic.admission import Admitted
+    from sessionmagic.admission import Admitted, Request
     from sessionmagic.agents.runtime import Messages, Outcome
-    from sessionmagic.events import TurnStatus
+    from sessionmagic.events import Answer, TurnStatus
     from sessionmagic.session import Session, TurnRecord
     from sessionmagic.storage.store import Store
 
@@ -49,13 +50,23 @@ async def stream(admitted: Admitted, store: Store, ended: Callable[[], object]) 
 
 
 async def _ask(admitted: Admitted, store: Store) -> Outcome:
+    from sessionmagic.agents.guard import Guard, Limits
     from sessionmagic.agents.runtime import AgentRun
 
     turn, log, record, plan = admitted.turn, admitted.log, admitted.record, admitted.plan
     log.emit(TurnStarted, session=turn.session_name, prompt=record.prompt, model=record.model, cell_id=record.cell_id)
     for warning in plan.warnings:
         log.emit(Warned, text=warning)
-    run = AgentRun(plan.agent, plan.model, log)
+
+    async def policy() -> Policy:
+        session = await in_thread(store.load, turn.session_id)
+        return policy_of(session, admitted.request)
+
+    async def grant(answer: Answer, tool: str) -> None:
+        await in_thread(store.update, turn.session_id, lambda session: with_grant(session, answer, tool))
+
+    guard = Guard(log, turn.approvals, policy, grant, admitted.request.limits or Limits())
+    run = AgentRun(plan.agent, plan.model, log, toolset=plan.toolset, guard=guard)
     turn.on_cancel(run.cancel)
 
     async def persist(messages: Messages) -> None:
@@ -64,7 +75,25 @@ async def _ask(admitted: Admitted, store: Store) -> Outcome:
 
         await in_thread(store.update, turn.session_id, change)
 
-    return await run.run(admitted.content, admitted.history, persist, admitted.timeout)
+    return await run.run(admitted.content, admitted.history, persist, admitted.request.timeout)
+
+
+def policy_of(session: Session, request: Request) -> Policy:
+    """Return what decides over the tool calls of a turn on that session."""
+    return Policy(
+        session=session.permissions,
+        file={},
+        safety=safety_of(session.safety),
+        attended=request.attended,
+        yes=request.yes,
+    )
+
+
+def with_grant(session: Session, answer: Answer, tool: str) -> Session:
+    """Remember an answer that holds for the session: for one tool, or for all."""
+    if answer == "all":
+        return replace(session, safety="autonomous")
+    return replace(session, permissions=with_rule(session.permissions, "allow", tool))
 
 
 def _let_go(

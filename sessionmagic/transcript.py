@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, TypeGuard, assert_never
 
 from sessionmagic.events import (
+    ApprovalRequested,
+    ApprovalResolved,
     Event,
+    LimitReached,
+    MessageInjected,
     ReasoningDelta,
     TextDelta,
+    ToolCallDelta,
     ToolCalled,
+    ToolOutcome,
     ToolReturned,
     TurnFinished,
     TurnStarted,
@@ -42,17 +49,29 @@ class ReasoningBlock:
 
 @dataclass(frozen=True, slots=True)
 class ToolBlock:
-    """A tool call, with its result once there is one."""
+    """A tool call: being written, waiting for a yes, running, or with its result."""
 
     call_id: str
     tool: str
     args: dict[str, Any]
-    outcome: str | None = None
+    outcome: ToolOutcome | None = None
     content: str = ""
     duration: float | None = None
+    draft: str = ""
+    """The JSON of the arguments as far as the model has written it."""
+    approval_id: str = ""
+    """The id of the question whether it may run, while that is open."""
+    why: str = ""
 
 
-Block = TextBlock | ReasoningBlock | ToolBlock
+@dataclass(frozen=True, slots=True)
+class MessageBlock:
+    """What the user said while the turn was running."""
+
+    text: str
+
+
+Block = TextBlock | ReasoningBlock | ToolBlock | MessageBlock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +113,10 @@ def _fold_run(transcript: Transcript, run: list[Any]) -> Transcript:
     match first:
         case TextDelta():
             return replace(transcript, blocks=_extended(transcript.blocks, TextBlock, run))
+        case ToolCallDelta():
+            for call_id, deltas in groupby(run, key=lambda delta: delta.call_id):
+                transcript = _drafted(transcript, call_id, list(deltas))
+            return transcript
         case ReasoningDelta():
             return replace(transcript, blocks=_extended(transcript.blocks, ReasoningBlock, run))
         case _:
@@ -123,13 +146,14 @@ def _fold_one(transcript: Transcript, event: Event) -> Transcript:
                 prompt=event.prompt,
                 started_at=event.at,
             )
-        case TextDelta() | ReasoningDelta():
+        case TextDelta() | ReasoningDelta() | ToolCallDelta():
             return _fold_run(transcript, [event])
-        case ToolCalled():
-            block = ToolBlock(event.call_id, event.tool, event.args)
-            return replace(transcript, blocks=(*transcript.blocks, block))
-        case ToolReturned():
-            return replace(transcript, blocks=_with_result(transcript.blocks, event))
+        case ToolCalled() | ToolReturned() | ApprovalRequested() | ApprovalResolved():
+            return _fold_call(transcript, event)
+        case MessageInjected():
+            return replace(transcript, blocks=(*transcript.blocks, MessageBlock(event.text)))
+        case LimitReached():
+            return transcript
         case UsageReported():
             usage = Usage(input_tokens=event.input_tokens, output_tokens=event.output_tokens, cost=event.cost)
             return replace(transcript, usage=usage)
@@ -141,13 +165,47 @@ def _fold_one(transcript: Transcript, event: Event) -> Transcript:
             assert_never(event)
 
 
-def _with_result(blocks: tuple[Block, ...], event: ToolReturned) -> tuple[Block, ...]:
-    return tuple(
-        replace(block, outcome=event.outcome, content=event.content, duration=event.duration)
-        if isinstance(block, ToolBlock) and block.call_id == event.call_id
-        else block
-        for block in blocks
-    )
+def _fold_call(
+    transcript: Transcript, event: ToolCalled | ToolReturned | ApprovalRequested | ApprovalResolved
+) -> Transcript:
+    changes: dict[str, Any]
+    match event:
+        case ToolCalled():
+            changes = {"tool": event.tool, "args": event.args, "draft": ""}
+        case ToolReturned():
+            changes = {
+                "tool": event.tool,
+                "outcome": event.outcome,
+                "content": event.content,
+                "duration": event.duration,
+                "approval_id": "",
+                "why": "",
+            }
+        case ApprovalRequested():
+            changes = {"args": event.args, "approval_id": event.approval_id, "why": event.why}
+        case ApprovalResolved():
+            changes = {"approval_id": "", "why": ""}
+    return _with_call(transcript, event.call_id, **changes)
+
+
+def _drafted(transcript: Transcript, call_id: str, deltas: list[ToolCallDelta]) -> Transcript:
+    open_call = next((block for block in transcript.blocks if _is_open(block, call_id)), None)
+    draft = (open_call.draft if open_call else "") + "".join(delta.text for delta in deltas)
+    return _with_call(transcript, call_id, tool=deltas[0].tool, draft=draft)
+
+
+def _with_call(transcript: Transcript, call_id: str, **changes: Any) -> Transcript:
+    """Change the block of that call, which is there from the first that is heard of it."""
+    blocks = transcript.blocks
+    if not any(_is_open(block, call_id) for block in blocks):
+        blocks = (*blocks, ToolBlock(call_id, "", {}))
+    blocks = tuple(replace(block, **changes) if _is_open(block, call_id) else block for block in blocks)
+    return replace(transcript, blocks=blocks)
+
+
+def _is_open(block: Block, call_id: str) -> TypeGuard[ToolBlock]:
+    """Whether this is the call of that id that has no result yet: some providers give an id again and again."""
+    return isinstance(block, ToolBlock) and block.call_id == call_id and block.outcome is None
 
 
 def transcript_of(session: str, turn: TurnRecord) -> Transcript:
@@ -181,7 +239,11 @@ def _merged(blocks: Iterable[Block]) -> tuple[Block, ...]:
 
 def _blocks(messages: list[dict[str, Any]]) -> Iterator[Block]:
     parts = [part for message in messages for part in message["parts"]]
-    results = {part["tool_call_id"]: part for part in parts if part["part_kind"] == "tool-return"}
+    results: dict[str, list[dict[str, Any]]] = {}
+    for part in parts:
+        if part["part_kind"] == "tool-return":
+            results.setdefault(part["tool_call_id"], []).append(part)
+    said = False
     for part in parts:
         match part["part_kind"]:
             case "text" if part["content"]:
@@ -189,13 +251,31 @@ def _blocks(messages: list[dict[str, Any]]) -> Iterator[Block]:
             case "thinking" if part["content"]:
                 yield ReasoningBlock(part["content"])
             case "tool-call":
-                result = results.get(part["tool_call_id"], {})
-                yield ToolBlock(
-                    part["tool_call_id"],
-                    part["tool_name"],
-                    part["args"] if isinstance(part["args"], dict) else {"args": part["args"]},
-                    result.get("outcome"),
-                    str(result.get("content", "")),
-                )
+                yield _tool_block(part, results.get(part["tool_call_id"], []))
+            case "user-prompt" if said and isinstance(part["content"], str):
+                yield MessageBlock(part["content"])
             case _:
-                continue
+                pass
+        said = said or part["part_kind"] == "user-prompt"
+
+
+def _tool_block(call: dict[str, Any], results: list[dict[str, Any]]) -> ToolBlock:
+    result: dict[str, Any] = results.pop(0) if results else {"outcome": "interrupted", "content": ""}
+    args, content = call["args"], result["content"]
+    return ToolBlock(
+        call["tool_call_id"],
+        call["tool_name"],
+        args if isinstance(args, dict) else json_object(args),
+        result["outcome"],
+        content if isinstance(content, str) else json.dumps(content),
+        (result.get("metadata") or {}).get("seconds"),
+    )
+
+
+def json_object(text: str | None) -> dict[str, Any]:
+    """Return arguments that a model wrote; as they stand, under one name, when they are no JSON object."""
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        value = text
+    return value if isinstance(value, dict) else {"arguments": value}

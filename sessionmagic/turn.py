@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from sessionmagic.approvals import Approvals
 from sessionmagic.events import TurnFinished, Warned
 from sessionmagic.transcript import Transcript, fold
 
@@ -151,6 +152,8 @@ class Turn:
         self.session_id = session_id
         self.session_name = session_name
         self.id = turn_id
+        self.approvals = Approvals()
+        """The tool calls that wait for a yes, and how they get it."""
         self._log = log
         self._cancelled = threading.Event()
         self._stop: Callable[[], object] | None = None

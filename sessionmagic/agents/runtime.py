@@ -18,6 +18,7 @@ from pydantic_ai.messages import (
     ModelMessage,
     ModelMessagesTypeAdapter,
     ModelRequest,
+    ModelRequestPart,
     ModelResponse,
     PartDeltaEvent,
     PartStartEvent,
@@ -25,31 +26,39 @@ from pydantic_ai.messages import (
     TextPartDelta,
     ThinkingPart,
     ThinkingPartDelta,
+    ToolCallPart,
+    ToolCallPartDelta,
+    ToolReturnPart,
     UserContent,
     UserPromptPart,
 )
 from pydantic_ai.run import AgentRunResultEvent
+from pydantic_ai.usage import UsageLimits
 
 from sessionmagic.agents.failures import failure
 from sessionmagic.events import (
     ReasoningDelta,
     TextDelta,
+    ToolCallDelta,
     ToolCalled,
     ToolReturned,
     TurnStatus,
     UsageReported,
     Warned,
 )
-from sessionmagic.exceptions import SessionMagicError, TurnTimeoutError
+from sessionmagic.exceptions import SessionMagicError, TurnLimitError, TurnTimeoutError
 from sessionmagic.session import Usage
+from sessionmagic.transcript import json_object
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from genai_prices.types import PriceCalculation
     from pydantic_ai.agent import AgentRunEvents
+    from pydantic_ai.toolsets import AbstractToolset
 
     from sessionmagic.agents.definition import AgentDefinition
+    from sessionmagic.agents.guard import Guard
     from sessionmagic.attachment import Attachment
     from sessionmagic.models.catalog import ResolvedModel
     from sessionmagic.turn import EventLog
@@ -100,12 +109,31 @@ def content_of(prompt: str, attachments: Sequence[Attachment]) -> str | list[Use
 
 
 class AgentRun:
-    """One run of an agent. `cancel` may be called from any thread, also before the run has begun."""
+    """One run of an agent. `cancel` may be called from any thread, also before the run has begun.
 
-    def __init__(self, agent: AgentDefinition, model: ResolvedModel, log: EventLog) -> None:
+    Args:
+        toolset: what the model may call, if anything.
+        guard: what stands between the model and a tool.
+    """
+
+    def __init__(
+        self,
+        agent: AgentDefinition,
+        model: ResolvedModel,
+        log: EventLog,
+        *,
+        toolset: AbstractToolset[None] | None,
+        guard: Guard,
+    ) -> None:
         self._agent = agent
         self._model = model
         self._log = log
+        self._toolset = toolset
+        self._guard = guard
+        self._unanswered: dict[str, str] = {}
+        """Tools of the calls that have no result yet, by call id."""
+        self._drafts: dict[int, ToolCallPart] = {}
+        """The calls that the model is writing, by their place in the response."""
         self._events: AgentRunEvents[str] | None = None
         self._cancelled = False
 
@@ -129,9 +157,17 @@ class AgentRun:
         messages: list[ModelMessage] = []
         ending: Exception | None = None
         try:
-            agent = Agent(self._model.model, instructions=self._agent.instructions or None, name=self._agent.name)
+            agent = Agent(
+                self._model.model,
+                instructions=self._agent.instructions or None,
+                name=self._agent.name,
+                toolsets=[self._toolset] if self._toolset is not None else [],
+                capabilities=[self._guard],
+            )
             past = as_history(history)
-            running = agent.run_stream_events(prompt, message_history=past, timeout=timeout)
+            running = agent.run_stream_events(
+                prompt, message_history=past, timeout=timeout, usage_limits=UsageLimits(request_limit=None)
+            )
             async with agent, running as events:  # leaving the agent closes its connections
                 self._events = events
                 if self._cancelled:
@@ -141,6 +177,8 @@ class AgentRun:
                     messages = events.new_messages()
         except Exception as error:  # noqa: BLE001  a model may fail in any way; a turn ends in one
             ending = error
+        for call_id, tool in self._unanswered.items():
+            self._log.emit(ToolReturned, call_id=call_id, tool=tool, outcome="interrupted", content="", duration=None)
         if isinstance(ending, RunTimedOut):
             ending = TurnTimeoutError(f"{self._model.reference} did not finish within {timeout:g} s")
         return self._outcome(messages or [_request(prompt)], ending)
@@ -175,46 +213,64 @@ class AgentRun:
         events: AgentRunEvents[str],
         persist: Callable[[Messages], Awaitable[None]],
     ) -> None:
-        log = self._log
         persisted = 1  # the prompt
-        started: dict[str, float] = {}
-        now = asyncio.get_running_loop().time
+        results: list[ModelRequestPart] = []
         async for event in events:
             match event:
-                case (
-                    PartStartEvent(part=TextPart(content=text))
-                    | PartDeltaEvent(delta=TextPartDelta(content_delta=text))
-                ):
-                    if text:
-                        log.emit(TextDelta, text=text)
-                    continue
-                case (
-                    PartStartEvent(part=ThinkingPart(content=text))
-                    | PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str(text)))
-                ):
-                    if text:
-                        log.emit(ReasoningDelta, text=text)
+                case PartStartEvent() | PartDeltaEvent():
+                    self._tell_part(event)
                     continue
                 case FunctionToolCallEvent(part=call):
-                    started[call.tool_call_id] = now()
-                    log.emit(ToolCalled, call_id=call.tool_call_id, tool=call.tool_name, args=call.args_as_dict())
+                    self._unanswered[call.tool_call_id] = call.tool_name
+                    args = json_object(call.args) if isinstance(call.args, str | None) else call.args
+                    self._log.emit(ToolCalled, call_id=call.tool_call_id, tool=call.tool_name, args=args)
                 case FunctionToolResultEvent(part=result):
-                    log.emit(
-                        ToolReturned,
-                        call_id=result.tool_call_id,
-                        tool=result.tool_name,
-                        outcome=getattr(result, "outcome", "failed"),
-                        content=str(result.content),
-                        duration=now() - started.get(result.tool_call_id, now()),
-                    )
+                    results.append(result)
+                    self._tell_result(result)
                 case AgentRunResultEvent():
                     return
                 case _:
                     pass
             messages = events.new_messages()
-            if len(messages) > persisted:
-                persisted = len(messages)
+            if isinstance(messages[-1], ModelResponse) and results:
+                messages = [*messages, ModelRequest(results)]  # what is in already, before the step is whole
+            else:
+                results = []
+            if len(messages) + len(results) > persisted:
+                persisted = len(messages) + len(results)
                 await persist(to_json(messages))
+
+    def _tell_part(self, event: PartStartEvent | PartDeltaEvent) -> None:
+        match event:
+            case PartStartEvent(part=TextPart(content=text)) | PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
+                if text:
+                    self._log.emit(TextDelta, text=text)
+            case (
+                PartStartEvent(part=ThinkingPart(content=text))
+                | PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str(text)))
+            ):
+                if text:
+                    self._log.emit(ReasoningDelta, text=text)
+            case PartStartEvent(index=index, part=ToolCallPart() as call):
+                self._drafts[index] = call
+                written = call.args if isinstance(call.args, str) else ""
+                self._log.emit(ToolCallDelta, call_id=call.tool_call_id, tool=call.tool_name, text=written)
+            case PartDeltaEvent(index=index, delta=ToolCallPartDelta(args_delta=str(text))) if index in self._drafts:
+                call = self._drafts[index]
+                self._log.emit(ToolCallDelta, call_id=call.tool_call_id, tool=call.tool_name, text=text)
+            case _:
+                pass
+
+    def _tell_result(self, result: ToolReturnPart) -> None:
+        self._unanswered.pop(result.tool_call_id, None)
+        self._log.emit(
+            ToolReturned,
+            call_id=result.tool_call_id,
+            tool=result.tool_name,
+            outcome=result.outcome,
+            content=result.model_response_str(wrap_if_error=False),
+            duration=(result.metadata or {}).get("seconds"),
+        )
 
     def _outcome(self, messages: list[ModelMessage], ending: Exception | None) -> Outcome:
         outcome = Outcome("completed", to_json(messages), _usage(messages))
@@ -227,6 +283,8 @@ class AgentRun:
                     self._log.emit(Warned, text=doubt)
             case TurnTimeoutError():
                 outcome.status, outcome.error_code, outcome.error = "failed", "timeout", ending
+            case TurnLimitError():
+                outcome.status, outcome.error_code, outcome.error = "limit", "limit", ending
             case RunCancelled():
                 outcome.status, outcome.error_code = "interrupted", "cancelled"
             case _:
@@ -240,7 +298,7 @@ class AgentRun:
                 output_tokens=usage.output_tokens,
                 cost=usage.cost,
                 context_used=responses[-1].usage.total_tokens,
-                context_limit=_context_limit(responses[-1]),
+                context_limit=self._model.model.profile.get("context_window") or _context_limit(responses[-1]),
             )
         return outcome
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from sessionmagic.notebook.rendering import render_markdown
 from sessionmagic.notebook.visible import escape, visible
-from sessionmagic.transcript import ReasoningBlock, TextBlock, ToolBlock
+from sessionmagic.transcript import MessageBlock, ReasoningBlock, TextBlock, ToolBlock
 
 if TYPE_CHECKING:
     from sessionmagic.transcript import Block, Transcript
@@ -46,6 +46,8 @@ def _block_html(block: Block) -> str:
             head = f"{block.tool}: {block.outcome or 'no result'}"
             result = escape(cut(block.content))
             return f"<details {NO_MATH}><summary>{escape(head)}</summary><pre>{result}</pre></details>"
+        case MessageBlock():
+            return f"<blockquote>{text_html(block.text)}</blockquote>"
         case _:
             assert_never(block)
 

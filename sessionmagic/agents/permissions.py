@@ -1,0 +1,157 @@
+"""Whether a tool call may run: rules first, then the safety mode. Pure.
+
+The order is docker-agent's: a deny rule wins wherever it stands, then the session's rules, then the agents file's,
+then the safety mode. Within one set, deny beats allow beats ask.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from sessionmagic.exceptions import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+Verdict = Literal["allow", "ask", "deny"]
+Safety = Literal["strict", "balanced", "restricted", "autonomous"]
+"""strict asks for every call; balanced runs what is read-only and asks for the rest; restricted runs what is
+read-only and denies the rest without asking; autonomous runs everything."""
+
+SAFETIES: tuple[Safety, ...] = get_args(Safety)
+VERDICTS: tuple[Verdict, ...] = ("deny", "allow", "ask")
+"""In the order in which they win within one set of rules."""
+
+Rules = dict[str, list[str]]
+"""Patterns by verdict. A pattern is a glob on the tool's name, then `:argument=glob` for each argument that must
+match too; capitals do not count."""
+
+_CONDITION = re.compile(r":(?=\w+=)")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool call that wants to run."""
+
+    tool: str
+    args: Mapping[str, Any]
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is done with a call, and why, in words for the user and the model."""
+
+    verdict: Verdict
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """All that decides over a turn's calls.
+
+    Args:
+        session: the session's rules.
+        file: the agents file's rules.
+        safety: what happens to calls that no rule names.
+        attended: whether there is somebody to ask. When not, what would ask is denied.
+        yes: whether every call of the turn was approved beforehand; deny rules stand.
+    """
+
+    session: Rules
+    file: Rules
+    safety: Safety = "balanced"
+    attended: bool = True
+    yes: bool = False
+
+    def decide(self, call: Call) -> Decision:
+        """Return what is to be done with the call."""
+        decision = self._wanted(call)
+        if decision.verdict != "ask":
+            return decision
+        if self.safety == "restricted":
+            return Decision("deny", f"{decision.why}, and the session is restricted")
+        if not self.attended:
+            return Decision("deny", f"{decision.why}, and there is nobody to ask")
+        return decision
+
+    def _wanted(self, call: Call) -> Decision:
+        sets = {"the session": self.session, "the agents file": self.file}
+        for owner, rules in sets.items():
+            if pattern := _matching(rules, "deny", call):
+                return Decision("deny", f"{owner} denies {pattern}")
+        if self.yes:
+            return Decision("allow", "every call of this turn was approved")
+        for owner, rules in sets.items():
+            if pattern := _matching(rules, "allow", call):
+                return Decision("allow", f"{owner} allows {pattern}")
+            if pattern := _matching(rules, "ask", call):
+                return Decision("ask", f"{owner} asks for {pattern}")
+        return self._by_safety(call)
+
+    def _by_safety(self, call: Call) -> Decision:
+        match self.safety:
+            case "autonomous":
+                return Decision("allow", "the session is autonomous")
+            case "strict":
+                return Decision("ask", "the session is strict")
+            case _ if call.read_only:
+                return Decision("allow", f"{call.tool} only reads")
+            case _:
+                return Decision("ask", f"{call.tool} may change something")
+
+
+def with_rule(rules: Rules, verdict: Verdict, pattern: str) -> Rules:
+    """Add a pattern, and take it away from where it stood before. Raises `UsageError` for an empty one."""
+    if not pattern.partition(":")[0].strip():
+        raise UsageError(f"{pattern!r} names no tool: write a glob such as run_* or read:path=*.csv")
+    return without_rule(rules, pattern) | {verdict: [*without_rule(rules, pattern).get(verdict, []), pattern]}
+
+
+def without_rule(rules: Rules, pattern: str) -> Rules:
+    """Take a pattern away, wherever it stands."""
+    return {verdict: [kept for kept in patterns if kept != pattern] for verdict, patterns in rules.items()}
+
+
+def safety_of(word: str) -> Safety:
+    """Return the safety mode of that name; raises `UsageError`."""
+    for safety in SAFETIES:
+        if word == safety:
+            return safety
+    raise UsageError(f"no safety mode {word!r}.{did_you_mean(word, SAFETIES)} There are {', '.join(SAFETIES)}")
+
+
+def _matching(rules: Rules, verdict: Verdict, call: Call) -> str | None:
+    return _first(rules.get(verdict, ()), call)
+
+
+def _first(patterns: Iterable[str], call: Call) -> str | None:
+    return next((pattern for pattern in patterns if matches(pattern, call)), None)
+
+
+def matches(pattern: str, call: Call) -> bool:
+    """Say whether a pattern fits a call: its tool, and every argument that the pattern names."""
+    name, *conditions = _CONDITION.split(pattern)
+    return _glob(name, call.tool) and all(_holds(condition, call.args) for condition in conditions)
+
+
+def _holds(condition: str, args: Mapping[str, Any]) -> bool:
+    argument, _, glob = condition.partition("=")
+    return argument in args and _glob(glob, _written(args[argument]))
+
+
+def _written(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _glob(pattern: str, text: str) -> bool:
+    return fnmatchcase(text.casefold(), pattern.casefold())
+
+
+def described(rules: Rules) -> Sequence[tuple[Verdict, str]]:
+    """Return all patterns with their verdicts, in the order in which they win."""
+    return [(verdict, pattern) for verdict in VERDICTS for pattern in rules.get(verdict, ())]

@@ -1,0 +1,94 @@
+"""Functions that a model may call."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from sessionmagic.exceptions import ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pydantic_ai.toolsets import AbstractToolset
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+"""What providers take for a tool's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A function offered to the model; its docstring and annotations are what the model knows of it.
+
+    Args:
+        read_only: whether it changes nothing, so that it need not be asked for.
+        source: where it comes from, for listings.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    read_only: bool = False
+    source: str = "yours"
+
+    @property
+    def description(self) -> str:
+        """The first line of the function's docstring."""
+        return ((self.function.__doc__ or "").strip().splitlines() or [""])[0]
+
+
+registered: dict[str, Tool] = {}
+"""Functions marked with `tool`, which every turn of this process offers."""
+
+
+@overload
+def tool(function: F) -> F: ...
+@overload
+def tool(*, read_only: bool = False, name: str = "") -> Callable[[F], F]: ...
+def tool(function: F | None = None, *, read_only: bool = False, name: str = "") -> F | Callable[[F], F]:
+    """Offer a function to the model in every turn of this process: ``@tool`` or ``@tool(read_only=True)``.
+
+    A function marked again under the same name takes the earlier one's place. Raises `ToolError`.
+    """
+
+    def mark(function: F) -> F:
+        made = tool_of(function, name=name, read_only=read_only)
+        registered[made.name] = made
+        return function
+
+    return mark if function is None else mark(function)
+
+
+def tool_of(function: Callable[..., Any] | Tool, *, name: str = "", read_only: bool = False) -> Tool:
+    """Return a function as a tool; raises `ToolError` when it is none."""
+    if isinstance(function, Tool):
+        return function
+    if not callable(function):
+        raise ToolError(f"{type(function).__name__} values cannot be tools: give a function")
+    made = Tool(name=name or getattr(function, "__name__", ""), function=function, read_only=read_only)
+    if not NAME.fullmatch(made.name):
+        raise ToolError(f"{made.name!r} is no name for a tool: it takes letters, digits and _, up to 64")
+    return made
+
+
+def toolset_of(tools: Iterable[Tool]) -> AbstractToolset[None]:
+    """Return tools as pydantic-ai offers them; raises `ToolError` for a function that cannot be described."""
+    from pydantic_ai.exceptions import UserError
+    from pydantic_ai.tools import Tool as ModelTool
+    from pydantic_ai.toolsets import FunctionToolset
+
+    made: dict[str, ModelTool[None]] = {}
+    for each in tools:
+        try:
+            made[each.name] = ModelTool(
+                each.function, takes_ctx=False, name=each.name, metadata={"read_only": each.read_only}
+            )
+        except (UserError, TypeError, ValueError, NameError) as error:
+            raise ToolError(f"{each.name} cannot be offered as a tool: {' '.join(str(error).split())}") from error
+    return FunctionToolset(list(made.values()), max_retries=RETRIES)
+
+
+RETRIES = 5
+"""How often in a row a model may write arguments that do not fit a tool."""

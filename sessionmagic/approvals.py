@@ -1,0 +1,80 @@
+"""Tool calls that wait for somebody's yes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.exceptions import ApprovalNotOpenError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sessionmagic.events import Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """A question that is open: whether a call may run."""
+
+    id: str
+    call_id: str
+    tool: str
+    args: Mapping[str, Any]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What was answered; the model sees the reason of a rejection."""
+
+    answer: Answer
+    reason: str = ""
+
+
+class Approvals:
+    """The open questions of one turn. Each is answered once, by its id, from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[str, tuple[Approval, asyncio.Future[Resolution]]] = {}
+
+    @property
+    def open(self) -> list[Approval]:
+        """The questions that wait for an answer, the oldest first."""
+        with self._lock:
+            return [approval for approval, _ in self._open.values()]
+
+    def ask(
+        self, call_id: str, tool: str, args: Mapping[str, Any], why: str
+    ) -> tuple[Approval, asyncio.Future[Resolution]]:
+        """Open a question; its answer will be in the future. `close` it when nobody waits any more."""
+        approval = Approval(id=uuid.uuid4().hex[:8], call_id=call_id, tool=tool, args=args, why=why)
+        future: asyncio.Future[Resolution] = asyncio.get_running_loop().create_future()
+        with self._lock:
+            self._open[approval.id] = (approval, future)
+        return approval, future
+
+    def answer(self, approval_id: str, answer: Answer, reason: str = "") -> Approval:
+        """Answer the question of that id; raises `ApprovalNotOpenError` when it is not open (any more)."""
+        with self._lock:
+            if approval_id not in self._open:
+                raise ApprovalNotOpenError(
+                    f"no approval {approval_id!r} is open here: it was answered, or its turn has ended"
+                )
+            approval, future = self._open.pop(approval_id)
+        future.get_loop().call_soon_threadsafe(_resolve, future, Resolution(answer, reason))
+        return approval
+
+    def close(self, approval_id: str) -> None:
+        """Take a question back, if it is still open."""
+        with self._lock:
+            self._open.pop(approval_id, None)
+
+
+def _resolve(future: asyncio.Future[Resolution], resolution: Resolution) -> None:
+    if not future.done():
+        future.set_result(resolution)
