@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pydantic_ai.toolsets import AbstractToolset
 
     from sessionmagic.agents.definition import AgentDefinition
-    from sessionmagic.agents.guard import Limits
+    from sessionmagic.agents.permissions import Limits
     from sessionmagic.agents.runtime import Messages
     from sessionmagic.agents.tools import Tool
     from sessionmagic.attachment import Attachment

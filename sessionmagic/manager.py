@@ -31,7 +31,7 @@ from sessionmagic.streaming import abandon, stream
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sessionmagic.agents.guard import Limits
+    from sessionmagic.agents.permissions import Limits
     from sessionmagic.agents.tools import Tool
     from sessionmagic.attachment import Attachment
     from sessionmagic.turn import Turn, TurnResult

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sessionmagic.agents.permissions import Policy, safety_of, with_rule
+from sessionmagic.agents.permissions import Limits, Policy, safety_of, with_rule
 from sessionmagic.events import TurnFinished, TurnStarted, Warned
 from sessionmagic.exceptions import (
     ModelRefusedError,
@@ -50,7 +50,7 @@ async def stream(admitted: Admitted, store: Store, ended: Callable[[], object]) 
 
 
 async def _ask(admitted: Admitted, store: Store) -> Outcome:
-    from sessionmagic.agents.guard import Guard, Limits
+    from sessionmagic.agents.guard import Guard
     from sessionmagic.agents.runtime import AgentRun
 
     turn, log, record, plan = admitted.turn, admitted.log, admitted.record, admitted.plan

@@ -97,6 +97,11 @@ class Transcript:
         """The answer's Markdown; texts that a tool call or reasoning parts are a paragraph each."""
         return "\n\n".join(block.text for block in self.blocks if isinstance(block, TextBlock))
 
+    @property
+    def waits_for_an_answer(self) -> bool:
+        """Whether a tool call asks for a yes."""
+        return any(isinstance(block, ToolBlock) and block.approval_id for block in self.blocks)
+
 
 def fold(transcript: Transcript, events: Iterable[Event]) -> Transcript:
     """Return the transcript after these events.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.messages import BinaryContent, ToolReturn
+from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDenied
 from pydantic_core import to_json
 
@@ -22,26 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from pydantic_ai.messages import ToolCallPart
-    from pydantic_ai.tools import ToolDefinition
+    from pydantic_ai.tools import RunContext, ToolDefinition
 
-    from sessionmagic.agents.permissions import Policy
+    from sessionmagic.agents.permissions import Limits, Policy
     from sessionmagic.approvals import Approvals, Resolution
     from sessionmagic.events import Answer
     from sessionmagic.turn import EventLog
 
 RESULT_LIMIT = 20_000
 """Characters of one tool's result that the model reads."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much one turn may do."""
-
-    requests: int = 50
-    """Model requests."""
-    tool_calls: int = 50
-    repeats: int = 5
-    """How often the same tool may be called with the same arguments, one time after the other."""
 
 
 @dataclass
@@ -74,7 +64,7 @@ class Guard(AbstractCapability[None]):
 
     async def wrap_tool_execute(  # noqa: D102  pydantic-ai says it
         self,
-        ctx: Any,  # noqa: ARG002
+        ctx: RunContext[None],
         *,
         call: ToolCallPart,
         tool_def: ToolDefinition,
@@ -91,7 +81,12 @@ class Guard(AbstractCapability[None]):
         except (SystemExit, KeyboardInterrupt) as error:  # a tool may not end the kernel
             raise ToolFailed(_words(error)) from error
         result = result if isinstance(result, ToolReturn) else ToolReturn(await bounded(result))
-        return replace(result, metadata={**(result.metadata or {}), "seconds": time.monotonic() - began})
+        sees = isinstance(ctx.model, Model) and ctx.model.profile.get("supports_image_input", True)
+        return replace(
+            result,
+            content=result.content if sees else None,
+            metadata={**(result.metadata or {}), "seconds": time.monotonic() - began},
+        )
 
     async def on_tool_execute_error(self, ctx: Any, *, error: Exception, **_: Any) -> Any:  # noqa: ARG002
         """Let the model see the error, and go on."""

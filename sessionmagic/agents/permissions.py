@@ -51,6 +51,17 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one turn may do."""
+
+    requests: int = 50
+    """Model requests."""
+    tool_calls: int = 50
+    repeats: int = 5
+    """How often the same tool may be called with the same arguments, one time after the other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """All that decides over a turn's calls.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from sessionmagic.notebook.rendering import render_markdown
 from sessionmagic.notebook.visible import escape, visible
@@ -21,6 +23,14 @@ MUTED = "color: var(--jp-ui-font-color2, #767676)"
 WARNING = "color: var(--jp-warn-color0, #b26a00)"
 NO_MATH = 'class="mathjax_ignore tex2jax_ignore"'
 """For elements with text of others that is no Markdown: no formula in it is to be typeset."""
+OUTCOMES = {
+    "success": ("✓", ""),
+    "failed": ("✗", "failed"),
+    "denied": ("⊘", "not run"),
+    "retried": ("✗", "called wrongly"),
+    "interrupted": ("■", "interrupted"),
+}
+"""How a tool call went: a mark, and words where it went otherwise than it should."""
 ENDINGS = {"interrupted": "interrupted", "failed": "failed", "limit": "stopped at a limit"}
 
 
@@ -43,13 +53,43 @@ def _block_html(block: Block) -> str:
         case ReasoningBlock():
             return f"<details><summary>Reasoning</summary><blockquote>{text_html(block.text)}</blockquote></details>"
         case ToolBlock():
-            head = f"{block.tool}: {block.outcome or 'no result'}"
-            result = escape(cut(block.content))
-            return f"<details {NO_MATH}><summary>{escape(head)}</summary><pre>{result}</pre></details>"
+            return tool_html(block)
         case MessageBlock():
             return f"<blockquote>{text_html(block.text)}</blockquote>"
         case _:
             assert_never(block)
+
+
+def tool_html(block: ToolBlock) -> str:
+    """Return a tool call as a row that opens to its arguments and its result."""
+    result = f"<pre {NO_MATH}>{escape(cut(block.content))}</pre>" if block.content else ""
+    return f"<details><summary {NO_MATH}>{escape(tool_line(block))}</summary>{call_html(block.args)}{result}</details>"
+
+
+def tool_line(block: ToolBlock) -> str:
+    """Say in one line what a tool call is doing, or how it went."""
+    if block.outcome is not None:
+        mark, words = OUTCOMES[block.outcome]
+        took = f" · {block.duration:.1f} s" if block.duration is not None else ""
+        return f"{mark} {block.tool}{took}{f' · {words}' if words else ''}"
+    if block.approval_id:
+        return f"? {block.tool} · waits for your answer"
+    if block.draft:
+        return f"… {block.tool} · {len(block.draft):,} characters"
+    return f"… {block.tool}"
+
+
+def call_html(args: dict[str, Any]) -> str:
+    """Return a call's arguments, all of them: code as code, the rest as JSON."""
+    code = args.get("code")
+    rest = {name: value for name, value in args.items() if name != "code" or not isinstance(code, str)}
+    shown = _fenced(code, "python") if isinstance(code, str) else ""
+    return shown + (_fenced(json.dumps(rest, indent=2, ensure_ascii=False, default=str), "json") if rest else "")
+
+
+def _fenced(code: str, language: str) -> str:
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
+    return text_html(f"{fence}{language}\n{visible(code)}\n{fence}")
 
 
 def text_html(text: str) -> str:
@@ -101,7 +141,9 @@ def status_line(transcript: Transcript, session: str, model: str, opened_at: flo
     parts = [transcript.session or session, transcript.model or model, f"{time.time() - opened_at:.0f} s"]
     if transcript.usage is not None:
         parts.append(f"{transcript.usage.output_tokens:,} tokens")
-    elif characters := sum(len(b.text) for b in transcript.blocks if not isinstance(b, ToolBlock)):
+    elif transcript.waits_for_an_answer:
+        parts.append("waits for your answer")
+    elif characters := sum(len(b.text) for b in transcript.blocks if isinstance(b, TextBlock | ReasoningBlock)):
         parts.append(f"~{characters // 4:,} tokens")
     elif transcript.turn_id:
         parts.append("waiting for the model")

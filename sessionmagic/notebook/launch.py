@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
+from sessionmagic.events import ApprovalRequested
+from sessionmagic.exceptions import ApprovalNotOpenError
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.answer import answer_html
 from sessionmagic.notebook.view import TICK_SECONDS, follow
 from sessionmagic.transcript import Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
     from typing import Any, Literal
 
+    from sessionmagic.events import Answer
+    from sessionmagic.notebook.main_thread import MainThread
     from sessionmagic.notebook.view import View
     from sessionmagic.turn import Turn, TurnResult
 
     WaitsFor = Literal["nothing", "start", "end"]
     """How far a cell waits for its turn."""
+    Ask = Callable[[ApprovalRequested], tuple[Answer, str]]
+    """Asks somebody whether a call may run; returns the answer and, for a rejection, the reason."""
 
 INTERRUPT_SECONDS = 0.8
 """How long an interrupted cell waits for its turn to end before it gives the kernel back."""
@@ -30,9 +37,13 @@ FRAME_SECONDS = 0.05
 class Launch:
     """A turn on its way, from before it exists. `stop` may be called at any time, from any thread."""
 
-    def __init__(self, hz: float, done: Callable[[TurnResult], object]) -> None:
+    def __init__(
+        self, hz: float, done: Callable[[TurnResult], object], main_thread: MainThread, ask: Ask | None = None
+    ) -> None:
         self._hz = hz
         self._done = done
+        self._main_thread = main_thread
+        self._ask = ask
         self._turn: Turn | None = None
         self._stopped = False
         self._admission: asyncio.Task[Turn] | None = None
@@ -60,7 +71,8 @@ class Launch:
     async def _serve(self, start: Coroutine[Any, Any, Turn], view: View, waits_for: WaitsFor) -> None:
         try:
             turn = await self._admit(start, view, waited_for=waits_for != "nothing")
-            await follow(turn, view, self._hz)
+            async with self._asking(turn):
+                await follow(turn, view, self._hz)
             self.result = await turn.result()
             self._done(self.result)
         except BaseException as error:  # noqa: BLE001  raised in the thread that waits
@@ -68,6 +80,23 @@ class Launch:
         finally:
             self._admitted.set()
             self._over.set()
+            self._main_thread.wake()
+
+    @asynccontextmanager
+    async def _asking(self, turn: Turn) -> AsyncIterator[None]:
+        """Ask on the main thread what the turn asks, where no buttons can be clicked."""
+        asking = asyncio.ensure_future(self._ask_each(turn)) if self._ask is not None else None
+        try:
+            yield
+        finally:
+            if asking is not None:
+                asking.cancel()
+
+    async def _ask_each(self, turn: Turn) -> None:
+        async for event in turn.events():
+            if isinstance(event, ApprovalRequested) and self._ask is not None:
+                answer, reason = await self._main_thread.run_in_cell(partial(self._ask, event))
+                self.answer(event.approval_id, answer, reason)
 
     async def _admit(self, start: Coroutine[Any, Any, Turn], view: View, *, waited_for: bool) -> Turn:
         self._admission = asyncio.ensure_future(start)
@@ -91,6 +120,12 @@ class Launch:
             turn.cancel()
         return turn
 
+    def answer(self, approval_id: str, answer: Answer, reason: str = "") -> None:
+        """Answer the turn's open question of that id; what is not open any more is left alone. From any thread."""
+        if self._turn is not None:
+            with suppress(ApprovalNotOpenError):
+                self._turn.approvals.answer(approval_id, answer, reason)
+
     def stop(self) -> None:
         """End the turn, or what would have become one."""
         self._stopped = True
@@ -105,7 +140,12 @@ class Launch:
         self._raise()
 
     def wait_until_over(self) -> TurnResult | None:
-        """Wait for the turn's end and its static answer; raise what kept it from starting. None: stopped before."""
+        """Wait for the turn's end and its static answer; raise what kept it from starting. None: stopped before.
+
+        Meanwhile the main thread does what the turn wants done there.
+        """
+        if threading.current_thread() is threading.main_thread():
+            self._main_thread.serve(self._over)
         self._over.wait()
         self._raise()
         return self.result

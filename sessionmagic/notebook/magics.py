@@ -6,16 +6,19 @@ import itertools
 import math
 import os
 from contextlib import suppress
+from functools import cached_property
 from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-from traitlets import Dict, Enum, Float, Unicode, observe
+from traitlets import Bool, Dict, Enum, Float, Int, Unicode, observe
 
-from sessionmagic.exceptions import SessionExistsError, StoreError, UsageError
+from sessionmagic.agents.tools import registered, tool_of
+from sessionmagic.exceptions import SessionExistsError, StoreError, ToolError, UsageError, did_you_mean
 from sessionmagic.loop import in_thread
 from sessionmagic.notebook.arguments import LineParser
+from sessionmagic.notebook.main_thread import MainThread
 from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
@@ -23,7 +26,9 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from sessionmagic.agents.tools import Tool
     from sessionmagic.manager import SessionManager
+    from sessionmagic.notebook.kernel_tools import KernelTools
     from sessionmagic.notebook.launch import Launch, WaitsFor
     from sessionmagic.notebook.view import View
     from sessionmagic.turn import Turn, TurnResult
@@ -58,6 +63,8 @@ def cell_parser() -> LineParser:
         help="wait for a busy session (at most SECONDS) instead of refusing",
     )  # fmt: skip
     add("-o", "--out", default="", metavar="VAR", help="put the result in the variable VAR")
+    add("-t", "--tools", default="", metavar="NAMES", help="functions of yours that the model may call, with commas")
+    add("--yes", action="store_true", help="approve every tool call of this turn, deny rules excepted")
     add(
         "--attach", action="append", default=[], metavar="EXPR",
         help="a file (image, PDF, text) or a value (figure, image, DataFrame); may be repeated",
@@ -81,6 +88,20 @@ class AgentMagics(Magics):
         help="OpenAI-compatible servers: name to base URL. NAME:model asks one, with the key in NAME_API_KEY.",
     ).tag(config=True)
     timeout = Float(0, min=0, help="Seconds after which a turn fails; 0: never.").tag(config=True)
+    safety = Enum(
+        ["strict", "balanced", "restricted", "autonomous"],
+        "balanced",
+        help="What a new session does with tool calls: strict asks for all, balanced for those that may change "
+        "something, restricted denies those, autonomous runs all.",
+    ).tag(config=True)
+    approval = Enum(
+        ["auto", "buttons", "stdin"],
+        "auto",
+        help="How tool calls are asked for. auto: buttons where they can be clicked while the cell runs.",
+    ).tag(config=True)
+    kernel_tools = Bool(True, help="Offer the tools that look at this notebook and run code in it.").tag(config=True)
+    request_limit = Int(50, min=1, help="Model requests that one turn may make.").tag(config=True)
+    tool_call_limit = Int(50, min=1, help="Tool calls that one turn may make.").tag(config=True)
     refresh_hz = Float(10, min=0.5, max=30, help="How often a growing answer is shown, per second.").tag(config=True)
     view = Enum(
         ["auto", "widgets", "text", "static"],
@@ -94,6 +115,8 @@ class AgentMagics(Magics):
         """Ids of the session that cells go on with, and of the one that was used last."""
         self._manager: SessionManager | None = None
         self.cell_parser = cell_parser()
+        kernel = getattr(shell, "kernel", None)
+        self.main_thread = MainThread(kernel.io_loop.add_callback if kernel is not None else None)
         super().__init__(shell)  # sets what a config file says, on which the observers below are called
 
     @property
@@ -110,6 +133,13 @@ class AgentMagics(Magics):
                 raise StoreError(f"{self.store!r} is no directory for sessions: {error}") from error
             self._manager = SessionManager(store, Models(self.model, self.endpoints, store.home))
         return self._manager
+
+    @cached_property
+    def tools(self) -> KernelTools:
+        """What a model may do in this kernel."""
+        from sessionmagic.notebook.kernel_tools import KernelTools
+
+        return KernelTools(self.shell, self.main_thread)
 
     @observe("model", "endpoints")
     def _models_changed(self, _change: object) -> None:
@@ -142,12 +172,15 @@ class AgentMagics(Magics):
         return None
 
     def _run_cell(self, options: argparse.Namespace, cell: str) -> None:
+        from sessionmagic.agents.permissions import Limits
+        from sessionmagic.notebook.asking import ask_on_stdin
         from sessionmagic.notebook.attention import attention
         from sessionmagic.notebook.launch import Launch
         from sessionmagic.notebook.prompts import attach, interpolate
 
         if options.out and (not options.out.isidentifier() or iskeyword(options.out)):
             raise UsageError(f"--out {options.out!r} is no variable name")
+        self.tools.forget_proposals()
         request = {
             "prompt": interpolate(cell, self.shell.user_ns),
             "attachments": [attach(expression, self.shell.user_ns) for expression in options.attach],
@@ -156,14 +189,19 @@ class AgentMagics(Magics):
             "agent": options.agent,
             "wait": options.wait,
             "timeout": options.timeout if options.timeout is not None else self.timeout or None,
+            "tools": self.offered(options.tools),
+            "attended": not self._headless(),
+            "yes": options.yes,
+            "limits": Limits(requests=self.request_limit, tool_calls=self.tool_call_limit),
             "where": f"cell In [{self._number()}]{self._of_notebook()}",
             "cell_id": self._parent().get("metadata", {}).get("cellId"),
         }
-        launch = Launch(self.refresh_hz, lambda result: self._keep(result, options.out))
+        background = options.background and not self._headless()
+        ask = ask_on_stdin if not background and self._asks_on_stdin() else None
+        launch = Launch(self.refresh_hz, lambda result: self._keep(result, options.out), self.main_thread, ask)
         with launch.interruptible():
             view = self._view_for(options, launch)
             launch.open(view)
-            background = options.background and not self._headless()
             waits_for: WaitsFor = "end" if not background else "nothing" if options.wait else "start"
             launch.begin(self._start(options, request), view, waits_for)
             if waits_for == "start":
@@ -223,8 +261,29 @@ class AgentMagics(Magics):
             case _:
                 from sessionmagic.notebook.widgets import WidgetView
 
-                view = WidgetView(options.session or self.session, options.model, launch.stop)
+                view = WidgetView(options.session or self.session, options.model, launch.stop, launch.answer)
         return GuardedView(view)
+
+    def offered(self, names: str) -> list[Tool]:
+        """Return what a turn offers: the kernel's tools, marked functions, and those of these names.
+
+        Raises `ToolError` for a name that means no function.
+        """
+        functions = []
+        for name in filter(None, (name.strip() for name in names.split(","))):
+            if name not in self.shell.user_ns:
+                raise ToolError(f"--tools: there is no function {name!r}.{did_you_mean(name, self.shell.user_ns)}")
+            functions.append(tool_of(registered.get(name) or self.shell.user_ns[name], name=name))
+        own = self.tools.tools if self.kernel_tools else []
+        return [*own, *(self.tools.of_user(tool) for tool in [*registered.values(), *functions])]
+
+    def _asks_on_stdin(self) -> bool:
+        if self._headless():
+            return False
+        if self.approval != "auto":
+            return self.approval == "stdin"
+        kernel = getattr(self.shell, "kernel", None)
+        return self.view == "text" or getattr(kernel, "shell_channel_thread", None) is None
 
     def _parent(self) -> dict[str, Any]:
         """The execute request of the running cell, empty outside a kernel."""

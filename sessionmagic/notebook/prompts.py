@@ -33,7 +33,7 @@ def describe(expression: str, namespace: Mapping[str, Any]) -> str:
     """Return an expression's value as a model reads it: text as it is, frames as schema, shape and head."""
     value = _evaluate(expression, namespace)
     try:
-        text = value if isinstance(value, str) else _described(value)
+        text = described(value)
     except Exception as error:
         raise PromptError(f"$`{expression}` has no readable value: {_words(error)}") from error
     if len(text) <= VALUE_LIMIT:
@@ -57,7 +57,10 @@ def _words(error: Exception) -> str:
     return f"{type(error).__name__}: {message[:ERROR_LENGTH]}"
 
 
-def _described(value: Any) -> str:
+def described(value: Any) -> str:
+    """Return a value as a model reads it: text as it is, frames and arrays by shape and head, the rest as its repr."""
+    if isinstance(value, str):
+        return value
     if hasattr(value, "dtypes") and hasattr(value, "columns") and hasattr(value, "head"):
         return _frame(value)
     if hasattr(value, "dtype") and hasattr(value, "shape"):

@@ -79,6 +79,11 @@ def render_markdown(text: str) -> str:
     return f"<pre>{escape(text)}</pre>\n"
 
 
+def clean_html(html: str) -> str:
+    """Return foreign HTML with nothing left that acts or fetches."""
+    return _cleaner().clean(html)
+
+
 def settled_length(text: str) -> int:
     """Return how many leading characters of a growing answer later text can no longer change.
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from IPython.display import display
 
-from sessionmagic.notebook.answer import MUTED, NO_MATH, WARNING, status_line, text_html
+from sessionmagic.notebook.answer import MUTED, NO_MATH, WARNING, call_html, status_line, text_html, tool_html
 from sessionmagic.notebook.attention import answer_at_once
 from sessionmagic.notebook.rendering import cut_fence, settled_length
 from sessionmagic.notebook.view import show_answer
 from sessionmagic.notebook.visible import escape
-from sessionmagic.transcript import ReasoningBlock, TextBlock, ToolBlock, Transcript
+from sessionmagic.transcript import Block, MessageBlock, ReasoningBlock, TextBlock, ToolBlock, Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from sessionmagic.events import Answer
 
 STATUS_SECONDS = 0.5
 """How often the status line moves at the most."""
@@ -43,9 +45,12 @@ class WidgetView:
         session: the session's name, as far as it is known.
         model: the reference that was asked for, as far as it is known.
         stop: called when the Stop button is clicked.
+        answer: called with a question's id, the answer and a reason when a tool call is approved or rejected.
     """
 
-    def __init__(self, session: str, model: str, stop: Callable[[], object]) -> None:
+    def __init__(
+        self, session: str, model: str, stop: Callable[[], object], answer: Callable[[str, Answer, str], object]
+    ) -> None:
         from ipywidgets import HTML, Button, HBox, Layout, VBox
 
         self._session = session
@@ -62,7 +67,7 @@ class WidgetView:
         self._status_due = 0.0
         self._phase = ("", False)
         self._reasoning: Any = None
-        self._answer = _Pages(VBox(layout=self._layout))
+        self._answer = _Blocks(VBox(layout=self._layout), answer)
         self._area = VBox(
             [HBox([self._status, self._button], layout=self._layout), self._answer.box], layout=self._layout
         )
@@ -73,7 +78,7 @@ class WidgetView:
 
     def update(self, transcript: Transcript) -> int:
         self._show_status(transcript)
-        return self._show_reasoning(transcript) + self._answer.show(_flat(transcript))
+        return self._show_reasoning(transcript) + self._answer.show(transcript)
 
     def finish(self, transcript: Transcript, html: str) -> None:
         self._button.on_click(self._stop, remove=True)
@@ -123,24 +128,66 @@ class WidgetView:
         return len(html)
 
 
+class _Blocks:
+    """A turn's blocks on the page, one below the other; only the last one grows, and tool calls change."""
+
+    def __init__(self, box: Any, answer: Callable[[str, Answer, str], object]) -> None:
+        self.box = box
+        self._answer = answer
+        self._first = _page("")
+        self.box.children = (self._first,)
+        self._shown: list[tuple[Block, Callable[[Any], int]]] = []
+        """Each block as it was shown last, and what shows it as it is now."""
+
+    def only(self, html: str) -> Any:
+        """Return the first page, with this on it. A page that was reloaded knows it already, as it would no new one."""
+        self._first.value = _wrapped(html)
+        return self._first
+
+    def show(self, transcript: Transcript) -> int:
+        """Show the blocks as they are now; return about how many bytes went to the page."""
+        blocks = [block for block in transcript.blocks if not isinstance(block, ReasoningBlock)]
+        sent = 0
+        for at, block in enumerate(blocks):
+            if at == len(self._shown):
+                self._shown.append((TextBlock(""), self._begin(block)))
+            before, show = self._shown[at]
+            if block is not before:
+                sent += show(block)
+                self._shown[at] = (block, show)
+        return sent
+
+    def _begin(self, block: Block) -> Callable[[Any], int]:
+        match block:
+            case TextBlock() | MessageBlock():
+                pages = _Pages(self._add, None if self._shown else self._first)
+                quote = "> " if isinstance(block, MessageBlock) else ""
+                return lambda block: pages.show(quote + block.text)
+            case ToolBlock():
+                row = ToolRow(self._answer)
+                self._add(row.box)
+                return row.show
+            case ReasoningBlock():
+                raise AssertionError
+            case _:
+                assert_never(block)
+
+    def _add(self, widget: Any) -> None:
+        self.box.children = (*self.box.children, widget)
+
+
 class _Pages:
     """A growing text on the page. What is settled is sent once; only the last page is sent again.
 
     A code block that outgrows a page goes on on the next one.
     """
 
-    def __init__(self, box: Any) -> None:
+    def __init__(self, add: Callable[[Any], object], page: Any) -> None:
+        self._add = add
+        self._page = page
+        """The page that is sent again; None when the next text begins one."""
         self._settled = 0
         self._reopening = ""
-        self._open = True
-        self.box = box
-        self.box.children = (_page(""),)
-
-    def only(self, html: str) -> Any:
-        """Return the first page, with this on it. A page that was reloaded knows it already, as it would no new one."""
-        first = self.box.children[0]
-        first.value = _wrapped(html)
-        return first
 
     def show(self, text: str) -> int:
         """Show all of the text; return about how many bytes went to the page."""
@@ -152,7 +199,7 @@ class _Pages:
                 length, reopening = cut_fence(tail)
             if length > len(self._reopening):
                 sent += self._put(text_html(tail[:length]))
-                self._open = False
+                self._page = None
                 self._settled += length - len(self._reopening)
                 self._reopening = reopening
                 tail = reopening + tail[length:]
@@ -164,14 +211,55 @@ class _Pages:
 
     def _put(self, html: str) -> int:
         html = _wrapped(html)
-        if not self._open:
-            self.box.children = (*self.box.children, _page(html))
-            self._open = True
-        elif html == self.box.children[-1].value:
+        if self._page is None:
+            self._page = _page(html)
+            self._add(self._page)
+        elif html == self._page.value:
             return 0
         else:
-            self.box.children[-1].value = html
+            self._page.value = html
         return len(html)
+
+
+class ToolRow:
+    """A tool call on the page, with buttons while it waits for a yes."""
+
+    def __init__(self, answer: Callable[[str, Answer, str], object]) -> None:
+        from ipywidgets import VBox
+
+        self._answer = answer
+        self._page = _page("")
+        self._asked = ""
+        self.box = VBox([self._page])
+
+    def show(self, block: ToolBlock) -> int:
+        """Show the call as it is now."""
+        self._page.value = html = tool_html(block)
+        if block.approval_id != self._asked:
+            self._asked = block.approval_id
+            self.box.children = (self._page, self._question(block)) if block.approval_id else (self._page,)
+        return len(html)
+
+    def _question(self, block: ToolBlock) -> Any:
+        from ipywidgets import Button, HBox, Layout, Text, VBox
+
+        call = _page(f"{call_html(block.args)}<p {NO_MATH}>{escape(block.why)}</p>")
+        reason = Text(placeholder="why not, for the model", layout=Layout(width="16em"))
+
+        def button(words: str, answer: Answer, tooltip: str, style: str = "") -> Any:
+            made = Button(description=words, tooltip=tooltip, button_style=style, layout=Layout(width="auto"))
+            made.on_click(lambda _: self._answer(block.approval_id, answer, reason.value))
+            answer_at_once(made)
+            return made
+
+        answer_at_once(reason)
+        buttons = [
+            button("Approve", "once", "Run this call", "primary"),
+            button(f"Always {block.tool}", "tool", "Run every call of this tool in this session"),
+            button("Always all", "all", "Run every call in this session without asking"),
+            button("Reject", "reject", "Do not run it; the model is told, with the reason", "warning"),
+        ]
+        return VBox([call, HBox([*buttons, reason], layout=Layout(flex_flow="row wrap"))])
 
 
 def _page(html: str) -> Any:
@@ -198,14 +286,3 @@ def _parts(widget: Any) -> list[Any]:
 def _wrapped(html: str) -> str:
     """Let a word that is longer than the line break, instead of widening the page."""
     return f'<div style="overflow-wrap:anywhere">{html}</div>'
-
-
-def _flat(transcript: Transcript) -> str:
-    """The turn as one growing Markdown text; a tool call is a line of its own."""
-    parts = []
-    for block in transcript.blocks:
-        if isinstance(block, TextBlock):
-            parts.append(block.text)
-        elif isinstance(block, ToolBlock):
-            parts.append(f"`{block.tool}` {block.outcome or '…'}")
-    return "\n\n".join(parts)

@@ -1,0 +1,32 @@
+"""Asking on stdin whether a tool call may run: in terminals, and where buttons wait for the end of the cell."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from sessionmagic.notebook.visible import visible
+
+if TYPE_CHECKING:
+    from sessionmagic.events import Answer, ApprovalRequested
+
+QUESTION = "[y]es · [t]his tool always · [a]ll always · [n]o, or why not: "
+ANSWERS: dict[str, Answer] = {"y": "once", "yes": "once", "t": "tool", "this": "tool", "a": "all", "all": "all"}
+
+
+def ask_on_stdin(request: ApprovalRequested) -> tuple[Answer, str]:
+    """Show the call and ask; anything that is no yes is a rejection, and more than "no" is its reason."""
+    print(visible(f"{request.tool} wants to run: {request.why}\n{_written(request.args)}"))
+    said = input(QUESTION).strip()
+    answer = ANSWERS.get(said.casefold())
+    if answer is not None:
+        return answer, ""
+    return "reject", "" if said.casefold() in {"n", "no"} else said
+
+
+def _written(args: dict[str, object]) -> str:
+    code = args.get("code")
+    if isinstance(code, str):
+        args = {name: value for name, value in args.items() if name != "code"}
+    rest = json.dumps(args, indent=2, ensure_ascii=False, default=str) if args else ""
+    return "\n".join(part for part in (code, rest) if isinstance(part, str) and part)

@@ -1,0 +1,194 @@
+"""What a model may do in the user's kernel: look at variables and cells, run code, propose a cell."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import inspect
+import types
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.agents.tools import Tool
+from sessionmagic.notebook.prompts import described
+from sessionmagic.notebook.running import run_code, run_function
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from IPython.core.interactiveshell import InteractiveShell
+    from pydantic_ai.messages import ToolReturn
+
+    from sessionmagic.notebook.main_thread import MainThread
+    from sessionmagic.notebook.running import Ran
+
+LISTED = 200
+LAST_CELLS = 10
+SHOWN = 2_000
+"""Characters of one cell's code or output."""
+SOURCE = "notebook"
+
+
+class KernelTools:
+    """The tools that every turn in this kernel offers."""
+
+    def __init__(self, shell: InteractiveShell, main_thread: MainThread) -> None:
+        self._shell = shell
+        self._main_thread = main_thread
+        self._proposed: list[str] = []
+
+    @property
+    def tools(self) -> list[Tool]:
+        """All of them."""
+        looking: list[Callable[..., Any]] = [self.list_variables, self.inspect_variable, self.read_cells]
+        acting: list[Callable[..., Any]] = [self.run_python, self.insert_cell]
+        return [
+            Tool(name=function.__name__, function=function, read_only=function in looking, source=SOURCE)
+            for function in [*looking, *acting]
+        ]
+
+    def of_user(self, tool: Tool) -> Tool:
+        """Have a user's function run where figures and prints work, and its value described to the model."""
+        return replace(tool, function=self._on_main_thread(tool.function))
+
+    def list_variables(self) -> str:
+        """List the variables of the user's notebook with their types and sizes."""
+        hidden = self._shell.user_ns_hidden
+        names = [name for name in list(self._shell.user_ns) if not name.startswith("_") and name not in hidden]
+        lines = [
+            f"{name}: {_kind(value)}"
+            for name in names
+            if not isinstance(value := self._shell.user_ns.get(name), types.ModuleType)
+        ]
+        cut = [f"[{len(lines) - LISTED} more]"] if len(lines) > LISTED else []
+        return "\n".join([*lines[:LISTED], *cut]) or "(no variables yet)"
+
+    def inspect_variable(self, name: str) -> str:
+        """Describe one variable of the notebook: schema, shape, first rows and statistics of frames and arrays.
+
+        Args:
+            name: the variable's name; no expression.
+        """
+        if name not in self._shell.user_ns:
+            raise NameError(f"there is no variable {name!r}")
+        value = self._shell.user_ns[name]
+        return "\n".join(filter(None, [f"{name}: {_kind(value)}", described(value), _statistics(value)]))
+
+    def read_cells(self, last: int = LAST_CELLS) -> str:
+        """Read what the notebook has run so far, the latest cell last, with what each cell's last line gave.
+
+        Args:
+            last: how many cells.
+        """
+        inputs: list[str] = self._shell.user_ns.get("In", [])
+        outputs: dict[int, Any] = self._shell.user_ns.get("Out", {})
+        numbered = [(number, code) for number, code in enumerate(inputs) if code][-max(last, 1) :]
+        cells = [
+            f"In [{number}]: {_short(code)}"
+            + (f"\nOut [{number}]: {_short(described(outputs[number]))}" if number in outputs else "")
+            for number, code in numbered
+        ]
+        return "\n\n".join(cells) or "(nothing has been run yet)"
+
+    async def run_python(self, code: str) -> Any:
+        """Run Python code in the user's notebook, with its variables; what it defines stays there.
+
+        Returns what it printed, the value of its last line, and its traceback if it failed. Figures are shown to
+        the user. Top-level await does not work.
+
+        Args:
+            code: the code, as it would stand in a cell.
+        """
+
+        def run() -> Ran:
+            ran = run_code(self._shell, code)
+            ran.display()
+            if isinstance(ran.error, KeyboardInterrupt):
+                raise ran.error
+            return ran
+
+        return _returned("", await self._main_thread.run(run))
+
+    async def insert_cell(self, code: str) -> str:
+        """Propose a new code cell below this one; the user decides whether to run it.
+
+        Args:
+            code: what is to stand in the cell.
+        """
+
+        def insert() -> None:
+            self._shell.set_next_input("\n\n".join([*self._proposed, code]))
+            self._proposed.append(code)
+
+        await self._main_thread.run_in_cell(insert)
+        return "The cell is below, not run yet."
+
+    def forget_proposals(self) -> None:
+        """Begin a new cell: what the last one proposed is in the notebook."""
+        self._proposed.clear()
+
+    def _on_main_thread(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def call(*args: Any, **kwargs: Any) -> Any:
+                return described(await function(*args, **kwargs))
+        else:
+
+            @functools.wraps(function)
+            async def call(*args: Any, **kwargs: Any) -> Any:
+                def run() -> tuple[Any, Ran]:
+                    value, ran = run_function(self._shell, functools.partial(function, *args, **kwargs))
+                    ran.display()
+                    if isinstance(ran.error, KeyboardInterrupt):
+                        raise ran.error
+                    return value, ran
+
+                value, ran = await self._main_thread.run(run)
+                return _returned("" if value is None else described(value), ran)
+
+        return call
+
+
+def _returned(value: str, ran: Ran) -> ToolReturn[str]:
+    """Return what the model gets to see of a call: text, and its figures. Raises `ToolFailed` when it failed."""
+    from pydantic_ai.exceptions import ToolFailed
+    from pydantic_ai.messages import BinaryContent, ToolReturn
+
+    from sessionmagic.agents.guard import cut
+
+    if ran.error is not None:
+        raise ToolFailed(cut(ran.text))
+    figures = [BinaryContent(base64.b64decode(content), media_type=kind) for kind, content in ran.images]
+    note = f"[{len(figures)} figure{'s' if len(figures) > 1 else ''} shown to the user]" if figures else ""
+    text = "\n".join(filter(None, [ran.text, value, note]))
+    return ToolReturn(cut(text) or "(no output)", content=figures or None)
+
+
+def _kind(value: Any) -> str:
+    """Name a value's type and size, without asking it for more."""
+    kind = type(value).__name__
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple):
+        return f"{kind} of shape {shape}"
+    if isinstance(value, str | bytes | list | tuple | dict | set | frozenset):
+        return f"{kind} of length {len(value):,}"
+    if inspect.isroutine(value):
+        return f"{kind} {_signature(value)}"
+    return f"{kind} {value!r}" if isinstance(value, bool | int | float) else kind
+
+
+def _signature(function: Callable[..., Any]) -> str:
+    try:
+        return str(inspect.signature(function))
+    except (ValueError, TypeError):
+        return ""
+
+
+def _statistics(value: Any) -> str:
+    describe = getattr(value, "describe", None)
+    return f"statistics:\n{describe()}" if callable(describe) and hasattr(value, "head") else ""
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else text[:SHOWN] + f" [cut: {len(text) - SHOWN:,} more characters]"

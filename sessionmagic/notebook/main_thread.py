@@ -1,0 +1,153 @@
+"""The shell's main thread, for work that belongs there: user code, figures, questions on stdin.
+
+A cell that waits for its turn serves it; between cells the kernel's idle loop does.
+"""
+
+from __future__ import annotations
+
+import _thread
+import asyncio
+import contextvars
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sessionmagic.exceptions import SessionMagicError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+START_SECONDS = 60.0
+"""How long work waits for the main thread to have time for it."""
+
+
+class MainThreadBusyError(SessionMagicError):
+    """The main thread has no time for the work: another cell runs, or nothing serves it."""
+
+
+class _Job:
+    """A call on its way to the main thread, in the context of the turn that sent it."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self._call = call
+        self._context = contextvars.copy_context()
+        self._loop = asyncio.get_running_loop()
+        self.outcome: asyncio.Future[Any] = self._loop.create_future()
+        self.started = threading.Event()
+        self.finished = False
+        self.withdrawn = False
+
+    def make(self) -> BaseException | None:
+        """Make the call and hand over its outcome; return what it raised."""
+        try:
+            result = self._context.run(self._call)
+        except BaseException as error:  # noqa: BLE001  raised where the outcome is awaited
+            self._loop.call_soon_threadsafe(self._settle, None, error)
+            return error
+        self._loop.call_soon_threadsafe(self._settle, result, None)
+        return None
+
+    def _settle(self, result: Any, error: BaseException | None) -> None:
+        if self.outcome.done():
+            return
+        if error is None:
+            self.outcome.set_result(result)
+        else:
+            self.outcome.set_exception(error)
+
+
+class MainThread:
+    """Runs calls on the main thread, one at a time.
+
+    Args:
+        when_idle: has a function called on the main thread once no cell runs there; None when nothing can.
+    """
+
+    def __init__(self, when_idle: Callable[[Callable[[], None]], object] | None) -> None:
+        self._when_idle = when_idle
+        self._jobs: deque[_Job] = deque()
+        self._news = threading.Condition()
+        self._serving = 0
+
+    async def run(self, call: Callable[[], T]) -> T:
+        """Make the call there; raises what it raises, and `MainThreadBusyError`. Cancelling interrupts it."""
+        return await self._run(call, in_cell=self._when_idle is None)
+
+    async def run_in_cell(self, call: Callable[[], T]) -> T:
+        """Do what `run` does, but only while a cell waits for its turn."""
+        return await self._run(call, in_cell=True)
+
+    async def _run(self, call: Callable[[], T], *, in_cell: bool) -> T:
+        job = _Job(call)
+        with self._news:
+            if in_cell and not self._serving:
+                raise MainThreadBusyError("this works only while a cell waits for its turn, not in the background")
+            self._jobs.append(job)
+            self._news.notify_all()
+        if self._when_idle is not None:
+            self._when_idle(self._serve_pending)
+        try:
+            if not await asyncio.to_thread(job.started.wait, START_SECONDS) and self._take_back(job):
+                raise MainThreadBusyError(f"the kernel was busy with another cell for {START_SECONDS:g} s")
+            result: T = await job.outcome
+        except asyncio.CancelledError:
+            self._take_back(job)
+            self._interrupt(job)
+            raise
+        return result
+
+    def _take_back(self, job: _Job) -> bool:
+        """Take a job back, if it has not begun; whether it was."""
+        with self._news:
+            if job not in self._jobs:
+                return False
+            self._jobs.remove(job)
+            job.started.set()
+            job.finished = True
+            return True
+
+    def _interrupt(self, job: _Job) -> None:
+        with self._news:
+            if not job.finished:
+                job.withdrawn = True
+                _thread.interrupt_main()
+
+    def serve(self, over: threading.Event) -> None:
+        """Make the calls that come, until `over` is set and `wake` called. Raises the user's `KeyboardInterrupt`."""
+        self._serving += 1
+        try:
+            while not over.is_set():
+                with self._news:
+                    self._news.wait_for(lambda: self._jobs or over.is_set())
+                self._serve_one()
+        finally:
+            self._serving -= 1
+
+    def wake(self) -> None:
+        """Have whoever serves look whether it is over."""
+        with self._news:
+            self._news.notify_all()
+
+    def _serve_one(self) -> None:
+        with self._news:
+            job = self._jobs.popleft() if self._jobs else None
+        if job is None:
+            return
+        job.started.set()
+        try:
+            error = job.make()
+            with self._news:  # an interruption of ours comes no later than here
+                job.finished = True
+        except KeyboardInterrupt as interrupt:
+            error = interrupt
+        if isinstance(error, KeyboardInterrupt) and not job.withdrawn:
+            raise error
+
+    def _serve_pending(self) -> None:
+        while self._jobs:
+            try:
+                self._serve_one()
+            except KeyboardInterrupt:  # of the call alone: there is no cell to be interrupted
+                return

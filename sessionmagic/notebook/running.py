@@ -1,0 +1,170 @@
+"""Running code and functions in the user's shell, with all that they print, show and raise."""
+
+from __future__ import annotations
+
+import re
+import sys
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from io import TextIOBase
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.display import publish_display_data
+
+from sessionmagic.notebook.rendering import clean_html
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+TEXT_LIMIT = 20_000
+"""Characters of output that are kept: half of it from the beginning, half from the end."""
+SHOWN_LIMIT = 10
+"""Figures and other rich outputs of one call that are shown."""
+IMAGES = ("image/png", "image/jpeg")
+UNSAFE = ("text/html", "image/svg+xml", "application/javascript")
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(slots=True)
+class Ran:
+    """What came of a call: text in the order in which it appeared, rich outputs, and what it raised."""
+
+    text: str = ""
+    shown: list[dict[str, Any]] = field(default_factory=list)
+    """MIME bundles."""
+    error: BaseException | None = None
+
+    @property
+    def images(self) -> list[tuple[str, str]]:
+        """MIME type and base64 content of each figure."""
+        return [(kind, data[kind]) for data in self.shown for kind in IMAGES[:1] if kind in data]
+
+    def display(self) -> None:
+        """Show the rich outputs under the cell, where they stay."""
+        for data in self.shown[:SHOWN_LIMIT]:
+            harmless = {kind: content for kind, content in data.items() if kind not in UNSAFE}
+            if "text/html" in data:
+                harmless["text/html"] = clean_html(data["text/html"])
+            if set(harmless) - {"text/plain"}:
+                publish_display_data(harmless)
+
+
+def run_code(shell: InteractiveShell, code: str) -> Ran:
+    """Run code as a cell of the user's, without a place in the history. Call it on the main thread."""
+
+    def run() -> Any:
+        result = shell.run_cell(code, store_history=False)
+        if result.error_before_exec or result.error_in_exec:
+            raise result.error_before_exec or result.error_in_exec
+        return None  # what the last line gave was shown
+
+    return _captured(shell, run)
+
+
+def run_function(shell: InteractiveShell, function: Callable[[], Any]) -> tuple[Any, Ran]:
+    """Call a function of the user's and return its value and all else. Call it on the main thread."""
+    values: list[Any] = []
+
+    def call() -> None:
+        values.append(function())
+        shell.events.trigger("post_execute")  # matplotlib shows its figures then
+
+    ran = _captured(shell, call)
+    if ran.error is not None:
+        ran.text = "\n".join(filter(None, [ran.text, f"{type(ran.error).__name__}: {ran.error}"]))
+    return (values[0] if values else None), ran
+
+
+def _captured(shell: InteractiveShell, call: Callable[[], Any]) -> Ran:
+    ran = Ran()
+    printed = _Bounded()
+    with (
+        shell.display_trap,
+        _quiet(shell, printed),
+        redirect_stdout(printed),
+        redirect_stderr(printed),
+        _kept_displays(shell, ran.shown),
+    ):
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001  for the model to see, and the caller to act on
+            ran.error = error
+    lines = [data["text/plain"] for data in ran.shown if set(data) - set(IMAGES)]
+    ran.text = "\n".join(filter(None, [printed.text.rstrip("\n"), *lines]))
+    return ran
+
+
+@contextmanager
+def _kept_displays(shell: InteractiveShell, shown: list[dict[str, Any]]) -> Iterator[None]:
+    """Keep what this thread displays, instead of showing it."""
+
+    def keep(message: dict[str, Any]) -> None:
+        if "data" in message["content"]:
+            shown.append(message["content"]["data"])
+
+    def keep_value(value: object) -> None:
+        if value is not None:
+            shown.append(formatter.format(value)[0])
+
+    formatter: Any = shell.display_formatter
+    publisher: Any = shell.display_pub
+    hook = sys.displayhook
+    sys.displayhook = keep_value
+    try:
+        if hasattr(publisher, "register_hook"):
+            publisher.register_hook(keep)
+            try:
+                yield
+            finally:
+                publisher.unregister_hook(keep)
+        else:
+            keeper = CapturingDisplayPublisher(outputs=[])
+            shell.display_pub = keeper
+            try:
+                yield
+            finally:
+                shell.display_pub = publisher
+                shown += [output["data"] for output in keeper.outputs]
+    finally:
+        sys.displayhook = hook
+
+
+@contextmanager
+def _quiet(shell: InteractiveShell, printed: _Bounded) -> Iterator[None]:
+    """Have tracebacks printed, instead of being an error output of the cell."""
+
+    def show(_kind: object, _error: object, lines: list[str]) -> None:
+        printed.write(_ANSI.sub("", "\n".join(lines)) + "\n")
+
+    vars(shell)["_showtraceback"] = show
+    try:
+        yield
+    finally:
+        del vars(shell)["_showtraceback"]
+
+
+class _Bounded(TextIOBase):
+    """A stream that keeps the beginning and the end of what is written to it."""
+
+    def __init__(self) -> None:
+        self._head = ""
+        self._tail = ""
+        self._written = 0
+
+    def write(self, text: str) -> int:
+        self._written += len(text)
+        room = TEXT_LIMIT // 2 - len(self._head)
+        self._head += text[: max(room, 0)]
+        self._tail += text[max(room, 0) :]
+        if len(self._tail) > TEXT_LIMIT:
+            self._tail = self._tail[-TEXT_LIMIT // 2 :]
+        return len(text)
+
+    @property
+    def text(self) -> str:
+        tail = self._tail[-TEXT_LIMIT // 2 :]
+        cut = self._written - len(self._head) - len(tail)
+        return f"{self._head}\n[cut: {cut:,} characters]\n{tail}" if cut else self._head + tail
