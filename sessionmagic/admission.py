@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pydantic_ai.toolsets import AbstractToolset
 
     from sessionmagic.agents.definition import AgentDefinition
-    from sessionmagic.agents.permissions import Limits
+    from sessionmagic.agents.permissions import Limits, Safety
     from sessionmagic.agents.runtime import Messages
     from sessionmagic.agents.tools import Tool
     from sessionmagic.attachment import Attachment
@@ -55,6 +55,7 @@ class Request:
     tools: Sequence[Tool] = ()
     attended: bool = False
     yes: bool = False
+    safety: Safety = "balanced"
     limits: Limits | None = None
     where: str = ""
     cell_id: str | None = None
@@ -132,7 +133,7 @@ def admit(  # noqa: PLR0913  all that a turn is made of
     from sessionmagic.agents.runtime import content_of, prompt_message
 
     session_id = claim.session_id
-    previous = _fresh_session(session_id, request.session) if new else store.load(session_id)
+    previous = _fresh_session(session_id, request) if new else store.load(session_id)
     plan = _plan(request, with_dead_turns_interrupted(previous), models, agent)
     content = content_of(request.prompt, request.attachments)
     record = TurnRecord(
@@ -204,9 +205,16 @@ def _cut_off(session: Session) -> list[TurnRecord]:
     return [turn for turn in session.path()[-1:] if turn.error_code == CRASHED]
 
 
-def _fresh_session(session_id: str, name: str) -> Session:
+def _fresh_session(session_id: str, request: Request) -> Session:
     now = time.time()
-    return Session(id=session_id, name=name, created_at=now, updated_at=now, working_dir=str(Path.cwd()))
+    return Session(
+        id=session_id,
+        name=request.session,
+        created_at=now,
+        updated_at=now,
+        working_dir=str(Path.cwd()),
+        safety=request.safety,
+    )
 
 
 def check_name(name: str) -> None:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.admission import Request, admit, check_name, shortened
 from sessionmagic.agents.definition import BUILT_IN, AgentDefinition, find_agent
+from sessionmagic.agents.permissions import with_rule, without_rule
 from sessionmagic.agents.tools import registered, tool_of
 from sessionmagic.exceptions import (
+    ApprovalNotOpenError,
     ModelReferenceError,
     SessionBusyError,
     SessionExistsError,
@@ -31,9 +33,11 @@ from sessionmagic.streaming import abandon, stream
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sessionmagic.agents.permissions import Limits
+    from sessionmagic.agents.permissions import Limits, Safety, Verdict
     from sessionmagic.agents.tools import Tool
+    from sessionmagic.approvals import Approval
     from sessionmagic.attachment import Attachment
+    from sessionmagic.events import Answer
     from sessionmagic.turn import Turn, TurnResult
 
 POLL_SECONDS = 0.05
@@ -75,6 +79,7 @@ class SessionManager:
         tools: Sequence[Callable[..., Any] | Tool] = (),
         attended: bool = False,
         yes: bool = False,
+        safety: Safety = "balanced",
         limits: Limits | None = None,
         where: str = "",
         cell_id: str | None = None,
@@ -94,6 +99,7 @@ class SessionManager:
             tools: functions that the model may call; those marked with `sessionmagic.tool` are not needed here.
             attended: whether somebody answers `Turn.approvals`; when not, calls that would ask are denied.
             yes: approve every tool call of this turn, deny rules excepted.
+            safety: what a session that is created here does with tool calls; see `set_safety`.
             limits: how many requests and tool calls the turn may make.
             where: the cell or script, for whoever finds the session busy.
             cell_id: the front end's id of the cell.
@@ -123,6 +129,7 @@ class SessionManager:
             tools=[*registered.values(), *map(tool_of, tools)],
             attended=attended,
             yes=yes,
+            safety=safety,
             limits=limits,
             where=where,
             cell_id=cell_id,
@@ -268,6 +275,37 @@ class SessionManager:
         override = None if reference == "default" else reference
         self.store.update(self._require(session), lambda stored: with_override(stored, definition.name, override))
         return warnings
+
+    def set_safety(self, session: str, safety: Safety) -> Session:
+        """Set what the session does with tool calls that no rule names, from the next call on.
+
+        Raises `SessionNotFoundError`.
+        """
+        return self.store.update(self._require(session), lambda stored: replace(stored, safety=safety))
+
+    def set_rule(self, session: str, pattern: str, verdict: Verdict | None) -> Session:
+        """Add a rule to the session, or take it away with None; it holds from the next call on.
+
+        Raises `SessionNotFoundError`, and `UsageError` for a pattern that names no tool.
+        """
+
+        def change(stored: Session) -> Session:
+            rules = stored.permissions
+            changed = with_rule(rules, verdict, pattern) if verdict else without_rule(rules, pattern)
+            return replace(stored, permissions=changed)
+
+        return self.store.update(self._require(session), change)
+
+    def approvals(self) -> list[tuple[Turn, Approval]]:
+        """Return the tool calls of this manager's turns that wait for a yes."""
+        return [(turn, approval) for turn in self.running() for approval in turn.approvals.open]
+
+    def approve(self, approval_id: str, answer: Answer, reason: str = "") -> Approval:
+        """Answer an open approval; raises `ApprovalNotOpenError` when it is not, or is another process's."""
+        for turn, approval in self.approvals():
+            if approval.id == approval_id:
+                return turn.approvals.answer(approval_id, answer, reason)
+        raise ApprovalNotOpenError(f"no approval {approval_id!r} is open here; %agent approve lists those that are")
 
     def rename(self, session: str, name: str) -> None:
         """Give the session another name; raises `SessionExistsError`, `SessionNotFoundError`."""

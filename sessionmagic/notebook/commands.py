@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from sessionmagic.events import Answer
     from sessionmagic.notebook.magics import AgentMagics
     from sessionmagic.session import Usage
 
@@ -198,6 +199,133 @@ def delete(magics: AgentMagics, options: argparse.Namespace) -> None:
     session = magics.manager.session(options.session)
     loop_thread().submit(magics.manager.delete(session.id)).result()
     _say(f"deleted {session.name} ({len(session.turns)} turns)")
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedTool:
+    """A tool that the next turn offers."""
+
+    name: str
+    source: str
+    read_only: bool
+    decision: str
+    does: str
+
+
+@_command(
+    "List the tools that the next turn offers, and what happens when they are called.",
+    _SESSION,
+    _argument("-t", "--tools", default="", metavar="NAMES", help="functions of yours, as in %%%%agent --tools"),
+)
+def tools(magics: AgentMagics, options: argparse.Namespace) -> Any:
+    from sessionmagic.agents.permissions import Call, Policy, safety_of
+
+    name = options.session or magics.session or magics.active or magics.latest
+    session = magics.manager.session(name) if name else None
+    rules, safety = (session.permissions, safety_of(session.safety)) if session else ({}, safety_of(magics.safety))
+    policy = Policy(session=rules, file={}, safety=safety)
+    offered = {tool.name: tool for tool in magics.offered(options.tools)}
+    entries = []
+    for tool in offered.values():
+        decision = policy.decide(Call(tool.name, {}, tool.read_only))
+        words = {"allow": "runs", "ask": "asks", "deny": "is denied"}[decision.verdict]
+        entries.append(
+            OfferedTool(tool.name, tool.source, tool.read_only, f"{words}: {decision.why}", tool.description)
+        )
+    return Listing(
+        entries,
+        {
+            "tool": lambda entry: entry.name,
+            "from": lambda entry: entry.source,
+            "when called": lambda entry: entry.decision,
+            "": lambda entry: entry.does,
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule of a session."""
+
+    verdict: str
+    pattern: str
+
+
+@_command(
+    "Show or change what a session does with tool calls: deny beats allow beats ask, and then the safety mode.",
+    _SESSION,
+    _argument("--allow", metavar="PATTERN", help="run calls that match, such as read_* or fetch:url=https://our.org/*"),
+    _argument("--ask", metavar="PATTERN", help="ask for calls that match"),
+    _argument("--deny", metavar="PATTERN", help="never run calls that match"),
+    _argument("--forget", metavar="PATTERN", help="take a rule away"),
+    _argument("--safety", metavar="MODE", help="strict, balanced, restricted or autonomous"),
+)
+def permissions(magics: AgentMagics, options: argparse.Namespace) -> Any:
+    from sessionmagic.agents.permissions import VERDICTS, described, safety_of
+
+    name = _chosen(magics, options.session)
+    for verdict in VERDICTS:
+        if pattern := getattr(options, verdict):
+            magics.manager.set_rule(name, pattern, verdict)
+    if options.forget:
+        magics.manager.set_rule(name, options.forget, None)
+    if options.safety:
+        magics.manager.set_safety(name, safety_of(options.safety))
+    session = magics.manager.session(name)
+    return Listing(
+        [Rule(verdict, pattern) for verdict, pattern in described(session.permissions)],
+        {"": lambda rule: rule.verdict, "pattern": lambda rule: rule.pattern},
+        [f"{session.name} is {session.safety}: {SAFETY_WORDS[session.safety]}"],
+    )
+
+
+SAFETY_WORDS = {
+    "strict": "it asks for every other call",
+    "balanced": "other calls that only read run, and it asks for the rest",
+    "restricted": "other calls that only read run, and the rest is denied",
+    "autonomous": "every other call runs",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenApproval:
+    """A tool call that waits for a yes."""
+
+    id: str
+    session: str
+    tool: str
+    args: dict[str, Any]
+    why: str
+
+
+@_command(
+    "Answer a tool call that waits for a yes; without an id, list those that wait.",
+    _argument("id", nargs="?", default=""),
+    _argument("--tool", action="store_true", help="and every later call of this tool in the session"),
+    _argument("--all", action="store_true", help="and every later call in the session"),
+    _argument("--reject", nargs="?", const="", metavar="REASON", help="do not run it; the model is told why"),
+)
+def approve(magics: AgentMagics, options: argparse.Namespace) -> Any:
+    if not options.id:
+        waiting = [
+            OpenApproval(approval.id, turn.session_name, approval.tool, dict(approval.args), approval.why)
+            for turn, approval in magics.manager.approvals()
+        ]
+        return Listing(
+            waiting,
+            {
+                "id": lambda entry: entry.id,
+                "session": lambda entry: entry.session,
+                "tool": lambda entry: entry.tool,
+                "arguments": lambda entry: entry.args,
+                "": lambda entry: entry.why,
+            },
+        )
+    rejected = options.reject is not None
+    answer: Answer = "reject" if rejected else "all" if options.all else "tool" if options.tool else "once"
+    approval = magics.manager.approve(options.id, answer, options.reject or "")
+    _say(f"{approval.tool} {'is rejected' if rejected else 'is approved'}")
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,6 +192,7 @@ class AgentMagics(Magics):
             "tools": self.offered(options.tools),
             "attended": not self._headless(),
             "yes": options.yes,
+            "safety": self.safety,
             "limits": Limits(requests=self.request_limit, tool_calls=self.tool_call_limit),
             "where": f"cell In [{self._number()}]{self._of_notebook()}",
             "cell_id": self._parent().get("metadata", {}).get("cellId"),
