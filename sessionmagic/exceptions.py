@@ -11,6 +11,8 @@ SessionMagicError
 │   └── SessionSchemaError      the session's file is of a newer sessionmagic; it was left alone
 ├── UnknownAgentError           no agent of that name
 ├── ToolError                   something that cannot be offered as a tool
+├── SessionIdleError            no turn runs on the session that could be steered
+├── InboxFullError              as many messages wait for a running turn as may
 ├── ApprovalNotOpenError        an answer to a question that is not open (any more)
 ├── ModelReferenceError         a model reference that cannot be used
 └── TurnFailedError             the model did not finish its answer
@@ -74,6 +76,14 @@ class UnknownAgentError(SessionMagicError):
 
 class ToolError(SessionMagicError):
     """Something cannot be offered as a tool: it is no function, or its arguments cannot be described."""
+
+
+class SessionIdleError(SessionMagicError):
+    """No turn runs on the session here, so that there is nothing to steer."""
+
+
+class InboxFullError(SessionMagicError):
+    """As many messages wait for the running turn as may; none of the new ones was taken."""
 
 
 class ApprovalNotOpenError(SessionMagicError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +19,22 @@ from sessionmagic.agents.tools import registered, tool_of
 from sessionmagic.exceptions import (
     ApprovalNotOpenError,
     ModelReferenceError,
+    PromptError,
     SessionBusyError,
     SessionExistsError,
+    SessionIdleError,
     SessionNotFoundError,
     did_you_mean,
 )
 from sessionmagic.loop import in_thread, loop_thread, settled_in_thread
 from sessionmagic.models.catalog import Models
-from sessionmagic.session import Session, SessionSummary, with_dead_turns_interrupted, with_override
+from sessionmagic.session import (
+    Session,
+    SessionSummary,
+    with_changed_turn,
+    with_dead_turns_interrupted,
+    with_override,
+)
 from sessionmagic.storage.claims import Holder
 from sessionmagic.storage.store import Claim, Store, TinyStore, new_session_id
 from sessionmagic.streaming import abandon, stream
@@ -38,10 +47,12 @@ if TYPE_CHECKING:
     from sessionmagic.approvals import Approval
     from sessionmagic.attachment import Attachment
     from sessionmagic.events import Answer
+    from sessionmagic.inbox import Kind
     from sessionmagic.turn import Turn, TurnResult
 
 POLL_SECONDS = 0.05
 STOP_SECONDS = 5.0
+KEYS_KEPT = 256
 
 
 class SessionManager:
@@ -63,6 +74,7 @@ class SessionManager:
         self.models = models if models is not None else Models(home=getattr(self.store, "home", None))
         self.agents = dict(agents or BUILT_IN)
         self._running: dict[str, Turn] = {}
+        self._keys: dict[str, deque[str]] = {}
 
     async def run(  # noqa: PLR0913  each is an option of its own
         self,
@@ -306,6 +318,54 @@ class SessionManager:
             if approval.id == approval_id:
                 return turn.approvals.answer(approval_id, answer, reason)
         raise ApprovalNotOpenError(f"no approval {approval_id!r} is open here; %agent approve lists those that are")
+
+    async def steer(self, session: str, *texts: str) -> None:
+        """Tell the session's running turn something before its next model request: all of the texts, or none.
+
+        Raises `SessionIdleError` when no turn of this manager runs there, `InboxFullError`, `SessionNotFoundError`.
+        """
+        turn = self._running.get(await in_thread(self._require, session))
+        if turn is None:
+            raise SessionIdleError(f"no turn of this kernel runs on {session!r}; ask with a cell, or with %agent queue")
+        await self._say(turn, "steer", texts)
+
+    async def queue(self, session: str, text: str, *, key: str = "", **options: Any) -> Turn | None:
+        """Ask the session when its running turn is done, in the same stream; on an idle session, start a turn.
+
+        Args:
+            session: name or id; created when there is none.
+            text: what to ask.
+            key: a text queued before under the same key, by this manager, is not queued again.
+            options: those of `run`, for a turn that is started here.
+
+        Returns the turn that will answer, or None when the key was used before. Raises what `run` raises, and
+        `InboxFullError`.
+        """
+        found = await in_thread(self.store.find, session)
+        used = self._keys.setdefault(found or session, deque(maxlen=KEYS_KEPT))
+        if key and key in used:
+            return None
+        turn = self._running.get(found or "")
+        if turn is not None:
+            try:
+                await self._say(turn, "queue", [text])
+            except SessionIdleError:
+                await asyncio.to_thread(turn.wait, STOP_SECONDS)
+                turn = None
+        turn = turn or await self.run(text, session=session, **options)
+        if key:
+            self._keys.setdefault(turn.session_id, used).append(key)
+        return turn
+
+    async def _say(self, turn: Turn, kind: Kind, texts: Sequence[str]) -> None:
+        if not all(text.strip() for text in texts):
+            raise PromptError("there is nothing to say: write it after the subcommand")
+        turn.inbox.accept(kind, texts)
+
+        def change(stored: Session) -> Session:
+            return with_changed_turn(stored, turn.id, lambda record: replace(record, waiting=turn.inbox.waiting))
+
+        await in_thread(self.store.update, turn.session_id, change)
 
     def rename(self, session: str, name: str) -> None:
         """Give the session another name; raises `SessionExistsError`, `SessionNotFoundError`."""

@@ -55,6 +55,8 @@ class TurnRecord:
     usage: Usage = field(default_factory=Usage)
     finished_at: float | None = None
     cell_id: str | None = None
+    waiting: list[str] = field(default_factory=list)
+    """What the user said to the running turn that the model was not told yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,13 +65,15 @@ async def _ask(admitted: Admitted, store: Store) -> Outcome:
     async def grant(answer: Answer, tool: str) -> None:
         await in_thread(store.update, turn.session_id, lambda session: with_grant(session, answer, tool))
 
-    guard = Guard(log, turn.approvals, policy, grant, admitted.request.limits or Limits())
+    guard = Guard(log, turn.approvals, turn.inbox, policy, grant, admitted.request.limits or Limits())
     run = AgentRun(plan.agent, plan.model, log, toolset=plan.toolset, guard=guard)
     turn.on_cancel(run.cancel)
 
     async def persist(messages: Messages) -> None:
         def change(session: Session) -> Session:
-            return with_changed_turn(session, turn.id, lambda stored: replace(stored, messages=messages))
+            return with_changed_turn(
+                session, turn.id, lambda stored: replace(stored, messages=messages, waiting=turn.inbox.waiting)
+            )
 
         await in_thread(store.update, turn.session_id, change)
 
@@ -139,6 +141,7 @@ async def _write_end(admitted: Admitted, outcome: Outcome, store: Store, *, undo
             stored,
             messages=outcome.messages,
             status=outcome.status,
+            waiting=admitted.turn.inbox.waiting,
             warnings=list(admitted.turn.transcript.warnings),
             usage=outcome.usage,
             answered_by=outcome.answered_by,

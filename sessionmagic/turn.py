@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.approvals import Approvals
 from sessionmagic.events import TurnFinished, Warned
+from sessionmagic.inbox import Inbox
 from sessionmagic.transcript import Transcript, fold
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class EventLog:
         self._last = 0
         self._waiting: set[Callable[[], object]] = set()
 
-    def emit(self, kind: type[Any], **content: Any) -> None:
+    def emit(self, kind: type[Any], /, **content: Any) -> None:
         """Number an event of that kind, stamp it and make it known to whoever follows."""
         with self._lock:
             self._last += 1
@@ -154,6 +155,8 @@ class Turn:
         self.id = turn_id
         self.approvals = Approvals()
         """The tool calls that wait for a yes, and how they get it."""
+        self.inbox = Inbox()
+        """What the user says to the turn while it runs."""
         self._log = log
         self._cancelled = threading.Event()
         self._stop: Callable[[], object] | None = None

@@ -1,11 +1,13 @@
 """Models that say what a test tells them to."""
 
 import asyncio
+import json
 import time
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 
-from pydantic_ai.models.function import DeltaThinkingPart, FunctionModel
+from pydantic_ai.models.function import DeltaThinkingPart, DeltaToolCall, FunctionModel
 
 
 def says(*chunks, delay=0.0):
@@ -146,3 +148,30 @@ def blocks(*chunks, mark, seconds=1.5):
         yield ""
 
     return FunctionModel(stream_function=stream)
+
+
+def acts(*steps, profile=None):
+    """A model that takes one of these steps at each request, and the last of them from then on.
+
+    A step is a text, or a list of the calls that it makes in one response, each `(tool, arguments)` or
+    `(tool, arguments, call id)`; a text in the list is said before the calls. Arguments are written as JSON unless
+    they are a text already. `sent` has the messages of each request, `offered` its tools by name.
+    """
+
+    async def stream(messages, info):
+        step = steps[min(len(model.sent), len(steps) - 1)]
+        model.sent.append(deepcopy(messages))
+        model.offered.append({tool.name: tool for tool in info.function_tools})
+        for place, part in enumerate([step] if isinstance(step, str) else step):
+            if isinstance(part, str):
+                yield part
+                continue
+            tool, arguments, call_id = (*part, f"call-{len(model.sent)}-{place}")[:3]
+            written = arguments if isinstance(arguments, str) else json.dumps(arguments)
+            half = len(written) // 2
+            yield {place: DeltaToolCall(tool, written[:half], tool_call_id=call_id)}
+            yield {place: DeltaToolCall(json_args=written[half:])}
+
+    model = FunctionModel(stream_function=stream, profile=profile)
+    model.sent, model.offered = [], []
+    return model

@@ -5,8 +5,8 @@ import functools
 import time
 
 from sessionmagic import Models, SessionManager, TinyStore, register_model
-from sessionmagic.events import TextDelta, TurnFinished, TurnStarted
-from tests.scripted import fails, hangs, recalls, says
+from sessionmagic.events import ApprovalRequested, TextDelta, ToolCalled, ToolReturned, TurnFinished, TurnStarted
+from tests.scripted import acts, fails, hangs, recalls, says
 
 DEADLINE = 60.0
 
@@ -39,6 +39,47 @@ async def ask(manager, prompt="Hello", session="chat", **options):
     """Run a turn to its end and return its result."""
     turn = await manager.run(prompt, session=session, **options)
     return await turn.result()
+
+
+async def acting(manager, *steps, profile=None, **options):
+    """Start a turn of a model that takes these steps; return the turn and the model."""
+    model = acts(*steps, profile=profile)
+    register_model("acts", model)
+    return await manager.run("Go", **({"session": "chat", "model": "acts"} | options)), model
+
+
+async def acted(manager, *steps, **options):
+    """Run a turn of a model that takes these steps to its end; return its result, its events and the model."""
+    turn, model = await acting(manager, *steps, **options)
+    return await turn.result(), whole(await events_of(turn)), model
+
+
+async def asked(turn, count=1):
+    """Wait until so many of the turn's calls wait for an answer; return the questions by the call's id."""
+    open_now = set()
+    async for event in turn.events():
+        if isinstance(event, ApprovalRequested):
+            open_now.add(event.call_id)
+        if len(open_now) == count:
+            break
+    questions = {approval.call_id: approval for approval in turn.approvals.open}
+    assert len(questions) == count
+    return questions
+
+
+def returned(events):
+    """What the calls of a turn came to, in the order in which they did: tool, outcome and content."""
+    return [(event.tool, event.outcome, event.content) for event in events if isinstance(event, ToolReturned)]
+
+
+def orphans(messages):
+    """Ids of the calls in a request that no result follows at once, and of the results that no call precedes."""
+    found = []
+    for before, after in zip([None, *messages], [*messages, None], strict=True):
+        calls = {part.tool_call_id for part in getattr(before, "parts", ()) if part.part_kind == "tool-call"}
+        results = {part.tool_call_id for part in getattr(after, "parts", ()) if part.part_kind == "tool-return"}
+        found += sorted(calls ^ results)
+    return found
 
 
 async def said(turn):
@@ -77,4 +118,12 @@ def whole(events):
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert len({(event.session_id, event.turn_id, event.agent) for event in events}) == 1
     assert sorted(event.at for event in events) == [event.at for event in events]
+    waiting = set()
+    for event in events:
+        if isinstance(event, ToolCalled):
+            assert event.call_id not in waiting
+            waiting.add(event.call_id)
+        elif isinstance(event, ToolReturned):
+            waiting.remove(event.call_id)
+    assert waiting == set()
     return events

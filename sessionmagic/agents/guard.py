@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.capabilities import AbstractCapability
-from pydantic_ai.exceptions import ToolFailed
+from pydantic_ai.exceptions import ToolFailed, UserError
 from pydantic_ai.messages import BinaryContent, ToolReturn
 from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDenied
@@ -17,7 +17,7 @@ from pydantic_core import to_json
 
 from sessionmagic.agents.permissions import Call
 from sessionmagic.events import ApprovalRequested, ApprovalResolved, LimitReached
-from sessionmagic.exceptions import ApprovalNotOpenError, TurnLimitError
+from sessionmagic.exceptions import ApprovalNotOpenError, SessionIdleError, TurnLimitError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sessionmagic.agents.permissions import Limits, Policy
     from sessionmagic.approvals import Approvals, Resolution
     from sessionmagic.events import Answer
+    from sessionmagic.inbox import Inbox, Kind
     from sessionmagic.turn import EventLog
 
 RESULT_LIMIT = 20_000
@@ -45,6 +46,7 @@ class Guard(AbstractCapability[None]):
 
     log: EventLog
     approvals: Approvals
+    inbox: Inbox
     policy: Callable[[], Awaitable[Policy]]
     grant: Callable[[Answer, str], Awaitable[None]]
     limits: Limits
@@ -54,6 +56,17 @@ class Guard(AbstractCapability[None]):
     _calls: int = 0
     _latest: tuple[str, bytes] = ("", b"")
     _repeats: int = 0
+
+    async def before_run(self, ctx: RunContext[None]) -> None:
+        """Let what the user says meanwhile reach the run."""
+
+        def send(text: str, kind: Kind) -> str:
+            try:
+                return ctx.enqueue(text, priority="asap" if kind == "steer" else "when_idle") or ""
+            except UserError as error:  # the run has just ended
+                raise SessionIdleError("the turn has just ended") from error
+
+        self.inbox.open(send)
 
     async def before_model_request(self, ctx: Any, request_context: Any) -> Any:  # noqa: ARG002
         """Count a model request."""

@@ -13,6 +13,7 @@ from pydantic_ai import Agent
 from pydantic_ai.exceptions import RunCancelled, RunTimedOut, UserError
 from pydantic_ai.messages import (
     BinaryContent,
+    EnqueuedMessagesEvent,
     FunctionToolCallEvent,
     FunctionToolResultEvent,
     ModelMessage,
@@ -37,6 +38,7 @@ from pydantic_ai.usage import UsageLimits
 
 from sessionmagic.agents.failures import failure
 from sessionmagic.events import (
+    MessageInjected,
     ReasoningDelta,
     TextDelta,
     ToolCallDelta,
@@ -177,6 +179,8 @@ class AgentRun:
                     messages = events.new_messages()
         except Exception as error:  # noqa: BLE001  a model may fail in any way; a turn ends in one
             ending = error
+        for text in self._guard.inbox.close():
+            self._log.emit(Warned, text=f"the model was not told any more: {text}")
         for call_id, tool in self._unanswered.items():
             self._log.emit(ToolReturned, call_id=call_id, tool=tool, outcome="interrupted", content="", duration=None)
         if isinstance(ending, RunTimedOut):
@@ -227,6 +231,9 @@ class AgentRun:
                 case FunctionToolResultEvent(part=result):
                     results.append(result)
                     self._tell_result(result)
+                case EnqueuedMessagesEvent(enqueue_id=delivery):
+                    if note := self._guard.inbox.delivered(delivery):
+                        self._log.emit(MessageInjected, text=note.text, kind=note.kind)
                 case AgentRunResultEvent():
                     return
                 case _:

@@ -298,6 +298,30 @@ class OpenApproval:
     why: str
 
 
+_IN_SESSION = _argument("-s", "--session", default="", metavar="NAME", help="left out: the active or the latest")
+
+
+@_command(
+    "Tell a running turn something before its next model request.",
+    _argument("text", nargs="+"),
+    _IN_SESSION,
+)
+def steer(magics: AgentMagics, options: argparse.Namespace) -> None:
+    session = magics.manager.session(_chosen(magics, options.session))
+    loop_thread().submit(magics.manager.steer(session.id, " ".join(options.text))).result()
+    _say(f"{session.name} is told before its next request")
+
+
+@_command(
+    "Ask a session when its running turn is done; an idle one is asked at once, in the background.",
+    _argument("text", nargs="+"),
+    _IN_SESSION,
+    _argument("--key", default="", help="do nothing when this key was used before"),
+)
+def queue(magics: AgentMagics, options: argparse.Namespace) -> None:
+    magics.queue(_chosen(magics, options.session), " ".join(options.text), options.key)
+
+
 @_command(
     "Answer a tool call that waits for a yes; without an id, list those that wait.",
     _argument("id", nargs="?", default=""),

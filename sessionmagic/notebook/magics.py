@@ -16,7 +16,7 @@ from traitlets import Bool, Dict, Enum, Float, Int, Unicode, observe
 
 from sessionmagic.agents.tools import registered, tool_of
 from sessionmagic.exceptions import SessionExistsError, StoreError, ToolError, UsageError, did_you_mean
-from sessionmagic.loop import in_thread
+from sessionmagic.loop import in_thread, loop_thread
 from sessionmagic.notebook.arguments import LineParser
 from sessionmagic.notebook.main_thread import MainThread
 from sessionmagic.notebook.visible import visible
@@ -213,6 +213,14 @@ class AgentMagics(Magics):
                 result = launch.wait_until_over()
         if result is not None and result.error is not None:
             raise result.error
+
+    def queue(self, session: str, text: str, key: str) -> None:
+        """Ask the session when its running turn is done, or at once, in the background, when none runs."""
+        if self.manager.running_turn(session) is None:
+            self._run_cell(self.cell_parser.parse_args(["--background", "--session", session]), text)
+            return
+        queued = loop_thread().submit(self.manager.queue(session, text, key=key)).result()
+        print("it waits for its turn" if queued else f"{key} was used before; nothing was queued")
 
     async def _start(self, options: argparse.Namespace, request: dict[str, Any]) -> Turn:
         """Run the request on the session that the options mean, which is active from then on when it is new."""

@@ -1,6 +1,7 @@
 import pytest
 
 from sessionmagic import MemoryStore, register_model
+from sessionmagic.agents.tools import tool_of
 from tests.scripted import Gate
 from tests.turns import manager_on
 
@@ -22,3 +23,32 @@ def gate():
     gate = Gate()
     register_model("gate", gate.model)
     return gate
+
+
+class Tools:
+    """Functions that remember what they ran with; `look` only reads."""
+
+    def __init__(self):
+        self.ran = []
+        self.look = tool_of(self._look, name="look", read_only=True)
+
+    def _look(self, at: str) -> str:
+        self.ran.append(f"look {at}")
+        return f"saw {at}"
+
+    def run(self, code: str) -> str:
+        self.ran.append(f"run {code}")
+        return f"ran {code}"
+
+    def send(self, to: str) -> str:
+        self.ran.append(f"send {to}")
+        return f"sent {to}"
+
+    @property
+    def all(self):
+        return [self.look, self.run, self.send]
+
+
+@pytest.fixture
+def tools():
+    return Tools()

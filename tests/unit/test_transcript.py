@@ -11,9 +11,14 @@ from pydantic import ValidationError
 
 from sessionmagic import register_model
 from sessionmagic.events import (
+    ApprovalRequested,
+    ApprovalResolved,
     Event,
+    LimitReached,
+    MessageInjected,
     ReasoningDelta,
     TextDelta,
+    ToolCallDelta,
     ToolCalled,
     ToolReturned,
     TurnFinished,
@@ -39,7 +44,17 @@ def numbered(*contents):
 
 texts = st.text(max_size=8)
 deltas = st.tuples(st.sampled_from([TextDelta, ReasoningDelta]), texts.map(lambda text: {"text": text}))
+ids = st.integers(1, 3).map(str)
+drafts = st.tuples(ids, st.text(min_size=1, max_size=8)).map(
+    lambda pair: (ToolCallDelta, {"call_id": pair[0], "tool": "t", "text": pair[1]})
+)
 calls = st.integers(1, 3).map(lambda n: (ToolCalled, {"call_id": str(n), "tool": "t", "args": {"n": n}}))
+questions = ids.map(
+    lambda id: (ApprovalRequested, {"approval_id": f"a{id}", "call_id": id, "tool": "t", "args": {"n": 0}, "why": "w"})
+)
+answers = ids.map(lambda id: (ApprovalResolved, {"approval_id": f"a{id}", "call_id": id, "decision": "once"}))
+injected = texts.map(lambda text: (MessageInjected, {"text": text, "kind": "steer"}))
+limits = st.just((LimitReached, {"which": "requests", "value": 5}))
 returns = st.tuples(st.integers(1, 3), texts).map(
     lambda pair: (
         ToolReturned,
@@ -48,18 +63,19 @@ returns = st.tuples(st.integers(1, 3), texts).map(
 )
 warnings = texts.map(lambda text: (Warned, {"text": text}))
 usages = st.integers(0, 9).map(lambda n: (UsageReported, {"input_tokens": n, "output_tokens": n, "cost": None}))
-contents = st.lists(st.one_of(deltas, deltas, calls, returns, warnings, usages), max_size=20)
+tool_events = st.one_of(drafts, calls, questions, answers, returns)
+contents = st.lists(st.one_of(deltas, drafts, tool_events, injected, limits, warnings, usages), max_size=20)
 
 
 def rechunked(contents, cuts):
     """The same contents, with each delta's text cut into pieces at these places."""
     for kind, content in contents:
-        if kind not in (TextDelta, ReasoningDelta):
+        if kind not in (TextDelta, ReasoningDelta, ToolCallDelta):
             yield kind, content
             continue
         text = content["text"]
         ends = sorted({cut % (len(text) + 1) for cut in cuts} | {0, len(text)})
-        yield from ((kind, {"text": text[a:b]}) for a, b in zip(ends, ends[1:], strict=False))
+        yield from ((kind, content | {"text": text[a:b]}) for a, b in zip(ends, ends[1:], strict=False))
 
 
 @given(contents, st.lists(st.integers(0, 50), max_size=3))
@@ -113,12 +129,26 @@ def test_transcript_of_a_whole_turn():
     assert transcript.usage == Usage(input_tokens=3, output_tokens=4, cost=0.5)
 
 
+@given(st.lists(drafts, max_size=10))
+def test_drafts_of_calls_hold_every_character_in_order(contents):
+    blocks = fold(Transcript(), numbered(*contents)).blocks
+    assert [block.call_id for block in blocks] == list(dict.fromkeys(content["call_id"] for _, content in contents))
+    for block in blocks:
+        sent = "".join(content["text"] for _, content in contents if content["call_id"] == block.call_id)
+        assert (block.draft, block.tool, block.args, block.outcome) == (sent, "t", {}, None)
+
+
 EXAMPLES = {
     TurnStarted: {"session": "a/b 🦊", "prompt": "{x}\n", "model": "test", "cell_id": "c"},
     TextDelta: {"text": '\x1b[31m<b>\u2028 \\ " 🦊'},
     ReasoningDelta: {"text": ""},
     ToolCalled: {"call_id": "a", "tool": "t", "args": {"nested": [1, 2.5, None, {"deep": True}]}},
     ToolReturned: {"call_id": "a", "tool": "t", "outcome": "denied", "content": "no", "duration": 0.25},
+    ToolCallDelta: {"call_id": "a", "tool": "t", "text": '{"path": "\n'},
+    ApprovalRequested: {"approval_id": "q", "call_id": "a", "tool": "t", "args": {"n": [None, "🦊"]}, "why": "strict"},
+    ApprovalResolved: {"approval_id": "q", "call_id": "a", "decision": "reject", "reason": "no\nnever"},
+    MessageInjected: {"text": "Be brief", "kind": "queue"},
+    LimitReached: {"which": "repeated_call", "value": 5},
     UsageReported: {"input_tokens": 2**40, "output_tokens": 0, "cost": 0.125},
     Warned: {"text": "w"},
     TurnFinished: {"status": "interrupted", "model": "m", "error_code": None, "error": None},

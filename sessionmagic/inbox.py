@@ -1,0 +1,90 @@
+"""What the user says to a turn while it runs: steering for its next request, and messages for when it is done."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sessionmagic.exceptions import InboxFullError, SessionIdleError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Kind = Literal["steer", "queue"]
+
+SIZES: dict[Kind, int] = {"steer": 5, "queue": 20}
+"""How many messages of a kind may wait. docker-agent's figures."""
+
+
+@dataclass(slots=True)
+class Note:
+    """A message that waits to be delivered."""
+
+    text: str
+    kind: Kind
+    delivery: str | None = None
+    """The id under which the run will say that it has delivered it; None while it was not handed over."""
+
+
+class Inbox:
+    """The messages of one turn that wait for delivery, in order. Safe in any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._notes: list[Note] = []
+        self._send: Callable[[str, Kind], str] | None = None
+        self._closed = False
+
+    @property
+    def waiting(self) -> list[str]:
+        """The texts that were accepted and not delivered yet."""
+        with self._lock:
+            return [note.text for note in self._notes]
+
+    def accept(self, kind: Kind, texts: Sequence[str]) -> None:
+        """Take all of these messages or none. Raises `InboxFullError`, and `SessionIdleError` when it is too late."""
+        with self._lock:
+            if self._closed:
+                raise SessionIdleError("the turn has just ended")
+            room = SIZES[kind] - sum(note.kind == kind for note in self._notes)
+            if len(texts) > room:
+                raise InboxFullError(f"{SIZES[kind]} messages wait already; let the model answer first")
+            before = list(self._notes)
+            self._notes += [Note(text, kind) for text in texts]
+            try:
+                self._hand_over()
+            except SessionIdleError:
+                self._notes = before
+                raise
+
+    def open(self, send: Callable[[str, Kind], str]) -> None:
+        """Begin to hand messages over to the run: `send` returns the id of a delivery. Called when the run begins."""
+        with self._lock:
+            self._send = send
+            self._hand_over()
+
+    def delivered(self, delivery: str) -> Note | None:
+        """Say that the run has delivered a message; return it. The next one of the queue is handed over."""
+        with self._lock:
+            note = next((note for note in self._notes if note.delivery == delivery), None)
+            if note is not None:
+                self._notes.remove(note)
+                self._hand_over()
+            return note
+
+    def close(self) -> list[str]:
+        """Take no more, and return what was not delivered. Called when the run has ended."""
+        with self._lock:
+            self._closed = True
+            self._send = None
+            return [note.text for note in self._notes]
+
+    def _hand_over(self) -> None:
+        """Hand over all steering, and of the queue one message at a time, so that each is answered by itself."""
+        if self._send is None:
+            return
+        for note in self._notes:
+            first_queued = next((each for each in self._notes if each.kind == "queue"), None)
+            if note.delivery is None and (note.kind == "steer" or note is first_queued):
+                note.delivery = self._send(note.text, note.kind)

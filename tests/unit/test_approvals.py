@@ -1,0 +1,142 @@
+"""Questions that wait for a yes: each is answered once, by its id, or never."""
+
+import asyncio
+import threading
+
+import pytest
+
+from sessionmagic.approvals import Approvals, Resolution
+from sessionmagic.exceptions import ApprovalNotOpenError, SessionMagicError
+from tests.turns import on_a_loop
+
+
+@pytest.fixture
+def approvals():
+    return Approvals()
+
+
+def ask(approvals, tool="run"):
+    return approvals.ask("call-1", tool, {"code": "1"}, "it may change something")
+
+
+@on_a_loop
+async def test_answer_reaches_whoever_asked(approvals):
+    approval, answered = ask(approvals)
+    assert approvals.open == [approval]
+    assert (approval.call_id, approval.tool, approval.args, approval.why) == (
+        "call-1",
+        "run",
+        {"code": "1"},
+        "it may change something",
+    )
+    assert approvals.answer(approval.id, "reject", "too risky") == approval
+    assert await answered == Resolution("reject", "too risky")
+    assert approvals.open == []
+
+
+@on_a_loop
+async def test_second_answer_is_refused_and_changes_nothing(approvals):
+    approval, answered = ask(approvals)
+    approvals.answer(approval.id, "reject", "no")
+    with pytest.raises(ApprovalNotOpenError, match=f"no approval '{approval.id}' is open here"):
+        approvals.answer(approval.id, "once")
+    assert await answered == Resolution("reject", "no")
+
+
+@on_a_loop
+async def test_late_answer_is_refused(approvals):
+    approval, answered = ask(approvals)
+    approvals.close(approval.id)
+    with pytest.raises(ApprovalNotOpenError):
+        approvals.answer(approval.id, "once")
+    await asyncio.sleep(0)
+    assert not answered.done()
+    approvals.close(approval.id)
+
+
+@pytest.mark.parametrize("wrong", ["", "nothing", "call-1", "run"])
+@on_a_loop
+async def test_answer_to_an_unknown_question_is_refused_and_applied_to_no_other(approvals, wrong):
+    approval, answered = ask(approvals)
+    with pytest.raises(ApprovalNotOpenError):
+        approvals.answer(wrong, "once")
+    await asyncio.sleep(0)
+    assert approvals.open == [approval]
+    assert not answered.done()
+
+
+@pytest.mark.parametrize("answer", ["", "yes", "no", "ONCE", "approve", None])
+@on_a_loop
+async def test_answer_that_is_none_is_refused_and_the_question_stays_open(approvals, answer):
+    approval, answered = ask(approvals)
+    with pytest.raises(SessionMagicError):
+        approvals.answer(approval.id, answer)
+    await asyncio.sleep(0)
+    assert approvals.open == [approval]
+    assert not answered.done()
+
+
+@on_a_loop
+async def test_answer_to_another_turn_is_refused(approvals):
+    approval, _ = ask(approvals)
+    elsewhere, _ = ask(other := Approvals())
+    with pytest.raises(ApprovalNotOpenError):
+        approvals.answer(elsewhere.id, "once")
+    assert (approvals.open, other.open) == ([approval], [elsewhere])
+
+
+@on_a_loop
+async def test_questions_are_answered_one_by_one_in_any_order(approvals):
+    asked = [ask(approvals, tool) for tool in ("a", "b", "c")]
+    assert [approval.tool for approval in approvals.open] == ["a", "b", "c"]
+    assert len({approval.id for approval, _ in asked}) == 3
+    for place, answer in ((1, "once"), (2, "reject"), (0, "all")):
+        approval, answered = asked[place]
+        approvals.answer(approval.id, answer)
+        assert await answered == Resolution(answer)
+    assert approvals.open == []
+
+
+@on_a_loop
+async def test_question_may_be_answered_from_another_thread(approvals):
+    approval, answered = ask(approvals)
+    threading.Thread(target=approvals.answer, args=(approval.id, "tool")).start()
+    assert await asyncio.wait_for(answered, 5) == Resolution("tool")
+
+
+@on_a_loop
+async def test_of_many_answers_at_once_one_is_taken_and_the_others_are_refused(approvals):
+    for _ in range(20):
+        approval, answered = ask(approvals)
+        barrier = threading.Barrier(4)
+
+        def answer(reason, approval=approval, barrier=barrier):
+            barrier.wait(5)
+            try:
+                approvals.answer(approval.id, "reject", reason)
+            except ApprovalNotOpenError:
+                return None
+            return reason
+
+        taken = await asyncio.gather(*(asyncio.to_thread(answer, reason) for reason in "abcd"))
+        [winner] = filter(None, taken)
+        assert (await answered).reason == winner
+
+
+@on_a_loop
+async def test_answer_after_its_asker_was_cancelled_does_no_harm(approvals):
+    approval, answered = ask(approvals)
+    answered.cancel()
+    approvals.answer(approval.id, "once")
+    await asyncio.sleep(0)
+    assert answered.cancelled()
+    assert approvals.open == []
+
+
+@on_a_loop
+async def test_cancel_after_the_answer_does_no_harm(approvals):
+    approval, answered = ask(approvals)
+    approvals.answer(approval.id, "once")
+    answered.cancel()
+    await asyncio.sleep(0)
+    assert answered.cancelled()

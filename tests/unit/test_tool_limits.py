@@ -1,0 +1,230 @@
+"""How a turn that calls tools is stopped: by its user, by the clock, by its limits; and how the session goes on."""
+
+import asyncio
+import shutil
+import threading
+
+import pytest
+
+from sessionmagic import register_model
+from sessionmagic.agents.permissions import Limits
+from sessionmagic.events import LimitReached
+from sessionmagic.exceptions import TurnLimitError, TurnTimeoutError
+from sessionmagic.transcript import transcript_of
+from tests.scripted import acts
+from tests.turns import (
+    acted,
+    acting,
+    asked,
+    events_of,
+    manager_on,
+    on_a_loop,
+    orphans,
+    returned,
+    statuses,
+    until,
+    whole,
+)
+
+
+def add(a: int) -> int:
+    return a + 2
+
+
+class Endless:
+    """A tool that never returns, of either kind; `began` is set when it runs."""
+
+    def __init__(self):
+        self.began = threading.Event()
+        self.released = threading.Event()
+
+    def sync(self):
+        self.began.set()
+        self.released.wait(60)
+
+    async def asynchronous(self):
+        self.began.set()
+        await asyncio.Event().wait()
+
+
+@pytest.fixture
+def endless():
+    endless = Endless()
+    yield endless
+    endless.released.set()
+
+
+@pytest.fixture(params=["sync", "asynchronous"])
+def never_returns(request, endless):
+    return request.param, getattr(endless, request.param)
+
+
+async def goes_on(manager, tools=()):
+    """Check that the session takes the next prompt, and that no call without a result is sent."""
+    result, _, model = await acted(manager, [("add", {"a": 1})], "Done", tools=[add, *tools], yes=True)
+    assert (result.status, result.text) == ("completed", "Done")
+    assert orphans(model.sent[0]) == orphans(model.sent[1]) == []
+    assert manager.running() == []
+    return model.sent[0]
+
+
+def same_live_and_stored(manager, turn):
+    live, stored = turn.transcript.blocks, transcript_of("chat", manager.session("chat").turn(turn.id)).blocks
+    assert [(block.tool, block.args, block.outcome) for block in stored] == [
+        (block.tool, block.args, block.outcome) for block in live
+    ]
+
+
+@on_a_loop
+async def test_cancel_stops_a_tool_that_never_returns(manager, endless, never_returns):
+    name, tool = never_returns
+    calls = [("add", {"a": 1}), (name, {})]
+    turn, _ = await acting(manager, calls, "Done", tools=[add, tool], yes=True)
+    await asyncio.to_thread(endless.began.wait, 5)
+    await until(lambda: any(getattr(block, "outcome", None) for block in turn.transcript.blocks))
+    turn.cancel()
+    events = whole(await asyncio.wait_for(events_of(turn), 10))
+    assert returned(events) == [("add", "success", "3"), (name, "interrupted", "")]
+    assert (await turn.result()).status == "interrupted"
+    same_live_and_stored(manager, turn)
+    await goes_on(manager, [tool])
+    assert statuses(manager.session("chat")) == ["interrupted", "completed"]
+
+
+@on_a_loop
+async def test_time_that_is_up_stops_a_tool_that_never_returns(manager, endless, never_returns):
+    name, tool = never_returns
+    turn, _ = await acting(manager, [("add", {"a": 1}), (name, {})], "Done", tools=[add, tool], yes=True, timeout=1.0)
+    events = whole(await asyncio.wait_for(events_of(turn), 10))
+    assert endless.began.is_set()
+    assert returned(events) == [("add", "success", "3"), (name, "interrupted", "")]
+    result = await turn.result()
+    assert (result.status, type(result.error)) == ("failed", TurnTimeoutError)
+    same_live_and_stored(manager, turn)
+    await goes_on(manager, [tool])
+
+
+@on_a_loop
+async def test_tool_that_returns_after_its_turn_was_stopped_changes_nothing(manager, endless):
+    turn, _ = await acting(manager, [("sync", {})], "Done", tools=[endless.sync], yes=True)
+    await asyncio.to_thread(endless.began.wait, 5)
+    turn.cancel()
+    await turn.result()
+    before = manager.session("chat")
+    endless.released.set()
+    await goes_on(manager)
+    assert manager.session("chat").turn("1") == before.turn("1")
+    assert [outcome for _, outcome, _ in returned(await events_of(turn))] == ["interrupted"]
+
+
+@on_a_loop
+async def test_result_that_the_page_showed_or_the_disk_has_is_the_same_whenever_the_turn_was_stopped(manager, endless):
+    for _ in range(5):
+        calls = [("add", {"a": 1}), ("add", {"a": 2}), ("sync", {})]
+        turn, _ = await acting(manager, calls, "Done", tools=[add, endless.sync], yes=True)
+        await asyncio.to_thread(endless.began.wait, 5)
+        endless.began.clear()
+        turn.cancel()
+        whole(await events_of(turn))
+        same_live_and_stored(manager, turn)
+
+
+def copy(store, found):
+    """Keep what a process that died now would have left."""
+    shutil.copytree(store, found, ignore=shutil.ignore_patterns("*.tmp"))
+
+
+@on_a_loop
+async def test_process_that_dies_while_a_call_runs_leaves_a_session_that_goes_on(tmp_path, endless):
+    manager = manager_on(tmp_path / "store")
+    calls = [("add", {"a": 1}), ("asynchronous", {})]
+    turn, _ = await acting(manager, calls, "Done", tools=[add, endless.asynchronous], yes=True)
+    await until(lambda: len(manager.session("chat").turns[0].messages) == 3)
+    copy(tmp_path / "store", tmp_path / "found")
+    turn.cancel()
+    await turn.result()
+    survivor = manager_on(tmp_path / "found")
+    sent = await goes_on(survivor)
+    results = {part.tool_name: part.outcome for part in sent[-1].parts if part.part_kind == "tool-return"}
+    assert results == {"add": "success", "asynchronous": "interrupted"}
+    blocks = transcript_of("chat", survivor.session("chat").turns[0]).blocks
+    assert [(block.tool, block.outcome) for block in blocks] == [("add", "success"), ("asynchronous", "interrupted")]
+
+
+@on_a_loop
+async def test_process_that_dies_while_a_call_waits_for_an_answer_leaves_a_session_that_goes_on(tmp_path):
+    manager = manager_on(tmp_path / "store")
+    turn, _ = await acting(manager, [("add", {"a": 1})], "Done", tools=[add], attended=True)
+    await asked(turn)
+    await until(lambda: len(manager.session("chat").turns[0].messages) == 2)
+    copy(tmp_path / "store", tmp_path / "found")
+    turn.cancel()
+    await turn.result()
+    sent = await goes_on(manager_on(tmp_path / "found"))
+    assert [part.outcome for part in sent[-1].parts if part.part_kind == "tool-return"] == ["interrupted"]
+
+
+def calls_of(*numbers):
+    return [("add", {"a": number}) for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("which", "limits", "steps", "ran"),
+    [
+        ("requests", Limits(requests=2), [calls_of(1), calls_of(2), calls_of(3)], 2),
+        ("tool_calls", Limits(tool_calls=2), [calls_of(1), calls_of(2), calls_of(3)], 2),
+        ("tool_calls", Limits(tool_calls=2), [calls_of(1), calls_of(2, 3, 4)], None),
+        ("repeated_call", Limits(repeats=3), [calls_of(1), calls_of(1), calls_of(1)], 2),
+        ("repeated_call", None, [calls_of(0), *[calls_of(1)] * 9], 5),
+        ("requests", None, [calls_of(number) for number in range(60)], 50),
+    ],
+)
+@on_a_loop
+async def test_turn_that_reaches_a_limit_says_so_and_the_next_turn_goes_on(manager, which, limits, steps, ran):
+    result, events, _ = await acted(manager, *steps, "Never", tools=[add], yes=True, limits=limits)
+    [reached] = [event for event in events if isinstance(event, LimitReached)]
+    value = getattr(limits or Limits(), {"repeated_call": "repeats"}.get(which, which))
+    assert (reached.which, reached.value) == (which, value)
+    assert (result.status, type(result.error)) == ("limit", TurnLimitError)
+    assert (events[-1].status, events[-1].error) == ("limit", str(result.error))
+    assert str(value) in str(result.error)
+    if ran is not None:
+        assert [outcome for _, outcome, _ in returned(events)].count("success") == ran
+    session = manager.session("chat")
+    assert (session.head, session.turns[0].status, session.turns[0].error) == ("1", "limit", str(result.error))
+    sent = await goes_on(manager)
+    assert len(sent) > 2
+    assert statuses(manager.session("chat")) == ["limit", "completed"]
+
+
+@on_a_loop
+async def test_many_calls_in_one_response_reach_the_limit_of_calls(manager):
+    result, events, _ = await acted(manager, calls_of(*range(60)), "Never", tools=[add], yes=True)
+    assert result.status == "limit"
+    assert len(returned(events)) == 60
+    await goes_on(manager)
+
+
+@on_a_loop
+async def test_turn_that_keeps_within_its_limits_completes(manager):
+    steps = [calls_of(1), calls_of(2), "Done"]
+    limits = Limits(requests=3, tool_calls=2, repeats=2)
+    result, events, _ = await acted(manager, *steps, tools=[add], yes=True, limits=limits)
+    assert (result.status, result.text) == ("completed", "Done")
+    assert not any(isinstance(event, LimitReached) for event in events)
+    result, _, _ = await acted(manager, *steps, tools=[add], yes=True, limits=limits)
+    assert result.status == "completed"
+
+
+@on_a_loop
+async def test_other_call_in_between_is_no_repetition(manager):
+    steps = [calls_of(1), calls_of(2)] * 6
+    result, _, _ = await acted(manager, *steps, "Done", tools=[add], yes=True)
+    assert (result.status, result.text) == ("completed", "Done")
+
+
+def test_synchronous_face_raises_the_limit(manager):
+    register_model("acts", acts(calls_of(1), calls_of(2), "Done"))
+    with pytest.raises(TurnLimitError, match="stopped after 1 tool call"):
+        manager.run_sync("Go", session="chat", model="acts", tools=[add], yes=True, limits=Limits(tool_calls=1))
+    assert str(manager.run_sync("Go on", session="chat")) == "Done"

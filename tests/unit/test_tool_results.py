@@ -1,0 +1,230 @@
+"""What the model, the page and the disk get of a tool's result, or of its failure."""
+
+import asyncio
+from enum import IntEnum
+
+import numpy
+import pytest
+from pydantic_ai.exceptions import ModelRetry
+from pydantic_ai.messages import BinaryContent, ToolReturn
+
+from sessionmagic.agents.guard import RESULT_LIMIT
+from sessionmagic.events import event_from_json, event_to_json
+from sessionmagic.transcript import transcript_of
+from tests.turns import acted, ask, on_a_loop, returned
+
+
+def add(a: int) -> int:
+    return a + 2
+
+
+def giving(result):
+    """A tool that returns this."""
+
+    def give():
+        return result
+
+    return give
+
+
+def raising(error):
+    """A tool that raises this."""
+
+    def give():
+        raise error
+
+    return give
+
+
+def first_block(manager):
+    """The first block of the session's last turn as it is remembered."""
+    return transcript_of("chat", manager.session("chat").turns[-1]).blocks[0]
+
+
+class Odd(BaseException):
+    pass
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("too\nbad"), SystemExit(3), KeyboardInterrupt(), StopIteration(), TimeoutError(), Odd("odd")],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("kind", ["sync", "async"])
+@on_a_loop
+async def test_error_in_a_tool_is_a_failed_result_and_the_run_goes_on(manager, kind, error):
+    async def give():
+        raise error
+
+    steps = [("give", {}), ("add", {"a": 1})], "Sorry."
+    tools = [give if kind == "async" else raising(error), add]
+    result, events, model = await acted(manager, *steps, tools=tools, yes=True)
+    assert (result.status, result.text) == ("completed", "Sorry.")
+    [failed, succeeded] = sorted(returned(events), reverse=True)
+    assert succeeded == ("add", "success", "3")
+    assert failed[:2] == ("give", "failed")
+    assert type(error).__name__ in failed[2]
+    assert str(error) in failed[2]
+    assert failed[2] == model.sent[1][-1].parts[0].content
+
+
+class Unspeakable(Exception):
+    def __str__(self):
+        raise RuntimeError("no words")
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize(
+    "give",
+    [raising(Unspeakable()), giving(Unspeakable()), giving(ToolReturn("x", metadata=5)), giving(10**50_000)],
+    ids=["error", "value", "metadata", "number"],
+)
+@on_a_loop
+async def test_tool_whose_outcome_cannot_be_written_does_not_end_the_run(manager, give):
+    result, events, _ = await acted(manager, [("give", {})], "Sorry.", tools=[give], yes=True)
+    assert (result.status, result.text) == ("completed", "Sorry.")
+    [(tool, _, shown)] = returned(events)
+    assert tool == "give"
+    assert len(shown) < RESULT_LIMIT + 100
+
+
+@on_a_loop
+async def test_tool_may_ask_the_model_to_try_again(manager):
+    def pick(n: int) -> str:
+        if n > 3:
+            raise ModelRetry("at most 3")
+        return "picked"
+
+    result, events, _ = await acted(manager, [("pick", {"n": 5})], [("pick", {"n": 3})], "Done", tools=[pick], yes=True)
+    assert returned(events) == [("pick", "retried", "at most 3"), ("pick", "success", "picked")]
+    assert result.text == "Done"
+
+
+@on_a_loop
+async def test_tool_that_cancels_itself_leaves_a_session_that_goes_on(manager):
+    _, events, _ = await acted(manager, [("give", {})], "Done", tools=[raising(asyncio.CancelledError())], yes=True)
+    assert [tool for tool, _, _ in returned(events)] == ["give"]
+    assert (await ask(manager, "Next", model="calm")).status == "completed"
+
+
+HUGE = 10_000_000
+
+
+@pytest.mark.parametrize(
+    "give",
+    [
+        giving("a" + "x" * HUGE + "z"),
+        giving(["x" * 100] * 10_000),
+        giving({"x": "y" * HUGE}),
+        giving(ToolReturn("x" * HUGE)),
+        raising(ValueError("x" * HUGE)),
+    ],
+    ids=["text", "list", "dict", "ToolReturn", "error"],
+)
+@on_a_loop
+async def test_huge_result_is_cut_for_the_model_the_page_and_the_disk(manager, give):
+    result, events, model = await acted(manager, [("give", {})], "Done", tools=[give], yes=True)
+    assert result.status == "completed"
+    [(_, _, shown)] = returned(events)
+    read = model.sent[1][-1].parts[0].model_response_str(wrap_if_error=False)
+    for text in (shown, read, first_block(manager).content):
+        assert RESULT_LIMIT // 2 < len(text) < RESULT_LIMIT + 100
+        assert "characters]" in text
+
+
+@on_a_loop
+async def test_cut_result_keeps_both_ends_and_says_how_much_is_missing(manager):
+    give = giving("a" + "x" * 99_998 + "z")
+    _, events, _ = await acted(manager, [("give", {})], "Done", tools=[give], yes=True)
+    [(_, _, shown)] = returned(events)
+    assert (shown[0], shown[-1]) == ("a", "z")
+    assert f"\n[cut: {100_000 - RESULT_LIMIT:,} characters]\n" in shown
+    whole = giving("x" * RESULT_LIMIT)
+    _, events, _ = await acted(manager, [("give", {})], "Done", tools=[whole], yes=True)
+    assert returned(events) == [("give", "success", "x" * RESULT_LIMIT)]
+
+
+class Thing:
+    def __repr__(self):
+        return "<a thing>"
+
+
+class Number(IntEnum):
+    ONE = 1
+
+
+CIRCLE = []
+CIRCLE.append(CIRCLE)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("text 🦊\n", "text 🦊\n"),
+        (True, "true"),
+        (0, "0"),
+        (2.5, "2.5"),
+        (2**70, str(2**70)),
+        (Number.ONE, "1"),
+        (float("nan"), "NaN"),
+        (float("-inf"), "-Infinity"),
+        (numpy.float64(2.5), "2.5"),
+        (numpy.int64(3), "3"),
+        (numpy.array([1, 2]), "[1, 2]"),
+        ([1, None], "[1,null]"),
+        ({"a": {"b": 1}}, '{"a":{"b":1}}'),
+        ({1, 2}, "[1,2]"),
+        (Thing(), "<a thing>"),
+        ({"x": [Thing()]}, '{"x":["<a thing>"]}'),
+        ({(1, 2): "x"}, "1"),
+        (b"\xff\x00", ""),
+        (CIRCLE, ""),
+        ("\ud800", ""),
+    ],
+    ids=repr,
+)
+@on_a_loop
+async def test_result_of_any_kind_is_readable_and_the_same_live_and_stored(manager, value, words):
+    result, events, model = await acted(manager, [("give", {})], "Done", tools=[giving(value)], yes=True)
+    assert (result.status, result.text) == ("completed", "Done")
+    [(_, _, shown)] = returned(events)
+    assert shown
+    assert words in shown
+    assert model.sent[1][-1].parts[0].model_response_str(wrap_if_error=False) == shown
+    assert first_block(manager).content == shown
+    assert [event_from_json(event_to_json(event)) for event in events] == events
+    assert (await ask(manager, "Next", model="calm")).status == "completed"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+@on_a_loop
+async def test_result_that_says_nothing_is_empty(manager, value):
+    _, events, _ = await acted(manager, [("give", {})], "Done", tools=[giving(value)], yes=True)
+    assert returned(events) == [("give", "success", "")]
+    assert (first_block(manager).outcome, first_block(manager).content) == ("success", "")
+
+
+@on_a_loop
+async def test_image_reaches_the_model_as_it_is(manager):
+    image = BinaryContent(b"\x89PNG" + b"\xff" * 30_000, media_type="image/png")
+    _, events, model = await acted(manager, [("give", {})], "Done", tools=[giving(image)], yes=True)
+    [part] = model.sent[1][-1].parts
+    assert part.content.data == image.data
+    [(_, outcome, shown)] = returned(events)
+    assert outcome == "success"
+    assert len(first_block(manager).content) < 200
+    assert first_block(manager).content == shown
+    _, _, next_model = await acted(manager, "And now?")
+    [image_again] = [
+        part for message in next_model.sent[0] for part in message.parts if part.part_kind == "tool-return"
+    ]
+    assert image_again.content.data == image.data
+
+
+@on_a_loop
+async def test_result_says_how_long_the_tool_took(manager):
+    result, events, _ = await acted(manager, [("add", {"a": 1})], "Done", tools=[add], yes=True)
+    [duration] = [event.duration for event in events if event.type == "tool_returned"]
+    assert 0 <= duration < 5
+    assert first_block(manager).duration == duration

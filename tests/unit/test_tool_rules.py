@@ -1,0 +1,131 @@
+"""What the rules and the safety mode of a session do to the tool calls of its turns."""
+
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+
+import pytest
+
+from sessionmagic.agents.permissions import with_rule
+from sessionmagic.events import ApprovalRequested
+from tests.turns import acted, acting, ask, asked, events_of, on_a_loop, returned, whole
+
+
+def change(manager, **changes):
+    """Change the session `chat` as another cell would."""
+    manager.store.update(manager.session("chat").id, lambda session: replace(session, **changes))
+
+
+def add_rule(manager, verdict, pattern):
+    change(manager, permissions=with_rule(manager.session("chat").permissions, verdict, pattern))
+
+
+@on_a_loop
+async def test_answer_for_the_session_leaves_the_calls_of_a_deny_rule_denied(manager, tools):
+    await ask(manager)
+    add_rule(manager, "deny", "send:to=boss")
+    calls = [("run", {"code": "1"}, "1"), ("send", {"to": "boss"}, "2")]
+    turn, _ = await acting(manager, calls, [("send", {"to": "boss"})], "Done", tools=tools.all, attended=True)
+    [question] = (await asked(turn)).values()
+    turn.approvals.answer(question.id, "all")
+    events = whole(await events_of(turn))
+    denied = ("send", "denied", "This call is not allowed: the session denies send:to=boss.")
+    assert sorted(returned(events)) == [("run", "success", "ran 1"), denied, denied]
+    assert tools.ran == ["run 1"]
+
+
+@on_a_loop
+async def test_turn_that_was_approved_beforehand_asks_nothing_and_leaves_the_session_as_it_was(manager, tools):
+    calls = [("run", {"code": "1"}), ("send", {"to": "a"})]
+    result, events, _ = await acted(manager, calls, "Done", tools=tools.all, yes=True)
+    assert result.status == "completed"
+    assert [outcome for _, outcome, _ in returned(events)] == ["success", "success"]
+    assert not any(isinstance(event, ApprovalRequested) for event in events)
+    assert (manager.session("chat").permissions, manager.session("chat").safety) == ({}, "balanced")
+
+
+@pytest.mark.parametrize("safety", ["balanced", "strict", "restricted"])
+@on_a_loop
+async def test_with_nobody_to_ask_a_call_is_denied_and_the_turn_goes_on(manager, tools, safety):
+    await ask(manager)
+    change(manager, safety=safety)
+    result, events, model = await acted(manager, [("run", {"code": "1"})], "Done", tools=tools.all)
+    assert (result.status, result.text, tools.ran) == ("completed", "Done", [])
+    [(_, outcome, words)] = returned(events)
+    assert outcome == "denied"
+    assert words.startswith("This call is not allowed: ")
+    assert model.sent[1][-1].parts[0].content == words
+    assert not any(isinstance(event, ApprovalRequested) for event in events)
+
+
+@on_a_loop
+async def test_restricted_session_denies_without_asking_though_somebody_is_there(manager, tools):
+    await ask(manager)
+    change(manager, safety="restricted")
+    calls = [("look", {"at": "a"}), ("run", {"code": "1"})]
+    _, events, _ = await acted(manager, calls, "Done", tools=tools.all, attended=True)
+    assert sorted(outcome for _, outcome, _ in returned(events)) == ["denied", "success"]
+    assert tools.ran == ["look a"]
+
+
+@on_a_loop
+async def test_deny_rule_holds_for_a_call_that_was_approved_beforehand(manager, tools):
+    await ask(manager)
+    add_rule(manager, "deny", "r*:code=*1*")
+    _, events, _ = await acted(
+        manager, [("run", {"code": "1"}), ("run", {"code": "2"})], "Done", tools=tools.all, yes=True
+    )
+    assert sorted(returned(events)) == [
+        ("run", "denied", "This call is not allowed: the session denies r*:code=*1*."),
+        ("run", "success", "ran 2"),
+    ]
+
+
+class Mode(Enum):
+    READ = "read"
+    WRITE = "write"
+
+
+@pytest.mark.parametrize(
+    ("rule", "args"),
+    [("file:path=*.env", {"path": "a/b.env"}), ("file:mode=write", {"path": "a.csv", "mode": "write"})],
+)
+@on_a_loop
+async def test_deny_rule_holds_for_arguments_that_annotations_make_into_other_values(manager, rule, args):
+    touched = []
+
+    def file(path: Path, mode: Mode = Mode.READ):
+        touched.append((path, mode))
+
+    await ask(manager)
+    add_rule(manager, "deny", rule)
+    _, events, _ = await acted(manager, [("file", args)], "Done", tools=[file], yes=True)
+    assert touched == []
+    assert [outcome for _, outcome, _ in returned(events)] == ["denied"]
+
+
+@on_a_loop
+async def test_rule_set_in_mid_turn_holds_for_the_next_call(manager):
+    ran = []
+
+    def run(code: str):
+        ran.append(code)
+        add_rule(manager, "deny", "run")
+
+    _, events, _ = await acted(
+        manager, [("run", {"code": "1"})], [("run", {"code": "2"})], "Done", tools=[run], yes=True
+    )
+    assert ran == ["1"]
+    assert [outcome for _, outcome, _ in returned(events)] == ["success", "denied"]
+
+
+@on_a_loop
+async def test_answer_to_an_open_question_does_not_undo_a_deny_rule_that_was_set_meanwhile(manager, tools):
+    steps = [("run", {"code": "1"})], [("run", {"code": "2"})], "Done"
+    turn, _ = await acting(manager, *steps, tools=tools.all, attended=True)
+    [question] = (await asked(turn)).values()
+    add_rule(manager, "deny", "run")
+    turn.approvals.answer(question.id, "tool")
+    events = whole(await events_of(turn))
+    assert returned(events)[1][1] == "denied"
+    assert manager.session("chat").permissions["deny"] == ["run"]

@@ -1,0 +1,239 @@
+"""Functions as tools: what can be one, how the model learns of it, and how it is called."""
+
+import asyncio
+import functools
+import threading
+
+import pytest
+from pydantic_ai.profiles import ModelProfile
+
+from sessionmagic import tool
+from sessionmagic.agents.tools import registered, tool_of
+from sessionmagic.exceptions import ToolError
+from tests.turns import acted, ask, on_a_loop, returned
+
+
+def add(a: int, b: int = 2) -> int:
+    """Add two numbers.
+
+    At length.
+    """
+    return a + b
+
+
+def giving(result):
+    """A tool that returns this."""
+
+    def give():
+        return result
+
+    return give
+
+
+@pytest.fixture
+def registry():
+    """The registered tools; what a test adds is gone after it."""
+    before = dict(registered)
+    registered.clear()
+    yield registered
+    registered.clear()
+    registered.update(before)
+
+
+@on_a_loop
+async def test_function_runs_with_the_arguments_of_the_model_and_the_model_reads_its_result(manager):
+    calls = ["Let me see.", ("add", {"a": 1}), ("add", {"a": 1, "b": 5})]
+    result, events, model = await acted(manager, calls, "Three and six.", tools=[add], yes=True)
+    assert (result.status, result.text) == ("completed", "Let me see.\n\nThree and six.")
+    assert sorted(returned(events)) == [("add", "success", "3"), ("add", "success", "6")]
+    assert [part.content for part in model.sent[1][-1].parts] == [3, 6]
+    assert manager.session("chat").turns[0].messages == result.raw_messages
+
+
+@on_a_loop
+async def test_model_is_told_what_docstring_and_annotations_say(manager):
+    _, _, model = await acted(manager, "Done", tools=[add])
+    [offered] = model.offered[0].values()
+    assert (offered.name, offered.description) == ("add", "Add two numbers.\n\nAt length.")
+    assert offered.parameters_json_schema["required"] == ["a"]
+    assert offered.parameters_json_schema["properties"]["b"] == {"default": 2, "type": "integer"}
+    assert tool_of(add).description == "Add two numbers."
+    assert tool_of(giving(1)).description == ""
+
+
+@on_a_loop
+async def test_function_may_be_asynchronous_and_a_synchronous_one_does_not_hold_up_the_loop(manager):
+    opened = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def wait():
+        await opened.wait()
+        return "opened"
+
+    def open_it():
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(5)
+        loop.call_soon_threadsafe(opened.set)
+        return threading.current_thread() is threading.main_thread()
+
+    _, events, _ = await acted(manager, [("wait", {}), ("open_it", {})], "Done", tools=[wait, open_it], yes=True)
+    assert sorted(returned(events)) == [("open_it", "success", "false"), ("wait", "success", "opened")]
+
+
+@on_a_loop
+async def test_method_of_an_object_can_be_a_tool(manager):
+    class Counter:
+        n = 0
+
+        def up(self, by: int) -> int:
+            self.n += by
+            return self.n
+
+    counter = Counter()
+    _, events, model = await acted(manager, [("up", {"by": 3})], "Done", tools=[counter.up], yes=True)
+    assert (returned(events), counter.n) == ([("up", "success", "3")], 3)
+    assert list(model.offered[0]["up"].parameters_json_schema["properties"]) == ["by"]
+
+
+class Greeter:
+    def __call__(self, name: str) -> str:
+        return f"Hello, {name}"
+
+
+def greet(greeting: str, name: str) -> str:
+    return f"{greeting}, {name}"
+
+
+@pytest.mark.parametrize("function", [Greeter(), functools.partial(greet, "Hello")], ids=["object", "partial"])
+@on_a_loop
+async def test_anything_that_can_be_called_can_be_a_tool_under_a_given_name(manager, function):
+    _, events, _ = await acted(
+        manager, [("greet", {"name": "Ada"})], "Done", tools=[tool_of(function, name="greet")], yes=True
+    )
+    assert returned(events) == [("greet", "success", "Hello, Ada")]
+
+
+@on_a_loop
+async def test_tool_that_does_not_exist_is_an_error_that_the_model_sees(manager):
+    result, events, model = await acted(manager, [("ad", {"a": 1})], "Sorry.", tools=[add], yes=True)
+    [(tool, outcome, words)] = returned(events)
+    assert (tool, outcome) == ("ad", "retried")
+    assert words == model.sent[1][-1].parts[0].content == "Unknown tool name: 'ad'. Available tools: 'add'"
+    assert (result.status, result.text) == ("completed", "Sorry.")
+
+
+@on_a_loop
+async def test_model_may_be_wrong_about_a_name_more_than_once(manager):
+    steps = [("ad", {"a": 1})], [("ad", {"a": 1})], [("add", {"a": 1})], "Three."
+    result, events, _ = await acted(manager, *steps, tools=[add], yes=True)
+    assert [outcome for _, outcome, _ in returned(events)] == ["retried", "retried", "success"]
+    assert (result.status, result.text) == ("completed", "Three.")
+
+
+@pytest.mark.parametrize("args", [{"a": "x"}, {}, {"a": 1, "c": 1}, '{"a": ', "[1]", '"a"', "nonsense", "null"])
+@on_a_loop
+async def test_arguments_that_do_not_fit_are_an_error_that_the_model_can_mend(manager, args):
+    result, events, _ = await acted(manager, [("add", args)], [("add", {"a": 1})], "Three.", tools=[add], yes=True)
+    assert [outcome for _, outcome, _ in returned(events)] == ["retried", "success"]
+    assert (result.status, result.text) == ("completed", "Three.")
+    assert (await ask(manager, "Next", model="calm")).status == "completed"
+
+
+@on_a_loop
+async def test_model_that_never_gets_its_arguments_right_fails_the_turn_and_the_session_goes_on(manager):
+    result, events, _ = await acted(manager, [("add", {"a": "x"})], tools=[add], yes=True)
+    assert result.status in {"failed", "limit"}
+    assert len(returned(events)) < 10
+    assert (await ask(manager, "Next", model="calm")).status == "completed"
+
+
+@on_a_loop
+async def test_marked_function_is_offered_in_every_turn_and_a_later_one_takes_its_place(manager, registry):
+    @tool(read_only=True)
+    def look() -> str:
+        return "old"
+
+    @tool
+    def change():
+        pass
+
+    @tool(name="peek", read_only=True)
+    def other():
+        pass
+
+    assert look() == "old"
+    assert sorted(registry) == ["change", "look", "peek"]
+
+    @tool(read_only=True)
+    def look() -> str:  # noqa: F811
+        return "new"
+
+    _, events, model = await acted(manager, [("look", {}), ("change", {})], "Done")
+    assert sorted(model.offered[0]) == ["change", "look", "peek"]
+    assert sorted(returned(events))[1] == ("look", "success", "new")
+    assert sorted(returned(events))[0][:2] == ("change", "denied")
+
+
+@on_a_loop
+async def test_tool_given_to_a_turn_takes_the_place_of_a_marked_one_in_that_turn(manager, registry):
+    tool(read_only=True, name="give")(giving("marked"))
+    given = tool_of(giving("given"), read_only=True)
+    for tools, word in (([given], "given"), ([], "marked")):
+        _, events, model = await acted(manager, [("give", {})], "Done", tools=tools)
+        assert list(model.offered[0]) == ["give"]
+        assert returned(events) == [("give", "success", word)]
+
+
+@on_a_loop
+async def test_model_that_cannot_call_tools_is_offered_none(manager):
+    profile = ModelProfile(supports_tools=False)
+    result, _, model = await acted(manager, "Hello", tools=[add], profile=profile)
+    assert (result.text, model.offered) == ("Hello", [{}])
+
+
+class Indescribable:
+    pass
+
+
+def takes_anything(thing: Indescribable):
+    pass
+
+
+def takes_undefined(thing: "Undefined"):  # noqa: F821
+    pass
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (5, "int values cannot be tools"),
+        ("add", "str values cannot be tools"),
+        (None, "NoneType values cannot be tools"),
+        (lambda x: x, "'<lambda>' is no name for a tool"),
+        (functools.partial(add, 1), "'' is no name for a tool"),
+        (takes_anything, "takes_anything cannot be offered as a tool"),
+        (takes_undefined, "takes_undefined cannot be offered as a tool"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+@pytest.mark.parametrize("supports_tools", [True, False])
+@on_a_loop
+async def test_what_cannot_be_a_tool_is_refused_and_nothing_is_stored(manager, wrong, words, supports_tools):
+    profile = ModelProfile(supports_tools=supports_tools)
+    for before in ([], ["Hello"]):
+        with pytest.raises(ToolError) as caught:
+            await acted(manager, "Done", tools=[add, wrong], profile=profile)
+        assert words in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert [
+            turn.prompt for summary in manager.sessions()[0] for turn in manager.session(summary.id).turns
+        ] == before
+        assert manager.running() == []
+        await ask(manager)
+    assert manager.session("chat").agent_model_overrides == {}
+
+
+@pytest.mark.parametrize("name", ["two words", "1st", "a.b", "naïve", "x" * 65, "a\n", "-a"])
+def test_name_that_providers_refuse_is_refused(name, registry):
+    with pytest.raises(ToolError, match="is no name for a tool"):
+        tool(name=name)(add)
+    assert registry == {}
