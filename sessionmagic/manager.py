@@ -9,6 +9,7 @@ import asyncio
 import functools
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -341,21 +342,30 @@ class SessionManager:
         Returns the turn that will answer, or None when the key was used before. Raises what `run` raises, and
         `InboxFullError`.
         """
-        found = await in_thread(self.store.find, session)
-        used = self._keys.setdefault(found or session, deque(maxlen=KEYS_KEPT))
-        if key and key in used:
+        if not await in_thread(self.remember_key, session, key):
             return None
-        turn = self._running.get(found or "")
-        if turn is not None:
-            try:
-                await self._say(turn, "queue", [text])
-            except SessionIdleError:
+        found = await in_thread(self.store.find, session)
+        turn = self._running.get(found) if found else None
+        try:
+            if turn is not None:
+                with suppress(SessionIdleError):  # it has just ended
+                    await self._say(turn, "queue", [text])
+                    return turn
                 await asyncio.to_thread(turn.wait, STOP_SECONDS)
-                turn = None
-        turn = turn or await self.run(text, session=session, **options)
+            return await self.run(text, session=session, **options)
+        except BaseException:
+            with suppress(ValueError):
+                self._keys[session].remove(key)
+            raise
+
+    def remember_key(self, session: str, key: str) -> bool:
+        """Remember a key of that session; whether it is new. An empty one always is."""
+        used = self._keys.setdefault(session, deque(maxlen=KEYS_KEPT))
+        if key in used:
+            return False
         if key:
-            self._keys.setdefault(turn.session_id, used).append(key)
-        return turn
+            used.append(key)
+        return True
 
     async def _say(self, turn: Turn, kind: Kind, texts: Sequence[str]) -> None:
         if not all(text.strip() for text in texts):

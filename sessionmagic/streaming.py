@@ -18,7 +18,7 @@ from sessionmagic.exceptions import (
 )
 from sessionmagic.loop import in_thread, settled_in_thread
 from sessionmagic.session import with_changed_turn, with_finished_turn
-from sessionmagic.turn import TurnResult
+from sessionmagic.turn import TurnResult, current_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,6 +54,7 @@ async def _ask(admitted: Admitted, store: Store) -> Outcome:
     from sessionmagic.agents.runtime import AgentRun
 
     turn, log, record, plan = admitted.turn, admitted.log, admitted.record, admitted.plan
+    current_turn.set(turn)
     log.emit(TurnStarted, session=turn.session_name, prompt=record.prompt, model=record.model, cell_id=record.cell_id)
     for warning in plan.warnings:
         log.emit(Warned, text=warning)

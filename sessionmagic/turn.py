@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from sessionmagic.session import Usage
 
 RING_SIZE = 4096
+current_turn: ContextVar[Turn] = ContextVar("current_turn")
+"""The turn in whose name a tool runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from sessionmagic.notebook.visible import escape
 from sessionmagic.transcript import Block, MessageBlock, ReasoningBlock, TextBlock, ToolBlock, Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sessionmagic.events import Answer
 
@@ -33,7 +33,7 @@ PAGE_CLASSES = ("jp-RenderedHTMLCommon", "jp-OutputArea-output")
 """What JupyterLab gives a saved answer, so that the growing one looks the same."""
 
 
-_finished: deque[list[Any]] = deque()
+_finished: deque[Any] = deque()
 
 
 class WidgetView:
@@ -82,14 +82,14 @@ class WidgetView:
 
     def finish(self, transcript: Transcript, html: str) -> None:
         self._button.on_click(self._stop, remove=True)
-        shown = [self._status, self._button, self._reasoning, *self._area.children, *self._answer.box.children]
+        shown = self._area.children
         last = self._answer.only(html)
         self._area.children = (last,)
         show_answer(transcript, html, self._handle.display_id)
-        _forget([widget for widget in shown if widget not in (None, last)], keep=self._layout)
-        _finished.append([self._area, last])
+        _forget(shown, keep=[*_within(last), self._layout])
+        _finished.append(self._area)
         if len(_finished) > AREAS_KEPT:
-            _forget(_finished.popleft())
+            _forget([_finished.popleft()])
 
     def discard(self) -> None:
         self._handle.update({}, raw=True)
@@ -269,18 +269,19 @@ def _page(html: str) -> Any:
     return HTMLMath(html, style={"font_size": "var(--jp-content-font-size1)"}, _dom_classes=PAGE_CLASSES)
 
 
-def _forget(widgets: Iterable[Any], keep: Any = None) -> None:
-    """Let go of widgets that no page shows any more, without telling every page of each; `keep` is a shared layout."""
-    parts = [part for widget in widgets for part in (widget, *_parts(widget)) if part is not keep]
-    for part in parts:
-        if part.comm is not None:
+def _forget(widgets: Iterable[Any], keep: Sequence[Any] = ()) -> None:
+    """Let go of widgets that no page shows any more, and of all within them, without telling every page of each."""
+    for part in [part for widget in widgets for part in _within(widget)]:
+        if part.comm is not None and all(part is not kept for kept in keep):
             part.comm.publish_msg = lambda *_, **__: None
             part.close()
 
 
-def _parts(widget: Any) -> list[Any]:
-    named = [getattr(widget, name, None) for name in ("style", "layout")]
-    return [part for part in named if hasattr(part, "comm")]
+def _within(widget: Any) -> Iterator[Any]:
+    yield widget
+    for part in (getattr(widget, "style", None), getattr(widget, "layout", None), *getattr(widget, "children", ())):
+        if hasattr(part, "comm"):
+            yield from _within(part)
 
 
 def _wrapped(html: str) -> str:
