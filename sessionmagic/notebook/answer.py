@@ -23,6 +23,10 @@ MUTED = "color: var(--jp-ui-font-color2, #767676)"
 WARNING = "color: var(--jp-warn-color0, #b26a00)"
 NO_MATH = 'class="mathjax_ignore tex2jax_ignore"'
 """For elements with text of others that is no Markdown: no formula in it is to be typeset."""
+OPENED = "border-left: 3px solid var(--jp-border-color2, #ccc); padding-left: 0.8em; margin: 0.3em 0 0.6em 0.3em"
+RESULT = "white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere"
+LINE_LENGTH = 80
+NEWLINE = "\n"
 OUTCOMES = {
     "success": ("✓", ""),
     "failed": ("✗", "failed"),
@@ -62,8 +66,9 @@ def _block_html(block: Block) -> str:
 
 def tool_html(block: ToolBlock) -> str:
     """Return a tool call as a row that opens to its arguments and its result."""
-    result = f"<pre {NO_MATH}>{escape(cut(block.content))}</pre>" if block.content else ""
-    return f"<details><summary {NO_MATH}>{escape(tool_line(block))}</summary>{call_html(block.args)}{result}</details>"
+    result = f'<pre {NO_MATH} style="{RESULT}">{escape(cut(block.content))}</pre>' if block.content else ""
+    opened = f'<div style="{OPENED}">{call_html(block.args)}{result}</div>'
+    return f"<details><summary {NO_MATH}>{escape(tool_line(block))}</summary>{opened}</details>"
 
 
 def tool_line(block: ToolBlock) -> str:
@@ -84,12 +89,18 @@ def call_html(args: dict[str, Any]) -> str:
     code = args.get("code")
     rest = {name: value for name, value in args.items() if name != "code" or not isinstance(code, str)}
     shown = _fenced(code, "python") if isinstance(code, str) else ""
-    return shown + (_fenced(json.dumps(rest, indent=2, ensure_ascii=False, default=str), "json") if rest else "")
+    return shown + (_fenced(_json(rest), "json") if rest else "")
+
+
+def _json(value: object) -> str:
+    """Write arguments on one line, or on many when that gets too long."""
+    line = json.dumps(value, ensure_ascii=False, default=str)
+    return line if len(line) <= LINE_LENGTH else json.dumps(value, ensure_ascii=False, default=str, indent=2)
 
 
 def _fenced(code: str, language: str) -> str:
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
-    return text_html(f"{fence}{language}\n{visible(code)}\n{fence}")
+    return text_html(f"{fence}{language}\n{visible(code.strip(NEWLINE))}\n{fence}")
 
 
 def text_html(text: str) -> str:

@@ -92,7 +92,7 @@ def _captured(shell: InteractiveShell, call: Callable[[], Any]) -> Ran:
             call()
         except BaseException as error:  # noqa: BLE001  for the model to see, and the caller to act on
             ran.error = error
-    lines = [data["text/plain"] for data in ran.shown if set(data) - set(IMAGES)]
+    lines = [data.get("text/plain", "") for data in ran.shown if not set(IMAGES) & set(data)]
     ran.text = "\n".join(filter(None, [printed.text.rstrip("\n"), *lines]))
     return ran
 

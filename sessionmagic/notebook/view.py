@@ -16,13 +16,15 @@ from sessionmagic.notebook.answer import (
     ending,
     footer,
     metadata,
+    tool_line,
 )
 from sessionmagic.notebook.visible import escape, visible
+from sessionmagic.transcript import MessageBlock, TextBlock, ToolBlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sessionmagic.transcript import Transcript
+    from sessionmagic.transcript import Block, Transcript
     from sessionmagic.turn import Turn
 
 TICK_SECONDS = 1.0
@@ -146,14 +148,22 @@ class TextView:
 
     def __init__(self, *, replace: bool) -> None:
         self._replace = replace
-        self._printed = 0
+        self._printed: list[str] = []
+        """What was printed of each block."""
 
     def open(self) -> None:
         pass
 
     def update(self, transcript: Transcript) -> int:
-        text = transcript.text
-        fresh, self._printed = text[self._printed :], len(text)
+        fresh = ""
+        for at, block in enumerate(transcript.blocks):
+            text = _block_text(block)
+            if at == len(self._printed):
+                self._printed.append("")
+            if text and not self._printed[at] and any(self._printed):
+                fresh += "\n\n"
+            fresh += text[len(self._printed[at]) :]
+            self._printed[at] = text
         if fresh:
             sys.stdout.write(visible(fresh))
             sys.stdout.flush()
@@ -171,3 +181,16 @@ class TextView:
 
     def discard(self) -> None:
         pass
+
+
+def _block_text(block: Block) -> str:
+    """What a block says in a terminal, where nothing that was said can be changed."""
+    match block:
+        case TextBlock():
+            return block.text
+        case ToolBlock():
+            return tool_line(block) if block.outcome else ""
+        case MessageBlock():
+            return f"> {block.text}"
+        case _:
+            return ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from IPython.display import display
 
-from sessionmagic.notebook.answer import MUTED, NO_MATH, WARNING, call_html, status_line, text_html, tool_html
+from sessionmagic.notebook.answer import MUTED, NO_MATH, OPENED, WARNING, call_html, status_line, text_html, tool_html
 from sessionmagic.notebook.attention import answer_at_once
 from sessionmagic.notebook.rendering import cut_fence, settled_length
 from sessionmagic.notebook.view import show_answer
@@ -65,7 +65,7 @@ class WidgetView:
         self._button.on_click(self._stop)
         self._handle: Any = None
         self._status_due = 0.0
-        self._phase = ("", False)
+        self._phase = ("", False, False)
         self._reasoning: Any = None
         self._answer = _Blocks(VBox(layout=self._layout), answer)
         self._area = VBox(
@@ -104,7 +104,7 @@ class WidgetView:
 
     def _show_status(self, transcript: Transcript) -> None:
         now = time.monotonic()
-        phase = (transcript.turn_id, bool(transcript.blocks))
+        phase = (transcript.turn_id, bool(transcript.blocks), transcript.waits_for_an_answer)
         if now >= self._status_due or phase != self._phase:
             self._status.value = self._status_html(transcript)
             self._status_due = now + STATUS_SECONDS
@@ -243,7 +243,7 @@ class ToolRow:
     def _question(self, block: ToolBlock) -> Any:
         from ipywidgets import Button, HBox, Layout, Text, VBox
 
-        call = _page(f"{call_html(block.args)}<p {NO_MATH}>{escape(block.why)}</p>")
+        call = _page(f'<div style="{OPENED}">{call_html(block.args)}<p {NO_MATH}>{escape(block.why)}</p></div>')
         reason = Text(placeholder="why not, for the model", layout=Layout(width="16em"))
 
         def button(words: str, answer: Answer, tooltip: str, style: str = "") -> Any:
@@ -256,7 +256,7 @@ class ToolRow:
         buttons = [
             button("Approve", "once", "Run this call", "primary"),
             button(f"Always {block.tool}", "tool", "Run every call of this tool in this session"),
-            button("Always all", "all", "Run every call in this session without asking"),
+            button("Always everything", "all", "Run every call in this session without asking"),
             button("Reject", "reject", "Do not run it; the model is told, with the reason", "warning"),
         ]
         return VBox([call, HBox([*buttons, reason], layout=Layout(flex_flow="row wrap"))])
