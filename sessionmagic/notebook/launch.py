@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from sessionmagic.events import Answer
+    from sessionmagic.manager import SessionManager
     from sessionmagic.notebook.main_thread import MainThread
     from sessionmagic.notebook.view import View
     from sessionmagic.turn import Turn, TurnResult
@@ -38,8 +39,14 @@ class Launch:
     """A turn on its way, from before it exists. `stop` may be called at any time, from any thread."""
 
     def __init__(
-        self, hz: float, done: Callable[[TurnResult], object], main_thread: MainThread, ask: Ask | None = None
+        self,
+        manager: SessionManager,
+        hz: float,
+        done: Callable[[TurnResult], object],
+        main_thread: MainThread,
+        ask: Ask | None = None,
     ) -> None:
+        self._manager = manager
         self._hz = hz
         self._done = done
         self._main_thread = main_thread
@@ -125,6 +132,11 @@ class Launch:
         if self._turn is not None:
             with suppress(ApprovalNotOpenError):
                 self._turn.approvals.answer(approval_id, answer, reason)
+
+    def steer(self, text: str) -> None:
+        """Tell the turn something before its next model request, if it still runs. From any thread."""
+        if self._turn is not None and text.strip():
+            loop_thread().submit(self._manager.steer(self._turn.session_id, text))
 
     def stop(self) -> None:
         """End the turn, or what would have become one."""

@@ -6,7 +6,7 @@ import itertools
 import math
 import os
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -199,7 +199,8 @@ class AgentMagics(Magics):
         }
         background = options.background and not self._headless()
         ask = ask_on_stdin if not background and self._asks_on_stdin() else None
-        launch = Launch(self.refresh_hz, lambda result: self._keep(result, options.out), self.main_thread, ask)
+        done = partial(self._keep, out=options.out)
+        launch = Launch(self.manager, self.refresh_hz, done, self.main_thread, ask)
         with launch.interruptible():
             view = self._view_for(options, launch)
             launch.open(view)
@@ -271,7 +272,7 @@ class AgentMagics(Magics):
             case _:
                 from sessionmagic.notebook.widgets import WidgetView
 
-                view = WidgetView(options.session or self.session, options.model, launch.stop, launch.answer)
+                view = WidgetView(options.session or self.session, options.model, launch)
         return GuardedView(view)
 
     def offered(self, names: str) -> list[Tool]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any, Protocol
 
 from IPython.display import display
 
-from sessionmagic.notebook.answer import MUTED, NO_MATH, OPENED, WARNING, call_html, status_line, text_html, tool_html
+from sessionmagic.notebook.answer import MUTED, NO_MATH, WARNING, status_line, text_html
 from sessionmagic.notebook.attention import answer_at_once
-from sessionmagic.notebook.rendering import cut_fence, settled_length
+from sessionmagic.notebook.page import page, wrapped
+from sessionmagic.notebook.pages import Blocks
 from sessionmagic.notebook.view import show_answer
 from sessionmagic.notebook.visible import escape
-from sessionmagic.transcript import Block, MessageBlock, ReasoningBlock, TextBlock, ToolBlock, Transcript
+from sessionmagic.transcript import ReasoningBlock, ToolBlock, Transcript
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,18 +23,25 @@ if TYPE_CHECKING:
 
 STATUS_SECONDS = 0.5
 """How often the status line moves at the most."""
-PAGE_LENGTH = 1_500
-"""Characters of settled text after which the page that was sent stays as it is."""
-TAIL_LENGTH = 12_000
-"""Characters of one unfinished block that are shown while it grows."""
 REASONING_LENGTH = 4_000
 AREAS_KEPT = 10
 """Finished areas that a page still finds which is loaded anew; of those before it shows the static answers."""
-PAGE_CLASSES = ("jp-RenderedHTMLCommon", "jp-OutputArea-output")
-"""What JupyterLab gives a saved answer, so that the growing one looks the same."""
 
 
 _finished: deque[Any] = deque()
+
+
+class Controls(Protocol):
+    """What a running turn can be told with a click. Called on any thread."""
+
+    def stop(self) -> None:
+        """End the turn."""
+
+    def answer(self, approval_id: str, answer: Answer, reason: str = "") -> None:
+        """Answer whether a tool call may run."""
+
+    def steer(self, text: str) -> None:
+        """Tell the turn something before its next model request."""
 
 
 class WidgetView:
@@ -44,13 +52,10 @@ class WidgetView:
     Args:
         session: the session's name, as far as it is known.
         model: the reference that was asked for, as far as it is known.
-        stop: called when the Stop button is clicked.
-        answer: called with a question's id, the answer and a reason when a tool call is approved or rejected.
+        controls: what the buttons do.
     """
 
-    def __init__(
-        self, session: str, model: str, stop: Callable[[], object], answer: Callable[[str, Answer, str], object]
-    ) -> None:
+    def __init__(self, session: str, model: str, controls: Controls) -> None:
         from ipywidgets import HTML, Button, HBox, Layout, VBox
 
         self._session = session
@@ -61,13 +66,15 @@ class WidgetView:
         self._button = Button(
             description="Stop", icon="stop", tooltip="Stop the turn and keep what was said", layout=Layout(width="6em")
         )
-        self._stop = lambda _: stop()
+        self._controls = controls
+        self._stop = lambda _: controls.stop()
         self._button.on_click(self._stop)
         self._handle: Any = None
         self._status_due = 0.0
         self._phase = ("", False, False)
         self._reasoning: Any = None
-        self._answer = _Blocks(VBox(layout=self._layout), answer)
+        self._steering: Any = None
+        self._answer = Blocks(VBox(layout=self._layout), controls.answer)
         self._area = VBox(
             [HBox([self._status, self._button], layout=self._layout), self._answer.box], layout=self._layout
         )
@@ -78,6 +85,9 @@ class WidgetView:
 
     def update(self, transcript: Transcript) -> int:
         self._show_status(transcript)
+        if self._steering is None and any(isinstance(block, ToolBlock) for block in transcript.blocks):
+            self._steering = _steering(self._controls.steer)
+            self._area.children = (*self._area.children, self._steering)
         return self._show_reasoning(transcript) + self._answer.show(transcript)
 
     def finish(self, transcript: Transcript, html: str) -> None:
@@ -114,13 +124,13 @@ class WidgetView:
         text = "\n\n".join(block.text for block in transcript.blocks if isinstance(block, ReasoningBlock))
         if not text:
             return 0
-        html = _wrapped(text_html(text if len(text) <= REASONING_LENGTH else "… " + text[-REASONING_LENGTH:]))
+        html = wrapped(text_html(text if len(text) <= REASONING_LENGTH else "… " + text[-REASONING_LENGTH:]))
         if self._reasoning is None:
             from ipywidgets import Accordion
 
-            self._reasoning = _page(html)
+            self._reasoning = page(html)
             folded = Accordion([self._reasoning], titles=("Reasoning",), selected_index=None)
-            self._area.children = (self._area.children[0], folded, self._answer.box)
+            self._area.children = (self._area.children[0], folded, *self._area.children[1:])
         elif html == self._reasoning.value:
             return 0
         else:
@@ -128,145 +138,21 @@ class WidgetView:
         return len(html)
 
 
-class _Blocks:
-    """A turn's blocks on the page, one below the other; only the last one grows, and tool calls change."""
+def _steering(steer: Callable[[str], object]) -> Any:
+    """Return a box to write to a turn that goes on for several requests."""
+    from ipywidgets import Button, HBox, Layout, Text
 
-    def __init__(self, box: Any, answer: Callable[[str, Answer, str], object]) -> None:
-        self.box = box
-        self._answer = answer
-        self._first = _page("")
-        self.box.children = (self._first,)
-        self._shown: list[tuple[Block, Callable[[Any], int]]] = []
-        """Each block as it was shown last, and what shows it as it is now."""
+    text = Text(placeholder="tell it something before its next step", layout=Layout(flex="1 1 auto", max_width="40em"))
+    tell = Button(description="Tell", tooltip="The model reads it before its next step", layout=Layout(width="auto"))
 
-    def only(self, html: str) -> Any:
-        """Return the first page, with this on it. A page that was reloaded knows it already, as it would no new one."""
-        self._first.value = _wrapped(html)
-        return self._first
+    def told(_: object) -> None:
+        said, text.value = text.value, ""
+        steer(said)
 
-    def show(self, transcript: Transcript) -> int:
-        """Show the blocks as they are now; return about how many bytes went to the page."""
-        blocks = [block for block in transcript.blocks if not isinstance(block, ReasoningBlock)]
-        sent = 0
-        for at, block in enumerate(blocks):
-            if at == len(self._shown):
-                self._shown.append((TextBlock(""), self._begin(block)))
-            before, show = self._shown[at]
-            if block is not before:
-                sent += show(block)
-                self._shown[at] = (block, show)
-        return sent
-
-    def _begin(self, block: Block) -> Callable[[Any], int]:
-        match block:
-            case TextBlock() | MessageBlock():
-                pages = _Pages(self._add, None if self._shown else self._first)
-                quote = "> " if isinstance(block, MessageBlock) else ""
-                return lambda block: pages.show(quote + block.text)
-            case ToolBlock():
-                row = ToolRow(self._answer)
-                self._add(row.box)
-                return row.show
-            case ReasoningBlock():
-                raise AssertionError
-            case _:
-                assert_never(block)
-
-    def _add(self, widget: Any) -> None:
-        self.box.children = (*self.box.children, widget)
-
-
-class _Pages:
-    """A growing text on the page. What is settled is sent once; only the last page is sent again.
-
-    A code block that outgrows a page goes on on the next one.
-    """
-
-    def __init__(self, add: Callable[[Any], object], page: Any) -> None:
-        self._add = add
-        self._page = page
-        """The page that is sent again; None when the next text begins one."""
-        self._settled = 0
-        self._reopening = ""
-
-    def show(self, text: str) -> int:
-        """Show all of the text; return about how many bytes went to the page."""
-        sent = 0
-        tail = self._reopening + text[self._settled :]
-        if len(tail) > PAGE_LENGTH:
-            length, reopening = settled_length(tail), ""
-            if not length:
-                length, reopening = cut_fence(tail)
-            if length > len(self._reopening):
-                sent += self._put(text_html(tail[:length]))
-                self._page = None
-                self._settled += length - len(self._reopening)
-                self._reopening = reopening
-                tail = reopening + tail[length:]
-        if len(tail) > TAIL_LENGTH:
-            sent += self._put(f"<pre>… {escape(tail[-TAIL_LENGTH:])}</pre>")
-        elif len(tail) > len(self._reopening):
-            sent += self._put(text_html(tail))
-        return sent
-
-    def _put(self, html: str) -> int:
-        html = _wrapped(html)
-        if self._page is None:
-            self._page = _page(html)
-            self._add(self._page)
-        elif html == self._page.value:
-            return 0
-        else:
-            self._page.value = html
-        return len(html)
-
-
-class ToolRow:
-    """A tool call on the page, with buttons while it waits for a yes."""
-
-    def __init__(self, answer: Callable[[str, Answer, str], object]) -> None:
-        from ipywidgets import VBox
-
-        self._answer = answer
-        self._page = _page("")
-        self._asked = ""
-        self.box = VBox([self._page])
-
-    def show(self, block: ToolBlock) -> int:
-        """Show the call as it is now."""
-        self._page.value = html = tool_html(block)
-        if block.approval_id != self._asked:
-            self._asked = block.approval_id
-            self.box.children = (self._page, self._question(block)) if block.approval_id else (self._page,)
-        return len(html)
-
-    def _question(self, block: ToolBlock) -> Any:
-        from ipywidgets import Button, HBox, Layout, Text, VBox
-
-        call = _page(f'<div style="{OPENED}">{call_html(block.args)}<p {NO_MATH}>{escape(block.why)}</p></div>')
-        reason = Text(placeholder="why not, for the model", layout=Layout(width="16em"))
-
-        def button(words: str, answer: Answer, tooltip: str, style: str = "") -> Any:
-            made = Button(description=words, tooltip=tooltip, button_style=style, layout=Layout(width="auto"))
-            made.on_click(lambda _: self._answer(block.approval_id, answer, reason.value))
-            answer_at_once(made)
-            return made
-
-        answer_at_once(reason)
-        buttons = [
-            button("Approve", "once", "Run this call", "primary"),
-            button(f"Always {block.tool}", "tool", "Run every call of this tool in this session"),
-            button("Always everything", "all", "Run every call in this session without asking"),
-            button("Reject", "reject", "Do not run it; the model is told, with the reason", "warning"),
-        ]
-        return VBox([call, HBox([*buttons, reason], layout=Layout(flex_flow="row wrap"))])
-
-
-def _page(html: str) -> Any:
-    """Return a page with a layout and style of its own: a page that was reloaded cannot resolve older ones in time."""
-    from ipywidgets import HTMLMath
-
-    return HTMLMath(html, style={"font_size": "var(--jp-content-font-size1)"}, _dom_classes=PAGE_CLASSES)
+    tell.on_click(told)
+    answer_at_once(text)
+    answer_at_once(tell)
+    return HBox([text, tell])
 
 
 def _forget(widgets: Iterable[Any], keep: Sequence[Any] = ()) -> None:
@@ -282,8 +168,3 @@ def _within(widget: Any) -> Iterator[Any]:
     for part in (getattr(widget, "style", None), getattr(widget, "layout", None), *getattr(widget, "children", ())):
         if hasattr(part, "comm"):
             yield from _within(part)
-
-
-def _wrapped(html: str) -> str:
-    """Let a word that is longer than the line break, instead of widening the page."""
-    return f'<div style="overflow-wrap:anywhere">{html}</div>'

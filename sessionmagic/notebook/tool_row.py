@@ -1,0 +1,57 @@
+"""A tool call on the page, and the buttons that let it run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.notebook.answer import NO_MATH, OPENED, call_html, tool_html
+from sessionmagic.notebook.attention import answer_at_once
+from sessionmagic.notebook.page import page
+from sessionmagic.notebook.visible import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sessionmagic.events import Answer
+    from sessionmagic.transcript import ToolBlock
+
+
+class ToolRow:
+    """A tool call on the page, with buttons while it waits for a yes."""
+
+    def __init__(self, answer: Callable[[str, Answer, str], object]) -> None:
+        from ipywidgets import VBox
+
+        self._answer = answer
+        self._page = page("")
+        self._asked = ""
+        self.box = VBox([self._page])
+
+    def show(self, block: ToolBlock) -> int:
+        """Show the call as it is now."""
+        self._page.value = html = tool_html(block)
+        if block.approval_id != self._asked:
+            self._asked = block.approval_id
+            self.box.children = (self._page, self._question(block)) if block.approval_id else (self._page,)
+        return len(html)
+
+    def _question(self, block: ToolBlock) -> Any:
+        from ipywidgets import Button, HBox, Layout, Text, VBox
+
+        call = page(f'<div style="{OPENED}">{call_html(block.args)}<p {NO_MATH}>{escape(block.why)}</p></div>')
+        reason = Text(placeholder="why not, for the model", layout=Layout(width="16em"))
+
+        def button(words: str, answer: Answer, tooltip: str, style: str = "") -> Any:
+            made = Button(description=words, tooltip=tooltip, button_style=style, layout=Layout(width="auto"))
+            made.on_click(lambda _: self._answer(block.approval_id, answer, reason.value))
+            answer_at_once(made)
+            return made
+
+        answer_at_once(reason)
+        buttons = [
+            button("Approve", "once", "Run this call", "primary"),
+            button(f"Always {block.tool}", "tool", "Run every call of this tool in this session"),
+            button("Always everything", "all", "Run every call in this session without asking"),
+            button("Reject", "reject", "Do not run it; the model is told, with the reason", "warning"),
+        ]
+        return VBox([call, HBox([*buttons, reason], layout=Layout(flex_flow="row wrap"))])
