@@ -6,14 +6,13 @@ import asyncio
 import threading
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from sessionmagic.exceptions import ApprovalNotOpenError
+from sessionmagic.events import Answer
+from sessionmagic.exceptions import ApprovalNotOpenError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from sessionmagic.events import Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +58,12 @@ class Approvals:
         return approval, future
 
     def answer(self, approval_id: str, answer: Answer, reason: str = "") -> Approval:
-        """Answer the question of that id; raises `ApprovalNotOpenError` when it is not open (any more)."""
+        """Answer the question of that id; raises `ApprovalNotOpenError` when it is not open (any more).
+
+        Raises `UsageError` for a word that is no answer.
+        """
+        if answer not in get_args(Answer):
+            raise UsageError(f"{answer!r} is no answer; there are {', '.join(get_args(Answer))}")
         with self._lock:
             if approval_id not in self._open:
                 raise ApprovalNotOpenError(

@@ -397,8 +397,11 @@ class SessionManager:
     async def delete(self, session: str) -> None:
         """Stop the session's turn, wait for its end, and remove the session for good.
 
-        Raises `SessionBusyError` when another process runs a turn on it.
+        Raises `SessionBusyError` when another process runs a turn on it. A turn may delete its own session.
         """
+        await asyncio.shield(asyncio.ensure_future(self._delete(session)))
+
+    async def _delete(self, session: str) -> None:
         session_id = await in_thread(self._require, session)
         turn = self._running.get(session_id)
         if turn is not None:

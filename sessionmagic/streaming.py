@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sessionmagic.agents.permissions import Limits, Policy, safety_of, with_rule
+from sessionmagic.agents.permissions import Limits, Policy, safety_of, with_grant
 from sessionmagic.events import TurnFinished, TurnStarted, Warned
 from sessionmagic.exceptions import (
     ModelRefusedError,
@@ -64,7 +64,7 @@ async def _ask(admitted: Admitted, store: Store) -> Outcome:
         return policy_of(session, admitted.request)
 
     async def grant(answer: Answer, tool: str) -> None:
-        await in_thread(store.update, turn.session_id, lambda session: with_grant(session, answer, tool))
+        await in_thread(store.update, turn.session_id, lambda session: granted(session, answer, tool))
 
     guard = Guard(log, turn.approvals, turn.inbox, policy, grant, admitted.request.limits or Limits())
     run = AgentRun(plan.agent, plan.model, log, toolset=plan.toolset, guard=guard)
@@ -92,11 +92,11 @@ def policy_of(session: Session, request: Request) -> Policy:
     )
 
 
-def with_grant(session: Session, answer: Answer, tool: str) -> Session:
+def granted(session: Session, answer: Answer, tool: str) -> Session:
     """Remember an answer that holds for the session: for one tool, or for all."""
     if answer == "all":
         return replace(session, safety="autonomous")
-    return replace(session, permissions=with_rule(session.permissions, "allow", tool))
+    return replace(session, permissions=with_grant(session.permissions, tool))
 
 
 def _let_go(

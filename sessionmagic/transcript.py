@@ -165,7 +165,14 @@ def _fold_one(transcript: Transcript, event: Event) -> Transcript:
         case Warned():
             return replace(transcript, warnings=(*transcript.warnings, event.text))
         case TurnFinished():
-            return replace(transcript, model=event.model, status=event.status, error=event.error, finished_at=event.at)
+            return replace(
+                transcript,
+                blocks=tuple(map(_closed, transcript.blocks)),
+                model=event.model,
+                status=event.status,
+                error=event.error,
+                finished_at=event.at,
+            )
         case _:
             assert_never(event)
 
@@ -191,6 +198,14 @@ def _fold_call(
         case ApprovalResolved():
             changes = {"approval_id": "", "why": ""}
     return _with_call(transcript, event.call_id, **changes)
+
+
+def _closed(block: Block) -> Block:
+    """Close a call that nothing more will be heard of."""
+    if not isinstance(block, ToolBlock) or block.outcome is not None:
+        return block
+    args = json_object(block.draft) if block.draft else block.args
+    return replace(block, args=args, outcome="interrupted", draft="", approval_id="", why="")
 
 
 def _drafted(transcript: Transcript, call_id: str, deltas: list[ToolCallDelta]) -> Transcript:
@@ -272,7 +287,7 @@ def _tool_block(call: dict[str, Any], results: list[dict[str, Any]]) -> ToolBloc
         call["tool_name"],
         args if isinstance(args, dict) else json_object(args),
         result["outcome"],
-        content if isinstance(content, str) else json.dumps(content),
+        content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, separators=(",", ":")),
         (result.get("metadata") or {}).get("seconds"),
     )
 
@@ -281,6 +296,7 @@ def json_object(text: str | None) -> dict[str, Any]:
     """Return arguments that a model wrote; as they stand, under one name, when they are no JSON object."""
     try:
         value = json.loads(text or "{}")
-    except ValueError:
+        value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))  # half a character
+    except (ValueError, RecursionError):
         value = text
     return value if isinstance(value, dict) else {"arguments": value}

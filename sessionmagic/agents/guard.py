@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
 from pydantic_ai.capabilities import AbstractCapability
-from pydantic_ai.exceptions import ToolFailed, UserError
+from pydantic_ai.exceptions import ModelRetry, ToolFailed, ToolFailedError, ToolRetryError, UserError
 from pydantic_ai.messages import BinaryContent, ToolReturn
 from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDenied
@@ -18,6 +21,7 @@ from pydantic_core import to_json
 from sessionmagic.agents.permissions import Call
 from sessionmagic.events import ApprovalRequested, ApprovalResolved, LimitReached
 from sessionmagic.exceptions import ApprovalNotOpenError, SessionIdleError, TurnLimitError
+from sessionmagic.transcript import json_object
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
     from sessionmagic.inbox import Inbox, Kind
     from sessionmagic.turn import EventLog
 
+SAFE_NUMBER = 2**53
+"""Integers from here on are given as text: not every reader of JSON keeps them."""
 RESULT_LIMIT = 20_000
 """Characters of one tool's result that the model reads."""
 
@@ -54,8 +60,9 @@ class Guard(AbstractCapability[None]):
     """Calls that wait for an answer, by the id of the question."""
     _requests: int = 0
     _calls: int = 0
-    _latest: tuple[str, bytes] = ("", b"")
+    _latest: tuple[str, str] = ("", "")
     _repeats: int = 0
+    _stopped: bool = False
 
     async def before_run(self, ctx: RunContext[None]) -> None:
         """Let what the user says meanwhile reach the run."""
@@ -84,39 +91,35 @@ class Guard(AbstractCapability[None]):
         args: dict[str, Any],
         handler: Any,
     ) -> Any:
-        self._count(call.tool_name, args)
-        refusal = await self._refusal(Call(call.tool_name, args, is_read_only(tool_def)), call.tool_call_id)
+        written = json_object(call.args) if isinstance(call.args, str | None) else call.args
+        self._count(call.tool_name, written)
+        refusal = await self._refusal(Call(call.tool_name, written, is_read_only(tool_def)), call.tool_call_id)
         if refusal is not None:
             return ToolDenied(refusal)
         began = time.monotonic()
         try:
-            result = await handler(args)
-        except (SystemExit, KeyboardInterrupt) as error:  # a tool may not end the kernel
+            result = await as_read(await handler(args))
+        except (asyncio.CancelledError, ToolFailed, ToolFailedError, ToolRetryError, ModelRetry):
+            raise
+        except BaseException as error:  # a tool may end neither the turn nor the kernel
             raise ToolFailed(_words(error)) from error
-        result = result if isinstance(result, ToolReturn) else ToolReturn(await bounded(result))
         sees = isinstance(ctx.model, Model) and ctx.model.profile.get("supports_image_input", True)
-        return replace(
-            result,
-            content=result.content if sees else None,
-            metadata={**(result.metadata or {}), "seconds": time.monotonic() - began},
-        )
-
-    async def on_tool_execute_error(self, ctx: Any, *, error: Exception, **_: Any) -> Any:  # noqa: ARG002
-        """Let the model see the error, and go on."""
-        raise ToolFailed(_words(error)) from error
+        return replace(result, content=result.content if sees else None, metadata={"seconds": time.monotonic() - began})
 
     def _count(self, tool: str, args: dict[str, Any]) -> None:
         self._calls += 1
         if self._calls > self.limits.tool_calls:
             self._stop("tool_calls", self.limits.tool_calls, "tool calls")
-        this = (tool, to_json(args, fallback=repr))
+        this = (tool, json.dumps(args, sort_keys=True, default=str))
         self._repeats = self._repeats + 1 if this == self._latest else 1
         self._latest = this
         if self._repeats >= self.limits.repeats:
             self._stop("repeated_call", self.limits.repeats, f"times the same call of {tool}")
 
     def _stop(self, which: str, value: int, what: str) -> None:
-        self.log.emit(LimitReached, which=which, value=value)
+        if not self._stopped:
+            self.log.emit(LimitReached, which=which, value=value)
+        self._stopped = True
         raise TurnLimitError(f"stopped after {value} {what}; ask the session to go on, and it will")
 
     async def _refusal(self, call: Call, call_id: str) -> str | None:
@@ -133,7 +136,8 @@ class Guard(AbstractCapability[None]):
         if resolution.answer != "once":
             await self.grant(resolution.answer, call.tool)
             await self._answer_what_is_allowed_now()
-        return None
+        decision = (await self.policy()).decide(call)  # a rule may have come meanwhile
+        return f"This call is not allowed: {decision.why}." if decision.verdict == "deny" else None
 
     async def _asked(self, call: Call, call_id: str, why: str) -> Resolution:
         approval, answered = self.approvals.ask(call_id, call.tool, call.args, why)
@@ -169,25 +173,43 @@ def is_read_only(tool_def: ToolDefinition) -> bool:
     return bool(metadata.get("read_only") or (metadata.get("annotations") or {}).get("readOnlyHint"))
 
 
-async def bounded(value: Any) -> Any:
-    """Return a tool's result as the model reads it: text of bounded length, or an image as it is."""
-    if value is None or isinstance(value, bool | int | float | BinaryContent):
+async def as_read(value: Any) -> ToolReturn[Any]:
+    """Return a tool's result as the model reads it: a short value or text of bounded length, and images beside it."""
+    if isinstance(value, ToolReturn):
+        return replace(value, return_value=await _bounded(value.return_value))
+    images = value if isinstance(value, list) else [value]
+    if images and all(isinstance(image, BinaryContent) for image in images):
+        return ToolReturn(f"[{len(images)} image{'s' if len(images) > 1 else ''}]", content=images)
+    return ToolReturn(await _bounded(value))
+
+
+async def _bounded(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, bool) or (isinstance(value, int) and abs(value) < SAFE_NUMBER):
         return value
-    text = value if isinstance(value, str) else await asyncio.to_thread(_json, value)
-    return cut(text)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else json.dumps(value)
+    return cut(value if isinstance(value, str) else await asyncio.to_thread(_text, value))
 
 
 def cut(text: str) -> str:
-    """Cut a result in its middle, and say so."""
-    if len(text) <= RESULT_LIMIT:
-        return text
-    half = RESULT_LIMIT // 2
-    return f"{text[:half]}\n[cut: {len(text) - 2 * half:,} characters]\n{text[-half:]}"
+    """Cut a result in its middle, and say so; what no file can hold is replaced."""
+    if len(text) > RESULT_LIMIT:
+        half = RESULT_LIMIT // 2
+        text = f"{text[:half]}\n[cut: {len(text) - 2 * half:,} characters]\n{text[-half:]}"
+    return text.encode(errors="replace").decode()
 
 
-def _json(value: Any) -> str:
-    return to_json(value, fallback=repr).decode()
+def _text(value: Any) -> str:
+    """Write a value as JSON, or as it writes itself when it is none."""
+    if isinstance(value, list | tuple | dict | set | frozenset | BaseModel) or is_dataclass(value):
+        return to_json(value, fallback=repr, inf_nan_mode="constants").decode()
+    return str(value)
 
 
 def _words(error: BaseException) -> str:
-    return cut(f"{type(error).__name__}: {error}")
+    try:
+        return cut(f"{type(error).__name__}: {error}")
+    except Exception:  # noqa: BLE001  an error that cannot say what it is
+        return type(error).__name__

@@ -30,7 +30,7 @@ Rules = dict[str, list[str]]
 """Patterns by verdict. A pattern is a glob on the tool's name, then `:argument=glob` for each argument that must
 match too; capitals do not count."""
 
-_CONDITION = re.compile(r":(?=\w+=)")
+_CONDITION = re.compile(r":(?=[\w.-]+=)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,12 @@ def with_rule(rules: Rules, verdict: Verdict, pattern: str) -> Rules:
     return without_rule(rules, pattern) | {verdict: [*without_rule(rules, pattern).get(verdict, []), pattern]}
 
 
+def with_grant(rules: Rules, tool: str) -> Rules:
+    """Allow a tool from now on; a rule that denies it stays, and wins."""
+    allowed = rules.get("allow", [])
+    return rules if tool in allowed else rules | {"allow": [*allowed, tool]}
+
+
 def without_rule(rules: Rules, pattern: str) -> Rules:
     """Take a pattern away, wherever it stands."""
     return {verdict: [kept for kept in patterns if kept != pattern] for verdict, patterns in rules.items()}
@@ -156,7 +162,9 @@ def _holds(condition: str, args: Mapping[str, Any]) -> bool:
 
 
 def _written(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    if value is None or isinstance(value, dict | list | bool | int | float):
+        return json.dumps(value, ensure_ascii=False, default=str, skipkeys=True)
+    return str(value)
 
 
 def _glob(pattern: str, text: str) -> bool:

@@ -37,6 +37,7 @@ from pydantic_ai.run import AgentRunResultEvent
 from pydantic_ai.usage import UsageLimits
 
 from sessionmagic.agents.failures import failure
+from sessionmagic.agents.tools import RETRIES
 from sessionmagic.events import (
     MessageInjected,
     ReasoningDelta,
@@ -165,6 +166,7 @@ class AgentRun:
                 name=self._agent.name,
                 toolsets=[self._toolset] if self._toolset is not None else [],
                 capabilities=[self._guard],
+                retries={"tools": RETRIES},
             )
             past = as_history(history)
             running = agent.run_stream_events(
@@ -179,13 +181,20 @@ class AgentRun:
                     messages = events.new_messages()
         except Exception as error:  # noqa: BLE001  a model may fail in any way; a turn ends in one
             ending = error
-        for text in self._guard.inbox.close():
-            self._log.emit(Warned, text=f"the model was not told any more: {text}")
-        for call_id, tool in self._unanswered.items():
-            self._log.emit(ToolReturned, call_id=call_id, tool=tool, outcome="interrupted", content="", duration=None)
+        self._close(messages)
         if isinstance(ending, RunTimedOut):
             ending = TurnTimeoutError(f"{self._model.reference} did not finish within {timeout:g} s")
         return self._outcome(messages or [_request(prompt)], ending)
+
+    def _close(self, messages: list[ModelMessage]) -> None:
+        """Say what became of the calls and messages that are still open."""
+        for part in [part for message in messages for part in message.parts]:
+            if isinstance(part, ToolReturnPart) and part.tool_call_id in self._unanswered:
+                self._tell_result(part)
+        for call_id, tool in self._unanswered.items():
+            self._log.emit(ToolReturned, call_id=call_id, tool=tool, outcome="interrupted", content="", duration=None)
+        for text in self._guard.inbox.close():
+            self._log.emit(Warned, text=f"the model was not told any more: {text}")
 
     async def _ending(
         self, events: AgentRunEvents[str], persist: Callable[[Messages], Awaitable[None]]
@@ -225,9 +234,9 @@ class AgentRun:
                     self._tell_part(event)
                     continue
                 case FunctionToolCallEvent(part=call):
-                    self._unanswered[call.tool_call_id] = call.tool_name
                     args = json_object(call.args) if isinstance(call.args, str | None) else call.args
                     self._log.emit(ToolCalled, call_id=call.tool_call_id, tool=call.tool_name, args=args)
+                    self._unanswered[call.tool_call_id] = call.tool_name
                 case FunctionToolResultEvent(part=result):
                     results.append(result)
                     self._tell_result(result)

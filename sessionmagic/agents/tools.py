@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
+RETRIES = 5
+"""How often in a row a model may call a tool wrongly, or one that there is not."""
+REASON_LENGTH = 200
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """What providers take for a tool's name."""
 
@@ -55,6 +58,7 @@ def tool(function: F | None = None, *, read_only: bool = False, name: str = "") 
 
     def mark(function: F) -> F:
         made = tool_of(function, name=name, read_only=read_only)
+        toolset_of([made])  # what cannot be described is an error here, and not in every turn
         registered[made.name] = made
         return function
 
@@ -75,7 +79,6 @@ def tool_of(function: Callable[..., Any] | Tool, *, name: str = "", read_only: b
 
 def toolset_of(tools: Iterable[Tool]) -> AbstractToolset[None]:
     """Return tools as pydantic-ai offers them; raises `ToolError` for a function that cannot be described."""
-    from pydantic_ai.exceptions import UserError
     from pydantic_ai.tools import Tool as ModelTool
     from pydantic_ai.toolsets import FunctionToolset
 
@@ -85,10 +88,7 @@ def toolset_of(tools: Iterable[Tool]) -> AbstractToolset[None]:
             made[each.name] = ModelTool(
                 each.function, takes_ctx=False, name=each.name, metadata={"read_only": each.read_only}
             )
-        except (UserError, TypeError, ValueError, NameError) as error:
-            raise ToolError(f"{each.name} cannot be offered as a tool: {' '.join(str(error).split())}") from error
-    return FunctionToolset(list(made.values()), max_retries=RETRIES)
-
-
-RETRIES = 5
-"""How often in a row a model may write arguments that do not fit a tool."""
+        except Exception as error:  # whatever is wrong with somebody's function
+            reason = " ".join(str(error).split())[:REASON_LENGTH]
+            raise ToolError(f"{each.name} cannot be offered as a tool: {reason}") from error
+    return FunctionToolset(list(made.values()))

@@ -80,7 +80,8 @@ class KernelTools:
         Args:
             last: how many cells.
         """
-        inputs: list[str] = self._shell.user_ns.get("In", [])
+        history: Any = self._shell.history_manager
+        inputs: list[str] = history.input_hist_raw
         outputs: dict[int, Any] = self._shell.user_ns.get("Out", {})
         numbered = [(number, code) for number, code in enumerate(inputs) if code][-max(last, 1) :]
         cells = [

@@ -123,9 +123,21 @@ class Cell:
         kinds = {"HTMLModel", "HTMLMathModel"}
         return "\n".join(state["value"] for state in self.widgets.values() if state.get("_model_name") in kinds)
 
-    def button(self, description):
-        (found,) = (key for key, state in self.widgets.items() if state.get("description") == description)
-        return found
+    def button(self, description, at=0):
+        """The id of the button that says so, of several the one at that place."""
+        return [key for key, state in self.widgets.items() if state.get("description") == description][at]
+
+    def box(self, placeholder, at=0):
+        """The id of the text box that says so while it is empty."""
+        return [key for key, state in self.widgets.items() if placeholder in str(state.get("placeholder"))][at]
+
+    def until_asks(self, times=1):
+        """Wait until so many calls have asked whether they may run."""
+
+        def asking(cell):
+            return [state for state in cell.widgets.values() if state.get("description") == "Reject"]
+
+        return self.until(lambda cell: len(asking(cell)) >= times)
 
     def ok(self):
         assert self.status == "ok", self.traceback

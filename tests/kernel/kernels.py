@@ -51,6 +51,7 @@ class Kernel:
         self._replies = {}
         self._idle = set()
         self._outbox = deque()
+        self._questions = deque()
         self._changed = threading.Condition()
         self._closing = False
         self.manager = KernelManager(
@@ -77,8 +78,10 @@ class Kernel:
                 self._changed.wait_for(lambda: asked & self._idle, 0.5)
 
     def _serve(self):
+        name = uuid.uuid4().bytes  # the kernel finds a cell's stdin by its shell's name
         sockets = {
-            "shell": self.manager.connect_shell(),
+            "shell": self.manager.connect_shell(identity=name),
+            "stdin": self.manager.connect_stdin(identity=name),
             "iopub": self.manager.connect_iopub(),
             "control": self.manager.connect_control(),
         }
@@ -100,7 +103,9 @@ class Kernel:
     def _take(self, message, *, published):
         parent = message["parent_header"].get("msg_id")
         cell = self._cells.get(parent)
-        if not published:
+        if message["msg_type"] == "input_request":
+            self._questions.append(message["content"]["prompt"])
+        elif not published:
             self._replies[parent] = message["content"]
             if cell is not None:
                 cell.reply = message["content"]
@@ -170,6 +175,18 @@ class Kernel:
         """Click a button. JupyterLab sends it to a subshell that it keeps for widgets, other front ends do not."""
         content = {"comm_id": comm_id, "data": {"method": "custom", "content": {"event": "click"}}}
         self._send("shell", "comm_msg", content, subshell)
+
+    def type(self, comm_id, text):
+        """Type into a text box."""
+        content = {"comm_id": comm_id, "data": {"method": "update", "state": {"value": text}, "buffer_paths": []}}
+        self._send("shell", "comm_msg", content)
+
+    def reply(self, text):
+        """Answer on stdin what the running cell asks next, and return the question."""
+        self.until(lambda: self._questions)
+        question = self._questions.popleft()
+        self._send("stdin", "input_reply", {"value": text})
+        return question
 
     def widgets(self):
         """The states of all widgets by their ids, asked for as a page does that was loaded anew."""

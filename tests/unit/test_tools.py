@@ -105,11 +105,11 @@ def greet(greeting: str, name: str) -> str:
 
 @pytest.mark.parametrize("function", [Greeter(), functools.partial(greet, "Hello")], ids=["object", "partial"])
 @on_a_loop
-async def test_anything_that_can_be_called_can_be_a_tool_under_a_given_name(manager, function):
-    _, events, _ = await acted(
-        manager, [("greet", {"name": "Ada"})], "Done", tools=[tool_of(function, name="greet")], yes=True
-    )
-    assert returned(events) == [("greet", "success", "Hello, Ada")]
+async def test_what_has_no_name_of_its_own_is_refused_in_one_line(manager, function):
+    with pytest.raises(ToolError, match="greet cannot be offered as a tool") as refused:
+        await acted(manager, "Done", tools=[tool_of(function, name="greet")], yes=True)
+    assert "\n" not in str(refused.value)
+    assert not manager.sessions()[0]
 
 
 @on_a_loop

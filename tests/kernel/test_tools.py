@@ -1,0 +1,384 @@
+"""Tools in a real kernel: what the model may do there, and who lets it."""
+
+import pytest
+
+ASKS = "[y]es"
+LOOP = "while True: pass"
+
+
+@pytest.fixture
+def acts(kernel):
+    """Register the model `acts`, which takes these steps."""
+
+    def acts(*steps):
+        kernel.run(f"model = scripted.acts(*{steps!r}); register_model('acts', model)").ok()
+
+    return acts
+
+
+@pytest.fixture
+def subshells(kernel):
+    if not kernel.has_subshells:
+        pytest.skip("this ipykernel has no subshells, so a click waits for the end of the cell")
+
+
+def results(kernel):
+    """What the model was told of its calls, in order."""
+    return eval(
+        kernel.value(
+            "[(part.tool_name, part.outcome, part.model_response_str(wrap_if_error=False)) for message in _agent.messages"
+            " for part in message.parts if part.part_kind == 'tool-return']"
+        )
+    )
+
+
+def python(code):
+    return [("run_python", {"code": code})]
+
+
+def run(kernel, session, *options):
+    return kernel.run(f"%%agent -m acts -s {session} {' '.join(options)}\ngo")
+
+
+def test_looking_is_not_asked_for(kernel, session, acts):
+    kernel.run("import pandas\nrows = [1, 2, 3]\nframe = pandas.DataFrame({'age': [30, 40]})\nlen(rows)").ok()
+    acts([("list_variables", {}), ("inspect_variable", {"name": "frame"}), ("read_cells", {"last": 3})], "Done.")
+    assert "Done." in run(kernel, session).ok().text
+    listed, frame, cells = (content for _, _, content in results(kernel))
+    assert "rows: list of length 3" in listed
+    assert "frame: DataFrame of shape (2, 1)" in listed
+    assert "pandas" not in listed
+    assert "age: int64" in frame
+    assert "mean" in frame
+    assert "len(rows)" in cells
+    assert "Out" in cells
+
+
+def test_a_variable_that_is_not_there_is_a_failed_result(kernel, session, acts):
+    acts([("inspect_variable", {"name": "nothing_here"})], "Done.")
+    run(kernel, session).ok()
+    assert results(kernel) == [("inspect_variable", "failed", "NameError: there is no variable 'nothing_here'")]
+
+
+@pytest.mark.parametrize("through", ["main", "subshell"])
+def test_code_runs_after_a_click_while_the_cell_runs(kernel, session, acts, subshells, through):
+    kernel.run("x = 41").ok()
+    acts(python("x += 1\nprint('hello')\nx"), "It ran.")
+    cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks()
+    assert "x += " in cell.area
+    assert "waits for your answer" in cell.area
+    assert kernel.value("x", subshell=kernel.subshell()) == "41"
+    kernel.click(cell.button("Approve"), kernel.subshell() if through == "subshell" else None)
+    assert "It ran." in cell.wait().ok().text
+    assert results(kernel) == [("run_python", "success", "hello\n42")]
+    assert kernel.value("x") == "42"
+
+
+def test_a_rejection_reaches_the_model_with_its_reason(kernel, session, acts, subshells):
+    acts(python("x = 1"), "Well then.")
+    cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks()
+    kernel.type(cell.box("why not"), "too <b>dangerous</b>")
+    kernel.click(cell.button("Reject"))
+    cell.wait().ok()
+    assert results(kernel) == [
+        ("run_python", "denied", "The user rejected this call. Reason: too <b>dangerous</b>"),
+    ]
+    assert "⊘ run_python" in cell.html
+    assert "<b>" not in cell.html
+
+
+def test_calls_of_one_step_are_answered_one_by_one(kernel, session, acts, subshells):
+    kernel.run("ran = []").ok()
+    acts([("run_python", {"code": f"ran.append({n})"}) for n in range(3)], "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks(3)
+    kernel.click(cell.button("Approve", at=2))
+    kernel.click(cell.button("Reject", at=0))
+    kernel.click(cell.button("Approve", at=1))
+    cell.wait().ok()
+    assert kernel.value("sorted(ran)") == "[1, 2]"
+    assert [outcome for _, outcome, _ in results(kernel)] == ["denied", "success", "success"]
+
+
+def test_an_answer_for_the_tool_lasts_and_one_click_counts_once(kernel, session, acts, subshells):
+    kernel.run("ran = []").ok()
+    acts(python("ran.append(1)"), python("ran.append(2)"), "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks()
+    for _ in range(3):
+        kernel.click(cell.button("Always run_python"))
+    cell.wait().ok()
+    assert kernel.value("ran") == "[1, 2]"
+    assert "run_python" in kernel.run(f"%agent permissions {session}").ok().text
+
+
+def test_a_background_turn_is_answered_with_the_line_magic(kernel, session, acts):
+    kernel.run("ran = []").ok()
+    acts(python("ran.append(1)"), "Done.")
+    cell = kernel.run(f"%%agent -m acts -b -s {session}\ngo").ok().until_asks()
+    (waiting,) = eval(kernel.value("[entry.id for entry in get_ipython().run_line_magic('agent', 'approve')]"))
+    assert kernel.value("ran") == "[]"
+    kernel.run(f"%agent approve {waiting}").ok()
+    cell.until(lambda cell: "Done." in cell.text)
+    assert kernel.value("ran") == "[1]"
+    late = kernel.run(f"%agent approve {waiting}")
+    assert late.ename == "ApprovalNotOpenError"
+    assert "\n" not in late.traceback
+
+
+@pytest.mark.parametrize(
+    ("said", "outcome", "told"),
+    [
+        ("y", "success", "2"),
+        ("n", "denied", "The user rejected this call."),
+        ("not today", "denied", "The user rejected this call. Reason: not today"),
+    ],
+)
+def test_where_no_click_arrives_stdin_asks(kernel, session, acts, said, outcome, told):
+    acts(python("1 + 1"), "Done.")
+    kernel.run("%config AgentMagics.approval = 'stdin'").ok()
+    try:
+        cell = kernel.send(f"%%agent -m acts -s {session}\ngo")
+        assert ASKS in kernel.reply(said)
+        cell.wait().ok()
+    finally:
+        kernel.run("%config AgentMagics.approval = 'auto'").ok()
+    assert "1 + 1" in cell.text
+    assert results(kernel) == [("run_python", outcome, told)]
+
+
+def test_interrupt_while_stdin_asks_ends_the_turn(kernel, session, acts):
+    acts(python("1 + 1"), "Done.")
+    kernel.run("%config AgentMagics.approval = 'stdin'").ok()
+    try:
+        cell = kernel.send(f"%%agent -m acts -s {session}\ngo")
+        kernel.until(lambda: kernel._questions)
+        at = kernel.interrupt()
+        assert cell.wait().ename == "KeyboardInterrupt"
+        assert cell.idle_at - at < 1
+        kernel._questions.clear()
+    finally:
+        kernel.run("%config AgentMagics.approval = 'auto'").ok()
+
+
+def test_nobody_is_asked_where_nobody_watches(kernel, session, acts):
+    acts(python("1 + 1"), "Done.")
+    cell = kernel.run(f"%%agent -m acts -s {session}\ngo", allow_stdin=False).ok()
+    assert "Done." in cell.text
+    ((_, outcome, told),) = results(kernel)
+    assert outcome == "denied"
+    assert "nobody to ask" in told
+
+
+def test_output_figures_and_errors_appear_under_the_cell_and_stay(kernel, session, acts):
+    plot = "import matplotlib.pyplot as plt\nprint('plotting')\nplt.plot([1, 2])\nplt.show()"
+    acts(python("%matplotlib inline"), python(plot), python("1 / 0"), "Done.")
+    cell = run(kernel, session, "--yes").ok()
+    answer, figure = cell.outputs
+    assert "plotting" in answer["data"]["text/html"]
+    assert "ZeroDivisionError" in answer["data"]["text/html"]
+    assert "image/png" in figure["data"]
+    _, plotted, failed = results(kernel)
+    assert plotted[1:] == ("success", "plotting\n[1 figure shown to the user]")
+    assert failed[1] == "failed"
+    assert "ZeroDivisionError: division by zero" in failed[2]
+    assert "\x1b" not in failed[2]
+    assert kernel.value(
+        "any(hasattr(p, 'content') and not isinstance(p.content, str) for m in model.sent[2] for p in m.parts)"
+    )
+
+
+def test_rich_output_of_code_is_cleaned(kernel, session, acts):
+    acts(
+        python(
+            "from IPython.display import HTML, Javascript, display\n"
+            "display(HTML('<b>bold</b><script>alert(1)</script><img src=x onerror=alert(1)>'))\n"
+            "display(Javascript('alert(1)'))"
+        ),
+        "Done.",
+    )
+    cell = run(kernel, session, "--yes").ok()
+    assert "<b>bold" not in cell.html or "<script" not in cell.html
+    assert "onerror" not in cell.html
+    assert not any("application/javascript" in output["data"] for output in cell.outputs)
+
+
+@pytest.mark.parametrize("code", ["raise SystemExit(1)", "exit()", "raise KeyError('x')", "def broken(:"])
+def test_code_that_raises_is_a_failed_result_and_the_kernel_lives(kernel, session, acts, code):
+    acts(python(code), "Done.")
+    assert "Done." in run(kernel, session, "--yes").ok().text
+    assert kernel.value("1 + 1") == "2"
+
+
+def test_a_million_lines_are_bounded(kernel, session, acts):
+    acts(python("for n in range(1_000_000): print(n)"), "Done.")
+    cell = run(kernel, session, "--yes").ok()
+    ((_, outcome, told),) = results(kernel)
+    assert outcome == "success"
+    assert told.startswith("0\n1\n")
+    assert told.rstrip().endswith("999999")
+    assert "cut" in told
+    assert len(told) < 25_000
+    assert len(cell.html) < 60_000
+
+
+def test_code_that_never_ends_is_ended_by_the_timeout(kernel, session, acts):
+    acts(python(LOOP), "Done.")
+    cell = run(kernel, session, "--yes", "--timeout 1")
+    assert cell.ename == "TurnTimeoutError"
+    assert cell.seconds < 4
+    assert kernel.value("1 + 1") == "2"
+
+
+def test_code_that_never_ends_is_ended_by_an_interrupt(kernel, session, acts):
+    acts(python(f"started = True\n{LOOP}"), "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
+    cell.until(lambda cell: "… run_python" in cell.area)
+    kernel.interrupt()
+    assert cell.wait().ename == "KeyboardInterrupt"
+    assert "run_python" in cell.html
+    kernel.run("model.sent.append(None)").ok()
+    assert "Done." in run(kernel, session).ok().text
+
+
+def test_code_that_never_ends_is_ended_by_stop(kernel, session, acts, subshells):
+    acts(python(LOOP), "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
+    cell.until(lambda cell: "… run_python" in cell.area)
+    kernel.click(cell.button("Stop"))
+    cell.wait().ok()
+    assert cell.seconds < 5
+    assert kernel.value("_agent.status") == "'interrupted'"
+
+
+def test_in_the_background_code_runs_between_cells(kernel, session, acts):
+    kernel.run("import threading; where = None").ok()
+    acts(python("where = threading.current_thread() is threading.main_thread()"), "Done.")
+    cell = kernel.run(f"%%agent -m acts -b -s {session} --yes\ngo").ok()
+    cell.until(lambda cell: "Done." in cell.text)
+    assert kernel.value("where") == "True"
+
+
+def test_in_the_background_code_gives_up_on_a_kernel_that_stays_busy(kernel, session, acts, subshells):
+    kernel.run("import time, sessionmagic.notebook.main_thread as m; kept, m.START_SECONDS = m.START_SECONDS, 0.3").ok()
+    try:
+        acts(python("1 + 1"), "Done.")
+        cell = kernel.run(f"%%agent -m acts -b -s {session} --yes\ngo\n").ok()
+        busy = kernel.send("time.sleep(1.5)")
+        cell.until(lambda cell: "Done." in cell.text)
+        assert "busy with another cell" in cell.html or results(kernel)[0][1] == "success"
+        busy.wait().ok()
+    finally:
+        kernel.run("m.START_SECONDS = kept").ok()
+
+
+def test_a_proposed_cell_is_put_below_and_not_run(kernel, session, acts):
+    acts([("insert_cell", {"code": "first = 1"}), ("insert_cell", {"code": "second = 2"})], "Done.")
+    cell = run(kernel, session, "--yes").ok()
+    (payload,) = cell.reply["payload"]
+    assert (payload["source"], payload["text"], payload["replace"]) == (
+        "set_next_input",
+        "first = 1\n\nsecond = 2",
+        False,
+    )
+    assert kernel.value("'first' in globals()") == "False"
+
+
+def test_a_background_turn_cannot_propose_a_cell_and_says_so(kernel, session, acts):
+    acts([("insert_cell", {"code": "first = 1"})], "Done.")
+    cell = kernel.run(f"%%agent -m acts -b -s {session} --yes\ngo").ok()
+    cell.until(lambda cell: "Done." in cell.text)
+    assert "not in the background" in cell.html
+
+
+def test_functions_of_the_user_are_offered_and_run_where_figures_work(kernel, session, acts):
+    kernel.run(
+        "import threading, sessionmagic\n"
+        "def double(n: int) -> int:\n    'Double it.'\n    print('doubling')\n    return 2 * n\n"
+        "async def triple(n: int) -> int:\n    'Triple it.'\n    return 3 * n\n"
+        "@sessionmagic.tool(read_only=True)\n"
+        "def here() -> str:\n    'Say where.'\n    return str(threading.current_thread() is threading.main_thread())\n"
+    ).ok()
+    acts([("double", {"n": 2}), ("triple", {"n": 2}), ("here", {})], "Done.")
+    run(kernel, session, "--tools double,triple", "--yes").ok()
+    assert [(outcome, told) for _, outcome, told in results(kernel)] == [
+        ("success", "doubling\n4"),
+        ("success", "6"),
+        ("success", "True"),
+    ]
+    listed = kernel.run("%agent tools -t double").ok().text
+    assert "here" in listed
+    assert "Double it." in listed
+    kernel.run("from sessionmagic.agents.tools import registered; registered.clear()").ok()
+
+
+@pytest.mark.parametrize("names", ["nothing_here", "pandas_missing,rows", "42"])
+def test_a_name_that_is_no_function_is_refused_before_anything_is_stored(kernel, session, acts, names):
+    kernel.run("rows = [1]").ok()
+    acts("Done.")
+    cell = run(kernel, session, f"--tools {names}")
+    assert cell.ename == "ToolError"
+    assert "\n" not in cell.traceback
+    assert session not in kernel.run("%agent sessions").ok().text
+
+
+def test_a_turn_within_a_turn_is_busy_on_its_own_session_and_works_on_another(kernel, session, acts):
+    nested = "get_ipython().run_cell_magic('agent', '-m hello -s {}', 'hi')"
+    acts(python(nested.format(session)), python(nested.format(session + "-inner")), "Done.")
+    cell = run(kernel, session, "--yes").ok()
+    assert "Done." in cell.text
+    first, second = (
+        kernel.value("[p.outcome for m in model.sent[-1] for p in m.parts if p.part_kind == 'tool-return']")
+        .strip("[]")
+        .split(", ")
+    )
+    assert (first, second) == ("'failed'", "'success'")
+    assert "SessionBusyError" in cell.html
+
+
+def test_a_call_that_deletes_its_session_ends_the_turn(kernel, session, acts):
+    acts(python(f"%agent delete {session}"), "Done.")
+    cell = run(kernel, session, "--yes")
+    assert cell.done
+    assert session not in kernel.run("%agent sessions").ok().text
+    assert kernel.value("1 + 1") == "2"
+
+
+def test_a_running_turn_is_steered_and_queued(kernel, session, acts, subshells):
+    acts(python("1 + 1"), "First.", "Second.")
+    cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks()
+    subshell = kernel.subshell()
+    kernel.run(f"%agent queue -s {session} And now the second.", subshell=subshell).ok()
+    kernel.type(cell.box("tell it something"), "Be brief.")
+    kernel.click(cell.button("Tell"))
+    cell.until(lambda cell: cell.widgets[cell.box("tell it something")].get("value") == "")
+    kernel.run(f"%agent steer -s {session} In French.", subshell=subshell).ok()
+    kernel.click(cell.button("Approve"))
+    cell.wait().ok()
+    said = eval(kernel.value("[p.content for m in model.sent[-1] for p in m.parts if p.part_kind == 'user-prompt']"))
+    assert said == ["go", "Be brief.", "In French.", "And now the second."]
+    assert cell.text.endswith("Second.")
+    idle = kernel.run(f"%agent steer -s {session} Late.")
+    assert idle.ename == "SessionIdleError"
+
+
+def test_queue_starts_a_turn_on_an_idle_session(kernel, session):
+    kernel.run(f"%%agent -m recalls -s {session}\nfirst").ok()
+    cell = kernel.run(f"%agent queue -s {session} second").ok()
+    cell.until(lambda cell: "second" in cell.text)
+    assert "first" in cell.text
+
+
+def test_hostile_names_arguments_and_results_are_shown_as_text(kernel, session, acts):
+    evil = "<script>alert(1)</script><img src=x onerror=alert(1)>\x1b[31m$x^2$"
+    acts([(evil, {evil: evil}), ("run_python", {"code": f"print({evil!r})"})], "Done.")
+    cell = run(kernel, session, "--yes").ok()
+    assert "<script" not in cell.html + cell.area
+    assert "<img" not in cell.html + cell.area
+    assert "\x1b" not in cell.html + cell.area
+
+
+def test_limits_stop_the_turn_and_say_how_to_go_on(kernel, session, acts):
+    acts([("list_variables", {})])
+    cell = run(kernel, session)
+    assert cell.ename == "TurnLimitError"
+    assert "go on" in cell.evalue
+    assert kernel.value("_agent.status") == "'limit'"
