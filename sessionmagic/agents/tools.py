@@ -28,12 +28,14 @@ class Tool:
 
     Args:
         read_only: whether it changes nothing, so that it need not be asked for.
+        alone: whether calls of it wait for one another, in the order in which the model made them.
         source: where it comes from, for listings.
     """
 
     name: str
     function: Callable[..., Any]
     read_only: bool = False
+    alone: bool = False
     source: str = "yours"
 
     @property
@@ -86,7 +88,11 @@ def toolset_of(tools: Iterable[Tool]) -> AbstractToolset[None]:
     for each in tools:
         try:
             made[each.name] = ModelTool(
-                each.function, takes_ctx=False, name=each.name, metadata={"read_only": each.read_only}
+                each.function,
+                takes_ctx=False,
+                name=each.name,
+                sequential=each.alone,
+                metadata={"read_only": each.read_only},
             )
         except Exception as error:  # whatever is wrong with somebody's function
             reason = " ".join(str(error).split())[:REASON_LENGTH]

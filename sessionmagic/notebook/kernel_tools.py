@@ -43,13 +43,13 @@ class KernelTools:
         looking: list[Callable[..., Any]] = [self.list_variables, self.inspect_variable, self.read_cells]
         acting: list[Callable[..., Any]] = [self.run_python, self.insert_cell]
         return [
-            Tool(name=function.__name__, function=function, read_only=function in looking, source=SOURCE)
-            for function in [*looking, *acting]
+            *(Tool(name=each.__name__, function=each, read_only=True, source=SOURCE) for each in looking),
+            *(Tool(name=each.__name__, function=each, alone=True, source=SOURCE) for each in acting),
         ]
 
     def of_user(self, tool: Tool) -> Tool:
         """Have a user's function run where figures and prints work, and its value described to the model."""
-        return replace(tool, function=self._on_main_thread(tool.function))
+        return replace(tool, function=self._on_main_thread(tool.function), alone=True)
 
     def list_variables(self) -> str:
         """List the variables of the user's notebook with their types and sizes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import deque
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from io import TextIOBase
@@ -83,7 +84,7 @@ def _captured(shell: InteractiveShell, call: Callable[[], Any]) -> Ran:
     printed = _Bounded()
     with (
         shell.display_trap,
-        _quiet(shell, printed),
+        _tame(shell, printed),
         redirect_stdout(printed),
         redirect_stderr(printed),
         _kept_displays(shell, ran.shown),
@@ -133,38 +134,53 @@ def _kept_displays(shell: InteractiveShell, shown: list[dict[str, Any]]) -> Iter
 
 
 @contextmanager
-def _quiet(shell: InteractiveShell, printed: _Bounded) -> Iterator[None]:
-    """Have tracebacks printed, instead of being an error output of the cell."""
+def _tame(shell: InteractiveShell, printed: _Bounded) -> Iterator[None]:
+    """Have tracebacks printed, instead of being an error of the cell, and keep `exit()` from ending the kernel."""
 
     def show(_kind: object, _error: object, lines: list[str]) -> None:
         printed.write(_ANSI.sub("", "\n".join(lines)) + "\n")
 
-    vars(shell)["_showtraceback"] = show
+    def refuse() -> None:
+        raise SystemExit("the kernel stays")
+
+    tamed = {"_showtraceback": show, "ask_exit": refuse}
+    vars(shell).update(tamed)
     try:
         yield
     finally:
-        del vars(shell)["_showtraceback"]
+        for name in tamed:
+            del vars(shell)[name]
 
 
 class _Bounded(TextIOBase):
-    """A stream that keeps the beginning and the end of what is written to it."""
+    """A stream that keeps the beginning and the end of what is written to it, about `TEXT_LIMIT` characters."""
 
     def __init__(self) -> None:
-        self._head = ""
-        self._tail = ""
-        self._written = 0
+        self._head: list[str] = []
+        self._tail: deque[str] = deque()
+        self._room = TEXT_LIMIT // 2
+        self._kept = 0
+        """Characters in the tail."""
+        self._lost = 0
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name != "write":  # IPython puts one there that keeps every line for ever
+            super().__setattr__(name, value)
 
     def write(self, text: str) -> int:
-        self._written += len(text)
-        room = TEXT_LIMIT // 2 - len(self._head)
-        self._head += text[: max(room, 0)]
-        self._tail += text[max(room, 0) :]
-        if len(self._tail) > TEXT_LIMIT:
-            self._tail = self._tail[-TEXT_LIMIT // 2 :]
+        if head := text[: self._room]:
+            self._head.append(head)
+            self._room -= len(head)
+        if tail := text[len(head) :][-TEXT_LIMIT:]:
+            self._lost += len(text) - len(head) - len(tail)
+            self._tail.append(tail)
+            self._kept += len(tail)
+            while self._kept - len(self._tail[0]) >= TEXT_LIMIT // 2:
+                self._kept -= len(self._tail[0])
+                self._lost += len(self._tail.popleft())
         return len(text)
 
     @property
     def text(self) -> str:
-        tail = self._tail[-TEXT_LIMIT // 2 :]
-        cut = self._written - len(self._head) - len(tail)
-        return f"{self._head}\n[cut: {cut:,} characters]\n{tail}" if cut else self._head + tail
+        cut = f"\n[cut: {self._lost:,} characters]\n" if self._lost else ""
+        return "".join([*self._head, cut, *self._tail])

@@ -90,12 +90,12 @@ def test_a_rejection_reaches_the_model_with_its_reason(kernel, session, acts, su
 def test_calls_of_one_step_are_answered_one_by_one(kernel, session, acts, subshells):
     kernel.run("ran = []").ok()
     acts([("run_python", {"code": f"ran.append({n})"}) for n in range(3)], "Done.")
-    cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks(3)
-    kernel.click(cell.button("Approve", at=2))
-    kernel.click(cell.button("Reject", at=0))
-    kernel.click(cell.button("Approve", at=1))
+    cell = kernel.send(f"%%agent -m acts -s {session}\ngo")
+    for asked, answer in enumerate(["Reject", "Approve", "Approve"]):
+        cell.until_asks(asked + 1)
+        kernel.click(cell.button(answer, at=asked))
     cell.wait().ok()
-    assert kernel.value("sorted(ran)") == "[1, 2]"
+    assert kernel.value("ran") == "[1, 2]"
     assert [outcome for _, outcome, _ in results(kernel)] == ["denied", "success", "success"]
 
 
@@ -196,9 +196,10 @@ def test_rich_output_of_code_is_cleaned(kernel, session, acts):
         "Done.",
     )
     cell = run(kernel, session, "--yes").ok()
-    assert "<b>bold" not in cell.html or "<script" not in cell.html
-    assert "onerror" not in cell.html
-    assert not any("application/javascript" in output["data"] for output in cell.outputs)
+    _, shown = cell.outputs
+    assert "bold" in shown["data"]["text/html"]
+    assert "<script" not in shown["data"]["text/html"]
+    assert "onerror" not in shown["data"]["text/html"]
 
 
 @pytest.mark.parametrize("code", ["raise SystemExit(1)", "exit()", "raise KeyError('x')", "def broken(:"])
@@ -354,7 +355,7 @@ def test_a_running_turn_is_steered_and_queued(kernel, session, acts, subshells):
     kernel.click(cell.button("Approve"))
     cell.wait().ok()
     said = eval(kernel.value("[p.content for m in model.sent[-1] for p in m.parts if p.part_kind == 'user-prompt']"))
-    assert said == ["go", "Be brief.", "In French.", "And now the second."]
+    assert (said[0], {*said[1:3]}, said[3:]) == ("go", {"Be brief.", "In French."}, ["And now the second."])
     assert cell.text.endswith("Second.")
     idle = kernel.run(f"%agent steer -s {session} Late.")
     assert idle.ename == "SessionIdleError"
