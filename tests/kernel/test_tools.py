@@ -110,7 +110,7 @@ def test_an_answer_for_the_tool_lasts_and_one_click_counts_once(kernel, session,
     assert "run_python" in kernel.run(f"%agent permissions {session}").ok().text
 
 
-def test_a_background_turn_is_answered_with_the_line_magic(kernel, session, acts):
+def test_a_background_turn_is_answered_with_the_line_magic(kernel, session, acts, subshells):
     kernel.run("ran = []").ok()
     acts(python("ran.append(1)"), "Done.")
     cell = kernel.run(f"%%agent -m acts -b -s {session}\ngo").ok().until_asks()

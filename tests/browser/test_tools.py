@@ -1,0 +1,83 @@
+"""Approving, rejecting and steering under a cell while it runs."""
+
+from playwright.sync_api import expect
+
+from tests.browser.lab import SECONDS
+
+PLOT = "import matplotlib.pyplot as plt\n%matplotlib inline\nprint('<i>drawing</i>')\nplt.plot([1, 2])\nplt.show()"
+
+
+def acting(*steps):
+    return f"register_model('acts', scripted.acts(*{steps!r}))\n"
+
+
+def code(text):
+    return [("run_python", {"code": text})]
+
+
+def test_call_is_shown_whole_and_runs_when_it_is_approved(notebook):
+    it = notebook("%%agent -s approved -m acts\nDraw.", setup=acting(code(PLOT), "Here it is."))
+    it.run(1)
+    approve = it.area(1).get_by_role("button", name="Approve")
+    expect(approve).to_be_visible(timeout=SECONDS)
+    expect(it.area(1).get_by_text("plt.plot([1, 2])").last).to_be_visible()
+    it.expect_running(1)
+    approve.click()
+    it.expect_done(1)
+    answer = it.answer(1).first
+    expect(answer).to_contain_text("Here it is.", timeout=SECONDS)
+    expect(it.output(1).locator("img[src^='data:image/png']")).to_be_visible()
+    expect(it.area(1)).to_have_count(0)
+    answer.locator("summary").click()
+    expect(answer.get_by_text("<i>drawing</i>").last).to_be_visible()
+
+
+def test_rejection_takes_its_reason_to_the_model_and_the_run_goes_on(notebook):
+    it = notebook(
+        "%%agent -s rejected -m acts\nDelete it.",
+        "[p.content for m in _agent.messages for p in m.parts if p.part_kind == 'tool-return']",
+        setup=acting(code("import os; os.remove('data.csv')"), "Then I leave it."),
+    )
+    it.run(1)
+    reject = it.area(1).get_by_role("button", name="Reject")
+    expect(reject).to_be_visible(timeout=SECONDS)
+    it.area(1).get_by_placeholder("why not").fill("I still need it")
+    reject.click()
+    it.expect_done(1)
+    expect(it.answer(1)).to_contain_text("Then I leave it.", timeout=SECONDS)
+    expect(it.answer(1)).to_contain_text("not run")
+    it.run(2)
+    expect(it.output(2)).to_contain_text("Reason: I still need it", timeout=SECONDS)
+
+
+def test_running_turn_is_told_something_in_the_box_under_its_cell(notebook):
+    it = notebook(
+        "%%agent -s steered -m acts\nGo.",
+        "[p.content for m in _agent.messages for p in m.parts if p.part_kind == 'user-prompt']",
+        setup=acting(code("1 + 1"), "Two."),
+    )
+    it.run(1)
+    approve = it.area(1).get_by_role("button", name="Approve")
+    expect(approve).to_be_visible(timeout=SECONDS)
+    box = it.area(1).get_by_placeholder("tell it something")
+    box.fill("In one word.")
+    it.area(1).get_by_role("button", name="Tell").click()
+    expect(box).to_have_value("", timeout=SECONDS)
+    approve.click()
+    it.expect_done(1)
+    expect(it.answer(1)).to_contain_text("In one word.", timeout=SECONDS)
+    it.run(2)
+    expect(it.output(2)).to_contain_text("['Go.', 'In one word.']", timeout=SECONDS)
+
+
+def test_question_is_still_there_and_can_be_answered_after_a_reload(notebook):
+    it = notebook("%%agent -s reloaded -m acts\nGo.", setup=acting(code("1 + 1"), "Two."))
+    it.run(1)
+    expect(it.area(1).get_by_role("button", name="Approve")).to_be_visible(timeout=SECONDS)
+    it.save()
+    it.page.reload()
+    approve = it.area(1).get_by_role("button", name="Approve")
+    expect(approve).to_be_visible(timeout=2 * SECONDS)
+    approve.click()
+    expect(it.output(1).get_by_text("Two.")).to_be_visible(timeout=SECONDS)
+    expect(it.output(1).get_by_text("reloaded · turn 1")).to_be_visible(timeout=SECONDS)
