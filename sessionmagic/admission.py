@@ -81,7 +81,7 @@ class Plan:
     agent: AgentDefinition
     model: ResolvedModel
     toolset: AbstractToolset[None] | None
-    """What the model may call; None when it cannot call anything."""
+    """The functions that the model may call; None when there are none, or it cannot call anything."""
     warnings: list[str]
     previous: Session
     """The session before the turn."""
@@ -97,6 +97,11 @@ class Plan:
     def changes_override(self) -> bool:
         """Whether the override is new in this turn."""
         return self.override != self.previous_override
+
+    @property
+    def takes_tools(self) -> bool:
+        """Whether the model can call anything."""
+        return can_call(self.model)
 
     def with_override(self, session: Session) -> Session:
         """Apply the turn's override."""
@@ -158,7 +163,7 @@ def admit(  # noqa: PLR0913  all that a turn is made of
     log = EventLog(session.id, record.id, agent.name)
     return Admitted(
         plan=plan,
-        turn=Turn(log, session.id, session.name, record.id),
+        turn=Turn(log, session.id, session.name, record.id, attended=request.attended),
         record=record,
         log=log,
         claim=claim,
@@ -197,7 +202,12 @@ def _plan(request: Request, session: Session, models: Models, agent: AgentDefini
 
 def _toolset(tools: Sequence[Tool], model: ResolvedModel) -> AbstractToolset[None] | None:
     toolset = toolset_of(tools) if tools else None  # also for a model that cannot call it: a wrong one is an error
-    return toolset if model.model.profile.get("supports_tools", True) else None
+    return toolset if can_call(model) else None
+
+
+def can_call(model: ResolvedModel) -> bool:
+    """Whether a model can call tools."""
+    return bool(model.model.profile.get("supports_tools", True))
 
 
 def _cut_off(session: Session) -> list[TurnRecord]:

@@ -18,6 +18,9 @@ ToolOutcome = Literal["success", "failed", "denied", "retried", "interrupted"]
 Answer = Literal["once", "tool", "all", "reject"]
 """To a tool call that asks: run it; run every call of this tool in this session; run all calls; do not run it."""
 
+InputAction = Literal["accept", "decline", "cancel"]
+"""To a question of a server's: here is the answer; no; nobody has answered."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Event:
@@ -114,6 +117,29 @@ class ApprovalResolved(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputRequested(_Event):
+    """An MCP server asks the user; one `InputProvided` of the same question id follows."""
+
+    question_id: str
+    server: str
+    message: str
+    schema: dict[str, Any]
+    """JSON schema of the object that is asked for."""
+    type: Literal["input_requested"] = "input_requested"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputProvided(_Event):
+    """The server's question is closed."""
+
+    question_id: str
+    action: InputAction
+    content: dict[str, Any] | None = None
+    """What was accepted."""
+    type: Literal["input_provided"] = "input_provided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageInjected(_Event):
     """A message of the user's has reached the model while the turn was running."""
 
@@ -175,6 +201,8 @@ Event = (
     | ToolReturned
     | ApprovalRequested
     | ApprovalResolved
+    | InputRequested
+    | InputProvided
     | MessageInjected
     | LimitReached
     | UsageReported

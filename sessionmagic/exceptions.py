@@ -13,7 +13,8 @@ SessionMagicError
 ├── ToolError                   something that cannot be offered as a tool
 ├── SessionIdleError            no turn runs on the session that could be steered
 ├── InboxFullError              as many messages wait for a running turn as may
-├── ApprovalNotOpenError        an answer to a question that is not open (any more)
+├── ApprovalNotOpenError        an answer to an approval that is not open (any more)
+├── QuestionNotOpenError        an answer to a server's question that is not open (any more)
 ├── ModelReferenceError         a model reference that cannot be used
 └── TurnFailedError             the model did not finish its answer
     ├── ModelRefusedError       unknown model, or a key that the provider refuses
@@ -88,6 +89,10 @@ class InboxFullError(SessionMagicError):
 
 class ApprovalNotOpenError(SessionMagicError):
     """No open question has that id: it was answered, its turn has ended, or another kernel asked it."""
+
+
+class QuestionNotOpenError(SessionMagicError):
+    """No open question of a server's has that id: it was answered, or its turn has ended."""
 
 
 class ModelReferenceError(SessionMagicError):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.admission import Request, admit, check_name, shortened
 from sessionmagic.agents.definition import BUILT_IN, AgentDefinition, find_agent
+from sessionmagic.agents.mcp import McpServers
 from sessionmagic.agents.permissions import with_rule, without_rule
 from sessionmagic.agents.tools import registered, tool_of
 from sessionmagic.exceptions import (
@@ -63,6 +64,7 @@ class SessionManager:
         store: where sessions live; the user's own store when left out.
         models: which models references can name.
         agents: which agents answer, the default one first.
+        mcp: the MCP servers whose tools every turn offers; none when left out, until some are added to `mcp`.
     """
 
     def __init__(
@@ -70,10 +72,12 @@ class SessionManager:
         store: Store | None = None,
         models: Models | None = None,
         agents: Mapping[str, AgentDefinition] | None = None,
+        mcp: McpServers | None = None,
     ) -> None:
         self.store: Store = store if store is not None else TinyStore()
         self.models = models if models is not None else Models(home=getattr(self.store, "home", None))
         self.agents = dict(agents or BUILT_IN)
+        self.mcp = mcp if mcp is not None else McpServers()
         self._running: dict[str, Turn] = {}
         self._keys: dict[str, deque[str]] = {}
 
@@ -176,7 +180,7 @@ class SessionManager:
         turn = admitted.turn
         self._running[turn.session_id] = turn
         ended = functools.partial(self._running.pop, turn.session_id, None)
-        task = asyncio.create_task(stream(admitted, self.store, ended))
+        task = asyncio.create_task(stream(admitted, self.store, self.mcp, ended))
         task.add_done_callback(lambda _: None if turn.finished else abandon(admitted, ended))
         turn.begin(task)
         if cancelled:
@@ -234,13 +238,14 @@ class SessionManager:
         return self._running.get(self._require(session))
 
     def shutdown(self, seconds: float = STOP_SECONDS) -> None:
-        """Stop every turn and wait, at most that long, until what they said is on disk."""
+        """Stop every turn and wait, at most that long, until what they said is on disk; then end the MCP servers."""
         turns = self.running()
         for turn in turns:
             turn.cancel()
         deadline = time.monotonic() + seconds
         for turn in turns:
             turn.wait(max(0.0, deadline - time.monotonic()))
+        self.mcp.shutdown()
 
     def sessions(self) -> tuple[list[SessionSummary], list[str]]:
         """Return all sessions, the latest first, and a line about each file that could not be read.

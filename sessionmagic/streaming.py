@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,20 +24,23 @@ from sessionmagic.turn import TurnResult, current_turn
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pydantic_ai.toolsets import AbstractToolset
+
     from sessionmagic.admission import Admitted, Request
+    from sessionmagic.agents.mcp import McpServers
     from sessionmagic.agents.runtime import Messages, Outcome
     from sessionmagic.events import Answer, TurnStatus
     from sessionmagic.session import Session, TurnRecord
     from sessionmagic.storage.store import Store
 
 
-async def stream(admitted: Admitted, store: Store, ended: Callable[[], object]) -> TurnResult:
+async def stream(admitted: Admitted, store: Store, servers: McpServers, ended: Callable[[], object]) -> TurnResult:
     """Run the turn to its end, whatever that is; `ended` is called when all is written. Never raises."""
     from sessionmagic.agents.runtime import Outcome
 
     plan, log = admitted.plan, admitted.log
     try:
-        outcome = await _ask(admitted, store)
+        outcome = await _ask(admitted, store, servers)
     except BaseException as problem:  # noqa: BLE001  the session must become free, whatever a model does
         status: TurnStatus = "interrupted" if isinstance(problem, asyncio.CancelledError) else "failed"
         error = TurnFailedError(f"{admitted.record.model}: {type(problem).__name__}")
@@ -49,7 +53,7 @@ async def stream(admitted: Admitted, store: Store, ended: Callable[[], object]) 
     return _let_go(admitted, outcome, unwritten or outcome.error, ended)
 
 
-async def _ask(admitted: Admitted, store: Store) -> Outcome:
+async def _ask(admitted: Admitted, store: Store, servers: McpServers) -> Outcome:
     from sessionmagic.agents.guard import Guard
     from sessionmagic.agents.runtime import AgentRun
 
@@ -67,7 +71,8 @@ async def _ask(admitted: Admitted, store: Store) -> Outcome:
         await in_thread(store.update, turn.session_id, lambda session: granted(session, answer, tool))
 
     guard = Guard(log, turn.approvals, turn.inbox, policy, grant, admitted.request.limits or Limits())
-    run = AgentRun(plan.agent, plan.model, log, toolset=plan.toolset, guard=guard)
+    toolset = await _toolset(admitted, servers)
+    run = AgentRun(plan.agent, plan.model, log, toolset=toolset, guard=guard)
     turn.on_cancel(run.cancel)
 
     async def persist(messages: Messages) -> None:
@@ -79,6 +84,34 @@ async def _ask(admitted: Admitted, store: Store) -> Outcome:
         await in_thread(store.update, turn.session_id, change)
 
     return await run.run(admitted.content, admitted.history, persist, admitted.request.timeout)
+
+
+async def _toolset(admitted: Admitted, servers: McpServers) -> AbstractToolset[None] | None:
+    """Return what the model may call: functions, and the tools of those MCP servers that can be reached."""
+    plan, turn = admitted.plan, admitted.turn
+    if not servers.names or not plan.takes_tools:
+        return plan.toolset
+    from pydantic_ai.toolsets import CombinedToolset
+
+    def warn(text: str) -> None:
+        admitted.log.emit(Warned, text=text)
+
+    taken = [tool.name for tool in admitted.request.tools]
+    opening = asyncio.ensure_future(servers.toolsets(turn.questions, warn, taken))
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(opening.cancel)
+
+    turn.on_cancel(stop)
+    try:
+        await asyncio.wait([opening])
+    finally:
+        opening.cancel()
+    if opening.cancelled():  # the turn was stopped; it ends as soon as it runs
+        return plan.toolset
+    return CombinedToolset([*([plan.toolset] if plan.toolset else []), *opening.result()])
 
 
 def policy_of(session: Session, request: Request) -> Policy:
@@ -105,6 +138,7 @@ def _let_go(
     """Release the turn's session, then close its event stream."""
     turn = admitted.turn
     model = outcome.answered_by or admitted.record.model
+    turn.questions.close()
     ended()
     admitted.claim.release()
     admitted.log.emit(

@@ -11,6 +11,9 @@ from sessionmagic.events import (
     ApprovalRequested,
     ApprovalResolved,
     Event,
+    InputAction,
+    InputProvided,
+    InputRequested,
     LimitReached,
     MessageInjected,
     ReasoningDelta,
@@ -71,7 +74,19 @@ class MessageBlock:
     text: str
 
 
-Block = TextBlock | ReasoningBlock | ToolBlock | MessageBlock
+@dataclass(frozen=True, slots=True)
+class QuestionBlock:
+    """What an MCP server asks the user in the middle of a call; open until there is an action."""
+
+    question_id: str
+    message: str
+    schema: dict[str, Any]
+    """JSON schema of the object that is asked for."""
+    action: InputAction | None = None
+    server: str = ""
+
+
+Block = TextBlock | ReasoningBlock | ToolBlock | MessageBlock | QuestionBlock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +114,12 @@ class Transcript:
 
     @property
     def waits_for_an_answer(self) -> bool:
-        """Whether a tool call asks for a yes."""
-        return any(isinstance(block, ToolBlock) and block.approval_id for block in self.blocks)
+        """Whether a tool call asks for a yes, or a server for an answer."""
+        return any(
+            (isinstance(block, ToolBlock) and block.approval_id)
+            or (isinstance(block, QuestionBlock) and block.action is None)
+            for block in self.blocks
+        )
 
 
 def fold(transcript: Transcript, events: Iterable[Event]) -> Transcript:
@@ -155,6 +174,8 @@ def _fold_one(transcript: Transcript, event: Event) -> Transcript:
             return _fold_run(transcript, [event])
         case ToolCalled() | ToolReturned() | ApprovalRequested() | ApprovalResolved():
             return _fold_call(transcript, event)
+        case InputRequested() | InputProvided():
+            return replace(transcript, blocks=_with_question(transcript.blocks, event))
         case MessageInjected():
             return replace(transcript, blocks=(*transcript.blocks, MessageBlock(event.text)))
         case LimitReached():
@@ -221,6 +242,17 @@ def _with_call(transcript: Transcript, call_id: str, **changes: Any) -> Transcri
         blocks = (*blocks, ToolBlock(call_id, "", {}))
     blocks = tuple(replace(block, **changes) if _is_open(block, call_id) else block for block in blocks)
     return replace(transcript, blocks=blocks)
+
+
+def _with_question(blocks: tuple[Block, ...], event: InputRequested | InputProvided) -> tuple[Block, ...]:
+    if isinstance(event, InputRequested):
+        return (*blocks, QuestionBlock(event.question_id, event.message, event.schema, server=event.server))
+    return tuple(
+        replace(block, action=event.action)
+        if isinstance(block, QuestionBlock) and block.question_id == event.question_id
+        else block
+        for block in blocks
+    )
 
 
 def _is_open(block: Block, call_id: str) -> TypeGuard[ToolBlock]:

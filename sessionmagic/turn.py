@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.approvals import Approvals
 from sessionmagic.events import TurnFinished, Warned
 from sessionmagic.inbox import Inbox
+from sessionmagic.questions import Questions
 from sessionmagic.transcript import Transcript, fold
 
 if TYPE_CHECKING:
@@ -152,12 +153,16 @@ class Turn:
 
     _task: asyncio.Task[TurnResult]  # there before the manager hands the turn out
 
-    def __init__(self, log: EventLog, session_id: str, session_name: str, turn_id: str) -> None:
+    def __init__(
+        self, log: EventLog, session_id: str, session_name: str, turn_id: str, *, attended: bool = False
+    ) -> None:
         self.session_id = session_id
         self.session_name = session_name
         self.id = turn_id
         self.approvals = Approvals()
         """The tool calls that wait for a yes, and how they get it."""
+        self.questions = Questions(log.emit, attended=attended)
+        """What MCP servers ask the user, and how they are answered."""
         self.inbox = Inbox()
         """What the user says to the turn while it runs."""
         self._log = log

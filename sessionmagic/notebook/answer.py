@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from sessionmagic.notebook.rendering import render_markdown
 from sessionmagic.notebook.visible import escape, visible
-from sessionmagic.transcript import MessageBlock, ReasoningBlock, TextBlock, ToolBlock
+from sessionmagic.transcript import MessageBlock, QuestionBlock, ReasoningBlock, TextBlock, ToolBlock
 
 if TYPE_CHECKING:
     from sessionmagic.transcript import Block, Transcript
@@ -35,6 +35,13 @@ OUTCOMES = {
     "interrupted": ("■", "interrupted"),
 }
 """How a tool call went: a mark, and words where it went otherwise than it should."""
+ACTIONS = {
+    None: ("?", "waits for your answer"),
+    "accept": ("✓", "answered"),
+    "decline": ("⊘", "declined"),
+    "cancel": ("■", "not answered"),
+}
+"""What became of a server's question: a mark, and words."""
 ENDINGS = {"interrupted": "interrupted", "failed": "failed", "limit": "stopped at a limit"}
 
 
@@ -60,8 +67,16 @@ def _block_html(block: Block) -> str:
             return tool_html(block)
         case MessageBlock():
             return f"<blockquote>{text_html(block.text)}</blockquote>"
+        case QuestionBlock():
+            return question_html(block)
         case _:
             assert_never(block)
+
+
+def question_html(block: QuestionBlock) -> str:
+    """Return what a server asks, and how it was answered."""
+    mark, words = ACTIONS[block.action]
+    return f"<p {NO_MATH}>{escape(f'{mark} {block.server} asks: {cut(block.message)} · {words}')}</p>"
 
 
 def tool_html(block: ToolBlock) -> str:

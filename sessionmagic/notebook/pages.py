@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
-from sessionmagic.notebook.answer import text_html
+from sessionmagic.notebook.answer import question_html, text_html
 from sessionmagic.notebook.page import page, wrapped
 from sessionmagic.notebook.rendering import cut_fence, settled_length
 from sessionmagic.notebook.tool_row import ToolRow
 from sessionmagic.notebook.visible import escape
-from sessionmagic.transcript import Block, MessageBlock, ReasoningBlock, TextBlock, ToolBlock, Transcript
+from sessionmagic.transcript import (
+    Block,
+    MessageBlock,
+    QuestionBlock,
+    ReasoningBlock,
+    TextBlock,
+    ToolBlock,
+    Transcript,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +70,9 @@ class Blocks:
                 row = ToolRow(self._answer)
                 self._add(row.box)
                 return row.show
+            case QuestionBlock():
+                self._add(line := page(""))
+                return partial(_show_question, line)
             case ReasoningBlock():
                 raise AssertionError
             case _:
@@ -68,6 +80,11 @@ class Blocks:
 
     def _add(self, widget: Any) -> None:
         self.box.children = (*self.box.children, widget)
+
+
+def _show_question(line: Any, block: QuestionBlock) -> int:
+    line.value = wrapped(question_html(block))
+    return len(line.value)
 
 
 class Pages:

@@ -14,6 +14,8 @@ from sessionmagic.events import (
     ApprovalRequested,
     ApprovalResolved,
     Event,
+    InputProvided,
+    InputRequested,
     LimitReached,
     MessageInjected,
     ReasoningDelta,
@@ -53,6 +55,8 @@ questions = ids.map(
     lambda id: (ApprovalRequested, {"approval_id": f"a{id}", "call_id": id, "tool": "t", "args": {"n": 0}, "why": "w"})
 )
 answers = ids.map(lambda id: (ApprovalResolved, {"approval_id": f"a{id}", "call_id": id, "decision": "once"}))
+asked = ids.map(lambda id: (InputRequested, {"question_id": id, "server": "s", "message": "m", "schema": {}}))
+provided = ids.map(lambda id: (InputProvided, {"question_id": id, "action": "decline"}))
 injected = texts.map(lambda text: (MessageInjected, {"text": text, "kind": "steer"}))
 limits = st.just((LimitReached, {"which": "requests", "value": 5}))
 returns = st.tuples(st.integers(1, 3), texts).map(
@@ -63,7 +67,7 @@ returns = st.tuples(st.integers(1, 3), texts).map(
 )
 warnings = texts.map(lambda text: (Warned, {"text": text}))
 usages = st.integers(0, 9).map(lambda n: (UsageReported, {"input_tokens": n, "output_tokens": n, "cost": None}))
-tool_events = st.one_of(drafts, calls, questions, answers, returns)
+tool_events = st.one_of(drafts, calls, questions, answers, asked, provided, returns)
 contents = st.lists(st.one_of(deltas, drafts, tool_events, injected, limits, warnings, usages), max_size=20)
 
 
@@ -147,6 +151,8 @@ EXAMPLES = {
     ToolCallDelta: {"call_id": "a", "tool": "t", "text": '{"path": "\n'},
     ApprovalRequested: {"approval_id": "q", "call_id": "a", "tool": "t", "args": {"n": [None, "🦊"]}, "why": "strict"},
     ApprovalResolved: {"approval_id": "q", "call_id": "a", "decision": "reject", "reason": "no\nnever"},
+    InputRequested: {"question_id": "q", "server": "s", "message": "Which?\n", "schema": {"properties": {"n": {}}}},
+    InputProvided: {"question_id": "q", "action": "accept", "content": {"n": [1, "🦊"]}},
     MessageInjected: {"text": "Be brief", "kind": "queue"},
     LimitReached: {"which": "repeated_call", "value": 5},
     UsageReported: {"input_tokens": 2**40, "output_tokens": 0, "cost": 0.125},

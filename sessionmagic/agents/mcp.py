@@ -1,0 +1,235 @@
+"""MCP servers: started when a turn first needs them, kept over turns, ended with the kernel.
+
+Their connections live on the process's loop thread, on whichever loop a turn runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sessionmagic.agents.mcp_config import model_name, read_servers, server_config
+from sessionmagic.exceptions import ToolError, did_you_mean
+from sessionmagic.loop import loop_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+    from pathlib import Path
+
+    from mcp.types import Tool as ServerTool
+    from pydantic_ai.toolsets import AbstractToolset
+
+    from sessionmagic.agents.mcp_config import ServerConfig
+    from sessionmagic.agents.mcp_connection import Connection
+    from sessionmagic.questions import Questions
+
+T = TypeVar("T")
+
+READY_SECONDS = 10.0
+"""How long a turn waits for servers to be ready; then it goes on without those that are not."""
+LIST_SECONDS = 5.0
+"""How long a server that runs may take to list its tools, before it is started anew."""
+CLOSE_SECONDS = 8.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class McpServer:
+    """A server as a listing shows it."""
+
+    name: str
+    where: str
+    """Its command or address, as written."""
+    status: str
+    """not started, starting, running, or failed: and why."""
+    tools: tuple[str, ...]
+    """As models know them; those of the last time that it was asked."""
+
+
+class McpServers:
+    """The servers whose tools turns offer. From any thread; its coroutines on any loop."""
+
+    def __init__(self) -> None:
+        self._servers: dict[str, _Server] = {}
+        self._keepers: set[asyncio.Task[None]] = set()
+
+    @property
+    def names(self) -> list[str]:
+        """The servers' names, in the order in which they were added."""
+        return list(self._servers)
+
+    def add(self, name: str, config: Mapping[str, Any]) -> None:
+        """Add a server, from the next turn on, in place of one of the same name.
+
+        Args:
+            name: under which its tools are offered: ``NAME_TOOL``.
+            config: as in an ``mcpServers`` file: ``{"command", "args", "env", "cwd"}`` or ``{"url", "headers"}``.
+
+        Of the kernel's environment, a command gets what it needs to run (``HOME``, ``PATH``…) and what `env` names.
+        Raises `ToolError`.
+        """
+        self._take({name: server_config(name, config)})
+
+    def load(self, path: str | Path) -> list[str]:
+        """Add the servers of an ``mcpServers`` file, and return their names; with a `ToolError`, none was added."""
+        configs = read_servers(path)
+        self._take(configs)
+        return list(configs)
+
+    def _take(self, configs: Mapping[str, ServerConfig]) -> None:
+        if find_spec("fastmcp") is None or find_spec("mcp") is None:
+            raise ToolError('MCP servers need a library that is not here: pip install "sessionmagic[mcp]"')
+        for name, config in configs.items():
+            known = self._servers.get(name)
+            if known is None or known.config != config:  # the same again goes on running
+                self._servers[name] = _Server(name, config, self._keepers)
+                if known is not None:
+                    _soon(known.stop)
+
+    def remove(self, name: str) -> None:
+        """Forget a server, and end it; raises `ToolError` when there is none of that name."""
+        server = self._servers.pop(name, None)
+        if server is None:
+            raise ToolError(f"no MCP server {name!r}.{did_you_mean(name, self.names)}")
+        _soon(server.stop)
+
+    def listing(self) -> list[McpServer]:
+        """Return all servers with their status, as far as it is known without asking them."""
+        return [server.shown() for server in list(self._servers.values())]
+
+    async def toolsets(
+        self, questions: Questions, warn: Callable[[str], object], taken: Collection[str] = ()
+    ) -> list[AbstractToolset[None]]:
+        """Return the servers' tools for one turn, after `READY_SECONDS` at most.
+
+        Every tool has its server's name before its own, whether or not it clashes: so a rule or an approval for one
+        server's tool never comes to hold for another's, whatever servers are added later.
+
+        Args:
+            questions: where its calls may ask.
+            warn: is told of each server that cannot be reached now, or dies in a call, and of tools left out.
+            taken: names that other tools of the turn have.
+        """
+        servers = list(self._servers.values())
+        if not servers:
+            return []
+        listed = await asyncio.gather(*(_at_home(server.ready_tools()) for server in servers))
+        used = set(taken)
+        made = []
+        for server, (tools, problem) in zip(servers, listed, strict=True):
+            if problem:
+                warn(f"the turn goes on without MCP server {server.name!r}: {problem}")
+            elif tools:
+                _, toolset_of_server = _import()
+                made.append(toolset_of_server(server.name, tools, server.caller(questions), warn, used))
+        return made
+
+    async def close(self) -> None:
+        """End all servers, and wait until their processes are gone. The next turn starts them anew."""
+        if self._keepers:
+            await _at_home(self._close())
+
+    def shutdown(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Do what `close` does, from a thread without a loop, in that time at most."""
+        if self._keepers:
+            with suppress(TimeoutError, RuntimeError):  # on the loop thread itself nobody can wait
+                loop_thread().submit(self._close()).result(seconds)
+
+    async def _close(self) -> None:
+        for server in list(self._servers.values()):
+            server.stop()
+        if self._keepers:
+            await asyncio.wait(set(self._keepers))
+
+
+class _Server:
+    """A server, which may be started several times. Its coroutines and `stop` are the loop thread's."""
+
+    def __init__(self, name: str, config: ServerConfig, keepers: set[asyncio.Task[None]]) -> None:
+        self.name = name
+        self.config = config
+        self._keepers = keepers
+        self._connection: Connection | None = None
+        self._tools: list[ServerTool] = []
+
+    def shown(self) -> McpServer:
+        connection = self._connection
+        if connection is None:
+            status = "not started"
+        elif connection.problem:
+            status = f"failed: {connection.problem}"
+        else:
+            status = "running" if connection.runs else "starting"
+        tools = tuple(model_name(self.name, tool.name) for tool in self._tools)
+        return McpServer(name=self.name, where=self.config.shown, status=status, tools=tools)
+
+    async def ready_tools(self) -> tuple[list[ServerTool], str]:
+        """Return what it offers now, or why it offers nothing."""
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                self._tools = await self._listed()
+        except TimeoutError:
+            return [], f"it has not answered within {READY_SECONDS:g} s"
+        except Exception as error:  # noqa: BLE001  a server may fail in any way
+            return [], str(error) or type(error).__name__
+        return self._tools, ""
+
+    async def _listed(self) -> list[ServerTool]:
+        connect, _ = await asyncio.to_thread(_import)
+        before = self._connection
+        if before is not None and before.ready.is_set():
+            if before.runs:
+                if before.calls:
+                    return self._tools  # it may answer one at a time
+                with suppress(Exception):
+                    async with asyncio.timeout(LIST_SECONDS):
+                        return await before.tools()
+            if self._connection is before:
+                self.stop()  # it has failed or died, or hangs
+        if self._connection is None:
+            self._connection = connect(self.name, self.config)
+            self._keepers.add(self._connection.keeper)
+            self._connection.keeper.add_done_callback(self._keepers.discard)
+        elif time.monotonic() - self._connection.began > READY_SECONDS:
+            raise ToolError("it is still starting")  # and was waited for before
+        await self._connection.ready.wait()
+        return await self._connection.tools()
+
+    def caller(self, questions: Questions) -> Callable[[str, dict[str, Any]], Awaitable[Any]]:
+        """Return what calls its tools, from any loop, and lets it ask there meanwhile."""
+
+        async def call(tool: str, args: dict[str, Any]) -> Any:
+            if self._connection is None:
+                raise ToolError(f"MCP server {self.name!r} was stopped")
+            return await _at_home(self._connection.call(tool, args, questions))
+
+        return call
+
+    def stop(self) -> None:
+        """Have its process ended; the next turn starts another."""
+        if self._connection is not None:
+            self._connection.stop()
+            self._connection = None
+
+
+def _import() -> tuple[type[Connection], Callable[..., AbstractToolset[None]]]:
+    """Import what takes a second to."""
+    from sessionmagic.agents.mcp_connection import Connection
+    from sessionmagic.agents.mcp_tools import toolset_of_server
+
+    return Connection, toolset_of_server
+
+
+async def _at_home(work: Coroutine[Any, Any, T]) -> T:
+    """Await work on the loop thread, from any loop."""
+    home = loop_thread()
+    if asyncio.get_running_loop() is home.loop:
+        return await work
+    return await asyncio.wrap_future(home.submit(work))
+
+
+def _soon(call: Callable[[], object]) -> None:
+    loop_thread().loop.call_soon_threadsafe(call)

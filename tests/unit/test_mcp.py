@@ -1,0 +1,389 @@
+"""Tools of MCP servers in turns: over stdio and HTTP, with rules, deaths and ends."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sessionmagic import MemoryStore
+from sessionmagic.agents import mcp
+from sessionmagic.agents.mcp import McpServers
+from sessionmagic.events import ApprovalRequested, Warned
+from sessionmagic.exceptions import ToolError
+from tests.turns import acted, acting, ask, asked, events_of, manager_on, on_a_loop, returned, until, whole
+
+ROOT = Path(__file__).parents[2]
+SERVER = str(ROOT / "tests" / "mcp_server.py")
+STDIO = {"command": sys.executable, "args": [SERVER]}
+HANGS = {"command": sys.executable, "args": ["-c", "import sys; sys.stdin.read()"]}
+ECHO = [("tests_echo", {"text": "hi"})]
+PID = [("tests_pid", {})]
+
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+@pytest.fixture
+def over_http():
+    """Start the server on a port of 127.0.0.1; return its configuration."""
+    started = []
+
+    def start(port, transport="streamable-http"):
+        process = subprocess.Popen([sys.executable, SERVER, str(port), transport], stderr=subprocess.DEVNULL)
+        started.append(process)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return {"url": f"http://127.0.0.1:{port}/{'sse' if transport == 'sse' else 'mcp'}"}
+            time.sleep(0.05)
+        raise AssertionError("the server did not start")
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """One server for those tests that leave it alive: starting it takes a second."""
+    servers = McpServers()
+    servers.add("tests", STDIO)
+    yield servers
+    servers.shutdown()
+
+
+@pytest.fixture
+def manager(shared):
+    made = manager_on(MemoryStore())
+    made.mcp = shared
+    return made
+
+
+@pytest.fixture
+def alone():
+    """A manager without servers, which are ended with the test."""
+    made = manager_on(MemoryStore())
+    yield made
+    made.mcp.shutdown()
+
+
+def warnings(events):
+    return [event.text for event in events if isinstance(event, Warned)]
+
+
+def is_there(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def pid_of_server(manager, session="chat"):
+    _, events, _ = await acted(manager, PID, "Done", session=session)
+    [(_, outcome, content)] = returned(events)
+    assert outcome == "success"
+    return int(content)
+
+
+@on_a_loop
+async def test_read_only_tool_runs_without_asking(manager):
+    result, events, model = await acted(manager, ECHO, "Done", attended=True)
+    assert (result.status, result.text) == ("completed", "Done")
+    assert returned(events) == [("tests_echo", "success", "hi")]
+    assert not any(isinstance(event, ApprovalRequested | Warned) for event in events)
+    assert model.sent[1][-1].parts[0].content == "hi"
+    offered = model.offered[0]["tests_echo"]
+    assert offered.description == "Say the text again."
+    assert offered.parameters_json_schema["required"] == ["text"]
+
+
+@on_a_loop
+async def test_other_tool_asks_and_its_approval_holds_for_the_session(manager):
+    turn, _ = await acting(manager, [("tests_add", {"a": 1, "b": 2})], "Done", attended=True)
+    [question] = (await asked(turn)).values()
+    assert (question.tool, question.args) == ("tests_add", {"a": 1, "b": 2})
+    turn.approvals.answer(question.id, "tool")
+    assert returned(whole(await events_of(turn))) == [("tests_add", "success", "3")]
+    assert manager.session("chat").permissions == {"allow": ["tests_add"]}
+    _, events, _ = await acted(manager, [("tests_add", {"a": 2, "b": 2})], "Done")
+    assert returned(events) == [("tests_add", "success", "4")]
+
+
+@on_a_loop
+async def test_rules_hold_for_a_server_and_without_anybody_to_ask_nothing_runs(manager):
+    _, events, _ = await acted(manager, [("tests_add", {"a": 1, "b": 2})], "Done")
+    [(_, outcome, content)] = returned(events)
+    assert (outcome, "nobody to ask" in content) == ("denied", True)
+    manager.set_rule("chat", "tests_*", "deny")
+    _, events, _ = await acted(manager, ECHO, "Done", yes=True)
+    [(_, outcome, content)] = returned(events)
+    assert (outcome, "denies tests_*" in content) == ("denied", True)
+
+
+@pytest.mark.parametrize("transport", ["streamable-http", "sse"])
+@on_a_loop
+async def test_server_over_http_and_one_on_stdio_serve_one_turn(manager, shared, over_http, transport):
+    shared.add("web", over_http(free_port(), transport))
+    try:
+        calls = [("web_echo", {"text": "far"}), ("tests_echo", {"text": "near"})]
+        _, events, _ = await acted(manager, calls, "Done")
+        assert sorted(returned(events)) == [("tests_echo", "success", "near"), ("web_echo", "success", "far")]
+        assert warnings(events) == []
+        assert {(server.name, server.status) for server in shared.listing()} == {
+            ("tests", "running"),
+            ("web", "running"),
+        }
+        turn, _ = await acting(manager, [("web_ask", {})], "Done", attended=True, yes=True)
+        await until(lambda: turn.questions.open)
+        turn.questions.answer(turn.questions.open[0].id, "accept", {"to": "Rome"})
+        [(_, _, content)] = returned(await events_of(turn))
+        assert content.startswith('accept: {"to":"Rome"')
+    finally:
+        shared.remove("web")
+
+
+@on_a_loop
+async def test_what_a_tool_fails_with_is_its_result(manager):
+    calls = [("tests_add", {"a": "x"}), ("tests_refuse", {"why": "it is late"}), ("tests_echo", "[1]")]
+    result, events, _ = await acted(manager, calls, ECHO, "Done", yes=True)
+    assert result.status == "completed"
+    *failed, echoed = returned(events)
+    assert {tool: outcome for tool, outcome, _ in failed} == {
+        "tests_add": "failed",
+        "tests_refuse": "failed",
+        "tests_echo": "failed",
+    }
+    assert echoed == ("tests_echo", "success", "hi")
+    assert warnings(events) == []
+
+
+@on_a_loop
+async def test_server_that_dies_fails_its_call_and_is_started_anew_by_the_next_turn(alone):
+    alone.mcp.add("tests", STDIO)
+    before = await pid_of_server(alone)
+    result, events, _ = await acted(alone, [("tests_crash", {})], ECHO, "Sorry", yes=True)
+    assert (result.status, result.text) == ("completed", "Sorry")
+    [(_, outcome, content), (_, later, _)] = returned(events)
+    assert (outcome, later) == ("failed", "failed")
+    assert "'tests' died in a call of crash: Connection closed (the disk is on fire)" in content
+    [warning] = warnings(events)
+    assert warning == f"{content}; the next turn starts it anew"
+    [server] = alone.mcp.listing()
+    assert server.status.startswith("failed: Connection closed")
+    after = await pid_of_server(alone)
+    assert after != before
+    assert not is_there(before)
+    os.kill(after, signal.SIGKILL)
+    assert await pid_of_server(alone) not in {before, after}
+
+
+@on_a_loop
+async def test_server_over_http_that_dies_fails_the_call_and_is_found_again(alone, over_http):
+    port = free_port()
+    alone.mcp.add("tests", await asyncio.to_thread(over_http, port))
+    result, events, _ = await acted(alone, [("tests_crash", {})], "Sorry", yes=True)
+    assert result.status == "completed"
+    [(_, outcome, content)] = returned(events)
+    assert (outcome, "died in a call of crash" in content) == ("failed", True)
+    result, events, model = await acted(alone, "Nothing to do")
+    assert (result.status, model.offered) == ("completed", [{}])
+    assert ["the turn goes on without MCP server 'tests'" in warning for warning in warnings(events)] == [True]
+    await asyncio.to_thread(over_http, port)
+    assert await pid_of_server(alone)
+
+
+@on_a_loop
+async def test_turn_goes_on_without_servers_that_cannot_be_reached(manager, shared):
+    bad = {
+        "typo": ({"command": "/no/such/command"}, "No such file or directory: '/no/such/command'"),
+        "ends": ({"command": sys.executable, "args": ["-c", "raise SystemExit('no key')"]}, "closed (no key)"),
+        "away": ({"url": "http://127.0.0.1:9/mcp"}, "All connection attempts failed"),
+    }
+    for name, (config, _) in bad.items():
+        shared.add(name, config)
+    try:
+        result, events, _ = await acted(manager, ECHO, "Done")
+        assert (result.status, returned(events)) == ("completed", [("tests_echo", "success", "hi")])
+        found = warnings(events)
+        assert manager.session("chat").turns[0].warnings == found
+        for warning, (name, (_, why)) in zip(found, bad.items(), strict=True):
+            assert warning.startswith(f"the turn goes on without MCP server {name!r}: ")
+            assert why in warning
+    finally:
+        for name in bad:
+            shared.remove(name)
+
+
+@on_a_loop
+async def test_hanging_server_delays_one_turn_and_not_the_next(alone, monkeypatch):
+    monkeypatch.setattr(mcp, "READY_SECONDS", 0.5)
+    alone.mcp.add("slow", HANGS)
+    began = time.monotonic()
+    result, events, _ = await acted(alone, "Done")
+    assert result.status == "completed"
+    assert warnings(events) == ["the turn goes on without MCP server 'slow': it has not answered within 0.5 s"]
+    assert 0.5 <= time.monotonic() - began < 5
+    assert [server.status for server in alone.mcp.listing()] == ["starting"]
+    monkeypatch.setattr(mcp, "READY_SECONDS", 0.6)
+    await asyncio.sleep(0.2)
+    _, events, _ = await acted(alone, "Done")
+    assert warnings(events) == ["the turn goes on without MCP server 'slow': it is still starting"]
+
+
+@on_a_loop
+async def test_turn_that_waits_for_a_server_stops_at_once(alone):
+    alone.mcp.add("slow", HANGS)
+    turn, model = await acting(alone, "Never said")
+    await until(lambda: alone.mcp.listing()[0].status == "starting")
+    began = time.monotonic()
+    turn.cancel()
+    assert (await turn.result()).status == "interrupted"
+    assert time.monotonic() - began < 2
+    assert model.sent == []
+
+
+@on_a_loop
+async def test_stopped_turn_ends_its_call_and_leaves_the_server(manager):
+    before = await pid_of_server(manager)
+    turn, _ = await acting(manager, [("tests_slow", {"seconds": 60})], yes=True)
+    await until(lambda: turn.transcript.blocks and turn.transcript.blocks[-1].args)
+    turn.cancel()
+    assert (await turn.result()).status == "interrupted"
+    assert await pid_of_server(manager) == before
+
+
+@on_a_loop
+async def test_servers_start_when_a_turn_first_needs_them_and_stay(alone):
+    alone.mcp.add("tests", STDIO)
+    assert [(each.status, each.tools) for each in alone.mcp.listing()] == [("not started", ())]
+    await acted(alone, "I cannot call", profile={"supports_tools": False})
+    assert [each.status for each in alone.mcp.listing()] == ["not started"]
+    first = await pid_of_server(alone)
+    [server] = alone.mcp.listing()
+    assert (server.name, server.where, server.status) == ("tests", f"{sys.executable} {SERVER}", "running")
+    assert {"tests_echo", "tests_hostile_text______b_"} <= set(server.tools)
+    alone.mcp.add("tests", STDIO)
+    assert await pid_of_server(alone, "another session") == first
+    result = await asyncio.to_thread(alone.run_sync, "Go", session="third", model="acts")
+    assert result.status == "completed"
+    alone.mcp.remove("tests")
+    await until(lambda: not is_there(first))
+    _, _, model = await acted(alone, "Done")
+    assert (alone.mcp.names, model.offered) == ([], [{}])
+    with pytest.raises(ToolError, match="no MCP server 'tests'"):
+        alone.mcp.remove("tests")
+
+
+@on_a_loop
+async def test_closed_servers_are_gone_and_come_back_with_the_next_turn(alone, monkeypatch):
+    monkeypatch.setattr("mcp.client.stdio.PROCESS_TERMINATION_TIMEOUT", 0.3)
+    monkeypatch.setattr("mcp.client.stdio.FORCE_KILL_TIMEOUT", 0.3)
+    alone.mcp.add("tests", STDIO | {"env": {"STUBBORN": "1"}})
+    first = await pid_of_server(alone)
+    await alone.mcp.close()
+    assert not is_there(first)
+    assert [server.status for server in alone.mcp.listing()] == ["not started"]
+    second = await pid_of_server(alone)
+    await asyncio.to_thread(alone.shutdown)
+    assert not is_there(second)
+
+
+LEAVES = """
+import os, signal, sys
+import sessionmagic.agents.mcp_tools, sessionmagic.streaming
+from sessionmagic import MemoryStore, Models, SessionManager, register_model
+from tests.scripted import acts
+
+killed = os.fork()
+register_model("acts", acts([("tests_pid", {})], "Done"))
+manager = SessionManager(MemoryStore(), Models("acts"))
+manager.mcp.add("tests", {"command": sys.executable, "args": [sys.argv[1]]})
+result = manager.run_sync("Go", session="chat")
+[pid] = [part.content for message in result.messages for part in message.parts if part.part_kind == "tool-return"]
+print(pid, flush=True)
+if not killed:
+    os.kill(os.getpid(), signal.SIGKILL)
+os.waitpid(killed, 0)
+"""
+
+
+def test_servers_end_with_their_process_even_when_nobody_ends_them():
+    command = [sys.executable, "-c", LEAVES, SERVER]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    pids = [int(line) for line in done.stdout.split()]
+    assert len(pids) == 2
+    deadline = time.monotonic() + 10
+    while any(map(is_there, pids)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(map(is_there, pids))
+
+
+@on_a_loop
+async def test_function_of_the_users_keeps_its_name(manager):
+    def tests_echo(text: str) -> str:
+        return f"mine: {text}"
+
+    _, events, _ = await acted(manager, ECHO, "Done", tools=[tests_echo], yes=True)
+    assert returned(events) == [("tests_echo", "success", "mine: hi")]
+    assert warnings(events) == ["a tool of MCP server 'tests' is left out: there is another tests_echo"]
+
+
+@on_a_loop
+async def test_hostile_names_and_results_reach_the_model_as_bounded_text(manager):
+    _, events, model = await acted(manager, [("tests_hostile_text______b_", {})], "Done", yes=True)
+    [(_, outcome, content)] = returned(events)
+    assert (outcome, "[cut: " in content) == ("success", True)
+    assert content.startswith("<img src=x onerror=alert(1)>")
+    assert len(content) < 21_000
+    assert all(name.isascii() and name.replace("_", "").isalnum() for name in model.offered[0])
+
+
+@on_a_loop
+async def test_pictures_are_shown_to_a_model_that_sees(manager):
+    for sees in (True, False):
+        _, events, model = await acted(
+            manager, [("tests_picture", {})], "Done", yes=True, profile={"supports_image_input": sees}
+        )
+        assert returned(events) == [("tests_picture", "success", "a pixel\n[image/png, 70 bytes]")]
+        seen = [part for part in model.sent[1][-1].parts if part.part_kind == "user-prompt"]
+        assert len(seen) == sees
+
+
+@on_a_loop
+async def test_server_gets_only_the_variables_that_it_is_given_and_no_message_has_them(alone, monkeypatch):
+    monkeypatch.setenv("KERNELS_SECRET", "kernel-secret")
+    monkeypatch.setenv("GIVEN", "given-secret")
+    alone.mcp.add("tests", STDIO | {"env": {"PASSED": "${GIVEN}"}})
+    calls = [("tests_variable", {"name": "KERNELS_SECRET"}, "1"), ("tests_variable", {"name": "PASSED"}, "2")]
+    _, events, _ = await acted(alone, calls, "Done")
+    assert sorted(content for _, _, content in returned(events)) == ["(not set)", "given-secret"]
+    program = "import os; raise SystemExit('bad key ' + os.environ['KEY'])"
+    alone.mcp.add("tests", {"command": sys.executable, "args": ["-c", program], "env": {"KEY": "${GIVEN}"}})
+    _, events, _ = await acted(alone, "Done")
+    assert ["(bad key …)" in warning for warning in warnings(events)] == [True]
+    assert "given-secret" not in json.dumps([str(server) for server in alone.mcp.listing()])
+
+
+@on_a_loop
+async def test_other_sessions_run_while_a_server_works(manager):
+    slow, _ = await acting(manager, [("tests_slow", {"seconds": 1.5})], "Done", yes=True)
+    await until(lambda: slow.transcript.blocks and slow.transcript.blocks[-1].args)
+    _, events, _ = await acted(manager, ECHO, "Done", session="other")
+    assert returned(events) == [("tests_echo", "success", "hi")]
+    assert not slow.finished
+    assert (await ask(manager, session="third", model="calm")).text == "It is fine."
+    assert returned(await events_of(slow)) == [("tests_slow", "success", "at last")]

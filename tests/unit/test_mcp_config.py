@@ -1,0 +1,116 @@
+"""What may be written about MCP servers, in a file or in a call."""
+
+import json
+import sys
+
+import pytest
+
+from sessionmagic.agents.mcp import McpServers
+from sessionmagic.agents.mcp_config import model_name, server_config
+from sessionmagic.exceptions import ToolError
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "mcp.json"
+
+
+def test_servers_of_a_file_are_added_with_their_variables_filled_in(file, monkeypatch):
+    monkeypatch.setenv("WHERE", "/data")
+    monkeypatch.setenv("SESAME", "open-sesame")
+    monkeypatch.delenv("NOWHERE", raising=False)
+    files = {"command": "npx", "args": ["-y", "files", "${WHERE}/in"], "env": {"MODE": "${NOWHERE:-read}", "N": "${"}}
+    web = {"type": "http", "url": "https://web.example/mcp?key=${SESAME}", "headers": {"X-Key": "Key ${SESAME}"}}
+    off = {"command": "${UNSET}", "disabled": True}
+    written = {"mcpServers": {"files": files | {"autoApprove": ["x"], "cwd": None}, "web": web, "off": off}}
+    file.write_text(json.dumps(written), encoding="utf-8-sig")
+    servers = McpServers()
+    assert servers.load(file) == ["files", "web"]
+    assert servers.names == ["files", "web"]
+    config = servers._servers["files"].config
+    assert (config.command, config.args, config.env) == (
+        "npx",
+        ["-y", "files", "/data/in"],
+        {"MODE": "read", "N": "${"},
+    )
+    config = servers._servers["web"].config
+    assert (config.url, config.headers) == ("https://web.example/mcp?key=open-sesame", {"X-Key": "Key open-sesame"})
+    assert config.redacted("no open-sesame here") == "no … here"
+    assert [(server.name, server.where, server.status) for server in servers.listing()] == [
+        ("files", "npx -y files ${WHERE}/in", "not started"),
+        ("web", "https://web.example/mcp", "not started"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "cannot be read (No such file or directory): give a file with mcpServers"),
+        ("{'mcpServers': 1}", "is no JSON: Expecting property name enclosed in double quotes in line 1; mend it there"),
+        ("\0\0", "is no JSON"),
+        (b"\xff\xfe\xff", "is no JSON text"),
+        ("[" * 100_000, "is no JSON text"),
+        ("[]", "names no servers: write"),
+        ('{"servers": {}}', "names no servers: write"),
+        ('{"mcpServers": []}', "names no servers: write"),
+        ('{"mcpServers": {"a": 1}}', "MCP server 'a' is no object"),
+        ('{"mcpServers": {"a": {}}}', "MCP server 'a' needs either a command that starts it, or the url"),
+        ('{"mcpServers": {"a": {"command": "x", "url": "http://x"}}}', "needs either a command"),
+        ('{"mcpServers": {"a": {"command": ["x"]}}}', "has command that is not a text"),
+        ('{"mcpServers": {"a": {"command": "x", "args": "y"}}}', "has args that is not a list of texts"),
+        ('{"mcpServers": {"a": {"command": "x", "env": {"PORT": 1}}}}', "has env that is not an object of texts"),
+        ('{"mcpServers": {"a": {"url": "ftp://x"}}}', "has a url that is no http or https address"),
+        ('{"mcpServers": {"a": {"url": "http://[x"}}}', "has a url that is no http or https address"),
+        ('{"mcpServers": {"a": {"command": "x", "type": "http"}}}', "is of type 'http': stdio takes a command"),
+        ('{"mcpServers": {"a": {"command": "x", "type": {}}}}', "is of type {}: stdio takes a command"),
+        ('{"mcpServers": {"a\\nb": {"command": "x"}}}', "MCP server 'a\\nb' needs another name"),
+        (
+            '{"mcpServers": {"ok": {"command": "x"}, "a": {"command": "${UNSET_VAR}"}}}',
+            "MCP server 'a' uses the variable UNSET_VAR, which is not set: set it, or write ${UNSET_VAR:-DEFAULT}",
+        ),
+    ],
+)
+def test_file_that_cannot_be_used_is_named_in_one_line_and_adds_nothing(file, text, words):
+    if text is not None:
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    servers = McpServers()
+    with pytest.raises(ToolError) as raised:
+        servers.load(file)
+    assert str(raised.value).startswith(str(file))
+    assert words in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert servers.names == []
+
+
+def test_directory_is_no_file_of_servers(tmp_path):
+    with pytest.raises(ToolError, match="cannot be read"):
+        McpServers().load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "sse"),
+    [
+        ({"url": "https://x/sse"}, True),
+        ({"url": "https://x/sse/"}, True),
+        ({"url": "https://x/mcp"}, False),
+        ({"url": "https://x/sse", "type": "http"}, False),
+        ({"url": "https://x/mcp", "type": "sse"}, True),
+    ],
+)
+def test_type_or_else_the_address_says_how_to_speak_with_a_server(config, sse):
+    assert server_config("web", config).sse is sse
+
+
+def test_missing_library_is_an_error_that_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fastmcp", None)
+    servers = McpServers()
+    with pytest.raises(ToolError, match=r'pip install "sessionmagic\[mcp\]"'):
+        servers.add("files", {"command": "npx"})
+    assert servers.names == []
+
+
+def test_names_for_models_are_of_letters_that_every_provider_takes():
+    assert model_name("files", "read") == "files_read"
+    assert model_name("@org/files", "read.all\u202e") == "_org_files_read_all_"
+    assert model_name("1st", "go") == "_1st_go"
+    assert len(model_name("a" * 60, "b" * 60)) == 64
