@@ -176,14 +176,14 @@ def is_read_only(tool_def: ToolDefinition) -> bool:
 async def as_read(value: Any) -> ToolReturn[Any]:
     """Return a tool's result as the model reads it: a short value or text of bounded length, and images beside it."""
     if isinstance(value, ToolReturn):
-        return replace(value, return_value=await _bounded(value.return_value))
+        return replace(value, return_value=await bounded(value.return_value))
     images = value if isinstance(value, list) else [value]
     if images and all(isinstance(image, BinaryContent) for image in images):
         return ToolReturn(f"[{len(images)} image{'s' if len(images) > 1 else ''}]", content=images)
-    return ToolReturn(await _bounded(value))
+    return ToolReturn(await bounded(value))
 
 
-async def _bounded(value: Any) -> Any:
+async def bounded(value: Any) -> Any:
     if value is None:
         return ""
     if isinstance(value, bool) or (isinstance(value, int) and abs(value) < SAFE_NUMBER):
