@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.agents.tools import Tool
 from sessionmagic.notebook.prompts import described
 from sessionmagic.notebook.running import run_code, run_function
+from sessionmagic.notebook.scratch import ScratchKernels
+from sessionmagic.turn import current_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,12 +38,13 @@ class KernelTools:
         self._shell = shell
         self._main_thread = main_thread
         self._proposed: list[str] = []
+        self._scratch = ScratchKernels()
 
     @property
     def tools(self) -> list[Tool]:
         """All of them."""
         looking: list[Callable[..., Any]] = [self.list_variables, self.inspect_variable, self.read_cells]
-        acting: list[Callable[..., Any]] = [self.run_python, self.insert_cell]
+        acting: list[Callable[..., Any]] = [self.run_python, self.run_python_isolated, self.insert_cell]
         return [
             *(Tool(name=each.__name__, function=each, read_only=True, source=SOURCE) for each in looking),
             *(Tool(name=each.__name__, function=each, alone=True, source=SOURCE) for each in acting),
@@ -110,6 +113,20 @@ class KernelTools:
 
         return _returned("", await self._main_thread.run(run))
 
+    async def run_python_isolated(self, code: str, timeout: float = 30) -> Any:
+        """Run Python code in a separate process, which sees and changes none of the user's variables.
+
+        What it defines is there in your next calls. Returns what it printed, the value of its last line, and its
+        traceback if it failed. Figures are shown to the user.
+
+        Args:
+            code: the code, as it would stand in a cell.
+            timeout: seconds after which the code is interrupted.
+        """
+        ran = await self._scratch.run(current_turn.get().session_id, code, timeout)
+        ran.display()
+        return _returned("", ran)
+
     async def insert_cell(self, code: str) -> str:
         """Propose a new code cell below this one; the user decides whether to run it.
 
@@ -127,6 +144,14 @@ class KernelTools:
     def forget_proposals(self) -> None:
         """Begin a new cell: what the last one proposed is in the notebook."""
         self._proposed.clear()
+
+    async def end_session(self, session_id: str) -> None:
+        """End the session's scratch kernel, if it has one."""
+        await self._scratch.end(session_id)
+
+    def close(self) -> None:
+        """End all scratch kernels, for good: the user's kernel ends."""
+        self._scratch.close()
 
     def _on_main_thread(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if inspect.iscoroutinefunction(function):
