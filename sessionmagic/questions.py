@@ -15,6 +15,7 @@ from sessionmagic.exceptions import QuestionNotOpenError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+_importing = threading.Lock()
 ACTIONS: tuple[InputAction, ...] = get_args(InputAction)
 
 
@@ -68,6 +69,8 @@ class Questions:
             self._emit(InputRequested, question_id=question.id, server=server, message=message, schema=schema)
         if not self._attended:
             self._settle(question.id, Reply("decline"))
+        else:
+            asyncio.get_running_loop().run_in_executor(None, _libraries)  # while somebody reads the question
         try:
             return await future
         finally:
@@ -115,13 +118,20 @@ def _resolve(future: asyncio.Future[Reply], reply: Reply) -> None:
         future.set_result(reply)
 
 
-def _check(content: dict[str, Any], schema: Mapping[str, Any]) -> None:
-    from jsonschema.exceptions import ValidationError
-    from jsonschema.validators import validator_for
-    from referencing import Registry
+def _libraries() -> tuple[Any, Any, Any]:
+    """Import what checks an answer, which may take seconds; one thread at a time."""
+    with _importing:
+        from jsonschema.exceptions import ValidationError
+        from jsonschema.validators import validator_for
+        from referencing import Registry
 
+        return validator_for, Registry, ValidationError
+
+
+def _check(content: dict[str, Any], schema: Mapping[str, Any]) -> None:
+    validator_for, registry, ValidationError = _libraries()  # noqa: N806  a class
     try:
-        validator_for(schema)(schema, registry=Registry()).validate(content)  # an empty registry: nothing is fetched
+        validator_for(schema)(schema, registry=registry()).validate(content)  # an empty registry: nothing is fetched
     except ValidationError as error:
         where = "".join(f"{part}: " for part in error.absolute_path)
         raise UsageError(f"{where}{' '.join(error.message.split())}") from error

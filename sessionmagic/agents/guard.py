@@ -184,6 +184,7 @@ async def as_read(value: Any) -> ToolReturn[Any]:
 
 
 async def bounded(value: Any) -> Any:
+    """Return a value as it is when it is short and plain, or as text of bounded length."""
     if value is None:
         return ""
     if isinstance(value, bool) or (isinstance(value, int) and abs(value) < SAFE_NUMBER):

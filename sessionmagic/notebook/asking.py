@@ -1,14 +1,16 @@
-"""Asking on stdin whether a tool call may run: in terminals, and where buttons wait for the end of the cell."""
+"""Asking on stdin what a turn wants to know: in terminals, and where buttons wait for the end of the cell."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from sessionmagic.exceptions import UsageError
+from sessionmagic.notebook.forms import Field, fields_of
 from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
-    from sessionmagic.events import Answer, ApprovalRequested
+    from sessionmagic.events import Answer, ApprovalRequested, InputAction, InputRequested
 
 QUESTION = "[y]es · [t]his tool always · [a]ll always · [n]o, or why not: "
 ANSWERS: dict[str, Answer] = {"y": "once", "yes": "once", "t": "tool", "this": "tool", "a": "all", "all": "all"}
@@ -30,3 +32,21 @@ def _written(args: dict[str, object]) -> str:
         args = {name: value for name, value in args.items() if name != "code"}
     rest = json.dumps(args, indent=2, ensure_ascii=False, default=str) if args else ""
     return "\n".join(part for part in (code, rest) if isinstance(part, str) and part)
+
+
+def fill_in_on_stdin(request: InputRequested) -> tuple[InputAction, dict[str, Any] | None]:
+    """Show what a server asks, and fill in its form field by field, or decline."""
+    print(visible(f"{request.server} asks: {request.message}"))
+    if input("[y]es, answer · [n]o: ").strip().casefold() not in {"y", "yes"}:
+        return "decline", None
+    values = {field.name: _asked(field) for field in fields_of(request.schema)}
+    return "accept", {name: value for name, value in values.items() if value is not None}
+
+
+def _asked(field: Field) -> Any:
+    choices = f" ({', '.join(field.choices)})" if field.choices else " (yes, no)" if field.kind == "boolean" else ""
+    while True:
+        try:
+            return field.value(input(visible(f"{field.label}{' *' if field.required else ''}{choices}: ")))
+        except UsageError as error:
+            print(error)

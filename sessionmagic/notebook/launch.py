@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sessionmagic.events import ApprovalRequested
-from sessionmagic.exceptions import ApprovalNotOpenError
+from sessionmagic.events import ApprovalRequested, InputRequested
+from sessionmagic.exceptions import ApprovalNotOpenError, QuestionNotOpenError
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.answer import answer_html
+from sessionmagic.notebook.asking import ask_on_stdin, fill_in_on_stdin
 from sessionmagic.notebook.view import TICK_SECONDS, follow
 from sessionmagic.transcript import Transcript
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
     from typing import Any, Literal
 
-    from sessionmagic.events import Answer
+    from sessionmagic.events import Answer, InputAction
     from sessionmagic.manager import SessionManager
     from sessionmagic.notebook.main_thread import MainThread
     from sessionmagic.notebook.view import View
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
     WaitsFor = Literal["nothing", "start", "end"]
     """How far a cell waits for its turn."""
-    Ask = Callable[[ApprovalRequested], tuple[Answer, str]]
-    """Asks somebody whether a call may run; returns the answer and, for a rejection, the reason."""
-
 INTERRUPT_SECONDS = 0.8
 """How long an interrupted cell waits for its turn to end before it gives the kernel back."""
 FRAME_SECONDS = 0.05
@@ -44,13 +42,14 @@ class Launch:
         hz: float,
         done: Callable[[TurnResult], object],
         main_thread: MainThread,
-        ask: Ask | None = None,
+        *,
+        asks_on_stdin: bool = False,
     ) -> None:
         self._manager = manager
         self._hz = hz
         self._done = done
         self._main_thread = main_thread
-        self._ask = ask
+        self._asks_on_stdin = asks_on_stdin
         self._turn: Turn | None = None
         self._stopped = False
         self._admission: asyncio.Task[Turn] | None = None
@@ -92,7 +91,7 @@ class Launch:
     @asynccontextmanager
     async def _asking(self, turn: Turn) -> AsyncIterator[None]:
         """Ask on the main thread what the turn asks, where no buttons can be clicked."""
-        asking = asyncio.ensure_future(self._ask_each(turn)) if self._ask is not None else None
+        asking = asyncio.ensure_future(self._ask_each(turn)) if self._asks_on_stdin else None
         try:
             yield
         finally:
@@ -101,9 +100,15 @@ class Launch:
 
     async def _ask_each(self, turn: Turn) -> None:
         async for event in turn.events():
-            if isinstance(event, ApprovalRequested) and self._ask is not None:
-                answer, reason = await self._main_thread.run_in_cell(partial(self._ask, event))
-                self.answer(event.approval_id, answer, reason)
+            match event:
+                case ApprovalRequested():
+                    answer, reason = await self._main_thread.run_in_cell(partial(ask_on_stdin, event))
+                    self.answer(event.approval_id, answer, reason)
+                case InputRequested():
+                    action, content = await self._main_thread.run_in_cell(partial(fill_in_on_stdin, event))
+                    self.reply(event.question_id, action, content)
+                case _:
+                    pass
 
     async def _admit(self, start: Coroutine[Any, Any, Turn], view: View, *, waited_for: bool) -> Turn:
         self._admission = asyncio.ensure_future(start)
@@ -132,6 +137,12 @@ class Launch:
         if self._turn is not None:
             with suppress(ApprovalNotOpenError):
                 self._turn.approvals.answer(approval_id, answer, reason)
+
+    def reply(self, question_id: str, action: InputAction, content: dict[str, Any] | None = None) -> None:
+        """Answer what a server asked, if it still waits. From any thread. Raises `UsageError` for what does not fit."""
+        if self._turn is not None:
+            with suppress(QuestionNotOpenError):
+                self._turn.questions.answer(question_id, action, content)
 
     def steer(self, text: str) -> None:
         """Tell the turn something before its next model request, if it still runs. From any thread."""

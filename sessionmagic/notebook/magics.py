@@ -149,14 +149,20 @@ class AgentMagics(Magics):
 
     @observe("store")
     def _store_changed(self, _change: object) -> None:
-        self.close()
+        self.stop_turns()
         self._manager = None
         self.active = self.latest = None
 
-    def close(self) -> None:
-        """Stop every turn and wait until what it said is on disk. Called when the kernel ends."""
+    def stop_turns(self) -> None:
+        """Stop every turn and wait until what it said is on disk."""
         if self._manager is not None:
             self._manager.shutdown()
+
+    def close(self) -> None:
+        """Stop every turn and end every process that was started for one. Called when the kernel ends."""
+        self.stop_turns()
+        if "tools" in vars(self):
+            self.tools.close()
 
     @no_var_expand
     @line_cell_magic
@@ -173,7 +179,6 @@ class AgentMagics(Magics):
 
     def _run_cell(self, options: argparse.Namespace, cell: str) -> None:
         from sessionmagic.agents.permissions import Limits
-        from sessionmagic.notebook.asking import ask_on_stdin
         from sessionmagic.notebook.attention import attention
         from sessionmagic.notebook.launch import Launch
         from sessionmagic.notebook.prompts import attach, interpolate
@@ -198,9 +203,9 @@ class AgentMagics(Magics):
             "cell_id": self._parent().get("metadata", {}).get("cellId"),
         }
         background = options.background and not self._headless()
-        ask = ask_on_stdin if not background and self._asks_on_stdin() else None
         done = partial(self._keep, out=options.out)
-        launch = Launch(self.manager, self.refresh_hz, done, self.main_thread, ask)
+        on_stdin = not background and self._asks_on_stdin()
+        launch = Launch(self.manager, self.refresh_hz, done, self.main_thread, asks_on_stdin=on_stdin)
         with launch.interruptible():
             view = self._view_for(options, launch)
             launch.open(view)

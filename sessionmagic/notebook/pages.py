@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
-from sessionmagic.notebook.answer import question_html, text_html
+from sessionmagic.notebook.answer import text_html
 from sessionmagic.notebook.page import page, wrapped
+from sessionmagic.notebook.question_row import QuestionRow
 from sessionmagic.notebook.rendering import cut_fence, settled_length
 from sessionmagic.notebook.tool_row import ToolRow
 from sessionmagic.notebook.visible import escape
@@ -23,7 +23,7 @@ from sessionmagic.transcript import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sessionmagic.events import Answer
+    from sessionmagic.notebook.view import Controls
 
 PAGE_LENGTH = 1_500
 """Characters of settled text after which the page that was sent stays as it is."""
@@ -34,9 +34,9 @@ TAIL_LENGTH = 12_000
 class Blocks:
     """A turn's blocks on the page, one below the other; only the last one grows, and tool calls change."""
 
-    def __init__(self, box: Any, answer: Callable[[str, Answer, str], object]) -> None:
+    def __init__(self, box: Any, controls: Controls) -> None:
         self.box = box
-        self._answer = answer
+        self._controls = controls
         self._first = page("")
         self.box.children = (self._first,)
         self._shown: list[tuple[Block, Callable[[Any], int]]] = []
@@ -67,12 +67,13 @@ class Blocks:
                 quote = "> " if isinstance(block, MessageBlock) else ""
                 return lambda block: pages.show(quote + block.text)
             case ToolBlock():
-                row = ToolRow(self._answer)
+                row = ToolRow(self._controls.answer)
                 self._add(row.box)
                 return row.show
             case QuestionBlock():
-                self._add(line := page(""))
-                return partial(_show_question, line)
+                question = QuestionRow(self._controls.reply)
+                self._add(question.box)
+                return question.show
             case ReasoningBlock():
                 raise AssertionError
             case _:
@@ -80,11 +81,6 @@ class Blocks:
 
     def _add(self, widget: Any) -> None:
         self.box.children = (*self.box.children, widget)
-
-
-def _show_question(line: Any, block: QuestionBlock) -> int:
-    line.value = wrapped(question_html(block))
-    return len(line.value)
 
 
 class Pages:

@@ -182,5 +182,7 @@ class _Bounded(TextIOBase):
 
     @property
     def text(self) -> str:
-        cut = f"\n[cut: {self._lost:,} characters]\n" if self._lost else ""
-        return "".join([*self._head, cut, *self._tail])
+        tail = "".join(self._tail)
+        lost = self._lost + max(0, len(tail) - TEXT_LIMIT // 2)
+        cut = f"\n[cut: {lost:,} characters]\n" if lost else ""
+        return "".join([*self._head, cut, tail[-TEXT_LIMIT // 2 :]])

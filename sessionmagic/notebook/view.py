@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from IPython.display import clear_output, display
 
@@ -24,6 +24,7 @@ from sessionmagic.transcript import MessageBlock, TextBlock, ToolBlock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sessionmagic.events import Answer, InputAction
     from sessionmagic.transcript import Block, Transcript
     from sessionmagic.turn import Turn
 
@@ -50,6 +51,22 @@ class View(Protocol):
 
     def discard(self) -> None:
         """Take everything away: there was no turn."""
+
+
+class Controls(Protocol):
+    """What a running turn can be told with a click. Called on any thread."""
+
+    def stop(self) -> None:
+        """End the turn."""
+
+    def answer(self, approval_id: str, answer: Answer, reason: str = "") -> None:
+        """Answer whether a tool call may run."""
+
+    def steer(self, text: str) -> None:
+        """Tell the turn something before its next model request."""
+
+    def reply(self, question_id: str, action: InputAction, content: dict[str, Any] | None = None) -> None:
+        """Answer what a server asked; raises `UsageError` for content that does not fit."""
 
 
 async def follow(turn: Turn, view: View, hz: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
@@ -19,7 +19,7 @@ from sessionmagic.transcript import ReasoningBlock, ToolBlock, Transcript
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from sessionmagic.events import Answer
+    from sessionmagic.notebook.view import Controls
 
 STATUS_SECONDS = 0.5
 """How often the status line moves at the most."""
@@ -29,19 +29,6 @@ AREAS_KEPT = 10
 
 
 _finished: deque[Any] = deque()
-
-
-class Controls(Protocol):
-    """What a running turn can be told with a click. Called on any thread."""
-
-    def stop(self) -> None:
-        """End the turn."""
-
-    def answer(self, approval_id: str, answer: Answer, reason: str = "") -> None:
-        """Answer whether a tool call may run."""
-
-    def steer(self, text: str) -> None:
-        """Tell the turn something before its next model request."""
 
 
 class WidgetView:
@@ -74,7 +61,7 @@ class WidgetView:
         self._phase = ("", False, False)
         self._reasoning: Any = None
         self._steering: Any = None
-        self._answer = Blocks(VBox(layout=self._layout), controls.answer)
+        self._answer = Blocks(VBox(layout=self._layout), controls)
         self._area = VBox(
             [HBox([self._status, self._button], layout=self._layout), self._answer.box], layout=self._layout
         )

@@ -1,0 +1,86 @@
+"""The subcommands of ``%agent``: how they are written down, found and run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.exceptions import SessionNotFoundError, UsageError, did_you_mean
+from sessionmagic.notebook.arguments import LineParser
+from sessionmagic.notebook.listing import Listing
+from sessionmagic.notebook.visible import visible
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from sessionmagic.notebook.magics import AgentMagics
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A subcommand: its options, and what it does with them."""
+
+    parser: LineParser
+    run: Callable[[AgentMagics, argparse.Namespace], Any]
+    help: str
+
+
+COMMANDS: dict[str, Command] = {}
+
+
+def run_command(magics: AgentMagics, line: str) -> Any:
+    """Do what ``%agent LINE`` asks and return its result; raises `UsageError` for what it does not know."""
+    name, _, rest = line.strip().partition(" ")
+    if not name:
+        return Listing(
+            [Help(name, command.help) for name, command in COMMANDS.items()],
+            {"%agent": lambda entry: entry.subcommand, "": lambda entry: entry.does},
+        )
+    if name not in COMMANDS:
+        raise UsageError(f"no subcommand {name!r}.{did_you_mean(name, COMMANDS) or ' %agent lists them all'}")
+    command = COMMANDS[name]
+    if command.parser.wants_help(rest):
+        print(command.parser.format_help())
+        return None
+    return command.run(magics, command.parser.parse_line(rest))
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """A subcommand in the listing of all."""
+
+    subcommand: str
+    does: str
+
+
+def command(
+    text: str, *arguments: tuple[tuple[str, ...], dict[str, Any]]
+) -> Callable[[Callable[[AgentMagics, argparse.Namespace], Any]], Callable[..., Any]]:
+    def register(function: Callable[[AgentMagics, argparse.Namespace], Any]) -> Callable[..., Any]:
+        name = function.__name__
+        parser = LineParser(f"%agent {name}", text)
+        for names, options in arguments:
+            parser.add_argument(*names, **options)
+        COMMANDS[name] = Command(parser, function, text)
+        return function
+
+    return register
+
+
+def argument(*names: str, **options: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
+    return names, options
+
+
+SESSION = argument("session", nargs="?", default="", help="name or id; left out: the active or the latest")
+
+
+def chosen(magics: AgentMagics, name: str) -> str:
+    chosen = name or magics.session or magics.active or magics.latest
+    if not chosen:
+        raise SessionNotFoundError("no session is active yet: name one, or run a cell with %%agent")
+    return chosen
+
+
+def say(line: str) -> None:
+    print(visible(line))

@@ -1,0 +1,132 @@
+"""``%agent`` on sessions: list, show, choose, stop, rename, mark, delete, count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.exceptions import UsageError
+from sessionmagic.loop import loop_thread
+from sessionmagic.notebook.commands.registry import SESSION, argument, chosen, command, say
+from sessionmagic.notebook.listing import Listing, ago, money
+from sessionmagic.session import total_cost
+
+if TYPE_CHECKING:
+    import argparse
+
+    from sessionmagic.notebook.magics import AgentMagics
+    from sessionmagic.session import Usage
+
+
+@command("List all sessions, the latest first.")
+def sessions(magics: AgentMagics, _options: argparse.Namespace) -> Any:
+    found, problems = magics.manager.sessions()
+    return Listing(
+        found,
+        {
+            "": lambda item: "★" if item.starred else "",
+            "session": lambda item: item.name,
+            "title": lambda item: item.title,
+            "turns": lambda item: item.turns,
+            "model": lambda item: item.model,
+            "status": lambda item: item.status,
+            "tokens": lambda item: f"{item.input_tokens:,} → {item.output_tokens:,}",
+            "cost": lambda item: money(item.cost),
+            "changed": lambda item: ago(item.updated_at),
+        },
+        [f"⚠ {problem}" for problem in problems],
+    )
+
+
+@command("Show a session's turns again, also one that is running.", SESSION)
+def show(magics: AgentMagics, options: argparse.Namespace) -> None:
+    from sessionmagic.notebook.answer import answer_html
+    from sessionmagic.notebook.view import show_answer, show_prompt
+    from sessionmagic.transcript import transcript_of
+
+    session = magics.manager.session(chosen(magics, options.session))
+    running = magics.manager.running_turn(session.id)
+    for turn in session.path():
+        live = running is not None and running.id == turn.id
+        transcript = running.transcript if live and running else transcript_of(session.name, turn)
+        show_prompt(turn.prompt)
+        show_answer(transcript, answer_html(transcript))
+
+
+@command("Make a session the one that cells without --session go on with.", argument("session"))
+def use(magics: AgentMagics, options: argparse.Namespace) -> None:
+    session = magics.manager.session(options.session)
+    magics.active = session.id
+    say(f"{session.name} is the active session")
+
+
+@command("Stop a session's running turn and keep what was said.", SESSION)
+def stop(magics: AgentMagics, options: argparse.Namespace) -> None:
+    session = magics.manager.session(chosen(magics, options.session))
+    stopped = magics.manager.stop(session.id)
+    say(f"stopping {session.name}" if stopped else f"no turn of this kernel runs on {session.name}")
+
+
+@command(
+    "Give a session another name.",
+    argument("names", nargs="+", metavar="[SESSION] NAME"),
+)
+def rename(magics: AgentMagics, options: argparse.Namespace) -> None:
+    if len(options.names) > 2:  # noqa: PLR2004
+        raise UsageError("rename takes one or two names; put a name with spaces in quotes")
+    *old, new = options.names
+    before = magics.manager.session(old[0] if old else chosen(magics, "")).name
+    magics.manager.rename(before, new)
+    say(f"{before} is now {new}")
+
+
+@command("Mark a session with a star.", SESSION, argument("--off", action="store_true", help="take the star away"))
+def star(magics: AgentMagics, options: argparse.Namespace) -> None:
+    session = magics.manager.star(chosen(magics, options.session), starred=not options.off)
+    say(f"{session.name} {'has a star' if session.starred else 'has no star'}")
+
+
+@command("Stop a session's turn and remove the session for good.", argument("session"))
+def delete(magics: AgentMagics, options: argparse.Namespace) -> None:
+    session = magics.manager.session(options.session)
+    loop_thread().submit(magics.manager.delete(session.id)).result()
+    loop_thread().submit(magics.tools.end_session(session.id)).result()
+    say(f"deleted {session.name} ({len(session.turns)} turns)")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUsage:
+    """What one model was used for in a session."""
+
+    model: str
+    turns: int
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+
+
+@command("Show what a session has used, model by model.", SESSION)
+def usage(magics: AgentMagics, options: argparse.Namespace) -> Any:
+    session = magics.manager.session(chosen(magics, options.session))
+    by_model: dict[str, list[Usage]] = {}
+    for turn in session.turns:
+        by_model.setdefault(turn.answered_by or turn.model, []).append(turn.usage)
+    entries = [
+        ModelUsage(
+            name,
+            len(used),
+            sum(each.input_tokens for each in used),
+            sum(each.output_tokens for each in used),
+            total_cost(used),
+        )
+        for name, used in by_model.items()
+    ]
+    return Listing(
+        entries,
+        {
+            "model": lambda entry: entry.model,
+            "turns": lambda entry: entry.turns,
+            "tokens": lambda entry: f"{entry.input_tokens:,} → {entry.output_tokens:,}",
+            "cost": lambda entry: money(entry.cost),
+        },
+    )

@@ -1,0 +1,79 @@
+"""``%agent`` on models and defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.notebook.commands.registry import argument, chosen, command, say
+from sessionmagic.notebook.listing import Listing
+
+if TYPE_CHECKING:
+    import argparse
+
+    from sessionmagic.notebook.magics import AgentMagics
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """A model reference that can be used now."""
+
+    reference: str
+    note: str
+
+
+def _about_local(magics: AgentMagics) -> str:
+    try:
+        magics.manager.models.check("local")
+    except ModelReferenceError as error:
+        return f"demo model. {error}"
+    return "demo model, runs in this kernel"
+
+
+@command("List the model references that can be used on this machine.")
+def models(magics: AgentMagics, _options: argparse.Namespace) -> Any:
+    notes = {"local": _about_local(magics), "test": "answers without a model, for trying things out"}
+    entries = [
+        ModelEntry(reference, notes.get(reference, "any model of this provider" if reference.endswith(":") else ""))
+        for reference in magics.manager.models.known()
+    ]
+    return Listing(entries, {"model": lambda entry: entry.reference, "": lambda entry: entry.note})
+
+
+@command(
+    "Show the session's model, or set it from the next turn on; default takes it back.",
+    argument("reference", nargs="?", default=""),
+    argument("-s", "--session", default=""),
+)
+def model(magics: AgentMagics, options: argparse.Namespace) -> None:
+    name = chosen(magics, options.session)
+    for warning in magics.manager.set_model(name, options.reference) if options.reference else []:
+        say(f"⚠ {warning}")
+    session = magics.manager.session(name)
+    [summary] = [item for item in magics.manager.sessions()[0] if item.id == session.id]
+    say(f"{session.name}: {summary.model}{'' if session.agent_model_overrides else ' (the default)'}")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A default of the magics."""
+
+    name: str
+    value: object
+    help: str
+
+
+@command("Show the defaults and where sessions live; %config AgentMagics.NAME = VALUE sets one.")
+def config(magics: AgentMagics, _options: argparse.Namespace) -> Any:
+    values = {name: getattr(magics, name) for name in magics.trait_names(config=True)}
+    values["store"] = str(getattr(magics.manager.store, "home", ""))
+    entries = [Setting(name, value, magics.traits()[name].help) for name, value in sorted(values.items())]
+    return Listing(
+        entries,
+        {
+            "setting": lambda entry: entry.name,
+            "value": lambda entry: entry.value,
+            "": lambda entry: entry.help,
+        },
+    )

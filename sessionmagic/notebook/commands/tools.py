@@ -1,0 +1,199 @@
+"""``%agent`` on tools: what is offered, what may run, and what a running turn is told."""
+
+from __future__ import annotations
+
+from argparse import REMAINDER
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.exceptions import UsageError
+from sessionmagic.loop import loop_thread
+from sessionmagic.notebook.commands.registry import SESSION, argument, chosen, command, say
+from sessionmagic.notebook.listing import Listing
+
+if TYPE_CHECKING:
+    import argparse
+
+    from sessionmagic.events import Answer
+    from sessionmagic.notebook.magics import AgentMagics
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedTool:
+    """A tool that the next turn offers."""
+
+    name: str
+    source: str
+    read_only: bool
+    decision: str
+    does: str
+
+
+@command(
+    "List the tools that the next turn offers; add-mcp FILE, add-mcp NAME COMMAND… and remove-mcp NAME change them.",
+    argument("words", nargs=REMAINDER, metavar="[SESSION]"),
+    argument("-t", "--tools", default="", metavar="NAMES", help="functions of yours, as in %%%%agent --tools"),
+)
+def tools(magics: AgentMagics, options: argparse.Namespace) -> Any:
+    match options.words:
+        case ["add-mcp", *server]:
+            _add_server(magics, server)
+        case ["remove-mcp", name]:
+            magics.manager.mcp.remove(name)
+            say(f"{name} is no server any more")
+        case [] | [_]:
+            return _offered(magics, "".join(options.words), options.tools)
+        case _:
+            raise UsageError("tools takes a session, or add-mcp, or remove-mcp. %agent tools --help shows how")
+    return None
+
+
+def _add_server(magics: AgentMagics, words: list[str]) -> None:
+    servers = magics.manager.mcp
+    match words:
+        case []:
+            raise UsageError("add-mcp takes a file with mcpServers, or a name and a command or address")
+        case [path]:
+            say(f"added {', '.join(servers.load(path))}")
+        case [name, where, *arguments]:
+            address = where.startswith(("http://", "https://"))
+            servers.add(name, {"url": where} if address else {"command": where, "args": arguments})
+            say(f"added {name}; the next turn starts it")
+
+
+def _offered(magics: AgentMagics, session_name: str, names: str) -> Any:
+    from sessionmagic.agents.permissions import Call, Policy, safety_of
+
+    name = session_name or magics.session or magics.active or magics.latest
+    session = magics.manager.session(name) if name else None
+    rules, safety = (session.permissions, safety_of(session.safety)) if session else ({}, safety_of(magics.safety))
+    policy = Policy(session=rules, file={}, safety=safety)
+
+    def entry(tool: str, source: str, does: str, *, read_only: bool) -> OfferedTool:
+        decision = policy.decide(Call(tool, {}, read_only))
+        words = {"allow": "runs", "ask": "asks", "deny": "is denied"}[decision.verdict]
+        return OfferedTool(tool, source, read_only, f"{words}: {decision.why}", does)
+
+    offered = {tool.name: tool for tool in magics.offered(names)}
+    entries = [entry(tool.name, tool.source, tool.description, read_only=tool.read_only) for tool in offered.values()]
+    servers = magics.manager.mcp.listing()
+    entries += [entry(tool, f"MCP {server.name}", "", read_only=False) for server in servers for tool in server.tools]
+    return Listing(
+        entries,
+        {
+            "tool": lambda entry: entry.name,
+            "from": lambda entry: entry.source,
+            "when called": lambda entry: entry.decision,
+            "": lambda entry: entry.does,
+        },
+        [f"MCP {server.name} ({server.where}): {server.status}" for server in servers],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule of a session."""
+
+    verdict: str
+    pattern: str
+
+
+@command(
+    "Show or change what a session does with tool calls: deny beats allow beats ask, and then the safety mode.",
+    SESSION,
+    argument("--allow", metavar="PATTERN", help="run calls that match, such as read_* or fetch:url=https://our.org/*"),
+    argument("--ask", metavar="PATTERN", help="ask for calls that match"),
+    argument("--deny", metavar="PATTERN", help="never run calls that match"),
+    argument("--forget", metavar="PATTERN", help="take a rule away"),
+    argument("--safety", metavar="MODE", help="strict, balanced, restricted or autonomous"),
+)
+def permissions(magics: AgentMagics, options: argparse.Namespace) -> Any:
+    from sessionmagic.agents.permissions import VERDICTS, described, safety_of
+
+    name = chosen(magics, options.session)
+    for verdict in VERDICTS:
+        if pattern := getattr(options, verdict):
+            magics.manager.set_rule(name, pattern, verdict)
+    if options.forget:
+        magics.manager.set_rule(name, options.forget, None)
+    if options.safety:
+        magics.manager.set_safety(name, safety_of(options.safety))
+    session = magics.manager.session(name)
+    return Listing(
+        [Rule(verdict, pattern) for verdict, pattern in described(session.permissions)],
+        {"": lambda rule: rule.verdict, "pattern": lambda rule: rule.pattern},
+        [f"{session.name} is {session.safety}: {SAFETY_WORDS[session.safety]}"],
+    )
+
+
+SAFETY_WORDS = {
+    "strict": "it asks for every other call",
+    "balanced": "other calls that only read run, and it asks for the rest",
+    "restricted": "other calls that only read run, and the rest is denied",
+    "autonomous": "every other call runs",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenApproval:
+    """A tool call that waits for a yes."""
+
+    id: str
+    session: str
+    tool: str
+    args: dict[str, Any]
+    why: str
+
+
+_IN_SESSION = argument("-s", "--session", default="", metavar="NAME", help="left out: the active or the latest")
+
+
+@command(
+    "Tell a running turn something before its next model request.",
+    argument("text", nargs="+"),
+    _IN_SESSION,
+)
+def steer(magics: AgentMagics, options: argparse.Namespace) -> None:
+    session = magics.manager.session(chosen(magics, options.session))
+    loop_thread().submit(magics.manager.steer(session.id, " ".join(options.text))).result()
+    say(f"{session.name} is told before its next request")
+
+
+@command(
+    "Ask a session when its running turn is done; an idle one is asked at once, in the background.",
+    argument("text", nargs="+"),
+    _IN_SESSION,
+    argument("--key", default="", help="do nothing when this key was used before"),
+)
+def queue(magics: AgentMagics, options: argparse.Namespace) -> None:
+    magics.queue(chosen(magics, options.session), " ".join(options.text), options.key)
+
+
+@command(
+    "Answer a tool call that waits for a yes; without an id, list those that wait.",
+    argument("id", nargs="?", default=""),
+    argument("--tool", action="store_true", help="and every later call of this tool in the session"),
+    argument("--all", action="store_true", help="and every later call in the session"),
+    argument("--reject", nargs="?", const="", metavar="REASON", help="do not run it; the model is told why"),
+)
+def approve(magics: AgentMagics, options: argparse.Namespace) -> Any:
+    if not options.id:
+        waiting = [
+            OpenApproval(approval.id, turn.session_name, approval.tool, dict(approval.args), approval.why)
+            for turn, approval in magics.manager.approvals()
+        ]
+        return Listing(
+            waiting,
+            {
+                "id": lambda entry: entry.id,
+                "session": lambda entry: entry.session,
+                "tool": lambda entry: entry.tool,
+                "arguments": lambda entry: entry.args,
+                "": lambda entry: entry.why,
+            },
+        )
+    rejected = options.reject is not None
+    answer: Answer = "reject" if rejected else "all" if options.all else "tool" if options.tool else "once"
+    approval = magics.manager.approve(options.id, answer, options.reject or "")
+    say(f"{approval.tool} {'is rejected' if rejected else 'is approved'}")
+    return None

@@ -1,0 +1,76 @@
+"""MCP servers in a real kernel: added with the line magic, their questions answered under the cell."""
+
+import json
+import sys
+
+import pytest
+
+from tests.kernel.kernels import TESTS
+
+SERVER = TESTS / "mcp_server.py"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _mcp():
+    pytest.importorskip("fastmcp")
+
+
+@pytest.fixture
+def server(kernel, tmp_path):
+    """The server `tests`, added from a file."""
+    file = tmp_path / "mcp.json"
+    file.write_text(json.dumps({"mcpServers": {"tests": {"command": sys.executable, "args": [str(SERVER)]}}}))
+    kernel.run(f"%agent tools add-mcp {file}").ok()
+    yield
+    kernel.run("%agent tools remove-mcp tests").ok()
+
+
+def acts(kernel, *steps):
+    kernel.run(f"model = scripted.acts(*{steps!r}); register_model('acts', model)").ok()
+
+
+def told(kernel):
+    return kernel.value("[p.content for m in model.sent[-1] for p in m.parts if p.part_kind == 'tool-return']")
+
+
+def test_a_tool_of_a_server_runs_and_is_listed(kernel, session, server):
+    acts(kernel, [("tests_echo", {"text": "hi"})], "Done.")
+    assert "Done." in kernel.run(f"%%agent -m acts -s {session} --yes\ngo").ok().text
+    assert "hi" in told(kernel)
+    listed = kernel.run("%agent tools").ok().text
+    assert "tests_echo" in listed
+    assert "running" in listed
+
+
+def test_a_question_is_answered_with_a_form_under_the_cell(kernel, session, server):
+    if not kernel.has_subshells:
+        pytest.skip("this ipykernel has no subshells, so a click waits for the end of the cell")
+    acts(kernel, [("tests_ask", {})], "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
+    cell.until(lambda cell: any(state.get("description") == "Decline" for state in cell.widgets.values()))
+    assert "Where do you want to go?" in cell.area
+    fields = {state.get("description"): key for key, state in cell.widgets.items() if "description" in state}
+    (city,) = [key for label, key in fields.items() if "Where to" in label]
+    kernel.type(city, "Rome")
+    kernel.click(cell.button("Answer"))
+    cell.wait().ok()
+    assert "Rome" in told(kernel)
+
+
+def test_a_question_is_answered_on_stdin_where_no_click_arrives(kernel, session, server):
+    acts(kernel, [("tests_ask", {})], "Done.")
+    kernel.run("%config AgentMagics.approval = 'stdin'").ok()
+    try:
+        cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
+        assert "answer" in kernel.reply("n")
+        cell.wait().ok()
+    finally:
+        kernel.run("%config AgentMagics.approval = 'auto'").ok()
+    assert "decline" in told(kernel)
+
+
+@pytest.mark.parametrize("line", ["add-mcp", "add-mcp missing.json", "remove-mcp nothing", "add-mcp x"])
+def test_what_is_no_server_is_refused_in_one_line(kernel, line):
+    cell = kernel.run(f"%agent tools {line}")
+    assert cell.status == "error"
+    assert "\n" not in cell.traceback
