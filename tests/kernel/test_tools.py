@@ -145,6 +145,15 @@ def test_where_no_click_arrives_stdin_asks(kernel, session, acts, said, outcome,
     assert results(kernel) == [("run_python", outcome, told)]
 
 
+def test_a_kernel_without_subshells_asks_on_stdin_by_itself(kernel, session, acts):
+    if kernel.has_subshells:
+        pytest.skip("this ipykernel has subshells, so clicks arrive")
+    acts(python("1 + 1"), "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {session}\ngo")
+    assert ASKS in kernel.reply("y")
+    assert "Done." in cell.wait().ok().text
+
+
 def test_interrupt_while_stdin_asks_ends_the_turn(kernel, session, acts):
     acts(python("1 + 1"), "Done.")
     kernel.run("%config AgentMagics.approval = 'stdin'").ok()

@@ -1,0 +1,194 @@
+"""What the user says to a turn while it runs: steering, and messages for when it is done."""
+
+import asyncio
+
+import pytest
+
+from sessionmagic import register_model
+from sessionmagic.events import MessageInjected, ToolCalled, Warned
+from sessionmagic.exceptions import InboxFullError, PromptError, SessionIdleError, SessionNotFoundError
+from sessionmagic.inbox import SIZES, Inbox
+from sessionmagic.transcript import transcript_of
+from tests.scripted import acts
+from tests.turns import acting, events_of, on_a_loop, until
+
+
+class Run:
+    """A run that notes down what it is handed."""
+
+    def __init__(self):
+        self.handed = []
+
+    def send(self, text, kind):
+        self.handed.append(text)
+        return f"delivery of {text}"
+
+
+def inbox_of(run):
+    inbox = Inbox()
+    inbox.open(run.send)
+    return inbox
+
+
+def test_all_steering_is_handed_over_and_the_queue_one_at_a_time():
+    run = Run()
+    inbox = inbox_of(run)
+    inbox.accept("queue", ["first", "second"])
+    inbox.accept("steer", ["left", "right"])
+    assert run.handed == ["first", "left", "right"]
+    assert inbox.delivered("delivery of left").kind == "steer"
+    assert run.handed == ["first", "left", "right"]
+    assert inbox.delivered("delivery of first").text == "first"
+    assert run.handed == ["first", "left", "right", "second"]
+    assert inbox.waiting == ["second", "right"]
+
+
+def test_what_comes_before_the_run_has_begun_waits_for_it():
+    inbox, run = Inbox(), Run()
+    inbox.accept("steer", ["early"])
+    assert inbox.waiting == ["early"]
+    inbox.open(run.send)
+    assert run.handed == ["early"]
+
+
+@pytest.mark.parametrize("kind", ["steer", "queue"])
+def test_more_than_fits_is_refused_whole(kind):
+    inbox = inbox_of(Run())
+    inbox.accept(kind, ["x"] * (SIZES[kind] - 1))
+    with pytest.raises(InboxFullError):
+        inbox.accept(kind, ["one", "two"])
+    assert len(inbox.waiting) == SIZES[kind] - 1
+    inbox.accept(kind, ["one"])
+
+
+def test_unknown_delivery_is_nobodys():
+    assert inbox_of(Run()).delivered("of nothing") is None
+
+
+def test_closed_inbox_takes_nothing_and_gives_back_what_waits():
+    inbox = inbox_of(Run())
+    inbox.accept("queue", ["first", "second"])
+    assert inbox.close() == ["first", "second"]
+    with pytest.raises(SessionIdleError):
+        inbox.accept("steer", ["late"])
+
+
+def test_run_that_has_just_ended_refuses_and_keeps_the_inbox_as_it_was():
+    def send(text, kind):
+        raise SessionIdleError("the turn has just ended")
+
+    inbox = Inbox()
+    inbox.open(send)
+    with pytest.raises(SessionIdleError):
+        inbox.accept("steer", ["late"])
+    assert inbox.waiting == []
+
+
+class Waits:
+    """A tool that waits until the test lets it go on."""
+
+    def __init__(self):
+        self.go_on = asyncio.Event()
+
+    async def wait(self) -> str:
+        """Wait."""
+        await self.go_on.wait()
+        return "waited"
+
+
+async def waiting_turn(manager, *answers, **options):
+    """A turn whose tool waits, and the model that will answer."""
+    tool = Waits()
+    turn, model = await acting(manager, [("wait", {})], *answers, tools=[tool.wait], yes=True, **options)
+    async for event in turn.events():
+        if isinstance(event, ToolCalled):
+            return turn, tool, model
+    raise AssertionError("the tool was not called")
+
+
+def prompts(messages):
+    return [part.content for message in messages for part in message.parts if part.part_kind == "user-prompt"]
+
+
+@on_a_loop
+async def test_steering_reaches_the_next_request_and_the_queue_is_asked_one_by_one(manager):
+    turn, tool, model = await waiting_turn(manager, "First.", "Second.", "Third.")
+    await manager.queue("chat", "And A?")
+    await manager.queue("chat", "And B?")
+    await manager.steer("chat", "Be brief.", "In French.")
+    assert manager.session("chat").turns[0].waiting == ["And A?", "And B?", "Be brief.", "In French."]
+    tool.go_on.set()
+    events = await events_of(turn)
+    injected = [(event.kind, event.text) for event in events if isinstance(event, MessageInjected)]
+    assert injected == [("steer", "Be brief."), ("steer", "In French."), ("queue", "And A?"), ("queue", "And B?")]
+    assert [prompts(messages) for messages in model.sent] == [
+        ["Go"],
+        ["Go", "Be brief.", "In French."],
+        ["Go", "Be brief.", "In French.", "And A?"],
+        ["Go", "Be brief.", "In French.", "And A?", "And B?"],
+    ]
+    record = manager.session("chat").turns[0]
+    assert record.waiting == []
+    assert (await turn.result()).text == "First.\n\nSecond.\n\nThird."
+    assert transcript_of("chat", record).blocks == turn.transcript.blocks
+
+
+@on_a_loop
+async def test_what_was_not_delivered_when_the_turn_was_stopped_is_said_and_kept(manager):
+    turn, _, _ = await waiting_turn(manager, "Never.")
+    await manager.steer("chat", "Be brief.")
+    await manager.queue("chat", "And then?")
+    turn.cancel()
+    events = await events_of(turn)
+    warned = [event.text for event in events if isinstance(event, Warned)]
+    assert sum("Be brief." in text or "And then?" in text for text in warned) == 2
+    assert manager.session("chat").turns[0].waiting == ["Be brief.", "And then?"]
+
+
+@on_a_loop
+async def test_idle_session_cannot_be_steered_and_is_asked_by_queue(manager):
+    with pytest.raises(SessionNotFoundError):
+        await manager.steer("chat", "Left.")
+    model = acts("Hello.", "Again.")
+    register_model("acts", model)
+    turn = await manager.queue("chat", "First?", model="acts")
+    await turn.result()
+    with pytest.raises(SessionIdleError, match="queue"):
+        await manager.steer("chat", "Left.")
+    turn = await manager.queue("chat", "Second?")
+    assert (await turn.result()).text == "Again."
+    assert prompts(model.sent[-1]) == ["First?", "Second?"]
+
+
+@on_a_loop
+async def test_key_that_was_used_queues_nothing(manager):
+    turn, tool, model = await waiting_turn(manager, "First.", "Second.", "Third.")
+    assert await manager.queue("chat", "And A?", key="a") is turn
+    assert await manager.queue("chat", "And A?", key="a") is None
+    assert turn.inbox.waiting == ["And A?"]
+    tool.go_on.set()
+    await turn.result()
+    assert await manager.queue("chat", "And A?", key="a") is None
+    assert len(model.sent) == 3
+
+
+@on_a_loop
+async def test_key_of_what_was_refused_can_be_used_again(manager):
+    turn, tool, _ = await waiting_turn(manager, "First.")
+    with pytest.raises(PromptError):
+        await manager.queue("chat", " ", key="a")
+    assert await manager.queue("chat", "And A?", key="a") is turn
+    tool.go_on.set()
+    await turn.result()
+
+
+@on_a_loop
+async def test_queue_over_many_turns_answers_each(manager):
+    turn, tool, model = await waiting_turn(manager, *(f"Answer {n}." for n in range(SIZES["queue"] + 1)))
+    for n in range(SIZES["queue"]):
+        await manager.queue("chat", f"Question {n}?")
+    with pytest.raises(InboxFullError):
+        await manager.queue("chat", "One more?")
+    tool.go_on.set()
+    await until(lambda: turn.finished)
+    assert prompts(model.sent[-1]) == ["Go", *(f"Question {n}?" for n in range(SIZES["queue"]))]
