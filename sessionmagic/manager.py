@@ -359,8 +359,7 @@ class SessionManager:
                 await asyncio.to_thread(turn.wait, STOP_SECONDS)
             return await self.run(text, session=session, **options)
         except BaseException:
-            with suppress(ValueError):
-                self._keys[session].remove(key)
+            self.forget_key(session, key)
             raise
 
     def remember_key(self, session: str, key: str) -> bool:
@@ -371,6 +370,11 @@ class SessionManager:
         if key:
             used.append(key)
         return True
+
+    def forget_key(self, session: str, key: str) -> None:
+        """Let a key be used again: nothing was queued under it."""
+        with suppress(KeyError, ValueError):
+            self._keys[session].remove(key)
 
     async def _say(self, turn: Turn, kind: Kind, texts: Sequence[str]) -> None:
         if not all(text.strip() for text in texts):

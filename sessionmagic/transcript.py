@@ -215,7 +215,7 @@ def _fold_call(
                 "why": "",
             }
         case ApprovalRequested():
-            changes = {"args": event.args, "approval_id": event.approval_id, "why": event.why}
+            changes = {"approval_id": event.approval_id, "why": event.why}
         case ApprovalResolved():
             changes = {"approval_id": "", "why": ""}
     return _with_call(transcript, event.call_id, **changes)

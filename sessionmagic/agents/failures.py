@@ -58,7 +58,7 @@ def _reason(error: Exception) -> str:
     text = str(error)
     if isinstance(error, ModelHTTPError):
         text = f"{error.status_code}: {_body_message(error.body) or text}"
-    text = re.sub(r"\s+", " ", _without_keys(text)).strip() or type(error).__name__
+    text = re.sub(r"\s+", " ", without_keys(text)).strip() or type(error).__name__
     text = "".join(character if character.isprintable() else "�" for character in text[: REASON_LENGTH + 1])
     return text if len(text) <= REASON_LENGTH else text[: REASON_LENGTH - 1] + "…"
 
@@ -69,7 +69,8 @@ def _body_message(body: object) -> str | None:
     return body if isinstance(body, str) else None
 
 
-def _without_keys(text: str) -> str:
+def without_keys(text: str) -> str:
+    """Take out of a text the keys that this process knows from its environment."""
     for name, value in os.environ.items():
         if name.endswith(("_KEY", "_TOKEN", "_SECRET")) and len(value) >= KEY_LENGTH:
             text = text.replace(value, "•••")

@@ -18,6 +18,7 @@ from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDenied
 from pydantic_core import to_json
 
+from sessionmagic.agents.failures import without_keys
 from sessionmagic.agents.permissions import Call
 from sessionmagic.events import ApprovalRequested, ApprovalResolved, LimitReached
 from sessionmagic.exceptions import ApprovalNotOpenError, SessionIdleError, TurnLimitError
@@ -93,7 +94,8 @@ class Guard(AbstractCapability[None]):
     ) -> Any:
         written = json_object(call.args) if isinstance(call.args, str | None) else call.args
         self._count(call.tool_name, written)
-        refusal = await self._refusal(Call(call.tool_name, written, is_read_only(tool_def)), call.tool_call_id)
+        wanted = Call(call.tool_name, _defaults(tool_def) | written, is_read_only(tool_def))
+        refusal = await self._refusal(wanted, call.tool_call_id)
         if refusal is not None:
             return ToolDenied(refusal)
         began = time.monotonic()
@@ -173,6 +175,12 @@ def is_read_only(tool_def: ToolDefinition) -> bool:
     return bool(metadata.get("read_only") or (metadata.get("annotations") or {}).get("readOnlyHint"))
 
 
+def _defaults(tool_def: ToolDefinition) -> dict[str, Any]:
+    """Return what a call means by leaving arguments out, so that a rule sees it."""
+    properties = tool_def.parameters_json_schema.get("properties", {})
+    return {name: about["default"] for name, about in properties.items() if "default" in about}
+
+
 async def as_read(value: Any) -> ToolReturn[Any]:
     """Return a tool's result as the model reads it: a short value or text of bounded length, and images beside it."""
     if isinstance(value, ToolReturn):
@@ -195,7 +203,8 @@ async def bounded(value: Any) -> Any:
 
 
 def cut(text: str) -> str:
-    """Cut a result in its middle, and say so; what no file can hold is replaced."""
+    """Cut a result in its middle, and say so; keys are taken out, and what no file can hold is replaced."""
+    text = without_keys(text)
     if len(text) > RESULT_LIMIT:
         half = RESULT_LIMIT // 2
         text = f"{text[:half]}\n[cut: {len(text) - 2 * half:,} characters]\n{text[-half:]}"

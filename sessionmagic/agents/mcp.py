@@ -47,6 +47,8 @@ class McpServer:
     """not started, starting, running, or failed: and why."""
     tools: tuple[str, ...]
     """As models know them; those of the last time that it was asked."""
+    read_only: frozenset[str] = frozenset()
+    """Those that it says only read."""
 
 
 class McpServers:
@@ -65,7 +67,7 @@ class McpServers:
         """Add a server, from the next turn on, in place of one of the same name.
 
         Args:
-            name: under which its tools are offered: ``NAME_TOOL``.
+            name: under which its tools are offered: ``NAME__TOOL``.
             config: as in an ``mcpServers`` file: ``{"command", "args", "env", "cwd"}`` or ``{"url", "headers"}``.
 
         Of the kernel's environment, a command gets what it needs to run (``HOME``, ``PATH``…) and what `env` names.
@@ -164,7 +166,12 @@ class _Server:
         else:
             status = "running" if connection.runs else "starting"
         tools = tuple(model_name(self.name, tool.name) for tool in self._tools)
-        return McpServer(name=self.name, where=self.config.shown, status=status, tools=tools)
+        reading = frozenset(
+            model_name(self.name, tool.name)
+            for tool in self._tools
+            if tool.annotations is not None and tool.annotations.read_only_hint
+        )
+        return McpServer(name=self.name, where=self.config.shown, status=status, tools=tools, read_only=reading)
 
     async def ready_tools(self) -> tuple[list[ServerTool], str]:
         """Return what it offers now, or why it offers nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -24,6 +25,7 @@ FIELDS = {
     "url": "a text",
     "headers": "an object of texts",
 }
+NAME_LENGTH = 64
 SECRET_LENGTH = 8
 """Shorter values of variables and headers are not taken for secrets."""
 
@@ -160,6 +162,13 @@ def _address(url: str) -> str:
 
 
 def model_name(server: str, tool: str) -> str:
-    """Return the name under which a model knows a server's tool, of letters that every provider takes."""
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", f"{server}_{tool}")[:64]
-    return name if re.match("[A-Za-z_]", name) else f"_{name}"[:64]
+    """Return the name under which a model knows a server's tool, of letters that every provider takes.
+
+    No two tools have the same: a name that had to be changed gets a part of its own.
+    """
+    written = f"{server}__{tool}"
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", written)
+    if name == written and len(name) <= NAME_LENGTH and re.match("[A-Za-z_]", name) and "__" not in f"{server}_":
+        return name
+    own = hashlib.sha256(f"{server}\0{tool}".encode(errors="replace")).hexdigest()[:8]
+    return f"_{name}"[: NAME_LENGTH - 9] + f"_{own}"

@@ -116,10 +116,10 @@ class Connection:
         try:
             return await client.direct_call_tool(tool, args)
         except ToolFailed as error:
-            raise ToolFailed(cut(str(error))) from error
+            raise ToolFailed(cut(self._config.redacted(str(error)))) from error
         except Exception as error:
             if await _answers(client):
-                raise ToolFailed(cut(str(error))) from error
+                raise ToolFailed(cut(self._config.redacted(str(error)))) from error
             self.problem = self._words(error)
             raise ServerDiedError(f"MCP server {self.name!r} died in a call of {tool}: {self.problem}") from error
         finally:

@@ -18,7 +18,7 @@ ANSWERS: dict[str, Answer] = {"y": "once", "yes": "once", "t": "tool", "this": "
 
 def ask_on_stdin(request: ApprovalRequested) -> tuple[Answer, str]:
     """Show the call and ask; anything that is no yes is a rejection, and more than "no" is its reason."""
-    print(visible(f"{request.tool} wants to run: {request.why}\n{_written(request.args)}"))
+    print(visible(f"\n{request.tool} wants to run: {request.why}\n{_written(request.args)}"))
     said = input(QUESTION).strip()
     answer = ANSWERS.get(said.casefold())
     if answer is not None:
@@ -36,7 +36,7 @@ def _written(args: dict[str, object]) -> str:
 
 def fill_in_on_stdin(request: InputRequested) -> tuple[InputAction, dict[str, Any] | None]:
     """Show what a server asks, and fill in its form field by field, or decline."""
-    print(visible(f"{request.server} asks: {request.message}"))
+    print(visible(f"\n{request.server} asks: {request.message}"))
     if input("[y]es, answer · [n]o: ").strip().casefold() not in {"y", "yes"}:
         return "decline", None
     values = {field.name: _asked(field) for field in fields_of(request.schema)}

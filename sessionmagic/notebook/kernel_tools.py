@@ -28,6 +28,7 @@ LISTED = 200
 LAST_CELLS = 10
 SHOWN = 2_000
 """Characters of one cell's code or output."""
+NUMBER_SHOWN = 40
 SOURCE = "notebook"
 
 
@@ -194,14 +195,21 @@ def _returned(value: str, ran: Ran) -> ToolReturn[str]:
 def _kind(value: Any) -> str:
     """Name a value's type and size, without asking it for more."""
     kind = type(value).__name__
+    try:
+        return f"{kind} {_size(value)}".rstrip()
+    except Exception:  # noqa: BLE001  a value that cannot say how big it is
+        return kind
+
+
+def _size(value: Any) -> str:
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple):
-        return f"{kind} of shape {shape}"
+        return f"of shape {shape}"
     if isinstance(value, str | bytes | list | tuple | dict | set | frozenset):
-        return f"{kind} of length {len(value):,}"
+        return f"of length {len(value):,}"
     if inspect.isroutine(value):
-        return f"{kind} {_signature(value)}"
-    return f"{kind} {value!r}" if isinstance(value, bool | int | float) else kind
+        return _signature(value)
+    return repr(value)[:NUMBER_SHOWN] if isinstance(value, bool | int | float) else ""
 
 
 def _signature(function: Callable[..., Any]) -> str:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sessionmagic.events import ApprovalRequested, InputRequested
-from sessionmagic.exceptions import ApprovalNotOpenError, QuestionNotOpenError
+from sessionmagic.exceptions import ApprovalNotOpenError, QuestionNotOpenError, UsageError
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.answer import answer_html
 from sessionmagic.notebook.asking import ask_on_stdin, fill_in_on_stdin
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 INTERRUPT_SECONDS = 0.8
 """How long an interrupted cell waits for its turn to end before it gives the kernel back."""
 FRAME_SECONDS = 0.05
+GRANT_SECONDS = 0.3
+"""How long it may take until a lasting answer is on disk, and has answered other open questions."""
 
 
 class Launch:
@@ -102,13 +104,31 @@ class Launch:
         async for event in turn.events():
             match event:
                 case ApprovalRequested():
-                    answer, reason = await self._main_thread.run_in_cell(partial(ask_on_stdin, event))
-                    self.answer(event.approval_id, answer, reason)
+                    await self._ask_approval(turn, event)
                 case InputRequested():
-                    action, content = await self._main_thread.run_in_cell(partial(fill_in_on_stdin, event))
-                    self.reply(event.question_id, action, content)
+                    await self._ask_input(turn, event)
                 case _:
                     pass
+
+    async def _ask_approval(self, turn: Turn, asked: ApprovalRequested) -> None:
+        if asked.approval_id not in {approval.id for approval in turn.approvals.open}:
+            return  # an answer before covered it
+        try:
+            answer, reason = await self._main_thread.run_in_cell(partial(ask_on_stdin, asked))
+        except EOFError:
+            answer, reason = "reject", ""
+        self.answer(asked.approval_id, answer, reason)
+        if answer in {"tool", "all"}:
+            await asyncio.sleep(GRANT_SECONDS)  # the questions that this answers too need not be asked
+
+    async def _ask_input(self, turn: Turn, asked: InputRequested) -> None:
+        while asked.question_id in {question.id for question in turn.questions.open}:
+            try:
+                self.reply(asked.question_id, *await self._main_thread.run_in_cell(partial(fill_in_on_stdin, asked)))
+            except EOFError:
+                self.reply(asked.question_id, "decline")
+            except UsageError as error:
+                await self._main_thread.run_in_cell(partial(print, error))
 
     async def _admit(self, start: Coroutine[Any, Any, Turn], view: View, *, waited_for: bool) -> Turn:
         self._admission = asyncio.ensure_future(start)
@@ -181,7 +201,8 @@ class Launch:
     def interruptible(self) -> Iterator[None]:
         """Let an interrupt stop the turn, wait a little until it has ended, and show as one line."""
         try:
-            yield
+            with self._main_thread.noticing_interrupts():
+                yield
         except KeyboardInterrupt:
             with suppress(KeyboardInterrupt):  # pressed again: then there is no waiting
                 self._end_soon()

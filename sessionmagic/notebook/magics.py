@@ -222,10 +222,15 @@ class AgentMagics(Magics):
 
     def queue(self, session: str, text: str, key: str) -> None:
         """Ask the session when its running turn is done, or at once, in the background, when none runs."""
+        session = self.manager.session(session).id
         if self.manager.running_turn(session) is not None:
             queued = loop_thread().submit(self.manager.queue(session, text, key=key)).result() is not None
         elif queued := self.manager.remember_key(session, key):
-            self._run_cell(self.cell_parser.parse_args(["--background", "--session", session]), text)
+            try:
+                self._run_cell(self.cell_parser.parse_args(["--background", "--session", session]), text)
+            except BaseException:
+                self.manager.forget_key(session, key)
+                raise
             return
         print("it waits for its turn" if queued else f"{key} was used before; nothing was queued")
 
@@ -261,17 +266,21 @@ class AgentMagics(Magics):
         if out:
             self.shell.user_ns[out] = result
 
+    def _surface(self) -> str:
+        """Where turns of the running cell are shown: widgets, text or static."""
+        if self.view != "auto":
+            return self.view
+        if not hasattr(self.shell, "kernel"):
+            return "text"
+        return "static" if self._headless() else "widgets"
+
     def _view_for(self, options: argparse.Namespace, launch: Launch) -> View:
         from sessionmagic.notebook.view import GuardedView, StaticView, TextView
 
-        kind = self.view
-        in_kernel = hasattr(self.shell, "kernel")
-        if kind == "auto":
-            kind = "text" if not in_kernel else "static" if self._headless() else "widgets"
         view: View
-        match kind:
+        match self._surface():
             case "text":
-                view = TextView(replace=in_kernel)
+                view = TextView(replace=hasattr(self.shell, "kernel"))
             case "static":
                 view = StaticView()
             case _:
@@ -294,12 +303,13 @@ class AgentMagics(Magics):
         return [*own, *(self.tools.of_user(tool) for tool in [*registered.values(), *functions])]
 
     def _asks_on_stdin(self) -> bool:
+        """Whether questions go to stdin: when they should, and where no button can be clicked."""
         if self._headless():
             return False
-        if self.approval != "auto":
-            return self.approval == "stdin"
-        kernel = getattr(self.shell, "kernel", None)
-        return self.view == "text" or getattr(kernel, "shell_channel_thread", None) is None
+        if self._surface() != "widgets" or self.approval == "stdin":
+            return True
+        clicks_arrive = getattr(getattr(self.shell, "kernel", None), "shell_channel_thread", None) is not None
+        return self.approval == "auto" and not clicks_arrive
 
     def _parent(self) -> dict[str, Any]:
         """The execute request of the running cell, empty outside a kernel."""

@@ -8,17 +8,22 @@ from __future__ import annotations
 import _thread
 import asyncio
 import contextvars
+import signal
 import threading
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sessionmagic.exceptions import SessionMagicError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from types import FrameType
 
 T = TypeVar("T")
 
+NOTICE_SECONDS = 0.25
+"""How late an interrupt is noticed that Python has lost."""
 START_SECONDS = 60.0
 """How long work waits for the main thread to have time for it."""
 
@@ -70,6 +75,7 @@ class MainThread:
         self._jobs: deque[_Job] = deque()
         self._news = threading.Condition()
         self._serving = 0
+        self._interrupted = False
 
     async def run(self, call: Callable[[], T]) -> T:
         """Make the call there; raises what it raises, and `MainThreadBusyError`. Cancelling interrupts it."""
@@ -114,14 +120,35 @@ class MainThread:
                 job.withdrawn = True
                 _thread.interrupt_main()
 
+    @contextmanager
+    def noticing_interrupts(self) -> Iterator[None]:
+        """Notice an interrupt also where Python loses it: one that comes while a finalizer runs is only printed."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.getsignal(signal.SIGINT)
+
+        def notice(number: int, frame: FrameType | None) -> None:
+            self._interrupted = True
+            (before if callable(before) else signal.default_int_handler)(number, frame)
+
+        signal.signal(signal.SIGINT, notice)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+            self._interrupted = False
+
     def serve(self, over: threading.Event) -> None:
         """Make the calls that come, until `over` is set and `wake` called. Raises the user's `KeyboardInterrupt`."""
         self._serving += 1
         try:
             while not over.is_set():
                 with self._news:
-                    self._news.wait_for(lambda: self._jobs or over.is_set())
+                    self._news.wait_for(lambda: self._jobs or over.is_set(), NOTICE_SECONDS)
                 self._serve_one()
+                if self._interrupted:
+                    raise KeyboardInterrupt
         finally:
             self._serving -= 1
 
@@ -142,12 +169,18 @@ class MainThread:
                 job.finished = True
         except KeyboardInterrupt as interrupt:
             error = interrupt
-        if isinstance(error, KeyboardInterrupt) and not job.withdrawn:
+        if job.withdrawn:
+            self._interrupted = False
+        elif isinstance(error, KeyboardInterrupt):
             raise error
 
     def _serve_pending(self) -> None:
+        ignored = signal.getsignal(signal.SIGINT)
         while self._jobs:
             try:
+                signal.signal(signal.SIGINT, signal.default_int_handler)  # ipykernel ignores it between cells
                 self._serve_one()
             except KeyboardInterrupt:  # of the call alone: there is no cell to be interrupted
-                return
+                pass
+            finally:
+                signal.signal(signal.SIGINT, ignored)

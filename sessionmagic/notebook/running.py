@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 from collections import deque
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from io import TextIOBase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.display import publish_display_data
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
 TEXT_LIMIT = 20_000
 """Characters of output that are kept: half of it from the beginning, half from the end."""
 SHOWN_LIMIT = 10
-"""Figures and other rich outputs of one call that are shown."""
+"""Figures and other rich outputs of one call that are kept and shown."""
 IMAGES = ("image/png", "image/jpeg")
-UNSAFE = ("text/html", "image/svg+xml", "application/javascript")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -45,8 +45,8 @@ class Ran:
 
     def display(self) -> None:
         """Show the rich outputs under the cell, where they stay."""
-        for data in self.shown[:SHOWN_LIMIT]:
-            harmless = {kind: content for kind, content in data.items() if kind not in UNSAFE}
+        for data in self.shown:
+            harmless = {kind: data[kind] for kind in (*IMAGES, "text/plain") if kind in data}
             if "text/html" in data:
                 harmless["text/html"] = clean_html(data["text/html"])
             if set(harmless) - {"text/plain"}:
@@ -85,8 +85,8 @@ def _captured(shell: InteractiveShell, call: Callable[[], Any]) -> Ran:
     with (
         shell.display_trap,
         _tame(shell, printed),
-        redirect_stdout(printed),
-        redirect_stderr(printed),
+        redirect_stdout(_OfThisThread(printed, sys.stdout)),
+        redirect_stderr(_OfThisThread(printed, sys.stderr)),
         _kept_displays(shell, ran.shown),
     ):
         try:
@@ -103,11 +103,11 @@ def _kept_displays(shell: InteractiveShell, shown: list[dict[str, Any]]) -> Iter
     """Keep what this thread displays, instead of showing it."""
 
     def keep(message: dict[str, Any]) -> None:
-        if "data" in message["content"]:
+        if "data" in message["content"] and len(shown) < SHOWN_LIMIT:
             shown.append(message["content"]["data"])
 
     def keep_value(value: object) -> None:
-        if value is not None:
+        if value is not None and len(shown) < SHOWN_LIMIT:
             shown.append(formatter.format(value)[0])
 
     formatter: Any = shell.display_formatter
@@ -128,7 +128,7 @@ def _kept_displays(shell: InteractiveShell, shown: list[dict[str, Any]]) -> Iter
                 yield
             finally:
                 shell.display_pub = publisher
-                shown += [output["data"] for output in keeper.outputs]
+                shown += [output["data"] for output in keeper.outputs][:SHOWN_LIMIT]
     finally:
         sys.displayhook = hook
 
@@ -144,12 +144,36 @@ def _tame(shell: InteractiveShell, printed: _Bounded) -> Iterator[None]:
         raise SystemExit("the kernel stays")
 
     tamed = {"_showtraceback": show, "ask_exit": refuse}
+    before = {name: vars(shell)[name] for name in tamed if name in vars(shell)}  # a call within a call
     vars(shell).update(tamed)
     try:
         yield
     finally:
         for name in tamed:
             del vars(shell)[name]
+        vars(shell).update(before)
+
+
+class _OfThisThread(TextIOBase):
+    """A stream that keeps what the thread writes that made it; what others write goes on to where it went before."""
+
+    def __init__(self, kept: TextIOBase, others: TextIO) -> None:
+        self._kept = kept
+        self._others = others
+        self._thread = threading.get_ident()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name != "write":  # IPython puts one there that keeps every line for ever
+            super().__setattr__(name, value)
+
+    def write(self, text: str) -> int:
+        return self._mine().write(text)
+
+    def flush(self) -> None:
+        self._mine().flush()
+
+    def _mine(self) -> TextIOBase | TextIO:
+        return self._kept if threading.get_ident() == self._thread else self._others
 
 
 class _Bounded(TextIOBase):
@@ -162,10 +186,6 @@ class _Bounded(TextIOBase):
         self._kept = 0
         """Characters in the tail."""
         self._lost = 0
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name != "write":  # IPython puts one there that keeps every line for ever
-            super().__setattr__(name, value)
 
     def write(self, text: str) -> int:
         if head := text[: self._room]:

@@ -34,18 +34,18 @@ def told(kernel):
 
 
 def test_a_tool_of_a_server_runs_and_is_listed(kernel, session, server):
-    acts(kernel, [("tests_echo", {"text": "hi"})], "Done.")
+    acts(kernel, [("tests__echo", {"text": "hi"})], "Done.")
     assert "Done." in kernel.run(f"%%agent -m acts -s {session} --yes\ngo").ok().text
     assert "hi" in told(kernel)
     listed = kernel.run("%agent tools").ok().text
-    assert "tests_echo" in listed
+    assert "tests__echo" in listed
     assert "running" in listed
 
 
 def test_a_question_is_answered_with_a_form_under_the_cell(kernel, session, server):
     if not kernel.has_subshells:
         pytest.skip("this ipykernel has no subshells, so a click waits for the end of the cell")
-    acts(kernel, [("tests_ask", {})], "Done.")
+    acts(kernel, [("tests__ask", {})], "Done.")
     cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
     cell.until(lambda cell: any(state.get("description") == "Decline" for state in cell.widgets.values()))
     assert "Where do you want to go?" in cell.area
@@ -58,7 +58,7 @@ def test_a_question_is_answered_with_a_form_under_the_cell(kernel, session, serv
 
 
 def test_a_question_is_answered_on_stdin_where_no_click_arrives(kernel, session, server):
-    acts(kernel, [("tests_ask", {})], "Done.")
+    acts(kernel, [("tests__ask", {})], "Done.")
     kernel.run("%config AgentMagics.approval = 'stdin'").ok()
     try:
         cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")

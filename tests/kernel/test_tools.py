@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.kernel.kernels import appears
+
 ASKS = "[y]es"
 LOOP = "while True: pass"
 
@@ -265,6 +267,20 @@ def test_in_the_background_code_runs_between_cells(kernel, session, acts):
     cell = kernel.run(f"%%agent -m acts -b -s {session} --yes\ngo").ok()
     cell.until(lambda cell: "Done." in cell.text)
     assert kernel.value("where") == "True"
+
+
+@pytest.mark.parametrize("how", ["interrupt", "stop"])
+def test_in_the_background_code_that_never_ends_can_be_ended(kernel, session, acts, subshells, tmp_path, how):
+    mark = tmp_path / "began"
+    subshell = kernel.subshell()
+    acts(python(f"open({str(mark)!r}, 'w').close()\n{LOOP}"), "Done.")
+    cell = kernel.run(f"%%agent -m acts -b -s {session} --yes\ngo").ok()
+    appears(mark)
+    if how == "interrupt":
+        kernel.interrupt()
+    else:
+        kernel.click(cell.button("Stop"), subshell)
+    cell.until(lambda cell: "run_python" in cell.html)
 
 
 def test_in_the_background_code_gives_up_on_a_kernel_that_stays_busy(kernel, session, acts, subshells):

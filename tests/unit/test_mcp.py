@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from sessionmagic import MemoryStore
+from sessionmagic.agents.mcp_config import model_name
 from sessionmagic.agents import mcp
 from sessionmagic.agents.mcp import McpServers
 from sessionmagic.events import ApprovalRequested, Warned
@@ -23,8 +24,8 @@ ROOT = Path(__file__).parents[2]
 SERVER = str(ROOT / "tests" / "mcp_server.py")
 STDIO = {"command": sys.executable, "args": [SERVER]}
 HANGS = {"command": sys.executable, "args": ["-c", "import sys; sys.stdin.read()"]}
-ECHO = [("tests_echo", {"text": "hi"})]
-PID = [("tests_pid", {})]
+ECHO = [("tests__echo", {"text": "hi"})]
+PID = [("tests__pid", {})]
 
 
 def free_port():
@@ -102,29 +103,29 @@ async def pid_of_server(manager, session="chat"):
 async def test_read_only_tool_runs_without_asking(manager):
     result, events, model = await acted(manager, ECHO, "Done", attended=True)
     assert (result.status, result.text) == ("completed", "Done")
-    assert returned(events) == [("tests_echo", "success", "hi")]
+    assert returned(events) == [("tests__echo", "success", "hi")]
     assert not any(isinstance(event, ApprovalRequested | Warned) for event in events)
     assert model.sent[1][-1].parts[0].content == "hi"
-    offered = model.offered[0]["tests_echo"]
+    offered = model.offered[0]["tests__echo"]
     assert offered.description == "Say the text again."
     assert offered.parameters_json_schema["required"] == ["text"]
 
 
 @on_a_loop
 async def test_other_tool_asks_and_its_approval_holds_for_the_session(manager):
-    turn, _ = await acting(manager, [("tests_add", {"a": 1, "b": 2})], "Done", attended=True)
+    turn, _ = await acting(manager, [("tests__add", {"a": 1, "b": 2})], "Done", attended=True)
     [question] = (await asked(turn)).values()
-    assert (question.tool, question.args) == ("tests_add", {"a": 1, "b": 2})
+    assert (question.tool, question.args) == ("tests__add", {"a": 1, "b": 2})
     turn.approvals.answer(question.id, "tool")
-    assert returned(whole(await events_of(turn))) == [("tests_add", "success", "3")]
-    assert manager.session("chat").permissions == {"allow": ["tests_add"]}
-    _, events, _ = await acted(manager, [("tests_add", {"a": 2, "b": 2})], "Done")
-    assert returned(events) == [("tests_add", "success", "4")]
+    assert returned(whole(await events_of(turn))) == [("tests__add", "success", "3")]
+    assert manager.session("chat").permissions == {"allow": ["tests__add"]}
+    _, events, _ = await acted(manager, [("tests__add", {"a": 2, "b": 2})], "Done")
+    assert returned(events) == [("tests__add", "success", "4")]
 
 
 @on_a_loop
 async def test_rules_hold_for_a_server_and_without_anybody_to_ask_nothing_runs(manager):
-    _, events, _ = await acted(manager, [("tests_add", {"a": 1, "b": 2})], "Done")
+    _, events, _ = await acted(manager, [("tests__add", {"a": 1, "b": 2})], "Done")
     [(_, outcome, content)] = returned(events)
     assert (outcome, "nobody to ask" in content) == ("denied", True)
     manager.set_rule("chat", "tests_*", "deny")
@@ -138,15 +139,15 @@ async def test_rules_hold_for_a_server_and_without_anybody_to_ask_nothing_runs(m
 async def test_server_over_http_and_one_on_stdio_serve_one_turn(manager, shared, over_http, transport):
     shared.add("web", over_http(free_port(), transport))
     try:
-        calls = [("web_echo", {"text": "far"}), ("tests_echo", {"text": "near"})]
+        calls = [("web__echo", {"text": "far"}), ("tests__echo", {"text": "near"})]
         _, events, _ = await acted(manager, calls, "Done")
-        assert sorted(returned(events)) == [("tests_echo", "success", "near"), ("web_echo", "success", "far")]
+        assert sorted(returned(events)) == [("tests__echo", "success", "near"), ("web__echo", "success", "far")]
         assert warnings(events) == []
         assert {(server.name, server.status) for server in shared.listing()} == {
             ("tests", "running"),
             ("web", "running"),
         }
-        turn, _ = await acting(manager, [("web_ask", {})], "Done", attended=True, yes=True)
+        turn, _ = await acting(manager, [("web__ask", {})], "Done", attended=True, yes=True)
         await until(lambda: turn.questions.open)
         turn.questions.answer(turn.questions.open[0].id, "accept", {"to": "Rome"})
         [(_, _, content)] = returned(await events_of(turn))
@@ -157,16 +158,16 @@ async def test_server_over_http_and_one_on_stdio_serve_one_turn(manager, shared,
 
 @on_a_loop
 async def test_what_a_tool_fails_with_is_its_result(manager):
-    calls = [("tests_add", {"a": "x"}), ("tests_refuse", {"why": "it is late"}), ("tests_echo", "[1]")]
+    calls = [("tests__add", {"a": "x"}), ("tests__refuse", {"why": "it is late"}), ("tests__echo", "[1]")]
     result, events, _ = await acted(manager, calls, ECHO, "Done", yes=True)
     assert result.status == "completed"
     *failed, echoed = returned(events)
     assert {tool: outcome for tool, outcome, _ in failed} == {
-        "tests_add": "failed",
-        "tests_refuse": "failed",
-        "tests_echo": "failed",
+        "tests__add": "failed",
+        "tests__refuse": "failed",
+        "tests__echo": "failed",
     }
-    assert echoed == ("tests_echo", "success", "hi")
+    assert echoed == ("tests__echo", "success", "hi")
     assert warnings(events) == []
 
 
@@ -174,7 +175,7 @@ async def test_what_a_tool_fails_with_is_its_result(manager):
 async def test_server_that_dies_fails_its_call_and_is_started_anew_by_the_next_turn(alone):
     alone.mcp.add("tests", STDIO)
     before = await pid_of_server(alone)
-    result, events, _ = await acted(alone, [("tests_crash", {})], ECHO, "Sorry", yes=True)
+    result, events, _ = await acted(alone, [("tests__crash", {})], ECHO, "Sorry", yes=True)
     assert (result.status, result.text) == ("completed", "Sorry")
     [(_, outcome, content), (_, later, _)] = returned(events)
     assert (outcome, later) == ("failed", "failed")
@@ -194,7 +195,7 @@ async def test_server_that_dies_fails_its_call_and_is_started_anew_by_the_next_t
 async def test_server_over_http_that_dies_fails_the_call_and_is_found_again(alone, over_http):
     port = free_port()
     alone.mcp.add("tests", await asyncio.to_thread(over_http, port))
-    result, events, _ = await acted(alone, [("tests_crash", {})], "Sorry", yes=True)
+    result, events, _ = await acted(alone, [("tests__crash", {})], "Sorry", yes=True)
     assert result.status == "completed"
     [(_, outcome, content)] = returned(events)
     assert (outcome, "died in a call of crash" in content) == ("failed", True)
@@ -216,7 +217,7 @@ async def test_turn_goes_on_without_servers_that_cannot_be_reached(manager, shar
         shared.add(name, config)
     try:
         result, events, _ = await acted(manager, ECHO, "Done")
-        assert (result.status, returned(events)) == ("completed", [("tests_echo", "success", "hi")])
+        assert (result.status, returned(events)) == ("completed", [("tests__echo", "success", "hi")])
         found = warnings(events)
         assert manager.session("chat").turns[0].warnings == found
         for warning, (name, (_, why)) in zip(found, bad.items(), strict=True):
@@ -258,7 +259,7 @@ async def test_turn_that_waits_for_a_server_stops_at_once(alone):
 @on_a_loop
 async def test_stopped_turn_ends_its_call_and_leaves_the_server(manager):
     before = await pid_of_server(manager)
-    turn, _ = await acting(manager, [("tests_slow", {"seconds": 60})], yes=True)
+    turn, _ = await acting(manager, [("tests__slow", {"seconds": 60})], yes=True)
     await until(lambda: turn.transcript.blocks and turn.transcript.blocks[-1].args)
     turn.cancel()
     assert (await turn.result()).status == "interrupted"
@@ -274,7 +275,7 @@ async def test_servers_start_when_a_turn_first_needs_them_and_stay(alone):
     first = await pid_of_server(alone)
     [server] = alone.mcp.listing()
     assert (server.name, server.where, server.status) == ("tests", f"{sys.executable} {SERVER}", "running")
-    assert {"tests_echo", "tests_hostile_text______b_"} <= set(server.tools)
+    assert {"tests__echo", model_name("tests", "hostile text\u202e/../<b>")} <= set(server.tools)
     alone.mcp.add("tests", STDIO)
     assert await pid_of_server(alone, "another session") == first
     result = await asyncio.to_thread(alone.run_sync, "Go", session="third", model="acts")
@@ -308,7 +309,7 @@ from sessionmagic import MemoryStore, Models, SessionManager, register_model
 from tests.scripted import acts
 
 killed = os.fork()
-register_model("acts", acts([("tests_pid", {})], "Done"))
+register_model("acts", acts([("tests__pid", {})], "Done"))
 manager = SessionManager(MemoryStore(), Models("acts"))
 manager.mcp.add("tests", {"command": sys.executable, "args": [sys.argv[1]]})
 result = manager.run_sync("Go", session="chat")
@@ -334,17 +335,17 @@ def test_servers_end_with_their_process_even_when_nobody_ends_them():
 
 @on_a_loop
 async def test_function_of_the_users_keeps_its_name(manager):
-    def tests_echo(text: str) -> str:
+    def tests__echo(text: str) -> str:
         return f"mine: {text}"
 
-    _, events, _ = await acted(manager, ECHO, "Done", tools=[tests_echo], yes=True)
-    assert returned(events) == [("tests_echo", "success", "mine: hi")]
-    assert warnings(events) == ["a tool of MCP server 'tests' is left out: there is another tests_echo"]
+    _, events, _ = await acted(manager, ECHO, "Done", tools=[tests__echo], yes=True)
+    assert returned(events) == [("tests__echo", "success", "mine: hi")]
+    assert warnings(events) == ["a tool of MCP server 'tests' is left out: there is another tests__echo"]
 
 
 @on_a_loop
 async def test_hostile_names_and_results_reach_the_model_as_bounded_text(manager):
-    _, events, model = await acted(manager, [("tests_hostile_text______b_", {})], "Done", yes=True)
+    _, events, model = await acted(manager, [(model_name("tests", "hostile text\u202e/../<b>"), {})], "Done", yes=True)
     [(_, outcome, content)] = returned(events)
     assert (outcome, "[cut: " in content) == ("success", True)
     assert content.startswith("<img src=x onerror=alert(1)>")
@@ -356,9 +357,9 @@ async def test_hostile_names_and_results_reach_the_model_as_bounded_text(manager
 async def test_pictures_are_shown_to_a_model_that_sees(manager):
     for sees in (True, False):
         _, events, model = await acted(
-            manager, [("tests_picture", {})], "Done", yes=True, profile={"supports_image_input": sees}
+            manager, [("tests__picture", {})], "Done", yes=True, profile={"supports_image_input": sees}
         )
-        assert returned(events) == [("tests_picture", "success", "a pixel\n[image/png, 70 bytes]")]
+        assert returned(events) == [("tests__picture", "success", "a pixel\n[image/png, 70 bytes]")]
         seen = [part for part in model.sent[1][-1].parts if part.part_kind == "user-prompt"]
         assert len(seen) == sees
 
@@ -368,7 +369,7 @@ async def test_server_gets_only_the_variables_that_it_is_given_and_no_message_ha
     monkeypatch.setenv("KERNELS_SECRET", "kernel-secret")
     monkeypatch.setenv("GIVEN", "given-secret")
     alone.mcp.add("tests", STDIO | {"env": {"PASSED": "${GIVEN}"}})
-    calls = [("tests_variable", {"name": "KERNELS_SECRET"}, "1"), ("tests_variable", {"name": "PASSED"}, "2")]
+    calls = [("tests__variable", {"name": "KERNELS_SECRET"}, "1"), ("tests__variable", {"name": "PASSED"}, "2")]
     _, events, _ = await acted(alone, calls, "Done")
     assert sorted(content for _, _, content in returned(events)) == ["(not set)", "given-secret"]
     program = "import os; raise SystemExit('bad key ' + os.environ['KEY'])"
@@ -380,10 +381,10 @@ async def test_server_gets_only_the_variables_that_it_is_given_and_no_message_ha
 
 @on_a_loop
 async def test_other_sessions_run_while_a_server_works(manager):
-    slow, _ = await acting(manager, [("tests_slow", {"seconds": 1.5})], "Done", yes=True)
+    slow, _ = await acting(manager, [("tests__slow", {"seconds": 1.5})], "Done", yes=True)
     await until(lambda: slow.transcript.blocks and slow.transcript.blocks[-1].args)
     _, events, _ = await acted(manager, ECHO, "Done", session="other")
-    assert returned(events) == [("tests_echo", "success", "hi")]
+    assert returned(events) == [("tests__echo", "success", "hi")]
     assert not slow.finished
     assert (await ask(manager, session="third", model="calm")).text == "It is fine."
-    assert returned(await events_of(slow)) == [("tests_slow", "success", "at last")]
+    assert returned(await events_of(slow)) == [("tests__slow", "success", "at last")]

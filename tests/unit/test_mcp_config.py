@@ -1,6 +1,7 @@
 """What may be written about MCP servers, in a file or in a call."""
 
 import json
+import re
 import sys
 
 import pytest
@@ -110,7 +111,15 @@ def test_missing_library_is_an_error_that_says_what_to_install(monkeypatch):
 
 
 def test_names_for_models_are_of_letters_that_every_provider_takes():
-    assert model_name("files", "read") == "files_read"
-    assert model_name("@org/files", "read.all\u202e") == "_org_files_read_all_"
-    assert model_name("1st", "go") == "_1st_go"
-    assert len(model_name("a" * 60, "b" * 60)) == 64
+    assert model_name("files", "read") == "files__read"
+    odd = [("@org/files", "read.all\u202e"), ("1st", "go"), ("a" * 60, "b" * 60)]
+    for server, tool in odd:
+        name = model_name(server, tool)
+        assert re.fullmatch("[A-Za-z_][A-Za-z0-9_-]*", name)
+        assert len(name) <= 64
+
+
+def test_no_two_tools_have_the_same_name():
+    tools = [("a", "b_c"), ("a_b", "c"), ("a", "_b"), ("a_", "b"), ("a_", "_b"), ("a__b", "c"), ("a", "b__c")]
+    tools += [("x.y", "z"), ("x/y", "z"), ("s" * 60, "t" * 40 + "1"), ("s" * 60, "t" * 40 + "2")]
+    assert len({model_name(*each) for each in tools}) == len(tools)

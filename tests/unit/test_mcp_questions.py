@@ -18,7 +18,7 @@ from sessionmagic.transcript import QuestionBlock, Transcript, fold
 from tests.turns import acting, events_of, manager_on, on_a_loop, returned, until, whole
 
 SERVER = str(Path(__file__).parents[1] / "mcp_server.py")
-ASK = [("tests_ask", {})]
+ASK = [("tests__ask", {})]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ async def test_accepted_form_reaches_the_server(manager):
     content = {"to": "Rome", "days": 3}
     threading.Thread(target=turn.questions.answer, args=(question.id, "accept", content)).start()
     events = whole(await events_of(turn))
-    assert returned(events) == [("tests_ask", "success", 'accept: {"to":"Rome","days":3,"seat":"aisle"}')]
+    assert returned(events) == [("tests__ask", "success", 'accept: {"to":"Rome","days":3,"seat":"aisle"}')]
     assert "Rome" in model.sent[1][-1].parts[0].content
     requested, provided = inputs(events)
     assert (requested.server, requested.schema) == ("tests", question.schema)
@@ -72,7 +72,7 @@ async def test_user_may_decline(manager, action):
     turn, question, _ = await asking(manager)
     turn.questions.answer(question.id, action, {"to": "Rome"})
     events = await events_of(turn)
-    assert returned(events) == [("tests_ask", "success", action)]
+    assert returned(events) == [("tests__ask", "success", action)]
     assert (inputs(events)[-1].action, inputs(events)[-1].content) == (action, None)
 
 
@@ -111,7 +111,7 @@ async def test_question_is_answered_once_and_by_its_id(manager):
 async def test_unattended_turn_declines_at_once(manager):
     turn, _ = await acting(manager, ASK, "Done", yes=True)
     events = whole(await events_of(turn))
-    assert returned(events) == [("tests_ask", "success", "decline")]
+    assert returned(events) == [("tests__ask", "success", "decline")]
     assert [getattr(event, "action", None) for event in inputs(events)] == [None, "decline"]
 
 
@@ -140,11 +140,11 @@ async def test_question_reaches_the_turn_that_calls_whoever_started_the_server(m
 
 @on_a_loop
 async def test_question_of_one_of_two_calling_turns_is_shown_to_neither(manager):
-    slow, _ = await acting(manager, [("tests_slow", {"seconds": 60})], session="a", attended=True, yes=True)
+    slow, _ = await acting(manager, [("tests__slow", {"seconds": 60})], session="a", attended=True, yes=True)
     await until(lambda: manager.mcp._servers["tests"]._connection.calls)
     turn, _ = await acting(manager, ASK, "Done", session="b", attended=True, yes=True)
     events = await events_of(turn)
-    assert (returned(events), inputs(events)) == ([("tests_ask", "success", "cancel")], [])
+    assert (returned(events), inputs(events)) == ([("tests__ask", "success", "cancel")], [])
     slow.cancel()
     assert inputs(await events_of(slow)) == []
 

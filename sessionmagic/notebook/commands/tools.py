@@ -77,7 +77,11 @@ def _offered(magics: AgentMagics, session_name: str, names: str) -> Any:
     offered = {tool.name: tool for tool in magics.offered(names)}
     entries = [entry(tool.name, tool.source, tool.description, read_only=tool.read_only) for tool in offered.values()]
     servers = magics.manager.mcp.listing()
-    entries += [entry(tool, f"MCP {server.name}", "", read_only=False) for server in servers for tool in server.tools]
+    entries += [
+        entry(tool, f"MCP {server.name}", "", read_only=tool in server.read_only)
+        for server in servers
+        for tool in server.tools
+    ]
     return Listing(
         entries,
         {
