@@ -123,7 +123,6 @@ class _ScratchKernel:
     async def start(self) -> None:
         """Start the process, and wait until it listens."""
         env = {name: value for name, value in os.environ.items() if not name.upper().endswith(SECRETS)}
-        env["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # older ipykernels print advice on debugging
         env["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
         if not self._killed:
             await self._manager.start_kernel(env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

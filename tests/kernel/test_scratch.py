@@ -325,7 +325,8 @@ LOOP_GONE = "print(asyncio.run(run(PIDS)).text, flush=True)\nkernels.close()"
 def test_nothing_is_left_of_a_process_that_ends(rest):
     command = [sys.executable, "-c", PARENT + rest]
     parent = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
-    assert (parent.returncode, parent.stderr) == (0, "")
+    assert parent.returncode == 0
+    assert "Traceback" not in parent.stderr  # an older debugpy prints advice there
     pids = [int(word) for word in parent.stdout.split()]
     assert len(pids) == 2
     comes_true(lambda: not any(map(runs, pids)), 5)
