@@ -8,6 +8,7 @@ import inspect
 import types
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from sessionmagic.agents.tools import Tool
 from sessionmagic.notebook.prompts import described
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.notebook.main_thread import MainThread
     from sessionmagic.notebook.running import Ran
+    from sessionmagic.turn import Turn
 
 LISTED = 200
 LAST_CELLS = 10
@@ -39,6 +41,8 @@ class KernelTools:
         self._shell = shell
         self._main_thread = main_thread
         self._proposed: list[str] = []
+        self._shown: WeakKeyDictionary[Turn, list[Ran]] = WeakKeyDictionary()
+        """What each turn's calls have shown under the cell."""
         self._scratch = ScratchKernels()
 
     @property
@@ -107,7 +111,7 @@ class KernelTools:
 
         def run() -> Ran:
             ran = run_code(self._shell, code)
-            ran.display()
+            self._show(ran)
             if isinstance(ran.error, KeyboardInterrupt):
                 raise ran.error
             return ran
@@ -125,7 +129,7 @@ class KernelTools:
             timeout: seconds after which the code is interrupted.
         """
         ran = await self._scratch.run(current_turn.get().session_id, code, timeout)
-        ran.display()
+        self._show(ran)
         return _returned("", ran)
 
     async def insert_cell(self, code: str) -> str:
@@ -141,6 +145,17 @@ class KernelTools:
 
         await self._main_thread.run_in_cell(insert)
         return "The cell is below, not run yet."
+
+    def _show(self, ran: Ran) -> None:
+        ran.display()
+        self._shown.setdefault(current_turn.get(), []).append(ran)
+
+    def show_again(self, session: str, turn_id: str) -> None:
+        """Show what the turn's calls showed, after its cell was cleared."""
+        for turn, shown in list(self._shown.items()):
+            if (turn.session_name, turn.id) == (session, turn_id):
+                for ran in shown:
+                    ran.display()
 
     def forget_proposals(self) -> None:
         """Begin a new cell: what the last one proposed is in the notebook."""
@@ -166,7 +181,7 @@ class KernelTools:
             async def call(*args: Any, **kwargs: Any) -> Any:
                 def run() -> tuple[Any, Ran]:
                     value, ran = run_function(self._shell, functools.partial(function, *args, **kwargs))
-                    ran.display()
+                    self._show(ran)
                     if isinstance(ran.error, KeyboardInterrupt):
                         raise ran.error
                     return value, ran

@@ -44,7 +44,7 @@ Write $`expression` in the prompt for a value of yours; every other character is
 A model stays with its session until another is given; --model default takes it back, --once asks it one time.
 _agent holds the last result: str(_agent) is the answer, and it has .usage .cost .model .turn .session .messages.
 
-%agent alone lists the subcommands for sessions and models; %config AgentMagics shows and sets the defaults.
+%agent alone lists the subcommands for sessions, models and tools; %config AgentMagics shows and sets the defaults.
 """
 
 
@@ -280,7 +280,7 @@ class AgentMagics(Magics):
         view: View
         match self._surface():
             case "text":
-                view = TextView(replace=hasattr(self.shell, "kernel"))
+                view = TextView(self.tools.show_again if hasattr(self.shell, "kernel") else None)
             case "static":
                 view = StaticView()
             case _:

@@ -22,7 +22,7 @@ from sessionmagic.notebook.visible import escape, visible
 from sessionmagic.transcript import MessageBlock, TextBlock, ToolBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sessionmagic.events import Answer, InputAction
     from sessionmagic.transcript import Block, Transcript
@@ -160,11 +160,12 @@ class TextView:
     """The answer as plain text while it comes: for terminals, and front ends without widgets.
 
     Args:
-        replace: put the static answer in the text's place at the end, as a notebook can.
+        show_again: put the static answer in the text's place at the end, as a notebook can, which clears the cell;
+            then this is called with session and turn id, to show what its tools showed.
     """
 
-    def __init__(self, *, replace: bool) -> None:
-        self._replace = replace
+    def __init__(self, show_again: Callable[[str, str], object] | None = None) -> None:
+        self._show_again = show_again
         self._printed: list[str] = []
         """What was printed of each block."""
 
@@ -188,9 +189,10 @@ class TextView:
 
     def finish(self, transcript: Transcript, html: str) -> None:
         self.update(transcript)
-        if self._replace:
+        if self._show_again is not None:
             clear_output(wait=True)
             show_answer(transcript, html)
+            self._show_again(transcript.session, transcript.turn_id)
             return
         notes = [f"⚠ {text}" for text in transcript.warnings]
         lines = [*notes, ending(transcript), f"— {footer(transcript)}"]

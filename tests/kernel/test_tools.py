@@ -197,6 +197,18 @@ def test_output_figures_and_errors_appear_under_the_cell_and_stay(kernel, sessio
     )
 
 
+def test_figures_stay_where_the_text_is_replaced_by_the_answer(kernel, session, acts):
+    acts(python("%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()"), "Done.")
+    kernel.run("%config AgentMagics.view = 'text'").ok()
+    try:
+        cell = run(kernel, session, "--yes").ok()
+    finally:
+        kernel.run("%config AgentMagics.view = 'auto'").ok()
+    answer, figure = cell.outputs
+    assert "✓ run_python" in answer["data"]["text/html"]
+    assert "image/png" in figure["data"]
+
+
 def test_rich_output_of_code_is_cleaned(kernel, session, acts):
     acts(
         python(
@@ -286,12 +298,14 @@ def test_in_the_background_code_that_never_ends_can_be_ended(kernel, session, ac
 def test_in_the_background_code_gives_up_on_a_kernel_that_stays_busy(kernel, session, acts, subshells):
     kernel.run("import time, sessionmagic.notebook.main_thread as m; kept, m.START_SECONDS = m.START_SECONDS, 0.3").ok()
     try:
-        acts(python("1 + 1"), "Done.")
-        cell = kernel.run(f"%%agent -m acts -b -s {session} --yes\ngo\n").ok()
-        busy = kernel.send("time.sleep(1.5)")
+        acts(python("came_late = True"), "Done.")
+        cell = kernel.send(
+            f"get_ipython().run_cell_magic('agent', '-m acts -b -s {session} --yes', 'go'); time.sleep(1.5)"
+        )
         cell.until(lambda cell: "Done." in cell.text)
-        assert "busy with another cell" in cell.html or results(kernel)[0][1] == "success"
-        busy.wait().ok()
+        assert "busy with another cell" in cell.html
+        cell.wait().ok()
+        assert kernel.value("'came_late' in globals()") == "False"
     finally:
         kernel.run("m.START_SECONDS = kept").ok()
 
