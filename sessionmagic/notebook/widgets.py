@@ -34,7 +34,7 @@ _finished: deque[Any] = deque()
 class WidgetView:
     """An area of widgets under the cell while the turn runs; then the static answer takes its place.
 
-    The widgets stay alive with the final frame, because a page that was reloaded meanwhile shows only them.
+    The area stays alive for some turns with the final frame: a page that was reloaded meanwhile shows only that.
 
     Args:
         session: the session's name, as far as it is known.

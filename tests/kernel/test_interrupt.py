@@ -175,3 +175,24 @@ def test_a_second_interrupt_is_one_line_too(kernel, session):
     kernel.interrupt()
     time.sleep(0.05)
     interrupted(kernel, cell, within=0.5)
+
+
+def test_an_interrupt_that_a_finalizer_swallows_still_ends_the_turn(kernel, session):
+    """Python only prints an exception that leaves a finalizer, also that of an interrupt which came while it ran."""
+    kernel.run(
+        "import signal\n"
+        "from sessionmagic.notebook.launch import Launch\n"
+        "class Swallows:\n"
+        "    def __del__(self): signal.raise_signal(signal.SIGINT)\n"
+        "kept = Launch.wait_until_over\n"
+        "def wait(self):\n"
+        "    Swallows()\n"
+        "    return kept(self)\n"
+        "Launch.wait_until_over = wait"
+    ).ok()
+    try:
+        cell = kernel.run(f"%%agent -m hang -s {session}\nhi")
+    finally:
+        kernel.run("Launch.wait_until_over = kept").ok()
+    assert cell.ename == "KeyboardInterrupt"
+    assert cell.seconds < 3
