@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pydantic_ai.toolsets import AbstractToolset
 
     from sessionmagic.agents.definition import AgentDefinition
+    from sessionmagic.agents.messages import Messages
     from sessionmagic.agents.permissions import Limits, Safety
-    from sessionmagic.agents.runtime import Messages
     from sessionmagic.agents.tools import Tool
     from sessionmagic.attachment import Attachment
     from sessionmagic.models.catalog import Models, ResolvedModel
@@ -135,7 +135,7 @@ def admit(  # noqa: PLR0913  all that a turn is made of
     request: Request, *, store: Store, models: Models, agent: AgentDefinition, claim: Claim, new: bool
 ) -> Admitted:
     """Plan the turn and write it, in one atomic write. What is raised leaves nothing behind. Blocks: no loop's work."""
-    from sessionmagic.agents.runtime import content_of, prompt_message
+    from sessionmagic.agents.messages import content_of, prompt_message
 
     session_id = claim.session_id
     previous = _fresh_session(session_id, request) if new else store.load(session_id)

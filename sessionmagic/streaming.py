@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from sessionmagic.admission import Admitted, Request
     from sessionmagic.agents.mcp import McpServers
-    from sessionmagic.agents.runtime import Messages, Outcome
+    from sessionmagic.agents.messages import Messages
+    from sessionmagic.agents.runtime import Outcome
     from sessionmagic.events import Answer, TurnStatus
     from sessionmagic.session import Session, TurnRecord
     from sessionmagic.storage.store import Store

@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pydantic_ai
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import RunCancelled, RunTimedOut, UserError
 from pydantic_ai.messages import (
-    BinaryContent,
     EnqueuedMessagesEvent,
     FunctionToolCallEvent,
     FunctionToolResultEvent,
     ModelMessage,
-    ModelMessagesTypeAdapter,
     ModelRequest,
     ModelRequestPart,
     ModelResponse,
@@ -31,12 +28,20 @@ from pydantic_ai.messages import (
     ToolCallPartDelta,
     ToolReturnPart,
     UserContent,
-    UserPromptPart,
 )
 from pydantic_ai.run import AgentRunResultEvent
 from pydantic_ai.usage import UsageLimits
 
 from sessionmagic.agents.failures import failure
+from sessionmagic.agents.messages import (
+    as_history,
+    context_limit_of,
+    doubt_about,
+    name_of,
+    request_of,
+    to_json,
+    usage_of,
+)
 from sessionmagic.agents.tools import RETRIES
 from sessionmagic.events import (
     MessageInjected,
@@ -56,13 +61,12 @@ from sessionmagic.transcript import json_object
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from genai_prices.types import PriceCalculation
     from pydantic_ai.agent import AgentRunEvents
     from pydantic_ai.toolsets import AbstractToolset
 
     from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.agents.guard import Guard
-    from sessionmagic.attachment import Attachment
+    from sessionmagic.agents.messages import Messages
     from sessionmagic.models.catalog import ResolvedModel
     from sessionmagic.turn import EventLog
 
@@ -71,9 +75,6 @@ pydantic_ai.BANNER_ENABLED = False  # a terminal would show it in the midst of t
 CANCEL_SECONDS = 1.0
 CANCEL_TRIES = 3
 """How long, and through how many more cancellations, a cancelled run may take to say what it has."""
-
-Messages = list[dict[str, Any]]
-"""pydantic-ai messages in their JSON form."""
 
 
 @dataclass(slots=True)
@@ -91,24 +92,6 @@ class Outcome:
     def said_something(self) -> bool:
         """Whether the model answered at all, if only in part."""
         return any(message["kind"] == "response" and message["parts"] for message in self.messages)
-
-
-def prompt_message(prompt: str | Sequence[UserContent]) -> Messages:
-    """Return the prompt as the turn's first message."""
-    return to_json([_request(prompt)])
-
-
-def content_of(prompt: str, attachments: Sequence[Attachment]) -> str | list[UserContent]:
-    """Return what the model is asked: the prompt, then each attachment."""
-    if not attachments:
-        return prompt
-    content: list[UserContent] = [prompt]
-    for attachment in attachments:
-        if isinstance(attachment.content, str):
-            content.append(f"{attachment.name}:\n\n{attachment.content}")
-        else:
-            content.append(BinaryContent(attachment.content, media_type=attachment.media_type))
-    return content
 
 
 class AgentRun:
@@ -184,7 +167,7 @@ class AgentRun:
         self._close(messages)
         if isinstance(ending, RunTimedOut):
             ending = TurnTimeoutError(f"{self._model.reference} did not finish within {timeout:g} s")
-        return self._outcome(messages or [_request(prompt)], ending)
+        return self._outcome(messages or [request_of(prompt)], ending)
 
     def _close(self, messages: list[ModelMessage]) -> None:
         """Say what became of the calls and messages that are still open."""
@@ -289,13 +272,13 @@ class AgentRun:
         )
 
     def _outcome(self, messages: list[ModelMessage], ending: Exception | None) -> Outcome:
-        outcome = Outcome("completed", to_json(messages), _usage(messages))
+        outcome = Outcome("completed", to_json(messages), usage_of(messages))
         responses = [message for message in messages if isinstance(message, ModelResponse)]
         if responses and responses[-1].model_name:
-            outcome.answered_by = _name(responses[-1])
+            outcome.answered_by = name_of(responses[-1])
         match ending:
             case None:
-                if doubt := _doubt(responses[-1]):
+                if doubt := doubt_about(responses[-1]):
                     self._log.emit(Warned, text=doubt)
             case TurnTimeoutError():
                 outcome.status, outcome.error_code, outcome.error = "failed", "timeout", ending
@@ -314,80 +297,6 @@ class AgentRun:
                 output_tokens=usage.output_tokens,
                 cost=usage.cost,
                 context_used=responses[-1].usage.total_tokens,
-                context_limit=self._model.model.profile.get("context_window") or _context_limit(responses[-1]),
+                context_limit=self._model.model.profile.get("context_window") or context_limit_of(responses[-1]),
             )
         return outcome
-
-
-def _request(prompt: str | Sequence[UserContent]) -> ModelRequest:
-    return ModelRequest(parts=[UserPromptPart(prompt)])
-
-
-def to_json(messages: list[ModelMessage]) -> Messages:
-    """Return messages in the form in which they are stored."""
-    stored: Messages = ModelMessagesTypeAdapter.dump_python(messages, mode="json")
-    return stored
-
-
-def as_history(stored: Messages) -> list[ModelMessage]:
-    """Return stored messages as a history that the next run can go on from.
-
-    A response whose tool calls never got a result is marked interrupted, on which pydantic-ai closes the calls;
-    left as it is, it would run them again or refuse the next prompt.
-    """
-    messages = ModelMessagesTypeAdapter.validate_python(stored)
-    for message, following in zip_longest(messages, messages[1:]):
-        if isinstance(message, ModelResponse) and message.tool_calls and not _answers(following, message):
-            message.state = "interrupted"
-    return messages
-
-
-def _answers(following: ModelMessage | None, response: ModelResponse) -> bool:
-    answered = {getattr(part, "tool_call_id", None) for part in following.parts} if following else set()
-    return all(call.tool_call_id in answered for call in response.tool_calls)
-
-
-def _usage(messages: list[ModelMessage]) -> Usage:
-    responses = [message for message in messages if isinstance(message, ModelResponse)]
-    costs = [_cost(response) for response in responses]
-    return Usage(
-        input_tokens=sum(response.usage.input_tokens for response in responses),
-        output_tokens=sum(response.usage.output_tokens for response in responses),
-        cost=sum(cost for cost in costs if cost is not None) if costs and None not in costs else None,
-    )
-
-
-def _cost(response: ModelResponse) -> float | None:
-    price = _price(response)
-    return float(price.total_price) if price else None
-
-
-def _context_limit(response: ModelResponse) -> int | None:
-    price = _price(response)
-    return price.model.context_window if price else None
-
-
-def _price(response: ModelResponse) -> PriceCalculation | None:
-    with suppress(LookupError, ValueError, AssertionError):
-        return response.cost()
-    return None
-
-
-def _doubt(response: ModelResponse) -> str | None:
-    """Say why a response that ended without an error may not be what was asked for."""
-    details = response.provider_details or {}
-    match response.finish_reason:
-        case _ if left_out := details.get("left_out"):
-            return f"the conversation is longer than this model reads: its oldest {left_out} messages were left out"
-        case "length":
-            return "the answer was cut where the model reached its limit of tokens"
-        case "content_filter":
-            return "the answer was cut by the provider's filter"
-        case _ if response.provider_url and not {"finish_reason", "refusal"} & set(details):
-            # a cut connection may look like an end, for which pydantic-ai then makes up a reason
-            return "the answer may be cut: the provider ended it without saying that it was whole"
-    return None
-
-
-def _name(response: ModelResponse) -> str:
-    return f"{response.provider_name}:{response.model_name}" if response.provider_name else str(response.model_name)

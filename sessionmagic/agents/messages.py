@@ -1,0 +1,125 @@
+"""Messages as pydantic-ai has them, as they are stored, and what they tell of a turn."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from pydantic_ai.messages import (
+    BinaryContent,
+    ModelMessage,
+    ModelMessagesTypeAdapter,
+    ModelRequest,
+    ModelResponse,
+    UserContent,
+    UserPromptPart,
+)
+
+from sessionmagic.session import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from genai_prices.types import PriceCalculation
+
+    from sessionmagic.attachment import Attachment
+
+Messages = list[dict[str, Any]]
+"""pydantic-ai messages in their JSON form."""
+
+
+def prompt_message(prompt: str | Sequence[UserContent]) -> Messages:
+    """Return the prompt as the turn's first message."""
+    return to_json([request_of(prompt)])
+
+
+def content_of(prompt: str, attachments: Sequence[Attachment]) -> str | list[UserContent]:
+    """Return what the model is asked: the prompt, then each attachment."""
+    if not attachments:
+        return prompt
+    content: list[UserContent] = [prompt]
+    for attachment in attachments:
+        if isinstance(attachment.content, str):
+            content.append(f"{attachment.name}:\n\n{attachment.content}")
+        else:
+            content.append(BinaryContent(attachment.content, media_type=attachment.media_type))
+    return content
+
+
+def request_of(prompt: str | Sequence[UserContent]) -> ModelRequest:
+    """Return the prompt as a message."""
+    return ModelRequest(parts=[UserPromptPart(prompt)])
+
+
+def to_json(messages: list[ModelMessage]) -> Messages:
+    """Return messages in the form in which they are stored."""
+    stored: Messages = ModelMessagesTypeAdapter.dump_python(messages, mode="json")
+    return stored
+
+
+def as_history(stored: Messages) -> list[ModelMessage]:
+    """Return stored messages as a history that the next run can go on from.
+
+    A response whose tool calls never got a result is marked interrupted, on which pydantic-ai closes the calls;
+    left as it is, it would run them again or refuse the next prompt.
+    """
+    messages = ModelMessagesTypeAdapter.validate_python(stored)
+    for message, following in zip_longest(messages, messages[1:]):
+        if isinstance(message, ModelResponse) and message.tool_calls and not _answers(following, message):
+            message.state = "interrupted"
+    return messages
+
+
+def _answers(following: ModelMessage | None, response: ModelResponse) -> bool:
+    answered = {getattr(part, "tool_call_id", None) for part in following.parts} if following else set()
+    return all(call.tool_call_id in answered for call in response.tool_calls)
+
+
+def usage_of(messages: list[ModelMessage]) -> Usage:
+    """Add up what the responses have used; the cost is None when one of them has no price."""
+    responses = [message for message in messages if isinstance(message, ModelResponse)]
+    costs = [_cost(response) for response in responses]
+    return Usage(
+        input_tokens=sum(response.usage.input_tokens for response in responses),
+        output_tokens=sum(response.usage.output_tokens for response in responses),
+        cost=sum(cost for cost in costs if cost is not None) if costs and None not in costs else None,
+    )
+
+
+def _cost(response: ModelResponse) -> float | None:
+    price = _price(response)
+    return float(price.total_price) if price else None
+
+
+def context_limit_of(response: ModelResponse) -> int | None:
+    """Return how many tokens the response's model reads, when that is known."""
+    price = _price(response)
+    return price.model.context_window if price else None
+
+
+def _price(response: ModelResponse) -> PriceCalculation | None:
+    with suppress(LookupError, ValueError, AssertionError):
+        return response.cost()
+    return None
+
+
+def doubt_about(response: ModelResponse) -> str | None:
+    """Say why a response that ended without an error may not be what was asked for."""
+    details = response.provider_details or {}
+    match response.finish_reason:
+        case _ if left_out := details.get("left_out"):
+            return f"the conversation is longer than this model reads: its oldest {left_out} messages were left out"
+        case "length":
+            return "the answer was cut where the model reached its limit of tokens"
+        case "content_filter":
+            return "the answer was cut by the provider's filter"
+        case _ if response.provider_url and not {"finish_reason", "refusal"} & set(details):
+            # a cut connection may look like an end, for which pydantic-ai then makes up a reason
+            return "the answer may be cut: the provider ended it without saying that it was whole"
+    return None
+
+
+def name_of(response: ModelResponse) -> str:
+    """Name the model that answered, as it calls itself."""
+    return f"{response.provider_name}:{response.model_name}" if response.provider_name else str(response.model_name)
