@@ -112,7 +112,7 @@ class SessionManager:
             agent: who answers; the first agent when left out.
             attachments: further content for the model, after the prompt.
             wait: seconds to wait for a busy session; ``math.inf`` waits for ever.
-            timeout: seconds after which the turn fails.
+            timeout: seconds of work after which the turn fails; those in which it waits for the user do not count.
             tools: functions that the model may call; those marked with `sessionmagic.tool` are not needed here.
             attended: whether somebody answers `Turn.approvals`; when not, calls that would ask are denied.
             yes: approve every tool call of this turn, deny rules excepted.

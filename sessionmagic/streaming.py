@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,17 +22,20 @@ from sessionmagic.session import with_changed_turn, with_finished_turn
 from sessionmagic.turn import TurnResult, current_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from pydantic_ai.toolsets import AbstractToolset
 
     from sessionmagic.admission import Admitted, Request
     from sessionmagic.agents.mcp import McpServers
     from sessionmagic.agents.messages import Messages
-    from sessionmagic.agents.runtime import Outcome
+    from sessionmagic.agents.runtime import AgentRun, Outcome
     from sessionmagic.events import Answer, TurnStatus
     from sessionmagic.session import Session, TurnRecord
     from sessionmagic.storage.store import Store
+    from sessionmagic.turn import Turn
+
+TICK_SECONDS = 0.1
 
 
 async def stream(admitted: Admitted, store: Store, servers: McpServers, ended: Callable[[], object]) -> TurnResult:
@@ -72,9 +75,7 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers) -> Outcome
         await in_thread(store.update, turn.session_id, lambda session: granted(session, answer, tool))
 
     guard = Guard(log, turn.approvals, turn.inbox, policy, grant, admitted.request.limits or Limits())
-    toolset = await _toolset(admitted, servers)
-    run = AgentRun(plan.agent, plan.model, log, toolset=toolset, guard=guard)
-    turn.on_cancel(run.cancel)
+    run = AgentRun(plan.agent, plan.model, log, guard)
 
     async def persist(messages: Messages) -> None:
         def change(session: Session) -> Session:
@@ -84,7 +85,32 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers) -> Outcome
 
         await in_thread(store.update, turn.session_id, change)
 
-    return await run.run(admitted.content, admitted.history, persist, admitted.request.timeout)
+    async with _timed(turn, run, admitted.request.timeout):
+        toolset = await _toolset(admitted, servers)
+        turn.on_cancel(run.cancel)
+        return await run.run(admitted.content, admitted.history, persist, toolset)
+
+
+@asynccontextmanager
+async def _timed(turn: Turn, run: AgentRun, seconds: float | None) -> AsyncIterator[None]:
+    """Stop the run when it has worked that long; the time in which it waits for the user does not count."""
+
+    async def stop_after(seconds: float) -> None:
+        left = seconds
+        while left > 0:
+            began = time.monotonic()
+            await asyncio.sleep(min(left, TICK_SECONDS))
+            if not turn.approvals.open and not turn.questions.open:
+                left -= time.monotonic() - began
+        run.time_out(seconds)
+        turn.cancel()
+
+    timer = asyncio.ensure_future(stop_after(seconds)) if seconds is not None else None
+    try:
+        yield
+    finally:
+        if timer is not None:
+            timer.cancel()
 
 
 async def _toolset(admitted: Admitted, servers: McpServers) -> AbstractToolset[None] | None:

@@ -57,6 +57,8 @@ class Guard(AbstractCapability[None]):
     policy: Callable[[], Awaitable[Policy]]
     grant: Callable[[Answer, str], Awaitable[None]]
     limits: Limits
+    seconds: dict[str, float] = field(default_factory=dict)
+    """How long calls ran, by call id."""
     _waiting: dict[str, Call] = field(default_factory=dict)
     """Calls that wait for an answer, by the id of the question."""
     _requests: int = 0
@@ -105,8 +107,10 @@ class Guard(AbstractCapability[None]):
             raise
         except BaseException as error:  # a tool may end neither the turn nor the kernel
             raise ToolFailed(_words(error)) from error
+        finally:
+            self.seconds[call.tool_call_id] = time.monotonic() - began
         sees = isinstance(ctx.model, Model) and ctx.model.profile.get("supports_image_input", True)
-        return replace(result, content=result.content if sees else None, metadata={"seconds": time.monotonic() - began})
+        return replace(result, content=result.content if sees else None)
 
     def _count(self, tool: str, args: dict[str, Any]) -> None:
         self._calls += 1

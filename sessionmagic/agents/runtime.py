@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pydantic_ai
 from pydantic_ai import Agent
-from pydantic_ai.exceptions import RunCancelled, RunTimedOut, UserError
+from pydantic_ai.exceptions import RunCancelled, UserError
 from pydantic_ai.messages import (
     EnqueuedMessagesEvent,
     FunctionToolCallEvent,
@@ -98,7 +98,6 @@ class AgentRun:
     """One run of an agent. `cancel` may be called from any thread, also before the run has begun.
 
     Args:
-        toolset: what the model may call, if anything.
         guard: what stands between the model and a tool.
     """
 
@@ -107,14 +106,11 @@ class AgentRun:
         agent: AgentDefinition,
         model: ResolvedModel,
         log: EventLog,
-        *,
-        toolset: AbstractToolset[None] | None,
         guard: Guard,
     ) -> None:
         self._agent = agent
         self._model = model
         self._log = log
-        self._toolset = toolset
         self._guard = guard
         self._unanswered: dict[str, str] = {}
         """Tools of the calls that have no result yet, by call id."""
@@ -122,6 +118,7 @@ class AgentRun:
         """The calls that the model is writing, by their place in the response."""
         self._events: AgentRunEvents[str] | None = None
         self._cancelled = False
+        self._late: TurnTimeoutError | None = None
 
     def cancel(self) -> None:
         """Stop the run; what the model has said so far is kept."""
@@ -129,14 +126,24 @@ class AgentRun:
         if self._events is not None:
             self._events.cancel()
 
+    def time_out(self, seconds: float) -> None:
+        """Have the run fail, once it is cancelled, as one that did not end in that time."""
+        self._late = TurnTimeoutError(f"{self._model.reference} did not finish within {seconds:g} s")
+
     async def run(
         self,
         prompt: str | Sequence[UserContent],
         history: Messages,
         persist: Callable[[Messages], Awaitable[None]],
-        timeout: float | None = None,
+        toolset: AbstractToolset[None] | None,
     ) -> Outcome:
         """Ask the model, emit events as they happen, persist messages at each boundary.
+
+        Args:
+            prompt: what is asked.
+            history: the messages before it.
+            persist: awaited with the run's messages so far, the prompt first.
+            toolset: what the model may call, if anything.
 
         However the model fails, the failure is in the outcome; no exception leaves here.
         """
@@ -147,13 +154,13 @@ class AgentRun:
                 self._model.model,
                 instructions=self._agent.instructions or None,
                 name=self._agent.name,
-                toolsets=[self._toolset] if self._toolset is not None else [],
+                toolsets=[toolset] if toolset is not None else [],
                 capabilities=[self._guard],
                 retries={"tools": RETRIES},
             )
             past = as_history(history)
             running = agent.run_stream_events(
-                prompt, message_history=past, timeout=timeout, usage_limits=UsageLimits(request_limit=None)
+                prompt, message_history=past, usage_limits=UsageLimits(request_limit=None)
             )
             async with agent, running as events:  # leaving the agent closes its connections
                 self._events = events
@@ -165,8 +172,8 @@ class AgentRun:
         except Exception as error:  # noqa: BLE001  a model may fail in any way; a turn ends in one
             ending = error
         self._close(messages)
-        if isinstance(ending, RunTimedOut):
-            ending = TurnTimeoutError(f"{self._model.reference} did not finish within {timeout:g} s")
+        if isinstance(ending, RunCancelled):
+            ending = self._late or ending
         return self._outcome(messages or [request_of(prompt)], ending)
 
     def _close(self, messages: list[ModelMessage]) -> None:
@@ -262,13 +269,15 @@ class AgentRun:
 
     def _tell_result(self, result: ToolReturnPart) -> None:
         self._unanswered.pop(result.tool_call_id, None)
+        seconds = self._guard.seconds.get(result.tool_call_id)
+        result.metadata = {"seconds": seconds}  # stored with it
         self._log.emit(
             ToolReturned,
             call_id=result.tool_call_id,
             tool=result.tool_name,
             outcome=result.outcome,
             content=result.model_response_str(wrap_if_error=False),
-            duration=(result.metadata or {}).get("seconds"),
+            duration=seconds,
         )
 
     def _outcome(self, messages: list[ModelMessage], ending: Exception | None) -> Outcome:

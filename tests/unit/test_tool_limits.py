@@ -228,3 +228,24 @@ def test_synchronous_face_raises_the_limit(manager):
     with pytest.raises(TurnLimitError, match="stopped after 1 tool call"):
         manager.run_sync("Go", session="chat", model="acts", tools=[add], yes=True, limits=Limits(tool_calls=1))
     assert str(manager.run_sync("Go on", session="chat")) == "Done"
+
+
+@on_a_loop
+async def test_time_in_which_the_user_thinks_does_not_count(manager):
+    turn, _ = await acting(manager, [("add", {"a": 1})], "Done", tools=[add], attended=True, timeout=0.3)
+    [question] = (await asked(turn)).values()
+    await asyncio.sleep(0.8)
+    turn.approvals.answer(question.id, "once")
+    result = await turn.result()
+    assert (result.status, result.text) == ("completed", "Done")
+
+
+@on_a_loop
+async def test_time_goes_on_once_the_user_has_answered(manager, endless):
+    turn, _ = await acting(
+        manager, [("asynchronous", {})], "Done", tools=[endless.asynchronous], attended=True, timeout=0.3
+    )
+    [question] = (await asked(turn)).values()
+    await asyncio.sleep(0.5)
+    turn.approvals.answer(question.id, "once")
+    assert isinstance((await turn.result()).error, TurnTimeoutError)

@@ -18,6 +18,10 @@ def add(a: int) -> int:
     return a + 2
 
 
+def fails(a: int) -> int:
+    raise ValueError(a)
+
+
 def giving(result):
     """A tool that returns this."""
 
@@ -224,9 +228,10 @@ async def test_image_reaches_the_model_as_it_is(manager):
     )
 
 
+@pytest.mark.parametrize("function", [add, fails])
 @on_a_loop
-async def test_result_says_how_long_the_tool_took(manager):
-    result, events, _ = await acted(manager, [("add", {"a": 1})], "Done", tools=[add], yes=True)
+async def test_result_says_how_long_the_tool_took(manager, function):
+    _, events, _ = await acted(manager, [(function.__name__, {"a": 1})], "Done", tools=[function], yes=True)
     [duration] = [event.duration for event in events if event.type == "tool_returned"]
     assert 0 <= duration < 5
     assert first_block(manager).duration == duration
