@@ -69,7 +69,7 @@ def cell_parser() -> LineParser:
         "--attach", action="append", default=[], metavar="EXPR",
         help="a file (image, PDF, text) or a value (figure, image, DataFrame); may be repeated",
     )  # fmt: skip
-    add("--timeout", type=float, metavar="SECONDS", help="fail the turn after SECONDS of work; waiting for you does not count")
+    add("--timeout", type=float, metavar="SECONDS", help="fail the turn after SECONDS; waiting for you does not count")
     return parser
 
 

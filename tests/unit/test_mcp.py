@@ -17,7 +17,7 @@ from sessionmagic.agents.mcp_config import model_name
 from sessionmagic.agents import mcp
 from sessionmagic.agents.mcp import McpServers
 from sessionmagic.events import ApprovalRequested, Warned
-from sessionmagic.exceptions import ToolError
+from sessionmagic.exceptions import ToolError, TurnTimeoutError
 from tests.turns import acted, acting, ask, asked, events_of, manager_on, on_a_loop, returned, until, whole
 
 ROOT = Path(__file__).parents[2]
@@ -253,6 +253,15 @@ async def test_turn_that_waits_for_a_server_stops_at_once(alone):
     turn.cancel()
     assert (await turn.result()).status == "interrupted"
     assert time.monotonic() - began < 2
+    assert model.sent == []
+
+
+@on_a_loop
+async def test_time_in_which_a_server_starts_counts(alone):
+    alone.mcp.add("slow", HANGS)
+    turn, model = await acting(alone, "Never said", timeout=0.3)
+    result = await turn.result()
+    assert (result.status, type(result.error)) == ("failed", TurnTimeoutError)
     assert model.sent == []
 
 
