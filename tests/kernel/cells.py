@@ -74,7 +74,10 @@ class Cell:
             elif kind in {"stream", "display_data", "execute_result", "error"}:
                 shown = [] if clearing else shown
                 clearing = False
-                shown.append({"type": kind, **content})
+                if kind == "stream" and shown and shown[-1].get("name") == content["name"]:  # pages join them
+                    shown[-1] = {**shown[-1], "text": shown[-1]["text"] + content["text"]}
+                else:
+                    shown.append({"type": kind, **content})
             elif kind == "update_display_data":
                 for output in shown:
                     if output.get("transient", {}).get("display_id") == content["transient"]["display_id"]:
