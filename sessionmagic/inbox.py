@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict, deque
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from sessionmagic.exceptions import InboxFullError, SessionIdleError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 Kind = Literal["steer", "queue"]
 
 SIZES: dict[Kind, int] = {"steer": 5, "queue": 20}
 """How many messages of a kind may wait. docker-agent's figures."""
+KEYS_KEPT = 256
 
 
 @dataclass(slots=True)
@@ -88,3 +91,27 @@ class Inbox:
             first_queued = next((each for each in self._notes if each.kind == "queue"), None)
             if note.delivery is None and (note.kind == "steer" or note is first_queued):
                 note.delivery = self._send(note.text, note.kind)
+
+
+class UsedKeys:
+    """The keys under which something was queued, so that it is not queued twice. Safe in any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._used: defaultdict[str, deque[str]] = defaultdict(lambda: deque(maxlen=KEYS_KEPT))
+
+    @contextmanager
+    def once(self, session: str, key: str) -> Iterator[bool]:
+        """Give whether the key is new on that session, as an empty one always is. It stays new when the body fails."""
+        with self._lock:
+            used = self._used[session]
+            new = key not in used
+            if new and key:
+                used.append(key)
+        try:
+            yield new
+        except BaseException:
+            with self._lock, suppress(ValueError):
+                if new:
+                    used.remove(key)
+            raise

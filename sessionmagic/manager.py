@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from sessionmagic.exceptions import (
     SessionNotFoundError,
     did_you_mean,
 )
+from sessionmagic.inbox import UsedKeys
 from sessionmagic.loop import in_thread, loop_thread, settled_in_thread
 from sessionmagic.models.catalog import Models
 from sessionmagic.session import (
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.05
 STOP_SECONDS = 5.0
-KEYS_KEPT = 256
 
 
 class SessionManager:
@@ -79,7 +78,8 @@ class SessionManager:
         self.agents = dict(agents or BUILT_IN)
         self.mcp = mcp if mcp is not None else McpServers()
         self._running: dict[str, Turn] = {}
-        self._keys: dict[str, deque[str]] = {}
+        self.keys = UsedKeys()
+        """Those of `queue`."""
 
     async def run(  # noqa: PLR0913  each is an option of its own
         self,
@@ -347,34 +347,17 @@ class SessionManager:
         Returns the turn that will answer, or None when the key was used before. Raises what `run` raises, and
         `InboxFullError`.
         """
-        if not await in_thread(self.remember_key, session, key):
-            return None
-        found = await in_thread(self.store.find, session)
-        turn = self._running.get(found) if found else None
-        try:
+        with self.keys.once(session, key) as new:
+            if not new:
+                return None
+            found = await in_thread(self.store.find, session)
+            turn = self._running.get(found) if found else None
             if turn is not None:
                 with suppress(SessionIdleError):  # it has just ended
                     await self._say(turn, "queue", [text])
                     return turn
                 await asyncio.to_thread(turn.wait, STOP_SECONDS)
             return await self.run(text, session=session, **options)
-        except BaseException:
-            self.forget_key(session, key)
-            raise
-
-    def remember_key(self, session: str, key: str) -> bool:
-        """Remember a key of that session; whether it is new. An empty one always is."""
-        used = self._keys.setdefault(session, deque(maxlen=KEYS_KEPT))
-        if key in used:
-            return False
-        if key:
-            used.append(key)
-        return True
-
-    def forget_key(self, session: str, key: str) -> None:
-        """Let a key be used again: nothing was queued under it."""
-        with suppress(KeyError, ValueError):
-            self._keys[session].remove(key)
 
     async def _say(self, turn: Turn, kind: Kind, texts: Sequence[str]) -> None:
         if not all(text.strip() for text in texts):

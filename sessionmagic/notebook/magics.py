@@ -223,15 +223,13 @@ class AgentMagics(Magics):
     def queue(self, session: str, text: str, key: str) -> None:
         """Ask the session when its running turn is done, or at once, in the background, when none runs."""
         session = self.manager.session(session).id
-        if self.manager.running_turn(session) is not None:
+        if self.manager.running_turn(session) is None:
+            with self.manager.keys.once(session, key) as queued:
+                if queued:
+                    self._run_cell(self.cell_parser.parse_args(["--background", "--session", session]), text)
+                    return
+        else:
             queued = loop_thread().submit(self.manager.queue(session, text, key=key)).result() is not None
-        elif queued := self.manager.remember_key(session, key):
-            try:
-                self._run_cell(self.cell_parser.parse_args(["--background", "--session", session]), text)
-            except BaseException:
-                self.manager.forget_key(session, key)
-                raise
-            return
         print("it waits for its turn" if queued else f"{key} was used before; nothing was queued")
 
     async def _start(self, options: argparse.Namespace, request: dict[str, Any]) -> Turn:
