@@ -48,7 +48,7 @@ ENDINGS = {"interrupted": "interrupted", "failed": "failed", "limit": "stopped a
 def answer_html(transcript: Transcript) -> str:
     """Return the whole turn as a safe HTML fragment, readable without styles."""
     blocks = "".join(_block_html(block) for block in transcript.blocks)
-    notes = "".join(f'<p {NO_MATH} style="{WARNING}">⚠ {escape(text)}</p>' for text in transcript.warnings)
+    notes = "".join(f"<p>{warning_html(text)}</p>" for text in transcript.warnings)
     return f"<div>{blocks}{notes}{ending_html(transcript)}{footer_html(transcript)}</div>"
 
 
@@ -129,6 +129,11 @@ def cut(text: str) -> str:
     if len(text) <= TEXT_LIMIT:
         return text
     return f"{text[:TEXT_LIMIT]}\n\n[{len(text) - TEXT_LIMIT:,} more characters are not shown here]"
+
+
+def warning_html(text: str) -> str:
+    """Return a warning as a safe line."""
+    return f'<span {NO_MATH} style="{WARNING}">⚠ {escape(text)}</span>'
 
 
 def ending_html(transcript: Transcript) -> str:

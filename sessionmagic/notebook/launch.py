@@ -165,9 +165,9 @@ class Launch:
                 self._turn.questions.answer(question_id, action, content)
 
     def steer(self, text: str) -> None:
-        """Tell the turn something before its next model request, if it still runs. From any thread."""
+        """Tell the turn something before its next model request. From any thread. Raises `SessionMagicError`."""
         if self._turn is not None and text.strip():
-            loop_thread().submit(self._manager.steer(self._turn.session_id, text))
+            loop_thread().submit(self._manager.steer(self._turn.session_id, text)).result()
 
     def stop(self) -> None:
         """End the turn, or what would have become one."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.notebook.answer import NO_MATH, WARNING, question_html
+from sessionmagic.notebook.answer import question_html, warning_html
 from sessionmagic.notebook.attention import answer_at_once
 from sessionmagic.notebook.forms import fields_of, filled_in
 from sessionmagic.notebook.page import page
-from sessionmagic.notebook.visible import escape, visible
+from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ class QuestionRow:
             try:
                 self._reply(block.question_id, "accept", filled_in(fields, {n: _typed(w) for n, w in inputs.items()}))
             except UsageError as error:
-                trouble.value = f'<span {NO_MATH} style="{WARNING}">⚠ {escape(str(error))}</span>'
+                trouble.value = warning_html(str(error))
 
         def button(words: str, style: str, clicked: Callable[[object], object]) -> Any:
             made = Button(description=words, button_style=style, layout=Layout(width="auto"))

@@ -63,7 +63,7 @@ class Controls(Protocol):
         """Answer whether a tool call may run."""
 
     def steer(self, text: str) -> None:
-        """Tell the turn something before its next model request."""
+        """Tell the turn something before its next model request; raises `SessionMagicError` when it cannot be."""
 
     def reply(self, question_id: str, action: InputAction, content: dict[str, Any] | None = None) -> None:
         """Answer what a server asked; raises `UsageError` for content that does not fit."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
-from sessionmagic.notebook.answer import MUTED, NO_MATH, WARNING, status_line, text_html
+from sessionmagic.exceptions import SessionMagicError
+from sessionmagic.notebook.answer import MUTED, NO_MATH, status_line, text_html, warning_html
 from sessionmagic.notebook.attention import answer_at_once
 from sessionmagic.notebook.page import page, wrapped
 from sessionmagic.notebook.pages import Blocks
@@ -94,9 +95,7 @@ class WidgetView:
 
     def _status_html(self, transcript: Transcript) -> str:
         line = escape(status_line(transcript, self._session, self._model, self._opened_at))
-        notes = "".join(
-            f'<br><span {NO_MATH} style="{WARNING}">⚠ {escape(text)}</span>' for text in transcript.warnings
-        )
+        notes = "".join(f"<br>{warning_html(text)}" for text in transcript.warnings)
         return f'<span {NO_MATH} style="{MUTED}">{line}</span>{notes}'
 
     def _show_status(self, transcript: Transcript) -> None:
@@ -127,19 +126,29 @@ class WidgetView:
 
 def _steering(steer: Callable[[str], object]) -> Any:
     """Return a box to write to a turn that goes on for several requests."""
-    from ipywidgets import Button, HBox, Layout, Text
+    from ipywidgets import Button, HBox, Layout, Text, VBox
 
     text = Text(placeholder="tell it something before its next step", layout=Layout(flex="1 1 auto", max_width="40em"))
     tell = Button(description="Tell", tooltip="The model reads it before its next step", layout=Layout(width="auto"))
+    trouble = page("")
 
     def told(_: object) -> None:
-        said, text.value = text.value, ""
-        steer(said)
+        try:
+            steer(text.value)
+        except SessionMagicError as error:
+            trouble.value = warning_html(str(error))
+        else:
+            text.value = trouble.value = ""
+
+    def pressed(_: object, content: dict[str, Any], __: object) -> None:
+        if content.get("event") == "submit":  # the Enter key
+            told(None)
 
     tell.on_click(told)
+    text.on_msg(pressed)
     answer_at_once(text)
     answer_at_once(tell)
-    return HBox([text, tell])
+    return VBox([HBox([text, tell]), trouble])
 
 
 def _forget(widgets: Iterable[Any], keep: Sequence[Any] = ()) -> None:

@@ -63,11 +63,33 @@ def test_running_turn_is_told_something_in_the_box_under_its_cell(notebook):
     box.fill("In one word.")
     it.area(1).get_by_role("button", name="Tell").click()
     expect(box).to_have_value("", timeout=SECONDS)
+    box.fill("In French.")
+    box.press("Enter")
+    expect(box).to_have_value("", timeout=SECONDS)
     approve.click()
     it.expect_done(1)
     expect(it.answer(1)).to_contain_text("In one word.", timeout=SECONDS)
     it.run(2)
-    expect(it.output(2)).to_contain_text("['Go.', 'In one word.']", timeout=SECONDS)
+    expect(it.output(2)).to_contain_text("['Go.', 'In one word.', 'In French.']", timeout=SECONDS)
+
+
+def test_what_the_box_cannot_deliver_stays_in_it(notebook):
+    it = notebook("%%agent -s told_much -m acts\nGo.", setup=acting(code("1 + 1"), "Two."))
+    it.run(1)
+    approve = it.area(1).get_by_role("button", name="Approve")
+    expect(approve).to_be_visible(timeout=SECONDS)
+    box = it.area(1).get_by_placeholder("tell it something")
+    for number in range(5):
+        box.fill(f"Text {number}")
+        box.press("Enter")
+        expect(box).to_have_value("", timeout=SECONDS)
+    box.fill("Text 5")
+    box.press("Enter")
+    expect(it.area(1).first).to_contain_text("5 messages wait already", timeout=SECONDS)
+    expect(box).to_have_value("Text 5")
+    approve.click()
+    it.expect_done(1)
+    expect(it.answer(1)).to_contain_text("Text 4", timeout=SECONDS)
 
 
 def test_question_is_still_there_and_can_be_answered_after_a_reload(notebook):
