@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from sessionmagic.agents.mcp import McpServers
     from sessionmagic.agents.tools import Tool
     from sessionmagic.manager import SessionManager
     from sessionmagic.notebook.kernel_tools import KernelTools
@@ -131,8 +132,15 @@ class AgentMagics(Magics):
                 store = TinyStore(Path(self.store).expanduser() if self.store else None)
             except (RuntimeError, ValueError) as error:  # a home of nobody's, a null character
                 raise StoreError(f"{self.store!r} is no directory for sessions: {error}") from error
-            self._manager = SessionManager(store, Models(self.model, self.endpoints, store.home))
+            self._manager = SessionManager(store, Models(self.model, self.endpoints, store.home), mcp=self.servers)
         return self._manager
+
+    @cached_property
+    def servers(self) -> McpServers:
+        """The MCP servers that were added in this kernel, whatever store its sessions are in."""
+        from sessionmagic.agents.mcp import McpServers
+
+        return McpServers()
 
     @cached_property
     def tools(self) -> KernelTools:

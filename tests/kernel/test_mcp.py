@@ -74,3 +74,12 @@ def test_what_is_no_server_is_refused_in_one_line(kernel, line):
     cell = kernel.run(f"%agent tools {line}")
     assert cell.status == "error"
     assert "\n" not in cell.traceback
+
+
+def test_servers_stay_when_sessions_are_kept_elsewhere(kernel, server, tmp_path):
+    before = kernel.value("get_ipython().magics_manager.registry['AgentMagics'].store")
+    kernel.run(f"%config AgentMagics.store = {str(tmp_path / 'elsewhere')!r}").ok()
+    try:
+        assert "MCP tests" in kernel.run("%agent tools").ok().text
+    finally:
+        kernel.run(f"%config AgentMagics.store = {before}").ok()

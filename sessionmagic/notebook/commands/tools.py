@@ -39,7 +39,7 @@ def tools(magics: AgentMagics, options: argparse.Namespace) -> Any:
         case ["add-mcp", *server]:
             _add_server(magics, server)
         case ["remove-mcp", name]:
-            magics.manager.mcp.remove(name)
+            magics.servers.remove(name)
             say(f"{name} is no server any more")
         case [] | [_]:
             return _offered(magics, "".join(options.words), options.tools)
@@ -49,7 +49,7 @@ def tools(magics: AgentMagics, options: argparse.Namespace) -> Any:
 
 
 def _add_server(magics: AgentMagics, words: list[str]) -> None:
-    servers = magics.manager.mcp
+    servers = magics.servers
     match words:
         case []:
             raise UsageError("add-mcp takes a file with mcpServers, or a name and a command or address")
@@ -76,7 +76,7 @@ def _offered(magics: AgentMagics, session_name: str, names: str) -> Any:
 
     offered = {tool.name: tool for tool in magics.offered(names)}
     entries = [entry(tool.name, tool.source, tool.description, read_only=tool.read_only) for tool in offered.values()]
-    servers = magics.manager.mcp.listing()
+    servers = magics.servers.listing()
     entries += [
         entry(tool, f"MCP {server.name}", "", read_only=tool in server.read_only)
         for server in servers
