@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.kernel.kernels import appears
+from tests.kernel.kernels import appears, comes_true
 
 ASKS = "[y]es"
 LOOP = "while True: pass"
@@ -124,6 +124,24 @@ def test_a_background_turn_is_answered_with_the_line_magic(kernel, session, acts
     late = kernel.run(f"%agent approve {waiting}")
     assert late.ename == "ApprovalNotOpenError"
     assert "\n" not in late.traceback
+
+
+def test_a_question_of_another_kernel_is_not_answered_here(start):
+    asking, other = start(), start()
+    asking.run("ran = []\nmodel = scripted.acts([('run_python', {'code': 'ran.append(1)'})], 'Done.')").ok()
+    asking.run("register_model('acts', model)").ok()
+    asking.run("%%agent -m acts -b -s shared\ngo").ok()
+    waiting = "[entry.id for entry in get_ipython().run_line_magic('agent', 'approve')]"
+    comes_true(lambda: len(eval(asking.value(waiting))) == 1)
+    (question,) = eval(asking.value(waiting))
+    assert other.value(waiting) == "[]"
+    refused = other.run(f"%agent approve {question}")
+    assert (refused.ename, refused.traceback.count("\n")) == ("ApprovalNotOpenError", 0)
+    steered = other.run("%agent steer -s shared Be brief.")
+    assert steered.ename == "SessionIdleError"
+    assert asking.value("ran") == "[]"
+    asking.run(f"%agent approve {question}").ok()
+    comes_true(lambda: asking.value("ran") == "[1]")
 
 
 @pytest.mark.parametrize(
