@@ -10,7 +10,10 @@ SessionMagicError
 │   ├── SessionUnreadableError  the session's file is damaged; it was set aside
 │   └── SessionSchemaError      the session's file is of a newer sessionmagic; it was left alone
 ├── UnknownAgentError           no agent of that name
-├── ToolError                   something that cannot be offered as a tool
+├── ToolError                   something that cannot be offered as a tool, or cannot run here
+│   ├── MainThreadBusyError     the kernel has no time for it
+│   ├── ScratchError            its scratch kernel failed, or its code did there
+│   └── ServerDiedError         its MCP server ended in the middle of a call
 ├── SessionIdleError            no turn runs on the session that could be steered
 ├── InboxFullError              as many messages wait for a running turn as may
 ├── ApprovalNotOpenError        an answer to an approval that is not open (any more)
@@ -76,7 +79,19 @@ class UnknownAgentError(SessionMagicError):
 
 
 class ToolError(SessionMagicError):
-    """Something cannot be offered as a tool: it is no function, or its arguments cannot be described."""
+    """Something cannot be offered as a tool, such as a function whose arguments cannot be described; or cannot run."""
+
+
+class MainThreadBusyError(ToolError):
+    """The main thread has no time for the work: another cell runs, or nothing serves it."""
+
+
+class ScratchError(ToolError):
+    """Code in a scratch kernel raised something or was stopped, or its kernel died or did not start."""
+
+
+class ServerDiedError(ToolError):
+    """A call has ended its MCP server."""
 
 
 class SessionIdleError(SessionMagicError):

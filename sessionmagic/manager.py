@@ -42,7 +42,7 @@ from sessionmagic.storage.store import Claim, Store, TinyStore, new_session_id
 from sessionmagic.streaming import abandon, stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from sessionmagic.agents.permissions import Limits, Safety, Verdict
     from sessionmagic.agents.tools import Tool
@@ -80,6 +80,8 @@ class SessionManager:
         self._running: dict[str, Turn] = {}
         self.keys = UsedKeys()
         """Those of `queue`."""
+        self.on_deleted: Callable[[str], Awaitable[None]] | None = None
+        """Awaited with the id of each session that was deleted here."""
 
     async def run(  # noqa: PLR0913  each is an option of its own
         self,
@@ -325,15 +327,33 @@ class SessionManager:
                 return turn.approvals.answer(approval_id, answer, reason)
         raise ApprovalNotOpenError(f"no approval {approval_id!r} is open here; %agent approve lists those that are")
 
-    async def steer(self, session: str, *texts: str) -> None:
-        """Tell the session's running turn something before its next model request: all of the texts, or none.
+    async def steer(self, session: str, *texts: str) -> Turn:
+        """Tell the session's running turn something before its next model request; see `say`."""
+        return await self.say(session, "steer", *texts)
 
-        Raises `SessionIdleError` when no turn of this manager runs there, `InboxFullError`, `SessionNotFoundError`.
+    async def say(self, session: str, kind: Kind, *texts: str) -> Turn:
+        """Tell the session's running turn something, and return it: all of the texts, or none.
+
+        Args:
+            session: name or id.
+            kind: ``"steer"`` is delivered before the next model request, ``"queue"`` when the model is done.
+            texts: what to say.
+
+        Raises `SessionIdleError` when no turn of this manager runs there, `InboxFullError`, `PromptError`,
+        `SessionNotFoundError`.
         """
         turn = self._running.get(await in_thread(self._require, session))
         if turn is None:
             raise SessionIdleError(f"no turn of this kernel runs on {session!r}; ask with a cell, or with %agent queue")
-        await self._say(turn, "steer", texts)
+        if not all(text.strip() for text in texts):
+            raise PromptError("there is nothing to say: write it after the subcommand")
+        turn.inbox.accept(kind, texts)
+
+        def change(stored: Session) -> Session:
+            return with_changed_turn(stored, turn.id, lambda record: replace(record, waiting=turn.inbox.waiting))
+
+        await in_thread(self.store.update, turn.session_id, change)
+        return turn
 
     async def queue(self, session: str, text: str, *, key: str = "", **options: Any) -> Turn | None:
         """Ask the session when its running turn is done, in the same stream; on an idle session, start a turn.
@@ -350,24 +370,9 @@ class SessionManager:
         with self.keys.once(session, key) as new:
             if not new:
                 return None
-            found = await in_thread(self.store.find, session)
-            turn = self._running.get(found) if found else None
-            if turn is not None:
-                with suppress(SessionIdleError):  # it has just ended
-                    await self._say(turn, "queue", [text])
-                    return turn
-                await asyncio.to_thread(turn.wait, STOP_SECONDS)
-            return await self.run(text, session=session, **options)
-
-    async def _say(self, turn: Turn, kind: Kind, texts: Sequence[str]) -> None:
-        if not all(text.strip() for text in texts):
-            raise PromptError("there is nothing to say: write it after the subcommand")
-        turn.inbox.accept(kind, texts)
-
-        def change(stored: Session) -> Session:
-            return with_changed_turn(stored, turn.id, lambda record: replace(record, waiting=turn.inbox.waiting))
-
-        await in_thread(self.store.update, turn.session_id, change)
+            with suppress(SessionIdleError, SessionNotFoundError):
+                return await self.say(session, "queue", text)
+            return await self.run(text, session=session, **{"wait": STOP_SECONDS, **options})
 
     def rename(self, session: str, name: str) -> None:
         """Give the session another name; raises `SessionExistsError`, `SessionNotFoundError`."""
@@ -404,6 +409,8 @@ class SessionManager:
             await in_thread(self.store.delete, session_id)
         finally:
             claim.release()
+        if self.on_deleted is not None:
+            await self.on_deleted(session_id)
 
     def _require(self, session: str) -> str:
         session_id = self.store.find(session)

@@ -151,12 +151,24 @@ def with_finished_turn(
 def with_dead_turns_interrupted(session: Session) -> Session:
     """Mark every turn that is still `running` as interrupted: whoever holds the claim knows that none is."""
     turns = tuple(
-        replace(turn, status="interrupted", error_code=CRASHED, error="it was cut off")
+        replace(
+            turn,
+            status="interrupted",
+            error_code=CRASHED,
+            error="it was cut off",
+            waiting=[],
+            warnings=[*turn.warnings, *map(untold, turn.waiting)],
+        )
         if turn.status == "running"
         else turn
         for turn in session.turns
     )
     return replace(session, turns=turns)
+
+
+def untold(text: str) -> str:
+    """Say that something which the user said to a running turn did not reach the model."""
+    return f"the model was not told any more: {text}"
 
 
 def title_of(prompt: str) -> str:

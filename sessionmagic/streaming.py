@@ -29,11 +29,10 @@ if TYPE_CHECKING:
     from sessionmagic.admission import Admitted, Request
     from sessionmagic.agents.mcp import McpServers
     from sessionmagic.agents.messages import Messages
-    from sessionmagic.agents.runtime import AgentRun, Outcome
+    from sessionmagic.agents.runtime import Outcome
     from sessionmagic.events import Answer, TurnStatus
     from sessionmagic.session import Session, TurnRecord
     from sessionmagic.storage.store import Store
-    from sessionmagic.turn import Turn
 
 TICK_SECONDS = 0.1
 
@@ -85,27 +84,36 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers) -> Outcome
 
         await in_thread(store.update, turn.session_id, change)
 
-    async with _timed(turn, run, admitted.request.timeout):
+    def waits_for_the_user() -> bool:
+        asking = len(turn.questions.open)  # each in the middle of a call
+        return bool(asking or turn.approvals.open) and guard.running <= asking
+
+    def stop_late(seconds: float) -> None:
+        run.time_out(seconds)
+        turn.cancel()
+
+    async with _timed(admitted.request.timeout, waits_for_the_user, stop_late):
         toolset = await _toolset(admitted, servers)
         turn.on_cancel(run.cancel)
         return await run.run(admitted.content, admitted.history, persist, toolset)
 
 
 @asynccontextmanager
-async def _timed(turn: Turn, run: AgentRun, seconds: float | None) -> AsyncIterator[None]:
-    """Stop the run when it has worked that long; the time in which it waits for the user does not count."""
+async def _timed(
+    seconds: float | None, stands_still: Callable[[], bool], late: Callable[[float], object]
+) -> AsyncIterator[None]:
+    """Call `late` after that many seconds, but for those in which the clock stands still."""
 
-    async def stop_after(seconds: float) -> None:
+    async def run_down(seconds: float) -> None:
         left = seconds
         while left > 0:
             began = time.monotonic()
             await asyncio.sleep(min(left, TICK_SECONDS))
-            if not turn.approvals.open and not turn.questions.open:
+            if not stands_still():
                 left -= time.monotonic() - began
-        run.time_out(seconds)
-        turn.cancel()
+        late(seconds)
 
-    timer = asyncio.ensure_future(stop_after(seconds)) if seconds is not None else None
+    timer = asyncio.ensure_future(run_down(seconds)) if seconds is not None else None
     try:
         yield
     finally:
@@ -203,7 +211,7 @@ async def _write_end(admitted: Admitted, outcome: Outcome, store: Store, *, undo
             stored,
             messages=outcome.messages,
             status=outcome.status,
-            waiting=admitted.turn.inbox.waiting,
+            waiting=[],
             warnings=list(admitted.turn.transcript.warnings),
             usage=outcome.usage,
             answered_by=outcome.answered_by,

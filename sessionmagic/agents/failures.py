@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 from pydantic_ai.exceptions import (
@@ -19,10 +18,9 @@ from pydantic_ai.exceptions import (
 )
 
 from sessionmagic.exceptions import ModelRefusedError, SessionMagicError, TurnFailedError
+from sessionmagic.keys import without_keys
 
 REASON_LENGTH = 240
-KEY_LENGTH = 8
-"""What is shorter is no key, and would be found in innocent words."""
 
 
 def failure(reference: str, error: Exception, address: str | None = None) -> tuple[str, SessionMagicError]:
@@ -67,11 +65,3 @@ def _body_message(body: object) -> str | None:
     while isinstance(body, dict) and ("error" in body or "message" in body):
         body = body.get("message", body.get("error"))
     return body if isinstance(body, str) else None
-
-
-def without_keys(text: str) -> str:
-    """Take out of a text the keys that this process knows from its environment."""
-    for name, value in os.environ.items():
-        if name.endswith(("_KEY", "_TOKEN", "_SECRET")) and len(value) >= KEY_LENGTH:
-            text = text.replace(value, "•••")
-    return text

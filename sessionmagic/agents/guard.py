@@ -18,10 +18,10 @@ from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDenied
 from pydantic_core import to_json
 
-from sessionmagic.agents.failures import without_keys
 from sessionmagic.agents.permissions import Call
 from sessionmagic.events import ApprovalRequested, ApprovalResolved, LimitReached
 from sessionmagic.exceptions import ApprovalNotOpenError, SessionIdleError, TurnLimitError
+from sessionmagic.keys import without_keys
 from sessionmagic.transcript import json_object
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class Guard(AbstractCapability[None]):
     limits: Limits
     seconds: dict[str, float] = field(default_factory=dict)
     """How long calls ran, by call id."""
+    running: int = 0
+    """How many calls run now."""
     _waiting: dict[str, Call] = field(default_factory=dict)
     """Calls that wait for an answer, by the id of the question."""
     _requests: int = 0
@@ -101,6 +103,7 @@ class Guard(AbstractCapability[None]):
         if refusal is not None:
             return ToolDenied(refusal)
         began = time.monotonic()
+        self.running += 1
         try:
             result = await as_read(await handler(args))
         except (asyncio.CancelledError, ToolFailed, ToolFailedError, ToolRetryError, ModelRetry):
@@ -108,6 +111,7 @@ class Guard(AbstractCapability[None]):
         except BaseException as error:  # a tool may end neither the turn nor the kernel
             raise ToolFailed(_words(error)) from error
         finally:
+            self.running -= 1
             self.seconds[call.tool_call_id] = time.monotonic() - began
         sees = isinstance(ctx.model, Model) and ctx.model.profile.get("supports_image_input", True)
         return replace(result, content=result.content if sees else None)

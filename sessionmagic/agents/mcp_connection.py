@@ -18,7 +18,7 @@ from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.mcp import MCPToolset
 
 from sessionmagic.agents.guard import cut
-from sessionmagic.exceptions import ToolError
+from sessionmagic.exceptions import ServerDiedError, ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -41,10 +41,6 @@ PROBLEM_LIMIT = 300
 LAST_WORDS = 2000
 
 logging.getLogger("mcp").addHandler(logging.NullHandler())  # or what a server writes shows as errors in a cell
-
-
-class ServerDiedError(ToolError):
-    """The server has gone in the middle of a call."""
 
 
 class Connection:

@@ -12,8 +12,8 @@ from pydantic_ai.toolsets import FunctionToolset
 
 from sessionmagic.agents.guard import bounded, cut
 from sessionmagic.agents.mcp_config import model_name
-from sessionmagic.agents.mcp_connection import ServerDiedError
 from sessionmagic.agents.tools import RETRIES
+from sessionmagic.exceptions import ServerDiedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

@@ -55,7 +55,7 @@ from sessionmagic.events import (
     Warned,
 )
 from sessionmagic.exceptions import SessionMagicError, TurnLimitError, TurnTimeoutError
-from sessionmagic.session import Usage
+from sessionmagic.session import Usage, untold
 from sessionmagic.transcript import json_object
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class AgentRun:
         for call_id, tool in self._unanswered.items():
             self._log.emit(ToolReturned, call_id=call_id, tool=tool, outcome="interrupted", content="", duration=None)
         for text in self._guard.inbox.close():
-            self._log.emit(Warned, text=f"the model was not told any more: {text}")
+            self._log.emit(Warned, text=untold(text))
 
     async def _ending(
         self, events: AgentRunEvents[str], persist: Callable[[Messages], Awaitable[None]]

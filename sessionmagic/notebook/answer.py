@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from typing import TYPE_CHECKING, Any, assert_never
 
-from sessionmagic.notebook.rendering import render_markdown
+from sessionmagic.notebook.rendering import render_code, render_markdown
 from sessionmagic.notebook.visible import escape, visible
 from sessionmagic.transcript import MessageBlock, QuestionBlock, ReasoningBlock, TextBlock, ToolBlock
 
@@ -103,8 +102,8 @@ def call_html(args: dict[str, Any]) -> str:
     """Return a call's arguments, all of them: code as code, the rest as JSON."""
     code = args.get("code")
     rest = {name: value for name, value in args.items() if name != "code" or not isinstance(code, str)}
-    shown = _fenced(code, "python") if isinstance(code, str) else ""
-    return shown + (_fenced(_json(rest), "json") if rest else "")
+    shown = _code_html(code, "python") if isinstance(code, str) else ""
+    return shown + (_code_html(_json(rest), "json") if rest else "")
 
 
 def _json(value: object) -> str:
@@ -113,9 +112,10 @@ def _json(value: object) -> str:
     return line if len(line) <= LINE_LENGTH else json.dumps(value, ensure_ascii=False, default=str, indent=2)
 
 
-def _fenced(code: str, language: str) -> str:
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
-    return text_html(f"{fence}{language}\n{visible(code.strip(NEWLINE))}\n{fence}")
+def _code_html(code: str, language: str) -> str:
+    """Return code with its long lines broken, so that none of it is out of sight when somebody says yes to it."""
+    html = render_code(cut(code).strip(NEWLINE), language)
+    return f'<pre {NO_MATH} style="{RESULT}">{html if len(html) <= HTML_LIMIT else escape(cut(code))}</pre>'
 
 
 def text_html(text: str) -> str:

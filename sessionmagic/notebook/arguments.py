@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core.magic_arguments import MagicArgumentParser
 
@@ -21,14 +21,38 @@ class LineParser(MagicArgumentParser):
         # IPython's help writes one % before the name
         super().__init__(prog.removeprefix("%"), description=description, add_help=False)  # type: ignore[no-untyped-call]
         self.add_argument("-h", "--help", action="store_true", help="show this")
+        self._verbatim: argparse.Action | None = None
+
+    def add_verbatim(self, *names: str, **options: Any) -> None:
+        """Add the argument that takes the rest of the line as it is: all after it, or after the leading options."""
+        self._verbatim = self.add_argument(*names, **options)
 
     def parse_line(self, line: str) -> argparse.Namespace:
         """Return the line's options; raises `UsageError`."""
-        return self.parse_args(split(line))
+        words, rest = self._parted(line)
+        return self.parse_args([*split(words), *rest])
 
     def wants_help(self, line: str) -> bool:
         """Whether the line asks for the help, with whatever else."""
-        return not {"-h", "--help"}.isdisjoint(split(line))
+        return not {"-h", "--help"}.isdisjoint(split(self._parted(line)[0]))
+
+    def _parted(self, line: str) -> tuple[str, list[str]]:
+        """Return what is to be split into words, and what is not."""
+        if self._verbatim is None:
+            return line, []
+        if names := self._verbatim.option_strings:
+            option = re.search(rf"(?:^|\s)(?:{'|'.join(map(re.escape, names))})(?:[\s=]|$)", line)
+            return (line[: option.start()], [f"{names[0]}={_bare(line[option.end() :])}"]) if option else (line, [])
+        leading = re.match(self._leading_options(), line)
+        at = leading.end() if leading else 0
+        rest = _bare(line[at:])
+        return (line, []) if re.match(r"--\w", rest) else (line[:at], ["--", rest] if rest else [])
+
+    def _leading_options(self) -> str:
+        flags = [re.escape(name) for name, action in self._option_string_actions.items() if action.nargs == 0]
+        others = [re.escape(name) for name, action in self._option_string_actions.items() if action.nargs != 0]
+        value = r"""(?:"[^"]*"|'[^']*'|\S+)"""
+        return rf"(?:\s*(?:(?:{'|'.join(flags)})(?=\s|$)|(?:{'|'.join(others)})(?:=|\s+){value}(?=\s|$)))*\s*"
 
     def options(self) -> list[str]:
         """Return the long options, as they are typed."""
@@ -44,6 +68,13 @@ class LineParser(MagicArgumentParser):
 def _nearest(word: str, options: list[str]) -> str:
     """Say which option was meant, by its letters alone: all dashes are alike."""
     return did_you_mean(word.lstrip("-"), [option.lstrip("-") for option in options]).replace("'", "'--", 1)
+
+
+def _bare(text: str) -> str:
+    """Take away quotes around all of a text."""
+    text = text.strip()
+    quoted = len(text) > 1 and text[0] == text[-1] in "'\"" and text[0] not in text[1:-1]
+    return text[1:-1] if quoted else text
 
 
 def split(line: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import functools
 import inspect
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import ToolReturn
 
     from sessionmagic.notebook.main_thread import MainThread
-    from sessionmagic.notebook.running import Ran
+    from sessionmagic.notebook.outputs import Ran
     from sessionmagic.turn import Turn
 
 LISTED = 200
@@ -32,6 +33,7 @@ SHOWN = 2_000
 """Characters of one cell's code or output."""
 NUMBER_SHOWN = 40
 SOURCE = "notebook"
+LONGEST_SECONDS = 3_600
 
 
 class KernelTools:
@@ -94,7 +96,7 @@ class KernelTools:
         numbered = [(number, code) for number, code in enumerate(inputs) if code][-max(last, 1) :]
         cells = [
             f"In [{number}]: {_short(code)}"
-            + (f"\nOut [{number}]: {_short(described(outputs[number]))}" if number in outputs else "")
+            + (f"\nOut [{number}]: {_short(_said_of(outputs[number]))}" if number in outputs else "")
             for number, code in numbered
         ]
         return "\n\n".join(cells) or "(nothing has been run yet)"
@@ -103,7 +105,7 @@ class KernelTools:
         """Run Python code in the user's notebook, with its variables; what it defines stays there.
 
         Returns what it printed, the value of its last line, and its traceback if it failed. Figures are shown to
-        the user. Top-level await does not work.
+        the user. Top-level await does not work, and what other processes print is not returned: capture it.
 
         Args:
             code: the code, as it would stand in a cell.
@@ -112,11 +114,9 @@ class KernelTools:
         def run() -> Ran:
             ran = run_code(self._shell, code)
             self._show(ran)
-            if isinstance(ran.error, KeyboardInterrupt):
-                raise ran.error
             return ran
 
-        return _returned("", await self._main_thread.run(run))
+        return _returned(await self._main_thread.run(run))
 
     async def run_python_isolated(self, code: str, timeout: float = 30) -> Any:
         """Run Python code in a separate process, which sees and changes none of the user's variables.
@@ -128,9 +128,11 @@ class KernelTools:
             code: the code, as it would stand in a cell.
             timeout: seconds after which the code is interrupted.
         """
+        if not 0 < timeout <= LONGEST_SECONDS:
+            raise ValueError(f"the timeout must be more than 0 and at most {LONGEST_SECONDS:,} seconds")
         ran = await self._scratch.run(current_turn.get().session_id, code, timeout)
         self._show(ran)
-        return _returned("", ran)
+        return _returned(ran)
 
     async def insert_cell(self, code: str) -> str:
         """Propose a new code cell below this one; the user decides whether to run it.
@@ -172,27 +174,43 @@ class KernelTools:
     def _on_main_thread(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if inspect.iscoroutinefunction(function):
 
-            @functools.wraps(function)
             async def call(*args: Any, **kwargs: Any) -> Any:
-                return described(await function(*args, **kwargs))
+                return await asyncio.to_thread(_described, await function(*args, **kwargs))
         else:
 
-            @functools.wraps(function)
             async def call(*args: Any, **kwargs: Any) -> Any:
-                def run() -> tuple[Any, Ran]:
-                    value, ran = run_function(self._shell, functools.partial(function, *args, **kwargs))
+                def described_too() -> str:
+                    values.append(value := function(*args, **kwargs))
+                    return "" if inspect.isawaitable(value) else _described(value)
+
+                def run() -> tuple[str, Ran]:
+                    text, ran = run_function(self._shell, described_too)
                     self._show(ran)
-                    if isinstance(ran.error, KeyboardInterrupt):
-                        raise ran.error
-                    return value, ran
+                    return text or "", ran
 
-                value, ran = await self._main_thread.run(run)
-                return _returned("" if value is None else described(value), ran)
+                values: list[Any] = []
+                text, ran = await self._main_thread.run(run)
+                if values and inspect.isawaitable(values[0]):
+                    text = await asyncio.to_thread(_described, await values[0])
+                return _returned(ran, text)
 
-        return call
+        return _looking_like(function, call)
 
 
-def _returned(value: str, ran: Ran) -> ToolReturn[str]:
+def _looking_like(function: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a wrapper name, documentation and annotations of what it wraps, be that a partial or an object."""
+    called = function.func if isinstance(function, functools.partial) else function
+    called = called if inspect.isroutine(called) else type(called).__call__
+    functools.update_wrapper(call, called)
+    call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    return call
+
+
+def _described(value: Any) -> str:
+    return "" if value is None else described(value)
+
+
+def _returned(ran: Ran, value: str = "") -> ToolReturn[str]:
     """Return what the model gets to see of a call: text, and its figures. Raises `ToolFailed` when it failed."""
     from pydantic_ai.exceptions import ToolFailed
     from pydantic_ai.messages import BinaryContent, ToolReturn
@@ -200,10 +218,12 @@ def _returned(value: str, ran: Ran) -> ToolReturn[str]:
     from sessionmagic.agents.guard import cut
 
     if ran.error is not None:
-        raise ToolFailed(cut(ran.text))
-    figures = [BinaryContent(base64.b64decode(content), media_type=kind) for kind, content in ran.images]
-    note = f"[{len(figures)} figure{'s' if len(figures) > 1 else ''} shown to the user]" if figures else ""
+        raise ToolFailed(cut(ran.text or _described(ran.error)))
+    images = [output.image for output in ran.shown if output.image]
+    count = sum(output.is_figure for output in ran.shown)
+    note = f"[{count} figure{'s' if count > 1 else ''} shown to the user]" if count else ""
     text = "\n".join(filter(None, [ran.text, value, note]))
+    figures = [BinaryContent(base64.b64decode(content), media_type=kind) for kind, content in images]
     return ToolReturn(cut(text) or "(no output)", content=figures or None)
 
 
@@ -237,6 +257,14 @@ def _signature(function: Callable[..., Any]) -> str:
 def _statistics(value: Any) -> str:
     describe = getattr(value, "describe", None)
     return f"statistics:\n{describe()}" if callable(describe) and hasattr(value, "head") else ""
+
+
+def _said_of(value: Any) -> str:
+    """Describe a value, also one that cannot say what it is."""
+    try:
+        return described(value)
+    except Exception as error:  # noqa: BLE001
+        return f"({type(value).__name__}, whose description failed: {type(error).__name__})"
 
 
 def _short(text: str) -> str:

@@ -51,7 +51,7 @@ class Launch:
         self._hz = hz
         self._done = done
         self._main_thread = main_thread
-        self._asks_on_stdin = asks_on_stdin
+        self.asks_on_page = not asks_on_stdin
         self._turn: Turn | None = None
         self._stopped = False
         self._admission: asyncio.Task[Turn] | None = None
@@ -93,7 +93,7 @@ class Launch:
     @asynccontextmanager
     async def _asking(self, turn: Turn) -> AsyncIterator[None]:
         """Ask on the main thread what the turn asks, where no buttons can be clicked."""
-        asking = asyncio.ensure_future(self._ask_each(turn)) if self._asks_on_stdin else None
+        asking = asyncio.ensure_future(self._ask_each(turn)) if not self.asks_on_page else None
         try:
             yield
         finally:
@@ -115,8 +115,8 @@ class Launch:
             return  # an answer before covered it
         try:
             answer, reason = await self._main_thread.run_in_cell(partial(ask_on_stdin, asked))
-        except EOFError:
-            answer, reason = "reject", ""
+        except Exception as error:  # noqa: BLE001  an unanswered call would wait for ever
+            answer, reason = "reject", f"it could not be asked for ({type(error).__name__})"
         self.answer(asked.approval_id, answer, reason)
         if answer in {"tool", "all"}:
             await asyncio.sleep(GRANT_SECONDS)  # the questions that this answers too need not be asked
@@ -125,10 +125,10 @@ class Launch:
         while asked.question_id in {question.id for question in turn.questions.open}:
             try:
                 self.reply(asked.question_id, *await self._main_thread.run_in_cell(partial(fill_in_on_stdin, asked)))
-            except EOFError:
-                self.reply(asked.question_id, "decline")
             except UsageError as error:
                 await self._main_thread.run_in_cell(partial(print, error))
+            except Exception:  # noqa: BLE001  as above
+                self.reply(asked.question_id, "decline")
 
     async def _admit(self, start: Coroutine[Any, Any, Turn], view: View, *, waited_for: bool) -> Turn:
         self._admission = asyncio.ensure_future(start)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import cached_property, partial
 from keyword import iskeyword
 from pathlib import Path
@@ -15,7 +15,14 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from traitlets import Bool, Dict, Enum, Float, Int, Unicode, observe
 
 from sessionmagic.agents.tools import registered, tool_of
-from sessionmagic.exceptions import SessionExistsError, StoreError, ToolError, UsageError, did_you_mean
+from sessionmagic.exceptions import (
+    SessionExistsError,
+    SessionIdleError,
+    StoreError,
+    ToolError,
+    UsageError,
+    did_you_mean,
+)
 from sessionmagic.loop import in_thread, loop_thread
 from sessionmagic.notebook.arguments import LineParser
 from sessionmagic.notebook.main_thread import MainThread
@@ -36,6 +43,8 @@ if TYPE_CHECKING:
 
 NOTEBOOK_LENGTH = 100
 """Characters of a notebook's name that its session is named after."""
+END_SECONDS = 5.0
+"""How long a turn that says it has ended may take to let go of its session."""
 MANUAL = """Send the cell to an agent session: the answer streams under the cell, and the session remembers it.
 
     %%agent --model local --session churn
@@ -133,6 +142,7 @@ class AgentMagics(Magics):
             except (RuntimeError, ValueError) as error:  # a home of nobody's, a null character
                 raise StoreError(f"{self.store!r} is no directory for sessions: {error}") from error
             self._manager = SessionManager(store, Models(self.model, self.endpoints, store.home), mcp=self.servers)
+            self._manager.on_deleted = self.tools.end_session
         return self._manager
 
     @cached_property
@@ -190,10 +200,13 @@ class AgentMagics(Magics):
         from sessionmagic.notebook.attention import attention
         from sessionmagic.notebook.launch import Launch
         from sessionmagic.notebook.prompts import attach, interpolate
+        from sessionmagic.turn import current_turn
 
         if options.out and (not options.out.isidentifier() or iskeyword(options.out)):
             raise UsageError(f"--out {options.out!r} is no variable name")
-        self.tools.forget_proposals()
+        by_a_tool = current_turn.get(None) is not None  # then nobody sees its area
+        if not by_a_tool:
+            self.tools.forget_proposals()
         request = {
             "prompt": interpolate(cell, self.shell.user_ns),
             "attachments": [attach(expression, self.shell.user_ns) for expression in options.attach],
@@ -203,18 +216,18 @@ class AgentMagics(Magics):
             "wait": options.wait,
             "timeout": options.timeout if options.timeout is not None else self.timeout or None,
             "tools": self.offered(options.tools),
-            "attended": not self._headless(),
+            "attended": not self.headless() and not by_a_tool,
             "yes": options.yes,
             "safety": self.safety,
             "limits": Limits(requests=self.request_limit, tool_calls=self.tool_call_limit),
             "where": f"cell In [{self._number()}]{self._of_notebook()}",
             "cell_id": self._parent().get("metadata", {}).get("cellId"),
         }
-        background = options.background and not self._headless()
+        background = options.background and not self.headless()
         done = partial(self._keep, out=options.out)
-        on_stdin = not background and self._asks_on_stdin()
+        on_stdin = not background and not by_a_tool and self._asks_on_stdin()
         launch = Launch(self.manager, self.refresh_hz, done, self.main_thread, asks_on_stdin=on_stdin)
-        with launch.interruptible():
+        with launch.interruptible(), nullcontext() if background else self.main_thread.served():
             view = self._view_for(options, launch)
             launch.open(view)
             waits_for: WaitsFor = "end" if not background else "nothing" if options.wait else "start"
@@ -230,15 +243,23 @@ class AgentMagics(Magics):
 
     def queue(self, session: str, text: str, key: str) -> None:
         """Ask the session when its running turn is done, or at once, in the background, when none runs."""
+        from sessionmagic.notebook.prompts import interpolate
+
         session = self.manager.session(session).id
-        if self.manager.running_turn(session) is None:
-            with self.manager.keys.once(session, key) as queued:
-                if queued:
-                    self._run_cell(self.cell_parser.parse_args(["--background", "--session", session]), text)
-                    return
-        else:
-            queued = loop_thread().submit(self.manager.queue(session, text, key=key)).result() is not None
-        print("it waits for its turn" if queued else f"{key} was used before; nothing was queued")
+        with self.manager.keys.once(session, key) as new:
+            if not new:
+                print(f"{key} was used before; nothing was queued")
+                return
+            ending = self.manager.running_turn(session)
+            try:
+                said = interpolate(text, self.shell.user_ns)
+                loop_thread().submit(self.manager.say(session, "queue", said)).result()
+            except SessionIdleError:
+                if ending is not None:
+                    ending.wait(END_SECONDS)
+                self._run_cell(self.cell_parser.parse_args(["--background", "--session", session]), text)
+            else:
+                print("it waits for its turn")
 
     async def _start(self, options: argparse.Namespace, request: dict[str, Any]) -> Turn:
         """Run the request on the session that the options mean, which is active from then on when it is new."""
@@ -278,7 +299,7 @@ class AgentMagics(Magics):
             return self.view
         if not hasattr(self.shell, "kernel"):
             return "text"
-        return "static" if self._headless() else "widgets"
+        return "static" if self.headless() else "widgets"
 
     def _view_for(self, options: argparse.Namespace, launch: Launch) -> View:
         from sessionmagic.notebook.view import GuardedView, StaticView, TextView
@@ -304,13 +325,15 @@ class AgentMagics(Magics):
         for name in filter(None, (name.strip() for name in names.split(","))):
             if name not in self.shell.user_ns:
                 raise ToolError(f"--tools: there is no function {name!r}.{did_you_mean(name, self.shell.user_ns)}")
-            functions.append(tool_of(registered.get(name) or self.shell.user_ns[name], name=name))
+            function = self.shell.user_ns[name]
+            marked = registered.get(name)
+            functions.append(marked if marked and marked.function is function else tool_of(function, name=name))
         own = self.tools.tools if self.kernel_tools else []
         return [*own, *(self.tools.of_user(tool) for tool in [*registered.values(), *functions])]
 
     def _asks_on_stdin(self) -> bool:
         """Whether questions go to stdin: when they should, and where no button can be clicked."""
-        if self._headless():
+        if self.headless():
             return False
         if self._surface() != "widgets" or self.approval == "stdin":
             return True
@@ -323,7 +346,7 @@ class AgentMagics(Magics):
         parent: dict[str, Any] = kernel.get_parent("shell") if kernel is not None else {}
         return parent or {}
 
-    def _headless(self) -> bool:
+    def headless(self) -> bool:
         """Whether nobody watches: such front ends answer no questions, and drop what comes after the cell's end."""
         return hasattr(self.shell, "kernel") and not self._parent().get("content", {}).get("allow_stdin", False)
 

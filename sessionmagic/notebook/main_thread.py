@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import builtins
 import contextvars
+import getpass
 import signal
 import threading
 from collections import deque
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from sessionmagic.exceptions import SessionMagicError
+from sessionmagic.exceptions import MainThreadBusyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,10 +28,6 @@ NOTICE_SECONDS = 0.25
 """How late an interrupt is noticed that Python has lost."""
 START_SECONDS = 60.0
 """How long work waits for the main thread to have time for it."""
-
-
-class MainThreadBusyError(SessionMagicError):
-    """The main thread has no time for the work: another cell runs, or nothing serves it."""
 
 
 class _Job:
@@ -44,23 +42,26 @@ class _Job:
         self.finished = False
         self.withdrawn = False
 
-    def make(self) -> BaseException | None:
-        """Make the call and hand over its outcome; return what it raised."""
+    def make(self) -> tuple[Any, BaseException | None]:
+        """Make the call; return its result, or what it raised."""
         try:
-            result = self._context.run(self._call)
+            return self._context.run(self._call), None
         except BaseException as error:  # noqa: BLE001  raised where the outcome is awaited
-            self._loop.call_soon_threadsafe(self._settle, None, error)
-            return error
-        self._loop.call_soon_threadsafe(self._settle, result, None)
-        return None
+            return None, error
+
+    def settle(self, result: Any, error: BaseException | None) -> None:
+        """Hand the outcome over to who awaits it; an interrupted call is a cancelled one there."""
+        self._loop.call_soon_threadsafe(self._settle, result, error)
 
     def _settle(self, result: Any, error: BaseException | None) -> None:
         if self.outcome.done():
             return
-        if error is None:
-            self.outcome.set_result(result)
-        else:
+        if isinstance(error, KeyboardInterrupt):
+            self.outcome.cancel()
+        elif error is not None:
             self.outcome.set_exception(error)
+        else:
+            self.outcome.set_result(result)
 
 
 class MainThread:
@@ -75,6 +76,7 @@ class MainThread:
         self._jobs: deque[_Job] = deque()
         self._news = threading.Condition()
         self._serving = 0
+        self._noticing = False
         self._interrupted = False
 
     async def run(self, call: Callable[[], T]) -> T:
@@ -95,7 +97,8 @@ class MainThread:
         if self._when_idle is not None:
             self._when_idle(self._serve_pending)
         try:
-            if not await asyncio.to_thread(job.started.wait, START_SECONDS) and self._take_back(job):
+            patience = None if in_cell else START_SECONDS  # a cell serves until its turn is over
+            if not await asyncio.to_thread(job.started.wait, patience) and self._take_back(job):
                 raise MainThreadBusyError(f"the kernel was busy with another cell for {START_SECONDS:g} s")
             result: T = await job.outcome
         except asyncio.CancelledError:
@@ -118,7 +121,7 @@ class MainThread:
         with self._news:
             if not job.finished:
                 job.withdrawn = True
-                _thread.interrupt_main()
+                _interrupt_main_thread()
 
     @contextmanager
     def noticing_interrupts(self) -> Iterator[None]:
@@ -127,6 +130,8 @@ class MainThread:
             yield
             return
         before = signal.getsignal(signal.SIGINT)
+        nested, self._noticing = self._noticing, True  # a cell that a tool's code runs
+        self._interrupted &= nested
 
         def notice(number: int, frame: FrameType | None) -> None:
             self._interrupted = True
@@ -137,20 +142,26 @@ class MainThread:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
-            self._interrupted = False
+            self._noticing = nested
+
+    @contextmanager
+    def served(self) -> Iterator[None]:
+        """Say that a cell begins which will `serve`: what it is to do may be sent from now on."""
+        on_main = threading.current_thread() is threading.main_thread()
+        self._serving += on_main
+        try:
+            yield
+        finally:
+            self._serving -= on_main
 
     def serve(self, over: threading.Event) -> None:
         """Make the calls that come, until `over` is set and `wake` called. Raises the user's `KeyboardInterrupt`."""
-        self._serving += 1
-        try:
-            while not over.is_set():
-                with self._news:
-                    self._news.wait_for(lambda: self._jobs or over.is_set(), NOTICE_SECONDS)
-                self._serve_one()
-                if self._interrupted:
-                    raise KeyboardInterrupt
-        finally:
-            self._serving -= 1
+        while not over.is_set():
+            with self._news:
+                self._news.wait_for(lambda: self._jobs or over.is_set(), NOTICE_SECONDS)
+            self._serve_one()
+            if self._interrupted:
+                raise KeyboardInterrupt
 
     def wake(self) -> None:
         """Have whoever serves look whether it is over."""
@@ -158,29 +169,59 @@ class MainThread:
             self._news.notify_all()
 
     def _serve_one(self) -> None:
+        """Make the next call. An interrupt ends it; whether it was the user's, `noticing_interrupts` knows."""
         with self._news:
             job = self._jobs.popleft() if self._jobs else None
         if job is None:
             return
-        job.started.set()
+        result, error = None, None
         try:
-            error = job.make()
-            with self._news:  # an interruption of ours comes no later than here
-                job.finished = True
-        except KeyboardInterrupt as interrupt:
+            job.started.set()
+            result, error = job.make()
+        except KeyboardInterrupt as interrupt:  # it came just outside of the call
             error = interrupt
+        with self._news:  # an interruption of ours comes no later than here
+            job.finished = True
         if job.withdrawn:
             self._interrupted = False
-        elif isinstance(error, KeyboardInterrupt):
-            raise error
+        else:
+            job.settle(result, error)
 
     def _serve_pending(self) -> None:
         ignored = signal.getsignal(signal.SIGINT)
         while self._jobs:
             try:
                 signal.signal(signal.SIGINT, signal.default_int_handler)  # ipykernel ignores it between cells
-                self._serve_one()
+                with _nobody_to_ask():
+                    self._serve_one()
             except KeyboardInterrupt:  # of the call alone: there is no cell to be interrupted
                 pass
             finally:
                 signal.signal(signal.SIGINT, ignored)
+
+
+def _interrupt_main_thread() -> None:
+    """Interrupt also a call that waits in C, such as a sleep, where the system can do that."""
+    thread = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and thread is not None:
+        signal.pthread_kill(thread, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
+
+
+@contextmanager
+def _nobody_to_ask() -> Iterator[None]:
+    """Have `input` fail: between cells no page would show the question, and the kernel would wait for ever."""
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise EOFError("there is nobody to ask: this runs in the background")
+
+    asking = [(builtins, "input"), (getpass, "getpass")]
+    before = [getattr(module, name) for module, name in asking]
+    for module, name in asking:
+        setattr(module, name, refuse)
+    try:
+        yield
+    finally:
+        for (module, name), function in zip(asking, before, strict=True):
+            setattr(module, name, function)

@@ -67,11 +67,11 @@ class Blocks:
                 quote = "> " if isinstance(block, MessageBlock) else ""
                 return lambda block: pages.show(quote + block.text)
             case ToolBlock():
-                row = ToolRow(self._controls.answer)
+                row = ToolRow(self._controls)
                 self._add(row.box)
                 return row.show
             case QuestionBlock():
-                question = QuestionRow(self._controls.reply)
+                question = QuestionRow(self._controls)
                 self._add(question.box)
                 return question.show
             case ReasoningBlock():

@@ -14,25 +14,26 @@ from sessionmagic.notebook.visible import visible
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sessionmagic.events import InputAction
     from sessionmagic.notebook.forms import Field
+    from sessionmagic.notebook.view import Controls
     from sessionmagic.transcript import QuestionBlock
 
 
 class QuestionRow:
     """A question on the page, with its form while it is open."""
 
-    def __init__(self, reply: Callable[[str, InputAction, dict[str, Any] | None], object]) -> None:
+    def __init__(self, controls: Controls) -> None:
         from ipywidgets import VBox
 
-        self._reply = reply
+        self._controls = controls
         self._page = page("")
         self.box = VBox([self._page])
 
     def show(self, block: QuestionBlock) -> int:
         """Show the question as it is now."""
         self._page.value = html = question_html(block)
-        self.box.children = (self._page,) if block.action else (self._page, self._form(block))
+        asks = block.action is None and self._controls.asks_on_page
+        self.box.children = (self._page, self._form(block)) if asks else (self._page,)
         return len(html)
 
     def _form(self, block: QuestionBlock) -> Any:
@@ -44,7 +45,9 @@ class QuestionRow:
 
         def accept(_: object) -> None:
             try:
-                self._reply(block.question_id, "accept", filled_in(fields, {n: _typed(w) for n, w in inputs.items()}))
+                self._controls.reply(
+                    block.question_id, "accept", filled_in(fields, {n: _typed(w) for n, w in inputs.items()})
+                )
             except UsageError as error:
                 trouble.value = warning_html(str(error))
 
@@ -56,7 +59,7 @@ class QuestionRow:
 
         buttons = [
             button("Answer", "primary", accept),
-            button("Decline", "", lambda _: self._reply(block.question_id, "decline", None)),
+            button("Decline", "", lambda _: self._controls.reply(block.question_id, "decline", None)),
         ]
         return VBox([*inputs.values(), HBox(buttons), trouble])
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import re
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sessionmagic.notebook.colours import STYLES, coloured
@@ -77,6 +78,14 @@ def render_markdown(text: str) -> str:
         except Exception:  # noqa: BLE001, S110  an answer is always shown, whatever it does to a parser
             pass
     return f"<pre>{escape(text)}</pre>\n"
+
+
+def render_code(code: str, language: str) -> str:
+    """Return code in colours, as safe HTML for a ``<pre>``."""
+    if len(code) <= _LONGEST_TEXT:
+        with suppress(Exception):  # as above
+            return _cleaner().clean(coloured(visible(code), language))
+    return escape(code)
 
 
 def clean_html(html: str) -> str:

@@ -13,8 +13,9 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-from sessionmagic.exceptions import SessionMagicError
-from sessionmagic.notebook.running import _ANSI, SHOWN_LIMIT, Ran, _Bounded
+from sessionmagic.exceptions import ScratchError
+from sessionmagic.keys import names_a_key
+from sessionmagic.notebook.outputs import Kept, Ran, RichOutput
 
 OUTPUT_LIMIT = 10_000_000
 """Characters of output after which code is stopped."""
@@ -26,15 +27,9 @@ START_SECONDS = 60.0
 GRACE_SECONDS = 2.0
 """How long interrupted code has to end, and late output to come."""
 POLL_SECONDS = 0.1
-SECRETS = ("_KEY", "_TOKEN", "_SECRET")
-"""Ends of the names of environment variables that code in a scratch kernel does not get to see."""
 
 _PROCESS = Path(__file__).with_name("scratch_process.py")
 _ARGV = [sys.executable, str(_PROCESS), "-f", "{connection_file}", "--HistoryManager.enabled=False"]
-
-
-class ScratchError(SessionMagicError):
-    """Code in a scratch kernel raised something or was stopped, or its kernel died or did not start."""
 
 
 class ScratchKernels:
@@ -122,7 +117,7 @@ class _ScratchKernel:
 
     async def start(self) -> None:
         """Start the process, and wait until it listens."""
-        env = {name: value for name, value in os.environ.items() if not name.upper().endswith(SECRETS)}
+        env = {name: value for name, value in os.environ.items() if not names_a_key(name)}
         env["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
         if not self._killed:
             await self._manager.start_kernel(env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -199,15 +194,13 @@ class _Output:
     def __init__(self) -> None:
         self.stopped: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Has the reason for which the call is to end."""
-        self._ran = Ran()
-        self._text = _Bounded()
-        self._in_line = False
+        self._kept = Kept()
+        self._error: ScratchError | None = None
         self._received = 0
 
     @property
     def ran(self) -> Ran:
-        self._ran.text = self._text.text.rstrip("\n")
-        return self._ran
+        return Ran(self._kept.text, self._kept.shown, self._error)
 
     def stop(self, reason: str) -> None:
         """Have the call end."""
@@ -224,31 +217,24 @@ class _Output:
         if not keep:
             return
         if "name" in content and "text" in content:
-            self._text.write(content["text"])
-            self._in_line = not content["text"].endswith("\n")
+            self._kept.write(content["text"])
         elif "traceback" in content:
-            self._write_line(_ANSI.sub("", "\n".join(content["traceback"])))
-            self._error(f"{content['ename']}: {content['evalue']}"[:MESSAGE_COST])
+            self._kept.write_line("\n".join(content["traceback"]))
+            self._failed(f"{content['ename']}: {content['evalue']}"[:MESSAGE_COST])
         elif "data" in content:
-            if set(content["data"]) - {"text/plain"} and len(self._ran.shown) < SHOWN_LIMIT:
-                self._ran.shown.append(content["data"])
-            self._write_line(content["data"].get("text/plain", ""))
+            self._kept.show(RichOutput(content["data"], content.get("metadata")))
 
     def fail(self, reason: str) -> None:
         """Say that the call failed, and why."""
-        self._error(reason)
+        self._failed(reason)
         self.note(reason)
 
     def note(self, text: str) -> None:
         """Say what the code does not say itself."""
-        self._write_line(f"[{text}]")
+        self._kept.write_line(f"[{text}]")
 
-    def _error(self, text: str) -> None:
-        self._ran.error = self._ran.error or ScratchError(text)
-
-    def _write_line(self, text: str) -> None:
-        self._text.write("\n" * self._in_line + text + "\n" * bool(text))
-        self._in_line = False
+    def _failed(self, text: str) -> None:
+        self._error = self._error or ScratchError(text)
 
 
 _not_collected: set[_ScratchKernel] = set()

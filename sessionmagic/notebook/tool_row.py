@@ -10,19 +10,18 @@ from sessionmagic.notebook.page import page
 from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sessionmagic.events import Answer
+    from sessionmagic.notebook.view import Controls
     from sessionmagic.transcript import ToolBlock
 
 
 class ToolRow:
     """A tool call on the page, with buttons while it waits for a yes."""
 
-    def __init__(self, answer: Callable[[str, Answer, str], object]) -> None:
+    def __init__(self, controls: Controls) -> None:
         from ipywidgets import VBox
 
-        self._answer = answer
+        self._controls = controls
         self._page = page("")
         self._asked = ""
         self.box = VBox([self._page])
@@ -32,7 +31,8 @@ class ToolRow:
         self._page.value = html = tool_html(block)
         if block.approval_id != self._asked:
             self._asked = block.approval_id
-            self.box.children = (self._page, self._question(block)) if block.approval_id else (self._page,)
+            asks = block.approval_id and self._controls.asks_on_page
+            self.box.children = (self._page, self._question(block)) if asks else (self._page,)
         return len(html)
 
     def _question(self, block: ToolBlock) -> Any:
@@ -43,7 +43,7 @@ class ToolRow:
 
         def button(words: str, answer: Answer, tooltip: str, style: str = "") -> Any:
             made = Button(description=words, tooltip=tooltip, button_style=style, layout=Layout(width="auto"))
-            made.on_click(lambda _: self._answer(block.approval_id, answer, reason.value))
+            made.on_click(lambda _: self._controls.answer(block.approval_id, answer, reason.value))
             answer_at_once(made)
             return made
 
@@ -51,7 +51,7 @@ class ToolRow:
         buttons = [
             button("Approve", "once", "Run this call", "primary"),
             button(f"Always {block.tool}", "tool", "Run every call of this tool in this session"),
-            button("Always everything", "all", "Run every call in this session without asking"),
+            button("Always everything", "all", "Run every call in this session, but for those that a rule asks for"),
             button("Reject", "reject", "Do not run it; the model is told, with the reason", "warning"),
         ]
         return VBox([call, HBox([*buttons, reason], layout=Layout(flex_flow="row wrap"))])

@@ -56,6 +56,9 @@ class View(Protocol):
 class Controls(Protocol):
     """What a running turn can be told with a click. Called on any thread."""
 
+    asks_on_page: bool
+    """Whether questions are answered with a click, and not on stdin."""
+
     def stop(self) -> None:
         """End the turn."""
 

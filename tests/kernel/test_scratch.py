@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from sessionmagic.notebook import scratch
-from sessionmagic.notebook.running import SHOWN_LIMIT, TEXT_LIMIT
-from sessionmagic.notebook.scratch import ScratchError, ScratchKernels
+from sessionmagic.notebook.outputs import SHOWN_LIMIT, TEXT_LIMIT
+from sessionmagic.exceptions import ScratchError
+from sessionmagic.notebook.scratch import ScratchKernels
 from sessionmagic.notebook.scratch_process import MEMORY_LIMIT
 from tests.kernel.kernels import PATIENCE, comes_true
 
@@ -89,7 +90,7 @@ def test_figures_come_as_png(run):
     ran = run("import matplotlib.pyplot as plt\nplt.plot([1, 2])\nprint('drawn')")
     assert ran.error is None
     assert "drawn" in ran.text
-    ((kind, content),) = ran.images
+    ((kind, content),) = [output.image for output in ran.shown]
     assert kind == "image/png"
     assert base64.b64decode(content).startswith(b"\x89PNG")
 

@@ -54,22 +54,31 @@ class Help:
     does: str
 
 
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """An argument of a subcommand, as argparse takes it; a verbatim one takes the rest of the line as it is."""
+
+    names: tuple[str, ...]
+    options: dict[str, Any]
+    verbatim: bool = False
+
+
+def argument(*names: str, verbatim: bool = False, **options: Any) -> Argument:
+    return Argument(names, options, verbatim)
+
+
 def command(
-    text: str, *arguments: tuple[tuple[str, ...], dict[str, Any]]
+    text: str, *arguments: Argument
 ) -> Callable[[Callable[[AgentMagics, argparse.Namespace], Any]], Callable[..., Any]]:
     def register(function: Callable[[AgentMagics, argparse.Namespace], Any]) -> Callable[..., Any]:
         name = function.__name__
         parser = LineParser(f"%agent {name}", text)
-        for names, options in arguments:
-            parser.add_argument(*names, **options)
+        for each in arguments:
+            (parser.add_verbatim if each.verbatim else parser.add_argument)(*each.names, **each.options)
         COMMANDS[name] = Command(parser, function, text)
         return function
 
     return register
-
-
-def argument(*names: str, **options: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
-    return names, options
 
 
 SESSION = argument("session", nargs="?", default="", help="name or id; left out: the active or the latest")

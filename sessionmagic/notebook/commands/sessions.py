@@ -90,7 +90,6 @@ def star(magics: AgentMagics, options: argparse.Namespace) -> None:
 def delete(magics: AgentMagics, options: argparse.Namespace) -> None:
     session = magics.manager.session(options.session)
     loop_thread().submit(magics.manager.delete(session.id)).result()
-    loop_thread().submit(magics.tools.end_session(session.id)).result()
     say(f"deleted {session.name} ({len(session.turns)} turns)")
 
 

@@ -67,7 +67,7 @@ def _offered(magics: AgentMagics, session_name: str, names: str) -> Any:
     name = session_name or magics.session or magics.active or magics.latest
     session = magics.manager.session(name) if name else None
     rules, safety = (session.permissions, safety_of(session.safety)) if session else ({}, safety_of(magics.safety))
-    policy = Policy(session=rules, file={}, safety=safety)
+    policy = Policy(session=rules, file={}, safety=safety, attended=not magics.headless())
 
     def entry(tool: str, source: str, does: str, *, read_only: bool) -> OfferedTool:
         decision = policy.decide(Call(tool, {}, read_only))
@@ -154,23 +154,26 @@ _IN_SESSION = argument("-s", "--session", default="", metavar="NAME", help="left
 
 @command(
     "Tell a running turn something before its next model request.",
-    argument("text", nargs="+"),
+    argument("text", verbatim=True, help="the rest of the line, as it is"),
     _IN_SESSION,
 )
 def steer(magics: AgentMagics, options: argparse.Namespace) -> None:
+    from sessionmagic.notebook.prompts import interpolate
+
     session = magics.manager.session(chosen(magics, options.session))
-    loop_thread().submit(magics.manager.steer(session.id, " ".join(options.text))).result()
+    text = interpolate(options.text, magics.shell.user_ns)
+    loop_thread().submit(magics.manager.steer(session.id, text)).result()
     say(f"{session.name} is told before its next request")
 
 
 @command(
     "Ask a session when its running turn is done; an idle one is asked at once, in the background.",
-    argument("text", nargs="+"),
+    argument("text", verbatim=True, help="the rest of the line, as it is"),
     _IN_SESSION,
     argument("--key", default="", help="do nothing when this key was used before"),
 )
 def queue(magics: AgentMagics, options: argparse.Namespace) -> None:
-    magics.queue(chosen(magics, options.session), " ".join(options.text), options.key)
+    magics.queue(chosen(magics, options.session), options.text, options.key)
 
 
 @command(
@@ -178,7 +181,7 @@ def queue(magics: AgentMagics, options: argparse.Namespace) -> None:
     argument("id", nargs="?", default=""),
     argument("--tool", action="store_true", help="and every later call of this tool in the session"),
     argument("--all", action="store_true", help="and every later call in the session"),
-    argument("--reject", nargs="?", const="", metavar="REASON", help="do not run it; the model is told why"),
+    argument("--reject", verbatim=True, metavar="REASON", help="do not run it; the model reads the rest of the line"),
 )
 def approve(magics: AgentMagics, options: argparse.Namespace) -> Any:
     if not options.id:

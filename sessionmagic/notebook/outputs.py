@@ -1,0 +1,155 @@
+"""What came of code that a model has written: text of bounded length, and rich outputs made harmless."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections import deque
+from dataclasses import dataclass, field
+from io import TextIOBase
+from typing import Any
+
+from IPython.display import publish_display_data
+
+from sessionmagic.keys import without_keys
+from sessionmagic.notebook.answer import NO_MATH
+from sessionmagic.notebook.rendering import clean_html, render_markdown
+
+TEXT_LIMIT = 10_000
+"""Characters of text that are kept, half of them from the end. Less than a model reads, so it is cut once."""
+SHOWN_LIMIT = 10
+"""Rich outputs of one call that are kept and shown."""
+CONTENT_LIMIT = 10_000_000
+"""Characters of one rich output that are shown."""
+IMAGES = ("image/png", "image/jpeg")
+SVG = "image/svg+xml"
+KINDS = (*IMAGES, SVG, "text/html", "text/markdown", "text/plain")
+"""What can be shown, or read by a model."""
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class RichOutput:
+    """What was displayed, by MIME type; images in base64."""
+
+    def __init__(self, data: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
+        self._data = {kind: _as_text(data[kind]) for kind in KINDS if kind in data}
+        self._metadata = metadata or {}
+
+    @property
+    def text(self) -> str:
+        """What a model reads of it."""
+        return "" if self.is_figure else self._data.get("text/markdown") or self._data.get("text/plain", "")
+
+    @property
+    def image(self) -> tuple[str, str] | None:
+        """MIME type and content of its image, if a model can see it."""
+        return next(((kind, self._data[kind]) for kind in IMAGES if kind in self._data), None)
+
+    @property
+    def is_figure(self) -> bool:
+        """Whether it is to be looked at."""
+        return bool({*IMAGES, SVG} & set(self._data))
+
+    @property
+    def is_rich(self) -> bool:
+        """Whether there is more to it than text."""
+        return bool(set(self._data) - {"text/plain"})
+
+    def display(self) -> None:
+        """Show what is harmless of it under the cell."""
+        shown = {kind: content for kind, content in self._harmless().items() if len(content) <= CONTENT_LIMIT}
+        plain = without_keys(self._data.get("text/plain", "")[:TEXT_LIMIT])
+        if shown:
+            publish_display_data({"text/plain": plain} | shown, self._sizes())
+
+    def _harmless(self) -> dict[str, str]:
+        harmless = {kind: self._data[kind] for kind in IMAGES if kind in self._data}
+        if "text/html" in self._data:
+            html = self._data["text/html"]
+            harmless["text/html"] = html if len(html) > CONTENT_LIMIT else _closed(clean_html(without_keys(html)))
+        elif "text/markdown" in self._data:
+            harmless["text/html"] = render_markdown(without_keys(self._data["text/markdown"]))
+        elif SVG in self._data and not harmless:
+            # within an image, nothing of it runs and nothing is fetched
+            source = base64.b64encode(self._data[SVG].encode()).decode()
+            harmless["text/html"] = f'<img alt="figure" src="data:{SVG};base64,{source}">'
+        return harmless
+
+    def _sizes(self) -> dict[str, Any]:
+        """How large images are shown: of a sharp one, half as large as it is."""
+        return {
+            kind: {side: sizes[side] for side in ("width", "height") if isinstance(sizes.get(side), int | float)}
+            for kind, sizes in self._metadata.items()
+            if kind in IMAGES and isinstance(sizes, dict)
+        }
+
+
+@dataclass(slots=True)
+class Ran:
+    """What came of a call: text in the order in which it appeared, rich outputs, and what it raised."""
+
+    text: str = ""
+    shown: list[RichOutput] = field(default_factory=list)
+    error: BaseException | None = None
+
+    def display(self) -> None:
+        """Show the rich outputs under the cell, where they stay."""
+        for output in self.shown:
+            output.display()
+
+
+class Kept(TextIOBase):
+    """What a call writes and shows, in bounded size."""
+
+    def __init__(self) -> None:
+        self.shown: list[RichOutput] = []
+        self._head: list[str] = []
+        self._tail: deque[str] = deque()
+        self._room = TEXT_LIMIT // 2
+        self._kept = 0
+        """Characters in the tail."""
+        self._lost = 0
+        self._in_line = False
+
+    def write(self, text: str) -> int:
+        """Keep the beginning and the end of all that is written."""
+        self._in_line = not text.endswith("\n") if text else self._in_line
+        if head := text[: self._room]:
+            self._head.append(head)
+            self._room -= len(head)
+        if tail := text[len(head) :][-TEXT_LIMIT:]:
+            self._lost += len(text) - len(head) - len(tail)
+            self._tail.append(tail)
+            self._kept += len(tail)
+            while self._kept - len(self._tail[0]) >= TEXT_LIMIT // 2:
+                self._kept -= len(self._tail[0])
+                self._lost += len(self._tail.popleft())
+        return len(text)
+
+    def write_line(self, text: str) -> None:
+        """Write text on lines of its own, without colours."""
+        if text:
+            self.write("\n" * self._in_line + _ANSI.sub("", text) + "\n")
+
+    def show(self, output: RichOutput) -> None:
+        """Keep what is displayed."""
+        if output.is_rich and len(self.shown) < SHOWN_LIMIT:
+            self.shown.append(output)
+        self.write_line(output.text)
+
+    @property
+    def text(self) -> str:
+        """What was written, with a note of how much was cut."""
+        tail = "".join(self._tail)
+        lost = self._lost + max(0, len(tail) - TEXT_LIMIT // 2)
+        cut = f"\n[cut: {lost:,} characters]\n" if lost else ""
+        return "".join([*self._head, cut, tail[-TEXT_LIMIT // 2 :]]).rstrip("\n")
+
+
+def _as_text(content: object) -> str:
+    return base64.b64encode(content).decode() if isinstance(content, bytes) else str(content)
+
+
+def _closed(html: str) -> str:
+    """Keep formulas in foreign HTML from being typeset: they may hold links."""
+    return f"<div {NO_MATH}>{html}</div>"
