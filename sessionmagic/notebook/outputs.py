@@ -63,7 +63,7 @@ class RichOutput:
             publish_display_data({"text/plain": plain} | shown, self._sizes())
 
     def _harmless(self) -> dict[str, str]:
-        harmless = {kind: self._data[kind] for kind in IMAGES if kind in self._data}
+        harmless = dict([self.image]) if self.image else {}
         if "text/html" in self._data:
             html = self._data["text/html"]
             harmless["text/html"] = html if len(html) > CONTENT_LIMIT else _closed(clean_html(without_keys(html)))

@@ -137,5 +137,9 @@ class _OfThisThread(TextIOBase):
     def flush(self) -> None:
         self._mine().flush()
 
+    def set_parent(self, parent: object) -> None:
+        """Let ipykernel say under which cell another thread writes from now on."""
+        self._others.set_parent(parent)  # type: ignore[attr-defined]
+
     def _mine(self) -> TextIOBase | TextIO:
         return self._kept if threading.get_ident() == self._thread else self._others

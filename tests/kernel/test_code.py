@@ -1,0 +1,321 @@
+"""Code that a model runs in the user's kernel: what comes of it, and what it cannot do."""
+
+import time
+
+import pytest
+
+from tests.kernel.kernels import appears, comes_true
+
+PNG = "import base64; dot = base64.b64decode({!r})".format(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
+
+
+@pytest.fixture
+def acts(kernel):
+    """Register the model `acts`, which takes these steps."""
+
+    def acts(*steps):
+        kernel.run(f"model = scripted.acts(*{steps!r}); register_model('acts', model)").ok()
+
+    return acts
+
+
+@pytest.fixture
+def subshells(kernel):
+    if not kernel.has_subshells:
+        pytest.skip("this ipykernel has no subshells, so nothing is served while a cell runs")
+
+
+def python(code):
+    return [("run_python", {"code": code})]
+
+
+def run(kernel, session, *options):
+    return kernel.run(f"%%agent -m acts -s {session} --yes {' '.join(options)}\ngo")
+
+
+def told(kernel):
+    """What the model was told of its calls, in order: outcome and text."""
+    return eval(
+        kernel.value(
+            "[(part.outcome, part.model_response_str(wrap_if_error=False)) for message in _agent.messages"
+            " for part in message.parts if part.part_kind == 'tool-return']"
+        )
+    )
+
+
+def test_a_call_that_waits_in_c_is_ended_by_the_timeout(kernel, session, acts):
+    acts(python("import time; time.sleep(20)"), "Done.")
+    cell = run(kernel, session, "--timeout 0.5")
+    assert cell.ename == "TurnTimeoutError"
+    assert cell.seconds < 5
+
+
+def test_a_call_that_waits_in_c_is_ended_by_a_click(kernel, session, acts, subshells):
+    acts(python("import time; began = True; time.sleep(20)"), "Done.")
+    kernel.run("began = False").ok()
+    cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo").until_shows("run_python")
+    subshell = kernel.subshell()
+    comes_true(lambda: kernel.run("print(began)", subshell=subshell).ok().text.strip() == "True")
+    kernel.click(cell.button("Stop"))
+    cell.wait(5).ok()
+    assert "interrupted" in cell.html
+
+
+def test_a_call_in_the_background_that_waits_in_c_does_not_hold_up_the_next_cell(kernel, session, acts):
+    acts(python("import time; time.sleep(20)"), "Done.")
+    kernel.run(f"%%agent -m acts -b -s {session} --yes --timeout 0.5\ngo").ok()
+    time.sleep(0.3)
+    assert kernel.run("1 + 1").ok().seconds < 5
+
+
+def test_what_was_cut_is_said(kernel, session, acts):
+    acts(python("print('x' * 1_000_000)"), [("run_python_isolated", {"code": "print('x' * 1_000_000)"})], "Done.")
+    run(kernel, session).ok()
+    for outcome, text in told(kernel):
+        assert outcome == "success"
+        assert len(text) < 20_000
+        assert "[cut: 990,0" in text
+
+
+def test_output_comes_in_the_order_in_which_it_appeared(kernel, session, acts):
+    acts(python("print('one', end='')\ndisplay({'two': 2})\nprint('three')\n4"), "Done.")
+    run(kernel, session).ok()
+    assert told(kernel) == [("success", "one\n{'two': 2}\nthree\n4")]
+
+
+def test_images_of_any_library_are_shown_and_reach_the_model(kernel, session, acts):
+    acts(
+        python(f"{PNG}\nfrom IPython.display import Image\nImage(dot, width=7)"),
+        python("import PIL.Image\nPIL.Image.new('RGB', (2, 2))"),
+        python(
+            "from IPython.display import display\ndisplay({'image/jpeg': base64.b64encode(dot).decode()}, raw=True)"
+        ),
+        "Done.",
+    )
+    cell = run(kernel, session).ok()
+    assert told(kernel) == [("success", "[1 figure shown to the user]")] * 3
+    kinds = [set(output["data"]) & {"image/png", "image/jpeg"} for output in cell.outputs]
+    assert kinds.count({"image/png"}) == 2
+    assert kinds.count({"image/jpeg"}) == 1
+    assert any(output["metadata"].get("image/png") == {"width": 7} for output in cell.outputs)
+    images = kernel.value(
+        "sum(getattr(content, 'is_image', False) for message in model.sent[-1] for part in message.parts"
+        " if isinstance(getattr(part, 'content', None), list) for content in part.content)"
+    )
+    assert images == "3"
+
+
+def test_a_drawing_is_shown_as_an_image_in_which_nothing_runs(kernel, session, acts):
+    acts(
+        python('from IPython.display import SVG\nSVG(\'<svg xmlns="http://www.w3.org/2000/svg" onload="x()"/>\')'),
+        "Done.",
+    )
+    cell = run(kernel, session).ok()
+    assert '<img alt="figure" src="data:image/svg+xml;base64,' in cell.html
+    assert "<svg" not in cell.html
+    assert told(kernel) == [("success", "[1 figure shown to the user]")]
+
+
+def test_markdown_that_code_displays_is_rendered_and_read(kernel, session, acts):
+    acts(python("from IPython.display import Markdown\nMarkdown('**bold** <script>x()</script>')"), "Done.")
+    cell = run(kernel, session).ok()
+    assert "<strong>bold</strong>" in cell.html
+    assert "<script" not in cell.html
+    assert "**bold**" in told(kernel)[0][1]
+
+
+def test_html_that_code_displays_shows_no_key_and_typesets_no_formula(kernel, session, acts):
+    kernel.run("import os; os.environ['MINE_API_KEY'] = 'very-secret-key'").ok()
+    try:
+        acts(
+            python(
+                "from IPython.display import HTML\nHTML('<em>' + os.environ['MINE_API_KEY'] + '</em> $\\\\href{x}{y}$')"
+            ),
+            "Done.",
+        )
+        cell = run(kernel, session).ok()
+    finally:
+        kernel.run("del os.environ['MINE_API_KEY']").ok()
+    assert "<em>•••</em>" in cell.html
+    assert not any("very-secret" in str(output) for output in cell.outputs)
+    [shown] = [o["data"]["text/html"] for o in cell.outputs if "<em>•••" in o.get("data", {}).get("text/html", "")]
+    assert shown.startswith('<div class="mathjax_ignore')
+
+
+def test_html_without_end_is_not_put_on_the_page(kernel, session, acts):
+    acts(python("from IPython.display import HTML\nHTML('<b>x</b>' * 2_000_000)"), "Done.")
+    cell = run(kernel, session).ok()
+    assert sum(len(str(output)) for output in cell.outputs) < 100_000
+
+
+def test_what_another_thread_shows_meanwhile_is_not_taken_for_the_model_s(kernel, session, acts, subshells):
+    kernel.run("import threading; begun, seen = threading.Event(), threading.Event()").ok()
+    acts(python("begun.set(); seen.wait(20)"), "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
+    user = kernel.run("begun.wait(20); print('printed'); 'of the ' + 'user'", subshell=kernel.subshell()).ok()
+    kernel.run("seen.set()", subshell=kernel.subshell()).ok()
+    cell.wait().ok()
+    assert "printed" in user.text
+    assert "of the user" in user.text
+    assert told(kernel) == [("success", "True")]
+
+
+def test_an_interrupt_that_code_raises_itself_fails_the_call_and_not_the_cell(kernel, session, acts):
+    kernel.run("def stops():\n    raise KeyboardInterrupt('mine')").ok()
+    acts(python("raise KeyboardInterrupt('mine')"), [("stops", {})], "Went on.")
+    cell = run(kernel, session, "--tools stops").ok()
+    assert "Went on." in cell.text
+    assert [outcome for outcome, _ in told(kernel)] == ["failed", "failed"]
+    assert all("KeyboardInterrupt: mine" in text for _, text in told(kernel))
+
+
+def test_a_value_is_described_where_it_was_made_and_not_on_the_thread_of_all_turns(kernel, session, acts):
+    kernel.run(
+        "import threading\n"
+        "class Slow:\n"
+        "    def __repr__(self): return threading.current_thread().name\n"
+        "def slow(): return Slow()\n"
+        "async def slow_too(): return Slow()"
+    ).ok()
+    acts([("slow", {})], [("slow_too", {})], "Done.")
+    run(kernel, session, "--tools slow,slow_too").ok()
+    (_, here), (_, there) = told(kernel)
+    assert here == "MainThread"
+    assert there != "sessionmagic"
+
+
+def test_what_a_turn_within_a_call_would_ask_is_denied(kernel, session, acts):
+    kernel.run(
+        "inner = scripted.acts([('run_python', {'code': 'asked = True'})], 'Inner.')\nregister_model('inner', inner)"
+    ).ok()
+    acts(
+        [("insert_cell", {"code": "first"})],
+        python(f"get_ipython().run_cell_magic('agent', '-m inner -s {session}b', 'go')"),
+        [("insert_cell", {"code": "second"})],
+        "Done.",
+    )
+    cell = run(kernel, session).ok()
+    assert "Done." in cell.text
+    assert kernel.value("'asked' in globals()") == "False"
+    assert "nobody to ask" in kernel.value("str(inner.sent[-1])")
+    [payload] = [each for each in cell.reply["payload"] if each["source"] == "set_next_input"]
+    assert payload["text"] == "first\n\nsecond"
+
+
+def test_an_interrupt_within_a_turn_within_a_call_ends_the_cell(kernel, session, acts, tmp_path):
+    begun = tmp_path / "begun"
+    nested = f"get_ipython().run_cell_magic('agent', '-m hang -s {session}b', 'go')"
+    acts(python(f"open({str(begun)!r}, 'w').close()\n{nested}"), "Went on.")
+    cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
+    appears(begun)
+    time.sleep(0.3)
+    kernel.interrupt()
+    cell.wait(5)
+    assert cell.ename == "KeyboardInterrupt"
+    assert "Went on." not in cell.text
+
+
+def test_code_in_the_background_cannot_ask_and_hold_up_the_kernel(kernel, session, acts):
+    acts(python("input('name? ')"), python("import getpass; getpass.getpass()"), "Done.")
+    kernel.run(f"%%agent -m acts -b -o late -s {session} --yes\ngo").ok()
+    comes_true(lambda: kernel.value("'late' in globals()") == "True")
+    assert [outcome for outcome, _ in told(kernel)] == ["failed", "failed"]
+    assert all("nobody to ask" in text for _, text in told(kernel))
+
+
+def test_code_under_a_cell_may_ask(kernel, session, acts):
+    acts(python("print('Hello', input('name? '))"), "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
+    assert kernel.reply("Ada") == "name? "
+    cell.wait().ok()
+    assert "Hello Ada" in told(kernel)[0][1]
+
+
+@pytest.mark.parametrize("timeout", [0, -1, 10**18])
+def test_isolated_code_has_a_sensible_timeout(kernel, session, acts, timeout):
+    acts([("run_python_isolated", {"code": "1", "timeout": timeout})], "Done.")
+    run(kernel, session).ok()
+    [(outcome, text)] = told(kernel)
+    assert outcome == "failed"
+    assert "at most 3,600 seconds" in text
+
+
+def test_cells_are_read_although_a_value_cannot_say_what_it_is(kernel, session, acts):
+    kernel.run("class Mute:\n    def __repr__(self): raise RuntimeError('mute')")
+    kernel.run("Out[get_ipython().execution_count - 1] = Out[get_ipython().execution_count] = Mute()").ok()
+    acts([("read_cells", {})], "Done.")
+    run(kernel, session).ok()
+    [(outcome, text)] = told(kernel)
+    assert outcome == "success"
+    assert "(Mute, whose description failed: RuntimeError)" in text
+
+
+def test_functions_of_every_kind_can_be_called(kernel, session, acts):
+    kernel.run(
+        "import functools\n"
+        "class Adds:\n"
+        "    'Add.'\n"
+        "    def __call__(self, a: int) -> int: return a + 1\n"
+        "    def method(self, a: int) -> int: return a + 2\n"
+        "    async def later(self, a: int) -> int: return a + 3\n"
+        "called, method = Adds(), Adds().method\n"
+        "part = functools.partial(lambda a, b: int(a) + b, b=4)\n"
+        "awaits = lambda a: Adds().later(int(a))\n"
+        "untyped = lambda a: int(a) + 5"
+    ).ok()
+    names = ["called", "method", "part", "awaits", "untyped"]
+    acts([(name, {"a": 1}) for name in names], "Done.")
+    run(kernel, session, f"--tools {','.join(names)}").ok()
+    assert told(kernel) == [("success", text) for text in ["2", "3", "5", "4", "6"]]
+
+
+def test_a_function_that_was_defined_again_is_called_as_it_is_now(kernel, session, acts):
+    kernel.run("import sessionmagic\n@sessionmagic.tool\ndef again() -> str: return 'old'").ok()
+    try:
+        kernel.run("def again() -> str: return 'new'").ok()
+        acts([("again", {})], "Done.")
+        run(kernel, session, "--tools again").ok()
+        assert told(kernel) == [("success", "new")]
+    finally:
+        kernel.run("from sessionmagic.agents.tools import registered; del registered['again']").ok()
+
+
+def test_a_scratch_kernel_ends_with_its_session_whoever_deletes_it(kernel, session, acts):
+    acts([("run_python_isolated", {"code": "import os; os.getpid()"})], "Done.")
+    run(kernel, session).ok()
+    [(_, pid)] = told(kernel)
+    acts(python(f"get_ipython().run_line_magic('agent', 'delete {session}')"), "Never.")
+    run(kernel, session)
+    alive = f"__import__('os').path.exists('/proc/{int(pid)}/stat')"
+    comes_true(lambda: kernel.value(alive) == "False")
+
+
+def test_a_question_that_cannot_be_asked_is_a_rejection(kernel, session, acts):
+    kernel.run("%config AgentMagics.approval = 'stdin'").ok()
+    kernel.run(
+        "import sessionmagic.notebook.launch as launch\n"
+        "kept = launch.ask_on_stdin\n"
+        "def launch_fails(asked): raise OSError('no terminal')\n"
+        "launch.ask_on_stdin = launch_fails"
+    ).ok()
+    try:
+        acts(python("1 + 1"), "Done.")
+        cell = kernel.run(f"%%agent -m acts -s {session}\ngo").ok()
+    finally:
+        kernel.run("launch.ask_on_stdin = kept\n%config AgentMagics.approval = 'auto'").ok()
+    assert "Done." in cell.text
+    assert "could not be asked for (OSError)" in told(kernel)[0][1]
+
+
+def test_where_stdin_asks_there_are_no_buttons(kernel, session, acts):
+    kernel.run("%config AgentMagics.approval = 'stdin'").ok()
+    try:
+        acts(python("1 + 1"), "Done.")
+        cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_shows("waits for your answer")
+        kernel.reply("y")
+        cell.wait().ok()
+        assert not any(state.get("description") == "Approve" for state in cell.widgets.values())
+    finally:
+        kernel.run("%config AgentMagics.approval = 'auto'").ok()
