@@ -130,6 +130,14 @@ class TurnLimitError(TurnFailedError):
     """The turn made as many model requests or tool calls as it may; what it did is kept, and can be gone on from."""
 
 
+def words_of(error: BaseException) -> str:
+    """Return kind and message of somebody's error, also of one that cannot say what it is."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except BaseException:  # noqa: BLE001
+        return type(error).__name__
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the closest of the known words, or ``""`` when none is close."""
     close = get_close_matches(word, list(known), n=1)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.admission import Request, admit, check_name, shortened
 from sessionmagic.agents.definition import BUILT_IN, AgentDefinition, find_agent
 from sessionmagic.agents.mcp import McpServers
-from sessionmagic.agents.permissions import with_rule, without_rule
+from sessionmagic.agents.permissions import described, with_rule, without_rule
 from sessionmagic.agents.tools import registered, tool_of
 from sessionmagic.exceptions import (
     ApprovalNotOpenError,
@@ -25,6 +25,7 @@ from sessionmagic.exceptions import (
     SessionExistsError,
     SessionIdleError,
     SessionNotFoundError,
+    UsageError,
     did_you_mean,
 )
 from sessionmagic.inbox import UsedKeys
@@ -306,11 +307,14 @@ class SessionManager:
     def set_rule(self, session: str, pattern: str, verdict: Verdict | None) -> Session:
         """Add a rule to the session, or take it away with None; it holds from the next call on.
 
-        Raises `SessionNotFoundError`, and `UsageError` for a pattern that names no tool.
+        Raises `SessionNotFoundError`, and `UsageError` for a pattern that names no tool, or a rule that is not there.
         """
 
         def change(stored: Session) -> Session:
             rules = stored.permissions
+            known = [pattern for _, pattern in described(rules)]
+            if verdict is None and pattern not in known:
+                raise UsageError(f"no rule {pattern!r} in this session.{did_you_mean(pattern, known)}")
             changed = with_rule(rules, verdict, pattern) if verdict else without_rule(rules, pattern)
             return replace(stored, permissions=changed)
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from sessionmagic.events import InputAction, InputProvided, InputRequested
+from sessionmagic.events import InputAction, InputProvided, InputRequested, Warned
 from sessionmagic.exceptions import QuestionNotOpenError, UsageError
 
 if TYPE_CHECKING:
@@ -93,6 +93,12 @@ class Questions:
                 f"no question {question_id!r} is open here: it was answered, or its turn has ended"
             )
         return question
+
+    def miss(self, server: str, why: str) -> None:
+        """Say that a server has asked something which cannot be shown."""
+        with self._lock:
+            if not self._closed:
+                self._emit(Warned, text=f"MCP server {server!r} asked something and got no answer: {why}")
 
     def close(self) -> None:
         """Take every open question back, and let none be asked any more: the turn ends."""

@@ -20,7 +20,7 @@ from pydantic_core import to_json
 
 from sessionmagic.agents.permissions import Call
 from sessionmagic.events import ApprovalRequested, ApprovalResolved, LimitReached
-from sessionmagic.exceptions import ApprovalNotOpenError, SessionIdleError, TurnLimitError
+from sessionmagic.exceptions import ApprovalNotOpenError, SessionIdleError, TurnLimitError, words_of
 from sessionmagic.keys import without_keys
 from sessionmagic.transcript import json_object
 
@@ -106,10 +106,13 @@ class Guard(AbstractCapability[None]):
         self.running += 1
         try:
             result = await as_read(await handler(args))
-        except (asyncio.CancelledError, ToolFailed, ToolFailedError, ToolRetryError, ModelRetry):
+        except (ToolFailed, ToolFailedError, ToolRetryError, ModelRetry):
             raise
         except BaseException as error:  # a tool may end neither the turn nor the kernel
-            raise ToolFailed(_words(error)) from error
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise  # the turn's own
+            raise ToolFailed(cut(words_of(error))) from error
         finally:
             self.running -= 1
             self.seconds[call.tool_call_id] = time.monotonic() - began
@@ -224,10 +227,3 @@ def _text(value: Any) -> str:
     if isinstance(value, list | tuple | dict | set | frozenset | BaseModel) or is_dataclass(value):
         return to_json(value, fallback=repr, inf_nan_mode="constants").decode()
     return str(value)
-
-
-def _words(error: BaseException) -> str:
-    try:
-        return cut(f"{type(error).__name__}: {error}")
-    except Exception:  # noqa: BLE001  an error that cannot say what it is
-        return type(error).__name__

@@ -130,11 +130,19 @@ class Connection:
         The protocol does not say which call a question belongs to. When more turns than one are calling, nobody is
         asked: an answer may not reach a call of another session's.
         """
-        schema = getattr(params, "requested_schema", None)  # none when it wants a page to be opened
-        turns = {id(questions): questions for questions in self.calls}
-        if len(turns) != 1 or schema is None or len(message) + len(str(schema)) > FORM_LIMIT:
-            return ElicitResult(action="decline" if len(turns) == 1 else "cancel")
-        [questions] = turns.values()
+        schema: Any = getattr(params, "requested_schema", None)
+        turns = list({id(questions): questions for questions in self.calls}.values())
+        why = (
+            f"calls of {len(turns)} turns run there" if len(turns) != 1
+            else "it wants a page to be opened" if schema is None
+            else "its form is too long" if len(message) + len(str(schema)) > FORM_LIMIT
+            else ""
+        )  # fmt: skip
+        if why:
+            for questions in turns:
+                questions.miss(self.name, why)
+            return ElicitResult(action="cancel")
+        [questions] = turns
         asking = asyncio.ensure_future(questions.ask(self.name, message, schema))
         self._asking[asking] = questions
         try:

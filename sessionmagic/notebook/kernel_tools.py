@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from sessionmagic.agents.tools import Tool
+from sessionmagic.exceptions import words_of
 from sessionmagic.notebook.prompts import described
 from sessionmagic.notebook.running import run_code, run_function
 from sessionmagic.notebook.scratch import ScratchKernels
@@ -218,7 +219,7 @@ def _returned(ran: Ran, value: str = "") -> ToolReturn[str]:
     from sessionmagic.agents.guard import cut
 
     if ran.error is not None:
-        raise ToolFailed(cut(ran.text or _described(ran.error)))
+        raise ToolFailed(cut(ran.text or words_of(ran.error)))
     images = [output.image for output in ran.shown if output.image]
     count = sum(output.is_figure for output in ran.shown)
     note = f"[{count} figure{'s' if count > 1 else ''} shown to the user]" if count else ""

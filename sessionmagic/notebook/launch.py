@@ -74,7 +74,12 @@ class Launch:
         What keeps it from starting is shown in the view when no cell waits to raise it.
         """
         self._begun = True
-        loop_thread().submit(self._serve(start, view, waits_for))
+        try:
+            loop_thread().submit(self._serve(start, view, waits_for))
+        except RuntimeError as error:  # on the loop's own thread nobody can wait
+            start.close()
+            view.discard()
+            raise UsageError("an asynchronous tool cannot run a cell: await SessionManager.run instead") from error
 
     async def _serve(self, start: Coroutine[Any, Any, Turn], view: View, waits_for: WaitsFor) -> None:
         try:

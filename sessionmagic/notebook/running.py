@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from IPython.core.displaypub import CapturingDisplayPublisher
 
+from sessionmagic.exceptions import words_of
 from sessionmagic.notebook.outputs import Kept, Ran, RichOutput
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def run_function(shell: InteractiveShell, function: Callable[[], Any]) -> tuple[
 
     ran = _captured(shell, call)
     if ran.error is not None:
-        ran.text = "\n".join(filter(None, [ran.text, f"{type(ran.error).__name__}: {ran.error}"]))
+        ran.text = "\n".join(filter(None, [ran.text, words_of(ran.error)]))
     return (values[0] if values else None), ran
 
 

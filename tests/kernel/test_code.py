@@ -282,6 +282,26 @@ def test_a_function_that_was_defined_again_is_called_as_it_is_now(kernel, sessio
         kernel.run("from sessionmagic.agents.tools import registered; del registered['again']").ok()
 
 
+def test_an_error_that_cannot_say_what_it_is_fails_its_call(kernel, session, acts):
+    kernel.run(
+        "class Odd(BaseException): pass\n"
+        "class Mute(Exception):\n"
+        "    def __str__(self): raise Odd\n"
+        "def mute(): raise Mute"
+    ).ok()
+    acts([("mute", {})], python("raise Mute"), "Done.")
+    assert "Done." in run(kernel, session, "--tools mute").ok().text
+    assert [outcome for outcome, _ in told(kernel)] == ["failed", "failed"]
+
+
+def test_an_asynchronous_tool_cannot_run_a_cell_and_says_so(kernel, session, acts):
+    kernel.run("async def nests():\n    get_ipython().run_cell_magic('agent', '-m hello', 'go')").ok()
+    acts([("nests", {})], "Done.")
+    cell = run(kernel, session, "--tools nests").ok()
+    assert "await SessionManager.run instead" in told(kernel)[0][1]
+    assert "never awaited" not in cell.text
+
+
 def test_a_scratch_kernel_ends_with_its_session_whoever_deletes_it(kernel, session, acts):
     acts([("run_python_isolated", {"code": "import os; os.getpid()"})], "Done.")
     run(kernel, session).ok()

@@ -418,6 +418,49 @@ def test_a_running_turn_is_steered_and_queued(kernel, session, acts, subshells):
     assert idle.ename == "SessionIdleError"
 
 
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("don't do that, and *don't* \\ stop", "don't do that, and *don't* \\ stop"),
+        ('"Be brief."', "Be brief."),
+        ("say 'a' and -s", "say 'a' and -s"),
+        ("the value is $`6 * 7`", "the value is 42"),
+    ],
+)
+def test_a_line_is_told_as_it_is(kernel, session, acts, subshells, line, text):
+    acts(python("1 + 1"), "First.", "Second.")
+    cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks()
+    subshell = kernel.subshell()
+    kernel.run(f"%agent steer -s {session} {line}", subshell=subshell).ok()
+    kernel.run(f"%agent queue --session {session} {line}", subshell=subshell).ok()
+    kernel.click(cell.button("Approve"))
+    cell.wait().ok()
+    said = eval(kernel.value("[p.content for m in model.sent[-1] for p in m.parts if p.part_kind == 'user-prompt']"))
+    assert said == ["go", text, text]
+
+
+def test_an_idle_session_is_asked_what_is_queued_as_it_is(kernel, session):
+    cell = kernel.run(f"%%agent -m recalls -s {session}\nfirst").ok()
+    cell = kernel.run(f"%agent queue -s {session} don't $`6 * 7`").ok()
+    cell.until(lambda cell: "don't 42" in cell.text)
+
+
+@pytest.mark.parametrize(
+    ("line", "ename", "says"),
+    [
+        ("steer", "UsageError", "text"),
+        ("steer --sesion x hi", "UsageError", "--session"),
+        ("approve 1 2", "UsageError", "unrecognized"),
+        ("approve --reject no", "UsageError", "id"),
+        ("tools remove-mcp", "UsageError", "name of a server"),
+    ],
+)
+def test_a_line_that_cannot_be_told_is_one_line(kernel, line, ename, says):
+    cell = kernel.run(f"%agent {line}")
+    assert (cell.ename, cell.traceback.count("\n")) == (ename, 0)
+    assert says in cell.evalue
+
+
 def test_queue_starts_a_turn_on_an_idle_session(kernel, session):
     kernel.run(f"%%agent -m recalls -s {session}\nfirst").ok()
     cell = kernel.run(f"%agent queue -s {session} second").ok()

@@ -10,7 +10,7 @@ import pytest
 
 from sessionmagic import MemoryStore
 from sessionmagic.agents.mcp import McpServers
-from sessionmagic.events import InputProvided, InputRequested, TurnFinished, event_from_json, event_to_json
+from sessionmagic.events import InputProvided, InputRequested, TurnFinished, Warned, event_from_json, event_to_json
 from sessionmagic.exceptions import QuestionNotOpenError, UsageError
 from sessionmagic.notebook.answer import answer_html, status_line
 from sessionmagic.questions import Questions
@@ -145,6 +145,8 @@ async def test_question_of_one_of_two_calling_turns_is_shown_to_neither(manager)
     turn, _ = await acting(manager, ASK, "Done", session="b", attended=True, yes=True)
     events = await events_of(turn)
     assert (returned(events), inputs(events)) == ([("tests__ask", "success", "cancel")], [])
+    said = "MCP server 'tests' asked something and got no answer: calls of 2 turns run there"
+    assert [event.text for event in events if isinstance(event, Warned)] == [said]
     slow.cancel()
     assert inputs(await events_of(slow)) == []
 

@@ -93,6 +93,13 @@ def test_dead_turn_becomes_interrupted_and_stays_on_the_path():
     assert with_dead_turns_interrupted(session) == session
 
 
+def test_what_waited_for_a_dead_turn_is_said():
+    waiting = replace(turn(1, None), waiting=["Be brief."], warnings=["before"])
+    [dead] = with_dead_turns_interrupted(with_turn(EMPTY, waiting)).turns
+    assert dead.warnings == ["before", "the model was not told any more: Be brief."]
+    assert dead.waiting == []
+
+
 def test_override_belongs_to_its_agent():
     session = with_override(with_override(EMPTY, "a", "openai:x"), "b", "local")
     assert session.agent_model_overrides == {"a": "openai:x", "b": "local"}

@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
-from sessionmagic import register_model
+from sessionmagic import register_model, tool
 from sessionmagic.agents.permissions import Limits
+from sessionmagic.agents.tools import registered
 from sessionmagic.events import LimitReached
 from sessionmagic.exceptions import TurnLimitError, TurnTimeoutError
 from sessionmagic.transcript import transcript_of
@@ -249,3 +250,18 @@ async def test_time_goes_on_once_the_user_has_answered(manager, endless):
     await asyncio.sleep(0.5)
     turn.approvals.answer(question.id, "once")
     assert isinstance((await turn.result()).error, TurnTimeoutError)
+
+
+@on_a_loop
+async def test_time_in_which_another_call_runs_counts(manager, endless):
+    @tool(read_only=True)
+    async def endlessly() -> None:
+        await endless.asynchronous()
+
+    try:
+        steps = [("endlessly", {}), ("add", {"a": 1})], "Done"
+        turn, _ = await acting(manager, *steps, tools=[add], attended=True, timeout=0.4)
+        await asked(turn)
+        assert isinstance((await turn.result()).error, TurnTimeoutError)
+    finally:
+        del registered["endlessly"]

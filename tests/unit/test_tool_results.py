@@ -51,7 +51,15 @@ class Odd(BaseException):
 
 @pytest.mark.parametrize(
     "error",
-    [ValueError("too\nbad"), SystemExit(3), KeyboardInterrupt(), StopIteration(), TimeoutError(), Odd("odd")],
+    [
+        ValueError("too\nbad"),
+        SystemExit(3),
+        KeyboardInterrupt(),
+        StopIteration(),
+        TimeoutError(),
+        Odd("odd"),
+        asyncio.CancelledError(),
+    ],
     ids=lambda error: type(error).__name__,
 )
 @pytest.mark.parametrize("kind", ["sync", "async"])

@@ -38,6 +38,10 @@ def tools(magics: AgentMagics, options: argparse.Namespace) -> Any:
     match options.words:
         case ["add-mcp", *server]:
             _add_server(magics, server)
+        case ["remove-mcp"]:
+            raise UsageError(
+                f"remove-mcp takes the name of a server; there are {', '.join(magics.servers.names) or 'none'}"
+            )
         case ["remove-mcp", name]:
             magics.servers.remove(name)
             say(f"{name} is no server any more")
@@ -115,13 +119,16 @@ def permissions(magics: AgentMagics, options: argparse.Namespace) -> Any:
     from sessionmagic.agents.permissions import VERDICTS, described, safety_of
 
     name = chosen(magics, options.session)
-    for verdict in VERDICTS:
-        if pattern := getattr(options, verdict):
-            magics.manager.set_rule(name, pattern, verdict)
-    if options.forget:
+    patterns = {verdict: pattern for verdict in VERDICTS if (pattern := getattr(options, verdict)) is not None}
+    if len(set(patterns.values())) < len(patterns):
+        raise UsageError("a pattern is allowed, asked for or denied: give it one of the three")
+    safety = safety_of(options.safety) if options.safety else None
+    for verdict, pattern in patterns.items():
+        magics.manager.set_rule(name, pattern, verdict)
+    if options.forget is not None:
         magics.manager.set_rule(name, options.forget, None)
-    if options.safety:
-        magics.manager.set_safety(name, safety_of(options.safety))
+    if safety:
+        magics.manager.set_safety(name, safety)
     session = magics.manager.session(name)
     return Listing(
         [Rule(verdict, pattern) for verdict, pattern in described(session.permissions)],
@@ -162,7 +169,7 @@ def steer(magics: AgentMagics, options: argparse.Namespace) -> None:
 
     session = magics.manager.session(chosen(magics, options.session))
     text = interpolate(options.text, magics.shell.user_ns)
-    loop_thread().submit(magics.manager.steer(session.id, text)).result()
+    loop_thread().submit(magics.manager.steer(session.name, text)).result()
     say(f"{session.name} is told before its next request")
 
 
@@ -184,7 +191,10 @@ def queue(magics: AgentMagics, options: argparse.Namespace) -> None:
     argument("--reject", verbatim=True, metavar="REASON", help="do not run it; the model reads the rest of the line"),
 )
 def approve(magics: AgentMagics, options: argparse.Namespace) -> Any:
+    rejected = options.reject is not None
     if not options.id:
+        if rejected or options.tool or options.all:
+            raise UsageError("approve takes the id of a call; %agent approve lists those that wait")
         waiting = [
             OpenApproval(approval.id, turn.session_name, approval.tool, dict(approval.args), approval.why)
             for turn, approval in magics.manager.approvals()
@@ -199,7 +209,6 @@ def approve(magics: AgentMagics, options: argparse.Namespace) -> Any:
                 "": lambda entry: entry.why,
             },
         )
-    rejected = options.reject is not None
     answer: Answer = "reject" if rejected else "all" if options.all else "tool" if options.tool else "once"
     approval = magics.manager.approve(options.id, answer, options.reject or "")
     say(f"{approval.tool} {'is rejected' if rejected else 'is approved'}")
