@@ -52,8 +52,8 @@ def answer_html(transcript: Transcript) -> str:
 
 
 def answer_text(transcript: Transcript) -> str:
-    """Return the answer's Markdown, harmless in a terminal, cut to what a page shows."""
-    return visible(cut(transcript.text))
+    """Return the answer's Markdown, harmless in a terminal, cut to what a page shows; without one, how it ended."""
+    return visible(cut(transcript.text) or ending(transcript))
 
 
 def _block_html(block: Block) -> str:
