@@ -10,7 +10,7 @@ from pydantic_ai.messages import BinaryContent, ToolReturn
 from pydantic_ai.tools import Tool
 from pydantic_ai.toolsets import FunctionToolset
 
-from sessionmagic.agents.guard import bounded, cut
+from sessionmagic.agents.guard import bounded
 from sessionmagic.agents.mcp_config import model_name
 from sessionmagic.agents.tools import RETRIES
 from sessionmagic.exceptions import ServerDiedError
@@ -84,4 +84,4 @@ async def _returned(value: Any) -> Any:
         f"[{part.media_type}, {len(part.data):,} bytes]" if isinstance(part, BinaryContent) else await bounded(part)
         for part in parts
     ]
-    return ToolReturn(cut("\n".join(map(str, said))), content=images or None)
+    return ToolReturn("\n".join(map(str, said)), content=images or None)

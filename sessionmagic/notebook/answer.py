@@ -24,6 +24,7 @@ NO_MATH = 'class="mathjax_ignore tex2jax_ignore"'
 """For elements with text of others that is no Markdown: no formula in it is to be typeset."""
 OPENED = "border-left: 3px solid var(--jp-border-color2, #ccc); padding-left: 0.8em; margin: 0.3em 0 0.6em 0.3em"
 RESULT = "white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere"
+CODE = f"{RESULT}; margin: 0 0 0.6em"
 LINE_LENGTH = 80
 NEWLINE = "\n"
 OUTCOMES = {
@@ -115,7 +116,7 @@ def _json(value: object) -> str:
 def _code_html(code: str, language: str) -> str:
     """Return code with its long lines broken, so that none of it is out of sight when somebody says yes to it."""
     html = render_code(cut(code).strip(NEWLINE), language)
-    return f'<pre {NO_MATH} style="{RESULT}">{html if len(html) <= HTML_LIMIT else escape(cut(code))}</pre>'
+    return f'<pre {NO_MATH} style="{CODE}">{html if len(html) <= HTML_LIMIT else escape(cut(code))}</pre>'
 
 
 def text_html(text: str) -> str:

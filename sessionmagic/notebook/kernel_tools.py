@@ -225,7 +225,7 @@ def _returned(ran: Ran, value: str = "") -> ToolReturn[str]:
     note = f"[{count} figure{'s' if count > 1 else ''} shown to the user]" if count else ""
     text = "\n".join(filter(None, [ran.text, value, note]))
     figures = [BinaryContent(base64.b64decode(content), media_type=kind) for kind, content in images]
-    return ToolReturn(cut(text) or "(no output)", content=figures or None)
+    return ToolReturn(text or "(no output)", content=figures or None)
 
 
 def _kind(value: Any) -> str:
