@@ -5,6 +5,7 @@ With the variable STUBBORN set, it does not end when its input does, nor when it
 
 import asyncio
 import base64
+import json
 import os
 import signal
 import sys
@@ -24,6 +25,30 @@ class Trip(BaseModel):
     to: str = Field(title="Where to", min_length=2)
     days: int = 1
     seat: Literal["aisle", "window"] = "aisle"
+
+
+TRAVELLER = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string", "title": "Name", "description": "As it stands in the passport"},
+        "seat": {
+            "type": "string",
+            "title": "Seat",
+            "oneOf": [{"const": "A", "title": "On the aisle"}, {"const": "W", "title": "At the window"}],
+        },
+        "meals": {
+            "type": "array",
+            "title": "Meals",
+            "items": {"anyOf": [{"const": "b", "title": "Breakfast"}, {"const": "d", "title": "Dinner"}]},
+            "minItems": 1,
+            "default": ["d"],
+        },
+        "bags": {"type": "integer", "title": "Bags, $20 for one, $30 for two", "default": 1},
+        "insured": {"type": "boolean", "title": "Insured"},
+        "codes": {"type": "array", "title": "Vouchers", "items": {"type": "string"}},
+    },
+    "required": ["name", "seat"],
+}
 
 
 @server.tool(annotations=READS)
@@ -75,6 +100,13 @@ async def ask(ctx: Context) -> str:
     """Ask the user with a form."""
     answer = await ctx.elicit("Where do you want to go?", Trip)
     return f"{answer.action}: {answer.data.model_dump_json()}" if answer.action == "accept" else answer.action
+
+
+@server.tool()
+async def book(ctx: Context) -> str:
+    """Ask the user with a form of every kind of field."""
+    answer = await ctx.session.elicit_form("Who travels?", TRAVELLER)
+    return f"{answer.action}: {json.dumps(answer.content)}"
 
 
 @server.tool(name="hostile text\u202e/../<b>", description="<script>alert(1)</script>\x1b[2J")

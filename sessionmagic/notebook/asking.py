@@ -6,11 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.notebook.forms import Field, fields_of
+from sessionmagic.notebook.forms import LABEL_LENGTH, fields_of, filled_in, one_line
 from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
     from sessionmagic.events import Answer, ApprovalRequested, InputAction, InputRequested
+    from sessionmagic.notebook.forms import Field
 
 QUESTION = "[y]es · [t]his tool always · [a]ll always · [n]o, or why not: "
 ANSWERS: dict[str, Answer] = {"y": "once", "yes": "once", "t": "tool", "this": "tool", "a": "all", "all": "all"}
@@ -37,16 +38,37 @@ def _written(args: dict[str, object]) -> str:
 def fill_in_on_stdin(request: InputRequested) -> tuple[InputAction, dict[str, Any] | None]:
     """Show what a server asks, and fill in its form field by field, or decline."""
     print(visible(f"\n{request.server} asks: {request.message}"))
+    try:
+        fields = fields_of(request.schema)
+    except UsageError as error:
+        print(error)
+        return "decline", None
     if input("[y]es, answer · [n]o: ").strip().casefold() not in {"y", "yes"}:
         return "decline", None
-    values = {field.name: _asked(field) for field in fields_of(request.schema)}
-    return "accept", {name: value for name, value in values.items() if value is not None}
+    return "accept", filled_in(fields, _asked)
 
 
 def _asked(field: Field) -> Any:
-    choices = f" ({', '.join(field.choices)})" if field.choices else " (yes, no)" if field.kind == "boolean" else ""
+    """Ask for one value until it is one; an empty line stands for the default, which is shown in brackets."""
+    for number, choice in enumerate(field.choices, start=1):
+        print(f"  {number}. {choice.title}" if field.numbered else f"  {choice.title}")
+    how = "commas between" if field.several else "yes or no" if field.kind == "boolean" else ""
+    hint = ", ".join(part for part in (field.hint, how) if part)
+    default = ", ".join(field.choices[place].title for place in field.preselected) or field.prefilled
+    prompt = "".join(
+        [
+            field.label,
+            " *" if field.required else "",
+            f" ({hint})" if hint else "",
+            f" [{one_line(default, LABEL_LENGTH)}]" if default else "",
+            ": ",
+        ]
+    )
     while True:
+        text = input(prompt).strip()
         try:
-            return field.value(input(visible(f"{field.label}{' *' if field.required else ''}{choices}: ")))
+            if field.choices and not text:
+                return field.picked(field.preselected)
+            return field.value(text or field.prefilled)
         except UsageError as error:
             print(error)

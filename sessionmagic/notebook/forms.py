@@ -1,73 +1,222 @@
-"""The fields of a form that a JSON schema describes, and what was typed into them as values."""
+"""The fields of a form that a JSON schema describes, and what was typed or picked as values."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessionmagic.exceptions import UsageError
+from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-NUMBERS = {"integer": int, "number": float}
+FIELD_LIMIT = 50
+CHOICE_LIMIT = 300
+"""Of one field. There are fewer countries."""
+LABEL_LENGTH = 100
+HINT_LENGTH = 300
+
+TYPES: dict[str, type | tuple[type, ...]] = {"string": str, "integer": int, "number": (int, float), "boolean": bool}
+"""Kinds of fields that are not typed as JSON, and the types of their values."""
+STRUCTURE = {"$ref", "allOf", "anyOf", "const", "items", "oneOf", "properties"}
+"""What makes more than a text of a property that says no type."""
+BOOLEANS = {"y": True, "yes": True, "true": True, "1": True, "n": False, "no": False, "false": False, "0": False}
+
+
+class Choice(NamedTuple):
+    """One of the values that a field allows."""
+
+    title: str
+    value: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One value that a form asks for."""
+    """One value that a form asks for. Its label, hint and titles are short lines without control characters."""
 
     name: str
     label: str
     kind: str
-    """``string``, ``integer``, ``number`` or ``boolean``."""
-    choices: tuple[str, ...] = ()
+    """``string``, ``integer``, ``number``, ``boolean``, or ``json`` for whatever else."""
+    choices: tuple[Choice, ...] = ()
+    several: bool = False
+    """Whether its value is a list of choices."""
     required: bool = False
     default: Any = None
+    """What it holds before anything is typed: a value that it allows, or None."""
     hint: str = ""
 
     def value(self, text: str) -> Any:
-        """Return what was typed as a value, None for an empty field; raises `UsageError`."""
+        """Return what was typed as a value, None for an empty field; raises `UsageError`.
+
+        Choices are typed as titles, or as numbers from 1; several with commas between.
+        """
         text = text.strip()
+        if self.choices:
+            parts = text.split(",") if self.several else [text]
+            return self.picked(self._place(part.strip()) for part in parts if part.strip())
         if not text:
-            if self.required:
-                raise UsageError(f"{self.label} is needed")
-            return None
-        if self.kind == "boolean":
-            return text.casefold() in {"y", "yes", "true", "1"}
-        if self.kind in NUMBERS:
-            try:
-                return NUMBERS[self.kind](text)
-            except ValueError:
-                raise UsageError(f"{self.label}: {text!r} is no {self.kind}") from None
-        return text
+            return self._nothing()
+        try:
+            value = _read(text, self.kind)
+            json.dumps(value, allow_nan=False)
+        except (ValueError, KeyError, RecursionError):
+            wanted = {"boolean": "neither yes nor no", "json": "no JSON"}.get(self.kind, f"no {self.kind}")
+            raise UsageError(f"{self.label}: {one_line(text, LABEL_LENGTH)!r} is {wanted}") from None
+        return value
+
+    def picked(self, places: Iterable[int]) -> Any:
+        """Return the choices at these places, from 0, as a value, None when there are none; raises `UsageError`."""
+        values = [self.choices[place].value for place in sorted(set(places))]
+        if self.several and (values or self.required):
+            return values
+        return values[0] if values else self._nothing()
+
+    @property
+    def preselected(self) -> tuple[int, ...]:
+        """The places of the choices that are its default."""
+        values = () if self.default is None else self.default if self.several else (self.default,)
+        return tuple(place for place, choice in enumerate(self.choices) if choice.value in values)
+
+    @property
+    def prefilled(self) -> str:
+        """Its default as it would be typed, where there are no choices."""
+        return "" if self.default is None or self.choices else _text(self.default, quoted=self.kind == "json")
+
+    @property
+    def numbered(self) -> bool:
+        """Whether choices may be typed as numbers: not when a title could be taken for one."""
+        return not any(choice.title.isdecimal() for choice in self.choices)
+
+    def _nothing(self) -> None:
+        if self.required:
+            raise UsageError(f"{self.label} is needed")
+
+    def _place(self, text: str) -> int:
+        titles = [choice.title for choice in self.choices]
+        numbers = [str(number) for number in range(1, len(titles) + 1)] if self.numbered else []
+        for names in (titles, numbers):
+            if names.count(text) == 1:
+                return names.index(text)
+        raise UsageError(f"{self.label}: {one_line(text, LABEL_LENGTH)!r} is none of the choices")
+
+
+def _read(text: str, kind: str) -> Any:
+    match kind:
+        case "boolean":
+            return BOOLEANS[text.casefold()]
+        case "integer":
+            return int(text)
+        case "number":
+            return float(text)
+        case "json":
+            return json.loads(text)
+        case _:
+            return text
 
 
 def fields_of(schema: Mapping[str, Any]) -> list[Field]:
-    """Return the fields of a flat JSON schema, as MCP servers ask with; what is odd in it becomes text."""
+    """Return the fields of a flat JSON schema, as MCP servers ask with; what is odd in it becomes text or JSON.
+
+    Raises `UsageError` for more fields or choices than a form here can have.
+    """
     properties = schema.get("properties")
     required = schema.get("required")
+    described = list(properties.items()) if isinstance(properties, dict) else []
+    if len(described) > FIELD_LIMIT:
+        raise _too_large(f"it has {len(described):,} fields")
+    needed = required if isinstance(required, list) else []
     return [
-        _field(str(name), about if isinstance(about, dict) else {}, isinstance(required, list) and name in required)
-        for name, about in (properties.items() if isinstance(properties, dict) else ())
+        _field(str(name), about if isinstance(about, dict) else {}, required=name in needed)
+        for name, about in described
     ]
 
 
-def _field(name: str, about: dict[str, Any], required: bool) -> Field:  # noqa: FBT001
-    choices = about.get("enum")
-    kind = about.get("type")
+def _field(name: str, about: dict[str, Any], *, required: bool) -> Field:
+    items = about.get("items")
+    of_items = _choices(items) if about.get("type") == "array" and isinstance(items, dict) else ()
+    choices = of_items or _choices(about)
+    label = one_line(_text(about.get("title") or name), LABEL_LENGTH) or one_line(name, LABEL_LENGTH)
+    if len(choices) > CHOICE_LIMIT:
+        raise _too_large(f"{label} has {len(choices):,} choices")
+    kind, default = _kind(about), about.get("default")
+    how = _how_many(about) if of_items else 'as JSON, such as ["a", "b"]' if kind == "json" and not choices else ""
+    description = one_line(_text(about.get("description") or ""), HINT_LENGTH)
     return Field(
         name=name,
-        label=str(about.get("title") or name),
-        kind=kind if kind in {"integer", "number", "boolean"} else "string",
-        choices=tuple(map(str, choices)) if isinstance(choices, list) else (),
+        label=label,
+        kind=kind,
+        choices=choices,
+        several=bool(of_items),
         required=required,
-        default=about.get("default"),
-        hint=str(about.get("description") or ""),
+        default=default if _allowed(default, kind, choices, several=bool(of_items)) else None,
+        hint=" · ".join(part for part in (description, how) if part),
     )
 
 
-def filled_in(fields: list[Field], typed: Mapping[str, str]) -> dict[str, Any]:
-    """Return the answer that was typed; empty fields that are not needed are left out. Raises `UsageError`."""
-    values = {field.name: field.value(typed.get(field.name, "")) for field in fields}
+def _too_large(why: str) -> UsageError:
+    return UsageError(f"the form cannot be filled in here, {why}: decline it")
+
+
+def _kind(about: dict[str, Any]) -> str:
+    kind = about.get("type")
+    if isinstance(kind, str) and kind in TYPES:
+        return kind
+    return "json" if "type" in about or STRUCTURE & about.keys() else "string"
+
+
+def _choices(about: dict[str, Any]) -> tuple[Choice, ...]:
+    """Return the values that a property may have: an enum, or titled constants."""
+    values = about.get("enum")
+    if isinstance(values, list):
+        titles = about.get("enumNames")  # of older versions of MCP
+        if not isinstance(titles, list) or len(titles) != len(values):
+            titles = values
+    else:
+        titled = about.get("oneOf", about.get("anyOf"))
+        if not isinstance(titled, list) or not all(isinstance(each, dict) and "const" in each for each in titled):
+            return ()
+        values = [each["const"] for each in titled]
+        titles = [each.get("title") or each["const"] for each in titled]
+    return tuple(
+        Choice(one_line(_text(title), LABEL_LENGTH), value) for title, value in zip(titles, values, strict=True)
+    )
+
+
+def _how_many(about: dict[str, Any]) -> str:
+    match about.get("minItems"), about.get("maxItems"):
+        case int(least), int(most):
+            return f"{least} to {most} of them"
+        case int(least), _:
+            return f"at least {least} of them"
+        case _, int(most):
+            return f"at most {most} of them"
+        case _:
+            return "any of them"
+
+
+def _allowed(default: Any, kind: str, choices: tuple[Choice, ...], *, several: bool) -> bool:
+    values = [choice.value for choice in choices]
+    if several:
+        return isinstance(default, list) and all(each in values for each in default)
+    if choices:
+        return default in values
+    return kind == "json" or (isinstance(default, TYPES[kind]) and isinstance(default, bool) == (kind == "boolean"))
+
+
+def _text(value: Any, *, quoted: bool = False) -> str:
+    return value if isinstance(value, str) and not quoted else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def filled_in(fields: Iterable[Field], value_of: Callable[[Field], Any]) -> dict[str, Any]:
+    """Return the answer of these fields with their values; those without one are left out."""
+    values = {field.name: value_of(field) for field in fields}
     return {name: value for name, value in values.items() if value is not None}
+
+
+def one_line(text: str, length: int) -> str:
+    """Return a text on one line, its control characters visible, cut to that length."""
+    line = visible(" ".join(text.split()))
+    return line if len(line) <= length else line[: length - 1] + "…"

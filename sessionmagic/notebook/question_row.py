@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.notebook.answer import question_html, warning_html
+from sessionmagic.notebook.answer import MUTED, NO_MATH, question_html, warning_html
 from sessionmagic.notebook.attention import answer_at_once
 from sessionmagic.notebook.forms import fields_of, filled_in
-from sessionmagic.notebook.page import page
-from sessionmagic.notebook.visible import visible
+from sessionmagic.notebook.page import page, wrapped
+from sessionmagic.notebook.visible import escape, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from sessionmagic.notebook.forms import Field
     from sessionmagic.notebook.view import Controls
     from sessionmagic.transcript import QuestionBlock
+
+LABEL = "line-height: 1.4; margin-top: 0.5em"
+ROWS = 6
+"""Choices that are seen at once, of several that may be picked."""
 
 
 class QuestionRow:
@@ -37,50 +41,69 @@ class QuestionRow:
         return len(html)
 
     def _form(self, block: QuestionBlock) -> Any:
-        from ipywidgets import Button, HBox, Layout, VBox
+        from ipywidgets import HBox, VBox
 
-        fields = fields_of(block.schema)
+        decline = _button("Decline", "", lambda _: self._controls.reply(block.question_id, "decline", None))
+        try:
+            fields = fields_of(block.schema)
+        except UsageError as error:
+            return VBox([page(warning_html(str(error))), HBox([decline])])
         inputs = {field.name: _input(field) for field in fields}
         trouble = page("")
 
         def accept(_: object) -> None:
             try:
-                self._controls.reply(
-                    block.question_id, "accept", filled_in(fields, {n: _typed(w) for n, w in inputs.items()})
-                )
+                content = filled_in(fields, lambda field: _value(field, inputs[field.name]))
+                self._controls.reply(block.question_id, "accept", content)
             except UsageError as error:
                 trouble.value = warning_html(str(error))
 
-        def button(words: str, style: str, clicked: Callable[[object], object]) -> Any:
-            made = Button(description=words, button_style=style, layout=Layout(width="auto"))
-            made.on_click(clicked)
-            answer_at_once(made)
-            return made
-
-        buttons = [
-            button("Answer", "primary", accept),
-            button("Decline", "", lambda _: self._controls.reply(block.question_id, "decline", None)),
-        ]
-        return VBox([*inputs.values(), HBox(buttons), trouble])
+        rows = [part for field in fields for part in (_label(field), inputs[field.name])]
+        return VBox([*rows, trouble, HBox([_button("Answer", "primary", accept), decline])])
 
 
-def _input(field: Field) -> Any:
-    from ipywidgets import Checkbox, Dropdown, Layout, Text
+def _button(words: str, style: str, clicked: Callable[[object], object]) -> Any:
+    from ipywidgets import Button, Layout
 
-    label = visible(field.label) + (" *" if field.required else "")
-    about = {"description": label, "style": {"description_width": "initial"}, "layout": Layout(width="32em")}
-    made: Any
-    if field.choices:
-        options = [("", ""), *((visible(choice), choice) for choice in field.choices)]
-        made = Dropdown(options=options, value=field.default if field.default in field.choices else "", **about)
-    elif field.kind == "boolean":
-        made = Checkbox(value=field.default is True, **about)
-    else:
-        shown = "" if field.default is None else visible(str(field.default))
-        made = Text(value=shown, placeholder=visible(field.hint), **about)
+    made = Button(description=words, button_style=style, layout=Layout(width="auto"))
+    made.on_click(clicked)
     answer_at_once(made)
     return made
 
 
-def _typed(widget: Any) -> str:
-    return str(widget.value)
+def _label(field: Field) -> Any:
+    """Return a label of our own: in one of an input's, a page would typeset formulas and cut what is long."""
+    from ipywidgets import HTML
+
+    hints = [field.hint, "Ctrl or ⌘ picks several" if field.several else ""]
+    hint = " · ".join(part for part in hints if part)
+    star = " *" if field.required else ""
+    words = f'{escape(field.label)}{star} <small style="{MUTED}">{escape(hint)}</small>'
+    return HTML(wrapped(f'<div {NO_MATH} style="{LABEL}">{words}</div>'))
+
+
+def _input(field: Field) -> Any:
+    from ipywidgets import Checkbox, Dropdown, Layout, SelectMultiple, Text
+
+    about = {"tooltip": field.label, "layout": Layout(width="auto", max_width="40em")}
+    options = [(choice.title, place) for place, choice in enumerate(field.choices)]
+    made: Any
+    if field.several:
+        made = SelectMultiple(options=options, value=field.preselected, rows=min(len(options), ROWS), **about)
+    elif field.choices:
+        made = Dropdown(options=[("", None), *options], value=next(iter(field.preselected), None), **about)
+    elif field.kind == "boolean":
+        made = Checkbox(description="yes", value=field.default is True, indent=False, **about)
+    else:
+        made = Text(value=visible(field.prefilled), **about)
+    answer_at_once(made)
+    return made
+
+
+def _value(field: Field, widget: Any) -> Any:
+    """Return what stands in a field's widget; raises `UsageError`."""
+    if field.several:
+        return field.picked(widget.value)
+    if field.choices:
+        return field.picked(() if widget.value is None else (widget.value,))
+    return widget.value if field.kind == "boolean" else field.value(widget.value)
