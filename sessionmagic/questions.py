@@ -13,9 +13,10 @@ from sessionmagic.events import InputAction, InputProvided, InputRequested, Warn
 from sessionmagic.exceptions import QuestionNotOpenError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 _importing = threading.Lock()
+PROBLEM_LENGTH = 300
 ACTIONS: tuple[InputAction, ...] = get_args(InputAction)
 
 
@@ -139,7 +140,17 @@ def _check(content: dict[str, Any], schema: Mapping[str, Any]) -> None:
     try:
         validator_for(schema)(schema, registry=registry()).validate(content)  # an empty registry: nothing is fetched
     except ValidationError as error:
-        where = "".join(f"{part}: " for part in error.absolute_path)
-        raise UsageError(f"{where}{' '.join(error.message.split())}") from error
+        raise _misfit(error.absolute_path, error.message) from error
     except Exception as error:
         raise UsageError(f"the server's form cannot be filled in ({type(error).__name__}): decline it") from error
+    for name, value in content.items():
+        each_of = value if isinstance(value, list) else []
+        if isinstance(value, dict) or not all(isinstance(each, str) for each in each_of):
+            raise _misfit([name], "MCP carries texts, numbers, booleans and lists of texts, and nothing else")
+
+
+def _misfit(path: Iterable[object], words: str) -> UsageError:
+    """Say what does not fit, in a short line: much of the words may be the server's."""
+    line = " ".join("".join([*(f"{part}: " for part in path), words]).split())
+    line = "".join(character if character.isprintable() else "�" for character in line)
+    return UsageError(line if len(line) <= PROBLEM_LENGTH else f"{line[: PROBLEM_LENGTH - 1]}…")

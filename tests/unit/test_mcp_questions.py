@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 import threading
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,16 @@ async def test_accepted_form_reaches_the_server(manager):
     assert (provided.question_id, provided.action, provided.content) == (question.id, "accept", content)
     assert [event_from_json(event_to_json(event)) for event in (requested, provided)] == [requested, provided]
     assert [block.action for block in turn.transcript.blocks if isinstance(block, QuestionBlock)] == ["accept"]
+
+
+@on_a_loop
+async def test_titled_several_and_listed_values_reach_the_server(manager):
+    turn, _ = await acting(manager, [("tests__book", {})], "Done", attended=True, yes=True)
+    await until(lambda: turn.questions.open)
+    [question] = turn.questions.open
+    content = {"name": "Ada", "seat": "W", "meals": ["b", "d"], "bags": 2, "insured": True, "codes": ["X1"]}
+    turn.questions.answer(question.id, "accept", content)
+    assert returned(await events_of(turn)) == [("tests__book", "success", f"accept: {json.dumps(content)}")]
 
 
 @pytest.mark.parametrize("action", ["decline", "cancel"])
@@ -215,3 +226,36 @@ async def test_form_that_cannot_be_filled_in_can_only_be_declined():
         questions.answer(question.id, "accept", {})
     questions.answer(question.id, "decline")
     assert tuple(await waiting) == ("decline", None)
+
+
+@asynccontextmanager
+async def asked(schema):
+    """A question with this form, open."""
+    questions = Questions(lambda kind, **content: None, attended=True)
+    waiting = asyncio.create_task(questions.ask("web", "Now?", schema))
+    await until(lambda: questions.open)
+    yield questions, questions.open[0]
+    questions.close()
+    await waiting
+
+
+@pytest.mark.parametrize("value", [{"b": 1}, [1, 2], [["x"]], [{"b": 1}]])
+@on_a_loop
+async def test_value_that_the_protocol_does_not_carry_is_refused_and_the_question_stays_open(value):
+    async with asked({"type": "object"}) as (questions, question):
+        with pytest.raises(UsageError, match="a: MCP carries texts, numbers, booleans and lists of texts"):
+            questions.answer(question.id, "accept", {"a": value})
+        assert questions.open == [question]
+        questions.answer(question.id, "accept", {"a": ["x"], "b": None, "c": 1.5, "d": True})
+
+
+@on_a_loop
+async def test_refusal_in_a_servers_words_is_one_short_line_without_control_characters():
+    name = "a\n\x1b[2J\u202e"
+    values = [f"v{number}" for number in range(1_000)]
+    async with asked({"properties": {name: {"enum": values}}}) as (questions, question):
+        with pytest.raises(UsageError) as refused:
+            questions.answer(question.id, "accept", {name: "x"})
+    assert str(refused.value).startswith("a �[2J�: 'x' is not one of ['v0', ")
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) <= 300
