@@ -56,16 +56,42 @@ def test_a_question_is_answered_with_a_form_under_the_cell(kernel, session, serv
     assert "Rome" in told(kernel)
 
 
-def test_a_question_is_answered_on_stdin_where_no_click_arrives(kernel, session, server):
-    acts(kernel, [("tests__ask", {})], "Done.")
+@pytest.fixture
+def on_stdin(kernel):
+    """Questions are asked on stdin, as where no click arrives."""
     kernel.run("%config AgentMagics.approval = 'stdin'").ok()
-    try:
-        cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
-        assert "answer" in kernel.reply("n")
-        cell.wait().ok()
-    finally:
-        kernel.run("%config AgentMagics.approval = 'auto'").ok()
+    yield
+    kernel.settle()
+    kernel.run("%config AgentMagics.approval = 'auto'").ok()
+
+
+def test_a_question_is_declined_on_stdin(kernel, session, server, on_stdin):
+    acts(kernel, [("tests__ask", {})], "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
+    assert "answer" in kernel.reply("n")
+    cell.wait().ok()
     assert "decline" in told(kernel)
+
+
+def test_a_form_is_filled_in_on_stdin_and_once_more_when_it_does_not_fit(kernel, session, server, on_stdin):
+    acts(kernel, [("tests__book", {})], "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
+    for vouchers in ("[1]", '["X1"]'):
+        lines = ["y", "Ada", "2", "1, Dinner", "", "maybe", "yes", vouchers]
+        asked = [kernel.reply(line) for line in lines]
+    cell.wait().ok()
+    assert asked == [
+        "[y]es, answer · [n]o: ",
+        "Name * (As it stands in the passport): ",
+        "Seat *: ",
+        "Meals (at least 1 of them, commas between) [Dinner]: ",
+        "Bags, $20 for one, $30 for two [1]: ",
+        "Insured (yes or no): ",
+        "Insured (yes or no): ",
+        'Vouchers (as JSON, such as ["a", "b"]): ',
+    ]
+    content = {"name": "Ada", "seat": "W", "meals": ["b", "d"], "bags": 1, "insured": True, "codes": ["X1"]}
+    assert f"accept: {json.dumps(content)}" in told(kernel)
 
 
 @pytest.mark.parametrize("line", ["add-mcp", "add-mcp missing.json", "remove-mcp nothing", "add-mcp x"])
