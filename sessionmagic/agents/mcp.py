@@ -181,7 +181,7 @@ class _Server:
         except TimeoutError:
             return [], f"it has not answered within {READY_SECONDS:g} s"
         except Exception as error:  # noqa: BLE001  a server may fail in any way
-            return [], str(error) or type(error).__name__
+            return [], self.config.redacted(str(error)) or type(error).__name__
         return self._tools, ""
 
     async def _listed(self) -> list[ServerTool]:

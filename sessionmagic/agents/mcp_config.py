@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from sessionmagic.agents.mcp_secrets import HIDDEN, without_secrets
 from sessionmagic.exceptions import ToolError
+from sessionmagic.keys import without_keys
 
 NAME = re.compile(r"[\w@./ -]{1,64}")
 TYPES = {"stdio": "command", "http": "url", "streamable-http": "url", "streamableHttp": "url", "sse": "url"}
@@ -27,8 +29,9 @@ FIELDS = {
 }
 NAME_LENGTH = 64
 SECRET_LENGTH = 8
-"""Shorter values of variables and headers are not taken for secrets."""
+"""Shorter values of variables, headers and arguments are not looked for in messages."""
 
+_SEPARATORS = re.compile(r"[\s\"',;:=&#@(){}\[\]]+")
 _VARIABLE = re.compile(r"\$\{([^}:]+)(?::-([^}]*))?\}")
 
 
@@ -37,7 +40,7 @@ class ServerConfig:
     """How to start a server, or where it is.
 
     Args:
-        shown: the command or address as it was written, without what its variables hold.
+        shown: the command or address as it was written, without secrets and without what its variables hold.
         secrets: values that no message may contain.
     """
 
@@ -52,10 +55,10 @@ class ServerConfig:
     secrets: frozenset[str] = frozenset()
 
     def redacted(self, text: str) -> str:
-        """Take the secrets out of a text."""
+        """Take the secrets out of a text, and the keys of this process."""
         for secret in sorted(self.secrets, key=len, reverse=True):
-            text = text.replace(secret, "…")
-        return text
+            text = text.replace(secret, HIDDEN)
+        return without_keys(text)
 
 
 def read_servers(path: str | Path) -> dict[str, ServerConfig]:
@@ -96,15 +99,18 @@ def server_config(name: str, written: Any, *, source: str = "") -> ServerConfig:
         raise ToolError(f"{source}MCP server {name!r} {advice}") from None
     for value in (*filled.get("env", {}).values(), *filled.get("headers", {}).values()):
         secrets.update(value.split())
+    for secret in without_secrets(_words(filled))[1]:
+        secrets.update([secret, *_SEPARATORS.split(secret)])
+    shown, _ = without_secrets(_words(given))
     if "command" in given:
-        sse, shown = False, " ".join([given["command"], *given.get("args", ())])
+        sse = False
     elif address := _address(filled["url"]):
         sse = written.get("type", "sse" if address.rstrip("/").endswith("/sse") else None) == "sse"
-        shown = _address(given["url"]) or given["url"].partition("?")[0]
+        shown = _address(given["url"]) or shown
     else:
         raise ToolError(f"{source}MCP server {name!r} has a url that is no http or https address")
     secrets = {secret for secret in secrets if len(secret) >= SECRET_LENGTH}
-    return ServerConfig(**filled, sse=sse, shown=shown, secrets=frozenset(secrets))
+    return ServerConfig(**filled, sse=sse, shown=without_keys(shown), secrets=frozenset(secrets))
 
 
 def _problem(name: str, written: Any) -> str:
@@ -149,6 +155,10 @@ def _filled(value: Any, secrets: set[str]) -> Any:
         return os.environ[name]
 
     return _VARIABLE.sub(held, value)
+
+
+def _words(config: Mapping[str, Any]) -> list[str]:
+    return [config["command"], *config.get("args", ())] if "command" in config else [config["url"]]
 
 
 def _address(url: str) -> str:

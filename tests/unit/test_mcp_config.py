@@ -1,7 +1,9 @@
 """What may be written about MCP servers, in a file or in a call."""
 
+import asyncio
 import json
 import re
+import shlex
 import sys
 
 import pytest
@@ -108,6 +110,61 @@ def test_missing_library_is_an_error_that_says_what_to_install(monkeypatch):
     with pytest.raises(ToolError, match=r'pip install "sessionmagic\[mcp\]"'):
         servers.add("files", {"command": "npx"})
     assert servers.names == []
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("cmd --api-key sk-12345 --port 3", "cmd --api-key … --port 3"),
+        ("cmd --API_KEY=sk-12345 x", "cmd --API_KEY=… x"),
+        ("cmd -token -sk-12345", "cmd -token …"),
+        ("cmd --client-secret sk-12345", "cmd --client-secret …"),
+        ("cmd --db.password sk-12345", "cmd --db.password …"),
+        ("cmd --credentials sk-12345", "cmd --credentials …"),
+        ("docker run -e GITHUB_TOKEN=sk-12345 image", "docker run -e GITHUB_TOKEN=… image"),
+        ("cmd --header 'Authorization: Bearer sk-12345' x", "cmd --header Authorization: … x"),
+        ('cmd --config \'{"apiKey": "sk-12345"}\' x', 'cmd --config {"apiKey": … x'),
+        ("cmd postgresql://me:sk-12345@host:5432/db", "cmd postgresql://…@host:5432/db"),
+        ("cmd postgresql://me:sk-12345/1@2@host/db", "cmd postgresql://…@host/db"),
+        ("cmd --url=https://sk-12345@host/a?v=sk-12345&sk-12345#sk-12345 x", "cmd --url=https://…@host/a?v=…&…#… x"),
+        ("cmd --use-keyring --auth --port 3", "cmd --use-keyring --auth --port 3"),
+        ("npx -y key-server https://esm.sh/react@18", "npx -y key-server https://esm.sh/react@18"),
+        ("https://me:sk-12345@host/mcp?v=sk-12345#sk-12345", "https://host/mcp"),
+        ("${SCHEME}://me:sk-12345@host/mcp?v=sk-12345", "${SCHEME}://…@host/mcp?v=…"),
+    ],
+)
+def test_secrets_of_a_command_or_an_address_are_shown_nowhere(words, shown, monkeypatch):
+    monkeypatch.setenv("SCHEME", "https")
+    command, *args = shlex.split(words)
+    servers = McpServers()
+    servers.add("x", {"command": command, "args": args} if args else {"url": command})
+    [listed] = servers.listing()
+    assert listed.where == shown
+    assert "sk-12345" not in servers._servers["x"].config.redacted(f"401 for {' '.join([command, *args])}")
+
+
+def test_secret_is_taken_out_of_messages_without_what_stood_around_it():
+    for secret in ("Authorization: Bearer sk-12345", '{"apiKey": "sk-12345", "n": 1}', "https://me:sk-12345@host"):
+        config = server_config("x", {"command": "cmd", "args": [secret]})
+        assert config.redacted("sk-12345 is no key") == "… is no key"
+
+
+def test_keys_of_the_process_are_shown_nowhere(monkeypatch):
+    monkeypatch.setenv("THEIR_TOKEN", "0123456789")
+    config = server_config("x", {"command": "cmd", "args": ["0123456789"]})
+    assert config.shown == "cmd •••"
+    assert config.redacted("no 0123456789") == "no •••"
+
+
+def test_failure_to_list_tools_is_said_without_secrets(monkeypatch):
+    servers = McpServers()
+    servers.add("x", {"url": "https://host/mcp?key=sk-0123456789"})
+
+    async def fails():
+        raise ValueError("401 for https://host/mcp?key=sk-0123456789")
+
+    monkeypatch.setattr(servers._servers["x"], "_listed", fails)
+    assert asyncio.run(servers._servers["x"].ready_tools()) == ([], "401 for https://host/mcp?key=…")
 
 
 def test_names_for_models_are_of_letters_that_every_provider_takes():

@@ -1,0 +1,51 @@
+"""Secrets in a server's command or address, found by the names that stand before them and by their place."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+HIDDEN = "…"
+
+_NAME = r"(?:key|token|secret|pass|auth|credential)"
+_OPTION = re.compile(rf"-[\w.-]*{_NAME}[\w.-]*", re.IGNORECASE)
+"""An argument after which a secret follows as the next."""
+_NO_SECRET = re.compile("--[a-z][a-z-]*(=.*)?", re.DOTALL)
+"""An argument that is one more option."""
+_AFTER_NAME = re.compile(rf"(?P<before>{_NAME}[\w-]*[\"']?\s*[=:]\s*)(?P<secret>\S.*)", re.IGNORECASE | re.DOTALL)
+"""``--token=…``, ``X-Api-Key: …`` or ``{"apiKey": …``: all that follows may belong to it."""
+_ADDRESS = re.compile(r"://\S*")
+_IN_ADDRESS = (
+    re.compile(r"(?P<before>://)(?P<secret>[^\s/]+|[^\s/]*:\S+)(?=@)"),  # a password may hold a slash
+    re.compile(r"(?P<before>[?&#][^=&#]*=|[?&#])(?P<secret>[^&#]+)"),
+)
+
+
+def without_secrets(words: Iterable[str]) -> tuple[str, set[str]]:
+    """Return a command's words, or an address, as one text with … for each secret, and the secrets."""
+    secrets: set[str] = set()
+
+    def hide(found: re.Match[str]) -> str:
+        secrets.add(found["secret"])
+        return found["before"] + HIDDEN
+
+    def hide_in_address(found: re.Match[str]) -> str:
+        address = found[0]
+        for pattern in _IN_ADDRESS:
+            address = pattern.sub(hide, address)
+        return address
+
+    shown: list[str] = []
+    expected = False
+    for word in words:
+        if expected and not _NO_SECRET.fullmatch(word):
+            secrets.add(word)
+            shown.append(HIDDEN)
+            expected = False
+        else:
+            shown.append(_ADDRESS.sub(hide_in_address, _AFTER_NAME.sub(hide, word)))
+            expected = _OPTION.fullmatch(word) is not None
+    return " ".join(shown), secrets
