@@ -103,6 +103,14 @@ async def ask(ctx: Context) -> str:
 
 
 @server.tool()
+async def ask_for_ever(ctx: Context) -> str:
+    """Ask for a text that it takes for ever to look at."""
+    field = {"type": "string", "pattern": "^(a+)+$"}
+    schema = {"type": "object", "properties": {"pattern": field, "all": {"type": "array", "items": field}}}
+    return (await ctx.session.elicit_form("What?", schema)).action
+
+
+@server.tool()
 async def book(ctx: Context) -> str:
     """Ask the user with a form of every kind of field."""
     answer = await ctx.session.elicit_form("Who travels?", TRAVELLER)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import TextIO
 
-    from mcp.types import ElicitRequestParams
     from mcp.types import Tool as ServerTool
 
     from sessionmagic.agents.mcp_config import ServerConfig
@@ -124,7 +123,7 @@ class Connection:
                 for asking in [asking for asking, asker in self._asking.items() if asker is questions]:
                     asking.cancel()
 
-    async def _asked(self, message: str, _type: object, params: ElicitRequestParams, _context: object) -> ElicitResult:
+    async def _asked(self, message: str, _type: object, params: Any, _context: object) -> ElicitResult:
         """Let the user of the turn that is calling answer.
 
         The protocol does not say which call a question belongs to. When more turns than one are calling, nobody is
@@ -143,6 +142,7 @@ class Connection:
                 questions.miss(self.name, why)
             return ElicitResult(action="cancel")
         [questions] = turns
+        params.requested_schema = schema = without_patterns(schema)  # fastmcp looks at the answer, too
         asking = asyncio.ensure_future(questions.ask(self.name, message, schema))
         self._asking[asking] = questions
         try:
@@ -182,6 +182,24 @@ def _client(config: ServerConfig, errors: TextIO, asked: Callable[..., Awaitable
         client_info=Implementation(name="sessionmagic", version=version("sessionmagic")),
     )
     return MCPToolset(client, tool_error_behavior="failed", cache_tools=False)
+
+
+def without_patterns(schema: Any) -> Any:
+    """Return a schema without its regular expressions: one may take for ever, and hold up the whole process.
+
+    The server that wrote them can look at the answer itself.
+    """
+    if isinstance(schema, list):
+        return [without_patterns(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {keyword: value for keyword, value in schema.items() if keyword not in {"pattern", "patternProperties"}}
+    return {
+        keyword: {name: without_patterns(each) for name, each in value.items()}
+        if keyword in {"properties", "$defs", "definitions"} and isinstance(value, dict)
+        else without_patterns(value)
+        for keyword, value in kept.items()
+    }
 
 
 async def _unheard(_message: object) -> None:

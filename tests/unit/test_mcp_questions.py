@@ -141,6 +141,17 @@ async def test_stopped_turn_takes_its_question_back_and_the_server_goes_on(manag
 
 
 @on_a_loop
+async def test_pattern_of_a_server_cannot_hold_up_the_process(manager):
+    turn, _ = await acting(manager, [("tests__ask_for_ever", {})], "Done", attended=True, yes=True)
+    await until(lambda: turn.questions.open)
+    [question] = turn.questions.open
+    assert question.schema["properties"]["pattern"] == {"type": "string"}
+    endless = "a" * 40 + "!"
+    turn.questions.answer(question.id, "accept", {"pattern": endless, "all": [endless]})
+    assert returned(await events_of(turn)) == [("tests__ask_for_ever", "success", "accept")]
+
+
+@on_a_loop
 async def test_question_reaches_the_turn_that_calls_whoever_started_the_server(manager):
     for session in "ab":
         turn, question, _ = await asking(manager, session=session)
