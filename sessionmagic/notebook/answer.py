@@ -76,7 +76,8 @@ def _block_html(block: Block) -> str:
 def question_html(block: QuestionBlock) -> str:
     """Return what a server asks, and how it was answered."""
     mark, words = ACTIONS[block.action]
-    return f"<p {NO_MATH}>{escape(f'{mark} {block.server} asks: {cut(block.message)} · {words}')}</p>"
+    line = escape(f"{mark} {block.server} asks: {cut(block.message)} · {words}")
+    return f'<p {NO_MATH} style="white-space: pre-wrap">{line}</p>'
 
 
 def tool_html(block: ToolBlock) -> str:
