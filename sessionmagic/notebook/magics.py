@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from contextlib import nullcontext, suppress
 from functools import cached_property, partial
 from keyword import iskeyword
@@ -25,8 +24,8 @@ from sessionmagic.exceptions import (
 )
 from sessionmagic.loop import in_thread, loop_thread
 from sessionmagic.notebook.arguments import LineParser
+from sessionmagic.notebook.front_end import FrontEnd
 from sessionmagic.notebook.main_thread import MainThread
-from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
     import argparse
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
     from sessionmagic.notebook.view import View
     from sessionmagic.turn import Turn, TurnResult
 
-NOTEBOOK_LENGTH = 100
-"""Characters of a notebook's name that its session is named after."""
 END_SECONDS = 5.0
 """How long a turn that says it has ended may take to let go of its session."""
 MANUAL = """Send the cell to an agent session: the answer streams under the cell, and the session remembers it.
@@ -125,7 +122,8 @@ class AgentMagics(Magics):
         """Ids of the session that cells go on with, and of the one that was used last."""
         self._manager: SessionManager | None = None
         self.cell_parser = cell_parser()
-        kernel = getattr(shell, "kernel", None)
+        self.front_end = FrontEnd(shell)
+        kernel = self.front_end.kernel
         self.main_thread = MainThread(kernel.io_loop.add_callback if kernel is not None else None)
         super().__init__(shell)  # sets what a config file says, on which the observers below are called
 
@@ -216,14 +214,14 @@ class AgentMagics(Magics):
             "wait": options.wait,
             "timeout": options.timeout if options.timeout is not None else self.timeout or None,
             "tools": self.offered(options.tools),
-            "attended": not self.headless() and not by_a_tool,
+            "attended": not self.front_end.headless and not by_a_tool,
             "yes": options.yes,
             "safety": self.safety,
             "limits": Limits(requests=self.request_limit, tool_calls=self.tool_call_limit),
-            "where": f"cell In [{self._number()}]{self._of_notebook()}",
-            "cell_id": self._parent().get("metadata", {}).get("cellId"),
+            "where": self.front_end.cell,
+            "cell_id": self.front_end.cell_id,
         }
-        background = options.background and not self.headless()
+        background = options.background and not self.front_end.headless
         done = partial(self._keep, out=options.out)
         on_stdin = not background and not by_a_tool and self._asks_on_stdin()
         launch = Launch(self.manager, self.refresh_hz, done, self.main_thread, asks_on_stdin=on_stdin)
@@ -236,7 +234,7 @@ class AgentMagics(Magics):
                 launch.wait_until_admitted()
             if background:
                 return
-            with attention(getattr(self.shell, "kernel", None)):
+            with attention(self.front_end.kernel):
                 result = launch.wait_until_over()
         if result is not None and result.error is not None:
             raise result.error
@@ -281,7 +279,7 @@ class AgentMagics(Magics):
 
     async def _start_fresh(self, request: dict[str, Any]) -> Turn:
         """Run the request on a new session, named after the notebook, with a number when that name is taken."""
-        base = self._notebook() or "session"
+        base = self.front_end.notebook or "session"
         for number in itertools.count(1):
             name = base if number == 1 else f"{base}-{number}"
             with suppress(SessionExistsError):
@@ -297,9 +295,9 @@ class AgentMagics(Magics):
         """Where turns of the running cell are shown: widgets, text or static."""
         if self.view != "auto":
             return self.view
-        if not hasattr(self.shell, "kernel"):
+        if self.front_end.kernel is None:
             return "text"
-        return "static" if self.headless() else "widgets"
+        return "static" if self.front_end.headless else "widgets"
 
     def _view_for(self, options: argparse.Namespace, launch: Launch) -> View:
         from sessionmagic.notebook.view import GuardedView, StaticView, TextView
@@ -307,7 +305,7 @@ class AgentMagics(Magics):
         view: View
         match self._surface():
             case "text":
-                view = TextView(self.tools.show_again if hasattr(self.shell, "kernel") else None)
+                view = TextView(self.tools.show_again if self.front_end.kernel is not None else None)
             case "static":
                 view = StaticView()
             case _:
@@ -333,36 +331,11 @@ class AgentMagics(Magics):
 
     def _asks_on_stdin(self) -> bool:
         """Whether questions go to stdin: when they should, and where no button can be clicked."""
-        if self.headless():
+        if self.front_end.headless:
             return False
         if self._surface() != "widgets" or self.approval == "stdin":
             return True
-        clicks_arrive = getattr(getattr(self.shell, "kernel", None), "shell_channel_thread", None) is not None
-        return self.approval == "auto" and not clicks_arrive
-
-    def _parent(self) -> dict[str, Any]:
-        """The execute request of the running cell, empty outside a kernel."""
-        kernel = getattr(self.shell, "kernel", None)
-        parent: dict[str, Any] = kernel.get_parent("shell") if kernel is not None else {}
-        return parent or {}
-
-    def headless(self) -> bool:
-        """Whether nobody watches: such front ends answer no questions, and drop what comes after the cell's end."""
-        return hasattr(self.shell, "kernel") and not self._parent().get("content", {}).get("allow_stdin", False)
-
-    def _number(self) -> int:
-        """The running cell's number; `execution_count` is that of the next one, from IPython 9 on."""
-        history: Any = self.shell.history_manager
-        return len(history.input_hist_parsed) - 1
-
-    def _notebook(self) -> str:
-        """The running notebook's name without its ending, fit for a session, where the front end tells it."""
-        path = self.shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
-        return visible(" ".join(Path(str(path)).stem.split()))[:NOTEBOOK_LENGTH]
-
-    def _of_notebook(self) -> str:
-        name = self._notebook()
-        return f" of {name}" if name else ""
+        return self.approval == "auto" and not self.front_end.clicks_arrive
 
 
 AgentMagics.agent.__doc__ = cell_parser().format_help()

@@ -71,7 +71,7 @@ def _offered(magics: AgentMagics, session_name: str, names: str) -> Any:
     name = session_name or magics.session or magics.active or magics.latest
     session = magics.manager.session(name) if name else None
     rules, safety = (session.permissions, safety_of(session.safety)) if session else ({}, safety_of(magics.safety))
-    policy = Policy(session=rules, file={}, safety=safety, attended=not magics.headless())
+    policy = Policy(session=rules, file={}, safety=safety, attended=not magics.front_end.headless)
 
     def entry(tool: str, source: str, does: str, *, read_only: bool) -> OfferedTool:
         decision = policy.decide(Call(tool, {}, read_only))
