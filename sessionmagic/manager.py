@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.admission import Request, admit, check_name, shortened
 from sessionmagic.agents.definition import BUILT_IN, AgentDefinition, find_agent
 from sessionmagic.agents.mcp import McpServers
-from sessionmagic.agents.permissions import described, with_rule, without_rule
+from sessionmagic.agents.permissions import with_rule, without_rule
 from sessionmagic.agents.tools import registered, tool_of
 from sessionmagic.exceptions import (
     ApprovalNotOpenError,
@@ -25,7 +25,6 @@ from sessionmagic.exceptions import (
     SessionExistsError,
     SessionIdleError,
     SessionNotFoundError,
-    UsageError,
     did_you_mean,
 )
 from sessionmagic.inbox import UsedKeys
@@ -119,7 +118,7 @@ class SessionManager:
             tools: functions that the model may call; those marked with `sessionmagic.tool` are not needed here.
             attended: whether somebody answers `Turn.approvals`; when not, calls that would ask are denied.
             yes: approve every tool call of this turn, deny rules excepted.
-            safety: what a session that is created here does with tool calls; see `set_safety`.
+            safety: what a session that is created here does with tool calls; see `set_permissions`.
             limits: how many requests and tool calls the turn may make.
             where: the cell or script, for whoever finds the session busy.
             cell_id: the front end's id of the cell.
@@ -297,26 +296,24 @@ class SessionManager:
         self.store.update(self._require(session), lambda stored: with_override(stored, definition.name, override))
         return warnings
 
-    def set_safety(self, session: str, safety: Safety) -> Session:
-        """Set what the session does with tool calls that no rule names, from the next call on.
+    def set_permissions(
+        self, session: str, rules: Mapping[str, Verdict | None] | None = None, safety: Safety | None = None
+    ) -> Session:
+        """Change what the session does with tool calls, from the next call on: all of it, or nothing.
 
-        Raises `SessionNotFoundError`.
-        """
-        return self.store.update(self._require(session), lambda stored: replace(stored, safety=safety))
-
-    def set_rule(self, session: str, pattern: str, verdict: Verdict | None) -> Session:
-        """Add a rule to the session, or take it away with None; it holds from the next call on.
+        Args:
+            session: name or id.
+            rules: what is done with calls that match a pattern; None takes the rule away.
+            safety: what is done with calls that no rule names.
 
         Raises `SessionNotFoundError`, and `UsageError` for a pattern that names no tool, or a rule that is not there.
         """
 
         def change(stored: Session) -> Session:
-            rules = stored.permissions
-            known = [pattern for _, pattern in described(rules)]
-            if verdict is None and pattern not in known:
-                raise UsageError(f"no rule {pattern!r} in this session.{did_you_mean(pattern, known)}")
-            changed = with_rule(rules, verdict, pattern) if verdict else without_rule(rules, pattern)
-            return replace(stored, permissions=changed)
+            changed = stored.permissions
+            for pattern, verdict in (rules or {}).items():
+                changed = with_rule(changed, verdict, pattern) if verdict else without_rule(changed, pattern)
+            return replace(stored, permissions=changed, safety=safety or stored.safety)
 
         return self.store.update(self._require(session), change)
 

@@ -120,7 +120,8 @@ def with_rule(rules: Rules, verdict: Verdict, pattern: str) -> Rules:
     """Add a pattern, and take it away from where it stood before. Raises `UsageError` for an empty one."""
     if not pattern.partition(":")[0].strip():
         raise UsageError(f"{pattern!r} names no tool: write a glob such as run_* or read:path=*.csv")
-    return without_rule(rules, pattern) | {verdict: [*without_rule(rules, pattern).get(verdict, []), pattern]}
+    kept = _without(rules, pattern)
+    return kept | {verdict: [*kept.get(verdict, []), pattern]}
 
 
 def with_grant(rules: Rules, tool: str) -> Rules:
@@ -130,7 +131,14 @@ def with_grant(rules: Rules, tool: str) -> Rules:
 
 
 def without_rule(rules: Rules, pattern: str) -> Rules:
-    """Take a pattern away, wherever it stands."""
+    """Take a pattern away, wherever it stands; raises `UsageError` when it is not there."""
+    known = [pattern for _, pattern in described(rules)]
+    if pattern not in known:
+        raise UsageError(f"there is no rule {pattern!r}.{did_you_mean(pattern, known)}")
+    return _without(rules, pattern)
+
+
+def _without(rules: Rules, pattern: str) -> Rules:
     return {verdict: [kept for kept in patterns if kept != pattern] for verdict, patterns in rules.items()}
 
 

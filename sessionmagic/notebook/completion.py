@@ -61,16 +61,26 @@ def _offers(magics: AgentMagics, percent: str, before: list[str], typed: str) ->
         return list(magics.manager.agents)
     if percent == "%%":
         return magics.cell_parser.options()
+    return _of_command(magics, before, typed)
+
+
+def _of_command(magics: AgentMagics, before: list[str], typed: str) -> Iterable[str]:
     from sessionmagic.notebook.commands import COMMANDS
 
-    if not before:
-        return list(COMMANDS)
-    if typed.startswith("-"):
+    if before and typed.startswith("-"):
         return COMMANDS[before[0]].parser.options() if before[0] in COMMANDS else []
-    match before[0]:
-        case "model":
+    match before:
+        case []:
+            return [name for name in COMMANDS if " " not in name]
+        case ["model"]:
             return _models(magics)
-        case "show" | "use" | "stop" | "rename" | "star" | "delete" | "usage":
+        case ["tools"]:
+            return ["add-mcp", "remove-mcp", *_sessions(magics)]
+        case ["tools", "remove-mcp"]:
+            return magics.servers.names
+        case ["approve"]:
+            return [approval.id for _, approval in magics.manager.approvals()]
+        case ["show" | "use" | "stop" | "rename" | "star" | "delete" | "usage" | "permissions"]:
             return _sessions(magics)
         case _:
             return []

@@ -176,9 +176,9 @@ class AgentMagics(Magics):
 
     def close(self) -> None:
         """Stop every turn and end every process that was started for one. Called when the kernel ends."""
-        self.stop_turns()
         if "tools" in vars(self):
-            self.tools.close()
+            self.tools.close()  # first, as it takes no time, and a front end may not give us much
+        self.stop_turns()
 
     @no_var_expand
     @line_cell_magic

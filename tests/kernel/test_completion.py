@@ -33,7 +33,17 @@ def test_subcommands(kernel):
     assert all(line.startswith("%agent s") for line in kernel.complete("%agent s"))
 
 
-@pytest.mark.parametrize("line", ["%%agent -s ", "%%agent --session ", "%agent show ", "%agent use ", "%agent delete "])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "%%agent -s ",
+        "%agent steer --session ",
+        "%agent show ",
+        "%agent delete ",
+        "%agent tools ",
+        "%agent permissions ",
+    ],
+)
 def test_sessions(kernel, chat, line):
     assert kernel.complete(line + chat[:-1]) == [line + chat]
 
@@ -47,6 +57,15 @@ def test_a_session_name_with_a_space_is_completed_in_quotes(kernel, chat):
 def test_model_references(kernel, line):
     assert kernel.complete(f"{line}recal") == [f"{line}recalls"]
     assert {f"{line}default", f"{line}test", f"{line}hello"} <= set(kernel.complete(line))
+
+
+def test_servers_and_what_can_be_done_with_them(kernel, chat):
+    kernel.run("%agent tools add-mcp weather no-such-command").ok()
+    try:
+        assert {"%agent tools add-mcp", "%agent tools remove-mcp"} <= set(kernel.complete("%agent tools "))
+        assert kernel.complete("%agent tools remove-mcp ") == ["%agent tools remove-mcp weather"]
+    finally:
+        kernel.run("%agent tools remove-mcp weather").ok()
 
 
 def test_in_an_assignment_the_shell_completes(kernel):

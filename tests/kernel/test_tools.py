@@ -452,7 +452,8 @@ def test_an_idle_session_is_asked_what_is_queued_as_it_is(kernel, session):
         ("steer --sesion x hi", "UsageError", "--session"),
         ("approve 1 2", "UsageError", "unrecognized"),
         ("approve --reject no", "UsageError", "id"),
-        ("tools remove-mcp", "UsageError", "name of a server"),
+        ("tools remove-mcp", "UsageError", "name"),
+        ("tools add-mcp", "UsageError", "a file with mcpServers"),
     ],
 )
 def test_a_line_that_cannot_be_told_is_one_line(kernel, line, ename, says):

@@ -128,7 +128,7 @@ async def test_rules_hold_for_a_server_and_without_anybody_to_ask_nothing_runs(m
     _, events, _ = await acted(manager, [("tests__add", {"a": 1, "b": 2})], "Done")
     [(_, outcome, content)] = returned(events)
     assert (outcome, "nobody to ask" in content) == ("denied", True)
-    manager.set_rule("chat", "tests_*", "deny")
+    manager.set_permissions("chat", {"tests_*": "deny"})
     _, events, _ = await acted(manager, ECHO, "Done", yes=True)
     [(_, outcome, content)] = returned(events)
     assert (outcome, "denies tests_*" in content) == ("denied", True)

@@ -31,7 +31,7 @@ COMMANDS: dict[str, Command] = {}
 
 def run_command(magics: AgentMagics, line: str) -> Any:
     """Do what ``%agent LINE`` asks and return its result; raises `UsageError` for what it does not know."""
-    name, _, rest = line.strip().partition(" ")
+    name, rest = _named(line)
     if not name:
         return Listing(
             [Help(name, command.help) for name, command in COMMANDS.items()],
@@ -44,6 +44,13 @@ def run_command(magics: AgentMagics, line: str) -> Any:
         print(command.parser.format_help())
         return None
     return command.run(magics, command.parser.parse_line(rest))
+
+
+def _named(line: str) -> tuple[str, str]:
+    """Return the subcommand that a line begins with, of one word or two, and the rest."""
+    first, _, rest = line.strip().partition(" ")
+    second, _, further = rest.strip().partition(" ")
+    return (f"{first} {second}", further) if f"{first} {second}" in COMMANDS else (first, rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +75,14 @@ def argument(*names: str, verbatim: bool = False, **options: Any) -> Argument:
 
 
 def command(
-    text: str, *arguments: Argument
+    text: str, *arguments: Argument, name: str = ""
 ) -> Callable[[Callable[[AgentMagics, argparse.Namespace], Any]], Callable[..., Any]]:
     def register(function: Callable[[AgentMagics, argparse.Namespace], Any]) -> Callable[..., Any]:
-        name = function.__name__
-        parser = LineParser(f"%agent {name}", text)
+        known = name or function.__name__
+        parser = LineParser(f"%agent {known}", text)
         for each in arguments:
             (parser.add_verbatim if each.verbatim else parser.add_argument)(*each.names, **each.options)
-        COMMANDS[name] = Command(parser, function, text)
+        COMMANDS[known] = Command(parser, function, text)
         return function
 
     return register

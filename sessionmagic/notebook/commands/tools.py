@@ -14,6 +14,7 @@ from sessionmagic.notebook.listing import Listing
 if TYPE_CHECKING:
     import argparse
 
+    from sessionmagic.agents.permissions import Verdict
     from sessionmagic.events import Answer
     from sessionmagic.notebook.magics import AgentMagics
 
@@ -30,39 +31,35 @@ class OfferedTool:
 
 
 @command(
-    "List the tools that the next turn offers; add-mcp FILE, add-mcp NAME COMMAND… and remove-mcp NAME change them.",
-    argument("words", nargs=REMAINDER, metavar="[SESSION]"),
+    "List the tools that the next turn of a session offers, and what happens when they are called.",
+    SESSION,
     argument("-t", "--tools", default="", metavar="NAMES", help="functions of yours, as in %%%%agent --tools"),
 )
 def tools(magics: AgentMagics, options: argparse.Namespace) -> Any:
-    match options.words:
-        case ["add-mcp", *server]:
-            _add_server(magics, server)
-        case ["remove-mcp"]:
-            raise UsageError(
-                f"remove-mcp takes the name of a server; there are {', '.join(magics.servers.names) or 'none'}"
-            )
-        case ["remove-mcp", name]:
-            magics.servers.remove(name)
-            say(f"{name} is no server any more")
-        case [] | [_]:
-            return _offered(magics, "".join(options.words), options.tools)
-        case _:
-            raise UsageError("tools takes a session, or add-mcp, or remove-mcp. %agent tools --help shows how")
-    return None
+    return _offered(magics, options.session, options.tools)
 
 
-def _add_server(magics: AgentMagics, words: list[str]) -> None:
-    servers = magics.servers
-    match words:
+@command(
+    "Add the MCP servers of a file with mcpServers, or one by its name and its command or address.",
+    argument("server", nargs=REMAINDER, metavar="FILE | NAME COMMAND…"),
+    name="tools add-mcp",
+)
+def add_mcp(magics: AgentMagics, options: argparse.Namespace) -> None:
+    match options.server:
         case []:
             raise UsageError("add-mcp takes a file with mcpServers, or a name and a command or address")
         case [path]:
-            say(f"added {', '.join(servers.load(path))}")
+            say(f"added {', '.join(magics.servers.load(path))}")
         case [name, where, *arguments]:
             address = where.startswith(("http://", "https://"))
-            servers.add(name, {"url": where} if address else {"command": where, "args": arguments})
+            magics.servers.add(name, {"url": where} if address else {"command": where, "args": arguments})
             say(f"added {name}; the next turn starts it")
+
+
+@command("End an MCP server, and offer its tools no more.", argument("name"), name="tools remove-mcp")
+def remove_mcp(magics: AgentMagics, options: argparse.Namespace) -> None:
+    magics.servers.remove(options.name)
+    say(f"{options.name} is no server any more")
 
 
 def _offered(magics: AgentMagics, session_name: str, names: str) -> Any:
@@ -119,16 +116,14 @@ def permissions(magics: AgentMagics, options: argparse.Namespace) -> Any:
     from sessionmagic.agents.permissions import VERDICTS, described, safety_of
 
     name = chosen(magics, options.session)
-    patterns = {verdict: pattern for verdict in VERDICTS if (pattern := getattr(options, verdict)) is not None}
-    if len(set(patterns.values())) < len(patterns):
-        raise UsageError("a pattern is allowed, asked for or denied: give it one of the three")
-    safety = safety_of(options.safety) if options.safety else None
-    for verdict, pattern in patterns.items():
-        magics.manager.set_rule(name, pattern, verdict)
-    if options.forget is not None:
-        magics.manager.set_rule(name, options.forget, None)
-    if safety:
-        magics.manager.set_safety(name, safety)
+    given: list[tuple[str, Verdict | None]] = [
+        (pattern, verdict) for verdict in VERDICTS if (pattern := getattr(options, verdict)) is not None
+    ]
+    given += [(options.forget, None)] if options.forget is not None else []
+    rules = dict(given)
+    if len(rules) < len(given):
+        raise UsageError("a pattern is allowed, asked for, denied or forgotten: give it one of the four")
+    magics.manager.set_permissions(name, rules, safety_of(options.safety) if options.safety else None)
     session = magics.manager.session(name)
     return Listing(
         [Rule(verdict, pattern) for verdict, pattern in described(session.permissions)],
