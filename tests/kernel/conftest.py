@@ -26,6 +26,15 @@ _numbers = count(1)
 
 def ready(kernel):
     kernel.start()
+    return loaded(kernel)
+
+
+def restarted(kernel):
+    kernel.restart()
+    return loaded(kernel)
+
+
+def loaded(kernel):
     kernel.run("%load_ext sessionmagic").ok()
     kernel.run(MODELS).ok()
     return kernel

@@ -1,12 +1,6 @@
 """A session survives its kernel."""
 
-from tests.kernel.conftest import MODELS
-
-
-def restarted(kernel):
-    kernel.restart()
-    kernel.run("%load_ext sessionmagic").ok()
-    kernel.run(MODELS).ok()
+from tests.kernel.conftest import restarted
 
 
 def test_a_session_goes_on_after_a_restart_with_its_model_and_whole_history(kernel, session):
