@@ -1,0 +1,309 @@
+"""Who lets a tool call run: clicks, `%agent approve`, and the rules of `%agent permissions`; `%agent tools` tells."""
+
+import json
+import re
+import sys
+
+import pytest
+
+from tests.kernel.acting import acts, asked, in_background, needs_clicks, question, told, until_over, waiting
+from tests.kernel.conftest import restarted
+from tests.kernel.kernels import TESTS
+
+RUN = ("run_python", {"code": "ran.append(1)"})
+LOOK = ("list_variables", {})
+DOUBLE = "def double(n: int) -> int:\n    'Double it.'\n    return 2 * n"
+
+
+@pytest.fixture
+def chat(kernel, session):
+    """A session without rules; `ran` is what its calls have run, and `double` a function of the user's."""
+    kernel.run(f"ran = []\n{DOUBLE}").ok()
+    kernel.run(f"%%agent -m hello -s {session}\nhi").ok()
+    return session
+
+
+@pytest.fixture
+def on_stdin(kernel):
+    kernel.run("%config AgentMagics.approval = 'stdin'").ok()
+    yield
+    kernel.run("%config AgentMagics.approval = 'auto'").ok()
+
+
+@pytest.fixture
+def server(kernel, tmp_path):
+    """The server `tests`, added from a file."""
+    pytest.importorskip("fastmcp")
+    file = tmp_path / "mcp.json"
+    file.write_text(
+        json.dumps({"mcpServers": {"tests": {"command": sys.executable, "args": [str(TESTS / "mcp_server.py")]}}})
+    )
+    kernel.run(f"%agent tools add-mcp {file}").ok()
+    yield
+    kernel.run("%agent tools remove-mcp tests").ok()
+
+
+def refused(cell):
+    assert (cell.status, cell.ename) == ("error", "UsageError"), cell.text
+    assert "\n" not in cell.traceback
+    return cell.evalue
+
+
+def listed(kernel, line, **options):
+    """What `%agent tools` says: by tool, where it comes from and what happens when it is called."""
+    rows = [re.split(" {2,}", row) for row in kernel.run(f"%agent tools {line}", **options).ok().text.splitlines()]
+    return {name: tuple(rest[:2]) for name, *rest in rows if len(rest) > 1}
+
+
+def happens(kernel, session, call):
+    """What happens to a call of the next turn; when it asks, the user says no."""
+    acts(kernel, [call], "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {session}\ngo")
+    kernel.until(lambda: cell.done or kernel._questions)
+    asks = not cell.done
+    if asks:
+        cell.until_shows(call[0])
+        kernel.reply("n")
+    cell.wait().ok()
+    return "asks" if asks else {"success": "runs", "denied": "is denied"}[told(kernel)[-1][1]]
+
+
+@pytest.mark.parametrize(("click", "outcome"), [("Approve", "success"), ("Reject", "denied")])
+def test_a_proposed_cell_asks_first(kernel, chat, click, outcome):
+    needs_clicks(kernel)
+    acts(kernel, [("insert_cell", {"code": "first = 1"})], "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {chat}\ngo").until_asks()
+    kernel.click(cell.button(click))
+    assert "Done." in cell.wait().ok().text
+    proposed = [payload["text"] for payload in cell.reply["payload"]]
+    assert proposed == (["first = 1"] if click == "Approve" else [])
+    assert [outcome for _, outcome, _ in told(kernel)] == [outcome]
+
+
+@pytest.mark.parametrize(("click", "outcome"), [("Approve", "success"), ("Reject", "denied")])
+def test_isolated_code_asks_first(kernel, chat, tmp_path, click, outcome):
+    needs_clicks(kernel)
+    mark = tmp_path / "ran"
+    acts(kernel, [("run_python_isolated", {"code": f"open({str(mark)!r}, 'w').close()\n6 * 7"})], "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {chat}\ngo").until_asks()
+    assert not mark.exists()
+    kernel.click(cell.button(click))
+    assert "Done." in cell.wait().ok().text
+    assert mark.exists() == (click == "Approve")
+    text = "42" if click == "Approve" else "The user rejected this call."
+    assert told(kernel) == [("run_python_isolated", outcome, text)]
+
+
+def test_tools_are_listed_with_where_they_come_from(kernel, chat, server):
+    acts(kernel, "Done.")
+    kernel.run(f"%%agent -m acts -s {chat}\ngo").ok()
+    tools = listed(kernel, f"--tools double {chat}")
+    assert tools["list_variables"] == ("notebook", "runs: list_variables only reads")
+    assert tools["insert_cell"] == ("notebook", "asks: insert_cell may change something")
+    assert tools["double"] == ("yours", "asks: double may change something")
+    assert tools["tests__echo"] == ("MCP tests", "runs: tests__echo only reads")
+    assert tools["tests__add"] == ("MCP tests", "asks: tests__add may change something")
+    assert "double" not in listed(kernel, chat)
+
+
+def test_tools_are_listed_with_what_the_rules_say(kernel, chat):
+    kernel.run(f"%agent permissions {chat} --deny run_* --allow dou* --ask list_variables").ok()
+    tools = listed(kernel, f"-t double {chat}")
+    assert tools["run_python"] == ("notebook", "is denied: the session denies run_*")
+    assert tools["double"] == ("yours", "runs: the session allows dou*")
+    assert tools["list_variables"] == ("notebook", "asks: the session asks for list_variables")
+    assert tools["insert_cell"] == ("notebook", "asks: insert_cell may change something")
+    kernel.run(f"%agent permissions {chat} --deny double --forget run_*").ok()
+    tools = listed(kernel, f"-t double {chat}")
+    assert tools["run_python"] == ("notebook", "asks: run_python may change something")
+    assert tools["double"] == ("yours", "is denied: the session denies double")
+
+
+def test_tools_that_would_ask_are_listed_as_denied_where_nobody_can_be_asked(kernel, chat):
+    kernel.run(f"%agent permissions {chat} --allow insert_cell").ok()
+    tools = listed(kernel, chat, allow_stdin=False)
+    assert tools["run_python"] == ("notebook", "is denied: run_python may change something, and there is nobody to ask")
+    assert tools["insert_cell"] == ("notebook", "runs: the session allows insert_cell")
+    assert tools["list_variables"] == ("notebook", "runs: list_variables only reads")
+
+
+def test_always_everything_holds_for_other_tools_and_after_a_restart(start, session):
+    kernel = start()
+    needs_clicks(kernel)
+    kernel.run(f"ran = []\n{DOUBLE}").ok()
+    acts(kernel, [RUN], [("double", {"n": 2})], "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {session} -t double\ngo").until_asks()
+    kernel.click(cell.button("Always everything"))
+    assert "Done." in cell.wait().ok().text
+    assert told(kernel) == [("run_python", "success", "(no output)"), ("double", "success", "4")]
+    restarted(kernel)
+    kernel.run("ran = []").ok()
+    acts(kernel, [RUN, ("insert_cell", {"code": "first = 1"})], "Done.")
+    cell = kernel.run(f"%%agent -m acts -s {session}\ngo").ok()
+    assert kernel.value("ran") == "[1]"
+    assert [payload["text"] for payload in cell.reply["payload"]] == ["first = 1"]
+    assert "autonomous" in kernel.run(f"%agent permissions {session}").ok().text
+
+
+def test_approve_for_the_tool_asks_for_other_tools_still(kernel, chat):
+    acts(kernel, [RUN], [RUN], [("double", {"n": 2})], "Done.")
+    in_background(kernel, chat, "-t double")
+    said = kernel.run(f"%agent approve {question(kernel, 'run_python')} --tool").ok().text
+    assert "run_python is approved" in said
+    kernel.run(f"%agent approve {question(kernel, 'double')}").ok()
+    until_over(kernel)
+    assert kernel.value("ran") == "[1, 1]"
+    assert [outcome for _, outcome, _ in told(kernel)] == ["success"] * 3
+    assert listed(kernel, chat)["run_python"] == ("notebook", "runs: the session allows run_python")
+
+
+def test_approve_for_all_asks_no_more_but_where_a_rule_does(kernel, chat):
+    kernel.run(f"%agent permissions {chat} --ask list_*").ok()
+    acts(kernel, [RUN], [("double", {"n": 2})], [LOOK], "Done.")
+    in_background(kernel, chat, "-t double")
+    kernel.run(f"%agent approve {question(kernel, 'run_python')} --all").ok()
+    kernel.run(f"%agent approve {question(kernel, 'list_variables')} --reject").ok()
+    until_over(kernel)
+    assert [(tool, outcome) for tool, outcome, _ in told(kernel)] == [
+        ("run_python", "success"),
+        ("double", "success"),
+        ("list_variables", "denied"),
+    ]
+    assert "autonomous" in kernel.run(f"%agent permissions {chat}").ok().text
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("some reason with an apostrophe, don't", " Reason: some reason with an apostrophe, don't"),
+        ("""it's "mine" --all -h \\n $x""", """ Reason: it's "mine" --all -h \\n $x"""),
+        ("'quoted as a whole'", " Reason: quoted as a whole"),
+        ("", ""),
+    ],
+)
+def test_a_rejection_takes_the_rest_of_the_line_to_the_model(kernel, chat, written, read):
+    acts(kernel, [RUN], "Well then.")
+    in_background(kernel, chat)
+    said = kernel.run(f"%agent approve {question(kernel, 'run_python')} --reject {written}").ok().text
+    assert "run_python is rejected" in said
+    until_over(kernel)
+    assert told(kernel) == [("run_python", "denied", f"The user rejected this call.{read}")]
+    assert kernel.value("ran") == "[]"
+    assert kernel.value("str(_agent)") == "'Well then.'"
+
+
+@pytest.mark.parametrize(
+    ("change", "call", "before", "after", "back"),
+    [
+        ("--allow run_*", RUN, "asks", "runs", "--forget run_*"),
+        ("--deny run_python", RUN, "asks", "is denied", "--forget run_python"),
+        ("--ask LIST_*", LOOK, "runs", "asks", "--forget LIST_*"),
+        ("--deny list_variables", LOOK, "runs", "is denied", "--forget list_variables"),
+        ("--safety autonomous", RUN, "asks", "runs", "--safety balanced"),
+        ("--safety strict", LOOK, "runs", "asks", "--safety balanced"),
+        ("--safety restricted", RUN, "asks", "is denied", "--safety balanced"),
+    ],
+)
+def test_permissions_change_what_happens_to_the_next_call(kernel, chat, on_stdin, change, call, before, after, back):
+    for options, expected in (("", before), (change, after), (back, before)):
+        kernel.run(f"%agent permissions {chat} {options}").ok()
+        assert happens(kernel, chat, call) == expected
+        _, decision = listed(kernel, chat)[call[0]]
+        assert decision.startswith(f"{expected}:")
+
+
+@pytest.mark.parametrize(
+    ("change", "answer", "why"),
+    [
+        ("--deny run_python", "", "the session denies run_python"),
+        ("--deny run_python", "--tool", "the session denies run_python"),
+        ("--deny run_*", "--all", "the session denies run_*"),
+        ("--safety restricted", "", "run_python may change something, and the session is restricted"),
+    ],
+)
+def test_a_denial_that_comes_while_a_call_waits_wins_over_its_approval(kernel, chat, change, answer, why):
+    acts(kernel, [RUN], "Done.")
+    in_background(kernel, chat)
+    waits = question(kernel, "run_python")
+    kernel.run(f"%agent permissions {chat} {change}").ok()
+    kernel.run(f"%agent approve {waits} {answer}").ok()
+    until_over(kernel)
+    assert told(kernel) == [("run_python", "denied", f"This call is not allowed: {why}.")]
+    assert kernel.value("ran") == "[]"
+
+
+def test_a_denial_that_comes_while_a_call_waits_wins_over_a_click(kernel, chat):
+    needs_clicks(kernel)
+    acts(kernel, [RUN], "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {chat}\ngo").until_asks()
+    kernel.run(f"%agent permissions {chat} --deny run_python", subshell=kernel.subshell()).ok()
+    kernel.click(cell.button("Always run_python"))
+    assert "the session denies run_python" in cell.wait().ok().html
+    assert kernel.value("ran") == "[]"
+
+
+def test_a_rule_set_in_mid_turn_holds_for_the_turns_next_call(kernel, chat):
+    acts(kernel, [RUN], [RUN], [LOOK], "Done.")
+    in_background(kernel, chat)
+    waits = question(kernel, "run_python")
+    kernel.run(f"%agent permissions {chat} --allow run_python --deny list_*").ok()
+    kernel.run(f"%agent approve {waits}").ok()
+    until_over(kernel)
+    assert kernel.value("ran") == "[1, 1]"
+    assert [outcome for _, outcome, _ in told(kernel)] == ["success", "success", "denied"]
+
+
+def test_an_unknown_safety_mode_gets_a_hint_and_changes_nothing(kernel, chat):
+    before = kernel.run(f"%agent permissions {chat}").ok().text
+    assert "Did you mean 'autonomous'?" in refused(kernel.run(f"%agent permissions {chat} --safety autonomus"))
+    assert "Did you mean" not in refused(kernel.run(f"%agent permissions {chat} --safety xyzzy"))
+    assert kernel.run(f"%agent permissions {chat}").ok().text == before
+
+
+def test_a_line_with_an_unknown_safety_mode_changes_no_rule(kernel, chat):
+    before = kernel.run(f"%agent permissions {chat}").ok().text
+    refused(kernel.run(f"%agent permissions {chat} --allow run_* --safety autonomus"))
+    assert kernel.run(f"%agent permissions {chat}").ok().text == before
+
+
+@pytest.mark.parametrize("option", ["--allow", "--ask", "--deny"])
+@pytest.mark.parametrize("pattern", ["''", "' '", ":code=*"])
+def test_a_pattern_that_names_no_tool_is_refused(kernel, chat, option, pattern):
+    before = kernel.run(f"%agent permissions {chat}").ok().text
+    assert "names no tool" in refused(kernel.run(f"%agent permissions {chat} {option} {pattern}"))
+    assert kernel.run(f"%agent permissions {chat}").ok().text == before
+
+
+def test_a_rule_that_is_not_there_cannot_be_forgotten(kernel, chat):
+    before = kernel.run(f"%agent permissions {chat} --allow run_*").ok().text
+    assert "Did you mean 'run_*'?" in refused(kernel.run(f"%agent permissions {chat} --forget run*"))
+    refused(kernel.run(f"%agent permissions {chat} --forget ''"))
+    assert kernel.run(f"%agent permissions {chat}").ok().text == before
+
+
+def test_a_key_queues_once_while_a_turn_runs(kernel, chat):
+    acts(kernel, [RUN], "First.", "Second.", "Third.")
+    in_background(kernel, chat)
+    waits = question(kernel, "run_python")
+    first = kernel.run(f"%agent queue -s {chat} --key K And now the second.").ok().text
+    again = kernel.run(f"%agent queue -s {chat} --key K And now the second.").ok().text
+    assert ("nothing was queued" in first, "nothing was queued" in again) == (False, True)
+    kernel.run(f"%agent approve {waits}").ok()
+    until_over(kernel)
+    assert asked(kernel) == ["hi", "go", "And now the second."]
+    assert kernel.value("str(_agent)").endswith("Second.'")
+
+
+def test_a_key_queues_once_on_an_idle_session(kernel, chat):
+    kernel.run("_agent = None").ok()
+    queued = [kernel.run(f"%agent queue -s {chat} --key K second question").ok() for _ in range(2)]
+    assert ["nothing was queued" in cell.text for cell in queued] == [False, True]
+    until_over(kernel)
+    late = kernel.run(f"%agent queue -s {chat} --key K second question").ok()
+    assert "nothing was queued" in late.text
+    kernel.run("_agent = None").ok()
+    other = kernel.run(f"%agent queue -s {chat} --key L third question").ok()
+    assert "nothing was queued" not in other.text
+    until_over(kernel)
+    shown = kernel.run(f"%agent show {chat}").ok().text
+    assert (shown.count("second question"), shown.count("third question")) == (1, 1)
