@@ -46,7 +46,13 @@ def test_another_store_has_other_sessions(kernel, session, tmp_path):
     assert session in kernel.run("%agent sessions").text
 
 
-@pytest.mark.parametrize("line", ["view = 'hologram'", "timeout = -1", "refresh_hz = 'fast'", "model = 7"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("view = 'hologram'", "timeout = -1", "refresh_hz = 'fast'", "model = 7"),
+        *("request_limit = 0", "request_limit = 'x'", "tool_call_limit = 0", "tool_call_limit = 'x'"),
+    ],
+)
 def test_a_value_that_does_not_fit_is_refused(kernel, line):
     before = kernel.run("%agent config").text
     (said,) = kernel.run(f"%config AgentMagics.{line}").text.strip().splitlines()
