@@ -1,9 +1,35 @@
-"""A kernel that is asked to end ends its turns first."""
+"""A kernel that is asked to end ends its turns first, and the processes that it has started for them."""
 
 import json
+import os
+import signal
+import sys
 import time
 
+import psutil
 import pytest
+
+from tests.kernel.acting import acts, in_background, told
+from tests.kernel.kernels import PATIENCE, TESTS, appears, comes_true
+
+IMPATIENT = "import mcp.client.stdio as stdio; stdio.PROCESS_TERMINATION_TIMEOUT = stdio.FORCE_KILL_TIMEOUT = 0.2"
+PIDS = "import os, subprocess; print(os.getpid(), subprocess.Popen(['sleep', '600']).pid)"
+
+
+def runs(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+@pytest.fixture
+def pids():
+    """Processes that are ended if the test fails to."""
+    pids = []
+    yield pids
+    for pid in filter(runs, pids):
+        os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("option", ["", "-b"])
@@ -26,3 +52,26 @@ def test_a_kernel_that_answered_nothing_shuts_down_at_once(start):
     began = time.monotonic()
     kernel.shutdown()
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(("when", "how"), [("in a call", "shutdown"), ("between turns", "restart")])
+def test_a_kernel_that_ends_takes_its_servers_and_scratch_kernels_along(start, pids, session, tmp_path, when, how):
+    pytest.importorskip("fastmcp")
+    kernel = start()
+    kernel.manager.shutdown_wait_time = PATIENCE
+    stubborn = {"command": sys.executable, "args": [str(TESTS / "mcp_server.py")], "env": {"STUBBORN": "1"}}
+    file, begun = tmp_path / "mcp.json", tmp_path / "begun"
+    file.write_text(json.dumps({"mcpServers": {"tests": stubborn}}))
+    kernel.run(f"%agent tools add-mcp {file}\n{IMPATIENT}").ok()
+    acts(kernel, [("tests__pid", {}), ("run_python_isolated", {"code": PIDS})], "Done.")
+    kernel.run(f"%%agent -m acts -s {session} --yes\ngo").ok()
+    server, isolated = (text for _, _, text in told(kernel))
+    pids += [int(pid) for pid in (server, *isolated.split())]
+    assert [runs(pid) for pid in pids] == [True] * 3
+    if when == "in a call":
+        endless = f"open({str(begun)!r}, 'w').close()\nwhile True: pass"
+        acts(kernel, [("run_python_isolated", {"code": endless})])
+        in_background(kernel, session, "--yes")
+        appears(begun)
+    getattr(kernel, how)()
+    comes_true(lambda: not any(map(runs, pids)), 5)
