@@ -95,7 +95,7 @@ async def test_cancel_stops_a_tool_that_never_returns(manager, endless, never_re
 @on_a_loop
 async def test_time_that_is_up_stops_a_tool_that_never_returns(manager, endless, never_returns):
     name, tool = never_returns
-    turn, _ = await acting(manager, [("add", {"a": 1}), (name, {})], "Done", tools=[add, tool], yes=True, timeout=1.0)
+    turn, _ = await acting(manager, [("add", {"a": 1}), (name, {})], "Done", tools=[add, tool], yes=True, timeout=0.4)
     events = whole(await asyncio.wait_for(events_of(turn), 10))
     assert endless.began.is_set()
     assert returned(events) == [("add", "success", "3"), (name, "interrupted", "")]
