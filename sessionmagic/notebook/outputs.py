@@ -143,7 +143,7 @@ class Kept(TextIOBase):
         tail = "".join(self._tail)
         lost = self._lost + max(0, len(tail) - TEXT_LIMIT // 2)
         cut = f"\n[cut: {lost:,} characters]\n" if lost else ""
-        return "".join([*self._head, cut, tail[-TEXT_LIMIT // 2 :]]).rstrip("\n")
+        return "".join([*self._head, cut, tail[-TEXT_LIMIT // 2 :]]).strip("\n")
 
 
 def _as_text(content: object) -> str:
