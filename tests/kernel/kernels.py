@@ -68,12 +68,13 @@ class Kernel:
         return self
 
     def _await_ready(self):
-        """Wait until requests are answered and what the kernel publishes arrives."""
+        """Wait until code runs and what the kernel publishes arrives. Some ipykernels lose a first request."""
         deadline = time.monotonic() + PATIENCE
+        nothing = {"code": "", "silent": True, "store_history": False, "user_expressions": {}, "allow_stdin": False}
         asked = set()
         while not asked & self._idle:
             assert time.monotonic() < deadline, "the kernel does not answer"
-            asked.add(self._send("shell", "kernel_info_request", {}))
+            asked.add(self._send("shell", "execute_request", nothing))
             with self._changed:
                 self._changed.wait_for(lambda: asked & self._idle, 0.5)
 
