@@ -7,12 +7,13 @@ import base64
 import functools
 import inspect
 import types
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from sessionmagic.agents.tools import Tool
-from sessionmagic.exceptions import words_of
+from sessionmagic.exceptions import ToolError, words_of
 from sessionmagic.notebook.prompts import described
 from sessionmagic.notebook.running import run_code, run_function
 from sessionmagic.notebook.scratch import ScratchKernels
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from pydantic_ai.messages import ToolReturn
 
+    from sessionmagic.notebook.front_end import FrontEnd
     from sessionmagic.notebook.main_thread import MainThread
     from sessionmagic.notebook.outputs import Ran
     from sessionmagic.turn import Turn
@@ -40,9 +42,10 @@ LONGEST_SECONDS = 3_600
 class KernelTools:
     """The tools that every turn in this kernel offers."""
 
-    def __init__(self, shell: InteractiveShell, main_thread: MainThread) -> None:
+    def __init__(self, shell: InteractiveShell, main_thread: MainThread, front_end: FrontEnd) -> None:
         self._shell = shell
         self._main_thread = main_thread
+        self._front_end = front_end
         self._proposed: list[str] = []
         self._shown: WeakKeyDictionary[Turn, list[Ran]] = WeakKeyDictionary()
         """What each turn's calls have shown under the cell."""
@@ -143,6 +146,8 @@ class KernelTools:
         """
 
         def insert() -> None:
+            if self._front_end.headless:
+                raise ToolError("nobody watches this run, and a cell that is proposed in it is lost")
             self._shell.set_next_input("\n\n".join([*self._proposed, code]))
             self._proposed.append(code)
 
@@ -203,7 +208,8 @@ def _looking_like(function: Callable[..., Any], call: Callable[..., Any]) -> Cal
     called = function.func if isinstance(function, functools.partial) else function
     called = called if inspect.isroutine(called) else type(called).__call__
     functools.update_wrapper(call, called)
-    call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    with suppress(ValueError):  # a built-in that says nothing of its arguments
+        call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     return call
 
 

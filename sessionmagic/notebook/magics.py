@@ -155,7 +155,7 @@ class AgentMagics(Magics):
         """What a model may do in this kernel."""
         from sessionmagic.notebook.kernel_tools import KernelTools
 
-        return KernelTools(self.shell, self.main_thread)
+        return KernelTools(self.shell, self.main_thread, self.front_end)
 
     @observe("model", "endpoints")
     def _models_changed(self, _change: object) -> None:

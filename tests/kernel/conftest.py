@@ -1,7 +1,9 @@
+from functools import partial
 from itertools import count
 
 import pytest
 
+from tests.kernel import acting
 from tests.kernel.kernels import Kernel
 
 MODELS = """
@@ -75,6 +77,17 @@ def start(tmp_path):
 def session():
     """A session name that no other test uses."""
     return f"chat{next(_numbers)}"
+
+
+@pytest.fixture
+def acts(kernel):
+    """Register the model `acts`, which takes these steps."""
+    return partial(acting.acts, kernel)
+
+
+@pytest.fixture
+def subshells(kernel):
+    acting.needs_clicks(kernel)
 
 
 class Pen:

@@ -11,22 +11,6 @@ PNG = "import base64; dot = base64.b64decode({!r})".format(
 )
 
 
-@pytest.fixture
-def acts(kernel):
-    """Register the model `acts`, which takes these steps."""
-
-    def acts(*steps):
-        kernel.run(f"model = scripted.acts(*{steps!r}); register_model('acts', model)").ok()
-
-    return acts
-
-
-@pytest.fixture
-def subshells(kernel):
-    if not kernel.has_subshells:
-        pytest.skip("this ipykernel has no subshells, so nothing is served while a cell runs")
-
-
 def python(code):
     return [("run_python", {"code": code})]
 
@@ -269,6 +253,20 @@ def test_functions_of_every_kind_can_be_called(kernel, session, acts):
     acts([(name, {"a": 1}) for name in names], "Done.")
     run(kernel, session, f"--tools {','.join(names)}").ok()
     assert told(kernel) == [("success", text) for text in ["2", "3", "5", "4", "6"]]
+
+
+def test_a_built_in_that_says_nothing_of_its_arguments_is_refused_in_one_line(kernel, session):
+    kernel.run("largest = max").ok()
+    cell = kernel.run(f"%%agent -m hello -s {session} --tools largest\ngo")
+    assert (cell.ename, cell.traceback.count("\n")) == ("ToolError", 0)
+
+
+def test_a_cell_cannot_be_proposed_where_nobody_watches(kernel, session, acts):
+    acts([("insert_cell", {"code": "1 + 1"})], "Done.")
+    cell = kernel.run(f"%%agent -m acts -s {session} --yes\ngo", allow_stdin=False).ok()
+    [(outcome, text)] = told(kernel)
+    assert (outcome, "nobody watches" in text) == ("failed", True)
+    assert not cell.reply["payload"]
 
 
 def test_a_function_that_was_defined_again_is_called_as_it_is_now(kernel, session, acts):

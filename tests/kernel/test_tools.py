@@ -8,22 +8,6 @@ ASKS = "[y]es"
 LOOP = "while True: pass"
 
 
-@pytest.fixture
-def acts(kernel):
-    """Register the model `acts`, which takes these steps."""
-
-    def acts(*steps):
-        kernel.run(f"model = scripted.acts(*{steps!r}); register_model('acts', model)").ok()
-
-    return acts
-
-
-@pytest.fixture
-def subshells(kernel):
-    if not kernel.has_subshells:
-        pytest.skip("this ipykernel has no subshells, so a click waits for the end of the cell")
-
-
 def results(kernel):
     """What the model was told of its calls, in order."""
     return eval(
