@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from sessionmagic.attachment import Attachment
     from sessionmagic.events import Answer
     from sessionmagic.inbox import Kind
+    from sessionmagic.questions import Question
     from sessionmagic.turn import Turn, TurnResult
 
 POLL_SECONDS = 0.05
@@ -320,6 +321,10 @@ class SessionManager:
     def approvals(self) -> list[tuple[Turn, Approval]]:
         """Return the tool calls of this manager's turns that wait for a yes."""
         return [(turn, approval) for turn in self.running() for approval in turn.approvals.open]
+
+    def questions(self) -> list[tuple[Turn, Question]]:
+        """Return what MCP servers ask in this manager's turns; `Turn.questions` takes the answer."""
+        return [(turn, question) for turn in self.running() for question in turn.questions.open]
 
     def approve(self, approval_id: str, answer: Answer, reason: str = "") -> Approval:
         """Answer an open approval; raises `ApprovalNotOpenError` when it is not, or is another process's."""

@@ -111,9 +111,9 @@ class Policy:
             case "strict":
                 return Decision("ask", "the session is strict")
             case _ if call.read_only:
-                return Decision("allow", f"{call.tool} only reads")
+                return Decision("allow", "it only reads")
             case _:
-                return Decision("ask", f"{call.tool} may change something")
+                return Decision("ask", "it may change something")
 
 
 def with_rule(rules: Rules, verdict: Verdict, pattern: str) -> Rules:

@@ -11,6 +11,8 @@ from sessionmagic.notebook.visible import escape, visible
 from sessionmagic.transcript import MessageBlock, QuestionBlock, ReasoningBlock, TextBlock, ToolBlock
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sessionmagic.transcript import Block, Transcript
 
 TEXT_LIMIT = 400_000
@@ -26,6 +28,8 @@ OPENED = "border-left: 3px solid var(--jp-border-color2, #ccc); padding-left: 0.
 RESULT = "white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere"
 CODE = f"{RESULT}; margin: 0 0 0.6em"
 LINE_LENGTH = 80
+EXCERPT_LINES = 12
+"""Lines of a call's arguments, and of its result, that a terminal shows."""
 NEWLINE = "\n"
 OUTCOMES = {
     "success": ("✓", ""),
@@ -55,6 +59,43 @@ def answer_html(transcript: Transcript) -> str:
 def answer_text(transcript: Transcript) -> str:
     """Return the answer's Markdown, harmless in a terminal, cut to what a page shows; without one, how it ended."""
     return visible(cut(transcript.text) or ending(transcript))
+
+
+def turn_text(transcript: Transcript, prompt: str) -> str:
+    """Return the whole turn as text for a terminal, with what was asked."""
+    blocks = filter(None, (block_text(block) for block in transcript.blocks))
+    return visible("\n\n".join([_quoted(prompt), *blocks, closing_text(transcript)]))
+
+
+def block_text(block: Block, *, with_call: bool = True) -> str:
+    """Return what a block says in a terminal, where what was said stays: of a tool call nothing until it has ended."""
+    match block:
+        case TextBlock():
+            return block.text
+        case ToolBlock() if block.outcome:
+            details = [written(block.args) if with_call else "", block.content]
+            return "\n".join([tool_line(block), *(_excerpt(detail) for detail in details if detail.strip())])
+        case MessageBlock():
+            return _quoted(block.text)
+        case _:
+            return ""
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {line}" for line in text.splitlines())
+
+
+def _excerpt(text: str) -> str:
+    """Return the first lines of a text, indented."""
+    lines = [one if len(one) <= LINE_LENGTH else f"{one[:LINE_LENGTH]}…" for one in text.rstrip().splitlines()]
+    more = [f"… {len(lines) - EXCERPT_LINES:,} more lines"] if len(lines) > EXCERPT_LINES else []
+    return "\n".join(f"    {line}" for line in [*lines[:EXCERPT_LINES], *more])
+
+
+def closing_text(transcript: Transcript) -> str:
+    """Return what stands below an answer: warnings, how it ended if not well, and the footer."""
+    notes = [f"⚠ {text}" for text in transcript.warnings]
+    return "\n".join(line for line in [*notes, ending(transcript), f"— {footer(transcript)}"] if line)
 
 
 def _block_html(block: Block) -> str:
@@ -100,12 +141,24 @@ def tool_line(block: ToolBlock) -> str:
     return f"… {block.tool}"
 
 
-def call_html(args: dict[str, Any]) -> str:
+def call_html(args: Mapping[str, Any]) -> str:
     """Return a call's arguments, all of them: code as code, the rest as JSON."""
+    code, rest = _parts(args)
+    return (_code_html(code, "python") if code else "") + (_code_html(rest, "json") if rest else "")
+
+
+def written(args: Mapping[str, Any]) -> str:
+    """Return a call's arguments as text: code as it is, the rest as JSON."""
+    return "\n".join(filter(None, _parts(args)))
+
+
+def _parts(args: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the code among a call's arguments, and the others as JSON."""
     code = args.get("code")
-    rest = {name: value for name, value in args.items() if name != "code" or not isinstance(code, str)}
-    shown = _code_html(code, "python") if isinstance(code, str) else ""
-    return shown + (_code_html(_json(rest), "json") if rest else "")
+    if not isinstance(code, str):
+        return "", _json(args) if args else ""
+    rest = {name: value for name, value in args.items() if name != "code"}
+    return code, _json(rest) if rest else ""
 
 
 def _json(value: object) -> str:

@@ -1,50 +1,66 @@
-"""Asking on stdin what a turn wants to know: in terminals, and where buttons wait for the end of the cell."""
+"""Asking in words what a turn wants to know: in terminals, and where buttons wait for the end of the cell."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from sessionmagic.events import ApprovalRequested
 from sessionmagic.exceptions import UsageError
+from sessionmagic.notebook.answer import written
 from sessionmagic.notebook.forms import LABEL_LENGTH, fields_of, filled_in, one_line
 from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
-    from sessionmagic.events import Answer, ApprovalRequested, InputAction, InputRequested
+    from sessionmagic.approvals import Approval
+    from sessionmagic.events import Answer, InputAction, InputRequested
     from sessionmagic.notebook.forms import Field
+    from sessionmagic.questions import Question
 
 QUESTION = "[y]es · [t]his tool always · [a]ll always · [n]o, or why not: "
+YES = ("y", "yes")
+NO = ("n", "no")
 ANSWERS: dict[str, Answer] = {"y": "once", "yes": "once", "t": "tool", "this": "tool", "a": "all", "all": "all"}
 
 
 def ask_on_stdin(request: ApprovalRequested) -> tuple[Answer, str]:
     """Show the call and ask; anything that is no yes is a rejection, and more than "no" is its reason."""
-    print(visible(f"\n{request.tool} wants to run: {request.why}\n{_written(request.args)}"))
-    said = input(QUESTION).strip()
+    print(visible(f"\n? {_call_words(request)}"))
+    while not (said := input(QUESTION).strip()):
+        pass
     answer = ANSWERS.get(said.casefold())
     if answer is not None:
         return answer, ""
-    return "reject", "" if said.casefold() in {"n", "no"} else said
+    return "reject", "" if said.casefold() in NO else said.removeprefix("n ").strip()
 
 
-def _written(args: dict[str, object]) -> str:
-    code = args.get("code")
-    if isinstance(code, str):
-        args = {name: value for name, value in args.items() if name != "code"}
-    rest = json.dumps(args, indent=2, ensure_ascii=False, default=str) if args else ""
-    return "\n".join(part for part in (code, rest) if isinstance(part, str) and part)
+def announced(session: str, request: ApprovalRequested | InputRequested) -> str:
+    """Say what a turn in the background waits for, and how it gets it."""
+    if isinstance(request, ApprovalRequested):
+        what, how = _call_words(request), f"%agent approve {request.approval_id}   (or with --reject WHY)"
+    else:
+        what, how = _question_words(request), f"%agent approve {request.question_id}   (or with --reject)"
+    return visible(f"\n? {session} waits for your answer: {what}\n{how}")
 
 
-def fill_in_on_stdin(request: InputRequested) -> tuple[InputAction, dict[str, Any] | None]:
+def _call_words(call: Approval | ApprovalRequested) -> str:
+    return f"{call.tool} · {call.why}\n{written(call.args)}"
+
+
+def _question_words(question: Question | InputRequested) -> str:
+    return f"MCP server {question.server} asks: {question.message}"
+
+
+def fill_in_on_stdin(request: Question | InputRequested) -> tuple[InputAction, dict[str, Any] | None]:
     """Show what a server asks, and fill in its form field by field, or decline."""
-    print(visible(f"\n{request.server} asks: {request.message}"))
+    print(visible(f"\n? {_question_words(request)}"))
     try:
         fields = fields_of(request.schema)
     except UsageError as error:
         print(error)
         return "decline", None
-    if input("[y]es, answer · [n]o: ").strip().casefold() not in {"y", "yes"}:
-        return "decline", None
+    while (said := input("[y]es, answer · [n]o: ").strip().casefold()) not in YES:
+        if said in NO:
+            return "decline", None
     return "accept", filled_in(fields, _asked)
 
 

@@ -12,7 +12,7 @@ from sessionmagic.events import ApprovalRequested, InputRequested
 from sessionmagic.exceptions import ApprovalNotOpenError, QuestionNotOpenError, UsageError
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.answer import answer_html
-from sessionmagic.notebook.asking import ask_on_stdin, fill_in_on_stdin
+from sessionmagic.notebook.asking import announced, ask_on_stdin, fill_in_on_stdin
 from sessionmagic.notebook.view import TICK_SECONDS, follow
 from sessionmagic.transcript import Transcript
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     WaitsFor = Literal["nothing", "start", "end"]
     """How far a cell waits for its turn."""
+    Asks = Literal["page", "stdin", "command"]
+    """How the user answers a turn: with a click, on stdin, or with ``%agent approve``, where neither can be."""
 INTERRUPT_SECONDS = 0.8
 """How long an interrupted cell waits for its turn to end before it gives the kernel back."""
 FRAME_SECONDS = 0.05
@@ -45,13 +47,14 @@ class Launch:
         done: Callable[[TurnResult], object],
         main_thread: MainThread,
         *,
-        asks_on_stdin: bool = False,
+        asks: Asks = "page",
     ) -> None:
         self._manager = manager
         self._hz = hz
         self._done = done
         self._main_thread = main_thread
-        self.asks_on_page = not asks_on_stdin
+        self._asks = asks
+        self.asks_on_page = asks == "page"
         self._turn: Turn | None = None
         self._stopped = False
         self._admission: asyncio.Task[Turn] | None = None
@@ -97,7 +100,7 @@ class Launch:
 
     @asynccontextmanager
     async def _asking(self, turn: Turn) -> AsyncIterator[None]:
-        """Ask on the main thread what the turn asks, where no buttons can be clicked."""
+        """Ask what the turn asks, where no buttons can be clicked."""
         asking = asyncio.ensure_future(self._ask_each(turn)) if not self.asks_on_page else None
         try:
             yield
@@ -107,13 +110,16 @@ class Launch:
 
     async def _ask_each(self, turn: Turn) -> None:
         async for event in turn.events():
+            if not isinstance(event, ApprovalRequested | InputRequested):
+                continue
+            await asyncio.sleep(2 / self._hz)  # what was said before is shown by then
             match event:
+                case _ if self._asks == "command":
+                    print(announced(turn.session_name, event))
                 case ApprovalRequested():
                     await self._ask_approval(turn, event)
                 case InputRequested():
                     await self._ask_input(turn, event)
-                case _:
-                    pass
 
     async def _ask_approval(self, turn: Turn, asked: ApprovalRequested) -> None:
         if asked.approval_id not in {approval.id for approval in turn.approvals.open}:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sessionmagic.notebook.answer import NO_MATH
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LEFT = 'style="text-align:left"'
-"""JupyterLab would put cells on the right, as in a table of numbers."""
+LEFT = 'style="text-align:left;white-space:pre-wrap"'
+"""JupyterLab would put cells on the right, as in a table of numbers, and their lines into one."""
 
 
 class Listing(list[T]):
@@ -38,8 +39,14 @@ class Listing(list[T]):
 
     def __repr__(self) -> str:
         rows = [[visible(cell) for cell in row] for row in (list(self._columns), *self._cells())]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(self._columns))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+        widths = [
+            max(len(line) for row in rows for line in row[column].split("\n")) for column in range(len(self._columns))
+        ]
+        lines = [
+            "  ".join(part.ljust(width) for part, width in zip(parts, widths, strict=True))
+            for row in rows
+            for parts in zip_longest(*(cell.split("\n") for cell in row), fillvalue="")
+        ]
         return "\n".join(line.rstrip() for line in [*lines, *map(visible, self._notes)])
 
     def _repr_html_(self) -> str:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sessionmagic.agents.tools import Tool
     from sessionmagic.manager import SessionManager
     from sessionmagic.notebook.kernel_tools import KernelTools
-    from sessionmagic.notebook.launch import Launch, WaitsFor
+    from sessionmagic.notebook.launch import Asks, Launch, WaitsFor
     from sessionmagic.notebook.view import View
     from sessionmagic.turn import Turn, TurnResult
 
@@ -223,10 +223,10 @@ class AgentMagics(Magics):
         }
         background = options.background and not self.front_end.headless
         done = partial(self._keep, out=options.out)
-        on_stdin = not background and not by_a_tool and self._asks_on_stdin()
-        launch = Launch(self.manager, self.refresh_hz, done, self.main_thread, asks_on_stdin=on_stdin)
+        asks = self._asks(background=background)
+        launch = Launch(self.manager, self.refresh_hz, done, self.main_thread, asks=asks)
         with launch.interruptible(), nullcontext() if background else self.main_thread.served():
-            view = self._view_for(options, launch)
+            view = self._view_for(options, launch, background=background)
             launch.open(view)
             waits_for: WaitsFor = "end" if not background else "nothing" if options.wait else "start"
             launch.begin(self._start(options, request), view, waits_for)
@@ -299,13 +299,14 @@ class AgentMagics(Magics):
             return "text"
         return "static" if self.front_end.headless else "widgets"
 
-    def _view_for(self, options: argparse.Namespace, launch: Launch) -> View:
+    def _view_for(self, options: argparse.Namespace, launch: Launch, *, background: bool) -> View:
         from sessionmagic.notebook.view import GuardedView, StaticView, TextView
 
         view: View
         match self._surface():
             case "text":
-                view = TextView(self.tools.show_again if self.front_end.kernel is not None else None)
+                again = self.tools.show_again if self.front_end.kernel is not None else None
+                view = TextView(again, by_lines=background)
             case "static":
                 view = StaticView()
             case _:
@@ -329,13 +330,12 @@ class AgentMagics(Magics):
         own = self.tools.tools if self.kernel_tools else []
         return [*own, *(self.tools.of_user(tool) for tool in [*registered.values(), *functions])]
 
-    def _asks_on_stdin(self) -> bool:
-        """Whether questions go to stdin: when they should, and where no button can be clicked."""
-        if self.front_end.headless:
-            return False
-        if self._surface() != "widgets" or self.approval == "stdin":
-            return True
-        return self.approval == "auto" and not self.front_end.clicks_arrive
+    def _asks(self, *, background: bool) -> Asks:
+        """How a turn's questions are answered: with clicks, unless they should not or cannot be."""
+        if background:
+            return "page" if self._surface() == "widgets" else "command"
+        clicks = self.approval == "buttons" or (self.approval == "auto" and self.front_end.clicks_arrive)
+        return "page" if clicks and self._surface() == "widgets" else "stdin"
 
 
 AgentMagics.agent.__doc__ = cell_parser().format_help()

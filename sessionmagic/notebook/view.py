@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 from IPython.display import clear_output, display
 
 from sessionmagic.notebook.answer import (
+    LINE_LENGTH,
     answer_html,
     answer_text,
+    block_text,
+    closing_text,
     cut,
-    ending,
-    footer,
     metadata,
-    tool_line,
 )
 from sessionmagic.notebook.visible import escape, visible
-from sessionmagic.transcript import MessageBlock, TextBlock, ToolBlock
+from sessionmagic.transcript import TextBlock, ToolBlock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sessionmagic.events import Answer, InputAction
-    from sessionmagic.transcript import Block, Transcript
+    from sessionmagic.transcript import Transcript
     from sessionmagic.turn import Turn
 
 TICK_SECONDS = 1.0
@@ -163,14 +163,18 @@ class TextView:
     """The answer as plain text while it comes: for terminals, and front ends without widgets.
 
     Args:
+        by_lines: print whole lines only: a terminal that waits at its prompt would write over what has no end yet.
         show_again: put the static answer in the text's place at the end, as a notebook can, which clears the cell;
             then this is called with session and turn id, to show what its tools showed.
     """
 
-    def __init__(self, show_again: Callable[[str, str], object] | None = None) -> None:
+    def __init__(self, show_again: Callable[[str, str], object] | None = None, *, by_lines: bool = False) -> None:
         self._show_again = show_again
+        self._out = _Lines() if by_lines else _Characters()
         self._printed: list[str] = []
         """What was printed of each block."""
+        self._asked: set[str] = set()
+        """The calls that were shown when they asked for a yes."""
 
     def open(self) -> None:
         pass
@@ -178,16 +182,18 @@ class TextView:
     def update(self, transcript: Transcript) -> int:
         fresh = ""
         for at, block in enumerate(transcript.blocks):
-            text = _block_text(block)
+            if isinstance(block, ToolBlock) and block.approval_id:
+                self._asked.add(block.call_id)
+            text = block_text(block, with_call=not isinstance(block, ToolBlock) or block.call_id not in self._asked)
             if at == len(self._printed):
                 self._printed.append("")
             if text and not self._printed[at] and any(self._printed):
                 fresh += "\n\n"
             fresh += text[len(self._printed[at]) :]
             self._printed[at] = text
-        if fresh:
-            sys.stdout.write(visible(fresh))
-            sys.stdout.flush()
+        self._out.write(fresh)
+        if transcript.blocks and not isinstance(transcript.blocks[-1], TextBlock):
+            self._out.end()
         return len(fresh)
 
     def finish(self, transcript: Transcript, html: str) -> None:
@@ -197,22 +203,46 @@ class TextView:
             show_answer(transcript, html)
             self._show_again(transcript.session, transcript.turn_id)
             return
-        notes = [f"⚠ {text}" for text in transcript.warnings]
-        lines = [*notes, ending(transcript), f"— {footer(transcript)}"]
-        print("\n" + "\n".join(visible(line) for line in lines if line))
+        self._out.end()
+        self._out.write(f"\n{closing_text(transcript)}\n")
 
     def discard(self) -> None:
         pass
 
 
-def _block_text(block: Block) -> str:
-    """What a block says in a terminal, where nothing that was said can be changed."""
-    match block:
-        case TextBlock():
-            return block.text
-        case ToolBlock():
-            return tool_line(block) if block.outcome else ""
-        case MessageBlock():
-            return f"> {block.text}"
-        case _:
-            return ""
+class _Characters:
+    """A terminal that shows each character as it comes."""
+
+    def write(self, text: str) -> None:
+        if text:
+            sys.stdout.write(visible(text))
+            sys.stdout.flush()
+
+    def end(self) -> None:
+        """Show what was kept back."""
+
+
+class _Lines(_Characters):
+    """A terminal that waits at its prompt: it writes over whatever has no end of line yet."""
+
+    def __init__(self) -> None:
+        self._begun = ""
+        """A line without its end."""
+        self._ended = False
+        """Whether the end of line that comes next was written already."""
+
+    def write(self, text: str) -> None:
+        if self._ended and text:
+            text, self._ended = text.removeprefix("\n"), False
+        lines, end, self._begun = (self._begun + text).rpartition("\n")
+        shown = lines + end
+        while len(self._begun) > LINE_LENGTH and " " in self._begun[:LINE_LENGTH]:
+            words, _, _ = self._begun[:LINE_LENGTH].rpartition(" ")
+            shown += f"{words}\n"
+            self._begun = self._begun[len(words) + 1 :]
+        super().write(shown)
+
+    def end(self) -> None:
+        if self._begun:
+            super().write(f"{self._begun}\n")
+            self._begun, self._ended = "", True

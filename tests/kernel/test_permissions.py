@@ -98,11 +98,11 @@ def test_tools_are_listed_with_where_they_come_from(kernel, chat, server):
     acts(kernel, "Done.")
     kernel.run(f"%%agent -m acts -s {chat}\ngo").ok()
     tools = listed(kernel, f"--tools double {chat}")
-    assert tools["list_variables"] == ("notebook", "runs: list_variables only reads")
-    assert tools["insert_cell"] == ("notebook", "asks: insert_cell may change something")
-    assert tools["double"] == ("yours", "asks: double may change something")
-    assert tools["tests__echo"] == ("MCP tests", "runs: tests__echo only reads")
-    assert tools["tests__add"] == ("MCP tests", "asks: tests__add may change something")
+    assert tools["list_variables"] == ("notebook", "runs: it only reads")
+    assert tools["insert_cell"] == ("notebook", "asks: it may change something")
+    assert tools["double"] == ("yours", "asks: it may change something")
+    assert tools["tests__echo"] == ("MCP tests", "runs: it only reads")
+    assert tools["tests__add"] == ("MCP tests", "asks: it may change something")
     assert "double" not in listed(kernel, chat)
 
 
@@ -112,19 +112,19 @@ def test_tools_are_listed_with_what_the_rules_say(kernel, chat):
     assert tools["run_python"] == ("notebook", "is denied: the session denies run_*")
     assert tools["double"] == ("yours", "runs: the session allows dou*")
     assert tools["list_variables"] == ("notebook", "asks: the session asks for list_variables")
-    assert tools["insert_cell"] == ("notebook", "asks: insert_cell may change something")
+    assert tools["insert_cell"] == ("notebook", "asks: it may change something")
     kernel.run(f"%agent permissions {chat} --deny double --forget run_*").ok()
     tools = listed(kernel, f"-t double {chat}")
-    assert tools["run_python"] == ("notebook", "asks: run_python may change something")
+    assert tools["run_python"] == ("notebook", "asks: it may change something")
     assert tools["double"] == ("yours", "is denied: the session denies double")
 
 
 def test_tools_that_would_ask_are_listed_as_denied_where_nobody_can_be_asked(kernel, chat):
     kernel.run(f"%agent permissions {chat} --allow insert_cell").ok()
     tools = listed(kernel, chat, allow_stdin=False)
-    assert tools["run_python"] == ("notebook", "is denied: run_python may change something, and there is nobody to ask")
+    assert tools["run_python"] == ("notebook", "is denied: it may change something, and there is nobody to ask")
     assert tools["insert_cell"] == ("notebook", "runs: the session allows insert_cell")
-    assert tools["list_variables"] == ("notebook", "runs: list_variables only reads")
+    assert tools["list_variables"] == ("notebook", "runs: it only reads")
 
 
 def test_always_everything_holds_for_other_tools_and_after_a_restart(start, session):
@@ -218,7 +218,7 @@ def test_permissions_change_what_happens_to_the_next_call(kernel, chat, on_stdin
         ("--deny run_python", "", "the session denies run_python"),
         ("--deny run_python", "--tool", "the session denies run_python"),
         ("--deny run_*", "--all", "the session denies run_*"),
-        ("--safety restricted", "", "run_python may change something, and the session is restricted"),
+        ("--safety restricted", "", "it may change something, and the session is restricted"),
     ],
 )
 def test_a_denial_that_comes_while_a_call_waits_wins_over_its_approval(kernel, chat, change, answer, why):

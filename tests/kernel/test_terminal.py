@@ -1,12 +1,15 @@
 """IPython in a terminal: text streams as it comes."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 
+import pexpect
+import pyte
 import pytest
 
 from tests.kernel.conftest import MODELS
@@ -70,6 +73,15 @@ class Terminal:
         with self._changed:
             assert self._changed.wait_for(lambda: text in self.shown[at:], PATIENCE), self.shown[at:]
         return self.shown[at:]
+
+    def ask(self, line, text):
+        """Type a line, again and again, until its output has that text."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            at = self.type(f"{line}\nprint('an' + 'swered')\n")
+            if text in (shown := self.until("answered", at)):
+                return shown
+            assert time.monotonic() < deadline, shown
 
 
 @pytest.fixture(scope="module")
@@ -144,10 +156,110 @@ def test_listings_are_plain_tables(terminal):
     assert "<table" not in shown
 
 
+def acts(terminal, *steps):
+    terminal.type(f"register_model('acts', scripted.acts(*{steps!r}))\n")
+
+
+def announced(terminal, at):
+    """Return what a turn in the background waits for, and the id that answers it."""
+    shown = terminal.until("(or with --reject", at)
+    return shown, re.search(r"%agent approve (\w+)", shown)[1]
+
+
+def test_call_of_a_background_turn_is_announced_and_approved(terminal, session):
+    acts(terminal, ["Let me see.", ("run_python_isolated", {"code": "x = 6\nprint(x * 7)"})], "Done.")
+    at = terminal.type(f"%%agent -b -m acts -s {session}\ngo\n\n\n")
+    shown, waits = announced(terminal, at)
+    assert shown.index("Let me see.") < shown.index(f"? {session} waits for your answer: run_python_isolated")
+    assert "x = 6\nprint(x * 7)\n" in shown
+    assert waits in terminal.ask("%agent approve", "print(x * 7)")
+    at = terminal.type(f"%agent approve {waits}\n")
+    shown = terminal.until(f"{session} · turn 1", at)
+    assert re.search(r"✓ run_python_isolated · .* s\n    42\n", shown)
+    shown = terminal.ask(f"%agent show {session}", "Done.")
+    assert re.search(r"✓ run_python_isolated · .* s\n    x = 6\n    print\(x \* 7\)\n    42\n", shown)
+
+
+@pytest.mark.parametrize(
+    ("answer", "result"), [("\nmaybe\ny\nRome\n\n\n", 'accept: {"to":"Rome"'), (" --reject\n", "decline")]
+)
+def test_question_of_a_server_in_a_background_turn_is_announced_and_answered(terminal, session, answer, result):
+    pytest.importorskip("fastmcp")
+    terminal.type(f"%agent tools add-mcp tests {sys.executable} {TESTS / 'mcp_server.py'}\n")
+    acts(terminal, [("tests__ask", {})], "Done.")
+    at = terminal.type(f"%%agent -b --yes -m acts -s {session}\ngo\n\n\n")
+    shown, waits = announced(terminal, at)
+    assert "MCP server tests asks: Where do you want to go?" in shown
+    at = terminal.type(f"%agent approve {waits}{answer}")
+    assert result in terminal.until(f"{session} · turn 1", at)
+
+
+class Screen:
+    """An IPython at its real prompt, which redraws itself, and what a terminal shows of it."""
+
+    def __init__(self, home):
+        path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
+        folders = {"SESSIONMAGIC_HOME": str(home / "store"), "IPYTHONDIR": str(home / "ipython"), "PYTHONPATH": path}
+        self.process = pexpect.spawn(
+            sys.executable,
+            ["-m", "IPython", "--no-banner"],
+            env=os.environ | folders,
+            dimensions=(60, 100),
+            cwd=str(home),
+            encoding="utf-8",
+        )
+        self._screen = pyte.Screen(100, 60)
+        self._stream = pyte.Stream(self._screen)
+
+    @property
+    def text(self):
+        return "\n".join(line.rstrip() for line in self._screen.display)
+
+    def until(self, pattern):
+        deadline = time.monotonic() + PATIENCE
+        while not re.search(pattern, self.text):
+            assert time.monotonic() < deadline, self.text
+            try:
+                shown = self.process.read_nonblocking(65536, 0.2)
+            except pexpect.TIMEOUT:
+                continue
+            self._stream.feed(shown)
+            if "\x1b[6n" in shown:  # the prompt asks where the cursor is
+                self.process.send(f"\x1b[{self._screen.cursor.y + 1};{self._screen.cursor.x + 1}R")
+
+    def run(self, source):
+        """Type a cell, and run it with Escape and Enter."""
+        self.process.send(source.replace("\n", "\r"))
+        self.until(re.escape(source.splitlines()[-1]))
+        self.process.send("\x1b\r")
+
+
+@pytest.fixture
+def screen(tmp_path):
+    (tmp_path / "models.py").write_text(MODELS)
+    screen = Screen(tmp_path)
+    yield screen
+    screen.process.close(force=True)
+
+
+def test_background_text_is_whole_while_the_prompt_is_redrawn(screen):
+    screen.until(r"In \[1\]:")
+    screen.run("%load_ext sessionmagic")
+    screen.until(r"In \[2\]:")
+    screen.run("%run models.py")
+    screen.until(r"In \[3\]:")
+    screen.run("%%agent -b -m slow -s chat\nhi")
+    screen.until(r"In \[4\]:")
+    screen.process.send("1 + 1")  # somebody types meanwhile
+    screen.until(r"chat · turn 1 · .* s\n")
+    assert re.findall(r"word\d+", screen.text) == [f"word{number}" for number in range(400)]
+    screen.until(r"In \[4\]: 1 \+ 1")
+
+
 def test_leaving_ends_a_running_turn_soon(open_terminal):
     terminal = open_terminal()
-    at = terminal.type("%%agent -m hang -b -s chat\nhi\n\n\n")
-    terminal.until("partial answer", at)
+    terminal.type("%%agent -m hang -b -s chat\nhi\n\n\n")
+    terminal.ask("%agent show chat", "partial answer")
     started = time.monotonic()
     terminal.type("exit\n")
     assert terminal.process.wait(PATIENCE) == 0

@@ -35,7 +35,7 @@ def test_form_is_filled_in_line_by_line_with_choices_by_number_or_title(fill_in)
     assert answer == ("accept", content)
     assert shown.splitlines() == [
         "",
-        "web asks: Who?",
+        "? MCP server web asks: Who?",
         "[y]es, answer · [n]o: ",
         "Name * (As it stands in the passport): ",
         "  1. On the aisle",

@@ -35,7 +35,7 @@ async def test_read_only_tool_runs_without_asking(manager, tools):
 async def test_other_tool_asks_and_runs_when_approved(manager, tools):
     turn, model = await acting(manager, [("run", {"code": "1"})], "Done", tools=tools.all, attended=True)
     [question] = (await asked(turn)).values()
-    assert (question.tool, question.args, question.why) == ("run", {"code": "1"}, "run may change something")
+    assert (question.tool, question.args, question.why) == ("run", {"code": "1"}, "it may change something")
     [block] = turn.transcript.blocks
     assert (block.approval_id, block.outcome, tools.ran) == (question.id, None, [])
     turn.approvals.answer(question.id, "once")

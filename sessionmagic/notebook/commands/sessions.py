@@ -40,7 +40,7 @@ def sessions(magics: AgentMagics, _options: argparse.Namespace) -> Any:
 
 @command("Show a session's turns again, also one that is running.", SESSION)
 def show(magics: AgentMagics, options: argparse.Namespace) -> None:
-    from sessionmagic.notebook.answer import answer_html
+    from sessionmagic.notebook.answer import answer_html, turn_text
     from sessionmagic.notebook.view import show_answer, show_prompt
     from sessionmagic.transcript import transcript_of
 
@@ -49,6 +49,9 @@ def show(magics: AgentMagics, options: argparse.Namespace) -> None:
     for turn in session.path():
         live = running is not None and running.id == turn.id
         transcript = running.transcript if live and running else transcript_of(session.name, turn)
+        if magics.front_end.kernel is None:
+            print(turn_text(transcript, turn.prompt))
+            continue
         show_prompt(turn.prompt)
         show_answer(transcript, answer_html(transcript))
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sessionmagic.agents.permissions import Verdict
     from sessionmagic.events import Answer
     from sessionmagic.notebook.magics import AgentMagics
+    from sessionmagic.questions import Question
+    from sessionmagic.turn import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def permissions(magics: AgentMagics, options: argparse.Namespace) -> Any:
     session = magics.manager.session(name)
     return Listing(
         [Rule(verdict, pattern) for verdict, pattern in described(session.permissions)],
-        {"": lambda rule: rule.verdict, "pattern": lambda rule: rule.pattern},
+        {"rule": lambda rule: rule.verdict, "pattern": lambda rule: rule.pattern},
         [f"{session.name} is {session.safety}: {SAFETY_WORDS[session.safety]}"],
     )
 
@@ -138,17 +140,6 @@ SAFETY_WORDS = {
     "restricted": "other calls that only read run, and the rest is denied",
     "autonomous": "every other call runs",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class OpenApproval:
-    """A tool call that waits for a yes."""
-
-    id: str
-    session: str
-    tool: str
-    args: dict[str, Any]
-    why: str
 
 
 _IN_SESSION = argument("-s", "--session", default="", metavar="NAME", help="left out: the active or the latest")
@@ -178,8 +169,22 @@ def queue(magics: AgentMagics, options: argparse.Namespace) -> None:
     magics.queue(chosen(magics, options.session), options.text, options.key)
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits for the user: a tool call for a yes, or an MCP server for an answer."""
+
+    id: str
+    session: str
+    tool: str
+    """Of a server's question ``MCP NAME``."""
+    args: dict[str, Any]
+    """The call's arguments; of a server's question the JSON schema of its answer."""
+    why: str
+    """Why the call asks; of a server's question its message."""
+
+
 @command(
-    "Answer a tool call that waits for a yes; without an id, list those that wait.",
+    "Answer what waits: a tool call for a yes, an MCP server for its form; without an id, list it.",
     argument("id", nargs="?", default=""),
     argument("--tool", action="store_true", help="and every later call of this tool in the session"),
     argument("--all", action="store_true", help="and every later call in the session"),
@@ -190,21 +195,46 @@ def approve(magics: AgentMagics, options: argparse.Namespace) -> Any:
     if not options.id:
         if rejected or options.tool or options.all:
             raise UsageError("approve takes the id of a call; %agent approve lists those that wait")
-        waiting = [
-            OpenApproval(approval.id, turn.session_name, approval.tool, dict(approval.args), approval.why)
-            for turn, approval in magics.manager.approvals()
-        ]
-        return Listing(
-            waiting,
-            {
-                "id": lambda entry: entry.id,
-                "session": lambda entry: entry.session,
-                "tool": lambda entry: entry.tool,
-                "arguments": lambda entry: entry.args,
-                "": lambda entry: entry.why,
-            },
-        )
+        return _waiting(magics)
+    if asked := [(turn, question) for turn, question in magics.manager.questions() if question.id == options.id]:
+        _fill_in(magics, *asked[0], declined=rejected)
+        return None
     answer: Answer = "reject" if rejected else "all" if options.all else "tool" if options.tool else "once"
     approval = magics.manager.approve(options.id, answer, options.reject or "")
     say(f"{approval.tool} {'is rejected' if rejected else 'is approved'}")
     return None
+
+
+def _waiting(magics: AgentMagics) -> Any:
+    from sessionmagic.notebook.answer import written
+
+    calls = [
+        Waiting(approval.id, turn.session_name, approval.tool, dict(approval.args), approval.why)
+        for turn, approval in magics.manager.approvals()
+    ]
+    questions = [
+        Waiting(question.id, turn.session_name, f"MCP {question.server}", dict(question.schema), question.message)
+        for turn, question in magics.manager.questions()
+    ]
+    asked = {entry.id for entry in questions}
+    return Listing(
+        calls + questions,
+        {
+            "id": lambda entry: entry.id,
+            "session": lambda entry: entry.session,
+            "tool": lambda entry: entry.tool,
+            "arguments": lambda entry: "" if entry.id in asked else written(entry.args),
+            "why": lambda entry: entry.why,
+        },
+        [] if calls or questions else ["nothing waits for an answer"],
+    )
+
+
+def _fill_in(magics: AgentMagics, turn: Turn, question: Question, *, declined: bool) -> None:
+    from sessionmagic.notebook.asking import fill_in_on_stdin
+
+    if magics.front_end.headless and not declined:
+        raise UsageError(f"nobody can fill in a form here; %agent approve {question.id} --reject declines it")
+    action, content = ("decline", None) if declined else fill_in_on_stdin(question)
+    turn.questions.answer(question.id, action, content)
+    say(f"{question.server} has its answer" if action == "accept" else f"{question.server} is declined")
