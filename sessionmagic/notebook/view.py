@@ -32,8 +32,8 @@ TICK_SECONDS = 1.0
 """How often the elapsed time moves while the model says nothing."""
 BYTES_PER_SECOND = 100_000
 """What a running answer may send to the page: a long block is sent again less often, not cut."""
-
-
+NOTHING = {"text/html": "", "text/plain": ""}
+"""What takes the place of an output that is to go; nbconvert would warn of one without any content."""
 PROMPT = '<hr><blockquote><pre style="white-space:pre-wrap;word-break:normal">{}</pre></blockquote>'
 
 

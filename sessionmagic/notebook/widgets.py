@@ -11,9 +11,10 @@ from IPython.display import display
 from sessionmagic.exceptions import SessionMagicError
 from sessionmagic.notebook.answer import MUTED, NO_MATH, status_line, text_html, warning_html
 from sessionmagic.notebook.attention import answer_at_once
+from sessionmagic.notebook.draft import Draft
 from sessionmagic.notebook.page import page, wrapped
 from sessionmagic.notebook.pages import Blocks
-from sessionmagic.notebook.view import show_answer
+from sessionmagic.notebook.view import NOTHING, show_answer
 from sessionmagic.notebook.visible import escape
 from sessionmagic.transcript import ReasoningBlock, ToolBlock, Transcript
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 STATUS_SECONDS = 0.5
 """How often the status line moves at the most."""
 REASONING_LENGTH = 4_000
+RUNNING = "A turn was running here when this was saved."
 AREAS_KEPT = 10
 """Finished areas that a page still finds which is loaded anew; of those before it shows the static answers."""
 
@@ -49,6 +51,7 @@ class WidgetView:
         self._session = session
         self._model = model
         self._opened_at = time.time()
+        self._draft = Draft()
         self._layout = Layout(flex="1 1 auto")  # shared: each one of its own would be a message more
         self._status = HTML(self._status_html(Transcript()), layout=self._layout)
         self._button = Button(
@@ -69,34 +72,37 @@ class WidgetView:
         answer_at_once(self._button)
 
     def open(self) -> None:
-        self._handle = display(self._area, display_id=True)
+        bundle = self._area._repr_mimebundle_()
+        self._handle = display(bundle | {"text/plain": RUNNING}, raw=True, display_id=True)
 
     def update(self, transcript: Transcript) -> int:
         self._show_status(transcript)
         if self._steering is None and any(isinstance(block, ToolBlock) for block in transcript.blocks):
             self._steering = _steering(self._controls.steer)
             self._area.children = (*self._area.children, self._steering)
+        self._draft.update(transcript)
         return self._show_reasoning(transcript) + self._answer.show(transcript)
 
     def finish(self, transcript: Transcript, html: str) -> None:
         self._button.on_click(self._stop, remove=True)
         shown = self._area.children
-        last = self._answer.only(html)
+        last = self._answer.only(self._draft.hidden + html)
         self._area.children = (last,)
         show_answer(transcript, html, self._handle.display_id)
+        self._draft.discard()
         _forget(shown, keep=[*_within(last), self._layout])
         _finished.append(self._area)
         if len(_finished) > AREAS_KEPT:
             _forget([_finished.popleft()])
 
     def discard(self) -> None:
-        self._handle.update({}, raw=True)
+        self._handle.update(NOTHING, raw=True)
         self._area.close()
 
     def _status_html(self, transcript: Transcript) -> str:
         line = escape(status_line(transcript, self._session, self._model, self._opened_at))
         notes = "".join(f"<br>{warning_html(text)}" for text in transcript.warnings)
-        return f'<span {NO_MATH} style="{MUTED}">{line}</span>{notes}'
+        return f'{self._draft.hidden}<span {NO_MATH} style="{MUTED}">{line}</span>{notes}'
 
     def _show_status(self, transcript: Transcript) -> None:
         now = time.monotonic()

@@ -173,7 +173,7 @@ class Notebook:
 
     def answer(self, number):
         """The static answer of a turn, once it is there."""
-        return self.output(number).locator(".jp-RenderedHTML")
+        return self.output(number).locator(".jp-RenderedHTML:visible")
 
     def stop_button(self, number):
         return self.output(number).get_by_role("button", name="Stop")

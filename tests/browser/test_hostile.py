@@ -54,9 +54,10 @@ PROBE = """area => {
     }
     const found = area.querySelectorAll(
         "script, img, iframe, object, embed, form, input, style, link, meta, base, video, audio, svg:not([data-icon]), mjx-container a");
+    const draft = /^<style>.sessionmagic-[0-9a-f]{32} { display: none }<[/]style>$/;  // ours
     const handlers = [...area.querySelectorAll("*")].filter(e => [...e.attributes].some(a => /^on/i.test(a.name)));
     const links = [...area.querySelectorAll("a")].map(a => a.getAttribute("href"));
-    return {found: [...found, ...handlers].map(e => e.outerHTML.slice(0, 200)), links};
+    return {found: [...found, ...handlers].map(e => e.outerHTML.slice(0, 200)).filter(html => !draft.test(html)), links};
 }"""
 
 

@@ -101,5 +101,6 @@ def test_question_is_still_there_and_can_be_answered_after_a_reload(notebook):
     approve = it.area(1).get_by_role("button", name="Approve")
     expect(approve).to_be_visible(timeout=2 * SECONDS)
     approve.click()
-    expect(it.output(1).get_by_text("Two.")).to_be_visible(timeout=SECONDS)
-    expect(it.output(1).get_by_text("reloaded · turn 1")).to_be_visible(timeout=SECONDS)
+    expect(it.area(1).get_by_text("Two.")).to_be_visible(timeout=SECONDS)
+    expect(it.area(1).get_by_text("reloaded · turn 1")).to_be_visible(timeout=SECONDS)
+    expect(it.answer(1)).to_have_count(0)

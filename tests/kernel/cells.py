@@ -82,7 +82,7 @@ class Cell:
                 for output in shown:
                     if output.get("transient", {}).get("display_id") == content["transient"]["display_id"]:
                         output.update(content)
-        return [output for output in shown if output.get("data", True)]
+        return [output for output in shown if any(output.get("data", {"": True}).values())]
 
     @property
     def text(self):
