@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+LIKENESS = 0.65
+"""Of 0 to 1: how like a known word one must be that was meant for it. At difflib's own 0.6, "nope" is "openai"."""
+
+
 class SessionMagicError(Exception):
     """Base of every error raised on purpose. Shows in a cell as ``Name: message``, without a traceback."""
 
@@ -140,5 +144,5 @@ def words_of(error: BaseException) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'x'?"`` for the closest of the known words, or ``""`` when none is close."""
-    close = get_close_matches(word, list(known), n=1)
+    close = get_close_matches(word, list(known), n=1, cutoff=LIKENESS)
     return f" Did you mean {close[0]!r}?" if close else ""

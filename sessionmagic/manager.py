@@ -224,8 +224,11 @@ class SessionManager:
             except asyncio.CancelledError:
                 taking.add_done_callback(_give_back)
                 raise
-            except SessionBusyError:
+            except SessionBusyError as error:
                 if time.monotonic() >= deadline:
+                    turn = self._running.get(session_id)
+                    if turn is not None and turn.transcript.waits_for_an_answer:
+                        raise SessionBusyError(f"{error}; it waits for your answer: %agent approve") from None
                     raise
             await asyncio.sleep(POLL_SECONDS)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.events import TurnStatus  # noqa: TC001  read at run time to validate what is on disk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 SCHEMA = 1
 """Version of the stored form; a file of a higher one is refused untouched."""
@@ -157,7 +157,7 @@ def with_dead_turns_interrupted(session: Session) -> Session:
             error_code=CRASHED,
             error="it was cut off",
             waiting=[],
-            warnings=[*turn.warnings, *map(untold, turn.waiting)],
+            warnings=[*turn.warnings, *untold(turn.waiting)],
         )
         if turn.status == "running"
         else turn
@@ -166,9 +166,9 @@ def with_dead_turns_interrupted(session: Session) -> Session:
     return replace(session, turns=turns)
 
 
-def untold(text: str) -> str:
-    """Say that something which the user said to a running turn did not reach the model."""
-    return f"the model was not told any more: {text}"
+def untold(texts: Sequence[str]) -> list[str]:
+    """Say what did not reach the model of all that the user said to a running turn, if there is any."""
+    return [f"the model was not told any more: {' · '.join(texts)}"] if texts else []
 
 
 def title_of(prompt: str) -> str:

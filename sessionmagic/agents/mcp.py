@@ -45,8 +45,8 @@ class McpServer:
     """Its command or address, as written."""
     status: str
     """not started, starting, running, or failed: and why."""
-    tools: tuple[str, ...]
-    """As models know them; those of the last time that it was asked."""
+    tools: dict[str, str]
+    """As models know them, with what it says that they do; those of the last time that it was asked."""
     read_only: frozenset[str] = frozenset()
     """Those that it says only read."""
 
@@ -165,7 +165,7 @@ class _Server:
             status = f"failed: {connection.problem}"
         else:
             status = "running" if connection.runs else "starting"
-        tools = tuple(model_name(self.name, tool.name) for tool in self._tools)
+        tools = {model_name(self.name, tool.name): tool.description or "" for tool in self._tools}
         reading = frozenset(
             model_name(self.name, tool.name)
             for tool in self._tools

@@ -183,8 +183,8 @@ class AgentRun:
                 self._tell_result(part)
         for call_id, tool in self._unanswered.items():
             self._log.emit(ToolReturned, call_id=call_id, tool=tool, outcome="interrupted", content="", duration=None)
-        for text in self._guard.inbox.close():
-            self._log.emit(Warned, text=untold(text))
+        for warning in untold(self._guard.inbox.close()):
+            self._log.emit(Warned, text=warning)
 
     async def _ending(
         self, events: AgentRunEvents[str], persist: Callable[[Messages], Awaitable[None]]

@@ -83,7 +83,8 @@ def parse_reference(text: str, providers: Iterable[str]) -> ModelRef:
             f"{_shown(text)} is not a model reference: write provider:model, for example openai:gpt-5.2, or local."
             + did_you_mean(text, known)
         )
-    raise ModelReferenceError(f"unknown provider {_shown(provider)} in {_shown(text)}.{did_you_mean(provider, known)}")
+    hint = did_you_mean(provider, known) or " %agent models lists those that there are"
+    raise ModelReferenceError(f"unknown provider {_shown(provider)} in {_shown(text)}.{hint}")
 
 
 def _shown(text: str) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.events import ApprovalRequested
 from sessionmagic.exceptions import UsageError
 from sessionmagic.notebook.answer import written
-from sessionmagic.notebook.forms import LABEL_LENGTH, fields_of, filled_in, one_line
-from sessionmagic.notebook.visible import visible
+from sessionmagic.notebook.forms import LABEL_LENGTH, fields_of, filled_in
+from sessionmagic.notebook.visible import one_line, visible
 
 if TYPE_CHECKING:
     from sessionmagic.approvals import Approval

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.notebook.visible import visible
+from sessionmagic.notebook.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -214,9 +214,3 @@ def filled_in(fields: Iterable[Field], value_of: Callable[[Field], Any]) -> dict
     """Return the answer of these fields with their values; those without one are left out."""
     values = {field.name: value_of(field) for field in fields}
     return {name: value for name, value in values.items() if value is not None}
-
-
-def one_line(text: str, length: int) -> str:
-    """Return a text on one line, its control characters visible, cut to that length."""
-    line = visible(" ".join(text.split()))
-    return line if len(line) <= length else line[: length - 1] + "…"

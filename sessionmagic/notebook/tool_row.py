@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.notebook.answer import NO_MATH, OPENED, call_html, tool_html
 from sessionmagic.notebook.attention import answer_at_once
 from sessionmagic.notebook.page import page
+from sessionmagic.notebook.text_box import text_box
 from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
@@ -36,18 +37,20 @@ class ToolRow:
         return len(html)
 
     def _question(self, block: ToolBlock) -> Any:
-        from ipywidgets import Button, HBox, Layout, Text, VBox
+        from ipywidgets import Button, HBox, Layout, VBox
 
         call = page(f'<div style="{OPENED}">{call_html(block.args)}<p {NO_MATH}>{escape(block.why)}</p></div>')
-        reason = Text(placeholder="why not, for the model", layout=Layout(width="16em"))
+        reason = text_box("why not, for the model", "16em", lambda why: answered("reject", why))
+
+        def answered(answer: Answer, why: str) -> None:
+            self._controls.answer(block.approval_id, answer, why)
 
         def button(words: str, answer: Answer, tooltip: str, style: str = "") -> Any:
             made = Button(description=words, tooltip=tooltip, button_style=style, layout=Layout(width="auto"))
-            made.on_click(lambda _: self._controls.answer(block.approval_id, answer, reason.value))
+            made.on_click(lambda _: answered(answer, reason.value))
             answer_at_once(made)
             return made
 
-        answer_at_once(reason)
         buttons = [
             button("Approve", "once", "Run this call", "primary"),
             button(f"Always {block.tool}", "tool", "Run every call of this tool in this session"),

@@ -13,6 +13,12 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub(_stand_in, text)
 
 
+def one_line(text: str, length: int) -> str:
+    """Return a text on one line, its control characters visible, cut to that length."""
+    line = visible(" ".join(text.split()))
+    return line if len(line) <= length else line[: length - 1] + "…"
+
+
 def escape(text: str) -> str:
     """Return `text` as HTML, quotes included: for names, titles, error texts.
 

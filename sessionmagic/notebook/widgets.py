@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
-from sessionmagic.exceptions import SessionMagicError
 from sessionmagic.notebook.answer import MUTED, NO_MATH, status_line, text_html, warning_html
 from sessionmagic.notebook.attention import answer_at_once
 from sessionmagic.notebook.draft import Draft
 from sessionmagic.notebook.page import page, wrapped
 from sessionmagic.notebook.pages import Blocks
+from sessionmagic.notebook.steering_box import SteeringBox
 from sessionmagic.notebook.view import NOTHING, show_answer
 from sessionmagic.notebook.visible import escape
 from sessionmagic.transcript import ReasoningBlock, ToolBlock, Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sessionmagic.notebook.view import Controls
 
@@ -64,7 +64,7 @@ class WidgetView:
         self._status_due = 0.0
         self._phase = ("", False, False)
         self._reasoning: Any = None
-        self._steering: Any = None
+        self._steering: SteeringBox | None = None
         self._answer = Blocks(VBox(layout=self._layout), controls)
         self._area = VBox(
             [HBox([self._status, self._button], layout=self._layout), self._answer.box], layout=self._layout
@@ -78,8 +78,10 @@ class WidgetView:
     def update(self, transcript: Transcript) -> int:
         self._show_status(transcript)
         if self._steering is None and any(isinstance(block, ToolBlock) for block in transcript.blocks):
-            self._steering = _steering(self._controls.steer)
-            self._area.children = (*self._area.children, self._steering)
+            self._steering = SteeringBox(self._controls)
+            self._area.children = (*self._area.children, self._steering.box)
+        elif self._steering is not None:
+            self._steering.update(transcript)
         self._draft.update(transcript)
         return self._show_reasoning(transcript) + self._answer.show(transcript)
 
@@ -128,33 +130,6 @@ class WidgetView:
         else:
             self._reasoning.value = html
         return len(html)
-
-
-def _steering(steer: Callable[[str], object]) -> Any:
-    """Return a box to write to a turn that goes on for several requests."""
-    from ipywidgets import Button, HBox, Layout, Text, VBox
-
-    text = Text(placeholder="tell it something before its next step", layout=Layout(flex="1 1 auto", max_width="40em"))
-    tell = Button(description="Tell", tooltip="The model reads it before its next step", layout=Layout(width="auto"))
-    trouble = page("")
-
-    def told(_: object) -> None:
-        try:
-            steer(text.value)
-        except SessionMagicError as error:
-            trouble.value = warning_html(str(error))
-        else:
-            text.value = trouble.value = ""
-
-    def pressed(_: object, content: dict[str, Any], __: object) -> None:
-        if content.get("event") == "submit":  # the Enter key
-            told(None)
-
-    tell.on_click(told)
-    text.on_msg(pressed)
-    answer_at_once(text)
-    answer_at_once(tell)
-    return VBox([HBox([text, tell]), trouble])
 
 
 def _forget(widgets: Iterable[Any], keep: Sequence[Any] = ()) -> None:

@@ -44,7 +44,7 @@ def busy(name: str, holder: Holder | None) -> SessionBusyError:
     """Return the error for a session that someone else holds."""
     who = holder.describe() if holder else "another process holds it"
     return SessionBusyError(
-        f"session {name!r} is busy: {who}; wait with --wait, or stop it there: %agent stop {name!r}"
+        f"session {name!r} is busy: {who}; --wait waits for its end, %agent stop {name!r} stops it there"
     )
 
 

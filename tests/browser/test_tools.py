@@ -32,22 +32,32 @@ def test_call_is_shown_whole_and_runs_when_it_is_approved(notebook):
     expect(answer.get_by_text("<i>drawing</i>").last).to_be_visible()
 
 
+def remove(name):
+    return ("run_python", {"code": f"import os; os.remove('{name}')"})
+
+
 def test_rejection_takes_its_reason_to_the_model_and_the_run_goes_on(notebook):
     it = notebook(
         "%%agent -s rejected -m acts\nDelete it.",
         "[p.content for m in _agent.messages for p in m.parts if p.part_kind == 'tool-return']",
-        setup=acting(code("import os; os.remove('data.csv')"), "Then I leave it."),
+        setup=acting([remove("data.csv"), remove("notes.csv")], "Then I leave them."),
     )
     it.run(1)
     reject = it.area(1).get_by_role("button", name="Reject")
     expect(reject).to_be_visible(timeout=SECONDS)
-    it.area(1).get_by_placeholder("why not").fill("I still need it")
+    why = it.area(1).get_by_placeholder("why not")
+    why.fill("I still need it")
     reject.click()
+    expect(it.area(1).get_by_text("notes.csv").last).to_be_visible(timeout=SECONDS)
+    why.press("Enter")  # without a reason it is no answer
+    why.press_sequentially("These are my own notes", delay=5)
+    why.press("Enter")
     it.expect_done(1)
-    expect(it.answer(1)).to_contain_text("Then I leave it.", timeout=SECONDS)
+    expect(it.answer(1)).to_contain_text("Then I leave them.", timeout=SECONDS)
     expect(it.answer(1)).to_contain_text("not run")
     it.run(2)
     expect(it.output(2)).to_contain_text("Reason: I still need it", timeout=SECONDS)
+    expect(it.output(2)).to_contain_text("Reason: These are my own notes")
 
 
 def test_running_turn_is_told_something_in_the_box_under_its_cell(notebook):
@@ -63,14 +73,17 @@ def test_running_turn_is_told_something_in_the_box_under_its_cell(notebook):
     box.fill("In one word.")
     it.area(1).get_by_role("button", name="Tell").click()
     expect(box).to_have_value("", timeout=SECONDS)
-    box.fill("In French.")
+    expect(it.area(1).first).to_contain_text("reads it before its next step")
+    box.press_sequentially("In French, and as short as it can be.", delay=5)
     box.press("Enter")
     expect(box).to_have_value("", timeout=SECONDS)
     approve.click()
     it.expect_done(1)
     expect(it.answer(1)).to_contain_text("In one word.", timeout=SECONDS)
     it.run(2)
-    expect(it.output(2)).to_contain_text("['Go.', 'In one word.', 'In French.']", timeout=SECONDS)
+    expect(it.output(2)).to_contain_text(
+        "['Go.', 'In one word.', 'In French, and as short as it can be.']", timeout=SECONDS
+    )
 
 
 def test_what_the_box_cannot_deliver_stays_in_it(notebook):

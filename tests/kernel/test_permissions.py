@@ -104,6 +104,7 @@ def test_tools_are_listed_with_where_they_come_from(kernel, chat, server):
     assert tools["tests__echo"] == ("MCP tests", "runs: it only reads")
     assert tools["tests__add"] == ("MCP tests", "asks: it may change something")
     assert "double" not in listed(kernel, chat)
+    assert "Say the text again." in kernel.run(f"%agent tools {chat}").ok().text
 
 
 def test_tools_are_listed_with_what_the_rules_say(kernel, chat):

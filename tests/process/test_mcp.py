@@ -278,7 +278,7 @@ async def test_stopped_turn_ends_its_call_and_leaves_the_server(manager):
 @on_a_loop
 async def test_servers_start_when_a_turn_first_needs_them_and_stay(alone):
     alone.mcp.add("tests", STDIO)
-    assert [(each.status, each.tools) for each in alone.mcp.listing()] == [("not started", ())]
+    assert [(each.status, each.tools) for each in alone.mcp.listing()] == [("not started", {})]
     await acted(alone, "I cannot call", profile={"supports_tools": False})
     assert [each.status for each in alone.mcp.listing()] == ["not started"]
     first = await pid_of_server(alone)

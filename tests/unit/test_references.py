@@ -47,6 +47,7 @@ def test_reference_is_taken_apart(text, provider, model):
     ("reference", "words"),
     [
         ("opnai:gpt-5.2", ["unknown provider 'opnai'", "Did you mean 'openai'?"]),
+        ("nope:x", ["unknown provider 'nope' in 'nope:x'. %agent models lists"]),
         ("lib:x", ["unknown provider 'lib'", "Did you mean 'lab'?"]),
         ("vendor/name", ["unknown provider 'vendor'"]),
         ("gpt-5.2", ["'gpt-5.2' is not a model reference", "provider:model"]),

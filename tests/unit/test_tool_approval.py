@@ -15,7 +15,7 @@ from sessionmagic.events import (
     event_from_json,
     event_to_json,
 )
-from sessionmagic.exceptions import ApprovalNotOpenError, StoreError
+from sessionmagic.exceptions import ApprovalNotOpenError, SessionBusyError, StoreError
 from tests.turns import acted, acting, ask, asked, events_of, manager_on, on_a_loop, orphans, returned, until, whole
 
 
@@ -51,6 +51,16 @@ async def test_other_tool_asks_and_runs_when_approved(manager, tools):
     assert model.sent[1][-1].parts[0].content == "ran 1"
     session = manager.session("chat")
     assert (session.permissions, session.safety) == ({}, "balanced")
+
+
+@on_a_loop
+async def test_who_finds_the_session_busy_is_told_that_it_waits_for_an_answer(manager, tools):
+    turn, _ = await acting(manager, [("run", {"code": "1"})], "Done", tools=tools.all, attended=True)
+    await asked(turn)
+    with pytest.raises(SessionBusyError, match="it waits for your answer: %agent approve"):
+        await manager.run("Second", session="chat")
+    turn.cancel()
+    await turn.result()
 
 
 @on_a_loop

@@ -10,6 +10,7 @@ from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.commands.registry import SESSION, argument, chosen, command, say
 from sessionmagic.notebook.listing import Listing
+from sessionmagic.notebook.visible import one_line
 
 if TYPE_CHECKING:
     import argparse
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from sessionmagic.notebook.magics import AgentMagics
     from sessionmagic.questions import Question
     from sessionmagic.turn import Turn
+
+
+DOES_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +85,9 @@ def _offered(magics: AgentMagics, session_name: str, names: str) -> Any:
     entries = [entry(tool.name, tool.source, tool.description, read_only=tool.read_only) for tool in offered.values()]
     servers = magics.servers.listing()
     entries += [
-        entry(tool, f"MCP {server.name}", "", read_only=tool in server.read_only)
+        entry(tool, f"MCP {server.name}", one_line(does, DOES_LENGTH), read_only=tool in server.read_only)
         for server in servers
-        for tool in server.tools
+        for tool, does in server.tools.items()
     ]
     return Listing(
         entries,

@@ -1,0 +1,53 @@
+"""A box under a running turn, to tell it something."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sessionmagic.exceptions import SessionMagicError
+from sessionmagic.notebook.answer import MUTED, NO_MATH, warning_html
+from sessionmagic.notebook.attention import answer_at_once
+from sessionmagic.notebook.page import page
+from sessionmagic.notebook.text_box import text_box
+from sessionmagic.transcript import MessageBlock
+
+if TYPE_CHECKING:
+    from sessionmagic.notebook.view import Controls
+    from sessionmagic.transcript import Transcript
+
+WAITS = f'<small {NO_MATH} style="{MUTED}">The model reads it before its next step.</small>'
+
+
+class SteeringBox:
+    """For a turn that goes on for several requests. What cannot be told stays in the box."""
+
+    def __init__(self, controls: Controls) -> None:
+        from ipywidgets import Button, HBox, Layout, VBox
+
+        self._controls = controls
+        self._text = text_box("tell it something before its next step", "auto", self._tell)
+        button = Button(
+            description="Tell", tooltip="The model reads it before its next step", layout=Layout(width="auto")
+        )
+        button.on_click(lambda _: self._tell(self._text.value))
+        answer_at_once(button)
+        self._note = page("")
+        self._told = 0
+        """How many messages the model has read."""
+        self.box = VBox([HBox([self._text, button]), self._note])
+
+    def update(self, transcript: Transcript) -> None:
+        """Say no longer that a message waits when one was read."""
+        told = sum(isinstance(block, MessageBlock) for block in transcript.blocks)
+        if told > self._told:
+            self._told, self._note.value = told, ""
+
+    def _tell(self, text: str) -> None:
+        if not text.strip():
+            return
+        try:
+            self._controls.steer(text)
+        except SessionMagicError as error:
+            self._note.value = warning_html(str(error))
+        else:
+            self._text.value, self._note.value = "", WAITS
