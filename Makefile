@@ -16,7 +16,8 @@ lab: $(VENV)/.lab
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) example_notebooks/quickstart.ipynb
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal tests/unit tests/property tests/process
+	$(BIN)/python -m pytest tests/kernel tests/local tests/notebooks tests/browser
 
 check: $(VENV)/.test $(VENV)/.check
 	$(BIN)/ruff check .

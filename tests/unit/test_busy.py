@@ -135,13 +135,13 @@ async def test_many_cells_that_ask_for_a_new_session_of_one_name_get_one(manager
 
 @on_a_loop
 async def test_session_is_free_when_its_last_event_is_seen(manager):
-    for number in range(200):
-        name = f"chat {number // 20}"
+    for number in range(100):
+        name = f"chat {number // 10}"
         turn = await manager.run("Hello", session=name)
         async for event in turn.events():
             if isinstance(event, TurnFinished):
                 assert manager.running_turn(name) is None
-    assert [len(manager.session(f"chat {number}").turns) for number in range(10)] == [20] * 10
+    assert [len(manager.session(f"chat {number}").turns) for number in range(10)] == [10] * 10
 
 
 def test_session_is_free_when_the_turn_says_that_it_has_ended(manager):

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from sessionmagic import register_model, tool
+from sessionmagic import MemoryStore, register_model, tool
 from sessionmagic.agents.permissions import Limits
 from sessionmagic.agents.tools import registered
 from sessionmagic.events import LimitReached
@@ -26,6 +26,11 @@ from tests.turns import (
     until,
     whole,
 )
+
+
+@pytest.fixture
+def manager():
+    return manager_on(MemoryStore())
 
 
 def add(a: int) -> int:

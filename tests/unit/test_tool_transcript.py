@@ -21,7 +21,12 @@ from sessionmagic.events import (
 from sessionmagic.session import TurnRecord
 from sessionmagic.transcript import MessageBlock, TextBlock, ToolBlock, Transcript, fold, transcript_of
 from tests.scripted import acts
-from tests.turns import acted, events_of, on_a_loop, whole
+from tests.turns import manager_on, acted, events_of, on_a_loop, whole
+
+
+@pytest.fixture
+def manager(home):
+    return manager_on(home)
 
 
 HEAD = {"session_id": "s", "turn_id": "1", "agent": "assistant", "at": 5.0}

@@ -7,10 +7,15 @@ import threading
 import pytest
 from pydantic_ai.profiles import ModelProfile
 
-from sessionmagic import tool
+from sessionmagic import MemoryStore, tool
 from sessionmagic.agents.tools import registered, tool_of
 from sessionmagic.exceptions import ToolError
-from tests.turns import acted, ask, on_a_loop, returned
+from tests.turns import manager_on, acted, ask, on_a_loop, returned
+
+
+@pytest.fixture
+def manager():
+    return manager_on(MemoryStore())
 
 
 def add(a: int, b: int = 2) -> int:
