@@ -19,7 +19,6 @@ from sessionmagic.agents.permissions import with_rule, without_rule
 from sessionmagic.agents.tools import registered, tool_of
 from sessionmagic.exceptions import (
     ApprovalNotOpenError,
-    ModelReferenceError,
     PromptError,
     SessionBusyError,
     SessionExistsError,
@@ -30,6 +29,7 @@ from sessionmagic.exceptions import (
 from sessionmagic.inbox import UsedKeys
 from sessionmagic.loop import in_thread, loop_thread, settled_in_thread
 from sessionmagic.models.catalog import Models
+from sessionmagic.overview import overview
 from sessionmagic.session import (
     Session,
     SessionSummary,
@@ -254,32 +254,8 @@ class SessionManager:
         self.mcp.shutdown()
 
     def sessions(self) -> tuple[list[SessionSummary], list[str]]:
-        """Return all sessions, the latest first, and a line about each file that could not be read.
-
-        Their model is the one that the next turn asks; of an override that no longer resolves, it is
-        ``unresolved (…)``.
-        """
-        summaries, problems = self.store.summaries()
-        usable = {reference: self._usable(reference) for reference in {summary.model for summary in summaries}}
-        shown = [self._shown(summary, usable=usable[summary.model]) for summary in summaries]
-        return sorted(shown, key=lambda summary: summary.updated_at, reverse=True), problems
-
-    def _shown(self, summary: SessionSummary, *, usable: bool) -> SessionSummary:
-        if summary.status == "running" and not self.store.is_claimed(summary.id):
-            summary = replace(summary, status="interrupted")
-        if summary.model is None:
-            agent = self.agents.get(summary.agent)
-            return replace(summary, model=(agent.model if agent else None) or self.models.default)
-        return summary if usable else replace(summary, model=f"unresolved ({summary.model})")
-
-    def _usable(self, reference: str | None) -> bool:
-        if reference is None:
-            return True
-        try:
-            self.models.check(reference)
-        except ModelReferenceError:
-            return False
-        return True
+        """Return all sessions, the latest first, and a line about each file that could not be read; see `overview`."""
+        return overview(self.store, self.models, self.agents)
 
     def session(self, name: str) -> Session:
         """Return the session of that name or id; raises `SessionNotFoundError`.
