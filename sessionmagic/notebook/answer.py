@@ -29,7 +29,8 @@ RESULT = "white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere"
 CODE = f"{RESULT}; margin: 0 0 0.6em"
 LINE_LENGTH = 80
 EXCERPT_LINES = 12
-"""Lines of a call's arguments, and of its result, that a terminal shows."""
+EXCERPT_WIDTH = 400
+"""Lines of a call's arguments, and of its result, that a terminal shows, and their characters."""
 NEWLINE = "\n"
 OUTCOMES = {
     "success": ("✓", ""),
@@ -63,8 +64,21 @@ def answer_text(transcript: Transcript) -> str:
 
 def turn_text(transcript: Transcript, prompt: str) -> str:
     """Return the whole turn as text for a terminal, with what was asked."""
-    blocks = filter(None, (block_text(block) for block in transcript.blocks))
-    return visible("\n\n".join([_quoted(prompt), *blocks, closing_text(transcript)]))
+    blocks = filter(None, (block_text(block) or _open_text(block) for block in transcript.blocks))
+    running = ["… running"] if transcript.status == "running" else []
+    return visible("\n\n".join([_quoted(cut(prompt)), *map(cut, blocks), *running, closing_text(transcript)]))
+
+
+def _open_text(block: Block) -> str:
+    """Return what is to be said of a call that has not ended, and of a server's question."""
+    match block:
+        case ToolBlock():
+            call = written(block.args)
+            return "\n".join([tool_line(block), *([_indented(call)] if call else [])])
+        case QuestionBlock():
+            return question_line(block)
+        case _:
+            return ""
 
 
 def block_text(block: Block, *, with_call: bool = True) -> str:
@@ -74,7 +88,7 @@ def block_text(block: Block, *, with_call: bool = True) -> str:
             return block.text
         case ToolBlock() if block.outcome:
             details = [written(block.args) if with_call else "", block.content]
-            return "\n".join([tool_line(block), *(_excerpt(detail) for detail in details if detail.strip())])
+            return "\n".join([tool_line(block), *(_indented(detail) for detail in details if detail.strip())])
         case MessageBlock():
             return _quoted(block.text)
         case _:
@@ -85,11 +99,16 @@ def _quoted(text: str) -> str:
     return "\n".join(f"> {line}" for line in text.splitlines())
 
 
-def _excerpt(text: str) -> str:
-    """Return the first lines of a text, indented."""
-    lines = [one if len(one) <= LINE_LENGTH else f"{one[:LINE_LENGTH]}…" for one in text.rstrip().splitlines()]
-    more = [f"… {len(lines) - EXCERPT_LINES:,} more lines"] if len(lines) > EXCERPT_LINES else []
-    return "\n".join(f"    {line}" for line in [*lines[:EXCERPT_LINES], *more])
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in excerpt(text, EXCERPT_LINES).split("\n"))
+
+
+def excerpt(text: str, lines: int) -> str:
+    """Return the first lines of a text, none of them very long, and how many more there are."""
+    whole = text.rstrip().splitlines()
+    shown = [line if len(line) <= EXCERPT_WIDTH else f"{line[:EXCERPT_WIDTH]}…" for line in whole[:lines]]
+    more = [f"… {len(whole) - lines:,} more lines"] if len(whole) > lines else []
+    return "\n".join([*shown, *more])
 
 
 def closing_text(transcript: Transcript) -> str:
@@ -116,9 +135,13 @@ def _block_html(block: Block) -> str:
 
 def question_html(block: QuestionBlock) -> str:
     """Return what a server asks, and how it was answered."""
+    return f'<p {NO_MATH} style="white-space: pre-wrap">{escape(question_line(block))}</p>'
+
+
+def question_line(block: QuestionBlock) -> str:
+    """Say what a server asks, and how it was answered."""
     mark, words = ACTIONS[block.action]
-    line = escape(f"{mark} {block.server} asks: {cut(block.message)} · {words}")
-    return f'<p {NO_MATH} style="white-space: pre-wrap">{line}</p>'
+    return f"{mark} {block.server} asks: {cut(block.message)} · {words}"
 
 
 def tool_html(block: ToolBlock) -> str:

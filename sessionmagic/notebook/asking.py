@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.events import ApprovalRequested
@@ -17,20 +19,30 @@ if TYPE_CHECKING:
     from sessionmagic.questions import Question
 
 QUESTION = "[y]es · [t]his tool always · [a]ll always · [n]o, or why not: "
+MARGIN = "    "
+"""Sets off what is not ours."""
 YES = ("y", "yes")
 NO = ("n", "no")
+ABBREVIATED_NO = re.compile(r"n[\s,;:]+", re.IGNORECASE)
+ALMOST_YES = re.compile(r"(y|yes|always)\b", re.IGNORECASE)
+TIMES = 3
+"""How often a call is asked for until there is an answer; without one it is rejected."""
 ANSWERS: dict[str, Answer] = {"y": "once", "yes": "once", "t": "tool", "this": "tool", "a": "all", "all": "all"}
 
 
 def ask_on_stdin(request: ApprovalRequested) -> tuple[Answer, str]:
     """Show the call and ask; anything that is no yes is a rejection, and more than "no" is its reason."""
     print(visible(f"\n? {_call_words(request)}"))
-    while not (said := input(QUESTION).strip()):
-        pass
+    said = next(filter(_is_clear, (input(QUESTION).strip() for _ in range(TIMES))), "n")
     answer = ANSWERS.get(said.casefold())
     if answer is not None:
         return answer, ""
-    return "reject", "" if said.casefold() in NO else said.removeprefix("n ").strip()
+    return "reject", "" if said.casefold() in NO else ABBREVIATED_NO.sub("", said)
+
+
+def _is_clear(said: str) -> bool:
+    """Whether that is an answer: neither nothing, nor a yes in words that could be taken for a reason why not."""
+    return bool(said) and (said.casefold() in ANSWERS or not ALMOST_YES.match(said))
 
 
 def announced(session: str, request: ApprovalRequested | InputRequested) -> str:
@@ -43,11 +55,11 @@ def announced(session: str, request: ApprovalRequested | InputRequested) -> str:
 
 
 def _call_words(call: Approval | ApprovalRequested) -> str:
-    return f"{call.tool} · {call.why}\n{written(call.args)}"
+    return f"{call.tool} · {call.why}\n{indent(written(call.args), MARGIN)}"
 
 
 def _question_words(question: Question | InputRequested) -> str:
-    return f"MCP server {question.server} asks: {question.message}"
+    return f"MCP server {question.server} asks: {indent(question.message, MARGIN).lstrip()}"
 
 
 def fill_in_on_stdin(request: Question | InputRequested) -> tuple[InputAction, dict[str, Any] | None]:

@@ -26,9 +26,13 @@ class Draft:
     """The turn so far as static output, which can be saved, below its widgets, which cannot.
 
     Nobody sees it while the widgets are there: they bring the style that hides it.
+
+    Args:
+        wanted: whether to make one at all.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, wanted: bool = True) -> None:
+        self._wanted = wanted
         self._mark = f"sessionmagic-{uuid.uuid4().hex}"
         self.hidden = f"<style>.{self._mark} {{ display: none }}</style>"
         """HTML that hides it, wherever on the page it stands."""
@@ -36,22 +40,28 @@ class Draft:
         self._shown = (0, False)
         self._due = 0.0
 
-    def update(self, transcript: Transcript) -> None:
-        """Write down what has happened, when that is a step: a tool has returned, or the user is waited for."""
+    def update(self, transcript: Transcript) -> int:
+        """Write down what has happened, when that is a step: a tool has returned, or the user is waited for.
+
+        Returns about how many bytes went to the page.
+        """
         returned = sum(isinstance(block, ToolBlock) and block.outcome is not None for block in transcript.blocks)
         step = (returned, transcript.waits_for_an_answer)
-        if step == self._shown or (not transcript.waits_for_an_answer and time.monotonic() < self._due):
-            return
-        noted = replace(transcript, warnings=(*transcript.warnings, NOTE.format(transcript.session)))
+        urgent = transcript.waits_for_an_answer and not self._shown[1]
+        if not self._wanted or step == self._shown or (time.monotonic() < self._due and not urgent):
+            return 0
+        note = NOTE.format(transcript.session)
+        noted = replace(transcript, warnings=(*transcript.warnings, note))
         html = f'<div class="{self._mark}">{answer_html(noted)}</div>'
-        self._put({"text/html": html, "text/plain": answer_text(transcript)})
+        self._put({"text/html": html, "text/plain": f"{answer_text(transcript)}\n\n[{note}]"})
         self._shown = step
         self._due = time.monotonic() + max(PAUSE_SECONDS, len(html) / BYTES_PER_SECOND)
+        return len(html)
 
     def discard(self) -> None:
         """Take it away: the turn has ended."""
         if self._handle is not None:
-            self._put(NOTHING)
+            self._handle.update(NOTHING, raw=True)
 
     def _put(self, output: dict[str, str]) -> None:
         if self._handle is None:

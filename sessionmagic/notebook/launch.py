@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 INTERRUPT_SECONDS = 0.8
 """How long an interrupted cell waits for its turn to end before it gives the kernel back."""
 FRAME_SECONDS = 0.05
+SHOWN_SECONDS = 0.5
 GRANT_SECONDS = 0.3
 """How long it may take until a lasting answer is on disk, and has answered other open questions."""
 
@@ -112,18 +114,19 @@ class Launch:
         async for event in turn.events():
             if not isinstance(event, ApprovalRequested | InputRequested):
                 continue
-            await asyncio.sleep(2 / self._hz)  # what was said before is shown by then
+            shown_by_then = event.at + min(2 / self._hz, SHOWN_SECONDS)  # all that was said before
+            await asyncio.sleep(max(0, shown_by_then - time.time()))
+            if not _is_open(turn, event):
+                continue
             match event:
                 case _ if self._asks == "command":
                     print(announced(turn.session_name, event))
                 case ApprovalRequested():
-                    await self._ask_approval(turn, event)
+                    await self._ask_approval(event)
                 case InputRequested():
                     await self._ask_input(turn, event)
 
-    async def _ask_approval(self, turn: Turn, asked: ApprovalRequested) -> None:
-        if asked.approval_id not in {approval.id for approval in turn.approvals.open}:
-            return  # an answer before covered it
+    async def _ask_approval(self, asked: ApprovalRequested) -> None:
         try:
             answer, reason = await self._main_thread.run_in_cell(partial(ask_on_stdin, asked))
         except Exception as error:  # noqa: BLE001  an unanswered call would wait for ever
@@ -133,7 +136,7 @@ class Launch:
             await asyncio.sleep(GRANT_SECONDS)  # the questions that this answers too need not be asked
 
     async def _ask_input(self, turn: Turn, asked: InputRequested) -> None:
-        while asked.question_id in {question.id for question in turn.questions.open}:
+        while _is_open(turn, asked):
             try:
                 self.reply(asked.question_id, *await self._main_thread.run_in_cell(partial(fill_in_on_stdin, asked)))
             except UsageError as error:
@@ -217,7 +220,7 @@ class Launch:
         except KeyboardInterrupt:
             with suppress(KeyboardInterrupt):  # pressed again: then there is no waiting
                 self._end_soon()
-            raise _short_interrupt() from None
+            raise short_interrupt("turn interrupted") from None
 
     def _end_soon(self) -> None:
         self.stop()
@@ -235,8 +238,15 @@ class Launch:
             self._over.wait(INTERRUPT_SECONDS)
 
 
-def _short_interrupt() -> KeyboardInterrupt:
-    """An interrupt that shows as one line. It still ends Run All, which a swallowed one would not."""
-    interrupt = KeyboardInterrupt("turn interrupted")
+def _is_open(turn: Turn, asked: ApprovalRequested | InputRequested) -> bool:
+    """Whether that still waits for an answer: one before may have covered it."""
+    if isinstance(asked, ApprovalRequested):
+        return asked.approval_id in {approval.id for approval in turn.approvals.open}
+    return asked.question_id in {question.id for question in turn.questions.open}
+
+
+def short_interrupt(words: str) -> KeyboardInterrupt:
+    """Return an interrupt that shows as one line. It still ends Run All, which a swallowed one would not."""
+    interrupt = KeyboardInterrupt(words)
     interrupt._render_traceback_ = lambda: [f"KeyboardInterrupt: {interrupt}"]  # type: ignore[attr-defined]
     return interrupt

@@ -293,11 +293,16 @@ class AgentMagics(Magics):
 
     def _surface(self) -> str:
         """Where turns of the running cell are shown: widgets, text or static."""
+        from sessionmagic.turn import current_turn
+
         if self.view != "auto":
-            return self.view
-        if self.front_end.kernel is None:
-            return "text"
-        return "static" if self.front_end.headless else "widgets"
+            surface = self.view
+        elif self.front_end.kernel is None:
+            surface = "text"
+        else:
+            surface = "static" if self.front_end.headless else "widgets"
+        unseen = current_turn.get(None) is not None  # the widgets of a cell that a tool runs
+        return "static" if surface == "widgets" and unseen else surface
 
     def _view_for(self, options: argparse.Namespace, launch: Launch, *, background: bool) -> View:
         from sessionmagic.notebook.view import GuardedView, StaticView, TextView
@@ -310,9 +315,12 @@ class AgentMagics(Magics):
             case "static":
                 view = StaticView()
             case _:
+                from sessionmagic.notebook.draft import Draft
                 from sessionmagic.notebook.widgets import WidgetView
 
-                view = WidgetView(options.session or self.session, options.model, launch)
+                # what ipykernel 6 displays for a background turn is under whatever cell ran last
+                draft = Draft(wanted=self.front_end.clicks_arrive or not background)
+                view = WidgetView(options.session or self.session, options.model, launch, draft)
         return GuardedView(view)
 
     def offered(self, names: str) -> list[Tool]:

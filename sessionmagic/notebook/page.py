@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 PAGE_CLASSES = ("jp-RenderedHTMLCommon", "jp-OutputArea-output")
 """What JupyterLab gives a saved answer, so that the growing one looks the same."""
@@ -18,3 +21,19 @@ def page(html: str) -> Any:
 def wrapped(html: str) -> str:
     """Let a word that is longer than the line break, instead of widening the page."""
     return f'<div style="overflow-wrap:anywhere">{html}</div>'
+
+
+def forget(widgets: Iterable[Any], keep: Sequence[Any] = ()) -> None:
+    """Let go of widgets that no page shows any more, and of all within them, without telling every page of each."""
+    for part in [part for widget in widgets for part in within(widget)]:
+        if part.comm is not None and all(part is not kept for kept in keep):
+            part.comm.publish_msg = lambda *_, **__: None
+            part.close()
+
+
+def within(widget: Any) -> Iterator[Any]:
+    """Yield a widget and all that it is made of."""
+    yield widget
+    for part in (getattr(widget, "style", None), getattr(widget, "layout", None), *getattr(widget, "children", ())):
+        if hasattr(part, "comm"):
+            yield from within(part)

@@ -8,7 +8,7 @@ from sessionmagic.exceptions import UsageError
 from sessionmagic.notebook.answer import MUTED, NO_MATH, question_html, warning_html
 from sessionmagic.notebook.attention import answer_at_once
 from sessionmagic.notebook.forms import fields_of, filled_in
-from sessionmagic.notebook.page import page, wrapped
+from sessionmagic.notebook.page import forget, page, wrapped
 from sessionmagic.notebook.visible import escape, visible
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ class QuestionRow:
         """Show the question as it is now."""
         self._page.value = html = question_html(block)
         asks = block.action is None and self._controls.asks_on_page
+        answered = self.box.children[1:]
         self.box.children = (self._page, self._form(block)) if asks else (self._page,)
+        forget(answered)
         return len(html)
 
     def _form(self, block: QuestionBlock) -> Any:

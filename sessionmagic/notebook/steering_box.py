@@ -45,9 +45,10 @@ class SteeringBox:
     def _tell(self, text: str) -> None:
         if not text.strip():
             return
+        self._note.value = WAITS
         try:
             self._controls.steer(text)
         except SessionMagicError as error:
             self._note.value = warning_html(str(error))
         else:
-            self._text.value, self._note.value = "", WAITS
+            self._text.value = self._text.value.removeprefix(text)  # somebody may have typed on

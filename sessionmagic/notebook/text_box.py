@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.notebook.attention import answer_at_once
@@ -10,8 +11,8 @@ from sessionmagic.notebook.attention import answer_at_once
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SETTLE_SECONDS = 0.3
-"""A page says at once that Enter was pressed, but sends what was typed one message after the other."""
+SETTLE_SECONDS = 0.15
+"""A page says at once that Enter was pressed, but sends what was typed before it one message after the other."""
 
 
 def text_box(placeholder: str, width: str, entered: Callable[[str], object]) -> Any:
@@ -19,15 +20,38 @@ def text_box(placeholder: str, width: str, entered: Callable[[str], object]) -> 
     from ipywidgets import Layout, Text
 
     box = Text(placeholder=placeholder, layout=Layout(flex=f"1 1 {width}", max_width="40em"))
-
-    def hand_over() -> None:
-        if box.value.strip():
-            entered(box.value)
-
-    def heard(_: object, content: dict[str, Any], __: object) -> None:
-        if content.get("event") == "submit":
-            threading.Timer(SETTLE_SECONDS, hand_over).start()
-
-    box.on_msg(heard)
+    enter = _Enter(box, entered)
+    box.on_msg(enter.pressed)
+    box.observe(enter.typed, "value")
     answer_at_once(box)
     return box
+
+
+class _Enter:
+    """Waits, once Enter was pressed, until no more comes of what was typed."""
+
+    def __init__(self, box: Any, entered: Callable[[str], object]) -> None:
+        self._box = box
+        self._entered = entered
+        self._timer: threading.Timer | None = None
+
+    def pressed(self, _box: object, content: dict[str, Any], _buffers: object) -> None:
+        if content.get("event") == "submit" and self._box.value.strip():
+            self._wait()
+
+    def typed(self, _change: object) -> None:
+        if self._timer is not None:
+            self._wait()
+
+    def _wait(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        # in this context, as ipykernel 7.0 can send nothing to the page without one
+        self._timer = threading.Timer(SETTLE_SECONDS, copy_context().run, [self._hand_over])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _hand_over(self) -> None:
+        self._timer = None
+        if text := self._box.value.strip():
+            self._entered(text)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.notebook.answer import NO_MATH, OPENED, call_html, tool_html
 from sessionmagic.notebook.attention import answer_at_once
-from sessionmagic.notebook.page import page
+from sessionmagic.notebook.page import forget, page
 from sessionmagic.notebook.text_box import text_box
 from sessionmagic.notebook.visible import escape
 
@@ -33,7 +33,9 @@ class ToolRow:
         if block.approval_id != self._asked:
             self._asked = block.approval_id
             asks = block.approval_id and self._controls.asks_on_page
+            answered = self.box.children[1:]
             self.box.children = (self._page, self._question(block)) if asks else (self._page,)
+            forget(answered)
         return len(html)
 
     def _question(self, block: ToolBlock) -> Any:

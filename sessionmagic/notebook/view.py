@@ -141,9 +141,9 @@ class GuardedView:
         return 0
 
     def finish(self, transcript: Transcript, html: str) -> None:
-        if not self._failed:
-            with self._guard():
-                self._view.finish(transcript, html)
+        self._failed = False
+        with self._guard():
+            self._view.finish(transcript, html)
         if self._failed:
             StaticView().finish(transcript, html)
 
@@ -223,9 +223,13 @@ class _Characters:
 
 
 class _Lines(_Characters):
-    """A terminal that waits at its prompt: it writes over whatever has no end of line yet."""
+    """A terminal that waits at its prompt: it writes over whatever has no end of line yet.
+
+    So a long line of prose is broken at a blank when its end does not come.
+    """
 
     def __init__(self) -> None:
+        self._in_code = False
         self._begun = ""
         """A line without its end."""
         self._ended = False
@@ -236,7 +240,9 @@ class _Lines(_Characters):
             text, self._ended = text.removeprefix("\n"), False
         lines, end, self._begun = (self._begun + text).rpartition("\n")
         shown = lines + end
-        while len(self._begun) > LINE_LENGTH and " " in self._begun[:LINE_LENGTH]:
+        self._in_code ^= sum(line.lstrip().startswith(("```", "~~~")) for line in lines.split("\n")) % 2 == 1
+        prose = not self._in_code and not self._begun.startswith((" ", "\t", "|"))
+        while prose and len(self._begun) > LINE_LENGTH and " " in self._begun[:LINE_LENGTH]:
             words, _, _ = self._begun[:LINE_LENGTH].rpartition(" ")
             shown += f"{words}\n"
             self._begun = self._begun[len(words) + 1 :]

@@ -10,8 +10,7 @@ from IPython.display import display
 
 from sessionmagic.notebook.answer import MUTED, NO_MATH, status_line, text_html, warning_html
 from sessionmagic.notebook.attention import answer_at_once
-from sessionmagic.notebook.draft import Draft
-from sessionmagic.notebook.page import page, wrapped
+from sessionmagic.notebook.page import forget, page, within, wrapped
 from sessionmagic.notebook.pages import Blocks
 from sessionmagic.notebook.steering_box import SteeringBox
 from sessionmagic.notebook.view import NOTHING, show_answer
@@ -19,14 +18,14 @@ from sessionmagic.notebook.visible import escape
 from sessionmagic.transcript import ReasoningBlock, ToolBlock, Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
+    from sessionmagic.notebook.draft import Draft
     from sessionmagic.notebook.view import Controls
 
 STATUS_SECONDS = 0.5
 """How often the status line moves at the most."""
 REASONING_LENGTH = 4_000
-RUNNING = "A turn was running here when this was saved."
+RUNNING = "A turn runs here; %agent show shows it."
+"""For pages without widgets, and for the saved notebook."""
 AREAS_KEPT = 10
 """Finished areas that a page still finds which is loaded anew; of those before it shows the static answers."""
 
@@ -43,15 +42,16 @@ class WidgetView:
         session: the session's name, as far as it is known.
         model: the reference that was asked for, as far as it is known.
         controls: what the buttons do.
+        draft: what is to be kept when the kernel ends before the turn.
     """
 
-    def __init__(self, session: str, model: str, controls: Controls) -> None:
+    def __init__(self, session: str, model: str, controls: Controls, draft: Draft) -> None:
         from ipywidgets import HTML, Button, HBox, Layout, VBox
 
         self._session = session
         self._model = model
         self._opened_at = time.time()
-        self._draft = Draft()
+        self._draft = draft
         self._layout = Layout(flex="1 1 auto")  # shared: each one of its own would be a message more
         self._status = HTML(self._status_html(Transcript()), layout=self._layout)
         self._button = Button(
@@ -82,20 +82,25 @@ class WidgetView:
             self._area.children = (*self._area.children, self._steering.box)
         elif self._steering is not None:
             self._steering.update(transcript)
-        self._draft.update(transcript)
-        return self._show_reasoning(transcript) + self._answer.show(transcript)
+        sent = self._draft.update(transcript)
+        return sent + self._show_reasoning(transcript) + self._answer.show(transcript)
 
     def finish(self, transcript: Transcript, html: str) -> None:
+        try:
+            self._show_last(transcript, html)
+        finally:
+            self._draft.discard()
+
+    def _show_last(self, transcript: Transcript, html: str) -> None:
         self._button.on_click(self._stop, remove=True)
         shown = self._area.children
         last = self._answer.only(self._draft.hidden + html)
         self._area.children = (last,)
         show_answer(transcript, html, self._handle.display_id)
-        self._draft.discard()
-        _forget(shown, keep=[*_within(last), self._layout])
+        forget(shown, keep=[*within(last), self._layout])
         _finished.append(self._area)
         if len(_finished) > AREAS_KEPT:
-            _forget([_finished.popleft()])
+            forget([_finished.popleft()])
 
     def discard(self) -> None:
         self._handle.update(NOTHING, raw=True)
@@ -130,18 +135,3 @@ class WidgetView:
         else:
             self._reasoning.value = html
         return len(html)
-
-
-def _forget(widgets: Iterable[Any], keep: Sequence[Any] = ()) -> None:
-    """Let go of widgets that no page shows any more, and of all within them, without telling every page of each."""
-    for part in [part for widget in widgets for part in _within(widget)]:
-        if part.comm is not None and all(part is not kept for kept in keep):
-            part.comm.publish_msg = lambda *_, **__: None
-            part.close()
-
-
-def _within(widget: Any) -> Iterator[Any]:
-    yield widget
-    for part in (getattr(widget, "style", None), getattr(widget, "layout", None), *getattr(widget, "children", ())):
-        if hasattr(part, "comm"):
-            yield from _within(part)

@@ -182,6 +182,11 @@ class Kernel:
         content = {"comm_id": comm_id, "data": {"method": "update", "state": {"value": text}, "buffer_paths": []}}
         self._send("shell", "comm_msg", content)
 
+    def press_enter(self, comm_id):
+        """Press Enter in a text box: JupyterLab says so at once, and perhaps before all that was typed."""
+        content = {"comm_id": comm_id, "data": {"method": "custom", "content": {"event": "submit"}}}
+        self._send("shell", "comm_msg", content)
+
     def reply(self, text):
         """Answer on stdin what the running cell asks next, and return the question."""
         self.until(lambda: self._questions)

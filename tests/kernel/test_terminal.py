@@ -171,7 +171,7 @@ def test_call_of_a_background_turn_is_announced_and_approved(terminal, session):
     at = terminal.type(f"%%agent -b -m acts -s {session}\ngo\n\n\n")
     shown, waits = announced(terminal, at)
     assert shown.index("Let me see.") < shown.index(f"? {session} waits for your answer: run_python_isolated")
-    assert "x = 6\nprint(x * 7)\n" in shown
+    assert "    x = 6\n    print(x * 7)\n" in shown
     assert waits in terminal.ask("%agent approve", "print(x * 7)")
     at = terminal.type(f"%agent approve {waits}\n")
     shown = terminal.until(f"{session} · turn 1", at)
@@ -181,7 +181,7 @@ def test_call_of_a_background_turn_is_announced_and_approved(terminal, session):
 
 
 @pytest.mark.parametrize(
-    ("answer", "result"), [("\nmaybe\ny\nRome\n\n\n", 'accept: {"to":"Rome"'), (" --reject\n", "decline")]
+    ("answer", "result"), [("\nmaybe\ny\nR\n\n\ny\nRome\n\n\n", 'accept: {"to":"Rome"'), (" --reject\n", "decline")]
 )
 def test_question_of_a_server_in_a_background_turn_is_announced_and_answered(terminal, session, answer, result):
     pytest.importorskip("fastmcp")
@@ -190,6 +190,8 @@ def test_question_of_a_server_in_a_background_turn_is_announced_and_answered(ter
     at = terminal.type(f"%%agent -b --yes -m acts -s {session}\ngo\n\n\n")
     shown, waits = announced(terminal, at)
     assert "MCP server tests asks: Where do you want to go?" in shown
+    refused = terminal.ask(f"%agent approve {waits} --all", "answered")
+    assert "UsageError: a server's question is answered once" in refused
     at = terminal.type(f"%agent approve {waits}{answer}")
     assert result in terminal.until(f"{session} · turn 1", at)
 

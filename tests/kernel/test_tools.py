@@ -384,6 +384,23 @@ def test_a_call_that_deletes_its_session_ends_the_turn(kernel, session, acts):
     assert kernel.value("1 + 1") == "2"
 
 
+def test_what_was_typed_before_enter_is_told_also_when_it_comes_after_it(kernel, session, acts, subshells):
+    acts(python("1 + 1"), "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks()
+    box = cell.box("tell it something")
+    kernel.press_enter(box)  # an empty one says nothing
+    kernel.type(box, "Be")
+    kernel.press_enter(box)
+    kernel.type(box, "Be bri")
+    kernel.type(box, "Be brief.")
+    cell.until(lambda cell: "reads it before its next step" in cell.area)
+    cell.until(lambda cell: cell.widgets[box].get("value") == "")
+    kernel.click(cell.button("Approve"))
+    cell.wait().ok()
+    said = eval(kernel.value("[p.content for m in model.sent[-1] for p in m.parts if p.part_kind == 'user-prompt']"))
+    assert said == ["go", "Be brief."]
+
+
 def test_a_running_turn_is_steered_and_queued(kernel, session, acts, subshells):
     acts(python("1 + 1"), "First.", "Second.")
     cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks()

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     import argparse
 
     from sessionmagic.agents.permissions import Verdict
-    from sessionmagic.events import Answer
+    from sessionmagic.events import Answer, InputAction
     from sessionmagic.notebook.magics import AgentMagics
     from sessionmagic.questions import Question
     from sessionmagic.turn import Turn
 
 
 DOES_LENGTH = 200
+ARGUMENT_LINES = 60
+"""Of a call that waits, in a listing; `args` has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +202,10 @@ def approve(magics: AgentMagics, options: argparse.Namespace) -> Any:
         if rejected or options.tool or options.all:
             raise UsageError("approve takes the id of a call; %agent approve lists those that wait")
         return _waiting(magics)
-    if asked := [(turn, question) for turn, question in magics.manager.questions() if question.id == options.id]:
-        _fill_in(magics, *asked[0], declined=rejected)
-        return None
+    for turn, question in magics.manager.questions():
+        if question.id == options.id:
+            _answer_question(magics, turn, question, options)
+            return None
     answer: Answer = "reject" if rejected else "all" if options.all else "tool" if options.tool else "once"
     approval = magics.manager.approve(options.id, answer, options.reject or "")
     say(f"{approval.tool} {'is rejected' if rejected else 'is approved'}")
@@ -210,7 +213,7 @@ def approve(magics: AgentMagics, options: argparse.Namespace) -> Any:
 
 
 def _waiting(magics: AgentMagics) -> Any:
-    from sessionmagic.notebook.answer import written
+    from sessionmagic.notebook.answer import excerpt, written
 
     calls = [
         Waiting(approval.id, turn.session_name, approval.tool, dict(approval.args), approval.why)
@@ -227,18 +230,40 @@ def _waiting(magics: AgentMagics) -> Any:
             "id": lambda entry: entry.id,
             "session": lambda entry: entry.session,
             "tool": lambda entry: entry.tool,
-            "arguments": lambda entry: "" if entry.id in asked else written(entry.args),
+            "arguments": lambda entry: "" if entry.id in asked else excerpt(written(entry.args), ARGUMENT_LINES),
             "why": lambda entry: entry.why,
         },
         [] if calls or questions else ["nothing waits for an answer"],
     )
 
 
-def _fill_in(magics: AgentMagics, turn: Turn, question: Question, *, declined: bool) -> None:
-    from sessionmagic.notebook.asking import fill_in_on_stdin
+def _answer_question(magics: AgentMagics, turn: Turn, question: Question, options: argparse.Namespace) -> None:
+    if options.tool or options.all or options.reject:
+        raise UsageError("a server's question is answered once, or declined with --reject, without a reason")
+    if options.reject is None:
+        accepted = _filled_in(magics, turn, question) == "accept"
+    else:
+        accepted = False
+        turn.questions.answer(question.id, "decline")
+    say(f"{question.server} {'has its answer' if accepted else 'is declined'}")
 
-    if magics.front_end.headless and not declined:
+
+def _filled_in(magics: AgentMagics, turn: Turn, question: Question) -> InputAction:
+    from sessionmagic.notebook.asking import fill_in_on_stdin
+    from sessionmagic.notebook.launch import short_interrupt
+
+    if magics.front_end.headless:
         raise UsageError(f"nobody can fill in a form here; %agent approve {question.id} --reject declines it")
-    action, content = ("decline", None) if declined else fill_in_on_stdin(question)
-    turn.questions.answer(question.id, action, content)
-    say(f"{question.server} has its answer" if action == "accept" else f"{question.server} is declined")
+    left = f"the form was left; {question.server} still waits for an answer to {question.id}"
+    while True:
+        try:
+            action, content = fill_in_on_stdin(question)
+            turn.questions.answer(question.id, action, content)
+        except UsageError as error:  # it is asked once more
+            say(str(error))
+        except EOFError:
+            raise UsageError(left) from None
+        except KeyboardInterrupt:
+            raise short_interrupt(left) from None
+        else:
+            return action

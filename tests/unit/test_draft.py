@@ -1,0 +1,109 @@
+"""What a notebook keeps of a turn whose kernel ends before the turn does."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from sessionmagic.notebook import draft as module
+from sessionmagic.notebook.draft import BYTES_PER_SECOND, PAUSE_SECONDS, Draft
+from sessionmagic.notebook.view import NOTHING, GuardedView
+from sessionmagic.transcript import TextBlock, ToolBlock, Transcript
+
+
+@pytest.fixture
+def page(monkeypatch):
+    """What was shown on the page under one id, the time, and a function that lets it pass."""
+    page = SimpleNamespace(shown=[], now=100.0)
+
+    def display(output, *, raw, display_id):
+        page.shown.append(output)
+        return SimpleNamespace(update=lambda output, raw: page.shown.append(output))
+
+    monkeypatch.setattr(module, "display", display)
+    monkeypatch.setattr(module.time, "monotonic", lambda: page.now)
+    return page
+
+
+def calls(returned, waiting=0, content="42"):
+    blocks = [ToolBlock(str(at), "run", {}, "success", content) for at in range(returned)]
+    blocks += [ToolBlock(f"w{at}", "run", {}, approval_id="id") for at in range(waiting)]
+    return Transcript(session="chat", turn_id="1", blocks=(TextBlock("Let me see."), *blocks))
+
+
+def test_turn_without_tools_has_no_draft(page):
+    draft = Draft()
+    assert draft.update(Transcript(blocks=(TextBlock("words"),))) == 0
+    draft.discard()
+    assert page.shown == []
+
+
+def test_draft_has_what_was_done_and_says_that_it_is_none_of_the_end(page):
+    draft = Draft()
+    assert draft.update(calls(1)) > 0
+    [output] = page.shown
+    assert "✓ run" in output["text/html"]
+    assert all("%agent show chat" in each and "Let me see." in each for each in output.values())
+    [mark] = output["text/html"].split('"')[1:2]
+    assert draft.hidden == f"<style>.{mark} {{ display: none }}</style>"
+    draft.discard()
+    assert page.shown[1:] == [NOTHING]
+
+
+def test_drafts_come_at_a_bounded_rate_however_many_calls_return_while_one_waits(page):
+    draft = Draft()
+    sent = draft.update(calls(0, waiting=1))
+    assert sent
+    began = page.now
+    for returned in range(1, 50):
+        sent += draft.update(calls(returned, waiting=1, content="x" * 20_000))
+        page.now += 0.1
+    assert sent < BYTES_PER_SECOND * (page.now - began) + 20_000 * 49
+    assert len(page.shown) < 5
+
+
+def test_question_is_drafted_at_once(page):
+    draft = Draft()
+    draft.update(calls(1))
+    page.now += 0.1
+    assert draft.update(calls(2)) == 0
+    assert draft.update(calls(2, waiting=1)) > 0
+    page.now += PAUSE_SECONDS
+    assert draft.update(calls(3)) > 0
+
+
+def test_unwanted_draft_is_none(page):
+    draft = Draft(wanted=False)
+    assert draft.update(calls(1, waiting=1)) == 0
+    assert page.shown == []
+
+
+class Failing:
+    """A view that fails where it is told to."""
+
+    def __init__(self, *failing):
+        self.failing = failing
+        self.finished = 0
+
+    def update(self, transcript):
+        if "update" in self.failing:
+            raise ValueError
+        return 1
+
+    def finish(self, transcript, html):
+        self.finished += 1
+        if "finish" in self.failing:
+            raise ValueError
+
+
+@pytest.mark.parametrize(
+    ("failing", "answers"), [((), 0), (("update",), 0), (("finish",), 1), (("update", "finish"), 1)]
+)
+def test_view_that_fails_is_still_finished_and_else_the_answer_is_shown_without_it(monkeypatch, failing, answers):
+    shown = []
+    monkeypatch.setattr("sessionmagic.notebook.view.show_answer", lambda *answer: shown.append(answer))
+    view = GuardedView(failed := Failing(*failing))
+    view.update(calls(1))
+    view.update(calls(2))
+    view.finish(calls(2), "<p>42</p>")
+    assert failed.finished == 1
+    assert len(shown) == answers

@@ -1,0 +1,52 @@
+"""The answer in a terminal, while that waits at its prompt."""
+
+import pytest
+
+from sessionmagic.notebook.answer import LINE_LENGTH
+from sessionmagic.notebook.view import TextView
+from sessionmagic.transcript import MessageBlock, TextBlock, ToolBlock, Transcript
+
+CODE = "x = {" + ", ".join(f"'key {at}': {at}" for at in range(20)) + "}"
+ANSWER = f"First {'words ' * 40}\n\n```python\n    {CODE}\n{CODE}\n```\n| a | {'b ' * 60}|\n    {CODE}\nLast {'words ' * 40}end"
+
+
+def shown(capsys, transcripts):
+    """What the terminal shows of these, one after the other, and what it was written at a time."""
+    view, pieces = TextView(by_lines=True), []
+    for transcript in transcripts:
+        view.update(transcript)
+        pieces.append(capsys.readouterr().out)
+    view.finish(transcripts[-1], "")
+    return "".join(pieces), [*pieces, capsys.readouterr().out]
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 5_000])
+def test_only_whole_lines_are_written_and_code_is_not_broken(capsys, size):
+    texts = [ANSWER[:end] for end in range(size, len(ANSWER) + size, size)]
+    _, pieces = shown(capsys, [Transcript(blocks=(TextBlock(text),)) for text in texts])
+    whole = "".join(pieces)
+    assert all(not piece or piece.endswith("\n") for piece in pieces)
+    assert whole.split("\n— ")[0].split() == ANSWER.split()
+    assert {f"    {CODE}", CODE, f"| a | {'b ' * 60}|"} <= set(whole.splitlines())
+    assert whole.splitlines().count(f"    {CODE}") == 2
+    if size < LINE_LENGTH:
+        assert all(
+            len(line) <= LINE_LENGTH for line in whole.splitlines() if line.startswith(("First", "Last", "words"))
+        )
+
+
+def test_what_was_said_before_a_call_is_written_before_it_asks_and_its_arguments_once(capsys):
+    said = TextBlock("Let me see.")
+    asks = ToolBlock("1", "run", {"code": "a = 1\nb = 2"}, approval_id="id")
+    done = ToolBlock("1", "run", {"code": "a = 1\nb = 2"}, "success", "42", 0.1)
+    _, pieces = shown(
+        capsys,
+        [
+            Transcript(blocks=(said,)),
+            Transcript(blocks=(said, asks)),
+            Transcript(blocks=(said, done)),
+            Transcript(blocks=(said, done, MessageBlock("Go\non."), TextBlock("Done."))),
+        ],
+    )
+    assert pieces[:3] == ["", "Let me see.\n", "\n✓ run · 0.1 s\n    42\n"]
+    assert "".join(pieces[3:]).startswith("\n> Go\n> on.\n\nDone.\n— ")
