@@ -384,21 +384,27 @@ def test_a_call_that_deletes_its_session_ends_the_turn(kernel, session, acts):
     assert kernel.value("1 + 1") == "2"
 
 
+WATCHED = """import threading
+raised, manager = [], get_ipython().magics_manager.registry["AgentMagics"].manager
+threading.excepthook = lambda about: raised.append(repr(about.exc_value))"""
+
+
 def test_what_was_typed_before_enter_is_told_also_when_it_comes_after_it(kernel, session, acts, subshells):
+    kernel.run(WATCHED).ok()
     acts(python("1 + 1"), "Done.")
     cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks()
-    box = cell.box("tell it something")
+    box, subshell = cell.box("tell it something"), kernel.subshell()
     kernel.press_enter(box)  # an empty one says nothing
     kernel.type(box, "Be")
     kernel.press_enter(box)
     kernel.type(box, "Be bri")
     kernel.type(box, "Be brief.")
-    cell.until(lambda cell: "reads it before its next step" in cell.area)
-    cell.until(lambda cell: cell.widgets[box].get("value") == "")
+    kernel.run("import time\nwhile not manager.running()[0].inbox.waiting: time.sleep(0.05)", subshell=subshell).ok()
     kernel.click(cell.button("Approve"))
     cell.wait().ok()
     said = eval(kernel.value("[p.content for m in model.sent[-1] for p in m.parts if p.part_kind == 'user-prompt']"))
     assert said == ["go", "Be brief."]
+    assert kernel.value("raised") == "[]"
 
 
 def test_a_running_turn_is_steered_and_queued(kernel, session, acts, subshells):
