@@ -28,6 +28,7 @@ FIELDS = {
     "headers": "an object of texts",
 }
 NAME_LENGTH = 64
+SERVER_LENGTH = 32
 SECRET_LENGTH = 8
 """Shorter values of variables, headers and arguments are not looked for in messages."""
 
@@ -172,13 +173,17 @@ def _address(url: str) -> str:
 
 
 def model_name(server: str, tool: str) -> str:
-    """Return the name under which a model knows a server's tool, of letters that every provider takes.
+    """Return the name under which a model knows a server's tool: ``SERVER__TOOL``, of letters that every provider takes.
 
-    No two tools have the same: a name that had to be changed gets a part of its own.
+    A part that cannot stay as it is begins with ``_`` and ends in a part of its own, so that no two tools have the same
+    name; and whatever a tool is called, a rule for ``SERVER__*`` holds for it.
     """
-    written = f"{server}__{tool}"
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", written)
-    if name == written and len(name) <= NAME_LENGTH and re.match("[A-Za-z_]", name) and "__" not in f"{server}_":
-        return name
-    own = hashlib.sha256(f"{server}\0{tool}".encode(errors="replace")).hexdigest()[:8]
-    return f"_{name}"[: NAME_LENGTH - 9] + f"_{own}"
+    owner = _name_part(server, "[A-Za-z][A-Za-z0-9-]*(_[A-Za-z0-9-]+)*", SERVER_LENGTH)
+    return f"{owner}__{_name_part(tool, '[A-Za-z0-9-][A-Za-z0-9_-]*', NAME_LENGTH - len(owner) - 2)}"
+
+
+def _name_part(written: str, fit: str, length: int) -> str:
+    if len(written) <= length and re.fullmatch(fit, written):
+        return written
+    own = hashlib.sha256(written.encode(errors="replace")).hexdigest()[:8]
+    return f"_{re.sub('[^A-Za-z0-9-]+', '_', written).strip('_')[: length - 10]}_{own}"

@@ -176,6 +176,15 @@ def test_names_for_models_are_of_letters_that_every_provider_takes():
         assert len(name) <= 64
 
 
+@pytest.mark.parametrize("server", ["files", "my-files", "my_files", "@org/files", "a__b", "f" * 60, "-", ""])
+@pytest.mark.parametrize("tool", ["read", "_read", "read__all", "9", "<b>\u202e", "r" * 80, "", "_", "\ud800"])
+def test_rule_for_all_tools_of_a_server_holds_for_each_whatever_it_is_called(server, tool):
+    prefix = model_name(server, "read").removesuffix("read")
+    assert prefix == "files__" if server == "files" else prefix.endswith("__")
+    assert model_name(server, tool).startswith(prefix)
+    assert len(model_name(server, tool)) <= 64
+
+
 def test_no_two_tools_have_the_same_name():
     tools = [("a", "b_c"), ("a_b", "c"), ("a", "_b"), ("a_", "b"), ("a_", "_b"), ("a__b", "c"), ("a", "b__c")]
     tools += [("x.y", "z"), ("x/y", "z"), ("s" * 60, "t" * 40 + "1"), ("s" * 60, "t" * 40 + "2")]
