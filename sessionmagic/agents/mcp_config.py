@@ -173,7 +173,7 @@ def _address(url: str) -> str:
 
 
 def model_name(server: str, tool: str) -> str:
-    """Return the name under which a model knows a server's tool: ``SERVER__TOOL``, of letters that every provider takes.
+    """Return the name under which a model knows a server's tool: ``SERVER__TOOL``, in letters that all providers take.
 
     A part that cannot stay as it is begins with ``_`` and ends in a part of its own, so that no two tools have the same
     name; and whatever a tool is called, a rule for ``SERVER__*`` holds for it.

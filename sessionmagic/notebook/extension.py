@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.notebook.completion import register_completion
 from sessionmagic.notebook.magics import AgentMagics
+from sessionmagic.notebook.question_marks import keep_question_marks
 from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def load(shell: InteractiveShell) -> None:
     magics = AgentMagics(shell)
     shell.register_magics(magics)
     register_completion(shell, magics)
+    shell.input_transformers_cleanup.append(keep_question_marks)
     formatters: Any = shell.display_formatter
     for kind, show in (("text/html", _result_html), ("text/plain", _result_text)):
         formatters.formatters[kind].for_type_by_name("sessionmagic.turn", "TurnResult", show)

@@ -411,7 +411,7 @@ def test_a_running_turn_is_steered_and_queued(kernel, session, acts, subshells):
     acts(python("1 + 1"), "First.", "Second.")
     cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks()
     subshell = kernel.subshell()
-    kernel.run(f"%agent queue -s {session} And now the second.", subshell=subshell).ok()
+    kernel.run(f"%agent queue -s {session} And now the second?", subshell=subshell).ok()
     kernel.type(cell.box("tell it something"), "Be brief.")
     kernel.click(cell.button("Tell"))
     cell.until(lambda cell: cell.widgets[cell.box("tell it something")].get("value") == "")
@@ -419,7 +419,7 @@ def test_a_running_turn_is_steered_and_queued(kernel, session, acts, subshells):
     kernel.click(cell.button("Approve"))
     cell.wait().ok()
     said = eval(kernel.value("[p.content for m in model.sent[-1] for p in m.parts if p.part_kind == 'user-prompt']"))
-    assert (said[0], {*said[1:3]}, said[3:]) == ("go", {"Be brief.", "In French."}, ["And now the second."])
+    assert (said[0], {*said[1:3]}, said[3:]) == ("go", {"Be brief.", "In French."}, ["And now the second?"])
     assert cell.text.endswith("Second.")
     idle = kernel.run(f"%agent steer -s {session} Late.")
     assert idle.ename == "SessionIdleError"

@@ -1,0 +1,18 @@
+"""Lines that say something to a running turn, and end in a question mark: IPython would show help instead."""
+
+from __future__ import annotations
+
+import re
+
+_SAID = re.compile(r"(\s*)%agent\s+((?:steer|queue|approve)\s.*\?)\s*")
+
+
+def keep_question_marks(lines: list[str]) -> list[str]:
+    """Write those lines as the call that IPython makes of other magics. An input transformer."""
+    if lines and lines[0].startswith("%%"):
+        return lines
+    return [_SAID.sub(_call, line) if _SAID.fullmatch(line) else line for line in lines]
+
+
+def _call(said: re.Match[str]) -> str:
+    return f"{said[1]}get_ipython().run_line_magic('agent', {said[2]!r})\n"
