@@ -401,7 +401,8 @@ class SessionManager:
         session_id = self.store.find(session)
         if session_id is None:
             names = [summary.name for summary in self.store.summaries()[0]]
-            raise SessionNotFoundError(f"no session {shortened(session)!r}.{did_you_mean(session, names)}")
+            hint = did_you_mean(session, names) or " A cell makes one, with %%agent --session"
+            raise SessionNotFoundError(f"no session {shortened(session)!r}.{hint}")
         return session_id
 
 

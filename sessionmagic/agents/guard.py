@@ -99,6 +99,8 @@ class Guard(AbstractCapability[None]):
         written = json_object(call.args) if isinstance(call.args, str | None) else call.args
         self._count(call.tool_name, written)
         wanted = Call(call.tool_name, _defaults(tool_def) | written, is_read_only(tool_def))
+        if obstacle := (tool_def.metadata or {}).get("obstacle"):
+            raise ToolFailed(obstacle)
         refusal = await self._refusal(wanted, call.tool_call_id)
         if refusal is not None:
             return ToolDenied(refusal)

@@ -128,7 +128,7 @@ class AgentRun:
 
     def time_out(self, seconds: float) -> None:
         """Have the run fail, once it is cancelled, as one that did not end in that time."""
-        self._late = TurnTimeoutError(f"{self._model.reference} did not finish within {seconds:g} s")
+        self._late = TurnTimeoutError(f"the turn did not finish within {seconds:g} s")
 
     async def run(
         self,

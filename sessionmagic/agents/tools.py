@@ -30,6 +30,7 @@ class Tool:
         read_only: whether it changes nothing, so that it need not be asked for.
         alone: whether calls of it wait for one another, in the order in which the model made them.
         source: where it comes from, for listings.
+        obstacle: why it cannot run in this turn; then a call of it fails with these words, and nobody is asked.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Tool:
     read_only: bool = False
     alone: bool = False
     source: str = "yours"
+    obstacle: str = ""
 
     @property
     def description(self) -> str:
@@ -72,7 +74,8 @@ def tool_of(function: Callable[..., Any] | Tool, *, name: str = "", read_only: b
     if isinstance(function, Tool):
         return function
     if not callable(function):
-        raise ToolError(f"{type(function).__name__} values cannot be tools: give a function")
+        what = f"{name} is" if name else "that is"
+        raise ToolError(f"{what} no function, and {type(function).__name__} values cannot be tools")
     made = Tool(name=name or getattr(function, "__name__", ""), function=function, read_only=read_only)
     if not NAME.fullmatch(made.name):
         raise ToolError(f"{made.name!r} is no name for a tool: it takes letters, digits and _, up to 64")
@@ -92,7 +95,7 @@ def toolset_of(tools: Iterable[Tool]) -> AbstractToolset[None]:
                 takes_ctx=False,
                 name=each.name,
                 sequential=each.alone,
-                metadata={"read_only": each.read_only},
+                metadata={"read_only": each.read_only, "obstacle": each.obstacle},
             )
         except Exception as error:  # whatever is wrong with somebody's function
             reason = " ".join(str(error).split())[:REASON_LENGTH]

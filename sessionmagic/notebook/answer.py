@@ -65,8 +65,7 @@ def answer_text(transcript: Transcript) -> str:
 def turn_text(transcript: Transcript, prompt: str) -> str:
     """Return the whole turn as text for a terminal, with what was asked."""
     blocks = filter(None, (block_text(block) or _open_text(block) for block in transcript.blocks))
-    running = ["… running"] if transcript.status == "running" else []
-    return visible("\n\n".join([_quoted(cut(prompt)), *map(cut, blocks), *running, closing_text(transcript)]))
+    return visible("\n\n".join([_quoted(cut(prompt)), *map(cut, blocks), closing_text(transcript)]))
 
 
 def _open_text(block: Block) -> str:
@@ -248,10 +247,13 @@ def footer(transcript: Transcript) -> str:
 def status_line(transcript: Transcript, session: str, model: str, opened_at: float) -> str:
     """Say what a running turn is doing: session, model, elapsed time, tokens so far (about, until counted)."""
     parts = [transcript.session or session, transcript.model or model, f"{time.time() - opened_at:.0f} s"]
+    running = [each for each in transcript.blocks if isinstance(each, ToolBlock) and not (each.outcome or each.draft)]
     if transcript.usage is not None:
         parts.append(f"{transcript.usage.output_tokens:,} tokens")
     elif transcript.waits_for_an_answer:
         parts.append("waits for your answer")
+    elif running:
+        parts.append(f"running {running[0].tool}")
     elif characters := sum(len(b.text) for b in transcript.blocks if isinstance(b, TextBlock | ReasoningBlock)):
         parts.append(f"~{characters // 4:,} tokens")
     elif transcript.turn_id:

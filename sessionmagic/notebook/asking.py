@@ -41,8 +41,8 @@ def ask_on_stdin(request: ApprovalRequested) -> tuple[Answer, str]:
 
 
 def _is_clear(said: str) -> bool:
-    """Whether that is an answer: neither nothing, nor a yes in words that could be taken for a reason why not."""
-    return bool(said) and (said.casefold() in ANSWERS or not ALMOST_YES.match(said))
+    """Whether that is an answer: a reason why not has more words than one, and does not begin with yes."""
+    return said.casefold() in {*ANSWERS, *NO} or (" " in said and not ALMOST_YES.match(said))
 
 
 def announced(session: str, request: ApprovalRequested | InputRequested) -> str:

@@ -37,6 +37,7 @@ SHOWN = 2_000
 NUMBER_SHOWN = 40
 SOURCE = "notebook"
 LONGEST_SECONDS = 3_600
+NEEDS_A_CELL = "this works only while a cell waits for its turn, and this one runs in the background: ask without -b"
 
 
 class KernelTools:
@@ -51,19 +52,29 @@ class KernelTools:
         """What each turn's calls have shown under the cell."""
         self._scratch = ScratchKernels()
 
-    @property
-    def tools(self) -> list[Tool]:
-        """All of them."""
+    def own(self, *, background: bool = False) -> list[Tool]:
+        """Return all of them; in the background some have an obstacle."""
         looking: list[Callable[..., Any]] = [self.list_variables, self.inspect_variable, self.read_cells]
         acting: list[Callable[..., Any]] = [self.run_python, self.run_python_isolated, self.insert_cell]
+        obstacles = {"insert_cell": NEEDS_A_CELL, "run_python": self._obstacle} if background else {}
         return [
             *(Tool(name=each.__name__, function=each, read_only=True, source=SOURCE) for each in looking),
-            *(Tool(name=each.__name__, function=each, alone=True, source=SOURCE) for each in acting),
+            *(
+                Tool(name=name, function=each, alone=True, source=SOURCE, obstacle=obstacles.get(name, ""))
+                for each in acting
+                if (name := each.__name__)
+            ),
         ]
 
-    def of_user(self, tool: Tool) -> Tool:
+    def of_user(self, tool: Tool, *, background: bool = False) -> Tool:
         """Have a user's function run where figures and prints work, and its value described to the model."""
-        return replace(tool, function=self._on_main_thread(tool.function), alone=True)
+        obstacle = self._obstacle if background and not inspect.iscoroutinefunction(tool.function) else ""
+        return replace(tool, function=self._on_main_thread(tool.function), alone=True, obstacle=obstacle)
+
+    @property
+    def _obstacle(self) -> str:
+        """Why nothing can run on the main thread in the background, if that is so."""
+        return NEEDS_A_CELL if self._front_end.kernel is None else ""
 
     def list_variables(self) -> str:
         """List the variables of the user's notebook with their types and sizes."""

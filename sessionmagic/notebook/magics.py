@@ -202,6 +202,7 @@ class AgentMagics(Magics):
 
         if options.out and (not options.out.isidentifier() or iskeyword(options.out)):
             raise UsageError(f"--out {options.out!r} is no variable name")
+        background = options.background and not self.front_end.headless
         by_a_tool = current_turn.get(None) is not None  # then nobody sees its area
         if not by_a_tool:
             self.tools.forget_proposals()
@@ -213,7 +214,7 @@ class AgentMagics(Magics):
             "agent": options.agent,
             "wait": options.wait,
             "timeout": options.timeout if options.timeout is not None else self.timeout or None,
-            "tools": self.offered(options.tools),
+            "tools": self.offered(options.tools, background=background),
             "attended": not self.front_end.headless and not by_a_tool,
             "yes": options.yes,
             "safety": self.safety,
@@ -221,7 +222,6 @@ class AgentMagics(Magics):
             "where": self.front_end.cell,
             "cell_id": self.front_end.cell_id,
         }
-        background = options.background and not self.front_end.headless
         done = partial(self._keep, out=options.out)
         asks = self._asks(background=background)
         launch = Launch(self.manager, self.refresh_hz, done, self.main_thread, asks=asks)
@@ -323,8 +323,10 @@ class AgentMagics(Magics):
                 view = WidgetView(options.session or self.session, options.model, launch, draft)
         return GuardedView(view)
 
-    def offered(self, names: str) -> list[Tool]:
+    def offered(self, names: str, *, background: bool = False) -> list[Tool]:
         """Return what a turn offers: the kernel's tools, marked functions, and those of these names.
+
+        In the background some of them cannot run.
 
         Raises `ToolError` for a name that means no function.
         """
@@ -335,8 +337,9 @@ class AgentMagics(Magics):
             function = self.shell.user_ns[name]
             marked = registered.get(name)
             functions.append(marked if marked and marked.function is function else tool_of(function, name=name))
-        own = self.tools.tools if self.kernel_tools else []
-        return [*own, *(self.tools.of_user(tool) for tool in [*registered.values(), *functions])]
+        own = self.tools.own(background=background) if self.kernel_tools else []
+        users = [*registered.values(), *functions]
+        return [*own, *(self.tools.of_user(tool, background=background) for tool in users)]
 
     def _asks(self, *, background: bool) -> Asks:
         """How a turn's questions are answered: with clicks, unless they should not or cannot be."""

@@ -41,7 +41,9 @@ class ToolRow:
     def _question(self, block: ToolBlock) -> Any:
         from ipywidgets import Button, HBox, Layout, VBox
 
-        call = page(f'<div style="{OPENED}">{call_html(block.args)}<p {NO_MATH}>{escape(block.why)}</p></div>')
+        call = page(
+            f'<div style="{OPENED}">{call_html(block.args)}<p {NO_MATH}>asks because {escape(block.why)}</p></div>'
+        )
         reason = text_box("why not, for the model", "16em", lambda why: answered("reject", why))
 
         def answered(answer: Answer, why: str) -> None:

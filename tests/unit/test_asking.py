@@ -29,6 +29,7 @@ def call(tool="run", **args):
         (["not now"], ("reject", "not now")),
         (["", " ", "y"], ("once", "")),
         (["yes, do it", "always", "y"], ("once", "")),
+        (["ok", "?", "n"], ("reject", "")),
         (["", "", ""], ("reject", "")),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import UsageError
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from sessionmagic.notebook.magics import AgentMagics
     from sessionmagic.session import Usage
+    from sessionmagic.transcript import Transcript
+    from sessionmagic.turn import Turn
 
 
 @command("List all sessions, the latest first.")
@@ -48,12 +50,19 @@ def show(magics: AgentMagics, options: argparse.Namespace) -> None:
     running = magics.manager.running_turn(session.id)
     for turn in session.path():
         live = running is not None and running.id == turn.id
-        transcript = running.transcript if live and running else transcript_of(session.name, turn)
+        transcript = _so_far(running) if live and running else transcript_of(session.name, turn)
         if magics.front_end.kernel is None:
             print(turn_text(transcript, turn.prompt))
             continue
         show_prompt(turn.prompt)
         show_answer(transcript, answer_html(transcript))
+
+
+def _so_far(turn: Turn) -> Transcript:
+    """Return what there is of a running turn, with a note of that."""
+    transcript = turn.transcript
+    note = "it runs" + (", and waits for your answer: %agent approve" if transcript.waits_for_an_answer else " still")
+    return replace(transcript, warnings=(*transcript.warnings, note))
 
 
 @command("Make a session the one that cells without --session go on with.", argument("session"))
