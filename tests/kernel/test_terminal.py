@@ -180,6 +180,17 @@ def test_call_of_a_background_turn_is_announced_and_approved(terminal, session):
     assert re.search(r"✓ run_python_isolated · .* s\n    x = 6\n    print\(x \* 7\)\n    42\n", shown)
 
 
+def test_what_cannot_run_in_the_background_fails_without_being_asked_for(terminal, session):
+    terminal.type("def mine() -> str:\n    return 'ran'\n\n")
+    calls = [("run_python", {"code": "1"}), ("insert_cell", {"code": "1"}), ("mine", {}), ("list_variables", {})]
+    acts(terminal, calls, "Done.")
+    at = terminal.type(f"%%agent -b -t mine -m acts -s {session}\ngo\n\n\n")
+    shown = terminal.until(f"{session} · turn 1", at)
+    assert shown.count("ask without -b") == 3
+    assert "✓ list_variables" in shown
+    assert "waits for your answer" not in shown
+
+
 @pytest.mark.parametrize(
     ("answer", "result"), [("\nmaybe\ny\nR\n\n\ny\nRome\n\n\n", 'accept: {"to":"Rome"'), (" --reject\n", "decline")]
 )

@@ -326,9 +326,9 @@ def test_a_proposed_cell_is_put_below_and_not_run(kernel, session, acts):
 
 def test_a_background_turn_cannot_propose_a_cell_and_says_so(kernel, session, acts):
     acts([("insert_cell", {"code": "first = 1"})], "Done.")
-    cell = kernel.run(f"%%agent -m acts -b -s {session} --yes\ngo").ok()
+    cell = kernel.run(f"%%agent -m acts -b -s {session}\ngo").ok()
     cell.until(lambda cell: "Done." in cell.text)
-    assert "not in the background" in cell.html
+    assert "ask without -b" in cell.html
 
 
 def test_functions_of_the_user_are_offered_and_run_where_figures_work(kernel, session, acts):
