@@ -13,7 +13,6 @@ from sessionmagic.notebook.forms import LABEL_LENGTH, fields_of, filled_in
 from sessionmagic.notebook.visible import one_line, visible
 
 if TYPE_CHECKING:
-    from sessionmagic.approvals import Approval
     from sessionmagic.events import Answer, InputAction, InputRequested
     from sessionmagic.notebook.forms import Field
     from sessionmagic.questions import Question
@@ -54,7 +53,7 @@ def announced(session: str, request: ApprovalRequested | InputRequested) -> str:
     return visible(f"\n? {session} waits for your answer: {what}\n{how}")
 
 
-def _call_words(call: Approval | ApprovalRequested) -> str:
+def _call_words(call: ApprovalRequested) -> str:
     return f"{call.tool} · {call.why}\n{indent(written(call.args), MARGIN)}"
 
 

@@ -198,13 +198,11 @@ class AgentMagics(Magics):
         from sessionmagic.notebook.attention import attention
         from sessionmagic.notebook.launch import Launch
         from sessionmagic.notebook.prompts import attach, interpolate
-        from sessionmagic.turn import current_turn
 
         if options.out and (not options.out.isidentifier() or iskeyword(options.out)):
             raise UsageError(f"--out {options.out!r} is no variable name")
         background = options.background and not self.front_end.headless
-        by_a_tool = current_turn.get(None) is not None  # then nobody sees its area
-        if not by_a_tool:
+        if not self._by_a_tool:
             self.tools.forget_proposals()
         request = {
             "prompt": interpolate(cell, self.shell.user_ns),
@@ -215,7 +213,7 @@ class AgentMagics(Magics):
             "wait": options.wait,
             "timeout": options.timeout if options.timeout is not None else self.timeout or None,
             "tools": self.offered(options.tools, background=background),
-            "attended": not self.front_end.headless and not by_a_tool,
+            "attended": not self.front_end.headless and not self._by_a_tool,
             "yes": options.yes,
             "safety": self.safety,
             "limits": Limits(requests=self.request_limit, tool_calls=self.tool_call_limit),
@@ -293,16 +291,20 @@ class AgentMagics(Magics):
 
     def _surface(self) -> str:
         """Where turns of the running cell are shown: widgets, text or static."""
-        from sessionmagic.turn import current_turn
-
         if self.view != "auto":
             surface = self.view
         elif self.front_end.kernel is None:
             surface = "text"
         else:
             surface = "static" if self.front_end.headless else "widgets"
-        unseen = current_turn.get(None) is not None  # the widgets of a cell that a tool runs
-        return "static" if surface == "widgets" and unseen else surface
+        return "static" if surface == "widgets" and self._by_a_tool else surface
+
+    @property
+    def _by_a_tool(self) -> bool:
+        """Whether a tool runs the cell: then nobody sees its widgets, or answers."""
+        from sessionmagic.turn import current_turn
+
+        return current_turn.get(None) is not None
 
     def _view_for(self, options: argparse.Namespace, launch: Launch, *, background: bool) -> View:
         from sessionmagic.notebook.view import GuardedView, StaticView, TextView

@@ -1,4 +1,4 @@
-"""One piece of HTML as a widget, looking like a saved answer."""
+"""Pieces of HTML as widgets, looking like a saved answer; and letting go of widgets."""
 
 from __future__ import annotations
 

@@ -53,5 +53,5 @@ class _Enter:
 
     def _hand_over(self) -> None:
         self._timer = None
-        if text := self._box.value.strip():
-            self._entered(text)
+        if self._box.value.strip():
+            self._entered(self._box.value)
