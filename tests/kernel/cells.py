@@ -1,6 +1,8 @@
 """What stands under a cell, as a front end sees it."""
 
+import re
 import time
+from html import unescape
 
 PATIENCE = 30.0
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -32,7 +34,8 @@ class Cell:
         return self
 
     def until_shows(self, text, timeout=PATIENCE):
-        return self.until(lambda cell: text in cell.area or text in cell.text, timeout)
+        """Wait until these words can be read under the cell."""
+        return self.until(lambda cell: text in cell.words or text in cell.text, timeout)
 
     @property
     def status(self):
@@ -125,6 +128,11 @@ class Cell:
         """The HTML in the widgets of the live area."""
         kinds = {"HTMLModel", "HTMLMathModel"}
         return "\n".join(state["value"] for state in self.widgets.values() if state.get("_model_name") in kinds)
+
+    @property
+    def words(self):
+        """What can be read in the live area: no tags, and no styles."""
+        return unescape(re.sub(r"<style>.*?</style>|<[^>]*>", "", self.area, flags=re.DOTALL))
 
     def button(self, description, at=0):
         """The id of the button that says so, of several the one at that place."""

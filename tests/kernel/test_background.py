@@ -14,7 +14,7 @@ def test_the_cell_returns_at_once_and_its_area_goes_on(kernel, session, pen, par
     ended = cell.idle_at
     other = kernel.run("print('another cell')").ok()
     pen.write("said *later*")
-    cell.until_shows("said <em>later</em>")
+    cell.until(lambda cell: "said <em>later</em>" in cell.area)
     pen.end()
     cell.until(lambda cell: cell.text == "said *later*")
     assert cell.idle_at == ended

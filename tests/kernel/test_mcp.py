@@ -48,7 +48,7 @@ def test_a_question_is_answered_with_a_form_under_the_cell(kernel, session, serv
     acts(kernel, [("tests__ask", {})], "Done.")
     cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
     cell.until(lambda cell: any(state.get("description") == "Answer" for state in cell.widgets.values()))
-    assert "Where do you want to go?" in cell.area
+    assert "Where do you want to go?" in cell.words
     [city] = [key for key, state in cell.widgets.items() if state.get("tooltip") == "Where to"]
     kernel.type(city, "Rome")
     kernel.click(cell.button("Answer"))

@@ -51,8 +51,8 @@ def test_code_runs_after_a_click_while_the_cell_runs(kernel, session, acts, subs
     kernel.run("x = 41").ok()
     acts(python("x += 1\nprint('hello')\nx"), "It ran.")
     cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks()
-    assert "x += " in cell.area
-    assert "waits for your answer" in cell.area
+    assert "x += " in cell.words
+    assert "waits for your answer" in cell.words
     assert kernel.value("x", subshell=kernel.subshell()) == "41"
     kernel.click(cell.button("Approve"), kernel.subshell() if through == "subshell" else None)
     assert "It ran." in cell.wait().ok().text
@@ -257,7 +257,7 @@ def test_code_that_never_ends_is_ended_by_the_timeout(kernel, session, acts):
 def test_code_that_never_ends_is_ended_by_an_interrupt(kernel, session, acts):
     acts(python(f"started = True\n{LOOP}"), "Done.")
     cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
-    cell.until(lambda cell: "… run_python" in cell.area)
+    cell.until_shows("… run_python")
     kernel.interrupt()
     assert cell.wait().ename == "KeyboardInterrupt"
     assert "run_python" in cell.html
@@ -268,7 +268,7 @@ def test_code_that_never_ends_is_ended_by_an_interrupt(kernel, session, acts):
 def test_code_that_never_ends_is_ended_by_stop(kernel, session, acts, subshells):
     acts(python(LOOP), "Done.")
     cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
-    cell.until(lambda cell: "… run_python" in cell.area)
+    cell.until_shows("… run_python")
     kernel.click(cell.button("Stop"))
     cell.wait().ok()
     assert cell.seconds < 5
