@@ -39,7 +39,7 @@ def _filled(home: Path, count: int) -> SessionManager:
     manager = SessionManager(TinyStore(home), Models("test", home=home))
     for _ in range(2):
         manager.run_sync(PROMPT * 20, session=NAME.format(0))
-    original = manager.session(NAME.format(0))
+    original = manager.sessions.load(NAME.format(0))
     file = next((home / "sessions").glob("*.json"))
     content = file.read_text("utf-8")
     for number in range(1, count):
@@ -47,7 +47,7 @@ def _filled(home: Path, count: int) -> SessionManager:
         copy = content.replace(original.id, session_id).replace(original.name, NAME.format(number))
         file.with_name(f"{session_id}.json").write_text(copy, "utf-8")
         (home / "names" / sha256(NAME.format(number).encode()).hexdigest()).write_text(session_id, "utf-8")
-    found, problems = manager.sessions()
+    found, problems = manager.sessions.summaries()
     assert len(found) == count, problems
     return manager
 
@@ -70,7 +70,7 @@ def _compared(
 
 
 def _commit(manager: SessionManager, number: int) -> float:
-    session = manager.session(NAME.format(number % FEW))
+    session = manager.sessions.load(NAME.format(number % FEW))
     started = time.perf_counter()
     manager.store.update(session.id, lambda stored: replace(stored, title=f"title {number}"))
     return time.perf_counter() - started

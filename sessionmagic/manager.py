@@ -1,4 +1,4 @@
-"""The manager of sessions: runs their turns, one at a time each, and does whatever else is done to them.
+"""The manager of sessions: runs their turns, one at a time each, and is what a running turn is reached through.
 
 Knows nothing of IPython.
 """
@@ -12,10 +12,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.admission import Request, admit, check_name, shortened
+from sessionmagic.admission import Request, admit
 from sessionmagic.agents.definition import BUILT_IN, AgentDefinition, find_agent
 from sessionmagic.agents.mcp import McpServers
-from sessionmagic.agents.permissions import with_rule, without_rule
 from sessionmagic.agents.tools import registered, tool_of
 from sessionmagic.exceptions import (
     ApprovalNotOpenError,
@@ -24,19 +23,12 @@ from sessionmagic.exceptions import (
     SessionExistsError,
     SessionIdleError,
     SessionNotFoundError,
-    did_you_mean,
 )
 from sessionmagic.inbox import UsedKeys
 from sessionmagic.loop import in_thread, loop_thread, settled_in_thread
 from sessionmagic.models.catalog import Models
-from sessionmagic.overview import overview
-from sessionmagic.session import (
-    Session,
-    SessionSummary,
-    with_changed_turn,
-    with_dead_turns_interrupted,
-    with_override,
-)
+from sessionmagic.session import Session, with_changed_turn
+from sessionmagic.sessions import Sessions
 from sessionmagic.storage.claims import Holder
 from sessionmagic.storage.store import Claim, Store, TinyStore, new_session_id
 from sessionmagic.streaming import abandon, stream
@@ -44,7 +36,7 @@ from sessionmagic.streaming import abandon, stream
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from sessionmagic.agents.permissions import Limits, Safety, Verdict
+    from sessionmagic.agents.permissions import Limits, Safety
     from sessionmagic.agents.tools import Tool
     from sessionmagic.approvals import Approval
     from sessionmagic.attachment import Attachment
@@ -78,6 +70,7 @@ class SessionManager:
         self.models = models if models is not None else Models(home=getattr(self.store, "home", None))
         self.agents = dict(agents or BUILT_IN)
         self.mcp = mcp if mcp is not None else McpServers()
+        self.sessions = Sessions(self.store, self.models, self.agents)
         self._running: dict[str, Turn] = {}
         self.keys = UsedKeys()
         """Those of `queue`."""
@@ -119,7 +112,7 @@ class SessionManager:
             tools: functions that the model may call; those marked with `sessionmagic.tool` are not needed here.
             attended: whether somebody answers `Turn.approvals`; when not, calls that would ask are denied.
             yes: approve every tool call of this turn, deny rules excepted.
-            safety: what a session that is created here does with tool calls; see `set_permissions`.
+            safety: what a session that is created here does with tool calls; see `Sessions.set_permissions`.
             limits: how many requests and tool calls the turn may make.
             where: the cell or script, for whoever finds the session busy.
             cell_id: the front end's id of the cell.
@@ -241,7 +234,7 @@ class SessionManager:
 
         Raises `SessionNotFoundError`.
         """
-        return self._running.get(self._require(session))
+        return self._running.get(self.sessions.id_of(session))
 
     def shutdown(self, seconds: float = STOP_SECONDS) -> None:
         """Stop every turn and wait, at most that long, until what they said is on disk; then end the MCP servers."""
@@ -252,50 +245,6 @@ class SessionManager:
         for turn in turns:
             turn.wait(max(0.0, deadline - time.monotonic()))
         self.mcp.shutdown()
-
-    def sessions(self) -> tuple[list[SessionSummary], list[str]]:
-        """Return all sessions, the latest first, and a line about each file that could not be read; see `overview`."""
-        return overview(self.store, self.models, self.agents)
-
-    def session(self, name: str) -> Session:
-        """Return the session of that name or id; raises `SessionNotFoundError`.
-
-        A turn that nobody runs any more is shown as what it is, interrupted.
-        """
-        session = self.store.load(self._require(name))
-        return session if self.store.is_claimed(session.id) else with_dead_turns_interrupted(session)
-
-    def set_model(self, session: str, reference: str, agent: str = "") -> list[str]:
-        """Set the session's model override from the next turn on; ``"default"`` clears it. Returns warnings.
-
-        Raises `ModelReferenceError`, `UnknownAgentError`, `SessionNotFoundError`; then nothing was changed.
-        """
-        definition = find_agent(self.agents, agent)
-        warnings = self.models.resolve(reference).warnings if reference != "default" else []
-        override = None if reference == "default" else reference
-        self.store.update(self._require(session), lambda stored: with_override(stored, definition.name, override))
-        return warnings
-
-    def set_permissions(
-        self, session: str, rules: Mapping[str, Verdict | None] | None = None, safety: Safety | None = None
-    ) -> Session:
-        """Change what the session does with tool calls, from the next call on: all of it, or nothing.
-
-        Args:
-            session: name or id.
-            rules: what is done with calls that match a pattern; None takes the rule away.
-            safety: what is done with calls that no rule names.
-
-        Raises `SessionNotFoundError`, and `UsageError` for a pattern that names no tool, or a rule that is not there.
-        """
-
-        def change(stored: Session) -> Session:
-            changed = stored.permissions
-            for pattern, verdict in (rules or {}).items():
-                changed = with_rule(changed, verdict, pattern) if verdict else without_rule(changed, pattern)
-            return replace(stored, permissions=changed, safety=safety or stored.safety)
-
-        return self.store.update(self._require(session), change)
 
     def approvals(self) -> list[tuple[Turn, Approval]]:
         """Return the tool calls of this manager's turns that wait for a yes."""
@@ -327,7 +276,7 @@ class SessionManager:
         Raises `SessionIdleError` when no turn of this manager runs there, `InboxFullError`, `PromptError`,
         `SessionNotFoundError`.
         """
-        turn = self._running.get(await in_thread(self._require, session))
+        turn = self._running.get(await in_thread(self.sessions.id_of, session))
         if turn is None:
             raise SessionIdleError(f"no turn of this kernel runs on {session!r}; ask with a cell, or with %agent queue")
         if not all(text.strip() for text in texts):
@@ -359,15 +308,6 @@ class SessionManager:
                 return await self.say(session, "queue", text)
             return await self.run(text, session=session, **{"wait": STOP_SECONDS, **options})
 
-    def rename(self, session: str, name: str) -> None:
-        """Give the session another name; raises `SessionExistsError`, `SessionNotFoundError`."""
-        check_name(name)
-        self.store.rename(self._require(session), name)
-
-    def star(self, session: str, *, starred: bool = True) -> Session:
-        """Mark the session, or take the mark away."""
-        return self.store.update(self._require(session), lambda stored: replace(stored, starred=starred))
-
     def stop(self, session: str) -> bool:
         """Ask the session's running turn to stop; whether this manager was running one."""
         turn = self.running_turn(session)
@@ -384,7 +324,7 @@ class SessionManager:
         await asyncio.shield(asyncio.ensure_future(self._delete(session)))
 
     async def _delete(self, session: str) -> None:
-        session_id = await in_thread(self._require, session)
+        session_id = await in_thread(self.sessions.id_of, session)
         turn = self._running.get(session_id)
         if turn is not None:
             turn.cancel()
@@ -396,14 +336,6 @@ class SessionManager:
             claim.release()
         if self.on_deleted is not None:
             await self.on_deleted(session_id)
-
-    def _require(self, session: str) -> str:
-        session_id = self.store.find(session)
-        if session_id is None:
-            names = [summary.name for summary in self.store.summaries()[0]]
-            hint = did_you_mean(session, names) or " A cell makes one, with %%agent --session"
-            raise SessionNotFoundError(f"no session {shortened(session)!r}.{hint}")
-        return session_id
 
 
 def _give_back(taking: asyncio.Future[Claim]) -> None:

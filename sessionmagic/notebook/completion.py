@@ -93,7 +93,7 @@ def _models(magics: AgentMagics) -> list[str]:
 
 def _sessions(magics: AgentMagics) -> list[str]:
     try:
-        summaries: list[Any] = magics.manager.sessions()[0]
+        summaries: list[Any] = magics.manager.sessions.summaries()[0]
     except SessionMagicError:
         return []
     return [f'"{summary.name}"' if " " in summary.name else summary.name for summary in summaries]

@@ -241,7 +241,7 @@ class AgentMagics(Magics):
         """Ask the session when its running turn is done, or at once, in the background, when none runs."""
         from sessionmagic.notebook.prompts import interpolate
 
-        session = self.manager.session(session).id
+        session = self.manager.sessions.load(session).id
         with self.manager.keys.once(session, key) as new:
             if not new:
                 print(f"{key} was used before; nothing was queued")

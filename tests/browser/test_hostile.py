@@ -144,7 +144,7 @@ def test_hostile_names_titles_prompts_and_errors_are_text_in_listings_too(notebo
     )
     it = notebook(
         f'%%agent -s "{NAME}" -m bad\n{MARKUP}',
-        f"manager.store.update(manager.session({NAME!r}).id, titled);",
+        f"manager.store.update(manager.sessions.load({NAME!r}).id, titled);",
         "%agent sessions",
         f'%agent show "{NAME}"',
         f'%agent usage "{NAME}"',

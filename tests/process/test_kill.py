@@ -48,10 +48,10 @@ def test_kill_at_any_moment_of_a_turn_leaves_a_session_that_goes_on(tmp_path):
             manager = manager_on(tmp_path)
             result = asyncio.run(ask(manager, f"after {number}"))
             assert result.text == "It is fine."
-            session = manager.session("chat")
+            session = manager.sessions.load("chat")
             assert set(statuses(session)) <= {"completed", "interrupted"}
             assert prompts(session)[-1] == f"after {number}"
             seen.update(statuses(session))
         process.stdin.close()
     assert seen == {"completed", "interrupted"}
-    assert prompts(manager.session("chat")) == [turn.prompt for turn in manager.session("chat").path()]
+    assert prompts(manager.sessions.load("chat")) == [turn.prompt for turn in manager.sessions.load("chat").path()]

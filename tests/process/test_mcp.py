@@ -118,7 +118,7 @@ async def test_other_tool_asks_and_its_approval_holds_for_the_session(manager):
     assert (question.tool, question.args) == ("tests__add", {"a": 1, "b": 2})
     turn.approvals.answer(question.id, "tool")
     assert returned(whole(await events_of(turn))) == [("tests__add", "success", "3")]
-    assert manager.session("chat").permissions == {"allow": ["tests__add"]}
+    assert manager.sessions.load("chat").permissions == {"allow": ["tests__add"]}
     _, events, _ = await acted(manager, [("tests__add", {"a": 2, "b": 2})], "Done")
     assert returned(events) == [("tests__add", "success", "4")]
 
@@ -128,7 +128,7 @@ async def test_rules_hold_for_a_server_and_without_anybody_to_ask_nothing_runs(m
     _, events, _ = await acted(manager, [("tests__add", {"a": 1, "b": 2})], "Done")
     [(_, outcome, content)] = returned(events)
     assert (outcome, "nobody to ask" in content) == ("denied", True)
-    manager.set_permissions("chat", {"tests_*": "deny"})
+    manager.sessions.set_permissions("chat", {"tests_*": "deny"})
     _, events, _ = await acted(manager, ECHO, "Done", yes=True)
     [(_, outcome, content)] = returned(events)
     assert (outcome, "denies tests_*" in content) == ("denied", True)
@@ -219,7 +219,7 @@ async def test_turn_goes_on_without_servers_that_cannot_be_reached(manager, shar
         result, events, _ = await acted(manager, ECHO, "Done")
         assert (result.status, returned(events)) == ("completed", [("tests__echo", "success", "hi")])
         found = warnings(events)
-        assert manager.session("chat").turns[0].warnings == found
+        assert manager.sessions.load("chat").turns[0].warnings == found
         for warning, (name, (_, why)) in zip(found, bad.items(), strict=True):
             assert warning.startswith(f"the turn goes on without MCP server {name!r}: ")
             assert why in warning

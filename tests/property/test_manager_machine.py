@@ -218,21 +218,21 @@ class ManagerMachine(RuleBasedStateMachine):
     @rule(data=st.data(), model=st.sampled_from(["one", "two", "default"]))
     def set_model(self, data, model):
         name = data.draw(st.sampled_from(sorted(self.sessions)))
-        self.manager.set_model(name, model)
+        self.manager.sessions.set_model(name, model)
         self.sessions[name].override = None if model == "default" else model
 
     @precondition(lambda self: self.sessions)
     @rule(data=st.data(), starred=st.booleans())
     def star(self, data, starred):
         name = data.draw(st.sampled_from(sorted(self.sessions)))
-        self.manager.star(name, starred=starred)
+        self.manager.sessions.star(name, starred=starred)
         self.sessions[name].starred = starred
 
     @precondition(lambda self: "c" not in self.sessions and self.sessions)
     @rule(data=st.data())
     def rename(self, data):
         name = data.draw(st.sampled_from(sorted(self.sessions)))
-        self.manager.rename(name, "c")
+        self.manager.sessions.rename(name, "c")
         self.sessions["c"] = self.sessions.pop(name)
 
     @rule(name=NAMES)
@@ -263,10 +263,10 @@ class ManagerMachine(RuleBasedStateMachine):
     def every_promise_holds(self):
         active = sorted(each.running.turn.id + each.running.turn.session_id for _, each in self.running())
         assert sorted(turn.id + turn.session_id for turn in self.manager.running()) == active
-        summaries, problems = self.manager.sessions()
+        summaries, problems = self.manager.sessions.summaries()
         assert ({summary.name for summary in summaries}, problems) == (set(self.sessions), [])
         for summary in summaries:
-            self.check(self.sessions[summary.name], summary, self.manager.session(summary.name))
+            self.check(self.sessions[summary.name], summary, self.manager.sessions.load(summary.name))
 
     def check(self, expected, summary, session):
         if expected.turns and expected.running is None and expected.turns[-1].status == "running":

@@ -29,7 +29,7 @@ async def test_bad_input_is_one_line_and_stores_nothing(manager, options, error,
         await ask(manager, **options)
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 300
-    assert manager.sessions() == ([], [])
+    assert manager.sessions.summaries() == ([], [])
 
 
 @pytest.mark.parametrize("name", ["a/b", "../../x", "..", "🦊", "~", "x" * 200, "  spaced  "])
@@ -37,8 +37,8 @@ async def test_bad_input_is_one_line_and_stores_nothing(manager, options, error,
 async def test_any_visible_name_is_a_session(manager, name):
     await ask(manager, session=name)
     await ask(manager, session=name)
-    assert manager.session(name).name == name
-    assert statuses(manager.session(name)) == ["completed"] * 2
+    assert manager.sessions.load(name).name == name
+    assert statuses(manager.sessions.load(name)) == ["completed"] * 2
 
 
 @pytest.mark.parametrize("chunks", [["\ud83d", "\ude00"], ["half \ud83d"]], ids=["in two", "one half"])
@@ -63,4 +63,4 @@ async def test_new_refuses_a_name_that_is_taken(manager):
     await ask(manager, new=True)
     with pytest.raises(SessionExistsError, match="'chat'"):
         await ask(manager, new=True)
-    assert len(manager.session("chat").turns) == 1
+    assert len(manager.sessions.load("chat").turns) == 1

@@ -48,8 +48,8 @@ async def test_second_prompt_to_a_busy_session_is_refused_and_changes_nothing(ma
     assert not turn.finished
     turn.cancel()
     assert (await turn.result()).text == "So far"
-    assert prompts(manager.session("chat")) == ["First"]
-    assert manager.session("chat").agent_model_overrides == {"assistant": "hang"}
+    assert prompts(manager.sessions.load("chat")) == ["First"]
+    assert manager.sessions.load("chat").agent_model_overrides == {"assistant": "hang"}
 
 
 @on_a_loop
@@ -60,7 +60,7 @@ async def test_refusal_names_the_other_process(manager, home):
             SessionBusyError, match=rf"'chat' is busy: cell elsewhere of process {process.pid} has held"
         ):
             await manager.run("Second", session="chat")
-    assert prompts(manager.session("chat")) == ["Hello", "held"]
+    assert prompts(manager.sessions.load("chat")) == ["Hello", "held"]
 
 
 @on_a_loop
@@ -76,9 +76,9 @@ async def test_another_manager_of_the_same_store_is_refused_too(manager, home):
 async def test_looking_at_a_running_session_is_not_refused(manager, home):
     turn = await manager.run("First", session="chat", model="hang")
     for other in (manager, manager_on(home)):
-        assert [summary.status for summary in other.sessions()[0]] == ["running"]
-        assert other.session("chat").turns[0].status == "running"
-        other.star("chat")
+        assert [summary.status for summary in other.sessions.summaries()[0]] == ["running"]
+        assert other.sessions.load("chat").turns[0].status == "running"
+        other.sessions.star("chat")
     with pytest.raises(SessionBusyError):
         await manager.run("Second", session="chat")
     turn.cancel()
@@ -107,7 +107,7 @@ async def test_many_prompts_at_once_run_one_and_refuse_the_others(manager):
     gate.open.set()
     assert (await turn.result()).text == "before after"
     assert len(refused) == 9
-    assert len(manager.session("chat").turns) == 2
+    assert len(manager.sessions.load("chat").turns) == 2
 
 
 @on_a_loop
@@ -117,8 +117,8 @@ async def test_many_cells_that_create_one_session_make_one(manager):
     )
     for turn in found:
         await turn.result()
-    assert [summary.name for summary in manager.sessions()[0]] == ["fresh"]
-    assert sorted(prompts(manager.session("fresh"))) == [f"prompt {n}" for n in range(5)]
+    assert [summary.name for summary in manager.sessions.summaries()[0]] == ["fresh"]
+    assert sorted(prompts(manager.sessions.load("fresh"))) == [f"prompt {n}" for n in range(5)]
 
 
 @on_a_loop
@@ -130,7 +130,7 @@ async def test_many_cells_that_ask_for_a_new_session_of_one_name_get_one(manager
     for turn in found:
         if not isinstance(turn, Exception):
             await turn.result()
-    assert len(manager.session("fresh").turns) == 1
+    assert len(manager.sessions.load("fresh").turns) == 1
 
 
 @on_a_loop
@@ -141,7 +141,7 @@ async def test_session_is_free_when_its_last_event_is_seen(manager):
         async for event in turn.events():
             if isinstance(event, TurnFinished):
                 assert manager.running_turn(name) is None
-    assert [len(manager.session(f"chat {number}").turns) for number in range(10)] == [10] * 10
+    assert [len(manager.sessions.load(f"chat {number}").turns) for number in range(10)] == [10] * 10
 
 
 def test_session_is_free_when_the_turn_says_that_it_has_ended(manager):
@@ -162,7 +162,7 @@ async def test_waiting_for_a_busy_session_gets_it_when_it_is_free(manager):
     gate.open.set()
     assert (await first.result()).text == "before after"
     assert (await (await second).result()).text == "It is fine."
-    assert prompts(manager.session("chat")) == ["First", "Second"]
+    assert prompts(manager.sessions.load("chat")) == ["First", "Second"]
 
 
 @on_a_loop
@@ -176,7 +176,7 @@ async def test_waiting_for_a_busy_session_can_be_given_up(manager):
     turn.cancel()
     await turn.result()
     assert (await ask(manager, "Third", model="calm")).status == "completed"
-    assert prompts(manager.session("chat")) == ["First", "Third"]
+    assert prompts(manager.sessions.load("chat")) == ["First", "Third"]
 
 
 @on_a_loop
@@ -194,7 +194,7 @@ async def test_run_that_is_given_up_while_it_starts_leaves_the_session_free(mana
             turn.cancel()
             await turn.result()
         assert (await ask(manager, "Next", model="calm", wait=5)).status == "completed"
-    assert "running" not in {turn.status for turn in manager.session("chat").turns}
+    assert "running" not in {turn.status for turn in manager.sessions.load("chat").turns}
     assert manager.running() == []
 
 
@@ -240,7 +240,7 @@ def test_threads_that_use_one_manager_never_hold_one_session_twice(manager):
         thread.join(30)
     assert errors == []
     assert most == 1
-    assert len(manager.session("chat").turns) == 20
+    assert len(manager.sessions.load("chat").turns) == 20
 
 
 HOLD = """
@@ -281,12 +281,12 @@ class holding:
 @on_a_loop
 async def test_session_of_a_killed_process_is_free_at_once_and_goes_on(manager, home):
     with holding(home) as process:
-        assert [summary.status for summary in manager.sessions()[0]] == ["running"]
+        assert [summary.status for summary in manager.sessions.summaries()[0]] == ["running"]
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        assert [summary.status for summary in manager.sessions()[0]] == ["interrupted"]
+        assert [summary.status for summary in manager.sessions.summaries()[0]] == ["interrupted"]
         result = await ask(manager, "Go on", model="recalls")
-    session = manager.session("chat")
+    session = manager.sessions.load("chat")
     assert [(turn.prompt, turn.status) for turn in session.turns] == [("held", "interrupted"), ("Go on", "completed")]
     assert [turn.id for turn in session.path()] == ["1", "2"]
     assert result.text == "user-prompt: held\nuser-prompt: Go on"

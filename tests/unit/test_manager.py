@@ -19,7 +19,7 @@ from tests.turns import ask, events_of, on_a_loop, prompts, said, statuses, whol
 @on_a_loop
 async def test_turn_that_completes(manager):
     turn = await manager.run("Hello", session="chat", cell_id="cell-1")
-    assert prompts(manager.session("chat")) == ["Hello"]
+    assert prompts(manager.sessions.load("chat")) == ["Hello"]
     events = whole(await events_of(turn))
     result = await turn.result()
     assert (events[0].prompt, events[0].model, events[0].session, events[0].cell_id) == (
@@ -40,7 +40,7 @@ async def test_turn_that_completes(manager):
     )
     assert result.usage.output_tokens > 0
     assert [message.kind for message in result.messages] == ["request", "response"]
-    [record] = manager.session("chat").turns
+    [record] = manager.sessions.load("chat").turns
     assert (record.status, record.model, record.cell_id, record.messages) == (
         "completed",
         "calm",
@@ -61,7 +61,7 @@ async def test_turn_that_fails_before_the_first_word_is_asked_once_not_twice(man
     assert (events[-1].status, events[-1].error_code) == ("failed", "model_error")
     assert isinstance(result.error, TurnFailedError)
     assert events[-1].error == str(result.error) == "dumb: RuntimeError: it broke"
-    session = manager.session("chat")
+    session = manager.sessions.load("chat")
     assert (session.head, statuses(session)) == ("1", ["completed", "failed"])
     assert session.turn("2").error == str(result.error)
     again = await ask(manager, "Second", model="recalls")
@@ -76,7 +76,7 @@ async def test_turn_that_fails_in_the_middle_keeps_what_was_said(manager):
     assert (result.status, result.text) == ("failed", "So far")
     again = await ask(manager, "Second", model="recalls")
     assert again.text == "user-prompt: First\ntext: So far\nuser-prompt: Second"
-    assert [turn.id for turn in manager.session("chat").path()] == ["1", "2"]
+    assert [turn.id for turn in manager.sessions.load("chat").path()] == ["1", "2"]
 
 
 @pytest.mark.parametrize("error", [ValueError(""), KeyError("x"), OSError(5, "io"), AssertionError(), TimeoutError()])
@@ -111,7 +111,7 @@ async def test_cancelled_turn_keeps_what_was_said_and_goes_on_from_there(manager
     assert time.monotonic() - began < 1
     assert (events[-1].status, events[-1].error_code, events[-1].error) == ("interrupted", "cancelled", None)
     assert (result.status, result.text, result.error) == ("interrupted", "So far", None)
-    [record] = manager.session("chat").turns
+    [record] = manager.sessions.load("chat").turns
     assert (record.status, record.messages[-1]["state"]) == ("interrupted", "interrupted")
     again = await ask(manager, "Second", model="recalls")
     assert again.text == "user-prompt: First\ntext: So far\nuser-prompt: Second"
@@ -125,8 +125,8 @@ async def test_turn_may_be_cancelled_at_once_and_any_number_of_times(manager):
     whole(await events_of(turn))
     assert (await turn.result()).status == "interrupted"
     turn.cancel()
-    assert statuses(manager.session("chat")) == ["interrupted"]
-    assert manager.session("chat").head == "1"
+    assert statuses(manager.sessions.load("chat")) == ["interrupted"]
+    assert manager.sessions.load("chat").head == "1"
 
 
 @on_a_loop
@@ -156,7 +156,7 @@ async def test_turn_that_takes_too_long_fails_and_keeps_what_was_said(manager):
     result = await turn.result()
     assert isinstance(result.error, TurnTimeoutError)
     assert (events[-1].status, events[-1].error_code, result.text) == ("failed", "timeout", "So far")
-    assert manager.session("chat").head == "1"
+    assert manager.sessions.load("chat").head == "1"
 
 
 @on_a_loop
@@ -181,7 +181,7 @@ async def test_attachments_are_sent_after_the_prompt_and_remembered(manager):
     prompt, notes, picture = result.messages[0].parts[0].content
     assert (prompt, notes) == ("Look", "notes:\n\nbuy milk")
     assert (picture.data, picture.media_type) == (b"\x89PNG", "image/png")
-    assert manager.session("chat").turns[0].messages == result.raw_messages
+    assert manager.sessions.load("chat").turns[0].messages == result.raw_messages
     assert (await ask(manager, "And now?")).status == "completed"
 
 
@@ -191,7 +191,7 @@ def test_loop_that_closes_under_a_turn_leaves_it_interrupted_with_what_was_said(
         await said(turn)
 
     asyncio.run(scenario())
-    [record] = manager.session("chat").turns
+    [record] = manager.sessions.load("chat").turns
     assert (record.status, record.messages[-1]["parts"][0]["content"]) == ("interrupted", "So far")
     assert asyncio.run(ask(manager, "Next", model="calm")).status == "completed"
 
@@ -202,7 +202,7 @@ def test_synchronous_face_returns_the_result_and_raises_the_failure(manager):
         manager.run_sync("Hello", session="chat", model="breaks")
     with pytest.raises(PromptError):
         manager.run_sync("", session="chat")
-    assert statuses(manager.session("chat")) == ["completed", "failed"]
+    assert statuses(manager.sessions.load("chat")) == ["completed", "failed"]
 
 
 @on_a_loop
@@ -225,4 +225,4 @@ print(result.status, sorted({"IPython", "ipywidgets"} & set(sys.modules)))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "completed []\n", done.stderr
     assert list((tmp_path / "home" / "sessions").glob("*.json"))
-    assert SessionManager().sessions()[0][0].name == "chat"
+    assert SessionManager().sessions.summaries()[0][0].name == "chat"

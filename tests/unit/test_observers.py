@@ -38,7 +38,7 @@ async def test_turn_whose_handle_is_dropped_runs_to_its_end(manager, gate):
     gc.collect()
     gate.open.set()
     await until(lambda: manager.running() == [])
-    assert statuses(manager.session("chat")) == ["completed"]
+    assert statuses(manager.sessions.load("chat")) == ["completed"]
 
 
 @on_a_loop

@@ -26,15 +26,15 @@ from tests.turns import ask, events_of, manager_on, on_a_loop, prompts
 
 
 def override(manager, session="chat", agent="assistant"):
-    return manager.session(session).agent_model_overrides.get(agent)
+    return manager.sessions.load(session).agent_model_overrides.get(agent)
 
 
 def listed_model(manager):
-    return manager.sessions()[0][0].model
+    return manager.sessions.summaries()[0][0].model
 
 
 def asked(manager):
-    return [turn.model for turn in manager.session("chat").turns]
+    return [turn.model for turn in manager.sessions.load("chat").turns]
 
 
 @on_a_loop
@@ -80,10 +80,10 @@ async def test_default_clears_the_override(manager):
 @on_a_loop
 async def test_once_leaves_nothing_but_the_turns_own_record(manager, before):
     await ask(manager, model=before)
-    kept = manager.session("chat")
+    kept = manager.sessions.load("chat")
     await ask(manager, model="test", once=True)
     await ask(manager)
-    after = manager.session("chat")
+    after = manager.sessions.load("chat")
     assert asked(manager) == [before or "calm", "test", before or "calm"]
     assert after.agent_model_overrides == kept.agent_model_overrides
     assert after.custom_models_used == kept.custom_models_used
@@ -101,7 +101,7 @@ async def test_default_once_leaves_the_override(manager):
 async def test_once_without_a_model_is_refused(manager):
     with pytest.raises(UsageError, match="--once"):
         await ask(manager, once=True)
-    assert manager.sessions() == ([], [])
+    assert manager.sessions.summaries() == ([], [])
 
 
 @on_a_loop
@@ -114,11 +114,11 @@ async def test_override_belongs_to_one_agent_of_one_session(home):
     await ask(manager, agent="critic")
     await ask(manager, session="another", agent="critic")
     assert asked(manager) == ["recalls", "calm", "recalls"]
-    assert manager.session("chat").agent_model_overrides == {"critic": "recalls"}
-    assert manager.session("another").agent_model_overrides == {}
+    assert manager.sessions.load("chat").agent_model_overrides == {"critic": "recalls"}
+    assert manager.sessions.load("another").agent_model_overrides == {}
     with pytest.raises(UnknownAgentError, match="Did you mean 'critic'"):
         await ask(manager, agent="critc", model="test")
-    assert len(manager.session("chat").turns) == 3
+    assert len(manager.sessions.load("chat").turns) == 3
 
 
 BAD = ["opnai:gpt", "gpt", "openai:gpt-5.2", "local:/no/such.gguf", "anthropic:", "replay", "x" * 5_000]
@@ -130,7 +130,7 @@ async def test_bad_reference_for_a_new_session_leaves_no_trace(home, reference):
     manager = manager_on(home)
     with pytest.raises(ModelReferenceError):
         await ask(manager, model=reference)
-    assert manager.sessions() == ([], [])
+    assert manager.sessions.summaries() == ([], [])
     assert manager.running() == []
     assert [path for path in home.rglob("*") if path.is_file()] == []
 
@@ -140,21 +140,21 @@ async def test_bad_reference_for_a_new_session_leaves_no_trace(home, reference):
 @on_a_loop
 async def test_bad_reference_leaves_no_prompt_and_no_override(manager, reference, once):
     await ask(manager, model="recalls")
-    before = manager.session("chat")
+    before = manager.sessions.load("chat")
     with pytest.raises(ModelReferenceError):
         await ask(manager, "Orphan?", model=reference, once=once)
     with pytest.raises(ModelReferenceError):
-        manager.set_model("chat", reference)
-    assert manager.session("chat") == before
+        manager.sessions.set_model("chat", reference)
+    assert manager.sessions.load("chat") == before
     assert (await ask(manager, "Next")).status == "completed"
-    assert prompts(manager.session("chat")) == ["Hello", "Next"]
+    assert prompts(manager.sessions.load("chat")) == ["Hello", "Next"]
 
 
 @on_a_loop
 async def test_write_that_fails_at_admission_leaves_everything_as_it_was(home, monkeypatch):
     manager = manager_on(home)
     await ask(manager)
-    before = manager.session("chat")
+    before = manager.sessions.load("chat")
 
     def full(path, content):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -165,8 +165,8 @@ async def test_write_that_fails_at_admission_leaves_everything_as_it_was(home, m
             with pytest.raises(StoreError, match="No space left on device; nothing was changed"):
                 await ask(manager, "Lost?", session=session, model="recalls")
         assert manager.running() == []
-    assert manager.session("chat") == before
-    assert [summary.name for summary in manager.sessions()[0]] == ["chat"]
+    assert manager.sessions.load("chat") == before
+    assert [summary.name for summary in manager.sessions.summaries()[0]] == ["chat"]
     await ask(manager, "Next")
     assert asked(manager) == ["calm", "calm"]
 
@@ -214,7 +214,7 @@ async def test_custom_models_are_remembered_once_each(manager):
             await ask(manager, model=model)
         await ask(manager, model="lab:c", once=True)
         assert [request["model"] for request in provider.requests] == ["a", "b", "a", "a", "b", "c"]
-    assert manager.session("chat").custom_models_used == ["lab:a", "lab:b"]
+    assert manager.sessions.load("chat").custom_models_used == ["lab:a", "lab:b"]
 
 
 @on_a_loop
@@ -223,13 +223,13 @@ async def test_changes_made_while_a_turn_is_let_in_survive_its_write(manager, mo
     resolve = manager.models.resolve
 
     def slow(reference):
-        manager.star("chat")
-        manager.store.update(manager.session("chat").id, lambda now: with_override(now, "critic", "test"))
+        manager.sessions.star("chat")
+        manager.store.update(manager.sessions.load("chat").id, lambda now: with_override(now, "critic", "test"))
         return resolve(reference)
 
     monkeypatch.setattr(manager.models, "resolve", slow)
     await ask(manager, model="recalls")
-    session = manager.session("chat")
+    session = manager.sessions.load("chat")
     assert session.starred
     assert session.agent_model_overrides == {"assistant": "recalls", "critic": "test"}
 
@@ -239,21 +239,21 @@ async def test_override_set_during_a_turn_holds_from_the_next_one(manager):
     gate = Gate()
     register_model("gate", gate.model)
     turn = await manager.run("Hello", session="chat", model="gate")
-    manager.set_model("chat", "recalls")
+    manager.sessions.set_model("chat", "recalls")
     gate.open.set()
     assert (await turn.result()).text == "before after"
     await ask(manager)
     assert asked(manager) == ["gate", "recalls"]
-    manager.set_model("chat", "default")
+    manager.sessions.set_model("chat", "default")
     assert override(manager) is None
 
 
 def test_setting_the_model_of_an_unknown_session_or_agent_changes_nothing(manager):
     asyncio.run(ask(manager))
     with pytest.raises(SessionNotFoundError, match="Did you mean 'chat'"):
-        manager.set_model("chatt", "recalls")
+        manager.sessions.set_model("chatt", "recalls")
     with pytest.raises(UnknownAgentError):
-        manager.set_model("chat", "recalls", agent="nobody")
+        manager.sessions.set_model("chat", "recalls", agent="nobody")
     assert override(manager) is None
 
 
@@ -262,10 +262,10 @@ async def test_default_model_that_cannot_be_used_is_an_error_before_anything_is_
     manager = SessionManager(TinyStore(home), Models("opnai:x"))
     with pytest.raises(ModelReferenceError, match="opnai"):
         await ask(manager)
-    assert manager.sessions() == ([], [])
+    assert manager.sessions.summaries() == ([], [])
     manager_on(manager.store)
     await ask(manager, model="calm")
-    stored = manager.session("chat")
+    stored = manager.sessions.load("chat")
     with pytest.raises(ModelReferenceError):
         await ask(manager, model="default")
-    assert manager.session("chat") == replace(stored)
+    assert manager.sessions.load("chat") == replace(stored)

@@ -14,11 +14,11 @@ from tests.turns import ask, events_of, on_a_loop
 
 
 def override(manager):
-    return manager.session("chat").agent_model_overrides.get("assistant")
+    return manager.sessions.load("chat").agent_model_overrides.get("assistant")
 
 
 def asked(manager):
-    return [turn.model for turn in manager.session("chat").turns]
+    return [turn.model for turn in manager.sessions.load("chat").turns]
 
 
 @pytest.mark.parametrize("refusal", [refuses(401, "Invalid key."), refuses(404, "No such model.")], ids=["401", "404"])
@@ -35,7 +35,7 @@ async def test_new_override_that_the_provider_refuses_is_taken_back(manager, ref
     [warning] = [event.text for event in events if isinstance(event, Warned)]
     assert "'chat'" in warning
     assert (before or "the default") in warning
-    session = manager.session("chat")
+    session = manager.sessions.load("chat")
     assert session.agent_model_overrides.get("assistant") == (before or None)
     assert session.custom_models_used == []
     assert session.turns[1].status == "failed"
@@ -54,7 +54,7 @@ async def test_old_override_that_the_provider_refuses_stays(manager):
             assert not [event for event in await events_of(turn) if isinstance(event, Warned)]
             assert isinstance((await turn.result()).error, ModelRefusedError)
     assert override(manager) == "lab:some-model"
-    assert manager.session("chat").custom_models_used == ["lab:some-model"]
+    assert manager.sessions.load("chat").custom_models_used == ["lab:some-model"]
 
 
 @on_a_loop
@@ -81,7 +81,7 @@ async def test_override_that_was_changed_while_the_refused_turn_ran_is_not_taken
         manager.models.endpoints["lab"] = provider.url
         turn = await manager.run("Hello", session="chat", model="lab:some-model")
         await asking.wait()
-        manager.set_model("chat", "recalls")
+        manager.sessions.set_model("chat", "recalls")
         changed.set()
         assert isinstance((await turn.result()).error, ModelRefusedError)
     assert override(manager) == "recalls"
@@ -92,6 +92,6 @@ async def test_warnings_of_a_turn_are_remembered_with_it(manager):
     await ask(manager, model="recalls")
     catalog._registered.pop("recalls")
     result = await ask(manager)
-    warned = transcript_of("chat", manager.session("chat").turn(result.turn)).warnings
+    warned = transcript_of("chat", manager.sessions.load("chat").turn(result.turn)).warnings
     assert len(warned) == 1
     assert "recalls" in warned[0]

@@ -103,7 +103,7 @@ async def test_failure_before_the_first_word_is_one_line_and_keeps_the_record_of
     assert words in str(result.error)
     assert "\n" not in str(result.error)
     assert code is None or events[-1].error_code == code
-    session = manager.session("chat")
+    session = manager.sessions.load("chat")
     assert [(turn.status, turn.error) for turn in session.turns] == [("failed", str(result.error))]
     assert session.head is None
     assert KEY not in everything_shown_or_stored(result, events, home)
@@ -118,7 +118,7 @@ async def test_answer_that_ends_early_without_an_error_says_so(home, finish, wor
         manager = manager_of(provider, home)
         result, _ = await ask(manager)
     assert (result.status, result.text) == ("completed", "Half an answer")
-    assert [words in text for text in manager.session("chat").turns[0].warnings] == [True]
+    assert [words in text for text in manager.sessions.load("chat").turns[0].warnings] == [True]
 
 
 @on_a_loop
@@ -126,7 +126,7 @@ async def test_whole_answer_has_no_warning(home):
     with ScriptedProvider(answers("A whole answer")) as provider:
         manager = manager_of(provider, home)
         await ask(manager, model="lab:some-model")
-    assert not [text for text in manager.session("chat").turns[0].warnings if "cut" in text]
+    assert not [text for text in manager.sessions.load("chat").turns[0].warnings if "cut" in text]
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ async def test_stream_that_breaks_in_the_middle_keeps_what_was_said(home, script
     assert (result.status, result.text) == ("failed", "Half an answer")
     assert type(result.error) is TurnFailedError
     assert "\n" not in str(result.error)
-    first = manager.session("chat").turns[0]
+    first = manager.sessions.load("chat").turns[0]
     assert first.messages[-1]["parts"][0]["content"] == "Half an answer"
     assert after.text == "Whole."
     assert [message["content"] for message in provider.requests[-1]["messages"]] == [

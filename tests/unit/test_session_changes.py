@@ -14,7 +14,12 @@ from tests.turns import ask, events_of, on_a_loop, prompts, said, statuses, whol
 @on_a_loop
 async def test_name_of_no_session_is_not_found(manager, name):
     await ask(manager)
-    for look in (manager.session, manager.star, manager.stop, lambda name: manager.rename(name, "new")):
+    for look in (
+        manager.sessions.load,
+        manager.sessions.star,
+        manager.stop,
+        lambda name: manager.sessions.rename(name, "new"),
+    ):
         with pytest.raises(SessionNotFoundError) as caught:
             look(name)
         assert str(caught.value).isprintable()
@@ -27,21 +32,21 @@ async def test_changes_made_during_a_turn_survive_it(manager, gate):
     await ask(manager)
     turn = await manager.run("Hello", session="chat", model="gate", once=True)
     await said(turn)
-    manager.star("chat")
-    manager.set_model("chat", "recalls")
-    manager.rename("chat", "renamed")
+    manager.sessions.star("chat")
+    manager.sessions.set_model("chat", "recalls")
+    manager.sessions.rename("chat", "renamed")
     gate.open.set()
     assert (await turn.result()).status == "completed"
-    session = manager.session("renamed")
+    session = manager.sessions.load("renamed")
     assert (session.starred, session.agent_model_overrides) == (True, {"assistant": "recalls"})
     assert statuses(session) == ["completed", "completed"]
-    assert [summary.name for summary in manager.sessions()[0]] == ["renamed"]
+    assert [summary.name for summary in manager.sessions.summaries()[0]] == ["renamed"]
 
 
 @on_a_loop
 async def test_renamed_session_can_be_stopped_by_its_new_name(manager):
     turn = await manager.run("Hello", session="chat", model="hang")
-    manager.rename("chat", "renamed")
+    manager.sessions.rename("chat", "renamed")
     assert manager.stop("renamed")
     assert (await turn.result()).status == "interrupted"
 
@@ -49,7 +54,7 @@ async def test_renamed_session_can_be_stopped_by_its_new_name(manager):
 @on_a_loop
 async def test_old_name_of_a_renamed_session_stops_nothing(manager):
     turn = await manager.run("Hello", session="chat", model="hang")
-    manager.rename("chat", "renamed")
+    manager.sessions.rename("chat", "renamed")
     await ask(manager, session="chat")
     assert not manager.stop("chat")
     turn.cancel()
@@ -78,13 +83,13 @@ async def test_deleting_a_session_stops_its_turn_and_nothing_brings_it_back(mana
     assert turn.finished
     whole(await events_of(turn))
     assert (await turn.result()).status == "interrupted"
-    assert manager.sessions() == ([], [])
+    assert manager.sessions.summaries() == ([], [])
     assert manager.running() == []
     with pytest.raises(SessionNotFoundError):
-        manager.session("chat")
+        manager.sessions.load("chat")
     assert not home.exists() or os.listdir(home / "sessions") == []
     await ask(manager)
-    assert prompts(manager.session("chat")) == ["Hello"]
+    assert prompts(manager.sessions.load("chat")) == ["Hello"]
 
 
 @on_a_loop
@@ -94,7 +99,7 @@ async def test_session_that_another_process_deletes_under_a_turn_stays_deleted(m
     manager.store.delete(turn.session_id)
     gate.open.set()
     whole(await events_of(turn))
-    assert manager.sessions() == ([], [])
+    assert manager.sessions.summaries() == ([], [])
     assert manager.running() == []
 
 
@@ -115,7 +120,7 @@ async def test_answer_that_cannot_be_stored_is_said_and_frees_the_session(manage
     assert any("the disk is full" in event.text for event in events if isinstance(event, Warned))
     assert "the disk is full" in events[-1].error
     assert (await ask(manager, "Next", model="calm")).status == "completed"
-    assert statuses(manager.session("chat")) == ["interrupted", "completed"]
+    assert statuses(manager.sessions.load("chat")) == ["interrupted", "completed"]
 
 
 @on_a_loop
@@ -126,7 +131,7 @@ async def test_shutdown_stops_every_turn_and_keeps_what_was_said(manager):
     await asyncio.to_thread(manager.shutdown)
     assert manager.running() == []
     for n in range(3):
-        [record] = manager.session(f"chat {n}").turns
+        [record] = manager.sessions.load(f"chat {n}").turns
         assert record.status == "interrupted"
         assert record.messages[-1]["parts"][0]["content"] == "So far"
 
@@ -135,4 +140,4 @@ async def test_shutdown_stops_every_turn_and_keeps_what_was_said(manager):
 async def test_listing_has_the_latest_first(manager):
     for name in ("one", "two", "three", "one"):
         await ask(manager, session=name)
-    assert [summary.name for summary in manager.sessions()[0]] == ["one", "three", "two"]
+    assert [summary.name for summary in manager.sessions.summaries()[0]] == ["one", "three", "two"]

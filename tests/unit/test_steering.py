@@ -116,7 +116,7 @@ async def test_steering_reaches_the_next_request_and_the_queue_is_asked_one_by_o
     await manager.queue("chat", "And A?")
     await manager.queue("chat", "And B?")
     await manager.steer("chat", "Be brief.", "In French.")
-    assert manager.session("chat").turns[0].waiting == ["And A?", "And B?", "Be brief.", "In French."]
+    assert manager.sessions.load("chat").turns[0].waiting == ["And A?", "And B?", "Be brief.", "In French."]
     tool.go_on.set()
     events = await events_of(turn)
     injected = [(event.kind, event.text) for event in events if isinstance(event, MessageInjected)]
@@ -127,7 +127,7 @@ async def test_steering_reaches_the_next_request_and_the_queue_is_asked_one_by_o
         ["Go", "Be brief.", "In French.", "And A?"],
         ["Go", "Be brief.", "In French.", "And A?", "And B?"],
     ]
-    record = manager.session("chat").turns[0]
+    record = manager.sessions.load("chat").turns[0]
     assert record.waiting == []
     assert (await turn.result()).text == "First.\n\nSecond.\n\nThird."
     assert transcript_of("chat", record).blocks == turn.transcript.blocks
@@ -142,7 +142,7 @@ async def test_what_was_not_delivered_when_the_turn_was_stopped_is_said_and_kept
     events = await events_of(turn)
     warned = [event.text for event in events if isinstance(event, Warned)]
     assert warned == ["the model was not told any more: Be brief. · And then?"]
-    [record] = manager.session("chat").turns
+    [record] = manager.sessions.load("chat").turns
     assert record.waiting == []
     assert record.warnings == warned
 

@@ -220,11 +220,11 @@ def test_running_turn_is_listed_as_interrupted_when_nobody_holds_the_claim(store
     key, manager = stored(store), manager_on(store)
     claim = store.claim(key, Holder.here("cell"))
     store.update(key, lambda now: with_turn(now, turn(1)))
-    assert [summary.status for summary in manager.sessions()[0]] == ["running"]
-    assert manager.session(key).turns[0].status == "running"
+    assert [summary.status for summary in manager.sessions.summaries()[0]] == ["running"]
+    assert manager.sessions.load(key).turns[0].status == "running"
     claim.release()
-    assert [summary.status for summary in manager.sessions()[0]] == ["interrupted"]
-    assert manager.session(key).turns[0].status == "interrupted"
+    assert [summary.status for summary in manager.sessions.summaries()[0]] == ["interrupted"]
+    assert manager.sessions.load(key).turns[0].status == "interrupted"
 
 
 def test_prompt_of_a_turn_and_its_override_are_one_write(store, monkeypatch):

@@ -101,7 +101,7 @@ def test_listing_says_that_a_file_is_damaged_also_when_a_turn_saw_it_first(store
 async def test_asking_a_session_whose_file_is_damaged_says_so(home):
     manager = manager_on(home)
     await ask(manager, session="chat")
-    key = manager.session("chat").id
+    key = manager.sessions.load("chat").id
     file_of(home, key).write_bytes(b"")
     with pytest.raises(SessionUnreadableError, match="empty"):
         await ask(manager_on(home), session="chat")

@@ -42,7 +42,7 @@ async def test_everything_is_for_the_user_alone(home):
     before = os.umask(0)
     try:
         turn = await manager.run("Hello", session="chat", model="hang")
-        manager.sessions()
+        manager.sessions.summaries()
         during = [(path, mode(path)) for path in home.rglob("*")]
         turn.cancel()
         await turn.result()
@@ -179,8 +179,8 @@ async def test_turn_of_a_known_session_writes_its_own_file_and_no_index(home, re
     await ask(manager)
     await ask(manager, session="other")
     await ask(manager)
-    manager.sessions()
-    key = manager.session("chat").id
+    manager.sessions.summaries()
+    key = manager.sessions.load("chat").id
     del replaced[:]
     turn = await manager.run("Hello", session="chat", model="hang")
     assert replaced == [f"{key}.json"], "admission is one write"

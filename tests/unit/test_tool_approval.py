@@ -49,7 +49,7 @@ async def test_other_tool_asks_and_runs_when_approved(manager, tools):
     assert returned(events) == [("run", "success", "ran 1")]
     assert tools.ran == ["run 1"]
     assert model.sent[1][-1].parts[0].content == "ran 1"
-    session = manager.session("chat")
+    session = manager.sessions.load("chat")
     assert (session.permissions, session.safety) == ({}, "balanced")
 
 
@@ -101,7 +101,7 @@ async def test_approved_tool_is_not_asked_for_again_in_this_session(manager, too
     assert tools.ran == ["run 1", "run 2"]
     turn.approvals.answer(turn.approvals.open[0].id, "reject")
     await turn.result()
-    session = manager.session("chat")
+    session = manager.sessions.load("chat")
     assert (session.permissions, session.safety) == ({"allow": ["run"]}, "balanced")
     _, events, _ = await acted(manager, [("run", {"code": "3"})], "Done", tools=tools.all)
     assert returned(events) == [("run", "success", "ran 3")]
@@ -115,7 +115,7 @@ async def test_approved_session_is_asked_no_more(manager, tools):
     turn.approvals.answer(question.id, "all")
     assert (await turn.result()).status == "completed"
     assert tools.ran == ["run 1", "send a"]
-    session = manager.session("chat")
+    session = manager.sessions.load("chat")
     assert (session.permissions, session.safety) == ({}, "autonomous")
 
 
@@ -231,11 +231,11 @@ async def test_grant_that_cannot_be_written_runs_nothing(manager, tools, answer,
 async def test_change_made_while_a_call_waits_survives_the_grant(manager, tools):
     turn, _ = await acting(manager, [("run", {"code": "1"})], "Done", tools=tools.all, attended=True)
     [question] = (await asked(turn)).values()
-    manager.rename("chat", "talk")
-    manager.star("talk")
+    manager.sessions.rename("chat", "talk")
+    manager.sessions.star("talk")
     turn.approvals.answer(question.id, "tool")
     await turn.result()
-    session = manager.session("talk")
+    session = manager.sessions.load("talk")
     assert (session.starred, session.permissions) == (True, {"allow": ["run"]})
 
 
@@ -284,4 +284,4 @@ async def test_answer_after_the_turn_has_ended_is_refused(manager, tools):
         with pytest.raises(ApprovalNotOpenError, match="it was answered, or its turn has ended"):
             turn.approvals.answer(question.id, answer)
     assert tools.ran == []
-    assert manager.session("chat").permissions == {}
+    assert manager.sessions.load("chat").permissions == {}

@@ -75,7 +75,7 @@ async def goes_on(manager, tools=()):
 
 
 def same_live_and_stored(manager, turn):
-    live, stored = turn.transcript.blocks, transcript_of("chat", manager.session("chat").turn(turn.id)).blocks
+    live, stored = turn.transcript.blocks, transcript_of("chat", manager.sessions.load("chat").turn(turn.id)).blocks
     assert [(block.tool, block.args, block.outcome) for block in stored] == [
         (block.tool, block.args, block.outcome) for block in live
     ]
@@ -94,7 +94,7 @@ async def test_cancel_stops_a_tool_that_never_returns(manager, endless, never_re
     assert (await turn.result()).status == "interrupted"
     same_live_and_stored(manager, turn)
     await goes_on(manager, [tool])
-    assert statuses(manager.session("chat")) == ["interrupted", "completed"]
+    assert statuses(manager.sessions.load("chat")) == ["interrupted", "completed"]
 
 
 @on_a_loop
@@ -116,10 +116,10 @@ async def test_tool_that_returns_after_its_turn_was_stopped_changes_nothing(mana
     await asyncio.to_thread(endless.began.wait, 5)
     turn.cancel()
     await turn.result()
-    before = manager.session("chat")
+    before = manager.sessions.load("chat")
     endless.released.set()
     await goes_on(manager)
-    assert manager.session("chat").turn("1") == before.turn("1")
+    assert manager.sessions.load("chat").turn("1") == before.turn("1")
     assert [outcome for _, outcome, _ in returned(await events_of(turn))] == ["interrupted"]
 
 
@@ -145,7 +145,7 @@ async def test_process_that_dies_while_a_call_runs_leaves_a_session_that_goes_on
     manager = manager_on(tmp_path / "store")
     calls = [("add", {"a": 1}), ("asynchronous", {})]
     turn, _ = await acting(manager, calls, "Done", tools=[add, endless.asynchronous], yes=True)
-    await until(lambda: len(manager.session("chat").turns[0].messages) == 3)
+    await until(lambda: len(manager.sessions.load("chat").turns[0].messages) == 3)
     copy(tmp_path / "store", tmp_path / "found")
     turn.cancel()
     await turn.result()
@@ -153,7 +153,7 @@ async def test_process_that_dies_while_a_call_runs_leaves_a_session_that_goes_on
     sent = await goes_on(survivor)
     results = {part.tool_name: part.outcome for part in sent[-1].parts if part.part_kind == "tool-return"}
     assert results == {"add": "success", "asynchronous": "interrupted"}
-    blocks = transcript_of("chat", survivor.session("chat").turns[0]).blocks
+    blocks = transcript_of("chat", survivor.sessions.load("chat").turns[0]).blocks
     assert [(block.tool, block.outcome) for block in blocks] == [("add", "success"), ("asynchronous", "interrupted")]
 
 
@@ -162,7 +162,7 @@ async def test_process_that_dies_while_a_call_waits_for_an_answer_leaves_a_sessi
     manager = manager_on(tmp_path / "store")
     turn, _ = await acting(manager, [("add", {"a": 1})], "Done", tools=[add], attended=True)
     await asked(turn)
-    await until(lambda: len(manager.session("chat").turns[0].messages) == 2)
+    await until(lambda: len(manager.sessions.load("chat").turns[0].messages) == 2)
     copy(tmp_path / "store", tmp_path / "found")
     turn.cancel()
     await turn.result()
@@ -196,11 +196,11 @@ async def test_turn_that_reaches_a_limit_says_so_and_the_next_turn_goes_on(manag
     assert str(value) in str(result.error)
     if ran is not None:
         assert [outcome for _, outcome, _ in returned(events)].count("success") == ran
-    session = manager.session("chat")
+    session = manager.sessions.load("chat")
     assert (session.head, session.turns[0].status, session.turns[0].error) == ("1", "limit", str(result.error))
     sent = await goes_on(manager)
     assert len(sent) > 2
-    assert statuses(manager.session("chat")) == ["limit", "completed"]
+    assert statuses(manager.sessions.load("chat")) == ["limit", "completed"]
 
 
 @on_a_loop
@@ -238,9 +238,9 @@ def test_synchronous_face_raises_the_limit(manager):
 
 @on_a_loop
 async def test_time_in_which_the_user_thinks_does_not_count(manager):
-    turn, _ = await acting(manager, [("add", {"a": 1})], "Done", tools=[add], attended=True, timeout=0.3)
+    turn, _ = await acting(manager, [("add", {"a": 1})], "Done", tools=[add], attended=True, timeout=1)
     [question] = (await asked(turn)).values()
-    await asyncio.sleep(0.8)
+    await asyncio.sleep(1.3)
     turn.approvals.answer(question.id, "once")
     result = await turn.result()
     assert (result.status, result.text) == ("completed", "Done")

@@ -47,7 +47,7 @@ def raising(error):
 
 def first_block(manager):
     """The first block of the session's last turn as it is remembered."""
-    return transcript_of("chat", manager.session("chat").turns[-1]).blocks[0]
+    return transcript_of("chat", manager.sessions.load("chat").turns[-1]).blocks[0]
 
 
 class Odd(BaseException):

@@ -13,11 +13,11 @@ from tests.turns import acted, acting, ask, asked, events_of, on_a_loop, returne
 
 def change(manager, **changes):
     """Change the session `chat` as another cell would."""
-    manager.store.update(manager.session("chat").id, lambda session: replace(session, **changes))
+    manager.store.update(manager.sessions.load("chat").id, lambda session: replace(session, **changes))
 
 
 def add_rule(manager, verdict, pattern):
-    change(manager, permissions=with_rule(manager.session("chat").permissions, verdict, pattern))
+    change(manager, permissions=with_rule(manager.sessions.load("chat").permissions, verdict, pattern))
 
 
 @on_a_loop
@@ -41,7 +41,7 @@ async def test_turn_that_was_approved_beforehand_asks_nothing_and_leaves_the_ses
     assert result.status == "completed"
     assert [outcome for _, outcome, _ in returned(events)] == ["success", "success"]
     assert not any(isinstance(event, ApprovalRequested) for event in events)
-    assert (manager.session("chat").permissions, manager.session("chat").safety) == ({}, "balanced")
+    assert (manager.sessions.load("chat").permissions, manager.sessions.load("chat").safety) == ({}, "balanced")
 
 
 @pytest.mark.parametrize("safety", ["balanced", "strict", "restricted"])
@@ -128,4 +128,4 @@ async def test_answer_to_an_open_question_does_not_undo_a_deny_rule_that_was_set
     turn.approvals.answer(question.id, "tool")
     events = whole(await events_of(turn))
     assert returned(events)[1][1] == "denied"
-    assert manager.session("chat").permissions["deny"] == ["run"]
+    assert manager.sessions.load("chat").permissions["deny"] == ["run"]

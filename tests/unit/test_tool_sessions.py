@@ -37,7 +37,7 @@ async def test_tool_that_starts_a_turn_on_its_own_session_is_refused_and_the_run
     assert outcome == "failed"
     assert words.startswith("SessionBusyError: session 'chat' is busy")
     assert (result.status, result.text) == ("completed", "Busy.")
-    assert prompts(manager.session("chat")) == ["Go"]
+    assert prompts(manager.sessions.load("chat")) == ["Go"]
 
 
 @on_a_loop
@@ -45,7 +45,7 @@ async def test_tool_may_start_a_turn_on_another_session(manager, inner):
     result, events, _ = await acted(manager, [("inner", {"session": "other"})], "Done", tools=[inner], yes=True)
     assert returned(events) == [("inner", "success", "It is fine.")]
     assert (result.status, result.text) == ("completed", "Done")
-    assert (prompts(manager.session("chat")), prompts(manager.session("other"))) == (["Go"], ["Inner"])
+    assert (prompts(manager.sessions.load("chat")), prompts(manager.sessions.load("other"))) == (["Go"], ["Inner"])
     assert result.usage.output_tokens < 10_000
 
 
@@ -53,8 +53,8 @@ def test_tool_may_start_a_turn_on_another_session_while_a_cell_waits(manager):
     register_model("acts", acts([("inner", {"session": "other"}), ("inner", {"session": "chat"})], "Done"))
     result = manager.run_sync("Go", session="chat", model="acts", tools=[blocking(manager)], yes=True)
     assert str(result) == "Done"
-    assert statuses(manager.session("other")) == ["completed"]
-    assert statuses(manager.session("chat")) == ["completed"]
+    assert statuses(manager.sessions.load("other")) == ["completed"]
+    assert statuses(manager.sessions.load("chat")) == ["completed"]
 
 
 @on_a_loop
@@ -88,7 +88,7 @@ def deleting_on_the_loop(manager):
 
 def deleting_from_the_store(manager):
     def delete():
-        manager.store.delete(manager.session("chat").id)
+        manager.store.delete(manager.sessions.load("chat").id)
 
     return delete
 
@@ -99,23 +99,23 @@ async def test_tool_that_deletes_its_session_ends_the_turn_and_the_session_is_go
     turn, _ = await acting(manager, [("delete", {})], "Done", tools=[how(manager)], yes=True)
     whole(await asyncio.wait_for(events_of(turn), 10))
     await turn.result()
-    await until(lambda: manager.sessions() == ([], []), seconds=3)
+    await until(lambda: manager.sessions.summaries() == ([], []), seconds=3)
     with pytest.raises(SessionNotFoundError):
-        manager.session("chat")
+        manager.sessions.load("chat")
     assert manager.running() == []
     result = await ask(manager, "Anew", model="calm")
-    assert (result.status, prompts(manager.session("chat"))) == ("completed", ["Anew"])
+    assert (result.status, prompts(manager.sessions.load("chat"))) == ("completed", ["Anew"])
 
 
 @on_a_loop
 async def test_changes_that_a_tool_makes_to_its_session_survive_the_turn(manager):
     def change():
-        manager.rename("chat", "talk")
-        manager.star("talk")
-        manager.set_model("talk", "recalls")
+        manager.sessions.rename("chat", "talk")
+        manager.sessions.star("talk")
+        manager.sessions.set_model("talk", "recalls")
 
     result, _, _ = await acted(manager, [("change", {})], "Done", tools=[change], yes=True)
     assert result.status == "completed"
-    session = manager.session("talk")
+    session = manager.sessions.load("talk")
     assert (session.starred, session.agent_model_overrides) == (True, {"assistant": "recalls"})
     assert statuses(session) == ["completed"]

@@ -153,7 +153,7 @@ async def test_stored_turn_shows_what_the_live_one_showed(manager, script):
     turn = await manager.run("Go", session="chat", model="acts", tools=[add, breaks], yes=True)
     events = whole(await events_of(turn))
     await turn.result()
-    live, stored = turn.transcript, transcript_of("chat", manager.session("chat").turns[0])
+    live, stored = turn.transcript, transcript_of("chat", manager.sessions.load("chat").turns[0])
     assert any(isinstance(block, ToolBlock) for block in live.blocks)
     assert stored.blocks == live.blocks
     assert (stored.text, stored.status, stored.error) == (live.text, live.status, live.error)
@@ -169,7 +169,7 @@ async def test_denied_call_shows_the_same_live_and_stored(manager):
     await turn.result()
     [block, _] = turn.transcript.blocks
     assert block.outcome == "denied"
-    assert transcript_of("chat", manager.session("chat").turns[0]).blocks == turn.transcript.blocks
+    assert transcript_of("chat", manager.sessions.load("chat").turns[0]).blocks == turn.transcript.blocks
 
 
 @on_a_loop
@@ -187,7 +187,7 @@ async def test_call_that_was_cut_off_while_it_was_written_is_shown_as_interrupte
     turn.cancel()
     whole(await events_of(turn))
     await turn.result()
-    for transcript in (transcript_of("chat", manager.session("chat").turns[0]), turn.transcript):
+    for transcript in (transcript_of("chat", manager.sessions.load("chat").turns[0]), turn.transcript):
         [text, call] = transcript.blocks
         assert (text, call.tool, call.outcome) == (TextBlock("Let me "), "add", "interrupted")
     result, _, _ = await acted(manager, [ONE], "Done", tools=[add], yes=True)
@@ -207,7 +207,7 @@ async def test_call_id_that_an_earlier_interrupted_turn_used_shows_its_own_resul
     turn.cancel()
     await turn.result()
     await acted(manager, [(*ONE, "id")], "Done", tools=[add], yes=True)
-    first, second = (transcript_of("chat", turn).blocks for turn in manager.session("chat").turns)
+    first, second = (transcript_of("chat", turn).blocks for turn in manager.sessions.load("chat").turns)
     assert [block.outcome for block in first] == ["interrupted"]
     assert (second[0].outcome, second[0].content) == ("success", "3")
 

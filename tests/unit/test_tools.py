@@ -52,7 +52,7 @@ async def test_function_runs_with_the_arguments_of_the_model_and_the_model_reads
     assert (result.status, result.text) == ("completed", "Let me see.\n\nThree and six.")
     assert sorted(returned(events)) == [("add", "success", "3"), ("add", "success", "6")]
     assert [part.content for part in model.sent[1][-1].parts] == [3, 6]
-    assert manager.session("chat").turns[0].messages == result.raw_messages
+    assert manager.sessions.load("chat").turns[0].messages == result.raw_messages
 
 
 @on_a_loop
@@ -114,7 +114,7 @@ async def test_what_has_no_name_of_its_own_is_refused_in_one_line(manager, funct
     with pytest.raises(ToolError, match="greet cannot be offered as a tool") as refused:
         await acted(manager, "Done", tools=[tool_of(function, name="greet")], yes=True)
     assert "\n" not in str(refused.value)
-    assert not manager.sessions()[0]
+    assert not manager.sessions.summaries()[0]
 
 
 @on_a_loop
@@ -230,11 +230,13 @@ async def test_what_cannot_be_a_tool_is_refused_and_nothing_is_stored(manager, w
         assert words in str(caught.value)
         assert "\n" not in str(caught.value)
         assert [
-            turn.prompt for summary in manager.sessions()[0] for turn in manager.session(summary.id).turns
+            turn.prompt
+            for summary in manager.sessions.summaries()[0]
+            for turn in manager.sessions.load(summary.id).turns
         ] == before
         assert manager.running() == []
         await ask(manager)
-    assert manager.session("chat").agent_model_overrides == {}
+    assert manager.sessions.load("chat").agent_model_overrides == {}
 
 
 @pytest.mark.parametrize("name", ["two words", "1st", "a.b", "naïve", "x" * 65, "a\n", "-a"])

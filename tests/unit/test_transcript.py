@@ -227,7 +227,7 @@ async def test_stored_turn_shows_what_the_live_one_showed(tmp_path, model):
     register_model("markdown", says("# A\n\n", "```python\n", "x = {}\n```\n", " 🦊", "\n"))
     turn = await manager.run("Hello", session="chat", model=model)
     await turn.result()
-    live, stored = turn.transcript, transcript_of("chat", manager.session("chat").turns[0])
+    live, stored = turn.transcript, transcript_of("chat", manager.sessions.load("chat").turns[0])
     assert live.text
     assert stored.text == live.text
     assert stored.blocks == live.blocks
@@ -249,7 +249,7 @@ def test_answer_shows_the_same_streamed_folded_stored_and_returned(tmp_path_fact
         assert "".join(event.text for event in events if isinstance(event, TextDelta)) == said
         assert fold(Transcript(), events) == turn.transcript
         assert turn.transcript.text == result.text == str(result) == said
-        assert transcript_of("chat", manager.session("chat").turns[0]).text == said
+        assert transcript_of("chat", manager.sessions.load("chat").turns[0]).text == said
 
     asyncio.run(scenario())
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @command("List all sessions, the latest first.")
 def sessions(magics: AgentMagics, _options: argparse.Namespace) -> Any:
-    found, problems = magics.manager.sessions()
+    found, problems = magics.manager.sessions.summaries()
     return Listing(
         found,
         {
@@ -46,7 +46,7 @@ def show(magics: AgentMagics, options: argparse.Namespace) -> None:
     from sessionmagic.notebook.view import show_answer, show_prompt
     from sessionmagic.transcript import transcript_of
 
-    session = magics.manager.session(chosen(magics, options.session))
+    session = magics.manager.sessions.load(chosen(magics, options.session))
     running = magics.manager.running_turn(session.id)
     for turn in session.path():
         live = running is not None and running.id == turn.id
@@ -67,14 +67,14 @@ def _so_far(turn: Turn) -> Transcript:
 
 @command("Make a session the one that cells without --session go on with.", argument("session"))
 def use(magics: AgentMagics, options: argparse.Namespace) -> None:
-    session = magics.manager.session(options.session)
+    session = magics.manager.sessions.load(options.session)
     magics.active = session.id
     say(f"{session.name} is the active session")
 
 
 @command("Stop a session's running turn and keep what was said.", SESSION)
 def stop(magics: AgentMagics, options: argparse.Namespace) -> None:
-    session = magics.manager.session(chosen(magics, options.session))
+    session = magics.manager.sessions.load(chosen(magics, options.session))
     stopped = magics.manager.stop(session.id)
     say(f"stopping {session.name}" if stopped else f"no turn of this kernel runs on {session.name}")
 
@@ -87,20 +87,20 @@ def rename(magics: AgentMagics, options: argparse.Namespace) -> None:
     if len(options.names) > 2:  # noqa: PLR2004
         raise UsageError("rename takes one or two names; put a name with spaces in quotes")
     *old, new = options.names
-    before = magics.manager.session(old[0] if old else chosen(magics, "")).name
-    magics.manager.rename(before, new)
+    before = magics.manager.sessions.load(old[0] if old else chosen(magics, "")).name
+    magics.manager.sessions.rename(before, new)
     say(f"{before} is now {new}")
 
 
 @command("Mark a session with a star.", SESSION, argument("--off", action="store_true", help="take the star away"))
 def star(magics: AgentMagics, options: argparse.Namespace) -> None:
-    session = magics.manager.star(chosen(magics, options.session), starred=not options.off)
+    session = magics.manager.sessions.star(chosen(magics, options.session), starred=not options.off)
     say(f"{session.name} {'has a star' if session.starred else 'has no star'}")
 
 
 @command("Stop a session's turn and remove the session for good.", argument("session"))
 def delete(magics: AgentMagics, options: argparse.Namespace) -> None:
-    session = magics.manager.session(options.session)
+    session = magics.manager.sessions.load(options.session)
     loop_thread().submit(magics.manager.delete(session.id)).result()
     say(f"deleted {session.name} ({len(session.turns)} turns)")
 
@@ -118,7 +118,7 @@ class ModelUsage:
 
 @command("Show what a session has used, model by model.", SESSION)
 def usage(magics: AgentMagics, options: argparse.Namespace) -> Any:
-    session = magics.manager.session(chosen(magics, options.session))
+    session = magics.manager.sessions.load(chosen(magics, options.session))
     by_model: dict[str, list[Usage]] = {}
     for turn in session.turns:
         by_model.setdefault(turn.answered_by or turn.model, []).append(turn.usage)

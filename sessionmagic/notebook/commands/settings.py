@@ -48,10 +48,10 @@ def models(magics: AgentMagics, _options: argparse.Namespace) -> Any:
 )
 def model(magics: AgentMagics, options: argparse.Namespace) -> None:
     name = chosen(magics, options.session)
-    for warning in magics.manager.set_model(name, options.reference) if options.reference else []:
+    for warning in magics.manager.sessions.set_model(name, options.reference) if options.reference else []:
         say(f"⚠ {warning}")
-    session = magics.manager.session(name)
-    [summary] = [item for item in magics.manager.sessions()[0] if item.id == session.id]
+    session = magics.manager.sessions.load(name)
+    [summary] = [item for item in magics.manager.sessions.summaries()[0] if item.id == session.id]
     say(f"{session.name}: {summary.model}{'' if session.agent_model_overrides else ' (the default)'}")
 
 

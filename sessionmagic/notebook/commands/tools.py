@@ -74,7 +74,7 @@ def _offered(magics: AgentMagics, session_name: str, names: str) -> Any:
     from sessionmagic.agents.permissions import Call, Policy, safety_of
 
     name = session_name or magics.session or magics.active or magics.latest
-    session = magics.manager.session(name) if name else None
+    session = magics.manager.sessions.load(name) if name else None
     rules, safety = (session.permissions, safety_of(session.safety)) if session else ({}, safety_of(magics.safety))
     policy = Policy(session=rules, file={}, safety=safety, attended=not magics.front_end.headless)
 
@@ -131,8 +131,8 @@ def permissions(magics: AgentMagics, options: argparse.Namespace) -> Any:
     rules = dict(given)
     if len(rules) < len(given):
         raise UsageError("a pattern is allowed, asked for, denied or forgotten: give it one of the four")
-    magics.manager.set_permissions(name, rules, safety_of(options.safety) if options.safety else None)
-    session = magics.manager.session(name)
+    magics.manager.sessions.set_permissions(name, rules, safety_of(options.safety) if options.safety else None)
+    session = magics.manager.sessions.load(name)
     return Listing(
         [Rule(verdict, pattern) for verdict, pattern in described(session.permissions)],
         {"rule": lambda rule: rule.verdict, "pattern": lambda rule: rule.pattern},
@@ -159,7 +159,7 @@ _IN_SESSION = argument("-s", "--session", default="", metavar="NAME", help="left
 def steer(magics: AgentMagics, options: argparse.Namespace) -> None:
     from sessionmagic.notebook.prompts import interpolate
 
-    session = magics.manager.session(chosen(magics, options.session))
+    session = magics.manager.sessions.load(chosen(magics, options.session))
     text = interpolate(options.text, magics.shell.user_ns)
     loop_thread().submit(magics.manager.steer(session.name, text)).result()
     say(f"{session.name} is told before its next request")
