@@ -17,7 +17,8 @@ lab: $(VENV)/.lab
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto --dist worksteal tests/unit tests/property tests/process
-	$(BIN)/python -m pytest tests/kernel tests/local tests/notebooks tests/browser
+	$(BIN)/python -m pytest -n auto --dist loadfile tests/kernel tests/notebooks
+	$(BIN)/python -m pytest tests/local tests/browser
 
 check: $(VENV)/.test $(VENV)/.check
 	$(BIN)/ruff check .
