@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import loop_thread
+from sessionmagic.notebook import cell
 from sessionmagic.notebook.commands.registry import SESSION, argument, chosen, command, say
 from sessionmagic.notebook.listing import Listing
 from sessionmagic.notebook.visible import one_line
@@ -83,7 +84,7 @@ def _offered(magics: AgentMagics, session_name: str, names: str) -> Any:
         words = {"allow": "runs", "ask": "asks", "deny": "is denied"}[decision.verdict]
         return OfferedTool(tool, source, read_only, f"{words}: {decision.why}", does)
 
-    offered = {tool.name: tool for tool in magics.offered(names)}
+    offered = {tool.name: tool for tool in cell.offered(magics, names)}
     entries = [entry(tool.name, tool.source, tool.description, read_only=tool.read_only) for tool in offered.values()]
     servers = magics.servers.listing()
     entries += [
@@ -172,7 +173,7 @@ def steer(magics: AgentMagics, options: argparse.Namespace) -> None:
     argument("--key", default="", help="do nothing when this key was used before"),
 )
 def queue(magics: AgentMagics, options: argparse.Namespace) -> None:
-    magics.queue(chosen(magics, options.session), options.text, options.key)
+    cell.queue(magics, chosen(magics, options.session), options.text, options.key)
 
 
 @dataclass(frozen=True, slots=True)
