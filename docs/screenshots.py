@@ -42,7 +42,22 @@ STILL_TO_SAY = """\
 Then train on months before $t_0$ only and score the month after. If the AUC falls from 0.98 to about 0.8, \
 the difference was the leak.
 """
+PLOT = """\
+rates = customers.groupby("contract").churned.mean()
+rates.plot.bar(ylabel="churned", rot=0)
+"""
+ACTS = [
+    [("list_variables", {})],
+    [("inspect_variable", {"name": "customers"})],
+    [("run_python", {"code": PLOT})],
+    "Done.",
+]
 SETUP = 'register_model("demo", scripted.tails("answer.txt", name="demo"))\n'
+ACTING_SETUP = f"""\
+import pandas as pd
+customers = pd.DataFrame({{"contract": ["monthly", "yearly"] * 50, "churned": [1, 0, 0, 0] * 25}})
+register_model("demo", scripted.acts(*{ACTS!r}))
+"""
 
 
 def main():
@@ -50,16 +65,22 @@ def main():
         lab = Lab(Path(folder))
         try:
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-            take(lab, browser.new_page(viewport={"width": 1016, "height": 1200}))
+            for take in (take_answer, take_approval):
+                take(lab, browser.new_page(viewport={"width": 1016, "height": 1200}))
             browser.close()
         finally:
             lab.close()
 
 
-def take(lab, page):
-    lab.write("churn.ipynb", CELL, setup=SETUP)
-    notebook = Notebook(lab, page, "churn.ipynb").open().wait_for_kernel().set_up()
+def opened(lab, page, name):
+    notebook = Notebook(lab, page, name).open().wait_for_kernel().set_up()
     page.evaluate("jupyterapp.commands.execute('application:toggle-left-area')")
+    return notebook
+
+
+def take_answer(lab, page):
+    lab.write("churn.ipynb", CELL, setup=SETUP)
+    notebook = opened(lab, page, "churn.ipynb")
     notebook.run(1)
     words = SAID.split(" ")
     for start in range(0, len(words), 8):
@@ -72,6 +93,18 @@ def take(lab, page):
     notebook.expect_done(1)
     expect(notebook.answer(1).locator("mjx-container")).to_have_count(4, timeout=SECONDS)
     notebook.cell(1).screenshot(path=HERE / "saved.png")
+
+
+def take_approval(lab, page):
+    lab.write(
+        "contracts.ipynb",
+        "%%agent --model demo --session contracts\nDraw the churn rate by contract.",
+        setup=ACTING_SETUP,
+    )
+    notebook = opened(lab, page, "contracts.ipynb")
+    notebook.run(1)
+    expect(notebook.area(1).get_by_role("button", name="Approve")).to_be_visible(timeout=SECONDS)
+    notebook.cell(1).screenshot(path=HERE / "approval.png")
 
 
 if __name__ == "__main__":
