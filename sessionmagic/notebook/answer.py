@@ -27,6 +27,7 @@ NO_MATH = 'class="mathjax_ignore tex2jax_ignore"'
 OPENED = "border-left: 3px solid var(--jp-border-color2, #ccc); padding-left: 0.8em; margin: 0.3em 0 0.6em 0.3em"
 RESULT = "white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere"
 CODE = f"{RESULT}; margin: 0 0 0.6em"
+SHORT_SECONDS = 0.1
 LINE_LENGTH = 80
 EXCERPT_LINES = 12
 EXCERPT_WIDTH = 400
@@ -154,13 +155,17 @@ def tool_line(block: ToolBlock) -> str:
     """Say in one line what a tool call is doing, or how it went."""
     if block.outcome is not None:
         mark, words = OUTCOMES[block.outcome]
-        took = f" · {block.duration:.1f} s" if block.duration is not None else ""
+        took = f" · {_time(block.duration)}" if block.duration is not None else ""
         return f"{mark} {block.tool}{took}{f' · {words}' if words else ''}"
     if block.approval_id:
         return f"? {block.tool} · waits for your answer"
     if block.draft:
         return f"… {block.tool} · {len(block.draft):,} characters"
     return f"… {block.tool}"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= SHORT_SECONDS else f"{max(1, round(seconds * 1000))} ms"
 
 
 def call_html(args: Mapping[str, Any]) -> str:
@@ -240,7 +245,7 @@ def footer(transcript: Transcript) -> str:
         parts.append(f"{usage.input_tokens:,} → {usage.output_tokens:,} tokens")
     parts.append("unpriced" if usage is None or usage.cost is None else f"${usage.cost:.4f}")
     if transcript.started_at and transcript.finished_at:
-        parts.append(f"{transcript.finished_at - transcript.started_at:.1f} s")
+        parts.append(_time(transcript.finished_at - transcript.started_at))
     return " · ".join(part for part in parts if part)
 
 

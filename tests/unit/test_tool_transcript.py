@@ -18,6 +18,7 @@ from sessionmagic.events import (
     event_from_json,
     event_to_json,
 )
+from sessionmagic.notebook.answer import tool_line
 from sessionmagic.session import TurnRecord
 from sessionmagic.transcript import MessageBlock, TextBlock, ToolBlock, Transcript, fold, transcript_of
 from tests.scripted import acts
@@ -222,3 +223,8 @@ def test_what_the_user_said_in_mid_turn_is_remembered_where_it_was_said():
     stored = ModelMessagesTypeAdapter.dump_python(messages, mode="json")
     turn = TurnRecord(id="1", parent=None, agent="a", model="m", prompt="Go", started_at=0, messages=stored)
     assert transcript_of("chat", turn).blocks == (TextBlock("Once"), MessageBlock("Be brief"), TextBlock("Yes."))
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.0, "1 ms"), (0.0421, "42 ms"), (0.1, "0.1 s"), (62.04, "62.0 s")])
+def test_row_says_how_long_a_call_took_also_when_that_was_short(seconds, words):
+    assert tool_line(ToolBlock("1", "run", {}, "success", "", seconds)) == f"✓ run · {words}"
