@@ -102,6 +102,12 @@ class McpServers:
         """Return all servers with their status, as far as it is known without asking them."""
         return [server.shown() for server in list(self._servers.values())]
 
+    async def start(self, names: Collection[str]) -> list[tuple[McpServer, str]]:
+        """Start the servers of these names, and return how each is after `READY_SECONDS` at most, and its problem."""
+        servers = [self._servers[name] for name in names if name in self._servers]
+        listed = await asyncio.gather(*(_at_home(server.ready_tools()) for server in servers))
+        return [(server.shown(), problem) for server, (_, problem) in zip(servers, listed, strict=True)]
+
     async def toolsets(
         self, questions: Questions, warn: Callable[[str], object], taken: Collection[str] = ()
     ) -> list[AbstractToolset[None]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import tempfile
 import time
 from contextlib import suppress
@@ -158,6 +159,7 @@ class Connection:
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         text = str(error).removeprefix("Client failed to connect: ") or type(error).__name__
+        text = re.sub(r"^\[Errno \d+\] ", "", text)
         if (last := _last_line(self._errors)) and last not in text:
             text = f"{text} ({last})"
         return self._config.redacted(" ".join(text.split()))[:PROBLEM_LIMIT]

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 
 import pytest
 
@@ -92,6 +93,28 @@ def test_a_form_is_filled_in_on_stdin_and_once_more_when_it_does_not_fit(kernel,
     ]
     content = {"name": "Ada", "seat": "W", "meals": ["b", "d"], "bags": 1, "insured": True, "codes": ["X1"]}
     assert f"accept: {json.dumps(content)}" in told(kernel)
+
+
+def test_adding_a_server_says_what_it_offers(kernel):
+    cell = kernel.run(f"%agent tools add-mcp tests {sys.executable} {SERVER}").ok()
+    assert cell.text.startswith("starting tests\ntests offers tests__echo, ")
+    kernel.run("%agent tools remove-mcp tests").ok()
+
+
+def test_adding_a_server_that_does_not_start_says_why_and_keeps_it(kernel):
+    cell = kernel.run("%agent tools add-mcp typo no-such-command").ok()
+    assert "⚠ typo: No such file or directory: 'no-such-command'; the next turn tries again" in cell.text
+    assert "MCP typo (no-such-command): failed" in kernel.run("%agent tools").ok().text
+    kernel.run("%agent tools remove-mcp typo").ok()
+
+
+def test_interrupt_leaves_a_slow_server_starting(kernel):
+    cell = kernel.send("%agent tools add-mcp slow sleep 60").until_shows("starting slow")
+    time.sleep(0.2)  # until it waits
+    kernel.interrupt()
+    assert cell.wait().traceback == "KeyboardInterrupt: they go on starting; %agent tools shows how they are"
+    assert "MCP slow (sleep 60): starting" in kernel.run("%agent tools").ok().text
+    kernel.run("%agent tools remove-mcp slow").ok()
 
 
 @pytest.mark.parametrize("line", ["add-mcp", "add-mcp missing.json", "remove-mcp nothing", "add-mcp x"])

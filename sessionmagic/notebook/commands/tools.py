@@ -54,15 +54,25 @@ def tools(magics: AgentMagics, options: argparse.Namespace) -> Any:
     name="tools add-mcp",
 )
 def add_mcp(magics: AgentMagics, options: argparse.Namespace) -> None:
+    from sessionmagic.notebook.launch import short_interrupt
+
     match options.server:
         case []:
             raise UsageError("add-mcp takes a file with mcpServers, or a name and a command or address")
         case [path]:
-            say(f"added {', '.join(magics.servers.load(path))}")
+            names = magics.servers.load(path)
         case [name, where, *arguments]:
             address = where.startswith(("http://", "https://"))
             magics.servers.add(name, {"url": where} if address else {"command": where, "args": arguments})
-            say(f"added {name}; the next turn starts it")
+            names = [name]
+    try:
+        say(f"starting {', '.join(names)}")
+        started = loop_thread().submit(magics.servers.start(names)).result()
+    except KeyboardInterrupt:
+        raise short_interrupt("they go on starting; %agent tools shows how they are") from None
+    for server, problem in started:
+        offers = f"{server.name} offers {', '.join(server.tools) or 'no tools'}"
+        say(f"⚠ {server.name}: {problem}; the next turn tries again" if problem else offers)
 
 
 @command("End an MCP server, and offer its tools no more.", argument("name"), name="tools remove-mcp")
