@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.kernel.kernels import TESTS
+from tests.kernel.kernels import TESTS, comes_true
 
 SERVER = TESTS / "mcp_server.py"
 
@@ -113,7 +113,7 @@ def test_interrupt_leaves_a_slow_server_starting(kernel):
     time.sleep(0.2)  # until it waits
     kernel.interrupt()
     assert cell.wait().traceback == "KeyboardInterrupt: they go on starting; %agent tools shows how they are"
-    assert "MCP slow (sleep 60): starting" in kernel.run("%agent tools").ok().text
+    comes_true(lambda: "MCP slow (sleep 60): starting" in kernel.run("%agent tools").ok().text)
     kernel.run("%agent tools remove-mcp slow").ok()
 
 
