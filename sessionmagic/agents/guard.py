@@ -16,7 +16,7 @@ from pydantic_ai.exceptions import ModelRetry, ToolFailed, ToolFailedError, Tool
 from pydantic_ai.messages import BinaryContent, ToolReturn
 from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDenied
-from pydantic_core import to_json
+from pydantic_core import to_json, to_jsonable_python
 
 from sessionmagic.agents.permissions import Call
 from sessionmagic.events import ApprovalRequested, ApprovalResolved, LimitReached
@@ -98,7 +98,8 @@ class Guard(AbstractCapability[None]):
     ) -> Any:
         written = json_object(call.args) if isinstance(call.args, str | None) else call.args
         self._count(call.tool_name, written)
-        wanted = Call(call.tool_name, _defaults(tool_def) | written, is_read_only(tool_def))
+        meant = to_jsonable_python(args, fallback=str, bytes_mode="base64")
+        wanted = Call(call.tool_name, _defaults(tool_def) | written, is_read_only(tool_def), meant)
         if obstacle := (tool_def.metadata or {}).get("obstacle"):
             raise ToolFailed(obstacle)
         refusal = await self._refusal(wanted, call.tool_call_id)

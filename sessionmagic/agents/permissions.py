@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sessionmagic.exceptions import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 Verdict = Literal["allow", "ask", "deny"]
 Safety = Literal["strict", "balanced", "restricted", "autonomous"]
@@ -39,7 +39,10 @@ class Call:
 
     tool: str
     args: Mapping[str, Any]
+    """As the model wrote them."""
     read_only: bool = False
+    meant: Mapping[str, Any] = field(default_factory=dict)
+    """Its arguments as the tool gets them: a text that says a number may have become one. Plain values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,22 +154,18 @@ def safety_of(word: str) -> Safety:
 
 
 def _matching(rules: Rules, verdict: Verdict, call: Call) -> str | None:
-    return _first(rules.get(verdict, ()), call)
-
-
-def _first(patterns: Iterable[str], call: Call) -> str | None:
-    return next((pattern for pattern in patterns if matches(pattern, call)), None)
+    return next((pattern for pattern in rules.get(verdict, ()) if matches(pattern, call)), None)
 
 
 def matches(pattern: str, call: Call) -> bool:
-    """Say whether a pattern fits a call: its tool, and every argument that the pattern names."""
+    """Say whether a pattern fits a call: its tool, and every argument that it names, as written or as meant."""
     name, *conditions = _CONDITION.split(pattern)
-    return _glob(name, call.tool) and all(_holds(condition, call.args) for condition in conditions)
+    return _glob(name, call.tool) and all(_holds(condition, call) for condition in conditions)
 
 
-def _holds(condition: str, args: Mapping[str, Any]) -> bool:
+def _holds(condition: str, call: Call) -> bool:
     argument, _, glob = condition.partition("=")
-    return argument in args and _glob(glob, _written(args[argument]))
+    return any(argument in args and _glob(glob, _written(args[argument])) for args in (call.args, call.meant))
 
 
 def _written(value: object) -> str:

@@ -129,3 +129,24 @@ async def test_answer_to_an_open_question_does_not_undo_a_deny_rule_that_was_set
     events = whole(await events_of(turn))
     assert returned(events)[1][1] == "denied"
     assert manager.sessions.load("chat").permissions["deny"] == ["run"]
+
+
+@pytest.mark.parametrize(
+    "args", [{"force": True}, {"force": 1}, {"force": "yes"}, {"times": 1000}, {"times": 1000.0}, {"times": "1_000"}]
+)
+@on_a_loop
+async def test_deny_rule_holds_for_an_argument_however_the_model_writes_it(manager, args):
+    ran = []
+
+    def delete(force: bool = False, times: int = 1) -> None:
+        ran.append((force, times))
+
+    await ask(manager)
+    add_rule(manager, "deny", "delete:force=true")
+    add_rule(manager, "deny", "delete:times=1000")
+    change(manager, safety="autonomous")
+    _, events, _ = await acted(manager, [("delete", args)], "Done", tools=[delete])
+    [(_, outcome, words)] = returned(events)
+    assert outcome == "denied"
+    assert "the session denies delete:" in words
+    assert not ran
