@@ -13,7 +13,7 @@ import getpass
 import signal
 import threading
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from sessionmagic.exceptions import MainThreadBusyError
@@ -38,7 +38,7 @@ class _Job:
         self._context = contextvars.copy_context()
         self._loop = asyncio.get_running_loop()
         self.outcome: asyncio.Future[Any] = self._loop.create_future()
-        self.started = threading.Event()
+        self.started: asyncio.Future[None] = self._loop.create_future()
         self.finished = False
         self.withdrawn = False
 
@@ -49,9 +49,17 @@ class _Job:
         except BaseException as error:  # noqa: BLE001  raised where the outcome is awaited
             return None, error
 
+    def begin(self) -> None:
+        """Say that the call is being made."""
+        self._tell(self.started.set_result, None)
+
     def settle(self, result: Any, error: BaseException | None) -> None:
         """Hand the outcome over to who awaits it; an interrupted call is a cancelled one there."""
-        self._loop.call_soon_threadsafe(self._settle, result, error)
+        self._tell(self._settle, result, error)
+
+    def _tell(self, call: Callable[..., object], *args: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody awaits it
+            self._loop.call_soon_threadsafe(call, *args)
 
     def _settle(self, result: Any, error: BaseException | None) -> None:
         if self.outcome.done():
@@ -98,7 +106,8 @@ class MainThread:
             self._when_idle(self._serve_pending)
         try:
             patience = None if in_cell else START_SECONDS  # a cell serves until its turn is over
-            if not await asyncio.to_thread(job.started.wait, patience) and self._take_back(job):
+            await asyncio.wait([job.started, job.outcome], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            if not job.started.done() and self._take_back(job):
                 raise MainThreadBusyError(f"the kernel was busy with another cell for {START_SECONDS:g} s")
             result: T = await job.outcome
         except asyncio.CancelledError:
@@ -113,7 +122,6 @@ class MainThread:
             if job not in self._jobs:
                 return False
             self._jobs.remove(job)
-            job.started.set()
             job.finished = True
             return True
 
@@ -176,7 +184,7 @@ class MainThread:
             return
         result, error = None, None
         try:
-            job.started.set()
+            job.begin()
             result, error = job.make()
         except KeyboardInterrupt as interrupt:  # it came just outside of the call
             error = interrupt
