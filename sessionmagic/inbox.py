@@ -103,15 +103,20 @@ class UsedKeys:
     @contextmanager
     def once(self, session: str, key: str) -> Iterator[bool]:
         """Give whether the key is new on that session, as an empty one always is. It stays new when the body fails."""
-        with self._lock:
-            used = self._used[session]
-            new = key not in used
-            if new and key:
-                used.append(key)
+        new = self.use(session, key)
         try:
             yield new
         except BaseException:
             with self._lock, suppress(ValueError):
                 if new:
-                    used.remove(key)
+                    self._used[session].remove(key)
             raise
+
+    def use(self, session: str, key: str) -> bool:
+        """Use the key on that session; whether it was new there, as an empty one always is."""
+        with self._lock:
+            used = self._used[session]
+            new = key not in used
+            if new and key:
+                used.append(key)
+            return new

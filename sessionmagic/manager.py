@@ -23,6 +23,7 @@ from sessionmagic.exceptions import (
     SessionExistsError,
     SessionIdleError,
     SessionNotFoundError,
+    StoreError,
 )
 from sessionmagic.inbox import UsedKeys
 from sessionmagic.loop import in_thread, loop_thread, settled_in_thread
@@ -72,6 +73,7 @@ class SessionManager:
         self.mcp = mcp if mcp is not None else McpServers()
         self.sessions = Sessions(self.store, self.models, self.agents)
         self._running: dict[str, Turn] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self.keys = UsedKeys()
         """Those of `queue`."""
         self.on_deleted: Callable[[str], Awaitable[None]] | None = None
@@ -153,8 +155,8 @@ class SessionManager:
             found = await in_thread(self.store.find, session)
             if found is not None and new:
                 raise SessionExistsError(f"a session named {session!r} is there already")
-            claim = await self._claim(found or new_session_id(), where, deadline)
             try:
+                claim = await self._claim(found or new_session_id(), where, deadline)
                 return await self._admit(request, definition, claim, new=found is None)
             except SessionExistsError:
                 if new:
@@ -177,8 +179,9 @@ class SessionManager:
         self._running[turn.session_id] = turn
         ended = functools.partial(self._running.pop, turn.session_id, None)
         task = asyncio.create_task(stream(admitted, self.store, self.mcp, ended))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         task.add_done_callback(lambda _: None if turn.finished else abandon(admitted, ended))
-        turn.begin(task)
         if cancelled:
             turn.cancel()
         return turn
@@ -286,7 +289,8 @@ class SessionManager:
         def change(stored: Session) -> Session:
             return with_changed_turn(stored, turn.id, lambda record: replace(record, waiting=turn.inbox.waiting))
 
-        await in_thread(self.store.update, turn.session_id, change)
+        with suppress(StoreError):  # it is said all the same, and the turn writes it with its next message
+            await in_thread(self.store.update, turn.session_id, change)
         return turn
 
     async def queue(self, session: str, text: str, *, key: str = "", **options: Any) -> Turn | None:
@@ -301,12 +305,15 @@ class SessionManager:
         Returns the turn that will answer, or None when the key was used before. Raises what `run` raises, and
         `InboxFullError`.
         """
-        with self.keys.once(session, key) as new:
+        known = await in_thread(self.store.find, session)
+        with self.keys.once(known or session, key) as new:
             if not new:
                 return None
             with suppress(SessionIdleError, SessionNotFoundError):
                 return await self.say(session, "queue", text)
-            return await self.run(text, session=session, **{"wait": STOP_SECONDS, **options})
+            turn = await self.run(text, session=session, **{"wait": STOP_SECONDS, **options})
+            self.keys.use(turn.session_id, key)
+            return turn
 
     def stop(self, session: str) -> bool:
         """Ask the session's running turn to stop; whether this manager was running one."""
@@ -328,7 +335,7 @@ class SessionManager:
         turn = self._running.get(session_id)
         if turn is not None:
             turn.cancel()
-            await asyncio.to_thread(turn.wait, STOP_SECONDS)
+            await turn.ended(STOP_SECONDS)
         claim = await self._claim(session_id, "its deletion", time.monotonic())
         try:
             await in_thread(self.store.delete, session_id)

@@ -137,6 +137,11 @@ def with_changed_turn(session: Session, turn_id: str, change: Callable[[TurnReco
     return replace(session, turns=turns)
 
 
+def said_something(turn: TurnRecord) -> bool:
+    """Say whether the model answered at all, if only in part."""
+    return any(message["kind"] == "response" and message["parts"] for message in turn.messages)
+
+
 def with_finished_turn(
     session: Session, turn_id: str, change: Callable[[TurnRecord], TurnRecord], *, keep_on_path: bool, at: float
 ) -> Session:
@@ -168,7 +173,7 @@ def with_dead_turns_interrupted(session: Session) -> Session:
 
 def untold(texts: Sequence[str]) -> list[str]:
     """Say what did not reach the model of all that the user said to a running turn, if there is any."""
-    return [f"the model was not told any more: {' · '.join(texts)}"] if texts else []
+    return [f"this never reached the model: {' · '.join(texts)}"] if texts else []
 
 
 def title_of(prompt: str) -> str:

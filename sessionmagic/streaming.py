@@ -15,10 +15,9 @@ from sessionmagic.exceptions import (
     SessionMagicError,
     SessionNotFoundError,
     StoreError,
-    TurnFailedError,
 )
 from sessionmagic.loop import in_thread, settled_in_thread
-from sessionmagic.session import with_changed_turn, with_finished_turn
+from sessionmagic.session import said_something, with_changed_turn, with_finished_turn
 from sessionmagic.turn import TurnResult, current_turn
 
 if TYPE_CHECKING:
@@ -30,30 +29,32 @@ if TYPE_CHECKING:
     from sessionmagic.agents.mcp import McpServers
     from sessionmagic.agents.messages import Messages
     from sessionmagic.agents.runtime import Outcome
-    from sessionmagic.events import Answer, TurnStatus
+    from sessionmagic.events import Answer
     from sessionmagic.session import Session, TurnRecord
     from sessionmagic.storage.store import Store
 
 TICK_SECONDS = 0.1
 
 
-async def stream(admitted: Admitted, store: Store, servers: McpServers, ended: Callable[[], object]) -> TurnResult:
+async def stream(admitted: Admitted, store: Store, servers: McpServers, ended: Callable[[], object]) -> None:
     """Run the turn to its end, whatever that is; `ended` is called when all is written. Never raises."""
+    from sessionmagic.agents.failures import failure
     from sessionmagic.agents.runtime import Outcome
 
     plan, log = admitted.plan, admitted.log
     try:
         outcome = await _ask(admitted, store, servers)
+    except asyncio.CancelledError:
+        outcome = Outcome("interrupted", error_code="cancelled")
     except BaseException as problem:  # noqa: BLE001  the session must become free, whatever a model does
-        status: TurnStatus = "interrupted" if isinstance(problem, asyncio.CancelledError) else "failed"
-        error = TurnFailedError(f"{admitted.record.model}: {type(problem).__name__}")
-        outcome = Outcome(status, admitted.record.messages, error_code="model_error", error=error)
+        code, error = failure(admitted.record.model, problem)
+        outcome = Outcome("failed", error_code=code, error=error)
     undo = plan.changes_override and isinstance(outcome.error, ModelRefusedError)
     if undo:
         kept = plan.previous_override or "the default"
         log.emit(Warned, text=f"session {admitted.turn.session_name!r} goes back to its model before: {kept}")
     unwritten = await _write_end(admitted, outcome, store, undo=undo)
-    return _let_go(admitted, outcome, unwritten or outcome.error, ended)
+    _let_go(admitted, outcome, unwritten or outcome.error, ended)
 
 
 async def _ask(admitted: Admitted, store: Store, servers: McpServers) -> Outcome:
@@ -167,9 +168,7 @@ def granted(session: Session, answer: Answer, tool: str) -> Session:
     return replace(session, permissions=with_grant(session.permissions, tool))
 
 
-def _let_go(
-    admitted: Admitted, outcome: Outcome, error: SessionMagicError | None, ended: Callable[[], object]
-) -> TurnResult:
+def _let_go(admitted: Admitted, outcome: Outcome, error: SessionMagicError | None, ended: Callable[[], object]) -> None:
     """Release the turn's session, then close its event stream."""
     turn = admitted.turn
     model = outcome.answered_by or admitted.record.model
@@ -183,24 +182,24 @@ def _let_go(
         error_code=outcome.error_code,
         error=str(error) if error else None,
     )
-    turn.end()
-    return TurnResult(
+    result = TurnResult(
         text=turn.transcript.text,
         status=outcome.status,
         usage=outcome.usage,
         model=model,
         turn=turn.id,
         session=turn.session_name,
-        raw_messages=outcome.messages,
+        raw_messages=outcome.messages or admitted.record.messages,
         error=error,
     )
+    turn.end(result)
 
 
 def abandon(admitted: Admitted, ended: Callable[[], object]) -> None:
     """Free the session of a turn whose task was cancelled before its first step. Its record says `running`."""
     from sessionmagic.agents.runtime import Outcome
 
-    _let_go(admitted, Outcome("interrupted", admitted.record.messages, error_code="cancelled"), None, ended)
+    _let_go(admitted, Outcome("interrupted", error_code="cancelled"), None, ended)
 
 
 async def _write_end(admitted: Admitted, outcome: Outcome, store: Store, *, undo: bool) -> SessionMagicError | None:
@@ -209,7 +208,7 @@ async def _write_end(admitted: Admitted, outcome: Outcome, store: Store, *, undo
     def finished(stored: TurnRecord) -> TurnRecord:
         return replace(
             stored,
-            messages=outcome.messages,
+            messages=outcome.messages or stored.messages,
             status=outcome.status,
             waiting=[],
             warnings=list(admitted.turn.transcript.warnings),
@@ -220,13 +219,8 @@ async def _write_end(admitted: Admitted, outcome: Outcome, store: Store, *, undo
         )
 
     def change(session: Session) -> Session:
-        session = with_finished_turn(
-            session,
-            admitted.turn.id,
-            finished,
-            keep_on_path=outcome.status != "failed" or outcome.said_something,
-            at=time.time(),
-        )
+        kept = outcome.status != "failed" or said_something(finished(session.turn(admitted.turn.id)))
+        session = with_finished_turn(session, admitted.turn.id, finished, keep_on_path=kept, at=time.time())
         return admitted.plan.without_override(session) if undo else session
 
     try:

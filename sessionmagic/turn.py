@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections import deque
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -112,8 +113,12 @@ class EventLog:
         news, wake = self._signal()
         fresh, _ = self._since(after, wake)
         if not fresh:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(news.wait(), seconds)
+            try:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), seconds)
+            finally:
+                with self._lock:
+                    self._waiting.discard(wake)
         return self._last
 
     @staticmethod
@@ -123,7 +128,7 @@ class EventLog:
         news = asyncio.Event()
 
         def wake() -> None:
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # the loop is closed
                 loop.call_soon_threadsafe(news.set)
 
         return news, wake
@@ -151,8 +156,6 @@ class EventLog:
 class Turn:
     """A handle on a running turn. Dropping it, or any observer of it, neither stops nor delays the turn."""
 
-    _task: asyncio.Task[TurnResult]  # there before the manager hands the turn out
-
     def __init__(
         self, log: EventLog, session_id: str, session_name: str, turn_id: str, *, attended: bool = False
     ) -> None:
@@ -168,7 +171,8 @@ class Turn:
         self._log = log
         self._cancelled = threading.Event()
         self._stop: Callable[[], object] | None = None
-        self._finished = threading.Event()
+        self._result: Future[TurnResult] = Future()
+        self._result.set_running_or_notify_cancel()  # whoever stops waiting for it does not cancel it
 
     @property
     def transcript(self) -> Transcript:
@@ -178,7 +182,7 @@ class Turn:
     @property
     def finished(self) -> bool:
         """Whether the turn has ended and released its session."""
-        return self._finished.is_set()
+        return self._result.done()
 
     def events(self, after: int = 0) -> AsyncIterator[Event]:
         """Follow the turn's events, from the first one after that number to its `TurnFinished`."""
@@ -195,21 +199,18 @@ class Turn:
             self._stop()
 
     async def result(self) -> TurnResult:
-        """Wait for the turn's end. Never raises for a failed turn: see `TurnResult.error`."""
-        return await asyncio.shield(self._task)
+        """Wait for the turn's end, on any loop. Never raises for a failed turn: see `TurnResult.error`."""
+        return await asyncio.wrap_future(self._result)
 
     async def ended(self, seconds: float) -> bool:
-        """Wait for the turn's end, at most that long; whether it has ended."""
-        await asyncio.wait([self._task], timeout=seconds)
+        """Wait for the turn's end, at most that long, on any loop; whether it has ended."""
+        await asyncio.wait([asyncio.wrap_future(self._result)], timeout=seconds)
         return self.finished
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait in another thread until the turn has ended; whether it has, after `timeout` seconds."""
-        return self._finished.wait(timeout)
-
-    def begin(self, task: asyncio.Task[TurnResult]) -> None:
-        """Keep the task that runs the turn. For the manager."""
-        self._task = task
+        wait([self._result], timeout)
+        return self.finished
 
     def on_cancel(self, stop: Callable[[], object]) -> None:
         """Set what `cancel` calls; it is called at once when the turn was cancelled before. For the manager."""
@@ -217,6 +218,6 @@ class Turn:
         if self._cancelled.is_set():
             stop()
 
-    def end(self) -> None:
-        """Say that the turn has ended. For the manager."""
-        self._finished.set()
+    def end(self, result: TurnResult) -> None:
+        """Say that the turn has ended, and what it came to. For the manager."""
+        self._result.set_result(result)

@@ -23,7 +23,7 @@ from sessionmagic.keys import without_keys
 REASON_LENGTH = 240
 
 
-def failure(reference: str, error: Exception, address: str | None = None) -> tuple[str, SessionMagicError]:
+def failure(reference: str, error: BaseException, address: str | None = None) -> tuple[str, SessionMagicError]:
     """Return the code and the error that a turn which failed so ends with; `address` is where the model was asked."""
     if isinstance(error, SessionMagicError):
         return "store_error", error
@@ -51,7 +51,7 @@ def failure(reference: str, error: Exception, address: str | None = None) -> tup
             return "model_error", TurnFailedError(f"{reference}: {type(error).__name__}: {reason}")
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """The provider's own words on one line, cut, without any key that this process knows."""
     text = str(error)
     if isinstance(error, ModelHTTPError):

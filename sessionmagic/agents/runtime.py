@@ -88,11 +88,6 @@ class Outcome:
     error_code: str | None = None
     error: SessionMagicError | None = None
 
-    @property
-    def said_something(self) -> bool:
-        """Whether the model answered at all, if only in part."""
-        return any(message["kind"] == "response" and message["parts"] for message in self.messages)
-
 
 class AgentRun:
     """One run of an agent. `cancel` may be called from any thread, also before the run has begun.
@@ -178,7 +173,7 @@ class AgentRun:
 
     def _close(self, messages: list[ModelMessage]) -> None:
         """Say what became of the calls and messages that are still open."""
-        for part in [part for message in messages for part in message.parts]:
+        for part in _after_last_response(messages):
             if isinstance(part, ToolReturnPart) and part.tool_call_id in self._unanswered:
                 self._tell_result(part)
         for call_id, tool in self._unanswered.items():
@@ -269,7 +264,7 @@ class AgentRun:
 
     def _tell_result(self, result: ToolReturnPart) -> None:
         self._unanswered.pop(result.tool_call_id, None)
-        seconds = self._guard.seconds.get(result.tool_call_id)
+        seconds = self._guard.seconds.pop(result.tool_call_id, None)
         result.metadata = {"seconds": seconds}  # stored with it
         self._log.emit(
             ToolReturned,
@@ -309,3 +304,13 @@ class AgentRun:
                 context_limit=self._model.model.profile.get("context_window") or context_limit_of(responses[-1]),
             )
         return outcome
+
+
+def _after_last_response(messages: Sequence[ModelMessage]) -> list[ModelRequestPart]:
+    """Return what was said since the model's last response; of an earlier one, it may have used the call ids again."""
+    parts: list[ModelRequestPart] = []
+    for message in reversed(messages):
+        if isinstance(message, ModelResponse):
+            break
+        parts += message.parts
+    return parts

@@ -7,9 +7,10 @@ import pytest
 
 from sessionmagic import register_model
 from sessionmagic.events import TurnFinished, Warned
+from sessionmagic.loop import loop_thread
 from sessionmagic.turn import RING_SIZE
 from tests.scripted import says
-from tests.turns import events_of, on_a_loop, statuses, until, whole
+from tests.turns import events_of, on_a_loop, said, statuses, until, whole
 
 
 @on_a_loop
@@ -56,3 +57,26 @@ async def test_observers_that_come_late_see_the_whole_turn(manager):
     await turn.result()
     whole(await events_of(turn))
     assert turn.transcript.text == "It is fine."
+
+
+@on_a_loop
+async def test_waiting_for_news_leaves_nothing_behind(manager, gate):
+    turn = await manager.run("Hello", session="chat", model="gate")
+    await said(turn)
+    latest = await turn.news(0, 1)
+    for _ in range(50):
+        await turn.news(latest, 0.001)
+    assert len(turn._log._waiting) <= 1
+    gate.open.set()
+    await turn.result()
+
+
+def test_result_can_be_awaited_on_another_loop(manager, gate):
+    turn = loop_thread().submit(manager.run("Hello", session="chat", model="gate")).result()
+
+    async def elsewhere():
+        assert not await turn.ended(0.01)
+        loop_thread().loop.call_soon_threadsafe(gate.open.set)
+        return await turn.result()
+
+    assert asyncio.run(elsewhere()).text == "before after"

@@ -4,8 +4,9 @@ import asyncio
 import time
 
 import pytest
+from pydantic_ai.models.function import DeltaToolCall, FunctionModel
 
-from sessionmagic import Models, SessionManager, TinyStore
+from sessionmagic import Models, SessionManager, TinyStore, register_model
 from sessionmagic.events import TextDelta, event_to_json
 from sessionmagic.exceptions import ModelRefusedError, TurnFailedError, TurnTimeoutError
 from tests.provider import (
@@ -214,3 +215,25 @@ async def test_providers_words_are_shown_on_one_short_printable_line(home, messa
     assert isinstance(result.error, TurnFailedError)
     assert str(result.error).isprintable()
     assert len(str(result.error)) < 500
+
+
+class OddError(BaseException):
+    """Nothing that a model should raise."""
+
+
+@on_a_loop
+async def test_what_was_stored_stays_when_a_model_fails_as_nothing_should(manager):
+    async def stream(messages, _info):
+        if len(messages) > 1:
+            raise OddError("gone")
+        yield {0: DeltaToolCall("look", "{}")}
+
+    def look() -> str:
+        return "seen"
+
+    register_model("odd", FunctionModel(stream_function=stream))
+    turn = await manager.run("Hello", session="chat", model="odd", tools=[look], yes=True)
+    result = await turn.result()
+    assert (result.status, str(result.error)) == ("failed", "odd: OddError: gone")
+    [turn] = manager.sessions.load("chat").path()
+    assert [message["kind"] for message in turn.messages] == ["request", "response", "request"]

@@ -96,7 +96,7 @@ def test_dead_turn_becomes_interrupted_and_stays_on_the_path():
 def test_what_waited_for_a_dead_turn_is_said():
     waiting = replace(turn(1, None), waiting=["Be brief.", "In French."], warnings=["before"])
     [dead] = with_dead_turns_interrupted(with_turn(EMPTY, waiting)).turns
-    assert dead.warnings == ["before", "the model was not told any more: Be brief. · In French."]
+    assert dead.warnings == ["before", "this never reached the model: Be brief. · In French."]
     assert dead.waiting == []
 
 

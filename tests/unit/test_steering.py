@@ -6,7 +6,7 @@ import pytest
 
 from sessionmagic import register_model
 from sessionmagic.events import MessageInjected, ToolCalled, Warned
-from sessionmagic.exceptions import InboxFullError, PromptError, SessionIdleError, SessionNotFoundError
+from sessionmagic.exceptions import InboxFullError, PromptError, SessionIdleError, SessionNotFoundError, StoreError
 from sessionmagic.inbox import SIZES, Inbox
 from sessionmagic.transcript import transcript_of
 from tests.scripted import acts
@@ -141,7 +141,7 @@ async def test_what_was_not_delivered_when_the_turn_was_stopped_is_said_and_kept
     turn.cancel()
     events = await events_of(turn)
     warned = [event.text for event in events if isinstance(event, Warned)]
-    assert warned == ["the model was not told any more: Be brief. · And then?"]
+    assert warned == ["this never reached the model: Be brief. · And then?"]
     [record] = manager.sessions.load("chat").turns
     assert record.waiting == []
     assert record.warnings == warned
@@ -194,3 +194,27 @@ async def test_queue_over_many_turns_answers_each(manager):
     tool.go_on.set()
     await until(lambda: turn.finished)
     assert prompts(model.sent[-1]) == ["Go", *(f"Question {n}?" for n in range(SIZES["queue"]))]
+
+
+@on_a_loop
+async def test_key_holds_for_a_session_by_its_name_and_by_its_id(manager):
+    first = await manager.queue("chat", "Hello", key="a")
+    await first.result()
+    for name in ("chat", first.session_id):
+        assert await manager.queue(name, "Hello", key="a") is None
+
+
+@on_a_loop
+async def test_what_cannot_be_written_at_once_is_said_once(manager, monkeypatch):
+    turn, tool, model = await waiting_turn(manager, "First.", "Second.")
+
+    def full(*_):
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(manager.store, "update", full)
+        assert await manager.queue("chat", "And A?", key="a") is turn
+    assert await manager.queue("chat", "And A?", key="a") is None
+    tool.go_on.set()
+    await turn.result()
+    assert prompts(model.sent[-1]) == ["Go", "And A?"]

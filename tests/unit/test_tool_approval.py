@@ -285,3 +285,19 @@ async def test_answer_after_the_turn_has_ended_is_refused(manager, tools):
             turn.approvals.answer(question.id, answer)
     assert tools.ran == []
     assert manager.sessions.load("chat").permissions == {}
+
+
+@on_a_loop
+async def test_call_with_the_id_of_an_earlier_one_has_a_result_of_its_own(manager, tools):
+    started = asyncio.Event()
+
+    async def hang() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    steps = [("look", {"at": "a"}, "same")], [("hang", {}, "same")]
+    turn, _ = await acting(manager, *steps, "Done", tools=[*tools.all, hang], yes=True)
+    await started.wait()
+    turn.cancel()
+    events = whole(await events_of(turn))
+    assert returned(events) == [("look", "success", "saw a"), ("hang", "interrupted", "")]
