@@ -290,21 +290,3 @@ async def test_session_of_a_killed_process_is_free_at_once_and_goes_on(manager, 
     assert [(turn.prompt, turn.status) for turn in session.turns] == [("held", "interrupted"), ("Go on", "completed")]
     assert [turn.id for turn in session.path()] == ["1", "2"]
     assert result.text == "user-prompt: held\nuser-prompt: Go on"
-
-
-@on_a_loop
-async def test_session_that_is_deleted_while_a_prompt_waits_for_it_begins_anew(manager, monkeypatch):
-    turn = await manager.run("First", session="chat", model="hang")
-    waiting = asyncio.create_task(manager.run("Second", session="chat", model="calm", wait=math.inf))
-    let_go = manager.store.delete
-
-    def delete_slowly(session_id):
-        let_go(session_id)
-        time.sleep(0.2)  # the claim is still held
-
-    monkeypatch.setattr(manager.store, "delete", delete_slowly)
-    await asyncio.sleep(0.1)
-    await manager.delete("chat")
-    assert turn.finished
-    assert (await (await waiting).result()).status == "completed"
-    assert prompts(manager.sessions.load("chat")) == ["Second"]
