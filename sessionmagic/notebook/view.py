@@ -75,14 +75,18 @@ class Controls(Protocol):
 async def follow(turn: Turn, view: View, hz: float) -> None:
     """Show a turn as it goes, the first word at once and then at most `hz` times a second, to its end."""
     seen = 0
-    while not turn.finished:
-        seen = await turn.news(seen, TICK_SECONDS)
-        if turn.finished:
-            break
-        transcript = turn.transcript
-        sent = view.update(transcript)
-        if transcript.blocks:
-            await turn.ended(max(1 / hz, sent / BYTES_PER_SECOND))
+    over = asyncio.ensure_future(turn.result())
+    try:
+        while not turn.finished:
+            seen = await turn.news(seen, TICK_SECONDS)
+            if turn.finished:
+                break
+            transcript = turn.transcript
+            sent = view.update(transcript)
+            if transcript.blocks:
+                await asyncio.wait([over], timeout=max(1 / hz, sent / BYTES_PER_SECOND))
+    finally:
+        over.cancel()
     transcript = turn.transcript
     view.finish(transcript, await asyncio.to_thread(answer_html, transcript))  # a long answer takes its time
 
