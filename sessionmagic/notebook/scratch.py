@@ -135,7 +135,9 @@ class _ScratchKernel:
     async def execute(self, code: str, timeout: float, output: _Output) -> bool:
         """Run code until it is done or there is a reason to stop it; whether the kernel can run more."""
         timer = asyncio.get_running_loop().call_later(timeout, output.stop, f"it took longer than {timeout:g} s")
-        reading = asyncio.ensure_future(self._read(self._client.execute(code, store_history=False), output))
+        # An ipykernel 6 goes on to abort what comes for a moment after an error, if errors are to stop the rest.
+        request = self._client.execute(code, store_history=False, stop_on_error=False)
+        reading = asyncio.ensure_future(self._read(request, output))
         ends: set[asyncio.Future[Any]] = {reading, output.stopped}
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         timer.cancel()

@@ -148,7 +148,9 @@ class Kernel:
         return self._cells[self._send("shell", "execute_request", content, subshell, code=code)]
 
     def run(self, code, *, timeout=PATIENCE, **options):
-        return self.send(code, **options).wait(timeout)
+        """Run a cell to its end. An ipykernel 6 goes on to abort what comes for a moment after an error; then again."""
+        cell = self.send(code, **options).wait(timeout)
+        return self.run(code, timeout=timeout, **options) if cell.status == "aborted" else cell
 
     def value(self, expression, **options):
         """The repr of a value in the kernel."""
