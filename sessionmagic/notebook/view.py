@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import contextmanager
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from IPython.display import clear_output, display
@@ -22,7 +22,7 @@ from sessionmagic.notebook.visible import escape, visible
 from sessionmagic.transcript import TextBlock, ToolBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from sessionmagic.events import Answer, InputAction
     from sessionmagic.transcript import Transcript
@@ -128,39 +128,29 @@ def show_prompt(prompt: str) -> None:
 
 
 class GuardedView:
-    """A view that may fail: then the stream is lost, but neither the turn nor its answer."""
+    """A view that may fail: then a frame is lost, but neither the turn nor its answer."""
 
     def __init__(self, view: View) -> None:
         self._view = view
-        self._failed = False
 
     def open(self) -> None:
-        with self._guard():
+        with suppress(Exception):
             self._view.open()
 
     def update(self, transcript: Transcript) -> int:
-        if not self._failed:
-            with self._guard():
-                return self._view.update(transcript)
+        with suppress(Exception):
+            return self._view.update(transcript)
         return 0
 
     def finish(self, transcript: Transcript, html: str) -> None:
-        self._failed = False
-        with self._guard():
+        try:
             self._view.finish(transcript, html)
-        if self._failed:
+        except Exception:  # noqa: BLE001  a surface may fail in any way
             StaticView().finish(transcript, html)
 
     def discard(self) -> None:
-        with self._guard():
+        with suppress(Exception):
             self._view.discard()
-
-    @contextmanager
-    def _guard(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception:  # noqa: BLE001  a surface may fail in any way
-            self._failed = True
 
 
 class TextView:

@@ -82,9 +82,10 @@ class Failing:
 
     def __init__(self, *failing):
         self.failing = failing
-        self.finished = 0
+        self.updates = self.finished = 0
 
     def update(self, transcript):
+        self.updates += 1
         if "update" in self.failing:
             raise ValueError
         return 1
@@ -98,12 +99,14 @@ class Failing:
 @pytest.mark.parametrize(
     ("failing", "answers"), [((), 0), (("update",), 0), (("finish",), 1), (("update", "finish"), 1)]
 )
-def test_view_that_fails_is_still_finished_and_else_the_answer_is_shown_without_it(monkeypatch, failing, answers):
+def test_view_that_fails_gets_its_next_frame_and_the_answer_is_shown_without_it_when_its_last_fails(
+    monkeypatch, failing, answers
+):
     shown = []
     monkeypatch.setattr("sessionmagic.notebook.view.show_answer", lambda *answer: shown.append(answer))
     view = GuardedView(failed := Failing(*failing))
     view.update(calls(1))
     view.update(calls(2))
     view.finish(calls(2), "<p>42</p>")
-    assert failed.finished == 1
+    assert (failed.updates, failed.finished) == (2, 1)
     assert len(shown) == answers
