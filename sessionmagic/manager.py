@@ -33,6 +33,7 @@ from sessionmagic.sessions import Sessions
 from sessionmagic.storage.claims import Holder
 from sessionmagic.storage.store import Claim, Store, TinyStore, new_session_id
 from sessionmagic.streaming import abandon, stream
+from sessionmagic.turn import current_turn
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -221,7 +222,7 @@ class SessionManager:
                 taking.add_done_callback(_give_back)
                 raise
             except SessionBusyError as error:
-                if time.monotonic() >= deadline:
+                if time.monotonic() >= deadline or _by_a_tool_of(session_id):
                     turn = self._running.get(session_id)
                     if turn is not None and turn.transcript.waits_for_an_answer:
                         raise SessionBusyError(f"{error}; it waits for your answer: %agent approve") from None
@@ -343,6 +344,12 @@ class SessionManager:
             claim.release()
         if self.on_deleted is not None:
             await self.on_deleted(session_id)
+
+
+def _by_a_tool_of(session_id: str) -> bool:
+    """Whether a tool of a turn on that session asks, which would wait for its own end."""
+    turn = current_turn.get(None)
+    return turn is not None and turn.session_id == session_id
 
 
 def _give_back(taking: asyncio.Future[Claim]) -> None:

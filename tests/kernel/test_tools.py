@@ -364,15 +364,13 @@ def test_a_name_that_is_no_function_is_refused_before_anything_is_stored(kernel,
 
 def test_a_turn_within_a_turn_is_busy_on_its_own_session_and_works_on_another(kernel, session, acts):
     nested = "get_ipython().run_cell_magic('agent', '-m hello -s {}', 'hi')"
-    acts(python(nested.format(session)), python(nested.format(session + "-inner")), "Done.")
+    sessions = (session, f"{session} --wait", f"{session}-inner")
+    acts(*(python(nested.format(each)) for each in sessions), "Done.")
     cell = run(kernel, session, "--yes").ok()
     assert "Done." in cell.text
-    first, second = (
-        kernel.value("[p.outcome for m in model.sent[-1] for p in m.parts if p.part_kind == 'tool-return']")
-        .strip("[]")
-        .split(", ")
+    assert kernel.value("[p.outcome for m in model.sent[-1] for p in m.parts if p.part_kind == 'tool-return']") == (
+        "['failed', 'failed', 'success']"
     )
-    assert (first, second) == ("'failed'", "'success'")
     assert "SessionBusyError" in cell.html
 
 
