@@ -64,7 +64,7 @@ class Listing(list[T]):
         import pandas as pd
 
         frame = pd.DataFrame([asdict(item) for item in self])  # type: ignore[call-overload]
-        for column in frame.columns[frame.columns.str.endswith("_at")]:
+        for column in [name for name in frame.columns if name.endswith("_at")]:
             frame[column] = pd.to_datetime(frame[column], unit="s", utc=True)
         return frame
 

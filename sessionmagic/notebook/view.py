@@ -17,6 +17,7 @@ from sessionmagic.notebook.answer import (
     closing_text,
     cut,
     metadata,
+    turn_text,
 )
 from sessionmagic.notebook.visible import escape, visible
 from sessionmagic.transcript import TextBlock, ToolBlock
@@ -118,12 +119,13 @@ def show_answer(transcript: Transcript, html: str, display_id: str | None = None
     )
 
 
-def show_prompt(prompt: str) -> None:
-    """Display what was asked, above its answer."""
-    shown = cut(prompt)
+def show_turn(transcript: Transcript, prompt: str) -> None:
+    """Display a turn again, as one output: JupyterLab folds away what is beyond the first fifty."""
+    asked = PROMPT.format(escape(cut(prompt)))
     display(
-        {"text/html": PROMPT.format(escape(shown)), "text/plain": visible(shown)},
+        {"text/html": asked + answer_html(transcript), "text/plain": turn_text(transcript, prompt)},
         raw=True,
+        metadata={"sessionmagic": metadata(transcript)},
     )
 
 

@@ -60,6 +60,14 @@ def test_a_background_turn_is_stopped_by_the_line_magic(kernel, session, parents
     kernel.run(f"%%agent -m hello --wait 20 -s {session}\nhi").ok()
 
 
+def test_the_only_turn_that_runs_is_stopped_without_its_name(kernel, session, parents_kept):
+    kernel.run(f"%%agent -m hello -s {session}-idle\nhi").ok()
+    cell = kernel.run(f"%%agent -m hang -b -s {session}\nhi").ok()
+    kernel.run(f"%agent use {session}-idle").ok()
+    assert kernel.run("%agent stop").ok().text.strip() == f"stopping {session}"
+    cell.until(lambda cell: "interrupted" in cell.html)
+
+
 def test_a_running_turn_is_shown_again(kernel, session):
     cell = kernel.run(f"%%agent -m hang -b -s {session}\na question").ok()
     cell.until_shows("partial answer")

@@ -68,10 +68,17 @@ def test_sessions_is_a_table_a_list_and_a_frame(kernel, chat):
 def test_show_displays_every_prompt_and_answer(kernel, chat):
     cell = kernel.run(f"%agent show {chat}").ok()
     texts = [output["data"]["text/plain"] for output in cell.outputs]
-    assert texts[:3] == ["first question", "Hello **world**", "second question"]
-    assert len(texts) == 4
+    assert [text.splitlines()[0] for text in texts] == ["> first question", "> second question"]
+    assert "Hello **world**" in texts[0]
     assert "Hello <strong>world</strong>" in cell.html
     assert not cell.widgets
+
+
+def test_show_displays_only_the_last_turns_on_request(kernel, chat):
+    (shown,) = kernel.run(f"%agent show {chat} --last 1").ok().outputs
+    assert shown["data"]["text/plain"].startswith("> second question")
+    assert len(kernel.run(f"%agent show {chat} --last 9").ok().outputs) == 2
+    refused(kernel.run(f"%agent show {chat} --last -1"), "UsageError")
 
 
 def test_use_makes_a_session_the_active_one(kernel, chat):
@@ -158,6 +165,7 @@ def test_a_kernel_without_a_session_says_what_to_do(start):
     for command in ("show", "stop", "usage", "star", "model"):
         assert "name one" in refused(kernel.run(f"%agent {command}"), "SessionNotFoundError")
     assert kernel.run("%agent sessions").status == "ok"
+    assert kernel.value("get_ipython().run_line_magic('agent', 'sessions').to_frame().empty") == "True"
 
 
 def test_every_subcommand_and_the_cell_magic_show_their_help(kernel):

@@ -89,13 +89,20 @@ def command(
 
 
 SESSION = argument("session", nargs="?", default="", help="name or id; left out: the active or the latest")
+RUNNING = argument("session", nargs="?", default="", help="name or id; left out: the one that runs, if it is one")
 
 
 def chosen(magics: AgentMagics, name: str) -> str:
-    chosen = name or magics.session or magics.active or magics.latest
+    chosen = magics.chosen(name) or magics.latest
     if not chosen:
         raise SessionNotFoundError("no session is active yet: name one, or run a cell with %%agent")
     return chosen
+
+
+def running(magics: AgentMagics, name: str) -> str:
+    """Return the session that is meant where one that runs is: when none is named, the only one that does."""
+    turns = magics.manager.running()
+    return turns[0].session_id if not name and len(turns) == 1 else chosen(magics, name)
 
 
 def say(line: str) -> None:

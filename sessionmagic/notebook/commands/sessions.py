@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import loop_thread
-from sessionmagic.notebook.commands.registry import SESSION, argument, chosen, command, say
+from sessionmagic.notebook.commands.registry import RUNNING, SESSION, argument, chosen, command, running, say
 from sessionmagic.notebook.listing import Listing, ago, money
 from sessionmagic.session import total_cost
 
@@ -40,22 +40,27 @@ def sessions(magics: AgentMagics, _options: argparse.Namespace) -> Any:
     )
 
 
-@command("Show a session's turns again, also one that is running.", SESSION)
+@command(
+    "Show a session's turns again, also one that is running.",
+    SESSION,
+    argument("--last", type=int, default=0, metavar="N", help="only the last N turns"),
+)
 def show(magics: AgentMagics, options: argparse.Namespace) -> None:
-    from sessionmagic.notebook.answer import answer_html, turn_text
-    from sessionmagic.notebook.view import show_answer, show_prompt
+    from sessionmagic.notebook.answer import turn_text
+    from sessionmagic.notebook.view import show_turn
     from sessionmagic.transcript import transcript_of
 
     session = magics.manager.sessions.load(chosen(magics, options.session))
     running = magics.manager.running_turn(session.id)
-    for turn in session.path():
+    if options.last < 0:
+        raise UsageError("--last takes how many turns to show, such as --last 3")
+    for turn in session.path()[-options.last :]:
         live = running is not None and running.id == turn.id
         transcript = _so_far(running) if live and running else transcript_of(session.name, turn)
         if magics.front_end.kernel is None:
             print(turn_text(transcript, turn.prompt))
-            continue
-        show_prompt(turn.prompt)
-        show_answer(transcript, answer_html(transcript))
+        else:
+            show_turn(transcript, turn.prompt)
 
 
 def _so_far(turn: Turn) -> Transcript:
@@ -72,9 +77,9 @@ def use(magics: AgentMagics, options: argparse.Namespace) -> None:
     say(f"{session.name} is the active session")
 
 
-@command("Stop a session's running turn and keep what was said.", SESSION)
+@command("Stop a session's running turn and keep what was said.", RUNNING)
 def stop(magics: AgentMagics, options: argparse.Namespace) -> None:
-    session = magics.manager.sessions.load(chosen(magics, options.session))
+    session = magics.manager.sessions.load(running(magics, options.session))
     stopped = magics.manager.stop(session.id)
     say(f"stopping {session.name}" if stopped else f"no turn of this kernel runs on {session.name}")
 
