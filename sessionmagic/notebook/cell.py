@@ -59,7 +59,12 @@ def cell_parser() -> LineParser:
         "--attach", action="append", default=[], metavar="EXPR",
         help="a file (image, PDF, text) or a value (figure, image, DataFrame); may be repeated",
     )  # fmt: skip
-    add("--timeout", type=float, metavar="SECONDS", help="fail the turn after SECONDS; waiting for you does not count")
+    add(
+        "--timeout",
+        type=float,
+        metavar="SECONDS",
+        help="fail the turn after SECONDS, your answers not counted; 0: never",
+    )
     return parser
 
 
@@ -104,7 +109,7 @@ def _request(magics: AgentMagics, options: argparse.Namespace, text: str, *, bac
         "once": options.once,
         "agent": options.agent,
         "wait": options.wait,
-        "timeout": options.timeout if options.timeout is not None else magics.timeout or None,
+        "timeout": (options.timeout if options.timeout is not None else magics.timeout) or None,
         "tools": offered(magics, options.tools, background=background),
         "attended": not magics.front_end.headless and not _by_a_tool(),
         "yes": options.yes,
@@ -138,9 +143,9 @@ def queue(magics: AgentMagics, session: str, text: str, key: str) -> None:
 
 async def _start(magics: AgentMagics, options: argparse.Namespace, request: dict[str, Any]) -> Turn:
     """Run the request on the session that the options mean, which is active from then on when it is new."""
-    named = _named(magics, options)
-    if named == magics.active and named is not None and await in_thread(magics.manager.store.find, named) is None:
-        named = None  # deleted since
+    if magics.active is not None and await in_thread(magics.manager.store.find, magics.active) is None:
+        magics.active = None  # deleted since
+    named = options.session or (None if options.new else magics.chosen())
     if named:
         turn = await magics.manager.run(session=named, new=options.new, **request)
     else:
@@ -149,11 +154,6 @@ async def _start(magics: AgentMagics, options: argparse.Namespace, request: dict
     if options.new or not named:
         magics.active = turn.session_id
     return turn
-
-
-def _named(magics: AgentMagics, options: argparse.Namespace) -> str | None:
-    """The session that the options mean, by name or id; None for a fresh one."""
-    return options.session or (None if options.new else magics.session or magics.active)
 
 
 async def _start_fresh(magics: AgentMagics, request: dict[str, Any]) -> Turn:
@@ -206,7 +206,8 @@ def _view_for(magics: AgentMagics, options: argparse.Namespace, launch: Launch, 
 
             # what ipykernel 6 displays for a background turn is under whatever cell ran last
             draft = Draft(wanted=magics.front_end.clicks_arrive or not background)
-            view = WidgetView(options.session or magics.session, options.model, launch, draft)
+            known = options.session or ("" if options.new or magics.active else magics.session)
+            view = WidgetView(known, options.model, launch, draft)
     return GuardedView(view)
 
 

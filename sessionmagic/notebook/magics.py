@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
@@ -63,6 +64,7 @@ class AgentMagics(Magics):
         self.latest: str | None = None
         """Ids of the session that cells go on with, and of the one that was used last."""
         self._manager: SessionManager | None = None
+        self._making = Lock()
         self.cell_parser = cell_parser()
         self.front_end = FrontEnd(shell)
         kernel = self.front_end.kernel
@@ -72,18 +74,23 @@ class AgentMagics(Magics):
     @property
     def manager(self) -> SessionManager:
         """The manager that runs this kernel's turns, made at first use."""
-        if self._manager is None:
-            from sessionmagic.manager import SessionManager
-            from sessionmagic.models.catalog import Models
-            from sessionmagic.storage.store import TinyStore
+        with self._making:  # two managers would not know of each other's turns
+            if self._manager is None:
+                self._manager = self._made_manager()
+            return self._manager
 
-            try:
-                store = TinyStore(Path(self.store).expanduser() if self.store else None)
-            except (RuntimeError, ValueError) as error:  # a home of nobody's, a null character
-                raise StoreError(f"{self.store!r} is no directory for sessions: {error}") from error
-            self._manager = SessionManager(store, Models(self.model, self.endpoints, store.home), mcp=self.servers)
-            self._manager.on_deleted = self.tools.end_session
-        return self._manager
+    def _made_manager(self) -> SessionManager:
+        from sessionmagic.manager import SessionManager
+        from sessionmagic.models.catalog import Models
+        from sessionmagic.storage.store import TinyStore
+
+        try:
+            store = TinyStore(Path(self.store).expanduser() if self.store else None)
+        except (RuntimeError, ValueError) as error:  # a home of nobody's, a null character
+            raise StoreError(f"{self.store!r} is no directory for sessions: {error}") from error
+        manager = SessionManager(store, Models(self.model, self.endpoints, store.home), mcp=self.servers)
+        manager.on_deleted = self.tools.end_session
+        return manager
 
     @cached_property
     def servers(self) -> McpServers:
@@ -110,6 +117,14 @@ class AgentMagics(Magics):
         self.stop_turns()
         self._manager = None
         self.active = self.latest = None
+
+    @observe("session")
+    def _session_changed(self, _change: object) -> None:
+        self.active = None
+
+    def chosen(self, name: str = "") -> str | None:
+        """Return the session that is meant: of that name, else the active one, else the configured one."""
+        return name or self.active or self.session or None
 
     def stop_turns(self) -> None:
         """Stop every turn and wait until what it said is on disk."""

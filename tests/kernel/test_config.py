@@ -1,5 +1,7 @@
 """`%config AgentMagics`."""
 
+import time
+
 import pytest
 
 
@@ -30,9 +32,30 @@ def test_the_default_session_is_used_by_cells_that_name_none(kernel, session):
     assert kernel.value("_agent.session") == repr(session)
 
 
-def test_the_default_timeout(kernel, session):
+def test_an_active_session_comes_before_the_default_one_until_that_changes(kernel, session):
+    kernel.run(f"%%agent -m hello -s {session}-used\nhi").ok()
+    kernel.run(f"%config AgentMagics.session = {session!r}").ok()
+    kernel.run("%%agent -m hello --new\nhi").ok()
+    fresh = kernel.value("_agent.session")
+    assert fresh not in {repr(session), repr(f"{session}-used")}
+    for choice, expected in (
+        ("", fresh),
+        (f"%agent use {session}-used", repr(f"{session}-used")),
+        (f"%config AgentMagics.session = '{session}-2'", repr(f"{session}-2")),
+    ):
+        kernel.run(choice).ok()
+        kernel.run("%%agent -m hello\nhi").ok()
+        assert kernel.value("_agent.session") == expected
+
+
+def test_the_default_timeout_holds_until_a_cell_has_its_own(kernel, session):
     kernel.run("%config AgentMagics.timeout = 0.2").ok()
     assert kernel.run(f"%%agent -m hang -s {session}\nhi").ename == "TurnTimeoutError"
+    cell = kernel.send(f"%%agent -m hang --timeout 0 -s {session}\nhi")
+    time.sleep(0.5)
+    assert not cell.done
+    kernel.interrupt()
+    assert cell.wait().ename == "KeyboardInterrupt"
 
 
 def test_another_store_has_other_sessions(kernel, session, tmp_path):
