@@ -159,8 +159,13 @@ def _matching(rules: Rules, verdict: Verdict, call: Call) -> str | None:
 
 def matches(pattern: str, call: Call) -> bool:
     """Say whether a pattern fits a call: its tool, and every argument that it names, as written or as meant."""
-    name, *conditions = _CONDITION.split(pattern)
-    return _glob(name, call.tool) and all(_holds(condition, call) for condition in conditions)
+    _, *conditions = _CONDITION.split(pattern)
+    return names(pattern, call.tool) and all(_holds(condition, call) for condition in conditions)
+
+
+def names(pattern: str, tool: str) -> bool:
+    """Say whether a pattern fits calls of a tool with some arguments."""
+    return _glob(_CONDITION.split(pattern)[0], tool)
 
 
 def _holds(condition: str, call: Call) -> bool:

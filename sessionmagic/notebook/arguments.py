@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from argparse import REMAINDER
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core.magic_arguments import MagicArgumentParser
@@ -33,8 +34,10 @@ class LineParser(MagicArgumentParser):
         return self.parse_args([*split(words), *rest])
 
     def wants_help(self, line: str) -> bool:
-        """Whether the line asks for the help, with whatever else."""
-        return not {"-h", "--help"}.isdisjoint(split(self._parted(line)[0]))
+        """Whether the line asks for the help, with whatever else; what an argument takes as it is asks for nothing."""
+        words = split(self._parted(line)[0])
+        takes_all = any(action.nargs == REMAINDER for action in self._actions)
+        return not {"-h", "--help"}.isdisjoint(words[:1] if takes_all else words)
 
     def _parted(self, line: str) -> tuple[str, list[str]]:
         """Return what is to be split into words, and what is not."""
@@ -53,6 +56,10 @@ class LineParser(MagicArgumentParser):
         others = [re.escape(name) for name, action in self._option_string_actions.items() if action.nargs != 0]
         value = r"""(?:"[^"]*"|'[^']*'|\S+)"""
         return rf"(?:\s*(?:(?:{'|'.join(flags)})(?=\s|$)|(?:{'|'.join(others)})(?:=|\s+){value}(?=\s|$)))*\s*"
+
+    def format_help(self) -> str:
+        """Return the manual, without the mark for documentation tools that IPython begins it with."""
+        return super().format_help().removeprefix("::\n\n")
 
     def options(self) -> list[str]:
         """Return the long options, as they are typed."""

@@ -108,6 +108,12 @@ def test_adding_a_server_that_does_not_start_says_why_and_keeps_it(kernel):
     kernel.run("%agent tools remove-mcp typo").ok()
 
 
+def test_the_options_of_a_servers_command_are_its_own(kernel):
+    said = kernel.run(f"%agent tools add-mcp printer {sys.executable} -h").ok().text
+    assert said.startswith("starting printer")
+    kernel.run("%agent tools remove-mcp printer").ok()
+
+
 def test_interrupt_leaves_a_slow_server_starting(kernel):
     cell = kernel.send("%agent tools add-mcp slow sleep 60").until_shows("starting slow")
     time.sleep(0.2)  # until it waits

@@ -213,6 +213,12 @@ def test_permissions_change_what_happens_to_the_next_call(kernel, chat, on_stdin
         assert decision.startswith(f"{expected}:")
 
 
+def test_a_rule_that_fits_no_tool_is_kept_with_a_note(kernel, chat):
+    said = kernel.run(f"%agent permissions {chat} --deny run_pyton:code=*open*").ok().text
+    assert "⚠ no tool that is offered now is called 'run_pyton'; %agent tools lists them" in said
+    assert "⚠" not in kernel.run(f"%agent permissions {chat} --deny RUN_*:code=*open*").ok().text
+
+
 @pytest.mark.parametrize(
     ("change", "answer", "why"),
     [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook import cell
-from sessionmagic.notebook.commands.registry import SESSION, argument, chosen, command, say
+from sessionmagic.notebook.commands.registry import SESSION, argument, chosen, command, running, say
 from sessionmagic.notebook.listing import Listing
 from sessionmagic.notebook.visible import one_line
 
@@ -40,7 +40,8 @@ class OfferedTool:
 
 
 @command(
-    "List the tools that the next turn of a session offers, and what happens when they are called.",
+    "List the tools that the next turn of a session offers, and what happens when they are called; "
+    "%agent tools add-mcp adds an MCP server.",
     SESSION,
     argument("-t", "--tools", default="", metavar="NAMES", help="functions of yours, as in %%%%agent --tools"),
 )
@@ -84,7 +85,7 @@ def remove_mcp(magics: AgentMagics, options: argparse.Namespace) -> None:
 def _offered(magics: AgentMagics, session_name: str, names: str) -> Any:
     from sessionmagic.agents.permissions import Call, Policy, safety_of
 
-    name = session_name or magics.session or magics.active or magics.latest
+    name = magics.chosen(session_name) or magics.latest
     session = magics.manager.sessions.load(name) if name else None
     rules, safety = (session.permissions, safety_of(session.safety)) if session else ({}, safety_of(magics.safety))
     policy = Policy(session=rules, file={}, safety=safety, attended=not magics.front_end.headless)
@@ -132,7 +133,7 @@ class Rule:
     argument("--safety", metavar="MODE", help="strict, balanced, restricted or autonomous"),
 )
 def permissions(magics: AgentMagics, options: argparse.Namespace) -> Any:
-    from sessionmagic.agents.permissions import VERDICTS, described, safety_of
+    from sessionmagic.agents.permissions import VERDICTS, described, names, safety_of
 
     name = chosen(magics, options.session)
     given: list[tuple[str, Verdict | None]] = [
@@ -147,7 +148,14 @@ def permissions(magics: AgentMagics, options: argparse.Namespace) -> Any:
     return Listing(
         [Rule(verdict, pattern) for verdict, pattern in described(session.permissions)],
         {"rule": lambda rule: rule.verdict, "pattern": lambda rule: rule.pattern},
-        [f"{session.name} is {session.safety}: {SAFETY_WORDS[session.safety]}"],
+        [
+            f"{session.name} is {session.safety}: {SAFETY_WORDS[session.safety]}",
+            *(
+                f"⚠ no tool that is offered now is called {pattern.partition(':')[0]!r}; %agent tools lists them"
+                for pattern, verdict in rules.items()
+                if verdict and not any(names(pattern, tool.name) for tool in _offered(magics, options.session, ""))
+            ),
+        ],
     )
 
 
@@ -159,7 +167,7 @@ SAFETY_WORDS = {
 }
 
 
-_IN_SESSION = argument("-s", "--session", default="", metavar="NAME", help="left out: the active or the latest")
+_IN_SESSION = argument("-s", "--session", default="", metavar="NAME", help="left out: the one that runs, if it is one")
 
 
 @command(
@@ -170,7 +178,7 @@ _IN_SESSION = argument("-s", "--session", default="", metavar="NAME", help="left
 def steer(magics: AgentMagics, options: argparse.Namespace) -> None:
     from sessionmagic.notebook.prompts import interpolate
 
-    session = magics.manager.sessions.load(chosen(magics, options.session))
+    session = magics.manager.sessions.load(running(magics, options.session))
     text = interpolate(options.text, magics.shell.user_ns)
     loop_thread().submit(magics.manager.steer(session.name, text)).result()
     say(f"{session.name} is told before its next request")
@@ -183,7 +191,7 @@ def steer(magics: AgentMagics, options: argparse.Namespace) -> None:
     argument("--key", default="", help="do nothing when this key was used before"),
 )
 def queue(magics: AgentMagics, options: argparse.Namespace) -> None:
-    cell.queue(magics, chosen(magics, options.session), options.text, options.key)
+    cell.queue(magics, running(magics, options.session), options.text, options.key)
 
 
 @dataclass(frozen=True, slots=True)
