@@ -20,6 +20,10 @@ def executed(tmp_path_factory):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def test_the_notebook_leaves_no_rule_that_would_change_its_next_run(executed):
+    assert "run_*" not in executed[-1].outputs[0]["data"]["text/plain"]
+
+
 def outputs_of(cells, source):
     (cell,) = [cell for cell in cells if cell.source == source]
     return cell.outputs
