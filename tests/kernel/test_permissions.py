@@ -219,6 +219,12 @@ def test_a_rule_that_fits_no_tool_is_kept_with_a_note(kernel, chat):
     assert "⚠" not in kernel.run(f"%agent permissions {chat} --deny RUN_*:code=*open*").ok().text
 
 
+def test_tools_are_listed_with_the_rules_on_their_arguments(kernel, chat):
+    kernel.run(f"%agent permissions {chat} --deny RUN_*:code=*open*").ok()
+    assert listed(kernel, chat)["run_python"][1] == "asks: it may change something; deny RUN_*:code=*open*"
+    assert listed(kernel, chat)["list_variables"][1] == "runs: it only reads"
+
+
 @pytest.mark.parametrize(
     ("change", "answer", "why"),
     [

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 DOES_LENGTH = 200
+HOW_TO_ANSWER = "%agent approve ID says yes, with --tool or --all also to later calls; --reject WHY says no"
 ARGUMENT_LINES = 60
 """Of a call that waits, in a listing; `args` has all."""
 
@@ -82,8 +83,8 @@ def remove_mcp(magics: AgentMagics, options: argparse.Namespace) -> None:
     say(f"{options.name} is no server any more")
 
 
-def _offered(magics: AgentMagics, session_name: str, names: str) -> Any:
-    from sessionmagic.agents.permissions import Call, Policy, safety_of
+def _offered(magics: AgentMagics, session_name: str, functions: str) -> Any:
+    from sessionmagic.agents.permissions import Call, Policy, described, names, safety_of
 
     name = magics.chosen(session_name) or magics.latest
     session = magics.manager.sessions.load(name) if name else None
@@ -93,9 +94,12 @@ def _offered(magics: AgentMagics, session_name: str, names: str) -> Any:
     def entry(tool: str, source: str, does: str, *, read_only: bool) -> OfferedTool:
         decision = policy.decide(Call(tool, {}, read_only))
         words = {"allow": "runs", "ask": "asks", "deny": "is denied"}[decision.verdict]
-        return OfferedTool(tool, source, read_only, f"{words}: {decision.why}", does)
+        by_arguments = [
+            f"; {verdict} {rule}" for verdict, rule in described(rules) if ":" in rule and names(rule, tool)
+        ]
+        return OfferedTool(tool, source, read_only, "".join([f"{words}: {decision.why}", *by_arguments]), does)
 
-    offered = {tool.name: tool for tool in cell.offered(magics, names)}
+    offered = {tool.name: tool for tool in cell.offered(magics, functions)}
     entries = [entry(tool.name, tool.source, tool.description, read_only=tool.read_only) for tool in offered.values()]
     servers = magics.servers.listing()
     entries += [
@@ -252,7 +256,7 @@ def _waiting(magics: AgentMagics) -> Any:
             "arguments": lambda entry: "" if entry.id in asked else excerpt(written(entry.args), ARGUMENT_LINES),
             "why": lambda entry: entry.why,
         },
-        [] if calls or questions else ["nothing waits for an answer"],
+        [HOW_TO_ANSWER if calls or questions else "nothing waits for an answer"],
     )
 
 
