@@ -114,6 +114,7 @@ class AgentRun:
         self._events: AgentRunEvents[str] | None = None
         self._cancelled = False
         self._late: TurnTimeoutError | None = None
+        self._told_usage = Usage()
 
     def cancel(self) -> None:
         """Stop the run; what the model has said so far is kept."""
@@ -233,6 +234,7 @@ class AgentRun:
                 case _:
                     pass
             messages = events.new_messages()
+            self._tell_usage(messages)
             if isinstance(messages[-1], ModelResponse) and results:
                 messages = [*messages, ModelRequest(results)]  # what is in already, before the step is whole
             else:
@@ -293,17 +295,23 @@ class AgentRun:
             case _:
                 outcome.status = "failed"
                 outcome.error_code, outcome.error = failure(self._model.reference, ending, self._model.model.base_url)
-        usage = outcome.usage
-        if usage.input_tokens or usage.output_tokens:
+        self._tell_usage(messages)
+        return outcome
+
+    def _tell_usage(self, messages: list[ModelMessage]) -> None:
+        """Say what the turn has used, when that is something, and has changed."""
+        usage = usage_of(messages)
+        if (usage.input_tokens or usage.output_tokens) and usage != self._told_usage:
+            self._told_usage = usage
+            last = next(message for message in reversed(messages) if isinstance(message, ModelResponse))
             self._log.emit(
                 UsageReported,
                 input_tokens=usage.input_tokens,
                 output_tokens=usage.output_tokens,
                 cost=usage.cost,
-                context_used=responses[-1].usage.total_tokens,
-                context_limit=self._model.model.profile.get("context_window") or context_limit_of(responses[-1]),
+                context_used=last.usage.total_tokens,
+                context_limit=self._model.model.profile.get("context_window") or context_limit_of(last),
             )
-        return outcome
 
 
 def _after_last_response(messages: Sequence[ModelMessage]) -> list[ModelRequestPart]:

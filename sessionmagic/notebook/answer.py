@@ -253,18 +253,18 @@ def status_line(transcript: Transcript, session: str, model: str, opened_at: flo
     """Say what a running turn is doing: session, model, elapsed time, tokens so far (about, until counted)."""
     parts = [transcript.session or session, transcript.model or model, f"{time.time() - opened_at:.0f} s"]
     running = [each for each in transcript.blocks if isinstance(each, ToolBlock) and not (each.outcome or each.draft)]
-    if transcript.usage is not None:
-        parts.append(f"{transcript.usage.output_tokens:,} tokens")
-    elif transcript.waits_for_an_answer:
+    counted = transcript.usage.output_tokens if transcript.usage else 0
+    seen = sum(len(block.text) for block in transcript.blocks if isinstance(block, TextBlock | ReasoningBlock)) // 4
+    if counted or seen:
+        parts.append(f"~{seen:,} tokens" if seen > counted else f"{counted:,} tokens")
+    if transcript.waits_for_an_answer:
         parts.append("waits for your answer")
     elif running:
         parts.append(f"running {running[0].tool}")
-    elif characters := sum(len(b.text) for b in transcript.blocks if isinstance(b, TextBlock | ReasoningBlock)):
-        parts.append(f"~{characters // 4:,} tokens")
-    elif transcript.turn_id:
-        parts.append("waiting for the model")
-    else:
+    elif not transcript.turn_id:
         parts.append("starting")
+    elif not (transcript.blocks and isinstance(transcript.blocks[-1], TextBlock | ReasoningBlock)):
+        parts.append("waiting for the model")
     return " · ".join(part for part in parts if part)
 
 

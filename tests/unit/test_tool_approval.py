@@ -12,10 +12,12 @@ from sessionmagic.events import (
     ApprovalResolved,
     ToolCalled,
     ToolReturned,
+    UsageReported,
     event_from_json,
     event_to_json,
 )
 from sessionmagic.exceptions import ApprovalNotOpenError, SessionBusyError, StoreError
+from sessionmagic.notebook.answer import status_line
 from tests.turns import acted, acting, ask, asked, events_of, manager_on, on_a_loop, orphans, returned, until, whole
 
 
@@ -32,6 +34,17 @@ async def test_read_only_tool_runs_without_asking(manager, tools):
 
 
 @on_a_loop
+async def test_status_line_says_what_was_used_and_that_a_call_waits(manager, tools):
+    turn, _ = await acting(manager, [("run", {"code": "1"})], "Done", tools=tools.all, attended=True)
+    await asked(turn)
+    used = turn.transcript.usage.output_tokens
+    assert used
+    assert status_line(turn.transcript, "", "", 0).endswith(f"{used} tokens · waits for your answer")
+    turn.cancel()
+    await turn.result()
+
+
+@on_a_loop
 async def test_other_tool_asks_and_runs_when_approved(manager, tools):
     turn, model = await acting(manager, [("run", {"code": "1"})], "Done", tools=tools.all, attended=True)
     [question] = (await asked(turn)).values()
@@ -42,6 +55,7 @@ async def test_other_tool_asks_and_runs_when_approved(manager, tools):
     events = whole(await events_of(turn))
     assert [type(event) for event in events[1:-2] if "delta" not in event.type] == [
         ToolCalled,
+        UsageReported,
         ApprovalRequested,
         ApprovalResolved,
         ToolReturned,
