@@ -165,7 +165,6 @@ def test_names_that_cannot_be_are_refused_in_one_line(kernel, name):
     [
         "--wait soon",
         "--timeout -1",
-        "--timeout -1",
         "--timeout inf",
         "--out class",
         "-s",
