@@ -75,8 +75,7 @@ class SessionManager:
         self.sessions = Sessions(self.store, self.models, self.agents)
         self._running: dict[str, Turn] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self.keys = UsedKeys()
-        """Those of `queue`."""
+        self.queue_keys = UsedKeys()
         self.on_deleted: Callable[[str], Awaitable[None]] | None = None
         """Awaited with the id of each session that was deleted here."""
 
@@ -307,13 +306,13 @@ class SessionManager:
         `InboxFullError`.
         """
         known = await in_thread(self.store.find, session)
-        with self.keys.once(known or session, key) as new:
+        with self.queue_keys.once(known or session, key) as new:
             if not new:
                 return None
             with suppress(SessionIdleError, SessionNotFoundError):
                 return await self.say(session, "queue", text)
             turn = await self.run(text, session=session, **{"wait": STOP_SECONDS, **options})
-            self.keys.use(turn.session_id, key)
+            self.queue_keys.use(turn.session_id, key)
             return turn
 
     def stop(self, session: str) -> bool:

@@ -125,7 +125,7 @@ def queue(magics: AgentMagics, session: str, text: str, key: str) -> None:
     from sessionmagic.notebook.prompts import interpolate
 
     session = magics.manager.sessions.load(session).id
-    with magics.manager.keys.once(session, key) as new:
+    with magics.manager.queue_keys.once(session, key) as new:
         if not new:
             print(f"{key} was used before; nothing was queued")
             return
