@@ -131,7 +131,13 @@ class TinyStore:
                 self._require_free(name)
             before = self.load(session_id).name
             self._names.put(name, session_id)
-            self.update(session_id, lambda session: replace(session, name=name))
+            try:
+                self.update(session_id, lambda session: replace(session, name=name))
+            except BaseException:
+                if before != name:
+                    with suppress(OSError):
+                        self._names.drop(name, session_id)
+                raise
             if before != name:
                 self._names.drop(before, session_id)
 

@@ -124,6 +124,20 @@ def test_disk_that_fills_up_in_the_middle_of_a_write_leaves_the_old_file(store, 
     assert store.load(key).title == "after"
 
 
+def test_rename_that_a_full_disk_refuses_leaves_the_old_name_alone(store, home, monkeypatch):
+    key = stored(store, "old")
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic.AtomicStorage, "write", full)
+        with pytest.raises(StoreError, match="No space left on device"):
+            store.rename(key, "new")
+    assert (store.find("old"), store.find("new"), store.load(key).name) == (key, None, "old")
+    assert stored(store, "new") != key
+
+
 def test_home_that_is_a_file_is_one_clear_line(tmp_path):
     (tmp_path / "home").write_text("a file")
     with pytest.raises(StoreError, match="home"):
