@@ -145,6 +145,8 @@ class TinyStore:
         path = self._path(session_id)
         name = self.load(session_id).name
         with self._lock(path.with_suffix(".lock")), self._reporting("delete", path):
+            for left in self._directory.glob(f"{path.name}.*"):  # by a killed writer, or set aside
+                left.unlink(missing_ok=True)
             path.unlink(missing_ok=True)
             self._names.drop(name, session_id)
 

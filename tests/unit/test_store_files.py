@@ -138,6 +138,22 @@ def test_rename_that_a_full_disk_refuses_leaves_the_old_name_alone(store, home, 
     assert stored(store, "new") != key
 
 
+@on_a_loop
+async def test_deleted_session_leaves_no_file(home):
+    manager = manager_on(home)
+    await ask(manager, session="gone")
+    await ask(manager, session="here")
+    gone, here = (manager.sessions.load(name).id for name in ("gone", "here"))
+    for key in (gone, here):
+        for left in (".0123abcd.tmp", ".unreadable-01ab"):
+            file_of(home, key).with_name(f"{key}.json{left}").write_text("what it said")
+    kept = {path for path in home.rglob("*") if here in path.name}
+    await manager.delete("gone")
+    assert [path for path in home.rglob("*") if gone in path.name] == []
+    assert {path for path in home.rglob("*") if here in path.name} == kept
+    assert len(list((home / "names").iterdir())) == 1
+
+
 def test_home_that_is_a_file_is_one_clear_line(tmp_path):
     (tmp_path / "home").write_text("a file")
     with pytest.raises(StoreError, match="home"):
