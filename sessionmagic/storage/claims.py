@@ -94,21 +94,21 @@ def take_claim(path: Path, holder: Holder) -> FileClaim:
 
 
 def is_claimed(path: Path) -> bool:
-    """Whether a living process says that it holds the claim. Looks at the holder's note, never at the lock."""
-    holder = _read_holder(path.with_suffix(".holder"))
-    return holder is not None and (holder.host != socket.gethostname() or _alive(holder.pid))
-
-
-def _alive(pid: int) -> bool:
-    if os.name == "nt":
-        return True  # there, signal 0 would end the process
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+    """Whether a living process holds the claim. Takes the lock only to clear away what a dead holder has left."""
+    holder_path = path.with_suffix(".holder")
+    if not holder_path.exists():
         return False
-    except PermissionError:
+    lock = FileLock(path, timeout=0, thread_local=False, mode=0o600)
+    try:
+        lock.acquire()
+    except (Timeout, OSError):
         return True
-    return True
+    try:
+        with suppress(OSError):
+            holder_path.unlink(missing_ok=True)
+    finally:
+        lock.release()
+    return False
 
 
 def _read_holder(path: Path) -> Holder | None:

@@ -1,9 +1,11 @@
 """What the store promises about its files: modes, full disks, the index, other processes, kills."""
 
 import errno
+import json
 import os
 import random
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -152,6 +154,21 @@ async def test_deleted_session_leaves_no_file(home):
     assert [path for path in home.rglob("*") if gone in path.name] == []
     assert {path for path in home.rglob("*") if here in path.name} == kept
     assert len(list((home / "names").iterdir())) == 1
+
+
+@pytest.mark.parametrize("host", [socket.gethostname(), "container-of-yesterday"])
+def test_session_whose_holder_died_is_held_by_nobody_whatever_has_its_pid_now(store, home, host):
+    key = stored(store)
+    note = home / "sessions" / f"{key}.holder"
+    left = json.dumps({"where": "cell", "pid": os.getpid(), "host": host, "since": 1.0})
+    note.write_text(left)
+    assert not store.is_claimed(key)
+    assert not note.exists()
+    claim = store.claim(key, Holder.here("cell"))
+    note.write_text(left)
+    assert store.is_claimed(key)
+    claim.release()
+    assert not store.is_claimed(key)
 
 
 def test_home_that_is_a_file_is_one_clear_line(tmp_path):
