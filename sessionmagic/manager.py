@@ -30,7 +30,7 @@ from sessionmagic.loop import in_thread, loop_thread, settled_in_thread
 from sessionmagic.models.catalog import Models
 from sessionmagic.session import Session, with_changed_turn
 from sessionmagic.sessions import Sessions
-from sessionmagic.storage.claims import Holder
+from sessionmagic.storage.claims import HeldError, Holder, busy
 from sessionmagic.storage.store import Claim, Store, TinyStore, new_session_id
 from sessionmagic.streaming import abandon, stream
 from sessionmagic.turn import current_turn
@@ -220,13 +220,17 @@ class SessionManager:
             except asyncio.CancelledError:
                 taking.add_done_callback(_give_back)
                 raise
-            except SessionBusyError as error:
+            except HeldError as held:
                 if time.monotonic() >= deadline or _by_a_tool_of(session_id):
-                    turn = self._running.get(session_id)
-                    if turn is not None and turn.transcript.waits_for_an_answer:
-                        raise SessionBusyError(f"{error}; it waits for your answer: %agent approve") from None
-                    raise
+                    raise await self._busy(session_id, held.holder) from None
             await asyncio.sleep(POLL_SECONDS)
+
+    async def _busy(self, session_id: str, holder: Holder | None) -> SessionBusyError:
+        error = busy((await in_thread(self.store.load, session_id)).name, holder)
+        turn = self._running.get(session_id)
+        if turn is not None and turn.transcript.waits_for_an_answer:
+            return SessionBusyError(f"{error}; it waits for your answer: %agent approve")
+        return error
 
     def running(self) -> list[Turn]:
         """Return the turns that this manager is running."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
 from sessionmagic.session import Session, SessionSummary, summarize
-from sessionmagic.storage.claims import Holder, busy
+from sessionmagic.storage.claims import HeldError, Holder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ class MemoryStore:
     def claim(self, session_id: str, holder: Holder) -> _MemoryClaim:
         with self._lock:
             if session_id in self._claims:
-                raise busy(self.load(session_id).name, self._claims[session_id])
+                raise HeldError(self._claims[session_id])
             self._claims[session_id] = holder
             return _MemoryClaim(self._claims, session_id)
 

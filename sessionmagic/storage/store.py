@@ -28,7 +28,7 @@ from sessionmagic.exceptions import (
 from sessionmagic.home import default_home
 from sessionmagic.session import SCHEMA, Session, SessionSummary, summarize
 from sessionmagic.storage.atomic import AtomicStorage, make_private_directory
-from sessionmagic.storage.claims import HeldError, Holder, busy, is_claimed, take_claim
+from sessionmagic.storage.claims import Holder, is_claimed, take_claim
 from sessionmagic.storage.index import Index
 from sessionmagic.storage.names import Names
 
@@ -80,7 +80,7 @@ class Store(Protocol):
         """Whether a living process holds the session."""
 
     def claim(self, session_id: str, holder: Holder) -> Claim:
-        """Claim the session; raises `SessionBusyError` at once when another holds it."""
+        """Claim the session; raises `HeldError` at once when another holds it."""
 
 
 def new_session_id() -> str:
@@ -172,10 +172,7 @@ class TinyStore:
         path = self._path(session_id).with_suffix(".claim")
         with self._reporting("claim a session in", self._directory):
             make_private_directory(self._directory)
-            try:
-                return take_claim(path, holder)
-            except HeldError as held:
-                raise busy(self.load(session_id).name, held.holder) from None
+            return take_claim(path, holder)
 
     def _path(self, session_id: str) -> Path:
         return self._directory / f"{session_id}.json"

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sessionmagic import MemoryStore, TinyStore
-from sessionmagic.exceptions import SessionBusyError, SessionExistsError, SessionNotFoundError
+from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
 from sessionmagic.session import Session, TurnRecord, summarize, with_finished_turn, with_override, with_turn
-from sessionmagic.storage.claims import Holder
+from sessionmagic.storage.claims import HeldError, Holder
 
 SOME_NAMES = ["a", "a/b", "🦊", "..", "A", "index"]
 NAMES = st.sampled_from(SOME_NAMES) | st.sampled_from(SOME_NAMES) | st.text(min_size=1, max_size=5)
@@ -140,7 +140,7 @@ class StoreMachine(RuleBasedStateMachine):
     def claim(self, data):
         key = self.key(data)
         if key in self.claims:
-            with pytest.raises(SessionBusyError):
+            with pytest.raises(HeldError):
                 self.store.claim(key, Holder.here("again"))
         else:
             self.claims[key] = self.store.claim(key, Holder.here("cell"))

@@ -166,6 +166,19 @@ async def test_waiting_for_a_busy_session_gets_it_when_it_is_free(manager):
 
 
 @on_a_loop
+async def test_waiting_for_a_busy_session_reads_it_once_when_it_gives_up(manager, monkeypatch):
+    turn = await manager.run("First", session="chat", model="hang")
+    await said(turn)
+    loaded, load = [], manager.store.load
+    monkeypatch.setattr(manager.store, "load", lambda key: loaded.append(key) or load(key))
+    with pytest.raises(SessionBusyError, match="'chat' is busy"):
+        await manager.run("Second", session="chat", wait=0.3)
+    assert loaded == [turn.session_id]
+    turn.cancel()
+    await turn.result()
+
+
+@on_a_loop
 async def test_waiting_for_a_busy_session_can_be_given_up(manager):
     turn = await manager.run("First", session="chat", model="hang")
     waiting = asyncio.create_task(manager.run("Second", session="chat", wait=math.inf))

@@ -1,15 +1,16 @@
 """What both stores promise."""
 
 import asyncio
+import re
 from dataclasses import replace
 
 import pytest
 from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelRequest, ModelResponse, TextPart
 
 from sessionmagic import MemoryStore, TinyStore
-from sessionmagic.exceptions import SessionBusyError, SessionExistsError, SessionNotFoundError
+from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
 from sessionmagic.session import Session, TurnRecord, Usage, with_finished_turn, with_override, with_turn
-from sessionmagic.storage.claims import Holder
+from sessionmagic.storage.claims import HeldError, Holder
 from sessionmagic.storage.store import new_session_id
 from tests.turns import ask, manager_on
 
@@ -209,8 +210,9 @@ def test_listing_follows_every_change(store):
 def test_session_is_claimed_once_until_it_is_released(store):
     key, other = stored(store, "one"), stored(store, "two")
     claim = store.claim(key, Holder.here("cell In [3]"))
-    with pytest.raises(SessionBusyError, match=r"'one' is busy: cell In \[3\] has held it since \d\d:\d\d:\d\d"):
+    with pytest.raises(HeldError) as caught:
         store.claim(key, Holder.here("another"))
+    assert re.fullmatch(r"cell In \[3\] has held it since \d\d:\d\d:\d\d", caught.value.holder.describe())
     store.claim(other, Holder.here("another")).release()
     claim.release()
     store.claim(key, Holder.here("another")).release()
