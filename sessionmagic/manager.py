@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.05
 STOP_SECONDS = 5.0
+DELETE_SECONDS = 2.0
 
 
 class SessionManager:
@@ -212,8 +213,11 @@ class SessionManager:
             raise result.error
         return result
 
-    async def _claim(self, session_id: str, where: str, deadline: float) -> Claim:
+    async def _claim(self, session_id: str, where: str, deadline: float, *, ends_turns: bool = False) -> Claim:
         while True:
+            if ends_turns and (turn := self._running.get(session_id)) is not None:
+                turn.cancel()
+                await turn.ended(STOP_SECONDS)
             taking = asyncio.ensure_future(asyncio.to_thread(self.store.claim, session_id, Holder.here(where)))
             try:
                 return await asyncio.shield(taking)
@@ -330,17 +334,15 @@ class SessionManager:
     async def delete(self, session: str) -> None:
         """Stop the session's turn, wait for its end, and remove the session for good.
 
-        Raises `SessionBusyError` when another process runs a turn on it. A turn may delete its own session.
+        A prompt that has waited for the session and gets it first is stopped too. Raises `SessionBusyError` when
+        another process runs a turn on it for another `DELETE_SECONDS`. A turn may delete its own session.
         """
         await asyncio.shield(asyncio.ensure_future(self._delete(session)))
 
     async def _delete(self, session: str) -> None:
         session_id = await in_thread(self.sessions.id_of, session)
-        turn = self._running.get(session_id)
-        if turn is not None:
-            turn.cancel()
-            await turn.ended(STOP_SECONDS)
-        claim = await self._claim(session_id, "its deletion", time.monotonic())
+        deadline = time.monotonic() + DELETE_SECONDS
+        claim = await self._claim(session_id, "its deletion", deadline, ends_turns=True)
         try:
             await in_thread(self.store.delete, session_id)
         finally:

@@ -193,6 +193,25 @@ async def test_waiting_for_a_busy_session_can_be_given_up(manager):
 
 
 @on_a_loop
+async def test_deletion_stops_also_a_prompt_that_waited_and_came_first(manager, monkeypatch):
+    first = await manager.run("First", session="chat", model="hang")
+    claim, taken = manager.store.claim, threading.Event()
+
+    def claim_in_order(key, holder):
+        if holder.where == "its deletion":
+            assert taken.wait(10)
+        claimed = claim(key, holder)
+        taken.set()
+        return claimed
+
+    monkeypatch.setattr(manager.store, "claim", claim_in_order)
+    waiting = asyncio.create_task(manager.run("Second", session="chat", wait=math.inf))
+    await manager.delete("chat")
+    assert [(await turn.result()).status for turn in (first, await waiting)] == ["interrupted", "interrupted"]
+    assert manager.store.find("chat") is None
+
+
+@on_a_loop
 async def test_run_that_is_given_up_while_it_starts_leaves_the_session_free(manager):
     await ask(manager)
     for patience in (0, 0.001, 0.002, 0.005, 0.01):
