@@ -27,6 +27,8 @@ FIELDS = {
     "url": "a text",
     "headers": "an object of texts",
 }
+SWITCHES = {"disabled": True, "enabled": False}
+"""What switches a server of a file off."""
 NAME_LENGTH = 64
 SERVER_LENGTH = 32
 SECRET_LENGTH = 8
@@ -63,7 +65,7 @@ class ServerConfig:
 
 
 def read_servers(path: str | Path) -> dict[str, ServerConfig]:
-    """Read a file with ``{"mcpServers": {…}}``: all of its servers, but those that say ``disabled``, or `ToolError`."""
+    """Read a file with ``{"mcpServers": {…}}``: all of its servers that are not switched off, or `ToolError`."""
     path = Path(path).expanduser()
     try:
         written = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -79,7 +81,7 @@ def read_servers(path: str | Path) -> dict[str, ServerConfig]:
     return {
         name: server_config(name, config, source=f"{path}: ")
         for name, config in servers.items()
-        if not (isinstance(config, dict) and config.get("disabled") is True)
+        if not (isinstance(config, dict) and any(config.get(switch) is off for switch, off in SWITCHES.items()))
     }
 
 
@@ -123,6 +125,8 @@ def _problem(name: str, written: Any) -> str:
     given = {key: written[key] for key in FIELDS if written.get(key) is not None}
     if wrong := next((key for key, value in given.items() if not _is(FIELDS[key], value)), None):
         return f"has {wrong} that is not {FIELDS[wrong]}"
+    if wrong := next((key for key in SWITCHES if not isinstance(written.get(key), bool | None)), None):
+        return f"has {wrong} that is not true or false"
     if ("command" in given) == ("url" in given):
         return "needs either a command that starts it, or the url where it runs"
     kind = written.get("type")

@@ -65,6 +65,8 @@ def test_servers_of_a_file_are_added_with_their_variables_filled_in(file, monkey
         ('{"mcpServers": {"a": {"url": "ftp://x"}}}', "has a url that is no http or https address"),
         ('{"mcpServers": {"a": {"url": "http://[x"}}}', "has a url that is no http or https address"),
         ('{"mcpServers": {"a": {"command": "x", "type": "http"}}}', "is of type 'http': stdio takes a command"),
+        ('{"mcpServers": {"a": {"command": "x", "disabled": "true"}}}', "has disabled that is not true or false"),
+        ('{"mcpServers": {"a": {"command": "x", "enabled": 0}}}', "has enabled that is not true or false"),
         ('{"mcpServers": {"a": {"command": "x", "type": {}}}}', "is of type {}: stdio takes a command"),
         ('{"mcpServers": {"a\\nb": {"command": "x"}}}', "MCP server 'a\\nb' needs another name"),
         (
@@ -83,6 +85,21 @@ def test_file_that_cannot_be_used_is_named_in_one_line_and_adds_nothing(file, te
     assert words in str(raised.value)
     assert "\n" not in str(raised.value)
     assert servers.names == []
+
+
+@pytest.mark.parametrize(
+    ("switch", "added"),
+    [
+        ({"disabled": True}, []),
+        ({"enabled": False}, []),
+        ({"disabled": False, "enabled": False}, []),
+        ({"disabled": False}, ["a"]),
+        ({"enabled": True, "disabled": None}, ["a"]),
+    ],
+)
+def test_server_of_a_file_that_is_switched_off_is_left_out(file, switch, added):
+    file.write_text(json.dumps({"mcpServers": {"a": {"command": "x"} | switch}}))
+    assert McpServers().load(file) == added
 
 
 def test_directory_is_no_file_of_servers(tmp_path):

@@ -62,7 +62,9 @@ def add_mcp(magics: AgentMagics, options: argparse.Namespace) -> None:
         case []:
             raise UsageError("add-mcp takes a file with mcpServers, or a name and a command or address")
         case [path]:
-            names = magics.servers.load(path)
+            if not (names := magics.servers.load(path)):
+                say(f"no server of {path} is switched on")
+                return
         case [name, where, *arguments]:
             address = where.startswith(("http://", "https://"))
             magics.servers.add(name, {"url": where} if address else {"command": where, "args": arguments})
