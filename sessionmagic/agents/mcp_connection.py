@@ -63,6 +63,7 @@ class Connection:
         self._stop = asyncio.Event()
         self._errors: TextIO
         """What it writes to stderr."""
+        self._running: set[asyncio.Future[Any]] = set()
         self._asking: dict[asyncio.Future[Any], Questions] = {}
         self.keeper = asyncio.get_running_loop().create_task(self._keep(), context=Context())
         self.keeper.add_done_callback(lambda _: self.ready.set())
@@ -90,6 +91,9 @@ class Connection:
                     await self._stop.wait()
                 finally:
                     self._client = None
+                    for call in self._running:
+                        call.cancel()  # each keeps the client open
+                    await asyncio.gather(*self._running, return_exceptions=True)
                     with suppress(Exception):  # it had gone before
                         await client.__aexit__(None, None, None)
             except TimeoutError:
@@ -104,13 +108,20 @@ class Connection:
         return await self._client.list_tools()
 
     async def call(self, tool: str, args: dict[str, Any], questions: Questions) -> Any:
-        """Call a tool; raises `ToolFailed`, and `ServerDiedError` when that ended the server."""
+        """Call a tool; raises `ToolFailed`, also when it is stopped meanwhile, and `ServerDiedError` when it died."""
         client = self._client
         if client is None or self.problem:
             raise ToolFailed(f"MCP server {self.name!r} does not run: {self.problem or 'it was stopped'}")
         self.calls.append(questions)
+        running = asyncio.ensure_future(client.direct_call_tool(tool, args))
+        self._running.add(running)
         try:
-            return await client.direct_call_tool(tool, args)
+            return await running
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise ToolFailed(f"MCP server {self.name!r} was stopped in a call of {tool}") from None
         except ToolFailed as error:
             raise ToolFailed(cut(self._config.redacted(str(error)))) from error
         except Exception as error:
@@ -119,6 +130,7 @@ class Connection:
             self.problem = self._words(error)
             raise ServerDiedError(f"MCP server {self.name!r} died in a call of {tool}: {self.problem}") from error
         finally:
+            self._running.discard(running)
             self.calls.remove(questions)
             if questions not in self.calls:
                 for asking in [asking for asking, asker in self._asking.items() if asker is questions]:

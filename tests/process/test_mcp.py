@@ -275,6 +275,25 @@ async def test_stopped_turn_ends_its_call_and_leaves_the_server(manager):
     assert await pid_of_server(manager) == before
 
 
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+@on_a_loop
+async def test_server_that_is_taken_away_in_mid_call_ends_and_its_call_fails(alone, how):
+    alone.mcp.add("tests", STDIO)
+    pid = await pid_of_server(alone)
+    turn, model = await acting(alone, [("tests__slow", {"seconds": 60})], "Done", yes=True)
+    await until(lambda: turn.transcript.blocks and turn.transcript.blocks[-1].args)
+    await asyncio.sleep(0.1)
+    if how == "removed":
+        alone.mcp.remove("tests")
+    else:
+        alone.mcp.add("tests", STDIO | {"env": {"OTHER": "1"}})
+    result = await turn.result()
+    assert (result.status, result.text) == ("completed", "Done")
+    [(_, outcome, told)] = returned(await events_of(turn))
+    assert (outcome, told) == ("failed", "MCP server 'tests' was stopped in a call of slow")
+    await until(lambda: not is_there(pid))
+
+
 @on_a_loop
 async def test_servers_start_when_a_turn_first_needs_them_and_stay(alone):
     alone.mcp.add("tests", STDIO)
