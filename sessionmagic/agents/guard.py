@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.exceptions import ModelRetry, ToolFailed, ToolFailedError, ToolRetryError, UserError
-from pydantic_ai.messages import BinaryContent, ToolReturn
+from pydantic_ai.messages import BinaryContent, FunctionToolCallEvent, ToolReturn
 from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDenied
 from pydantic_core import to_json, to_jsonable_python
 
+from sessionmagic.agents.messages import with_own_ids
 from sessionmagic.agents.permissions import Call
-from sessionmagic.events import ApprovalRequested, ApprovalResolved, LimitReached
+from sessionmagic.events import ApprovalRequested, ApprovalResolved, LimitReached, Warned
 from sessionmagic.exceptions import ApprovalNotOpenError, SessionIdleError, TurnLimitError, words_of
 from sessionmagic.keys import without_keys
 from sessionmagic.transcript import json_object
@@ -27,7 +28,7 @@ from sessionmagic.transcript import json_object
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from pydantic_ai.messages import ToolCallPart
+    from pydantic_ai.messages import AgentStreamEvent, ModelResponse, ToolCallPart
     from pydantic_ai.tools import RunContext, ToolDefinition
 
     from sessionmagic.agents.permissions import Limits, Policy
@@ -40,6 +41,8 @@ SAFE_NUMBER = 2**53
 """Integers from here on are given as text: not every reader of JSON keeps them."""
 RESULT_LIMIT = 20_000
 """Characters of one tool's result that the model reads."""
+CANCEL_SECONDS = 0.5
+"""How long a call may take to end when its turn is stopped: less than an interrupted cell waits."""
 
 
 @dataclass
@@ -87,6 +90,15 @@ class Guard(AbstractCapability[None]):
             self._stop("requests", self.limits.requests, "model requests")
         return request_context
 
+    async def after_model_request(self, ctx: Any, *, request_context: Any, response: ModelResponse) -> ModelResponse:  # noqa: ARG002
+        """Have each call of a response an id of its own."""
+        return with_own_ids(response)
+
+    async def on_event(self, ctx: RunContext[None], *, event: AgentStreamEvent) -> None:  # noqa: ARG002
+        """Count a call that comes to nothing: of a tool that there is not, or with arguments that do not fit."""
+        if isinstance(event, FunctionToolCallEvent) and event.args_valid is False:
+            self._count(event.part)
+
     async def wrap_tool_execute(  # noqa: D102  pydantic-ai says it
         self,
         ctx: RunContext[None],
@@ -96,8 +108,7 @@ class Guard(AbstractCapability[None]):
         args: dict[str, Any],
         handler: Any,
     ) -> Any:
-        written = json_object(call.args) if isinstance(call.args, str | None) else call.args
-        self._count(call.tool_name, written)
+        written = self._count(call)
         meant = to_jsonable_python(args, fallback=str, bytes_mode="base64")
         wanted = Call(call.tool_name, _defaults(tool_def) | written, is_read_only(tool_def), meant)
         if obstacle := (tool_def.metadata or {}).get("obstacle"):
@@ -108,29 +119,38 @@ class Guard(AbstractCapability[None]):
         began = time.monotonic()
         self.running += 1
         try:
-            result = await as_read(await handler(args))
-        except (ToolFailed, ToolFailedError, ToolRetryError, ModelRetry):
-            raise
-        except BaseException as error:  # a tool may end neither the turn nor the kernel
-            task = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-                raise  # the turn's own
-            raise ToolFailed(cut(words_of(error))) from error
+            result = await self._ended(call.tool_name, asyncio.ensure_future(_called(handler, args)))
         finally:
             self.running -= 1
             self.seconds[call.tool_call_id] = time.monotonic() - began
         sees = isinstance(ctx.model, Model) and ctx.model.profile.get("supports_image_input", True)
         return replace(result, content=result.content if sees else None)
 
-    def _count(self, tool: str, args: dict[str, Any]) -> None:
+    async def _ended(self, tool: str, running: asyncio.Future[ToolReturn[Any]]) -> ToolReturn[Any]:
+        """Wait for a call; when the turn is stopped, not for ever: then a tool that does not stop is left to itself."""
+        try:
+            await asyncio.wait([running])
+        except asyncio.CancelledError:
+            running.cancel()
+            await asyncio.wait([running], timeout=CANCEL_SECONDS)
+            if not running.done():
+                running.add_done_callback(_heard)
+                self.log.emit(Warned, text=f"{tool} has not stopped, and goes on by itself")
+            raise
+        return running.result()
+
+    def _count(self, call: ToolCallPart) -> dict[str, Any]:
+        """Count a call; return its arguments as the model wrote them."""
+        args = json_object(call.args) if isinstance(call.args, str | None) else call.args
         self._calls += 1
         if self._calls > self.limits.tool_calls:
             self._stop("tool_calls", self.limits.tool_calls, "tool calls")
-        this = (tool, json.dumps(args, sort_keys=True, default=str))
+        this = (call.tool_name, json.dumps(args, sort_keys=True, default=str))
         self._repeats = self._repeats + 1 if this == self._latest else 1
         self._latest = this
         if self._repeats >= self.limits.repeats:
-            self._stop("repeated_call", self.limits.repeats, f"times the same call of {tool}")
+            self._stop("repeated_call", self.limits.repeats, f"times the same call of {call.tool_name}")
+        return args
 
     def _stop(self, which: str, value: int, what: str) -> None:
         if not self._stopped:
@@ -183,6 +203,25 @@ class Guard(AbstractCapability[None]):
                     self.approvals.answer(approval_id, "once")
 
 
+async def _called(handler: Any, args: dict[str, Any]) -> ToolReturn[Any]:
+    """Call a tool; return its result as the model reads it."""
+    try:
+        return await as_read(await handler(args))
+    except (ToolFailed, ToolFailedError, ToolRetryError, ModelRetry):
+        raise
+    except BaseException as error:  # a tool may end neither the turn nor the kernel
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise  # the turn's own
+        raise ToolFailed(cut(words_of(error))) from error
+
+
+def _heard(running: asyncio.Future[Any]) -> None:
+    """Let a call end that nobody waits for any more: what it raises is not logged."""
+    if not running.cancelled():
+        running.exception()
+
+
 def is_read_only(tool_def: ToolDefinition) -> bool:
     """Say whether a tool was marked as one that only reads: by us, or by its MCP server."""
     metadata = tool_def.metadata or {}
@@ -191,8 +230,10 @@ def is_read_only(tool_def: ToolDefinition) -> bool:
 
 def _defaults(tool_def: ToolDefinition) -> dict[str, Any]:
     """Return what a call means by leaving arguments out, so that a rule sees it."""
-    properties = tool_def.parameters_json_schema.get("properties", {})
-    return {name: about["default"] for name, about in properties.items() if "default" in about}
+    properties = tool_def.parameters_json_schema.get("properties") or {}
+    return {
+        name: about["default"] for name, about in properties.items() if isinstance(about, dict) and "default" in about
+    }
 
 
 async def as_read(value: Any) -> ToolReturn[Any]:
@@ -227,6 +268,9 @@ def cut(text: str) -> str:
 
 def _text(value: Any) -> str:
     """Write a value as JSON, or as it writes itself when it is none."""
-    if isinstance(value, list | tuple | dict | set | frozenset | BaseModel) or is_dataclass(value):
-        return to_json(value, fallback=repr, inf_nan_mode="constants").decode()
-    return str(value)
+    try:
+        if isinstance(value, list | tuple | dict | set | frozenset | BaseModel) or is_dataclass(value):
+            return to_json(value, fallback=repr, inf_nan_mode="constants").decode()
+        return str(value)
+    except Exception as error:  # noqa: BLE001  the call has succeeded all the same
+        return f"(a {type(value).__name__} that cannot be written: {words_of(error)})"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from itertools import zip_longest
+from dataclasses import replace
+from itertools import count, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.messages import (
@@ -12,6 +13,8 @@ from pydantic_ai.messages import (
     ModelMessagesTypeAdapter,
     ModelRequest,
     ModelResponse,
+    ModelResponsePart,
+    ToolCallPart,
     UserContent,
     UserPromptPart,
 )
@@ -19,7 +22,7 @@ from pydantic_ai.messages import (
 from sessionmagic.session import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from genai_prices.types import PriceCalculation
 
@@ -50,6 +53,26 @@ def content_of(prompt: str, attachments: Sequence[Attachment]) -> str | list[Use
 def request_of(prompt: str | Sequence[UserContent]) -> ModelRequest:
     """Return the prompt as a message."""
     return ModelRequest(parts=[UserPromptPart(prompt)])
+
+
+def with_own_ids(response: ModelResponse) -> ModelResponse:
+    """Return a response whose calls have an id each: results belong to calls by it, and some models repeat one."""
+    parts: list[ModelResponsePart] = []
+    used: list[str] = []
+    for part in response.parts:
+        own = with_own_id(part, used) if isinstance(part, ToolCallPart) else part
+        used += [own.tool_call_id] if isinstance(own, ToolCallPart) else []
+        parts.append(own)
+    return replace(response, parts=parts)
+
+
+def with_own_id(call: ToolCallPart, used: Collection[str]) -> ToolCallPart:
+    """Return a call with another id if an earlier one of the same response has it."""
+    numbers = count(2)
+    call_id = call.tool_call_id
+    while call_id in used:
+        call_id = f"{call.tool_call_id}-{next(numbers)}"
+    return replace(call, tool_call_id=call_id)
 
 
 def to_json(messages: list[ModelMessage]) -> Messages:

@@ -41,6 +41,7 @@ from sessionmagic.agents.messages import (
     request_of,
     to_json,
     usage_of,
+    with_own_id,
 )
 from sessionmagic.agents.tools import RETRIES
 from sessionmagic.events import (
@@ -223,6 +224,7 @@ class AgentRun:
                     args = json_object(call.args) if isinstance(call.args, str | None) else call.args
                     self._log.emit(ToolCalled, call_id=call.tool_call_id, tool=call.tool_name, args=args)
                     self._unanswered[call.tool_call_id] = call.tool_name
+                    self._drafts.clear()
                 case FunctionToolResultEvent(part=result):
                     results.append(result)
                     self._tell_result(result)
@@ -255,7 +257,8 @@ class AgentRun:
                 if text:
                     self._log.emit(ReasoningDelta, text=text)
             case PartStartEvent(index=index, part=ToolCallPart() as call):
-                self._drafts[index] = call
+                earlier = [draft.tool_call_id for place, draft in self._drafts.items() if place < index]
+                self._drafts[index] = call = with_own_id(call, earlier)
                 written = call.args if isinstance(call.args, str) else ""
                 self._log.emit(ToolCallDelta, call_id=call.tool_call_id, tool=call.tool_name, text=written)
             case PartDeltaEvent(index=index, delta=ToolCallPartDelta(args_delta=str(text))) if index in self._drafts:

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -37,8 +38,11 @@ def add(a: int) -> int:
     return a + 2
 
 
+ONE = ("add", {"a": 1})
+
+
 class Endless:
-    """A tool that never returns, of either kind; `began` is set when it runs."""
+    """A tool that never returns, of each kind; `began` is set when it runs."""
 
     def __init__(self):
         self.began = threading.Event()
@@ -51,6 +55,12 @@ class Endless:
     async def asynchronous(self):
         self.began.set()
         await asyncio.Event().wait()
+
+    async def deaf(self):
+        self.began.set()
+        while not self.released.is_set():
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.05)
 
 
 @pytest.fixture
@@ -108,6 +118,21 @@ async def test_time_that_is_up_stops_a_tool_that_never_returns(manager, endless,
     assert (result.status, type(result.error)) == ("failed", TurnTimeoutError)
     same_live_and_stored(manager, turn)
     await goes_on(manager, [tool])
+
+
+@pytest.mark.parametrize("how", ["cancel", "timeout"])
+@on_a_loop
+async def test_tool_that_hears_no_cancellation_is_left_to_itself_when_its_turn_is_stopped(manager, endless, how):
+    timeout = 0.3 if how == "timeout" else None
+    turn, _ = await acting(manager, [("deaf", {})], "Done", tools=[endless.deaf], yes=True, timeout=timeout)
+    await asyncio.to_thread(endless.began.wait, 5)
+    if how == "cancel":
+        turn.cancel()
+    events = whole(await asyncio.wait_for(events_of(turn), 3))
+    assert returned(events) == [("deaf", "interrupted", "")]
+    assert list(turn.transcript.warnings) == ["deaf has not stopped, and goes on by itself"]
+    await goes_on(manager)
+    endless.released.set()
 
 
 @on_a_loop
@@ -208,6 +233,22 @@ async def test_many_calls_in_one_response_reach_the_limit_of_calls(manager):
     result, events, _ = await acted(manager, calls_of(*range(60)), "Never", tools=[add], yes=True)
     assert result.status == "limit"
     assert len(returned(events)) == 60
+    await goes_on(manager)
+
+
+UNKNOWN = [(f"nope{n}", {}) for n in range(60)]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [[UNKNOWN], [[call, (*ONE, "id")] for call in UNKNOWN], [[("add", {"a": f"x{n}"}) for n in range(60)]]],
+    ids=["unknown at once", "unknown one by one", "wrong arguments"],
+)
+@on_a_loop
+async def test_calls_that_come_to_nothing_count_as_well(manager, steps):
+    result, events, _ = await acted(manager, *steps, "Never", tools=[add], yes=True, limits=Limits(repeats=99))
+    assert result.status == "limit"
+    assert [(event.which, event.value) for event in events if isinstance(event, LimitReached)] == [("tool_calls", 50)]
     await goes_on(manager)
 
 

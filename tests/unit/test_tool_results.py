@@ -106,6 +106,15 @@ async def test_tool_whose_outcome_cannot_be_written_does_not_end_the_run(manager
     assert len(shown) < RESULT_LIMIT + 100
 
 
+@pytest.mark.parametrize("value", [Unspeakable(), [Unspeakable()]], ids=["value", "list"])
+@on_a_loop
+async def test_call_whose_result_cannot_be_written_has_succeeded_all_the_same(manager, value):
+    _, events, _ = await acted(manager, [("give", {})], "Done", tools=[giving(value)], yes=True)
+    [(_, outcome, shown)] = returned(events)
+    assert outcome == "success"
+    assert "that cannot be written: " in shown
+
+
 @on_a_loop
 async def test_tool_may_ask_the_model_to_try_again(manager):
     def pick(n: int) -> str:

@@ -22,7 +22,7 @@ from sessionmagic.notebook.answer import tool_line
 from sessionmagic.session import TurnRecord
 from sessionmagic.transcript import MessageBlock, TextBlock, ToolBlock, Transcript, fold, transcript_of
 from tests.scripted import acts
-from tests.turns import manager_on, acted, events_of, on_a_loop, whole
+from tests.turns import manager_on, acted, ask, events_of, on_a_loop, orphans, whole
 
 
 @pytest.fixture
@@ -228,3 +228,20 @@ def test_what_the_user_said_in_mid_turn_is_remembered_where_it_was_said():
 @pytest.mark.parametrize(("seconds", "words"), [(0.0, "1 ms"), (0.0421, "42 ms"), (0.1, "0.1 s"), (62.04, "62.0 s")])
 def test_row_says_how_long_a_call_took_also_when_that_was_short(seconds, words):
     assert tool_line(ToolBlock("1", "run", {}, "success", "", seconds)) == f"✓ run · {words}"
+
+
+@pytest.mark.parametrize("ids", [("id", "id", "id"), ("id", "id-2", "id"), ("", "", "")])
+@on_a_loop
+async def test_calls_of_one_step_that_share_an_id_get_a_result_each(manager, ids):
+    step = [("add", {"a": number}, call_id) for number, call_id in enumerate(ids)]
+    result, events, model = await acted(manager, step, step, "Done", tools=[add], yes=True)
+    assert (result.status, result.text) == ("completed", "Done")
+    whole(events)
+    live = fold(Transcript(), events).blocks
+    assert [(block.args, block.outcome, block.content) for block in live[:-1]] == [
+        ({"a": number}, "success", str(number + 2)) for number in (0, 1, 2, 0, 1, 2)
+    ]
+    assert orphans(model.sent[2]) == []
+    shown = transcript_of("chat", manager.sessions.load("chat").turns[-1]).blocks
+    assert [(block.args, block.content) for block in shown[:-1]] == [(block.args, block.content) for block in live[:-1]]
+    assert (await ask(manager, "Next", model="calm")).status == "completed"

@@ -1,0 +1,34 @@
+"""What an MCP server lists, as a turn offers it."""
+
+import pytest
+from mcp.types import Tool
+
+from sessionmagic import MemoryStore
+from sessionmagic.agents.mcp import McpServers
+from sessionmagic.agents.mcp_tools import toolset_of_server
+from tests.turns import acted, manager_on, on_a_loop, returned
+
+
+class Listing(McpServers):
+    """A server `s` that lists these tools, and answers each call with what it was given."""
+
+    names = ("s",)
+
+    def __init__(self, *tools):
+        super().__init__()
+        self._tools = tools
+
+    async def toolsets(self, questions, warn, taken=()):
+        async def call(tool, args):
+            return f"{tool} {args}"
+
+        return [toolset_of_server("s", self._tools, call, warn, set(taken))]
+
+
+@pytest.mark.parametrize("properties", [{"x": True}, {"x": {"default": 1}, "y": False}, None])
+@on_a_loop
+async def test_tool_is_called_whose_schema_has_a_boolean_or_nothing_where_others_describe_an_argument(properties):
+    manager = manager_on(MemoryStore())
+    manager.mcp = Listing(Tool(name="odd", input_schema={"type": "object", "properties": properties}))
+    result, events, _ = await acted(manager, [("s__odd", {"x": 2})], "Done", yes=True)
+    assert (result.status, returned(events)) == ("completed", [("s__odd", "success", "odd {'x': 2}")])
