@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -79,13 +80,23 @@ def tool_of(function: Callable[..., Any] | Tool, *, name: str = "", read_only: b
     made = Tool(name=name or getattr(function, "__name__", ""), function=function, read_only=read_only)
     if not NAME.fullmatch(made.name):
         raise ToolError(f"{made.name!r} is no name for a tool: it takes letters, digits and _, up to 64")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ToolError(f"{made.name} yields, and a tool returns: have it return a list")
+    try:
+        inspect.signature(function)
+    except (TypeError, ValueError):
+        raise ToolError(f"{made.name} does not say what it takes: offer a function of yours that calls it") from None
     return made
 
 
 def toolset_of(tools: Iterable[Tool]) -> AbstractToolset[None]:
     """Return tools as pydantic-ai offers them; raises `ToolError` for a function that cannot be described."""
+    from pydantic_ai.tools import GenerateToolJsonSchema
     from pydantic_ai.tools import Tool as ModelTool
     from pydantic_ai.toolsets import FunctionToolset
+
+    class Schema(GenerateToolJsonSchema):
+        ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012  as the base has it
 
     made: dict[str, ModelTool[None]] = {}
     for each in tools:
@@ -95,6 +106,7 @@ def toolset_of(tools: Iterable[Tool]) -> AbstractToolset[None]:
                 takes_ctx=False,
                 name=each.name,
                 sequential=each.alone,
+                schema_generator=Schema,
                 metadata={"read_only": each.read_only, "obstacle": each.obstacle},
             )
         except Exception as error:  # whatever is wrong with somebody's function

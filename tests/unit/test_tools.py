@@ -85,6 +85,16 @@ async def test_function_may_be_asynchronous_and_a_synchronous_one_does_not_hold_
 
 
 @on_a_loop
+async def test_default_that_no_schema_can_hold_is_left_out_of_it_without_a_warning(manager):
+    def add(a: int, of: object = Indescribable):
+        return a + 1
+
+    _, events, model = await acted(manager, [("add", {"a": 1})], "Done", tools=[add], yes=True)
+    assert returned(events) == [("add", "success", "2")]
+    assert model.offered[0]["add"].parameters_json_schema["required"] == ["a"]
+
+
+@on_a_loop
 async def test_method_of_an_object_can_be_a_tool(manager):
     class Counter:
         n = 0
@@ -207,6 +217,14 @@ def takes_undefined(thing: "Undefined"):  # noqa: F821
     pass
 
 
+def yields():
+    yield 1
+
+
+async def yields_too():
+    yield 1
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
@@ -217,6 +235,10 @@ def takes_undefined(thing: "Undefined"):  # noqa: F821
         (functools.partial(add, 1), "'' is no name for a tool"),
         (takes_anything, "takes_anything cannot be offered as a tool"),
         (takes_undefined, "takes_undefined cannot be offered as a tool"),
+        (yields, "yields yields, and a tool returns: have it return a list"),
+        (yields_too, "yields_too yields, and a tool returns"),
+        (int, "int does not say what it takes: offer a function of yours that calls it"),
+        (max, "max does not say what it takes"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
