@@ -1,4 +1,4 @@
-"""One daemon thread with an asyncio loop, started at first use, on which every turn of the process runs.
+"""Threads with an asyncio loop: one, started at first use, on which every turn of the process runs, and others.
 
 A notebook's main thread already runs a loop, so a magic cannot run one there; and a turn must go on when the
 cell that started it has ended.
@@ -22,9 +22,9 @@ T = TypeVar("T")
 class LoopThread:
     """A daemon thread that runs an asyncio loop for as long as the process lives."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "sessionmagic") -> None:
         self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, name="sessionmagic", daemon=True)
+        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
         self._thread.start()
 
     def _serve(self) -> None:
@@ -42,6 +42,23 @@ class LoopThread:
             work.close()
             raise RuntimeError("called from within a turn; await the asynchronous method instead")
         return asyncio.run_coroutine_threadsafe(work, self.loop)
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await work on this loop from another one; when cancelled, it waits until the work has ended, too."""
+        caller, ended = asyncio.get_running_loop(), asyncio.Event()
+
+        async def run() -> T:
+            try:
+                return await work
+            finally:
+                with suppress(RuntimeError):  # the caller's loop is closed
+                    caller.call_soon_threadsafe(ended.set)
+
+        try:
+            return await asyncio.wrap_future(self.submit(run()))
+        except asyncio.CancelledError:
+            await ended.wait()
+            raise
 
 
 _shared: LoopThread | None = None

@@ -9,18 +9,19 @@ import inspect
 import types
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
 from sessionmagic.agents.tools import Tool
 from sessionmagic.exceptions import ToolError, words_of
+from sessionmagic.loop import LoopThread
 from sessionmagic.notebook.prompts import described
-from sessionmagic.notebook.running import run_code, run_function
+from sessionmagic.notebook.running import run_awaitable, run_code, run_function
 from sessionmagic.notebook.scratch import ScratchKernels
 from sessionmagic.turn import current_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from IPython.core.interactiveshell import InteractiveShell
     from pydantic_ai.messages import ToolReturn
@@ -37,6 +38,8 @@ SHOWN = 2_000
 NUMBER_SHOWN = 40
 SOURCE = "notebook"
 LONGEST_SECONDS = 3_600
+BLOCKED_SECONDS = 0.5
+"""A loop that does nothing for so long is blocked."""
 NEEDS_A_CELL = "this works only while a cell waits for its turn, and this one runs in the background: ask without -b"
 
 
@@ -51,6 +54,8 @@ class KernelTools:
         self._shown: WeakKeyDictionary[Turn, list[Ran]] = WeakKeyDictionary()
         """What each turn's calls have shown under the cell."""
         self._scratch = ScratchKernels()
+        self._coroutines: LoopThread | None = None
+        """The loop of the user's coroutines: one of their own, so that one that blocks does not hold up any turn."""
 
     def own(self, *, background: bool = False) -> list[Tool]:
         """Return all of them; in the background some have an obstacle."""
@@ -192,7 +197,8 @@ class KernelTools:
         if inspect.iscoroutinefunction(function):
 
             async def call(*args: Any, **kwargs: Any) -> Any:
-                return await asyncio.to_thread(_described, await function(*args, **kwargs))
+                text, ran = await self._awaited(function(*args, **kwargs))
+                return _returned(ran, text)
         else:
 
             async def call(*args: Any, **kwargs: Any) -> Any:
@@ -208,24 +214,48 @@ class KernelTools:
                 values: list[Any] = []
                 text, ran = await self._main_thread.run(run)
                 if values and inspect.isawaitable(values[0]):
-                    text = await asyncio.to_thread(_described, await values[0])
+                    text, awaited = await self._awaited(values[0])
+                    ran = ran.then(awaited)
                 return _returned(ran, text)
 
         return _looking_like(function, call)
 
+    async def _awaited(self, work: Awaitable[Any]) -> tuple[str, Ran]:
+        """Await what a function of the user's returned; return its value in words, and all else."""
+        loop = await self._free_loop()
+        value, ran = await loop.run(run_awaitable(self._shell, work))
+        self._show(ran)
+        return await asyncio.to_thread(_described, value), ran
+
+    async def _free_loop(self) -> LoopThread:
+        """Return the loop of the user's coroutines; one that a coroutine blocks is left to that."""
+        loop = self._coroutines
+        if loop is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.wrap_future(loop.submit(asyncio.sleep(0))), BLOCKED_SECONDS)
+                return loop
+        if self._coroutines is loop:  # no other call was quicker
+            self._coroutines = LoopThread("sessionmagic tools")
+        return cast("LoopThread", self._coroutines)
+
 
 def _looking_like(function: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a wrapper name, documentation and annotations of what it wraps, be that a partial or an object."""
+    """Give a wrapper documentation, signature and annotations of what it wraps, whatever kind of callable that is."""
     called = function.func if isinstance(function, functools.partial) else function
-    called = called if inspect.isroutine(called) else type(called).__call__
+    if isinstance(called, type):
+        called = called.__init__  # type: ignore[misc]
+    elif not inspect.isroutine(called):
+        called = type(called).__call__
+    call.__annotations__ = {}  # a built-in has none to put in their place
     functools.update_wrapper(call, called)
-    with suppress(ValueError):  # a built-in that says nothing of its arguments
-        call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    if isinstance(function, type):
+        call.__doc__ = function.__doc__
     return call
 
 
 def _described(value: Any) -> str:
-    return "" if value is None else described(value)
+    return "" if value is None else _said_of(value)
 
 
 def _returned(ran: Ran, value: str = "") -> ToolReturn[str]:

@@ -84,7 +84,7 @@ class Launch:
         except RuntimeError as error:  # on the loop's own thread nobody can wait
             start.close()
             view.discard()
-            raise UsageError("an asynchronous tool cannot run a cell: await SessionManager.run instead") from error
+            raise UsageError("a model's own code cannot run a cell: await SessionManager.run instead") from error
 
     async def _serve(self, start: Coroutine[Any, Any, Turn], view: View, waits_for: WaitsFor) -> None:
         try:

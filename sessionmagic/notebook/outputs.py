@@ -97,6 +97,11 @@ class Ran:
         for output in self.shown:
             output.display()
 
+    def then(self, later: Ran) -> Ran:
+        """Return this with what came after it."""
+        text = "\n".join(filter(None, [self.text, later.text]))
+        return Ran(text, [*self.shown, *later.shown], self.error or later.error)
+
 
 class Kept(TextIOBase):
     """What a call writes and shows, in bounded size."""

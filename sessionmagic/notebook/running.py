@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
-import threading
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from io import TextIOBase
-from typing import TYPE_CHECKING, Any, TextIO
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.displaypub import CapturingDisplayPublisher
 
 from sessionmagic.exceptions import words_of
+from sessionmagic.notebook.capture import keeping, keeps_here
 from sessionmagic.notebook.outputs import Kept, Ran, RichOutput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -40,9 +40,30 @@ def run_function(shell: InteractiveShell, function: Callable[[], Any]) -> tuple[
         shell.events.trigger("post_execute")  # matplotlib shows its figures then
 
     ran = _captured(shell, call)
+    return (values[0] if values else None), _saying_why(ran)
+
+
+async def run_awaitable(shell: InteractiveShell, work: Awaitable[Any]) -> tuple[Any, Ran]:
+    """Await what a function of the user's returned; return its value and all else. On any thread with a loop."""
+    kept, value, raised = Kept(), None, None
+    publisher: Any = shell.display_pub
+    hooked = _hooked(publisher, kept) if hasattr(publisher, "register_hook") else nullcontext()
+    with keeping(kept, asks=False), hooked:
+        try:
+            value = await work
+        except BaseException as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
+            raised = error
+    return value, _saying_why(Ran(kept.text, kept.shown, raised))
+
+
+def _saying_why(ran: Ran) -> Ran:
+    """Have the text say what was raised: no traceback does."""
     if ran.error is not None:
         ran.text = "\n".join(filter(None, [ran.text, words_of(ran.error)]))
-    return (values[0] if values else None), ran
+    return ran
 
 
 def _captured(shell: InteractiveShell, call: Callable[[], Any]) -> Ran:
@@ -50,8 +71,8 @@ def _captured(shell: InteractiveShell, call: Callable[[], Any]) -> Ran:
     with (
         shell.display_trap,
         _tame(shell, kept),
-        redirect_stdout(_OfThisThread(kept, sys.stdout)),
-        redirect_stderr(_OfThisThread(kept, sys.stderr)),
+        keeping(kept, asks=True),
+        _kept_values(shell, kept),
         _kept_displays(shell, kept),
     ):
         try:
@@ -63,38 +84,55 @@ def _captured(shell: InteractiveShell, call: Callable[[], Any]) -> Ran:
 
 @contextmanager
 def _kept_displays(shell: InteractiveShell, kept: Kept) -> Iterator[None]:
-    """Keep what this thread displays, instead of showing it."""
-    formatter: Any = shell.display_formatter
+    """Keep what is displayed, instead of showing it."""
     publisher: Any = shell.display_pub
-    hook, thread = sys.displayhook, threading.get_ident()
+    if hasattr(publisher, "register_hook"):
+        with _hooked(publisher, kept):
+            yield
+        return
+    keeper = CapturingDisplayPublisher(outputs=[])
+    shell.display_pub = keeper
+    try:
+        yield
+    finally:
+        shell.display_pub = publisher
+        for output in keeper.outputs:
+            kept.show(RichOutput(output["data"], output["metadata"]))
 
-    def keep(message: dict[str, Any]) -> None:
+
+@contextmanager
+def _hooked(publisher: Any, kept: Kept) -> Iterator[None]:
+    """Keep what the call displays on this thread, and let pass what others do."""
+
+    def keep(message: dict[str, Any]) -> dict[str, Any] | None:
+        if not keeps_here(kept):
+            return message
         if "data" in (content := message["content"]):
             kept.show(RichOutput(content["data"], content.get("metadata")))
+        return None
 
-    def keep_value(value: object) -> None:
-        if threading.get_ident() != thread:
+    publisher.register_hook(keep)
+    try:
+        yield
+    finally:
+        publisher.unregister_hook(keep)
+
+
+@contextmanager
+def _kept_values(shell: InteractiveShell, kept: Kept) -> Iterator[None]:
+    """Keep what the last line of code gives."""
+    formatter: Any = shell.display_formatter
+    hook = sys.displayhook
+
+    def keep(value: object) -> None:
+        if not keeps_here(kept):
             hook(value)
         elif value is not None:
             kept.show(RichOutput(*formatter.format(value)))
 
-    sys.displayhook = keep_value
+    sys.displayhook = keep
     try:
-        if hasattr(publisher, "register_hook"):
-            publisher.register_hook(keep)
-            try:
-                yield
-            finally:
-                publisher.unregister_hook(keep)
-        else:
-            keeper = CapturingDisplayPublisher(outputs=[])
-            shell.display_pub = keeper
-            try:
-                yield
-            finally:
-                shell.display_pub = publisher
-                for output in keeper.outputs:
-                    kept.show(RichOutput(output["data"], output["metadata"]))
+        yield
     finally:
         sys.displayhook = hook
 
@@ -118,29 +156,3 @@ def _tame(shell: InteractiveShell, kept: Kept) -> Iterator[None]:
         for name in tamed:
             del vars(shell)[name]
         vars(shell).update(before)
-
-
-class _OfThisThread(TextIOBase):
-    """A stream that keeps what the thread writes that made it; what others write goes on to where it went before."""
-
-    def __init__(self, kept: TextIOBase, others: TextIO) -> None:
-        self._kept = kept
-        self._others = others
-        self._thread = threading.get_ident()
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if name != "write":  # IPython puts one there that keeps every line for ever
-            super().__setattr__(name, value)
-
-    def write(self, text: str) -> int:
-        return self._mine().write(text)
-
-    def flush(self) -> None:
-        self._mine().flush()
-
-    def set_parent(self, parent: object) -> None:
-        """Let ipykernel say under which cell another thread writes from now on."""
-        self._others.set_parent(parent)  # type: ignore[attr-defined]
-
-    def _mine(self) -> TextIOBase | TextIO:
-        return self._kept if threading.get_ident() == self._thread else self._others

@@ -292,12 +292,143 @@ def test_an_error_that_cannot_say_what_it_is_fails_its_call(kernel, session, act
     assert [outcome for outcome, _ in told(kernel)] == ["failed", "failed"]
 
 
-def test_an_asynchronous_tool_cannot_run_a_cell_and_says_so(kernel, session, acts):
-    kernel.run("async def nests():\n    get_ipython().run_cell_magic('agent', '-m hello', 'go')").ok()
-    acts([("nests", {})], "Done.")
-    cell = run(kernel, session, "--tools nests").ok()
-    assert "await SessionManager.run instead" in told(kernel)[0][1]
-    assert "never awaited" not in cell.text
+def test_built_ins_and_classes_are_tools_if_they_say_what_they_take(kernel, session, acts):
+    kernel.run(
+        "import dataclasses, math\nroot, length = math.sqrt, len\n"
+        "@dataclasses.dataclass\nclass Point:\n    x: int\n    y: int = 2"
+    ).ok()
+    acts([("root", {"x": 9}), ("length", {"obj": "four"}), ("Point", {"x": "1"})], "Done.")
+    run(kernel, session, "--tools root,length,Point").ok()
+    assert told(kernel) == [("success", "3.0"), ("success", "4"), ("success", "Point(x=1, y=2)")]
+    refused = run(kernel, session, "--tools max")
+    assert refused.ename == "ToolError"
+
+
+def test_a_call_whose_value_cannot_be_described_has_succeeded_all_the_same(kernel, session, acts):
+    kernel.run(
+        "class Mute:\n    def __repr__(self): raise ValueError\n"
+        "def mute():\n    print('ran')\n    return Mute()\n"
+        "async def mute_too(): return mute()"
+    ).ok()
+    acts([("mute", {})], [("mute_too", {})], "Done.")
+    run(kernel, session, "--tools mute,mute_too").ok()
+    assert told(kernel) == [("success", "ran\n(Mute, whose description failed: ValueError)")] * 2
+
+
+def test_an_asynchronous_tool_may_run_a_cell(kernel, session, acts):
+    kernel.run(
+        "async def nests(model: str):\n"
+        f"    get_ipython().run_cell_magic('agent', f'-m {{model}} -s {session}-of-{{model}} --yes -t nests', 'go')"
+    ).ok()
+    nested = "scripted.acts([('nests', {'model': 'hello'})], 'Done within.')"
+    kernel.run(f"register_model('nested', {nested})").ok()
+    acts([("nests", {"model": "nested"})], "Done.")
+    assert "Done." in run(kernel, session, "--tools nests").ok().text
+    assert told(kernel) == [("success", "(no output)")]
+    assert "Done within." in kernel.run(f"%agent show {session}-of-nested").ok().text
+    assert "Hello" in kernel.run(f"%agent show {session}-of-hello").ok().text
+
+
+LOUD = """import asyncio
+from IPython.display import HTML, Image, display
+{dot}
+async def loud(word: str):
+    print(word)
+    display(HTML('<b>' + word + '</b><script>alert(1)</script>'))
+    await asyncio.sleep(0.3)
+    print(word, 'again')
+    display(Image(dot))
+    return word.upper()
+def later(word: str):
+    print('before')
+    return loud(word)
+async def fails():
+    print('so far')
+    1 / 0
+async def asks(): return input('who? ')
+"""
+
+
+def test_what_an_asynchronous_tool_prints_and_displays_is_treated_as_that_of_any_other(kernel, session, acts):
+    kernel.run(LOUD.format(dot=PNG)).ok()
+    shown = "<IPython.core.display.HTML object>"
+    figure = "[1 figure shown to the user]"
+    acts([("loud", {"word": "one"})], [("later", {"word": "two"})], [("fails", {})], "Done.")
+    cell = run(kernel, session, "--tools loud,later,fails").ok()
+    assert told(kernel) == [
+        ("success", f"one\n{shown}\none again\nONE\n{figure}"),
+        ("success", f"before\ntwo\n{shown}\ntwo again\nTWO\n{figure}"),
+        ("failed", "so far\nZeroDivisionError: division by zero"),
+    ]
+    answer, *others = [output["data"] for output in cell.outputs if "data" in output]
+    assert ["image/png" in data for data in others] == [False, True] * 2
+    assert "two" in others[2]["text/html"]
+    assert "script" not in str(others)
+    assert [output for output in cell.outputs if output["type"] == "stream"] == []
+
+
+def test_what_others_print_while_an_asynchronous_tool_runs_is_not_its_output(kernel, session, acts, subshells):
+    kernel.run(
+        "import asyncio, sys\n"
+        "stream, go_on = sys.stdout, False\n"
+        "async def waits(word: str):\n"
+        "    print(word)\n"
+        "    while not go_on: await asyncio.sleep(0.02)\n"
+        "    print(word)"
+    ).ok()
+    steps = [
+        "scripted.acts([('waits', {'word': 'one'})], 'Done.')",
+        "scripted.acts([('waits', {'word': 'two'})], 'Done.')",
+    ]
+    kernel.run(f"models = [{', '.join(steps)}]\n[register_model(f'w{{n}}', m) for n, m in enumerate(models)]").ok()
+    cells = [kernel.run(f"%%agent -m w{n} -b -s {session}-{n} --yes -t waits\ngo").ok() for n in (0, 1)]
+    for n, cell in enumerate(cells):
+        cell.until_shows("… waits")
+        assert kernel.run(f"print('mine', {n})").ok().text.strip() == f"mine {n}"
+    assert kernel.run("%%capture mine\nprint('captured')\ngo_on = True").ok().text == ""
+    for n, cell in enumerate(cells):
+        cell.until(lambda cell: "Done." in cell.text)
+    sent = "[p.content for m in model.sent[-1] for p in m.parts if p.part_kind == 'tool-return'] for model in models"
+    assert eval(kernel.value(f"[{sent}]")) == [["one\none"], ["two\ntwo"]]
+    assert kernel.value("mine.stdout") == repr("captured\n")
+    assert kernel.value("sys.stdout is stream") == "True"
+
+
+def test_an_asynchronous_tool_cannot_ask_on_stdin_and_leaves_the_answers_to_others(kernel, session, acts):
+    kernel.run(LOUD.format(dot=PNG)).ok()
+    acts([("asks", {})], "Done.")
+    assert "Done." in run(kernel, session, "--tools asks").ok().text
+    assert told(kernel)[0][1].endswith("cannot ask here: write it with def, without async")
+    cell = kernel.send("print('you said', input('mine? '))")
+    assert kernel.reply("yes") == "mine? "
+    assert cell.wait().ok().text.strip() == "you said yes"
+
+
+BLOCKING = """import asyncio, time
+async def blocks(): time.sleep(8)
+async def deaf():
+    for _ in range(80):
+        try: await asyncio.sleep(0.1)
+        except asyncio.CancelledError: pass
+async def quick(): return 'quick'
+"""
+
+
+@pytest.mark.parametrize("tool", ["blocks", "deaf"])
+def test_an_asynchronous_tool_that_does_not_stop_ends_with_its_turn_and_holds_up_no_other(kernel, session, acts, tool):
+    kernel.run(BLOCKING).ok()
+    subshell = kernel.subshell() if kernel.has_subshells else None
+    acts([(tool, {})], "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {session} --yes -t {tool}\ngo").until_shows(f"… {tool}")
+    if subshell is not None:
+        assert "world" in kernel.run(f"%%agent -m hello -s {session}-other\ngo", subshell=subshell).ok().text
+    at = kernel.interrupt()
+    assert cell.wait().ename == "KeyboardInterrupt"
+    assert cell.idle_at - at < 1
+    cell.until(lambda cell: f"{tool} has not stopped, and goes on by itself" in cell.html)
+    acts([("quick", {})], "Done.")
+    assert "Done." in run(kernel, session, "--tools quick").ok().text
+    assert told(kernel)[-1] == ("success", "quick")
 
 
 def test_a_scratch_kernel_ends_with_its_session_whoever_deletes_it(kernel, session, acts):

@@ -1,0 +1,107 @@
+"""Keeping what a call prints, while others go on to print where they did.
+
+A call is known by its context, which its tasks share: several may run at once, on one thread or on more.
+"""
+
+from __future__ import annotations
+
+import builtins
+import getpass
+import sys
+import threading
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+
+    from sessionmagic.notebook.outputs import Kept
+
+_keeping: ContextVar[Kept | None] = ContextVar("_keeping", default=None)
+_unasking: ContextVar[bool] = ContextVar("_unasking", default=False)
+
+
+def keeps_here(kept: Kept) -> bool:
+    """Whether it is there for what the running code writes and shows."""
+    return _keeping.get() is kept and not kept.closed
+
+
+@contextmanager
+def keeping(kept: Kept, *, asks: bool) -> Iterator[None]:
+    """Keep what this context prints; what it starts and leaves behind prints where others do.
+
+    Args:
+        kept: what keeps it; closed in the end.
+        asks: whether `input` works, as it does on the main thread alone: one that is left waiting elsewhere would
+            take the answers to later questions.
+    """
+    now, then = _keeping.set(kept), _unasking.set(not asks)
+    _put_in()
+    try:
+        yield
+    finally:
+        _take_out()
+        _keeping.reset(now)
+        _unasking.reset(then)
+        kept.close()
+
+
+class _Stream:
+    """Stands in for `sys.stdout` or `sys.stderr`: hands on to what keeps the running call's output, or to others."""
+
+    def __init__(self, before: Any) -> None:
+        vars(self)["before"] = before
+
+    def _target(self) -> Any:
+        kept = _keeping.get()
+        return self.before if kept is None or kept.closed else kept
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._target() if name in {"write", "writelines", "flush"} else self.before, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if self._target() is self.before:  # IPython puts a `write` there that keeps every line for ever
+            setattr(self.before, name, value)
+
+
+class _Asking:
+    """Stands in for `input` or `getpass`: asks, unless the running call may not."""
+
+    def __init__(self, before: Callable[..., str]) -> None:
+        self.before = before
+
+    def __call__(self, *args: Any, **kwargs: Any) -> str:
+        if _unasking.get():
+            raise EOFError("an asynchronous function cannot ask here: write it with def, without async")
+        return self.before(*args, **kwargs)
+
+
+_PLACES: list[tuple[ModuleType, str, type[_Stream | _Asking]]] = [
+    (sys, "stdout", _Stream),
+    (sys, "stderr", _Stream),
+    (builtins, "input", _Asking),
+    (getpass, "getpass", _Asking),
+]
+_changing = threading.Lock()
+_calls = 0
+
+
+def _put_in() -> None:
+    global _calls  # noqa: PLW0603  a count of all calls
+    with _changing:
+        _calls += 1
+        for module, name, kind in _PLACES:
+            if not isinstance(before := getattr(module, name), kind):
+                setattr(module, name, kind(before))
+
+
+def _take_out() -> None:
+    """Take the stand-ins out after the last call. One that somebody has covered stays, and is taken out later."""
+    global _calls  # noqa: PLW0603
+    with _changing:
+        _calls -= 1
+        for module, name, kind in _PLACES:
+            if not _calls and isinstance(found := getattr(module, name), kind):
+                setattr(module, name, found.before)
