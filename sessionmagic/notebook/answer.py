@@ -160,7 +160,7 @@ def tool_line(block: ToolBlock) -> str:
     if block.approval_id:
         return f"? {block.tool} · waits for your answer"
     if block.draft:
-        return f"… {block.tool} · {len(block.draft):,} characters"
+        return f"… {block.tool} · {len(block.draft):,} character{'s' if len(block.draft) > 1 else ''}"
     return f"… {block.tool}"
 
 

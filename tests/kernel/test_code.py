@@ -405,8 +405,11 @@ def test_an_asynchronous_tool_cannot_ask_on_stdin_and_leaves_the_answers_to_othe
 
 
 BLOCKING = """import asyncio, time
-async def blocks(): time.sleep(8)
+async def blocks():
+    open({begun!r}, 'w').close()
+    time.sleep(8)
 async def deaf():
+    open({begun!r}, 'w').close()
     for _ in range(80):
         try: await asyncio.sleep(0.1)
         except asyncio.CancelledError: pass
@@ -415,11 +418,15 @@ async def quick(): return 'quick'
 
 
 @pytest.mark.parametrize("tool", ["blocks", "deaf"])
-def test_an_asynchronous_tool_that_does_not_stop_ends_with_its_turn_and_holds_up_no_other(kernel, session, acts, tool):
-    kernel.run(BLOCKING).ok()
+def test_an_asynchronous_tool_that_does_not_stop_ends_with_its_turn_and_holds_up_no_other(
+    kernel, session, acts, tool, tmp_path
+):
+    begun = tmp_path / "begun"
+    kernel.run(BLOCKING.format(begun=str(begun))).ok()
     subshell = kernel.subshell() if kernel.has_subshells else None
     acts([(tool, {})], "Done.")
-    cell = kernel.send(f"%%agent -m acts -s {session} --yes -t {tool}\ngo").until_shows(f"… {tool}")
+    cell = kernel.send(f"%%agent -m acts -s {session} --yes -t {tool}\ngo")
+    appears(begun)
     if subshell is not None:
         assert "world" in kernel.run(f"%%agent -m hello -s {session}-other\ngo", subshell=subshell).ok().text
     at = kernel.interrupt()
