@@ -6,14 +6,15 @@ import asyncio
 import json
 import math
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.exceptions import ModelRetry, ToolFailed, ToolFailedError, ToolRetryError, UserError
-from pydantic_ai.messages import BinaryContent, FunctionToolCallEvent, ToolReturn
+from pydantic_ai.messages import BinaryContent, EnqueuedMessagesEvent, FunctionToolCallEvent, ToolReturn
 from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDenied
 from pydantic_core import to_json, to_jsonable_python
@@ -95,9 +96,15 @@ class Guard(AbstractCapability[None]):
         return with_own_ids(response)
 
     async def on_event(self, ctx: RunContext[None], *, event: AgentStreamEvent) -> None:  # noqa: ARG002
-        """Count a call that comes to nothing: of a tool that there is not, or with arguments that do not fit."""
-        if isinstance(event, FunctionToolCallEvent) and event.args_valid is False:
-            self._count(event.part)
+        """Count a call that comes to nothing: of a tool that there is not, or with arguments that do not fit.
+
+        A call that was made before the user said something is not repeated by one that answers that.
+        """
+        match event:
+            case FunctionToolCallEvent(args_valid=False):
+                self._count(event.part)
+            case EnqueuedMessagesEvent():
+                self._repeats = 0
 
     async def wrap_tool_execute(  # noqa: D102  pydantic-ai says it
         self,
@@ -109,6 +116,7 @@ class Guard(AbstractCapability[None]):
         handler: Any,
     ) -> Any:
         written = self._count(call)
+        args = _to_be_read_twice(args)
         meant = to_jsonable_python(args, fallback=str, bytes_mode="base64")
         wanted = Call(call.tool_name, _defaults(tool_def) | written, is_read_only(tool_def), meant)
         if obstacle := (tool_def.metadata or {}).get("obstacle"):
@@ -228,12 +236,19 @@ def is_read_only(tool_def: ToolDefinition) -> bool:
     return bool(metadata.get("read_only") or (metadata.get("annotations") or {}).get("readOnlyHint"))
 
 
+def _to_be_read_twice(args: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments that a rule and then the tool can read: of an `Iterable` pydantic makes an iterator."""
+    try:
+        return {name: list(value) if isinstance(value, Iterator) else value for name, value in args.items()}
+    except ValidationError as error:
+        raise ToolFailed(cut(words_of(error))) from error
+
+
 def _defaults(tool_def: ToolDefinition) -> dict[str, Any]:
     """Return what a call means by leaving arguments out, so that a rule sees it."""
-    properties = tool_def.parameters_json_schema.get("properties") or {}
-    return {
-        name: about["default"] for name, about in properties.items() if isinstance(about, dict) and "default" in about
-    }
+    properties = tool_def.parameters_json_schema.get("properties")
+    described = properties.items() if isinstance(properties, dict) else ()  # a server may write anything
+    return {name: about["default"] for name, about in described if isinstance(about, dict) and "default" in about}
 
 
 async def as_read(value: Any) -> ToolReturn[Any]:

@@ -25,9 +25,9 @@ class Listing(McpServers):
         return [toolset_of_server("s", self._tools, call, warn, set(taken))]
 
 
-@pytest.mark.parametrize("properties", [{"x": True}, {"x": {"default": 1}, "y": False}, None])
+@pytest.mark.parametrize("properties", [{"x": True}, {"x": {"default": 1}, "y": False}, ["x"], "x", None])
 @on_a_loop
-async def test_tool_is_called_whose_schema_has_a_boolean_or_nothing_where_others_describe_an_argument(properties):
+async def test_tool_is_called_whose_schema_says_something_else_where_others_describe_an_argument(properties):
     manager = manager_on(MemoryStore())
     manager.mcp = Listing(Tool(name="odd", input_schema={"type": "object", "properties": properties}))
     result, events, _ = await acted(manager, [("s__odd", {"x": 2})], "Done", yes=True)

@@ -270,6 +270,23 @@ async def test_other_call_in_between_is_no_repetition(manager):
     assert (result.status, result.text) == ("completed", "Done")
 
 
+@on_a_loop
+async def test_call_that_answers_another_prompt_of_the_turn_is_no_repetition(manager):
+    def look() -> str:
+        return "seen"
+
+    steps = [[("look", {})], "Answered."] * 6
+    turn, model = await acting(manager, *steps, tools=[look], attended=True)
+    await asked(turn)
+    for number in range(5):
+        await manager.queue("chat", f"Question {number}?")
+    manager.sessions.set_permissions("chat", {"look": "allow"}, None)
+    turn.approvals.answer(turn.approvals.open[0].id, "once")
+    result = await turn.result()
+    assert result.status == "completed"
+    assert len(model.sent) == 12
+
+
 def test_synchronous_face_raises_the_limit(manager):
     register_model("acts", acts(calls_of(1), calls_of(2), "Done"))
     with pytest.raises(TurnLimitError, match="stopped after 1 tool call"):

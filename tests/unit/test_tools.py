@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import threading
+from collections.abc import Iterable
 
 import pytest
 from pydantic_ai.profiles import ModelProfile
@@ -92,6 +93,18 @@ async def test_default_that_no_schema_can_hold_is_left_out_of_it_without_a_warni
     _, events, model = await acted(manager, [("add", {"a": 1})], "Done", tools=[add], yes=True)
     assert returned(events) == [("add", "success", "2")]
     assert model.offered[0]["add"].parameters_json_schema["required"] == ["a"]
+
+
+@on_a_loop
+async def test_argument_that_can_be_read_once_reaches_the_tool_unread(manager):
+    def total(of: Iterable[float]) -> float:
+        return sum(of)
+
+    calls = [("total", {"of": [1, 2, 3.5]}), ("total", {"of": ["much"]})]
+    _, events, _ = await acted(manager, calls, "Done", tools=[total], yes=True)
+    added, failed = sorted(returned(events), key=lambda call: call[1] == "failed")
+    assert added == ("total", "success", "6.5")
+    assert (failed[1], "valid number" in failed[2]) == ("failed", True)
 
 
 @on_a_loop
