@@ -213,7 +213,7 @@ class AgentRun:
         events: AgentRunEvents[str],
         persist: Callable[[Messages], Awaitable[None]],
     ) -> None:
-        persisted = 1  # the prompt
+        persisted = 1  # part: the prompt
         results: list[ModelRequestPart] = []
         async for event in events:
             match event:
@@ -241,8 +241,8 @@ class AgentRun:
                 messages = [*messages, ModelRequest(results)]  # what is in already, before the step is whole
             else:
                 results = []
-            if len(messages) + len(results) > persisted:
-                persisted = len(messages) + len(results)
+            if (parts := sum(len(message.parts) for message in messages)) > persisted:
+                persisted = parts
                 await persist(to_json(messages))
 
     def _tell_part(self, event: PartStartEvent | PartDeltaEvent) -> None:

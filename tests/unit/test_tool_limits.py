@@ -12,7 +12,7 @@ from sessionmagic.agents.permissions import Limits
 from sessionmagic.agents.tools import registered
 from sessionmagic.events import LimitReached
 from sessionmagic.exceptions import TurnLimitError, TurnTimeoutError
-from sessionmagic.transcript import transcript_of
+from sessionmagic.transcript import TextBlock, transcript_of
 from tests.scripted import acts
 from tests.turns import (
     acted,
@@ -193,6 +193,19 @@ async def test_process_that_dies_while_a_call_waits_for_an_answer_leaves_a_sessi
     await turn.result()
     sent = await goes_on(manager_on(tmp_path / "found"))
     assert [part.outcome for part in sent[-1].parts if part.part_kind == "tool-return"] == ["interrupted"]
+
+
+@on_a_loop
+async def test_what_the_model_said_at_each_step_is_on_disk_while_its_call_waits(manager):
+    steps = [[f"Step {n}. ", ("add", {"a": n}), ("add", {"a": -n})] for n in (1, 2, 3)]
+    turn, _ = await acting(manager, *steps, "Done", tools=[add], attended=True)
+    for n in (1, 2, 3):
+        for question in (await asked(turn, 2)).values():
+            blocks = transcript_of("chat", manager.sessions.load("chat").turns[0]).blocks
+            assert [block.text for block in blocks if isinstance(block, TextBlock)][n - 1 :] == [f"Step {n}. "]
+            turn.approvals.answer(question.id, "once")
+        await until(lambda: turn.finished or {each.args["a"] for each in turn.approvals.open} & {n + 1})
+    assert (await turn.result()).status == "completed"
 
 
 def calls_of(*numbers):
