@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeGuard, assert_never
 
@@ -31,7 +31,7 @@ from sessionmagic.events import (
 from sessionmagic.session import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from sessionmagic.session import TurnRecord
 
@@ -65,6 +65,8 @@ class ToolBlock:
     approval_id: str = ""
     """The id of the question whether it may run, while that is open."""
     why: str = ""
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """The arguments, with those that the model left out, while that question is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class QuestionBlock:
     server: str = ""
 
 
+_ASKS_NOTHING: dict[str, Any] = {"approval_id": "", "why": "", "asked": {}}
 Block = TextBlock | ReasoningBlock | ToolBlock | MessageBlock | QuestionBlock
 
 
@@ -211,13 +214,12 @@ def _fold_call(
                 "outcome": event.outcome,
                 "content": event.content,
                 "duration": event.duration,
-                "approval_id": "",
-                "why": "",
+                **_ASKS_NOTHING,
             }
         case ApprovalRequested():
-            changes = {"approval_id": event.approval_id, "why": event.why}
+            changes = {"approval_id": event.approval_id, "why": event.why, "asked": event.args}
         case ApprovalResolved():
-            changes = {"approval_id": "", "why": ""}
+            changes = _ASKS_NOTHING
     return _with_call(transcript, event.call_id, **changes)
 
 
@@ -226,7 +228,7 @@ def _closed(block: Block) -> Block:
     if not isinstance(block, ToolBlock) or block.outcome is not None:
         return block
     args = json_object(block.draft) if block.draft else block.args
-    return replace(block, args=args, outcome="interrupted", draft="", approval_id="", why="")
+    return replace(block, args=args, outcome="interrupted", draft="", **_ASKS_NOTHING)
 
 
 def _drafted(transcript: Transcript, call_id: str, deltas: list[ToolCallDelta]) -> Transcript:

@@ -180,10 +180,11 @@ def written(args: Mapping[str, Any]) -> str:
 
 
 def _parts(args: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the code among a call's arguments, and the others as JSON."""
+    """Return the code among a call's arguments, its lines as Python reads them, and the others as JSON."""
     code = args.get("code")
     if not isinstance(code, str):
         return "", _json(args) if args else ""
+    code = code.replace("\r\n", "\n").replace("\r", "\n")  # shown as a character, one would hide code in a comment
     rest = {name: value for name, value in args.items() if name != "code"}
     return code, _json(rest) if rest else ""
 

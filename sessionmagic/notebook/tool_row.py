@@ -42,7 +42,7 @@ class ToolRow:
         from ipywidgets import Button, HBox, Layout, VBox
 
         call = page(
-            f'<div style="{OPENED}">{call_html(block.args)}<p {NO_MATH}>asks because {escape(block.why)}</p></div>'
+            f'<div style="{OPENED}">{call_html(block.asked)}<p {NO_MATH}>asks because {escape(block.why)}</p></div>'
         )
         reason = text_box("why not, for the model", "16em", lambda why: answered("reject", why))
 

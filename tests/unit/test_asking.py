@@ -15,6 +15,12 @@ def call(tool="run", **args):
     return ApprovalRequested(approval_id="q", call_id="c", tool=tool, args=args, why="it may change something", **HEAD)
 
 
+def test_line_that_runs_is_shown_as_a_line(monkeypatch, capsys):
+    monkeypatch.setattr("builtins.input", lambda _: "n")
+    ask_on_stdin(call(code="# just looking\rremove('it')\r\nprint('hi')"))
+    assert "# just looking\n    remove('it')\n    print('hi')\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("lines", "answer"),
     [

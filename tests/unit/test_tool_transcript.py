@@ -1,6 +1,7 @@
 """How tool calls are shown: from their first character to their result, live and remembered."""
 
 import asyncio
+import re
 
 import pytest
 from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelRequest, ModelResponse, TextPart, UserPromptPart
@@ -18,7 +19,7 @@ from sessionmagic.events import (
     event_from_json,
     event_to_json,
 )
-from sessionmagic.notebook.answer import tool_line
+from sessionmagic.notebook.answer import call_html, tool_line
 from sessionmagic.session import TurnRecord
 from sessionmagic.transcript import MessageBlock, TextBlock, ToolBlock, Transcript, fold, transcript_of
 from tests.scripted import acts
@@ -71,9 +72,9 @@ def test_call_can_be_seen_from_its_first_character_to_its_result():
         (
             (
                 ApprovalRequested,
-                {"approval_id": "q", "call_id": "a", "tool": "look", "args": {"at": 1}, "why": "strict"},
+                {"approval_id": "q", "call_id": "a", "tool": "look", "args": {"at": 1, "to": 9}, "why": "strict"},
             ),
-            ToolBlock("a", "look", {"at": 1}, approval_id="q", why="strict"),
+            ToolBlock("a", "look", {"at": 1}, approval_id="q", why="strict", asked={"at": 1, "to": 9}),
         ),
         (
             (ApprovalResolved, {"approval_id": "q", "call_id": "a", "decision": "once"}),
@@ -228,6 +229,11 @@ def test_what_the_user_said_in_mid_turn_is_remembered_where_it_was_said():
 @pytest.mark.parametrize(("seconds", "words"), [(0.0, "1 ms"), (0.0421, "42 ms"), (0.1, "0.1 s"), (62.04, "62.0 s")])
 def test_row_says_how_long_a_call_took_also_when_that_was_short(seconds, words):
     assert tool_line(ToolBlock("1", "run", {}, "success", "", seconds)) == f"✓ run · {words}"
+
+
+def test_line_that_runs_is_shown_as_a_line():
+    html = call_html({"code": "# just looking\rremove('it')"})
+    assert re.sub("<[^>]*>", "", html).splitlines() == ["# just looking", "remove('it')"]
 
 
 @pytest.mark.parametrize("ids", [("id", "id", "id"), ("id", "id-2", "id"), ("", "", "")])
