@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 NOTICE_SECONDS = 0.25
 """How late an interrupt is noticed that Python has lost."""
+AGAIN_SECONDS = 0.5
+"""How long a call has to end after one interruption, before the next."""
 START_SECONDS = 60.0
 """How long work waits for the main thread to have time for it."""
 
@@ -39,6 +41,7 @@ class _Job:
         self._loop = asyncio.get_running_loop()
         self.outcome: asyncio.Future[Any] = self._loop.create_future()
         self.started: asyncio.Future[None] = self._loop.create_future()
+        self.ended = asyncio.Event()
         self.finished = False
         self.withdrawn = False
 
@@ -62,6 +65,7 @@ class _Job:
             self._loop.call_soon_threadsafe(call, *args)
 
     def _settle(self, result: Any, error: BaseException | None) -> None:
+        self.ended.set()
         if self.outcome.done():
             return
         if isinstance(error, KeyboardInterrupt):
@@ -88,7 +92,10 @@ class MainThread:
         self._interrupted = False
 
     async def run(self, call: Callable[[], T]) -> T:
-        """Make the call there; raises what it raises, and `MainThreadBusyError`. Cancelling interrupts it."""
+        """Make the call there; raises what it raises, and `MainThreadBusyError`.
+
+        Cancelling interrupts it, again and again until it ends.
+        """
         return await self._run(call, in_cell=self._when_idle is None)
 
     async def run_in_cell(self, call: Callable[[], T]) -> T:
@@ -112,7 +119,9 @@ class MainThread:
             result: T = await job.outcome
         except asyncio.CancelledError:
             self._take_back(job)
-            self._interrupt(job)
+            while self._interrupt(job):
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(job.ended.wait(), AGAIN_SECONDS)
             raise
         return result
 
@@ -125,11 +134,13 @@ class MainThread:
             job.finished = True
             return True
 
-    def _interrupt(self, job: _Job) -> None:
+    def _interrupt(self, job: _Job) -> bool:
+        """Interrupt a job that is being made; whether it was."""
         with self._news:
             if not job.finished:
                 job.withdrawn = True
                 _interrupt_main_thread()
+            return not job.finished
 
     @contextmanager
     def noticing_interrupts(self) -> Iterator[None]:
@@ -186,14 +197,18 @@ class MainThread:
         try:
             job.begin()
             result, error = job.make()
+            self._finish(job)
         except KeyboardInterrupt as interrupt:  # it came just outside of the call
             error = interrupt
-        with self._news:  # an interruption of ours comes no later than here
-            job.finished = True
+            self._finish(job)
         if job.withdrawn:
             self._interrupted = False
-        else:
-            job.settle(result, error)
+        job.settle(result, error)
+
+    def _finish(self, job: _Job) -> None:
+        """Have no more interruptions of ours come."""
+        with self._news:
+            job.finished = True
 
     def _serve_pending(self) -> None:
         ignored = signal.getsignal(signal.SIGINT)

@@ -254,6 +254,23 @@ def test_code_that_never_ends_is_ended_by_the_timeout(kernel, session, acts):
     assert kernel.value("1 + 1") == "2"
 
 
+SWALLOWS = """import time
+for _ in range({times}):
+    try: time.sleep(30)
+    except KeyboardInterrupt: pass
+ended = True
+"""
+
+
+def test_code_that_swallows_interrupts_is_interrupted_again_when_its_turn_is_over(kernel, session, acts):
+    acts(python(SWALLOWS.format(times=3)), "Done.")
+    cell = run(kernel, session, "--yes", "--timeout 1")
+    assert cell.ename == "TurnTimeoutError"
+    assert cell.seconds < 6
+    assert "run_python has not stopped, and goes on by itself" in cell.html
+    assert kernel.value("ended") == "True"
+
+
 def test_code_that_never_ends_is_ended_by_an_interrupt(kernel, session, acts):
     acts(python(f"started = True\n{LOOP}"), "Done.")
     cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
