@@ -352,9 +352,11 @@ class SessionManager:
 
 
 def _by_a_tool_of(session_id: str) -> bool:
-    """Whether a tool of a turn on that session asks, which would wait for its own end."""
+    """Whether a tool of a turn on that session asks, at whatever depth: it would wait for its own end."""
     turn = current_turn.get(None)
-    return turn is not None and turn.session_id == session_id
+    while turn is not None and turn.session_id != session_id:
+        turn = turn.within
+    return turn is not None
 
 
 def _give_back(taking: asyncio.Future[Claim]) -> None:

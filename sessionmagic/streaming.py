@@ -62,6 +62,7 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers) -> Outcome
     from sessionmagic.agents.runtime import AgentRun
 
     turn, log, record, plan = admitted.turn, admitted.log, admitted.record, admitted.plan
+    turn.within = current_turn.get(None)
     current_turn.set(turn)
     log.emit(TurnStarted, session=turn.session_name, prompt=record.prompt, model=record.model, cell_id=record.cell_id)
     for warning in plan.warnings:

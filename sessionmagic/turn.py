@@ -168,6 +168,8 @@ class Turn:
         """What MCP servers ask the user, and how they are answered."""
         self.inbox = Inbox()
         """What the user says to the turn while it runs."""
+        self.within: Turn | None = None
+        """The turn whose tool has started this one."""
         self._log = log
         self._cancelled = threading.Event()
         self._stop: Callable[[], object] | None = None
