@@ -26,6 +26,8 @@ class Note:
 
     text: str
     kind: Kind
+    key: str = ""
+    """Under which it was queued, if it was."""
     delivery: str | None = None
     """The id under which the run will say that it has delivered it; None while it was not handed over."""
 
@@ -37,6 +39,7 @@ class Inbox:
         self._lock = threading.Lock()
         self._notes: list[Note] = []
         self._send: Callable[[str, Kind], str] | None = None
+        self._take_back: Callable[[str], bool] = lambda _: False
         self._closed = False
 
     @property
@@ -45,7 +48,13 @@ class Inbox:
         with self._lock:
             return [note.text for note in self._notes]
 
-    def accept(self, kind: Kind, texts: Sequence[str]) -> None:
+    @property
+    def waiting_keys(self) -> list[str]:
+        """The keys of those that were accepted and not delivered yet."""
+        with self._lock:
+            return [note.key for note in self._notes if note.key]
+
+    def accept(self, kind: Kind, texts: Sequence[str], key: str = "") -> None:
         """Take all of these messages or none. Raises `InboxFullError`, and `SessionIdleError` when it is too late."""
         with self._lock:
             if self._closed:
@@ -54,17 +63,22 @@ class Inbox:
             if len(texts) > room:
                 raise InboxFullError(f"{SIZES[kind]} messages wait already; let the model answer first")
             before = list(self._notes)
-            self._notes += [Note(text, kind) for text in texts]
+            self._notes += [Note(text, kind, key) for text in texts]
             try:
                 self._hand_over()
             except SessionIdleError:
                 self._notes = before
                 raise
 
-    def open(self, send: Callable[[str, Kind], str]) -> None:
-        """Begin to hand messages over to the run: `send` returns the id of a delivery. Called when the run begins."""
+    def open(self, send: Callable[[str, Kind], str], take_back: Callable[[str], bool]) -> None:
+        """Begin to hand messages over to the run. Called when that begins.
+
+        Args:
+            send: returns the id of a delivery.
+            take_back: says whether a delivery could be taken back.
+        """
         with self._lock:
-            self._send = send
+            self._send, self._take_back = send, take_back
             self._hand_over()
 
     def delivered(self, delivery: str) -> Note | None:
@@ -73,7 +87,8 @@ class Inbox:
             note = next((note for note in self._notes if note.delivery == delivery), None)
             if note is not None:
                 self._notes.remove(note)
-                self._hand_over()
+                with suppress(SessionIdleError):  # the run was cancelled meanwhile: what waits is not delivered
+                    self._hand_over()
             return note
 
     def close(self) -> list[str]:
@@ -84,12 +99,16 @@ class Inbox:
             return [note.text for note in self._notes]
 
     def _hand_over(self) -> None:
-        """Hand over all steering, and of the queue one message at a time, so that each is answered by itself."""
+        """Hand over all steering, and when none waits the first message of the queue, so that each has its answer."""
         if self._send is None:
             return
-        for note in self._notes:
-            first_queued = next((each for each in self._notes if each.kind == "queue"), None)
-            if note.delivery is None and (note.kind == "steer" or note is first_queued):
+        steering = [note for note in self._notes if note.kind == "steer"]
+        queued = [note for note in self._notes if note.kind == "queue"][:1]
+        for note in queued if steering else ():
+            if note.delivery is not None and self._take_back(note.delivery):
+                note.delivery = None
+        for note in steering or queued:
+            if note.delivery is None:
                 note.delivery = self._send(note.text, note.kind)
 
 
@@ -107,10 +126,14 @@ class UsedKeys:
         try:
             yield new
         except BaseException:
-            with self._lock, suppress(ValueError):
-                if new:
-                    self._used[session].remove(key)
+            if new:
+                self.free(session, key)
             raise
+
+    def free(self, session: str, key: str) -> None:
+        """Let a key be new on that session again: what was queued under it came to nothing."""
+        with self._lock, suppress(ValueError):
+            self._used[session].remove(key)
 
     def use(self, session: str, key: str) -> bool:
         """Use the key on that session; whether it was new there, as an empty one always is."""

@@ -178,7 +178,7 @@ class SessionManager:
             raise
         turn = admitted.turn
         self._running[turn.session_id] = turn
-        ended = functools.partial(self._running.pop, turn.session_id, None)
+        ended = functools.partial(self._ended, turn)
         task = asyncio.create_task(stream(admitted, self.store, self.mcp, ended))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -186,6 +186,11 @@ class SessionManager:
         if cancelled:
             turn.cancel()
         return turn
+
+    def _ended(self, turn: Turn) -> None:
+        self._running.pop(turn.session_id, None)
+        for key in turn.inbox.waiting_keys:
+            self.queue_keys.free(turn.session_id, key)
 
     def run_sync(self, prompt: str, **options: Any) -> TurnResult:
         """Do what `run` does, wait for the turn's end, and return its result.
@@ -276,13 +281,14 @@ class SessionManager:
         """Tell the session's running turn something before its next model request; see `say`."""
         return await self.say(session, "steer", *texts)
 
-    async def say(self, session: str, kind: Kind, *texts: str) -> Turn:
+    async def say(self, session: str, kind: Kind, *texts: str, key: str = "") -> Turn:
         """Tell the session's running turn something, and return it: all of the texts, or none.
 
         Args:
             session: name or id.
             kind: ``"steer"`` is delivered before the next model request, ``"queue"`` when the model is done.
             texts: what to say.
+            key: of `queue_keys`, which is new again when the turn ends before it has delivered them.
 
         Raises `SessionIdleError` when no turn of this manager runs there, `InboxFullError`, `PromptError`,
         `SessionNotFoundError`.
@@ -292,7 +298,7 @@ class SessionManager:
             raise SessionIdleError(f"no turn of this kernel runs on {session!r}; ask with a cell, or with %agent queue")
         if not all(text.strip() for text in texts):
             raise PromptError("there is nothing to say: write it after the subcommand")
-        turn.inbox.accept(kind, texts)
+        turn.inbox.accept(kind, texts, key)
 
         def change(stored: Session) -> Session:
             return with_changed_turn(stored, turn.id, lambda record: replace(record, waiting=turn.inbox.waiting))
@@ -318,7 +324,7 @@ class SessionManager:
             if not new:
                 return None
             with suppress(SessionIdleError, SessionNotFoundError):
-                return await self.say(session, "queue", text)
+                return await self.say(session, "queue", text, key=key)
             turn = await self.run(text, session=session, **{"wait": STOP_SECONDS, **options})
             self.queue_keys.use(turn.session_id, key)
             return turn

@@ -82,7 +82,7 @@ class Guard(AbstractCapability[None]):
             except UserError as error:  # the run has just ended
                 raise SessionIdleError("the turn has just ended") from error
 
-        self.inbox.open(send)
+        self.inbox.open(send, ctx.dequeue)
 
     async def before_model_request(self, ctx: Any, request_context: Any) -> Any:  # noqa: ARG002
         """Count a model request."""

@@ -132,7 +132,7 @@ def queue(magics: AgentMagics, session: str, text: str, key: str) -> None:
         ending = magics.manager.running_turn(session)
         try:
             said = interpolate(text, magics.shell.user_ns)
-            loop_thread().submit(magics.manager.say(session, "queue", said)).result()
+            loop_thread().submit(magics.manager.say(session, "queue", said, key=key)).result()
         except SessionIdleError:
             if ending is not None:
                 ending.wait(END_SECONDS)

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from pydantic_ai.models.function import FunctionModel
 
 from sessionmagic import register_model
 from sessionmagic.events import MessageInjected, ToolCalled, Warned
@@ -23,31 +24,49 @@ class Run:
         self.handed.append(text)
         return f"delivery of {text}"
 
+    def take_back(self, delivery):
+        self.handed.remove(delivery.removeprefix("delivery of "))
+        return True
+
 
 def inbox_of(run):
     inbox = Inbox()
-    inbox.open(run.send)
+    inbox.open(run.send, run.take_back)
     return inbox
 
 
-def test_all_steering_is_handed_over_and_the_queue_one_at_a_time():
+def test_all_steering_is_handed_over_and_then_the_queue_one_at_a_time():
     run = Run()
     inbox = inbox_of(run)
     inbox.accept("queue", ["first", "second"])
+    assert run.handed == ["first"]
     inbox.accept("steer", ["left", "right"])
-    assert run.handed == ["first", "left", "right"]
+    assert run.handed == ["left", "right"]
     assert inbox.delivered("delivery of left").kind == "steer"
-    assert run.handed == ["first", "left", "right"]
+    assert run.handed == ["left", "right"]
+    assert inbox.delivered("delivery of right").kind == "steer"
+    assert run.handed == ["left", "right", "first"]
     assert inbox.delivered("delivery of first").text == "first"
-    assert run.handed == ["first", "left", "right", "second"]
-    assert inbox.waiting == ["second", "right"]
+    assert run.handed == ["left", "right", "first", "second"]
+    assert inbox.waiting == ["second"]
+
+
+def test_what_is_delivered_already_cannot_be_taken_back():
+    run = Run()
+    inbox = Inbox()
+    inbox.open(run.send, lambda _: False)
+    inbox.accept("queue", ["first"])
+    inbox.accept("steer", ["left"])
+    assert inbox.delivered("delivery of first").text == "first"
+    assert inbox.delivered("delivery of left").text == "left"
+    assert run.handed == ["first", "left"]
 
 
 def test_what_comes_before_the_run_has_begun_waits_for_it():
     inbox, run = Inbox(), Run()
     inbox.accept("steer", ["early"])
     assert inbox.waiting == ["early"]
-    inbox.open(run.send)
+    inbox.open(run.send, run.take_back)
     assert run.handed == ["early"]
 
 
@@ -78,7 +97,7 @@ def test_run_that_has_just_ended_refuses_and_keeps_the_inbox_as_it_was():
         raise SessionIdleError("the turn has just ended")
 
     inbox = Inbox()
-    inbox.open(send)
+    inbox.open(send, None)
     with pytest.raises(SessionIdleError):
         inbox.accept("steer", ["late"])
     assert inbox.waiting == []
@@ -182,6 +201,40 @@ async def test_key_of_what_was_refused_can_be_used_again(manager):
     assert await manager.queue("chat", "And A?", key="a") is turn
     tool.go_on.set()
     await turn.result()
+
+
+@on_a_loop
+async def test_key_of_what_was_never_delivered_can_be_used_again(manager):
+    turn, _, _ = await waiting_turn(manager, "Never.")
+    assert await manager.queue("chat", "And A?", key="a") is turn
+    turn.cancel()
+    await turn.result()
+    register_model("acts", model := acts("A it is."))
+    again = await manager.queue("chat", "And A?", key="a")
+    assert (await again.result()).text == "A it is."
+    assert await manager.queue("chat", "And A?", key="a") is None
+    assert len(model.sent) == 1
+
+
+@on_a_loop
+async def test_what_steers_the_last_answer_is_answered_before_what_is_queued(manager):
+    gate = asyncio.Event()
+    sent = []
+
+    async def stream(messages, info):
+        sent.append(prompts(messages))
+        yield f"Answer {len(sent)}. "
+        await gate.wait()
+        yield "Over."
+
+    register_model("gated", FunctionModel(stream_function=stream))
+    turn = await manager.run("Go", session="chat", model="gated")
+    await until(lambda: turn.transcript.text)
+    await manager.queue("chat", "And A?")
+    await manager.steer("chat", "Be brief.")
+    gate.set()
+    assert (await turn.result()).status == "completed"
+    assert sent == [["Go"], ["Go", "Be brief."], ["Go", "Be brief.", "And A?"]]
 
 
 @on_a_loop
