@@ -296,6 +296,11 @@ class SessionManager:
         turn = self._running.get(await in_thread(self.sessions.id_of, session))
         if turn is None:
             raise SessionIdleError(f"no turn of this kernel runs on {session!r}; ask with a cell, or with %agent queue")
+        await self.tell(turn, kind, *texts, key=key)
+        return turn
+
+    async def tell(self, turn: Turn, kind: Kind, *texts: str, key: str = "") -> None:
+        """Do what `say` does, for a turn of this manager; raises `SessionIdleError` when that has ended."""
         if not all(text.strip() for text in texts):
             raise PromptError("there is nothing to say: write it after the subcommand")
         turn.inbox.accept(kind, texts, key)
@@ -305,7 +310,6 @@ class SessionManager:
 
         with suppress(StoreError):  # it is said all the same, and the turn writes it with its next message
             await in_thread(self.store.update, turn.session_id, change)
-        return turn
 
     async def queue(self, session: str, text: str, *, key: str = "", **options: Any) -> Turn | None:
         """Ask the session when its running turn is done, in the same stream; on an idle session, start a turn.

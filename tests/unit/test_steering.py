@@ -182,6 +182,19 @@ async def test_idle_session_cannot_be_steered_and_is_asked_by_queue(manager):
 
 
 @on_a_loop
+async def test_what_is_told_to_a_turn_that_has_ended_reaches_no_other(manager):
+    register_model("acts", acts("Hello."))
+    before = await manager.queue("chat", "First?", model="acts")
+    await before.result()
+    turn, tool, model = await waiting_turn(manager, "Done.")
+    with pytest.raises(SessionIdleError):
+        await manager.tell(before, "steer", "Be brief.")
+    tool.go_on.set()
+    await turn.result()
+    assert prompts(model.sent[-1]) == ["First?", "Go"]
+
+
+@on_a_loop
 async def test_key_that_was_used_queues_nothing(manager):
     turn, tool, model = await waiting_turn(manager, "First.", "Second.", "Third.")
     assert await manager.queue("chat", "And A?", key="a") is turn
