@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sessionmagic.agents.tools import toolset_of
+from sessionmagic.agents.tools import YOURS, toolset_of
 from sessionmagic.exceptions import ModelReferenceError, PromptError, UsageError
 from sessionmagic.session import CRASHED, Session, TurnRecord, with_dead_turns_interrupted, with_override, with_turn
 from sessionmagic.turn import EventLog, Turn
@@ -194,7 +194,7 @@ def _plan(request: Request, session: Session, models: Models, agent: AgentDefini
         agent=agent,
         model=model,
         toolset=_toolset(request.tools, model),
-        warnings=[*warnings, *model.warnings],
+        warnings=[*warnings, *model.warnings, *_left_out(request.tools, model)],
         previous=session,
         override=override,
     )
@@ -203,6 +203,12 @@ def _plan(request: Request, session: Session, models: Models, agent: AgentDefini
 def _toolset(tools: Sequence[Tool], model: ResolvedModel) -> AbstractToolset[None] | None:
     toolset = toolset_of(tools) if tools else None  # also for a model that cannot call it: a wrong one is an error
     return toolset if can_call(model) else None
+
+
+def _left_out(tools: Sequence[Tool], model: ResolvedModel) -> list[str]:
+    """Say which of the user's functions are not offered."""
+    names = ", ".join(tool.name for tool in tools if tool.source == YOURS)
+    return [f"{model.reference} cannot call tools: it is not offered {names}"] if names and not can_call(model) else []
 
 
 def can_call(model: ResolvedModel) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.agents.permissions import Safety, Verdict
-    from sessionmagic.models.catalog import Models
+    from sessionmagic.models.catalog import Models, ResolvedModel
     from sessionmagic.session import SessionSummary
     from sessionmagic.storage.store import Store
 
@@ -85,6 +86,15 @@ class Sessions:
         override = None if reference == "default" else reference
         self._store.update(self.id_of(session), lambda stored: with_override(stored, definition.name, override))
         return warnings
+
+    def next_model(self, session: Session | None) -> ResolvedModel | None:
+        """Return the model that the session's next turn asks, or a new session's; None when none can be used."""
+        agent = find_agent(self._agents, "")
+        override = session.agent_model_overrides.get(agent.name) if session is not None else None
+        for reference in filter(None, (override, agent.model or self._models.default)):
+            with suppress(ModelReferenceError):
+                return self._models.resolve(reference)
+        return None
 
     def set_permissions(
         self, session: str, rules: Mapping[str, Verdict | None] | None = None, safety: Safety | None = None

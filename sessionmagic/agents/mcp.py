@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +17,7 @@ from sessionmagic.exceptions import ToolError, did_you_mean
 from sessionmagic.loop import loop_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
     from pathlib import Path
 
     from mcp.types import Tool as ServerTool
@@ -49,6 +49,8 @@ class McpServer:
     """As models know them, with what it says that they do; those of the last time that it was asked."""
     read_only: frozenset[str] = frozenset()
     """Those that it says only read."""
+    arguments: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The names of each one's arguments."""
 
 
 class McpServers:
@@ -177,7 +179,15 @@ class _Server:
             for tool in self._tools
             if tool.annotations is not None and tool.annotations.read_only_hint
         )
-        return McpServer(name=self.name, where=self.config.shown, status=status, tools=tools, read_only=reading)
+        arguments = {model_name(self.name, tool.name): argument_names(tool.input_schema) for tool in self._tools}
+        return McpServer(
+            name=self.name,
+            where=self.config.shown,
+            status=status,
+            tools=tools,
+            read_only=reading,
+            arguments=arguments,
+        )
 
     async def ready_tools(self) -> tuple[list[ServerTool], str]:
         """Return what it offers now, or why it offers nothing."""
@@ -226,6 +236,12 @@ class _Server:
         if self._connection is not None:
             self._connection.stop()
             self._connection = None
+
+
+def argument_names(schema: Mapping[str, Any]) -> list[str]:
+    """Return what a tool's JSON schema calls its arguments."""
+    properties = schema.get("properties")
+    return list(properties) if isinstance(properties, dict) else []
 
 
 def _import() -> tuple[type[Connection], Callable[..., AbstractToolset[None]]]:

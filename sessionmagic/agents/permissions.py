@@ -159,17 +159,22 @@ def _matching(rules: Rules, verdict: Verdict, call: Call) -> str | None:
 
 def matches(pattern: str, call: Call) -> bool:
     """Say whether a pattern fits a call: its tool, and every argument that it names, as written or as meant."""
-    _, *conditions = _CONDITION.split(pattern)
-    return names(pattern, call.tool) and all(_holds(condition, call) for condition in conditions)
+    conditions = parted(pattern)[1]
+    return fits_tool(pattern, call.tool) and all(_holds(*condition, call) for condition in conditions.items())
 
 
-def names(pattern: str, tool: str) -> bool:
+def fits_tool(pattern: str, tool: str) -> bool:
     """Say whether a pattern fits calls of a tool with some arguments."""
-    return _glob(_CONDITION.split(pattern)[0], tool)
+    return _glob(parted(pattern)[0], tool)
 
 
-def _holds(condition: str, call: Call) -> bool:
-    argument, _, glob = condition.partition("=")
+def parted(pattern: str) -> tuple[str, dict[str, str]]:
+    """Return a pattern's glob on the tool's name, and those on arguments by their names."""
+    tool, *conditions = _CONDITION.split(pattern)
+    return tool, {argument: glob for argument, _, glob in (condition.partition("=") for condition in conditions)}
+
+
+def _holds(argument: str, glob: str, call: Call) -> bool:
     return any(argument in args and _glob(glob, _written(args[argument])) for args in (call.args, call.meant))
 
 

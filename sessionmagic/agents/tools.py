@@ -19,6 +19,8 @@ F = TypeVar("F", bound="Callable[..., Any]")
 RETRIES = 5
 """How often in a row a model may call a tool wrongly, or one that there is not."""
 REASON_LENGTH = 200
+YOURS = "yours"
+"""Where a function comes from that is none of ours."""
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """What providers take for a tool's name."""
 
@@ -38,13 +40,18 @@ class Tool:
     function: Callable[..., Any]
     read_only: bool = False
     alone: bool = False
-    source: str = "yours"
+    source: str = YOURS
     obstacle: str = ""
 
     @property
     def description(self) -> str:
         """The first line of the function's docstring."""
         return ((self.function.__doc__ or "").strip().splitlines() or [""])[0]
+
+    @property
+    def arguments(self) -> list[str]:
+        """The names of the function's arguments."""
+        return list(inspect.signature(self.function).parameters)
 
 
 registered: dict[str, Tool] = {}

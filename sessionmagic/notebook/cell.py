@@ -16,6 +16,7 @@ from sessionmagic.notebook.arguments import LineParser
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
     from sessionmagic.agents.tools import Tool
     from sessionmagic.notebook.launch import Asks, Launch, WaitsFor
@@ -53,7 +54,10 @@ def cell_parser() -> LineParser:
         help="wait for a busy session (at most SECONDS) instead of refusing",
     )  # fmt: skip
     add("-o", "--out", default="", metavar="VAR", help="put the result in the variable VAR")
-    add("-t", "--tools", default="", metavar="NAMES", help="functions of yours that the model may call, with commas")
+    add(
+        "-t", "--tools", action="append", default=[], metavar="NAMES",
+        help="functions of yours that the model may call, with commas; may be repeated",
+    )  # fmt: skip
     add("--yes", action="store_true", help="approve every tool call of this turn, deny rules excepted")
     add(
         "--attach", action="append", default=[], metavar="EXPR",
@@ -211,7 +215,7 @@ def _view_for(magics: AgentMagics, options: argparse.Namespace, launch: Launch, 
     return GuardedView(view)
 
 
-def offered(magics: AgentMagics, names: str, *, background: bool = False) -> list[Tool]:
+def offered(magics: AgentMagics, names: Iterable[str], *, background: bool = False) -> list[Tool]:
     """Return what a turn offers: the kernel's tools, marked functions, and those of these names.
 
     In the background some of them cannot run.
@@ -219,7 +223,7 @@ def offered(magics: AgentMagics, names: str, *, background: bool = False) -> lis
     Raises `ToolError` for a name that means no function.
     """
     functions = []
-    for name in filter(None, (name.strip() for name in names.split(","))):
+    for name in filter(None, (name.strip() for name in ",".join(names).split(","))):
         if name not in magics.shell.user_ns:
             raise ToolError(f"--tools: there is no function {name!r}.{did_you_mean(name, magics.shell.user_ns)}")
         function = magics.shell.user_ns[name]

@@ -57,7 +57,9 @@ class ToolRow:
 
         buttons = [
             button("Approve", "once", "Run this call", "primary"),
-            button(f"Always {block.tool}", "tool", "Run every call of this tool in this session"),
+            button(
+                f"Always {block.tool}", "tool", "Run every call of this tool in this session, also where a rule asks"
+            ),
             button("Always everything", "all", "Run every call in this session, but for those that a rule asks for"),
             button("Reject", "reject", "Do not run it; the model is told, with the reason", "warning"),
         ]

@@ -219,6 +219,37 @@ def test_a_rule_that_fits_no_tool_is_kept_with_a_note(kernel, chat):
     assert "⚠" not in kernel.run(f"%agent permissions {chat} --deny RUN_*:code=*open*").ok().text
 
 
+def test_a_rule_on_an_argument_that_no_tool_has_is_kept_with_a_note(kernel, chat, server):
+    said = kernel.run(f"%agent permissions {chat} --deny run_*:cod=*open* --allow tests__add:c=1").ok().text
+    assert "⚠ run_* has no argument 'cod'; there are code, timeout" in said
+    assert "⚠ tests__add has no argument 'c'; there are a, b" in said
+    assert "⚠" not in kernel.run(f"%agent permissions {chat} --deny tests__*:text=* --deny run_python:code=*").ok().text
+    assert "is called 'run_python:code'" in kernel.run(f"%agent permissions {chat} --deny run_python:code").ok().text
+
+
+def test_a_line_may_have_several_rules_of_a_kind(kernel, chat):
+    kernel.run(f"%agent permissions {chat} --deny run_python --deny insert_cell --ask list_* --deny insert_cell").ok()
+    tools = listed(kernel, f"{chat} --tools double")
+    decisions = {name: tools[name][1].partition(":")[0] for name in ("run_python", "insert_cell", "list_variables")}
+    assert decisions == {"run_python": "is denied", "insert_cell": "is denied", "list_variables": "asks"}
+    kernel.run(f"%agent permissions {chat} --forget run_python --forget list_*").ok()
+    assert listed(kernel, chat)["run_python"][1].startswith("asks")
+    assert "give it one of the four" in refused(kernel.run(f"%agent permissions {chat} --deny read* --ask read*"))
+
+
+def test_functions_may_be_named_one_by_one(kernel, chat):
+    kernel.run("def triple(n: int): return 3 * n").ok()
+    assert {"double", "triple"} <= set(listed(kernel, f"-t double {chat} --tools triple"))
+
+
+def test_a_model_that_cannot_call_tools_is_warned_of(kernel, chat):
+    kernel.run("register_model('mute', scripted.acts('Done.', profile={'supports_tools': False}))").ok()
+    cell = kernel.run(f"%%agent -m mute -s {chat} -t double\ngo").ok()
+    assert "mute cannot call tools: it is not offered double" in cell.html
+    assert "mute cannot call tools: none is offered to it" in kernel.run(f"%agent tools {chat}").ok().text
+    assert "cannot call tools" not in kernel.run(f"%%agent -s {chat}\ngo").ok().html
+
+
 def test_tools_are_listed_with_the_rules_on_their_arguments(kernel, chat):
     kernel.run(f"%agent permissions {chat} --deny RUN_*:code=*open*").ok()
     assert listed(kernel, chat)["run_python"][1] == "asks: it may change something; deny RUN_*:code=*open*"

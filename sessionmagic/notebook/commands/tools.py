@@ -1,4 +1,4 @@
-"""``%agent`` on tools: what is offered, what may run, and what a running turn is told."""
+"""``%agent`` on tools: what is offered, and what may run."""
 
 from __future__ import annotations
 
@@ -9,27 +9,21 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook import cell
-from sessionmagic.notebook.commands.registry import SESSION, argument, chosen, command, running, say
+from sessionmagic.notebook.commands.registry import SESSION, Argument, argument, chosen, command, say
 from sessionmagic.notebook.listing import Listing
 from sessionmagic.notebook.visible import one_line
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sessionmagic.agents.permissions import Verdict
-    from sessionmagic.events import Answer, InputAction
     from sessionmagic.notebook.magics import AgentMagics
-    from sessionmagic.questions import Question
-    from sessionmagic.turn import Turn
-
 
 DOES_LENGTH = 200
-HOW_TO_ANSWER = "%agent approve ID says yes, with --tool or --all also to later calls; --reject WHY says no"
-ARGUMENT_LINES = 60
-"""Of a call that waits, in a listing; `args` has all."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OfferedTool:
     """A tool that the next turn offers."""
 
@@ -38,13 +32,14 @@ class OfferedTool:
     read_only: bool
     decision: str
     does: str
+    arguments: Sequence[str]
 
 
 @command(
     "List the tools that the next turn of a session offers, and what happens when they are called; "
     "%agent tools add-mcp adds an MCP server.",
     SESSION,
-    argument("-t", "--tools", default="", metavar="NAMES", help="functions of yours, as in %%%%agent --tools"),
+    argument("-t", "--tools", action="append", default=[], metavar="NAMES", help="functions of yours, as in %%%%agent"),
 )
 def tools(magics: AgentMagics, options: argparse.Namespace) -> Any:
     return _offered(magics, options.session, options.tools)
@@ -85,30 +80,49 @@ def remove_mcp(magics: AgentMagics, options: argparse.Namespace) -> None:
     say(f"{options.name} is no server any more")
 
 
-def _offered(magics: AgentMagics, session_name: str, functions: str) -> Any:
-    from sessionmagic.agents.permissions import Call, Policy, described, names, safety_of
+def _offered(magics: AgentMagics, session_name: str, functions: Iterable[str]) -> Any:
+    from sessionmagic.admission import can_call
+    from sessionmagic.agents.permissions import Call, Policy, described, fits_tool, safety_of
 
     name = magics.chosen(session_name) or magics.latest
     session = magics.manager.sessions.load(name) if name else None
     rules, safety = (session.permissions, safety_of(session.safety)) if session else ({}, safety_of(magics.safety))
     policy = Policy(session=rules, file={}, safety=safety, attended=not magics.front_end.headless)
 
-    def entry(tool: str, source: str, does: str, *, read_only: bool) -> OfferedTool:
+    def decided(tool: str, *, read_only: bool) -> str:
         decision = policy.decide(Call(tool, {}, read_only))
         words = {"allow": "runs", "ask": "asks", "deny": "is denied"}[decision.verdict]
         by_arguments = [
-            f"; {verdict} {rule}" for verdict, rule in described(rules) if ":" in rule and names(rule, tool)
+            f"; {verdict} {rule}" for verdict, rule in described(rules) if ":" in rule and fits_tool(rule, tool)
         ]
-        return OfferedTool(tool, source, read_only, "".join([f"{words}: {decision.why}", *by_arguments]), does)
+        return "".join([f"{words}: {decision.why}", *by_arguments])
 
-    offered = {tool.name: tool for tool in cell.offered(magics, functions)}
-    entries = [entry(tool.name, tool.source, tool.description, read_only=tool.read_only) for tool in offered.values()]
+    entries = [
+        OfferedTool(
+            name=tool.name,
+            source=tool.source,
+            read_only=tool.read_only,
+            decision=decided(tool.name, read_only=tool.read_only),
+            does=tool.description,
+            arguments=tool.arguments,
+        )
+        for tool in {tool.name: tool for tool in cell.offered(magics, functions)}.values()
+    ]
     servers = magics.servers.listing()
     entries += [
-        entry(tool, f"MCP {server.name}", one_line(does, DOES_LENGTH), read_only=tool in server.read_only)
+        OfferedTool(
+            name=name,
+            source=f"MCP {server.name}",
+            read_only=name in server.read_only,
+            decision=decided(name, read_only=name in server.read_only),
+            does=one_line(does, DOES_LENGTH),
+            arguments=server.arguments[name],
+        )
         for server in servers
-        for tool, does in server.tools.items()
+        for name, does in server.tools.items()
     ]
+    model = magics.manager.sessions.next_model(session)
+    in_vain = [f"⚠ {model.reference} cannot call tools: none is offered to it"] if model and not can_call(model) else []
     return Listing(
         entries,
         {
@@ -117,7 +131,10 @@ def _offered(magics: AgentMagics, session_name: str, functions: str) -> Any:
             "when called": lambda entry: entry.decision,
             "": lambda entry: entry.does,
         },
-        [f"MCP {server.name} ({server.where}): {server.status}" for server in servers],
+        [
+            *in_vain,
+            *(f"MCP {server.name} ({server.where}): {server.status}" for server in servers),
+        ],
     )
 
 
@@ -129,23 +146,29 @@ class Rule:
     pattern: str
 
 
+def _pattern(option: str, text: str) -> Argument:
+    return argument(option, action="append", default=[], metavar="PATTERN", help=text)
+
+
 @command(
     "Show or change what a session does with tool calls: deny beats allow beats ask, and then the safety mode.",
     SESSION,
-    argument("--allow", metavar="PATTERN", help="run calls that match, such as read_* or fetch:url=https://our.org/*"),
-    argument("--ask", metavar="PATTERN", help="ask for calls that match"),
-    argument("--deny", metavar="PATTERN", help="never run calls that match"),
-    argument("--forget", metavar="PATTERN", help="take a rule away"),
+    _pattern(
+        "--allow", "run calls that match, such as read_* or fetch:url=https://our.org/*; may be repeated, as all are"
+    ),
+    _pattern("--ask", "ask for calls that match"),
+    _pattern("--deny", "never run calls that match"),
+    _pattern("--forget", "take a rule away"),
     argument("--safety", metavar="MODE", help="strict, balanced, restricted or autonomous"),
 )
 def permissions(magics: AgentMagics, options: argparse.Namespace) -> Any:
-    from sessionmagic.agents.permissions import VERDICTS, described, names, safety_of
+    from sessionmagic.agents.permissions import VERDICTS, described, safety_of
 
     name = chosen(magics, options.session)
-    given: list[tuple[str, Verdict | None]] = [
-        (pattern, verdict) for verdict in VERDICTS if (pattern := getattr(options, verdict)) is not None
-    ]
-    given += [(options.forget, None)] if options.forget is not None else []
+    given: set[tuple[str, Verdict | None]] = {
+        *((pattern, verdict) for verdict in VERDICTS for pattern in getattr(options, verdict)),
+        *((pattern, None) for pattern in options.forget),
+    }
     rules = dict(given)
     if len(rules) < len(given):
         raise UsageError("a pattern is allowed, asked for, denied or forgotten: give it one of the four")
@@ -156,13 +179,23 @@ def permissions(magics: AgentMagics, options: argparse.Namespace) -> Any:
         {"rule": lambda rule: rule.verdict, "pattern": lambda rule: rule.pattern},
         [
             f"{session.name} is {session.safety}: {SAFETY_WORDS[session.safety]}",
-            *(
-                f"⚠ no tool that is offered now is called {pattern.partition(':')[0]!r}; %agent tools lists them"
-                for pattern, verdict in rules.items()
-                if verdict and not any(names(pattern, tool.name) for tool in _offered(magics, options.session, ""))
-            ),
+            *_doubts([pattern for pattern, verdict in rules.items() if verdict], _offered(magics, options.session, ())),
         ],
     )
+
+
+def _doubts(patterns: Sequence[str], tools: Sequence[OfferedTool]) -> Iterator[str]:
+    """Say which patterns fit no call of the tools that are offered."""
+    from sessionmagic.agents.permissions import fits_tool, parted
+
+    for pattern in patterns:
+        tool, conditions = parted(pattern)
+        found = [each for each in tools if fits_tool(pattern, each.name)]
+        known = {name for each in found for name in each.arguments}
+        if not found:
+            yield f"⚠ no tool that is offered now is called {tool!r}; %agent tools lists them"
+        for unknown in conditions.keys() - known if found else ():
+            yield f"⚠ {tool} has no argument {unknown!r}; there are {', '.join(sorted(known)) or 'none'}"
 
 
 SAFETY_WORDS = {
@@ -171,124 +204,3 @@ SAFETY_WORDS = {
     "restricted": "other calls that only read run, and the rest is denied",
     "autonomous": "every other call runs",
 }
-
-
-_IN_SESSION = argument("-s", "--session", default="", metavar="NAME", help="left out: the one that runs, if it is one")
-
-
-@command(
-    "Tell a running turn something before its next model request.",
-    argument("text", verbatim=True, help="the rest of the line, as it is"),
-    _IN_SESSION,
-)
-def steer(magics: AgentMagics, options: argparse.Namespace) -> None:
-    from sessionmagic.notebook.prompts import interpolate
-
-    session = magics.manager.sessions.load(running(magics, options.session))
-    text = interpolate(options.text, magics.shell.user_ns)
-    loop_thread().submit(magics.manager.steer(session.name, text)).result()
-    say(f"{session.name} is told before its next request")
-
-
-@command(
-    "Ask a session when its running turn is done; an idle one is asked at once, in the background.",
-    argument("text", verbatim=True, help="the rest of the line, as it is"),
-    _IN_SESSION,
-    argument("--key", default="", help="do nothing when this key was used before"),
-)
-def queue(magics: AgentMagics, options: argparse.Namespace) -> None:
-    cell.queue(magics, running(magics, options.session), options.text, options.key)
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What waits for the user: a tool call for a yes, or an MCP server for an answer."""
-
-    id: str
-    session: str
-    tool: str
-    """Of a server's question ``MCP NAME``."""
-    args: dict[str, Any]
-    """The call's arguments; of a server's question the JSON schema of its answer."""
-    why: str
-    """Why the call asks; of a server's question its message."""
-
-
-@command(
-    "Answer what waits: a tool call for a yes, an MCP server for its form; without an id, list it.",
-    argument("id", nargs="?", default=""),
-    argument("--tool", action="store_true", help="and every later call of this tool in the session"),
-    argument("--all", action="store_true", help="and every later call in the session"),
-    argument("--reject", verbatim=True, metavar="REASON", help="do not run it; the model reads the rest of the line"),
-)
-def approve(magics: AgentMagics, options: argparse.Namespace) -> Any:
-    rejected = options.reject is not None
-    if not options.id:
-        if rejected or options.tool or options.all:
-            raise UsageError("approve takes the id of a call; %agent approve lists those that wait")
-        return _waiting(magics)
-    for turn, question in magics.manager.questions():
-        if question.id == options.id:
-            _answer_question(magics, turn, question, options)
-            return None
-    answer: Answer = "reject" if rejected else "all" if options.all else "tool" if options.tool else "once"
-    approval = magics.manager.approve(options.id, answer, options.reject or "")
-    say(f"{approval.tool} {'is rejected' if rejected else 'is approved'}")
-    return None
-
-
-def _waiting(magics: AgentMagics) -> Any:
-    from sessionmagic.notebook.answer import excerpt, written
-
-    calls = [
-        Waiting(approval.id, turn.session_name, approval.tool, dict(approval.args), approval.why)
-        for turn, approval in magics.manager.approvals()
-    ]
-    questions = [
-        Waiting(question.id, turn.session_name, f"MCP {question.server}", dict(question.schema), question.message)
-        for turn, question in magics.manager.questions()
-    ]
-    asked = {entry.id for entry in questions}
-    return Listing(
-        calls + questions,
-        {
-            "id": lambda entry: entry.id,
-            "session": lambda entry: entry.session,
-            "tool": lambda entry: entry.tool,
-            "arguments": lambda entry: "" if entry.id in asked else excerpt(written(entry.args), ARGUMENT_LINES),
-            "why": lambda entry: entry.why,
-        },
-        [HOW_TO_ANSWER if calls or questions else "nothing waits for an answer"],
-    )
-
-
-def _answer_question(magics: AgentMagics, turn: Turn, question: Question, options: argparse.Namespace) -> None:
-    if options.tool or options.all or options.reject:
-        raise UsageError("a server's question is answered once, or declined with --reject, without a reason")
-    if options.reject is None:
-        accepted = _filled_in(magics, turn, question) == "accept"
-    else:
-        accepted = False
-        turn.questions.answer(question.id, "decline")
-    say(f"{question.server} {'has its answer' if accepted else 'is declined'}")
-
-
-def _filled_in(magics: AgentMagics, turn: Turn, question: Question) -> InputAction:
-    from sessionmagic.notebook.asking import fill_in_on_stdin
-    from sessionmagic.notebook.launch import short_interrupt
-
-    if magics.front_end.headless:
-        raise UsageError(f"nobody can fill in a form here; %agent approve {question.id} --reject declines it")
-    left = f"the form was left; {question.server} still waits for an answer to {question.id}"
-    while True:
-        try:
-            action, content = fill_in_on_stdin(question)
-            turn.questions.answer(question.id, action, content)
-        except UsageError as error:  # it is asked once more
-            say(str(error))
-        except EOFError:
-            raise UsageError(left) from None
-        except KeyboardInterrupt:
-            raise short_interrupt(left) from None
-        else:
-            return action
