@@ -126,11 +126,16 @@ def _block_html(block: Block) -> str:
         case ToolBlock():
             return tool_html(block)
         case MessageBlock():
-            return f"<blockquote>{text_html(block.text)}</blockquote>"
+            return said_html(block.text)
         case QuestionBlock():
             return question_html(block)
         case _:
             assert_never(block)
+
+
+def said_html(text: str) -> str:
+    """Return what the user has said, as it was said: it is no Markdown."""
+    return f'<blockquote><pre style="white-space:pre-wrap;word-break:normal">{escape(cut(text))}</pre></blockquote>'
 
 
 def question_html(block: QuestionBlock) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_never
 
-from sessionmagic.notebook.answer import text_html
+from sessionmagic.notebook.answer import said_html, text_html
 from sessionmagic.notebook.page import page, wrapped
 from sessionmagic.notebook.question_row import QuestionRow
 from sessionmagic.notebook.rendering import cut_fence, settled_length
@@ -62,10 +62,11 @@ class Blocks:
 
     def _begin(self, block: Block) -> Callable[[Any], int]:
         match block:
-            case TextBlock() | MessageBlock():
+            case TextBlock():
                 pages = Pages(self._add, None if self._shown else self._first)
-                quote = "> " if isinstance(block, MessageBlock) else ""
-                return lambda block: pages.show(quote + block.text)
+                return lambda block: pages.show(block.text)
+            case MessageBlock():
+                return self._show_message
             case ToolBlock():
                 row = ToolRow(self._controls)
                 self._add(row.box)
@@ -78,6 +79,11 @@ class Blocks:
                 raise AssertionError
             case _:
                 assert_never(block)
+
+    def _show_message(self, block: MessageBlock) -> int:
+        html = wrapped(said_html(block.text))
+        self._add(page(html))
+        return len(html)
 
     def _add(self, widget: Any) -> None:
         self.box.children = (*self.box.children, widget)

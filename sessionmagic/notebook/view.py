@@ -15,11 +15,11 @@ from sessionmagic.notebook.answer import (
     answer_text,
     block_text,
     closing_text,
-    cut,
     metadata,
+    said_html,
     turn_text,
 )
-from sessionmagic.notebook.visible import escape, visible
+from sessionmagic.notebook.visible import visible
 from sessionmagic.transcript import TextBlock, ToolBlock
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ BYTES_PER_SECOND = 100_000
 """What a running answer may send to the page: a long block is sent again less often, not cut."""
 NOTHING = {"text/html": "", "text/plain": ""}
 """What takes the place of an output that is to go; nbconvert would warn of one without any content."""
-PROMPT = '<hr><blockquote><pre style="white-space:pre-wrap;word-break:normal">{}</pre></blockquote>'
 
 
 class View(Protocol):
@@ -121,9 +120,8 @@ def show_answer(transcript: Transcript, html: str, display_id: str | None = None
 
 def show_turn(transcript: Transcript, prompt: str) -> None:
     """Display a turn again, as one output: JupyterLab folds away what is beyond the first fifty."""
-    asked = PROMPT.format(escape(cut(prompt)))
     display(
-        {"text/html": asked + answer_html(transcript), "text/plain": turn_text(transcript, prompt)},
+        {"text/html": f"<hr>{said_html(prompt)}{answer_html(transcript)}", "text/plain": turn_text(transcript, prompt)},
         raw=True,
         metadata={"sessionmagic": metadata(transcript)},
     )

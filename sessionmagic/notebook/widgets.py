@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 STATUS_SECONDS = 0.5
 """How often the status line moves at the most."""
+STEERING_SECONDS = 3.0
+"""After how long a turn can be told something, also one that calls no tools."""
 REASONING_LENGTH = 4_000
 RUNNING = "A turn runs here; %agent show shows it."
 """For pages without widgets, and for the saved notebook."""
@@ -77,13 +79,18 @@ class WidgetView:
 
     def update(self, transcript: Transcript) -> int:
         self._show_status(transcript)
-        if self._steering is None and any(isinstance(block, ToolBlock) for block in transcript.blocks):
+        if self._steering is None and self._is_long(transcript):
             self._steering = SteeringBox(self._controls)
             self._area.children = (*self._area.children, self._steering.box)
         elif self._steering is not None:
             self._steering.update(transcript)
         sent = self._draft.update(transcript)
         return sent + self._show_reasoning(transcript) + self._answer.show(transcript)
+
+    def _is_long(self, transcript: Transcript) -> bool:
+        """Whether the turn has begun, and somebody may want to tell it something."""
+        calls = any(isinstance(block, ToolBlock) for block in transcript.blocks)
+        return calls or bool(transcript.turn_id and time.time() > self._opened_at + STEERING_SECONDS)
 
     def finish(self, transcript: Transcript, html: str) -> None:
         try:

@@ -422,6 +422,31 @@ def test_what_was_typed_before_enter_is_told_also_when_it_comes_after_it(kernel,
     assert kernel.value("raised") == "[]"
 
 
+LONG = """import asyncio
+from pydantic_ai.models.function import FunctionModel
+told = asyncio.Event()
+async def stream(messages, info):
+    said = [part.content for message in messages for part in message.parts if part.part_kind == 'user-prompt']
+    yield f'{said[-1:]} is what I heard.'
+    if len(said) == 1:
+        await told.wait()
+register_model('long', FunctionModel(stream_function=stream))"""
+
+
+def test_a_long_turn_that_calls_no_tool_can_be_told_something_too(kernel, session, subshells):
+    kernel.run(LONG).ok()
+    cell = kernel.send(f"%%agent -m long -s {session}\ngo").until_shows("['go'] is what I heard.")
+    assert "'Tell'" not in str(cell.widgets)
+    cell.until(lambda cell: "'Tell'" in str(cell.widgets))
+    kernel.type(cell.box("tell it something"), "not __this__\n\nbut $that$")
+    kernel.click(cell.button("Tell"))
+    cell.until(lambda cell: cell.widgets[cell.box("tell it something")].get("value") == "")
+    kernel.run("told._loop.call_soon_threadsafe(told.set)", subshell=kernel.subshell()).ok()
+    assert "'not __this__\\n\\nbut $that$'] is what I heard." in cell.wait().ok().text
+    said = "not __this__\n\nbut $that$</pre>"
+    assert said in cell.area and said in cell.html
+
+
 def test_a_running_turn_is_steered_and_queued(kernel, session, acts, subshells):
     acts(python("1 + 1"), "First.", "Second.")
     cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks()
