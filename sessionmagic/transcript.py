@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeGuard, assert_never
 
@@ -32,8 +33,6 @@ from sessionmagic.session import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-
-    from sessionmagic.session import TurnRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,42 +125,29 @@ class Transcript:
 
 
 def fold(transcript: Transcript, events: Iterable[Event]) -> Transcript:
-    """Return the transcript after these events.
-
-    Adjacent deltas are joined first, so that folding a batch copies a long text once and not once per delta.
-    """
-    for _, run in groupby(events, key=type):
-        transcript = _fold_run(transcript, list(run))
-    return transcript
+    """Return the transcript after these events."""
+    return reduce(_folded, _joined(events), transcript)
 
 
-def _fold_run(transcript: Transcript, run: list[Any]) -> Transcript:
-    first: Event = run[0]
-    match first:
-        case TextDelta():
-            return replace(transcript, blocks=_extended(transcript.blocks, TextBlock, run))
+def _joined(events: Iterable[Event]) -> Iterator[Event]:
+    """Join adjacent deltas, so that folding a batch copies a long text once and not once per delta."""
+    for _, run in groupby(events, key=_stretch):
+        deltas: list[Any] = list(run)
+        yield replace(deltas[0], text="".join(delta.text for delta in deltas)) if len(deltas) > 1 else deltas[0]
+
+
+def _stretch(event: Event) -> object:
+    """Return what an event has in common with those that it can be joined with."""
+    match event:
+        case TextDelta() | ReasoningDelta():
+            return type(event)
         case ToolCallDelta():
-            for call_id, deltas in groupby(run, key=lambda delta: delta.call_id):
-                transcript = _drafted(transcript, call_id, list(deltas))
-            return transcript
-        case ReasoningDelta():
-            return replace(transcript, blocks=_extended(transcript.blocks, ReasoningBlock, run))
+            return event.call_id
         case _:
-            for event in run:
-                transcript = _fold_one(transcript, event)
-            return transcript
+            return event.seq
 
 
-def _extended(
-    blocks: tuple[Block, ...], kind: type[TextBlock | ReasoningBlock], run: list[TextDelta | ReasoningDelta]
-) -> tuple[Block, ...]:
-    text = "".join(delta.text for delta in run)
-    if blocks and isinstance(last := blocks[-1], kind):
-        return (*blocks[:-1], kind(last.text + text))
-    return (*blocks, kind(text)) if text else blocks
-
-
-def _fold_one(transcript: Transcript, event: Event) -> Transcript:
+def _folded(transcript: Transcript, event: Event) -> Transcript:
     match event:
         case TurnStarted():
             return replace(
@@ -173,9 +159,9 @@ def _fold_one(transcript: Transcript, event: Event) -> Transcript:
                 prompt=event.prompt,
                 started_at=event.at,
             )
-        case TextDelta() | ReasoningDelta() | ToolCallDelta():
-            return _fold_run(transcript, [event])
-        case ToolCalled() | ToolReturned() | ApprovalRequested() | ApprovalResolved():
+        case TextDelta() | ReasoningDelta():
+            return replace(transcript, blocks=_extended(transcript.blocks, event))
+        case ToolCallDelta() | ToolCalled() | ToolReturned() | ApprovalRequested() | ApprovalResolved():
             return _fold_call(transcript, event)
         case InputRequested() | InputProvided():
             return replace(transcript, blocks=_with_question(transcript.blocks, event))
@@ -201,11 +187,21 @@ def _fold_one(transcript: Transcript, event: Event) -> Transcript:
             assert_never(event)
 
 
+def _extended(blocks: tuple[Block, ...], delta: TextDelta | ReasoningDelta) -> tuple[Block, ...]:
+    kind = TextBlock if isinstance(delta, TextDelta) else ReasoningBlock
+    if blocks and isinstance(last := blocks[-1], kind):
+        return (*blocks[:-1], kind(last.text + delta.text))
+    return (*blocks, kind(delta.text)) if delta.text else blocks
+
+
 def _fold_call(
-    transcript: Transcript, event: ToolCalled | ToolReturned | ApprovalRequested | ApprovalResolved
+    transcript: Transcript, event: ToolCallDelta | ToolCalled | ToolReturned | ApprovalRequested | ApprovalResolved
 ) -> Transcript:
     changes: dict[str, Any]
     match event:
+        case ToolCallDelta():
+            written = next((block.draft for block in transcript.blocks if _is_open(block, event.call_id)), "")
+            changes = {"tool": event.tool, "draft": written + event.text}
         case ToolCalled():
             changes = {"tool": event.tool, "args": event.args, "draft": ""}
         case ToolReturned():
@@ -229,12 +225,6 @@ def _closed(block: Block) -> Block:
         return block
     args = json_object(block.draft) if block.draft else block.args
     return replace(block, args=args, outcome="interrupted", draft="", **_ASKS_NOTHING)
-
-
-def _drafted(transcript: Transcript, call_id: str, deltas: list[ToolCallDelta]) -> Transcript:
-    open_call = next((block for block in transcript.blocks if _is_open(block, call_id)), None)
-    draft = (open_call.draft if open_call else "") + "".join(delta.text for delta in deltas)
-    return _with_call(transcript, call_id, tool=deltas[0].tool, draft=draft)
 
 
 def _with_call(transcript: Transcript, call_id: str, **changes: Any) -> Transcript:
@@ -262,75 +252,13 @@ def _is_open(block: Block, call_id: str) -> TypeGuard[ToolBlock]:
     return isinstance(block, ToolBlock) and block.call_id == call_id and block.outcome is None
 
 
-def transcript_of(session: str, turn: TurnRecord) -> Transcript:
-    """Return the transcript of a remembered turn of the session of that name, read from its messages."""
-    return Transcript(
-        session=session,
-        turn_id=turn.id,
-        agent=turn.agent,
-        model=turn.answered_by or turn.model,
-        prompt=turn.prompt,
-        blocks=_merged(_blocks(turn.messages)),
-        warnings=tuple(turn.warnings),
-        usage=turn.usage,
-        status=turn.status,
-        error=turn.error,
-        started_at=turn.started_at,
-        finished_at=turn.finished_at,
-    )
-
-
-def _merged(blocks: Iterable[Block]) -> tuple[Block, ...]:
-    """Join adjacent texts, as they were when they streamed."""
-    merged: list[Block] = []
-    for block in blocks:
-        if isinstance(block, TextBlock) and merged and isinstance(last := merged[-1], TextBlock):
-            merged[-1] = TextBlock(last.text + block.text)
-        else:
-            merged.append(block)
-    return tuple(merged)
-
-
-def _blocks(messages: list[dict[str, Any]]) -> Iterator[Block]:
-    parts = [part for message in messages for part in message["parts"]]
-    results: dict[str, list[dict[str, Any]]] = {}
-    for part in parts:
-        if part["part_kind"] == "tool-return":
-            results.setdefault(part["tool_call_id"], []).append(part)
-    said = False
-    for part in parts:
-        match part["part_kind"]:
-            case "text" if part["content"]:
-                yield TextBlock(part["content"])
-            case "thinking" if part["content"]:
-                yield ReasoningBlock(part["content"])
-            case "tool-call":
-                yield _tool_block(part, results.get(part["tool_call_id"], []))
-            case "user-prompt" if said and isinstance(part["content"], str):
-                yield MessageBlock(part["content"])
-            case _:
-                pass
-        said = said or part["part_kind"] == "user-prompt"
-
-
-def _tool_block(call: dict[str, Any], results: list[dict[str, Any]]) -> ToolBlock:
-    result: dict[str, Any] = results.pop(0) if results else {"outcome": "interrupted", "content": ""}
-    args, content = call["args"], result["content"]
-    return ToolBlock(
-        call["tool_call_id"],
-        call["tool_name"],
-        args if isinstance(args, dict) else json_object(args),
-        result["outcome"],
-        content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, separators=(",", ":")),
-        (result.get("metadata") or {}).get("seconds"),
-    )
-
-
-def json_object(text: str | None) -> dict[str, Any]:
+def json_object(args: str | dict[str, Any] | None) -> dict[str, Any]:
     """Return arguments that a model wrote; as they stand, under one name, when they are no JSON object."""
+    if isinstance(args, dict):
+        return args
     try:
-        value = json.loads(text or "{}")
+        value = json.loads(args or "{}")
         value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))  # half a character
     except (ValueError, RecursionError):
-        value = text
+        value = args
     return value if isinstance(value, dict) else {"arguments": value}

@@ -11,7 +11,7 @@ from IPython.display import display
 from sessionmagic.notebook.answer import MUTED, NO_MATH, status_line, text_html, warning_html
 from sessionmagic.notebook.attention import answer_at_once
 from sessionmagic.notebook.page import forget, page, within, wrapped
-from sessionmagic.notebook.pages import Blocks
+from sessionmagic.notebook.blocks import Blocks
 from sessionmagic.notebook.steering_box import SteeringBox
 from sessionmagic.notebook.view import NOTHING, show_answer
 from sessionmagic.notebook.visible import escape

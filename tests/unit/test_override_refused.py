@@ -8,7 +8,7 @@ import pytest
 from sessionmagic.events import Warned
 from sessionmagic.exceptions import ModelRefusedError
 from sessionmagic.models import catalog
-from sessionmagic.transcript import transcript_of
+from sessionmagic.remembered import transcript_of
 from tests.provider import ScriptedProvider, answers, refuses
 from tests.turns import ask, events_of, on_a_loop
 

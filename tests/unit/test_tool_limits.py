@@ -12,7 +12,8 @@ from sessionmagic.agents.permissions import Limits
 from sessionmagic.agents.tools import registered
 from sessionmagic.events import LimitReached
 from sessionmagic.exceptions import TurnLimitError, TurnTimeoutError
-from sessionmagic.transcript import TextBlock, transcript_of
+from sessionmagic.remembered import transcript_of
+from sessionmagic.transcript import TextBlock
 from tests.scripted import acts
 from tests.turns import (
     acted,

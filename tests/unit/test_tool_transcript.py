@@ -21,7 +21,8 @@ from sessionmagic.events import (
 )
 from sessionmagic.notebook.answer import call_html, tool_line
 from sessionmagic.session import TurnRecord
-from sessionmagic.transcript import MessageBlock, TextBlock, ToolBlock, Transcript, fold, transcript_of
+from sessionmagic.remembered import transcript_of
+from sessionmagic.transcript import MessageBlock, TextBlock, ToolBlock, Transcript, fold
 from tests.scripted import acts
 from tests.turns import manager_on, acted, ask, events_of, on_a_loop, orphans, whole
 

@@ -31,7 +31,8 @@ from sessionmagic.events import (
     event_to_json,
 )
 from sessionmagic.session import Usage
-from sessionmagic.transcript import ReasoningBlock, TextBlock, ToolBlock, Transcript, fold, transcript_of
+from sessionmagic.remembered import transcript_of
+from sessionmagic.transcript import ReasoningBlock, TextBlock, ToolBlock, Transcript, fold
 from sessionmagic.turn import RING_SIZE, EventLog
 from tests.scripted import says, thinks
 from tests.turns import ask, events_of, manager_on, on_a_loop

@@ -48,7 +48,7 @@ def sessions(magics: AgentMagics, _options: argparse.Namespace) -> Any:
 def show(magics: AgentMagics, options: argparse.Namespace) -> None:
     from sessionmagic.notebook.answer import turn_text
     from sessionmagic.notebook.view import show_turn
-    from sessionmagic.transcript import transcript_of
+    from sessionmagic.remembered import transcript_of
 
     session = magics.manager.sessions.load(chosen(magics, options.session))
     running = magics.manager.running_turn(session.id)
