@@ -1,11 +1,13 @@
-"""Pieces of HTML as widgets, looking like a saved answer; and letting go of widgets."""
+"""Pieces of the page as widgets: HTML that looks like a saved answer, and buttons; and letting go of them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sessionmagic.notebook.attention import answer_at_once
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 PAGE_CLASSES = ("jp-RenderedHTMLCommon", "jp-OutputArea-output")
 """What JupyterLab gives a saved answer, so that the growing one looks the same."""
@@ -16,6 +18,16 @@ def page(html: str) -> Any:
     from ipywidgets import HTMLMath
 
     return HTMLMath(html, style={"font_size": "var(--jp-content-font-size1)"}, _dom_classes=PAGE_CLASSES)
+
+
+def button(words: str, clicked: Callable[[], object], **about: Any) -> Any:
+    """Return a button whose clicks arrive also while a cell runs."""
+    from ipywidgets import Button, Layout
+
+    made = Button(description=words, layout=Layout(width="auto"), **about)
+    made.on_click(lambda _: clicked())
+    answer_at_once(made)
+    return made
 
 
 def wrapped(html: str) -> str:

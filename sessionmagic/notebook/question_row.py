@@ -8,12 +8,10 @@ from sessionmagic.exceptions import UsageError
 from sessionmagic.notebook.answer import MUTED, NO_MATH, question_html, warning_html
 from sessionmagic.notebook.attention import answer_at_once
 from sessionmagic.notebook.forms import fields_of, filled_in
-from sessionmagic.notebook.page import forget, page, wrapped
+from sessionmagic.notebook.page import button, forget, page, wrapped
 from sessionmagic.notebook.visible import escape, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from sessionmagic.notebook.forms import Field
     from sessionmagic.notebook.view import Controls
     from sessionmagic.transcript import QuestionBlock
@@ -45,7 +43,7 @@ class QuestionRow:
     def _form(self, block: QuestionBlock) -> Any:
         from ipywidgets import HBox, VBox
 
-        decline = _button("Decline", "", lambda _: self._controls.reply(block.question_id, "decline", None))
+        decline = button("Decline", lambda: self._controls.reply(block.question_id, "decline", None))
         try:
             fields = fields_of(block.schema)
         except UsageError as error:
@@ -53,7 +51,7 @@ class QuestionRow:
         inputs = {field.name: _input(field) for field in fields}
         trouble = page("")
 
-        def accept(_: object) -> None:
+        def accept() -> None:
             try:
                 content = filled_in(fields, lambda field: _value(field, inputs[field.name]))
                 self._controls.reply(block.question_id, "accept", content)
@@ -61,16 +59,7 @@ class QuestionRow:
                 trouble.value = warning_html(str(error))
 
         rows = [part for field in fields for part in (_label(field), inputs[field.name])]
-        return VBox([*rows, trouble, HBox([_button("Answer", "primary", accept), decline])])
-
-
-def _button(words: str, style: str, clicked: Callable[[object], object]) -> Any:
-    from ipywidgets import Button, Layout
-
-    made = Button(description=words, button_style=style, layout=Layout(width="auto"))
-    made.on_click(clicked)
-    answer_at_once(made)
-    return made
+        return VBox([*rows, trouble, HBox([button("Answer", accept, button_style="primary"), decline])])
 
 
 def _label(field: Field) -> Any:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.notebook.answer import NO_MATH, OPENED, call_html, tool_html
-from sessionmagic.notebook.attention import answer_at_once
-from sessionmagic.notebook.page import forget, page
+from sessionmagic.notebook.page import button, forget, page
 from sessionmagic.notebook.text_box import text_box
 from sessionmagic.notebook.visible import escape
 
@@ -39,7 +38,7 @@ class ToolRow:
         return len(html)
 
     def _question(self, block: ToolBlock) -> Any:
-        from ipywidgets import Button, HBox, Layout, VBox
+        from ipywidgets import HBox, Layout, VBox
 
         call = page(
             f'<div style="{OPENED}">{call_html(block.asked)}<p {NO_MATH}>asks because {escape(block.why)}</p></div>'
@@ -49,18 +48,15 @@ class ToolRow:
         def answered(answer: Answer, why: str) -> None:
             self._controls.answer(block.approval_id, answer, why)
 
-        def button(words: str, answer: Answer, tooltip: str, style: str = "") -> Any:
-            made = Button(description=words, tooltip=tooltip, button_style=style, layout=Layout(width="auto"))
-            made.on_click(lambda _: answered(answer, reason.value))
-            answer_at_once(made)
-            return made
+        def answering(words: str, answer: Answer, tooltip: str, style: str = "") -> Any:
+            return button(words, lambda: answered(answer, reason.value), tooltip=tooltip, button_style=style)
 
         buttons = [
-            button("Approve", "once", "Run this call", "primary"),
-            button(
+            answering("Approve", "once", "Run this call", "primary"),
+            answering(
                 f"Always {block.tool}", "tool", "Run every call of this tool in this session, also where a rule asks"
             ),
-            button("Always everything", "all", "Run every call in this session, but for those that a rule asks for"),
-            button("Reject", "reject", "Do not run it; the model is told, with the reason", "warning"),
+            answering("Always everything", "all", "Run every call in this session, but for those that a rule asks for"),
+            answering("Reject", "reject", "Do not run it; the model is told, with the reason", "warning"),
         ]
         return VBox([call, HBox([*buttons, reason], layout=Layout(flex_flow="row wrap"))])

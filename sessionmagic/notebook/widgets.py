@@ -10,8 +10,8 @@ from IPython.display import display
 
 from sessionmagic.notebook.answer import MUTED, NO_MATH, status_line, text_html, warning_html
 from sessionmagic.notebook.attention import answer_at_once
-from sessionmagic.notebook.page import forget, page, within, wrapped
 from sessionmagic.notebook.blocks import Blocks
+from sessionmagic.notebook.page import forget, page, within, wrapped
 from sessionmagic.notebook.steering_box import SteeringBox
 from sessionmagic.notebook.view import NOTHING, show_answer
 from sessionmagic.notebook.visible import escape
