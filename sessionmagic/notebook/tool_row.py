@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.notebook.answer import NO_MATH, OPENED, call_html, tool_html
-from sessionmagic.notebook.page import button, forget, page
+from sessionmagic.notebook.page import button, forget, page, wrapped
 from sessionmagic.notebook.text_box import text_box
 from sessionmagic.notebook.visible import escape
 
@@ -28,7 +28,7 @@ class ToolRow:
 
     def show(self, block: ToolBlock) -> int:
         """Show the call as it is now."""
-        self._page.value = html = tool_html(block)
+        self._page.value = html = wrapped(tool_html(block))
         if block.approval_id != self._asked:
             self._asked = block.approval_id
             asks = block.approval_id and self._controls.asks_on_page

@@ -221,8 +221,8 @@ def test_a_rule_that_fits_no_tool_is_kept_with_a_note(kernel, chat):
 
 def test_a_rule_on_an_argument_that_no_tool_has_is_kept_with_a_note(kernel, chat, server):
     said = kernel.run(f"%agent permissions {chat} --deny run_*:cod=*open* --allow tests__add:c=1").ok().text
-    assert "⚠ run_* has no argument 'cod'; there are code, timeout" in said
-    assert "⚠ tests__add has no argument 'c'; there are a, b" in said
+    assert "⚠ run_* has no argument 'cod', only code, timeout" in said
+    assert "⚠ tests__add has no argument 'c', only a, b" in said
     assert "⚠" not in kernel.run(f"%agent permissions {chat} --deny tests__*:text=* --deny run_python:code=*").ok().text
     assert "is called 'run_python:code'" in kernel.run(f"%agent permissions {chat} --deny run_python:code").ok().text
 

@@ -195,7 +195,7 @@ def _doubts(patterns: Sequence[str], tools: Sequence[OfferedTool]) -> Iterator[s
         if not found:
             yield f"⚠ no tool that is offered now is called {tool!r}; %agent tools lists them"
         for unknown in conditions.keys() - known if found else ():
-            yield f"⚠ {tool} has no argument {unknown!r}; there are {', '.join(sorted(known)) or 'none'}"
+            yield f"⚠ {tool} has no argument {unknown!r}, only {', '.join(sorted(known)) or 'none'}"
 
 
 SAFETY_WORDS = {
