@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -70,7 +71,8 @@ class Approvals:
                     f"no approval {approval_id!r} is open here: it was answered, or its turn has ended"
                 )
             approval, future = self._open.pop(approval_id)
-        future.get_loop().call_soon_threadsafe(_resolve, future, Resolution(answer, reason))
+        with suppress(RuntimeError):  # the asker's loop is closed: nobody waits
+            future.get_loop().call_soon_threadsafe(_resolve, future, Resolution(answer, reason))
         return approval
 
     def close(self, approval_id: str) -> None:

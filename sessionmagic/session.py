@@ -162,7 +162,7 @@ def with_dead_turns_interrupted(session: Session) -> Session:
             error_code=CRASHED,
             error="it was cut off",
             waiting=[],
-            warnings=[*turn.warnings, *untold(turn.waiting)],
+            warnings=[*turn.warnings, *undelivered(turn.waiting)],
         )
         if turn.status == "running"
         else turn
@@ -171,7 +171,7 @@ def with_dead_turns_interrupted(session: Session) -> Session:
     return replace(session, turns=turns)
 
 
-def untold(texts: Sequence[str]) -> list[str]:
+def undelivered(texts: Sequence[str]) -> list[str]:
     """Say what did not reach the model of all that the user said to a running turn, if there is any."""
     return [f"this never reached the model: {' · '.join(texts)}"] if texts else []
 

@@ -56,7 +56,7 @@ from sessionmagic.events import (
     Warned,
 )
 from sessionmagic.exceptions import SessionMagicError, TurnLimitError, TurnTimeoutError
-from sessionmagic.session import Usage, untold
+from sessionmagic.session import Usage, undelivered
 from sessionmagic.transcript import json_object
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class AgentRun:
                 self._tell_result(part)
         for call_id, tool in self._unanswered.items():
             self._log.emit(ToolReturned, call_id=call_id, tool=tool, outcome="interrupted", content="", duration=None)
-        for warning in untold(self._guard.inbox.close()):
+        for warning in undelivered(self._guard.inbox.close()):
             self._log.emit(Warned, text=warning)
 
     async def _ending(

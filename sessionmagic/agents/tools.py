@@ -90,9 +90,11 @@ def tool_of(function: Callable[..., Any] | Tool, *, name: str = "", read_only: b
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise ToolError(f"{made.name} yields, and a tool returns: have it return a list")
     try:
-        inspect.signature(function)
+        arguments = made.arguments
     except (TypeError, ValueError):
         raise ToolError(f"{made.name} does not say what it takes: offer a function of yours that calls it") from None
+    if arguments[:1] == ["self"]:
+        raise ToolError(f"{made.name} takes self: offer the method of an object, as in tool(thing.{made.name})")
     return made
 
 

@@ -43,8 +43,8 @@ class LocalModel(Model):
 
     The weights are loaded at the first request, in a thread, once per process for the same path and
     parameters. When a conversation outgrows the context, its oldest messages are left out of the request,
-    without a word; the system prompt and the last user message never are: if these alone don't fit, it is
-    `ModelContextWindowExceededError`. Other failures of llama.cpp are `ModelAPIError`. Tools are not offered
+    and the response says so; the system prompt and the last user message never are: if these alone don't fit, it
+    is `ModelContextWindowExceededError`. Other failures of llama.cpp are `ModelAPIError`. Tools are not offered
     to the model; structured output is enforced by a grammar. Thinking, tool calls and files in older messages
     are skipped; a file in the message to be answered raises `UserError`. Sampling settings are honoured, and
     with a ``seed`` the same request gets the same answer.

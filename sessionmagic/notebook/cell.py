@@ -227,8 +227,8 @@ def offered(magics: AgentMagics, names: Iterable[str], *, background: bool = Fal
         if name not in magics.shell.user_ns:
             raise ToolError(f"--tools: there is no function {name!r}.{did_you_mean(name, magics.shell.user_ns)}")
         function = magics.shell.user_ns[name]
-        marked = registered.get(name)
-        functions.append(marked if marked and marked.function is function else tool_of(function, name=name))
+        marked = next((each for each in registered.values() if each.function is function), None)
+        functions.append(marked or tool_of(function, name=name))
     own = magics.tools.own(background=background) if magics.kernel_tools else []
     users = [*registered.values(), *functions]
     return [*own, *(magics.tools.of_user(tool, background=background) for tool in users)]

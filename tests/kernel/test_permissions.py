@@ -237,6 +237,15 @@ def test_a_line_may_have_several_rules_of_a_kind(kernel, chat):
     assert "give it one of the four" in refused(kernel.run(f"%agent permissions {chat} --deny read* --ask read*"))
 
 
+def test_a_marked_function_is_offered_once_whatever_it_is_called(kernel, chat):
+    kernel.run("import sessionmagic\n@sessionmagic.tool(name='load', read_only=True)\ndef load_orders(): return 1").ok()
+    try:
+        tools = listed(kernel, f"{chat} --tools load_orders")
+        assert ("load_orders" in tools, tools["load"]) == (False, ("yours", "runs: it only reads"))
+    finally:
+        kernel.run("from sessionmagic.agents.tools import registered; del registered['load']").ok()
+
+
 def test_functions_may_be_named_one_by_one(kernel, chat):
     kernel.run("def triple(n: int): return 3 * n").ok()
     assert {"double", "triple"} <= set(listed(kernel, f"-t double {chat} --tools triple"))

@@ -274,6 +274,15 @@ async def test_what_cannot_be_a_tool_is_refused_and_nothing_is_stored(manager, w
     assert manager.sessions.load("chat").agent_model_overrides == {}
 
 
+def test_method_without_its_object_is_refused():
+    with pytest.raises(ToolError, match=r"tool\(thing.look\)"):
+
+        class Thing:
+            @tool
+            def look(self) -> str:
+                return "seen"
+
+
 @pytest.mark.parametrize("name", ["two words", "1st", "a.b", "naïve", "x" * 65, "a\n", "-a"])
 def test_name_that_providers_refuse_is_refused(name, registry):
     with pytest.raises(ToolError, match="is no name for a tool"):
