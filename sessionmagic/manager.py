@@ -1,7 +1,4 @@
-"""The manager of sessions: runs their turns, one at a time each, and is what a running turn is reached through.
-
-Knows nothing of IPython.
-"""
+"""The manager of sessions: runs their turns, one at a time each. Knows nothing of IPython."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ import asyncio
 import functools
 import time
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.admission import Request, admit
@@ -17,34 +13,26 @@ from sessionmagic.agents.definition import BUILT_IN, AgentDefinition, find_agent
 from sessionmagic.agents.mcp import McpServers
 from sessionmagic.agents.tools import registered, tool_of
 from sessionmagic.exceptions import (
-    ApprovalNotOpenError,
-    PromptError,
     SessionBusyError,
     SessionExistsError,
     SessionIdleError,
     SessionNotFoundError,
-    StoreError,
 )
-from sessionmagic.inbox import UsedKeys
 from sessionmagic.loop import in_thread, loop_thread, settled_in_thread
 from sessionmagic.models.catalog import Models
-from sessionmagic.session import Session, with_changed_turn
 from sessionmagic.sessions import Sessions
 from sessionmagic.storage.claims import HeldError, Holder, busy
 from sessionmagic.storage.store import Claim, Store, TinyStore, new_session_id
 from sessionmagic.streaming import abandon, stream
 from sessionmagic.turn import current_turn
+from sessionmagic.turns import RunningTurns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from sessionmagic.agents.permissions import Limits, Safety
     from sessionmagic.agents.tools import Tool
-    from sessionmagic.approvals import Approval
     from sessionmagic.attachment import Attachment
-    from sessionmagic.events import Answer
-    from sessionmagic.inbox import Kind
-    from sessionmagic.questions import Question
     from sessionmagic.turn import Turn, TurnResult
 
 POLL_SECONDS = 0.05
@@ -74,9 +62,8 @@ class SessionManager:
         self.agents = dict(agents or BUILT_IN)
         self.mcp = mcp if mcp is not None else McpServers()
         self.sessions = Sessions(self.store, self.models, self.agents)
-        self._running: dict[str, Turn] = {}
+        self.turns = RunningTurns(self.sessions, self.store)
         self._tasks: set[asyncio.Task[None]] = set()
-        self.queue_keys = UsedKeys()
         self.on_deleted: Callable[[str], Awaitable[None]] | None = None
         """Awaited with the id of each session that was deleted here."""
 
@@ -177,8 +164,8 @@ class SessionManager:
             claim.release()
             raise
         turn = admitted.turn
-        self._running[turn.session_id] = turn
-        ended = functools.partial(self._ended, turn)
+        self.turns.add(turn)
+        ended = functools.partial(self.turns.remove, turn)
         task = asyncio.create_task(stream(admitted, self.store, self.mcp, ended))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -186,11 +173,6 @@ class SessionManager:
         if cancelled:
             turn.cancel()
         return turn
-
-    def _ended(self, turn: Turn) -> None:
-        self._running.pop(turn.session_id, None)
-        for key in turn.inbox.waiting_keys:
-            self.queue_keys.free(turn.session_id, key)
 
     def run_sync(self, prompt: str, **options: Any) -> TurnResult:
         """Do what `run` does, wait for the turn's end, and return its result.
@@ -220,7 +202,7 @@ class SessionManager:
 
     async def _claim(self, session_id: str, where: str, deadline: float, *, ends_turns: bool = False) -> Claim:
         while True:
-            if ends_turns and (turn := self._running.get(session_id)) is not None:
+            if ends_turns and (turn := self.turns.of_id(session_id)) is not None:
                 turn.cancel()
                 await turn.ended(STOP_SECONDS)
             taking = asyncio.ensure_future(asyncio.to_thread(self.store.claim, session_id, Holder.here(where)))
@@ -236,80 +218,20 @@ class SessionManager:
 
     async def _busy(self, session_id: str, holder: Holder | None) -> SessionBusyError:
         error = busy((await in_thread(self.store.load, session_id)).name, holder)
-        turn = self._running.get(session_id)
+        turn = self.turns.of_id(session_id)
         if turn is not None and turn.transcript.waits_for_an_answer:
             return SessionBusyError(f"{error}; it waits for your answer: %agent approve")
         return error
 
-    def running(self) -> list[Turn]:
-        """Return the turns that this manager is running."""
-        return list(self._running.values())
-
-    def running_turn(self, session: str) -> Turn | None:
-        """Return the turn that this manager runs on the session of that name or id, if any.
-
-        Raises `SessionNotFoundError`.
-        """
-        return self._running.get(self.sessions.id_of(session))
-
     def shutdown(self, seconds: float = STOP_SECONDS) -> None:
         """Stop every turn and wait, at most that long, until what they said is on disk; then end the MCP servers."""
-        turns = self.running()
+        turns = self.turns.running()
         for turn in turns:
             turn.cancel()
         deadline = time.monotonic() + seconds
         for turn in turns:
             turn.wait(max(0.0, deadline - time.monotonic()))
         self.mcp.shutdown()
-
-    def approvals(self) -> list[tuple[Turn, Approval]]:
-        """Return the tool calls of this manager's turns that wait for a yes."""
-        return [(turn, approval) for turn in self.running() for approval in turn.approvals.open]
-
-    def questions(self) -> list[tuple[Turn, Question]]:
-        """Return what MCP servers ask in this manager's turns; `Turn.questions` takes the answer."""
-        return [(turn, question) for turn in self.running() for question in turn.questions.open]
-
-    def approve(self, approval_id: str, answer: Answer, reason: str = "") -> Approval:
-        """Answer an open approval; raises `ApprovalNotOpenError` when it is not, or is another process's."""
-        for turn, approval in self.approvals():
-            if approval.id == approval_id:
-                return turn.approvals.answer(approval_id, answer, reason)
-        raise ApprovalNotOpenError(f"no approval {approval_id!r} is open here; %agent approve lists those that are")
-
-    async def steer(self, session: str, *texts: str) -> Turn:
-        """Tell the session's running turn something before its next model request; see `say`."""
-        return await self.say(session, "steer", *texts)
-
-    async def say(self, session: str, kind: Kind, *texts: str, key: str = "") -> Turn:
-        """Tell the session's running turn something, and return it: all of the texts, or none.
-
-        Args:
-            session: name or id.
-            kind: ``"steer"`` is delivered before the next model request, ``"queue"`` when the model is done.
-            texts: what to say.
-            key: of `queue_keys`, which is new again when the turn ends before it has delivered them.
-
-        Raises `SessionIdleError` when no turn of this manager runs there, `InboxFullError`, `PromptError`,
-        `SessionNotFoundError`.
-        """
-        turn = self._running.get(await in_thread(self.sessions.id_of, session))
-        if turn is None:
-            raise SessionIdleError(f"no turn of this kernel runs on {session!r}; ask with a cell, or with %agent queue")
-        await self.tell(turn, kind, *texts, key=key)
-        return turn
-
-    async def tell(self, turn: Turn, kind: Kind, *texts: str, key: str = "") -> None:
-        """Do what `say` does, for a turn of this manager; raises `SessionIdleError` when that has ended."""
-        if not all(text.strip() for text in texts):
-            raise PromptError("there is nothing to say: write it after the subcommand")
-        turn.inbox.accept(kind, texts, key)
-
-        def change(stored: Session) -> Session:
-            return with_changed_turn(stored, turn.id, lambda record: replace(record, waiting=turn.inbox.waiting))
-
-        with suppress(StoreError):  # it is said all the same, and the turn writes it with its next message
-            await in_thread(self.store.update, turn.session_id, change)
 
     async def queue(self, session: str, text: str, *, key: str = "", **options: Any) -> Turn | None:
         """Ask the session when its running turn is done, in the same stream; on an idle session, start a turn.
@@ -324,22 +246,14 @@ class SessionManager:
         `InboxFullError`.
         """
         known = await in_thread(self.store.find, session)
-        with self.queue_keys.once(known or session, key) as new:
+        with self.turns.queue_keys.once(known or session, key) as new:
             if not new:
                 return None
             with suppress(SessionIdleError, SessionNotFoundError):
-                return await self.say(session, "queue", text, key=key)
+                return await self.turns.say(session, "queue", text, key=key)
             turn = await self.run(text, session=session, **{"wait": STOP_SECONDS, **options})
-            self.queue_keys.use(turn.session_id, key)
+            self.turns.queue_keys.use(turn.session_id, key)
             return turn
-
-    def stop(self, session: str) -> bool:
-        """Ask the session's running turn to stop; whether this manager was running one."""
-        turn = self.running_turn(session)
-        if turn is None:
-            return False
-        turn.cancel()
-        return True
 
     async def delete(self, session: str) -> None:
         """Stop the session's turn, wait for its end, and remove the session for good.

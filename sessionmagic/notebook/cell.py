@@ -129,14 +129,14 @@ def queue(magics: AgentMagics, session: str, text: str, key: str) -> None:
     from sessionmagic.notebook.prompts import interpolate
 
     session = magics.manager.sessions.load(session).id
-    with magics.manager.queue_keys.once(session, key) as new:
+    with magics.manager.turns.queue_keys.once(session, key) as new:
         if not new:
             print(f"{key} was used before; nothing was queued")
             return
-        ending = magics.manager.running_turn(session)
+        ending = magics.manager.turns.of(session)
         try:
             said = interpolate(text, magics.shell.user_ns)
-            loop_thread().submit(magics.manager.say(session, "queue", said, key=key)).result()
+            loop_thread().submit(magics.manager.turns.say(session, "queue", said, key=key)).result()
         except SessionIdleError:
             if ending is not None:
                 ending.wait(END_SECONDS)

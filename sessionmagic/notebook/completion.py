@@ -79,7 +79,7 @@ def _of_command(magics: AgentMagics, before: list[str], typed: str) -> Iterable[
         case ["tools", "remove-mcp"]:
             return magics.servers.names
         case ["approve"]:
-            calls, questions = magics.manager.approvals(), magics.manager.questions()
+            calls, questions = magics.manager.turns.approvals(), magics.manager.turns.questions()
             return [*(call.id for _, call in calls), *(question.id for _, question in questions)]
         case ["show" | "use" | "stop" | "rename" | "star" | "delete" | "usage" | "permissions"]:
             return _sessions(magics)

@@ -181,7 +181,7 @@ class Launch:
     def steer(self, text: str) -> None:
         """Tell the turn something before its next model request. From any thread. Raises `SessionMagicError`."""
         if self._turn is not None and text.strip():
-            loop_thread().submit(self._manager.tell(self._turn, "steer", text)).result()
+            loop_thread().submit(self._manager.turns.tell(self._turn, "steer", text)).result()
 
     def stop(self) -> None:
         """End the turn, or what would have become one."""

@@ -414,7 +414,9 @@ def test_what_was_typed_before_enter_is_told_also_when_it_comes_after_it(kernel,
     kernel.press_enter(box)
     kernel.type(box, "Be bri")
     kernel.type(box, " Be brief.")
-    kernel.run("import time\nwhile not manager.running()[0].inbox.waiting: time.sleep(0.05)", subshell=subshell).ok()
+    kernel.run(
+        "import time\nwhile not manager.turns.running()[0].inbox.waiting: time.sleep(0.05)", subshell=subshell
+    ).ok()
     kernel.click(cell.button("Approve"))
     cell.wait().ok()
     said = eval(kernel.value("[p.content for m in model.sent[-1] for p in m.parts if p.part_kind == 'user-prompt']"))

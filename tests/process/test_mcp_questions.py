@@ -189,8 +189,8 @@ async def test_turn_on_the_loop_thread_asks_too(manager):
     register_model("acts", acts(ASK, "Done"))
     thread = threading.Thread(target=run)
     thread.start()
-    await until(lambda: [q for running in manager.running() for q in running.questions.open])
-    [running] = manager.running()
+    await until(lambda: [q for running in manager.turns.running() for q in running.questions.open])
+    [running] = manager.turns.running()
     running.questions.answer(running.questions.open[0].id, "accept", {"to": "Rome"})
     await asyncio.to_thread(thread.join, 20)
     assert [result.status for result in answered] == ["completed"]

@@ -262,7 +262,7 @@ class ManagerMachine(RuleBasedStateMachine):
     @invariant()
     def every_promise_holds(self):
         active = sorted(each.running.turn.id + each.running.turn.session_id for _, each in self.running())
-        assert sorted(turn.id + turn.session_id for turn in self.manager.running()) == active
+        assert sorted(turn.id + turn.session_id for turn in self.manager.turns.running()) == active
         summaries, problems = self.manager.sessions.summaries()
         assert ({summary.name for summary in summaries}, problems) == (set(self.sessions), [])
         for summary in summaries:

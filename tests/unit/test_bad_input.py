@@ -55,7 +55,7 @@ async def test_half_a_surrogate_pair_in_an_answer_frees_the_session(manager, chu
 async def test_half_a_surrogate_pair_in_a_prompt_does_no_harm(manager):
     await ask(manager, "half \ud83d")
     assert (await ask(manager, "Next")).status == "completed"
-    assert manager.running() == []
+    assert manager.turns.running() == []
 
 
 @on_a_loop

@@ -89,7 +89,7 @@ async def test_looking_at_a_running_session_is_not_refused(manager, home):
 async def test_busy_session_does_not_hold_up_another(manager):
     turn = await manager.run("First", session="chat", model="hang")
     assert (await ask(manager, session="another")).status == "completed"
-    assert [running.session_name for running in manager.running()] == ["chat"]
+    assert [running.session_name for running in manager.turns.running()] == ["chat"]
     turn.cancel()
     await turn.result()
 
@@ -140,7 +140,7 @@ async def test_session_is_free_when_its_last_event_is_seen(manager):
         turn = await manager.run("Hello", session=name)
         async for event in turn.events():
             if isinstance(event, TurnFinished):
-                assert manager.running_turn(name) is None
+                assert manager.turns.of(name) is None
     assert [len(manager.sessions.load(f"chat {number}").turns) for number in range(10)] == [10] * 10
 
 
@@ -227,7 +227,7 @@ async def test_run_that_is_given_up_while_it_starts_leaves_the_session_free(mana
             await turn.result()
         assert (await ask(manager, "Next", model="calm", wait=5)).status == "completed"
     assert "running" not in {turn.status for turn in manager.sessions.load("chat").turns}
-    assert manager.running() == []
+    assert manager.turns.running() == []
 
 
 @pytest.mark.parametrize("new", [True, False])

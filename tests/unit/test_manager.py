@@ -49,7 +49,7 @@ async def test_turn_that_completes(manager):
     )
     assert record.started_at <= record.finished_at
     assert turn.finished
-    assert manager.running() == []
+    assert manager.turns.running() == []
 
 
 @on_a_loop

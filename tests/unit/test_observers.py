@@ -38,7 +38,7 @@ async def test_turn_whose_handle_is_dropped_runs_to_its_end(manager, gate):
     await manager.run("Hello", session="chat", model="gate")
     gc.collect()
     gate.open.set()
-    await until(lambda: manager.running() == [])
+    await until(lambda: manager.turns.running() == [])
     assert statuses(manager.sessions.load("chat")) == ["completed"]
 
 

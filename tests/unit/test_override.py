@@ -131,7 +131,7 @@ async def test_bad_reference_for_a_new_session_leaves_no_trace(home, reference):
     with pytest.raises(ModelReferenceError):
         await ask(manager, model=reference)
     assert manager.sessions.summaries() == ([], [])
-    assert manager.running() == []
+    assert manager.turns.running() == []
     assert [path for path in home.rglob("*") if path.is_file()] == []
 
 
@@ -164,7 +164,7 @@ async def test_write_that_fails_at_admission_leaves_everything_as_it_was(home, m
         for session in ("chat", "fresh"):
             with pytest.raises(StoreError, match="No space left on device; nothing was changed"):
                 await ask(manager, "Lost?", session=session, model="recalls")
-        assert manager.running() == []
+        assert manager.turns.running() == []
     assert manager.sessions.load("chat") == before
     assert [summary.name for summary in manager.sessions.summaries()[0]] == ["chat"]
     await ask(manager, "Next")
@@ -182,7 +182,7 @@ async def test_store_that_breaks_in_any_way_at_admission_frees_the_session(manag
         patch.setattr(manager.store, step, broken)
         with pytest.raises(RuntimeError, match="broken store"):
             await ask(manager, model="recalls")
-    assert manager.running() == []
+    assert manager.turns.running() == []
     assert (await ask(manager)).model != "recalls"
 
 

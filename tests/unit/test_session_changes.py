@@ -17,7 +17,7 @@ async def test_name_of_no_session_is_not_found(manager, name):
     for look in (
         manager.sessions.load,
         manager.sessions.star,
-        manager.stop,
+        manager.turns.stop,
         lambda name: manager.sessions.rename(name, "new"),
     ):
         with pytest.raises(SessionNotFoundError) as caught:
@@ -47,7 +47,7 @@ async def test_changes_made_during_a_turn_survive_it(manager, gate):
 async def test_renamed_session_can_be_stopped_by_its_new_name(manager):
     turn = await manager.run("Hello", session="chat", model="hang")
     manager.sessions.rename("chat", "renamed")
-    assert manager.stop("renamed")
+    assert manager.turns.stop("renamed")
     assert (await turn.result()).status == "interrupted"
 
 
@@ -56,7 +56,7 @@ async def test_old_name_of_a_renamed_session_stops_nothing(manager):
     turn = await manager.run("Hello", session="chat", model="hang")
     manager.sessions.rename("chat", "renamed")
     await ask(manager, session="chat")
-    assert not manager.stop("chat")
+    assert not manager.turns.stop("chat")
     turn.cancel()
     await turn.result()
 
@@ -65,11 +65,11 @@ async def test_old_name_of_a_renamed_session_stops_nothing(manager):
 async def test_stop_ends_the_turn_and_says_whether_there_was_one(manager):
     turn = await manager.run("Hello", session="chat", model="hang")
     await said(turn)
-    assert manager.stop("chat")
+    assert manager.turns.stop("chat")
     assert (await turn.result()).text == "So far"
-    assert not manager.stop("chat")
+    assert not manager.turns.stop("chat")
     with pytest.raises(SessionNotFoundError):
-        manager.stop("nothing")
+        manager.turns.stop("nothing")
 
 
 @pytest.mark.parametrize("turn_number", [1, 2])
@@ -84,7 +84,7 @@ async def test_deleting_a_session_stops_its_turn_and_nothing_brings_it_back(mana
     whole(await events_of(turn))
     assert (await turn.result()).status == "interrupted"
     assert manager.sessions.summaries() == ([], [])
-    assert manager.running() == []
+    assert manager.turns.running() == []
     with pytest.raises(SessionNotFoundError):
         manager.sessions.load("chat")
     assert not home.exists() or os.listdir(home / "sessions") == []
@@ -100,7 +100,7 @@ async def test_session_that_another_process_deletes_under_a_turn_stays_deleted(m
     gate.open.set()
     whole(await events_of(turn))
     assert manager.sessions.summaries() == ([], [])
-    assert manager.running() == []
+    assert manager.turns.running() == []
 
 
 @on_a_loop
@@ -129,7 +129,7 @@ async def test_shutdown_stops_every_turn_and_keeps_what_was_said(manager):
     for turn in turns:
         await said(turn)
     await asyncio.to_thread(manager.shutdown)
-    assert manager.running() == []
+    assert manager.turns.running() == []
     for n in range(3):
         [record] = manager.sessions.load(f"chat {n}").turns
         assert record.status == "interrupted"

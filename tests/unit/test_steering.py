@@ -134,7 +134,7 @@ async def test_steering_reaches_the_next_request_and_the_queue_is_asked_one_by_o
     turn, tool, model = await waiting_turn(manager, "First.", "Second.", "Third.")
     await manager.queue("chat", "And A?")
     await manager.queue("chat", "And B?")
-    await manager.steer("chat", "Be brief.", "In French.")
+    await manager.turns.steer("chat", "Be brief.", "In French.")
     assert manager.sessions.load("chat").turns[0].waiting == ["And A?", "And B?", "Be brief.", "In French."]
     tool.go_on.set()
     events = await events_of(turn)
@@ -155,7 +155,7 @@ async def test_steering_reaches_the_next_request_and_the_queue_is_asked_one_by_o
 @on_a_loop
 async def test_what_was_not_delivered_when_the_turn_was_stopped_is_said_and_kept(manager):
     turn, _, _ = await waiting_turn(manager, "Never.")
-    await manager.steer("chat", "Be brief.")
+    await manager.turns.steer("chat", "Be brief.")
     await manager.queue("chat", "And then?")
     turn.cancel()
     events = await events_of(turn)
@@ -169,13 +169,13 @@ async def test_what_was_not_delivered_when_the_turn_was_stopped_is_said_and_kept
 @on_a_loop
 async def test_idle_session_cannot_be_steered_and_is_asked_by_queue(manager):
     with pytest.raises(SessionNotFoundError):
-        await manager.steer("chat", "Left.")
+        await manager.turns.steer("chat", "Left.")
     model = acts("Hello.", "Again.")
     register_model("acts", model)
     turn = await manager.queue("chat", "First?", model="acts")
     await turn.result()
     with pytest.raises(SessionIdleError, match="queue"):
-        await manager.steer("chat", "Left.")
+        await manager.turns.steer("chat", "Left.")
     turn = await manager.queue("chat", "Second?")
     assert (await turn.result()).text == "Again."
     assert prompts(model.sent[-1]) == ["First?", "Second?"]
@@ -188,7 +188,7 @@ async def test_what_is_told_to_a_turn_that_has_ended_reaches_no_other(manager):
     await before.result()
     turn, tool, model = await waiting_turn(manager, "Done.")
     with pytest.raises(SessionIdleError):
-        await manager.tell(before, "steer", "Be brief.")
+        await manager.turns.tell(before, "steer", "Be brief.")
     tool.go_on.set()
     await turn.result()
     assert prompts(model.sent[-1]) == ["First?", "Go"]
@@ -244,7 +244,7 @@ async def test_what_steers_the_last_answer_is_answered_before_what_is_queued(man
     turn = await manager.run("Go", session="chat", model="gated")
     await until(lambda: turn.transcript.text)
     await manager.queue("chat", "And A?")
-    await manager.steer("chat", "Be brief.")
+    await manager.turns.steer("chat", "Be brief.")
     gate.set()
     assert (await turn.result()).status == "completed"
     assert sent == [["Go"], ["Go", "Be brief."], ["Go", "Be brief.", "And A?"]]

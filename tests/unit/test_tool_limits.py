@@ -81,7 +81,7 @@ async def goes_on(manager, tools=()):
     result, _, model = await acted(manager, [("add", {"a": 1})], "Done", tools=[add, *tools], yes=True)
     assert (result.status, result.text) == ("completed", "Done")
     assert orphans(model.sent[0]) == orphans(model.sent[1]) == []
-    assert manager.running() == []
+    assert manager.turns.running() == []
     return model.sent[0]
 
 

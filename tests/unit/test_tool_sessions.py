@@ -117,7 +117,7 @@ async def test_tool_that_deletes_its_session_ends_the_turn_and_the_session_is_go
     await until(lambda: manager.sessions.summaries() == ([], []), seconds=3)
     with pytest.raises(SessionNotFoundError):
         manager.sessions.load("chat")
-    assert manager.running() == []
+    assert manager.turns.running() == []
     result = await ask(manager, "Anew", model="calm")
     assert (result.status, prompts(manager.sessions.load("chat"))) == ("completed", ["Anew"])
 

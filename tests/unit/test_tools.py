@@ -269,7 +269,7 @@ async def test_what_cannot_be_a_tool_is_refused_and_nothing_is_stored(manager, w
             for summary in manager.sessions.summaries()[0]
             for turn in manager.sessions.load(summary.id).turns
         ] == before
-        assert manager.running() == []
+        assert manager.turns.running() == []
         await ask(manager)
     assert manager.sessions.load("chat").agent_model_overrides == {}
 

@@ -101,7 +101,7 @@ def chosen(magics: AgentMagics, name: str) -> str:
 
 def running(magics: AgentMagics, name: str) -> str:
     """Return the session that is meant where one that runs is: when none is named, the only one that does."""
-    turns = magics.manager.running()
+    turns = magics.manager.turns.running()
     return turns[0].session_id if not name and len(turns) == 1 else chosen(magics, name)
 
 

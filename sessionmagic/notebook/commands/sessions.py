@@ -51,7 +51,7 @@ def show(magics: AgentMagics, options: argparse.Namespace) -> None:
     from sessionmagic.remembered import transcript_of
 
     session = magics.manager.sessions.load(chosen(magics, options.session))
-    running = magics.manager.running_turn(session.id)
+    running = magics.manager.turns.of(session.id)
     if options.last < 0:
         raise UsageError("--last takes how many turns to show, such as --last 3")
     for turn in session.path()[-options.last :]:
@@ -80,7 +80,7 @@ def use(magics: AgentMagics, options: argparse.Namespace) -> None:
 @command("Stop a session's running turn and keep what was said.", RUNNING)
 def stop(magics: AgentMagics, options: argparse.Namespace) -> None:
     session = magics.manager.sessions.load(running(magics, options.session))
-    stopped = magics.manager.stop(session.id)
+    stopped = magics.manager.turns.stop(session.id)
     say(f"stopping {session.name}" if stopped else f"no turn of this kernel runs on {session.name}")
 
 

@@ -35,7 +35,7 @@ def steer(magics: AgentMagics, options: argparse.Namespace) -> None:
 
     session = magics.manager.sessions.load(running(magics, options.session))
     text = interpolate(options.text, magics.shell.user_ns)
-    loop_thread().submit(magics.manager.steer(session.name, text)).result()
+    loop_thread().submit(magics.manager.turns.steer(session.name, text)).result()
     say(f"{session.name} is told before its next request")
 
 
@@ -76,12 +76,12 @@ def approve(magics: AgentMagics, options: argparse.Namespace) -> Any:
         if rejected or options.tool or options.all:
             raise UsageError("approve takes the id of a call; %agent approve lists those that wait")
         return _waiting(magics)
-    for turn, question in magics.manager.questions():
+    for turn, question in magics.manager.turns.questions():
         if question.id == options.id:
             _answer_question(magics, turn, question, options)
             return None
     answer: Answer = "reject" if rejected else "all" if options.all else "tool" if options.tool else "once"
-    approval = magics.manager.approve(options.id, answer, options.reject or "")
+    approval = magics.manager.turns.approve(options.id, answer, options.reject or "")
     say(f"{approval.tool} {'is rejected' if rejected else 'is approved'}")
     return None
 
@@ -91,11 +91,11 @@ def _waiting(magics: AgentMagics) -> Any:
 
     calls = [
         Waiting(approval.id, turn.session_name, approval.tool, dict(approval.args), approval.why)
-        for turn, approval in magics.manager.approvals()
+        for turn, approval in magics.manager.turns.approvals()
     ]
     questions = [
         Waiting(question.id, turn.session_name, f"MCP {question.server}", dict(question.schema), question.message)
-        for turn, question in magics.manager.questions()
+        for turn, question in magics.manager.turns.questions()
     ]
     asked = {entry.id for entry in questions}
     return Listing(
