@@ -29,11 +29,18 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class RichOutput:
-    """What was displayed, by MIME type; images in base64."""
+    """What was displayed, by MIME type; images in base64.
 
-    def __init__(self, data: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
+    Args:
+        display_id: by which it is replaced later, if it can be.
+    """
+
+    def __init__(
+        self, data: dict[str, Any], metadata: dict[str, Any] | None = None, display_id: str | None = None
+    ) -> None:
         self._data = {kind: _as_text(data[kind]) for kind in KINDS if kind in data}
         self._metadata = metadata or {}
+        self.display_id = display_id
 
     @property
     def text(self) -> str:
@@ -107,7 +114,11 @@ class Kept(TextIOBase):
     """What a call writes and shows, in bounded size."""
 
     def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
         self.shown: list[RichOutput] = []
+        self._left_out = 0
         self._head: list[str] = []
         self._tail: deque[str] = deque()
         self._room = TEXT_LIMIT // 2
@@ -115,9 +126,13 @@ class Kept(TextIOBase):
         """Characters in the tail."""
         self._lost = 0
         self._in_line = False
+        self._clearing = False
+        """Whether what comes next takes the place of all that is there."""
 
     def write(self, text: str) -> int:
         """Keep the beginning and the end of all that is written."""
+        if text and self._clearing:
+            self._begin()
         self._in_line = not text.endswith("\n") if text else self._in_line
         if head := text[: self._room]:
             self._head.append(head)
@@ -136,19 +151,46 @@ class Kept(TextIOBase):
         if text:
             self.write("\n" * self._in_line + _ANSI.sub("", text) + "\n")
 
-    def show(self, output: RichOutput) -> None:
-        """Keep what is displayed."""
-        if output.is_rich and len(self.shown) < SHOWN_LIMIT:
-            self.shown.append(output)
+    def take(self, message: dict[str, Any]) -> None:
+        """Do what a kernel's message asks of a page: display something, also in the place of something, or clear."""
+        kind, content = message["msg_type"], message["content"]
+        if kind == "clear_output":
+            self.clear(wait=content.get("wait", False))
+        elif kind in {"display_data", "update_display_data", "execute_result"}:
+            display_id = (content.get("transient") or {}).get("display_id")
+            output = RichOutput(content["data"], content.get("metadata"), display_id)
+            self.show(output, in_place_of=display_id if kind == "update_display_data" else None)
+
+    def clear(self, *, wait: bool) -> None:
+        """Forget all; with `wait`, once there is something else."""
+        if wait:
+            self._clearing = True
+        else:
+            self._begin()
+
+    def show(self, output: RichOutput, *, in_place_of: str | None = None) -> None:
+        """Keep what is displayed, in the place of what has that id, if there is something."""
+        if self._clearing:
+            self._begin()
+        places = [n for n, other in enumerate(self.shown) if in_place_of and other.display_id == in_place_of]
+        for n in places:
+            self.shown[n] = output
+        if output.is_rich and not places:
+            if len(self.shown) < SHOWN_LIMIT:
+                self.shown.append(output)
+            else:
+                self._left_out += 1
         self.write_line(output.text)
 
     @property
     def text(self) -> str:
-        """What was written, with a note of how much was cut."""
+        """What was written, with notes of how much was cut, and of how much is not shown."""
         tail = "".join(self._tail)
         lost = self._lost + max(0, len(tail) - TEXT_LIMIT // 2)
         cut = f"\n[cut: {lost:,} characters]\n" if lost else ""
-        return "".join([*self._head, cut, tail[-TEXT_LIMIT // 2 :]]).strip("\n")
+        text = "".join([*self._head, cut, tail[-TEXT_LIMIT // 2 :]]).strip("\n")
+        first = f"[only the first {SHOWN_LIMIT} figures and other displays are shown, {self._left_out:,} more are not]"
+        return "\n".join(filter(None, [text, first if self._left_out else ""]))
 
 
 def _as_text(content: object) -> str:

@@ -97,7 +97,7 @@ def _kept_displays(shell: InteractiveShell, kept: Kept) -> Iterator[None]:
     finally:
         shell.display_pub = publisher
         for output in keeper.outputs:
-            kept.show(RichOutput(output["data"], output["metadata"]))
+            kept.take({"msg_type": "update_display_data" if output["update"] else "display_data", "content": output})
 
 
 @contextmanager
@@ -107,8 +107,7 @@ def _hooked(publisher: Any, kept: Kept) -> Iterator[None]:
     def keep(message: dict[str, Any]) -> dict[str, Any] | None:
         if not keeps_here(kept):
             return message
-        if "data" in (content := message["content"]):
-            kept.show(RichOutput(content["data"], content.get("metadata")))
+        kept.take(message)
         return None
 
     publisher.register_hook(keep)

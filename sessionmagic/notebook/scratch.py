@@ -15,7 +15,7 @@ from typing import Any
 
 from sessionmagic.exceptions import ScratchError
 from sessionmagic.keys import names_a_key
-from sessionmagic.notebook.outputs import Kept, Ran, RichOutput
+from sessionmagic.notebook.outputs import Kept, Ran
 
 OUTPUT_LIMIT = 10_000_000
 """Characters of output after which code is stopped."""
@@ -197,12 +197,14 @@ class _Output:
         self.stopped: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Has the reason for which the call is to end."""
         self._kept = Kept()
+        self._notes: list[str] = []
         self._error: ScratchError | None = None
         self._received = 0
 
     @property
     def ran(self) -> Ran:
-        return Ran(self._kept.text, self._kept.shown, self._error)
+        text = "\n".join(filter(None, [self._kept.text, *self._notes]))
+        return Ran(text, self._kept.shown, self._error)
 
     def stop(self, reason: str) -> None:
         """Have the call end."""
@@ -223,8 +225,8 @@ class _Output:
         elif "traceback" in content:
             self._kept.write_line("\n".join(content["traceback"]))
             self._failed(f"{content['ename']}: {content['evalue']}"[:MESSAGE_COST])
-        elif "data" in content:
-            self._kept.show(RichOutput(content["data"], content.get("metadata")))
+        else:
+            self._kept.take(message)
 
     def fail(self, reason: str) -> None:
         """Say that the call failed, and why."""
@@ -233,7 +235,7 @@ class _Output:
 
     def note(self, text: str) -> None:
         """Say what the code does not say itself."""
-        self._kept.write_line(f"[{text}]")
+        self._notes.append(f"[{text}]")
 
     def _failed(self, text: str) -> None:
         self._error = self._error or ScratchError(text)

@@ -91,6 +91,64 @@ def test_images_of_any_library_are_shown_and_reach_the_model(kernel, session, ac
     assert images == "3"
 
 
+FRAMES = f"""
+from IPython.display import HTML, Image, clear_output, display
+{PNG}
+def frame(n):
+    return HTML(f'<b>frame {{n}}</b>')
+"""
+
+
+@pytest.fixture(params=["run_python", "run_python_isolated"])
+def frames(request, kernel, session, acts):
+    """Have code that displays frames run; return what stands under the cell after the answer, and the result."""
+
+    def frames(code):
+        acts([(request.param, {"code": FRAMES + code})], "Done.")
+        _, *shown = [output["data"] for output in run(kernel, session).ok().outputs]
+        [(outcome, text)] = told(kernel)
+        assert outcome == "success"
+        return shown, text
+
+    return frames
+
+
+def test_of_too_many_figures_the_first_are_shown_and_it_is_said_how_many_are_not(frames):
+    shown, text = frames("for n in range(7): display(frame(n), Image(dot))")
+    assert ["image/png" in data for data in shown] == [False, True] * 5
+    assert "frame 4" in shown[8]["text/html"]
+    assert text.endswith(
+        "[only the first 10 figures and other displays are shown, 4 more are not]\n[5 figures shown to the user]"
+    )
+
+
+@pytest.mark.parametrize("option", ["", "wait=True"])
+def test_of_a_display_that_is_cleared_for_each_frame_the_last_frame_is_shown(frames, option):
+    code = f"for n in range(12):\n    clear_output({option})\n    print('epoch', n)\n    display(frame(n))"
+    [data], text = frames(code)
+    assert "frame 11" in data["text/html"]
+    assert text.splitlines()[0] == "epoch 11"
+    assert "not]" not in text
+
+
+def test_what_is_to_be_cleared_stays_until_something_else_comes(frames):
+    [data], text = frames("print('the end')\ndisplay(frame(1))\nclear_output(wait=True)")
+    assert "frame 1" in data["text/html"]
+    assert "the end" in text
+
+
+def test_an_update_takes_the_place_of_what_it_updates(frames):
+    shown, text = frames(
+        "handle, late = display(frame(0), display_id=True), display(display_id=True)\n"
+        "display(Image(dot))\n"
+        "for n in range(30): handle.update(frame(n)); late.update(frame(-n))"
+    )
+    assert ["image/png" in data for data in shown] == [False, True, False]
+    assert "frame 29<" in shown[0]["text/html"]
+    assert "frame -29<" in shown[2]["text/html"]
+    assert "not]" not in text
+
+
 def test_a_drawing_is_shown_as_an_image_in_which_nothing_runs(kernel, session, acts):
     acts(
         python('from IPython.display import SVG\nSVG(\'<svg xmlns="http://www.w3.org/2000/svg" onload="x()"/>\')'),
