@@ -21,7 +21,8 @@ SHOWN_LIMIT = 10
 """Rich outputs of one call that are kept and shown."""
 CONTENT_LIMIT = 10_000_000
 """Characters of one rich output that are shown."""
-IMAGES = ("image/png", "image/jpeg")
+IMAGES = {"image/png": b"\x89PNG\r\n", "image/jpeg": b"\xff\xd8"}
+"""How each kind of image that a model can see begins."""
 SVG = "image/svg+xml"
 KINDS = (*IMAGES, SVG, "text/html", "text/markdown", "text/plain")
 """What can be shown, or read by a model."""
@@ -38,7 +39,8 @@ class RichOutput:
     def __init__(
         self, data: dict[str, Any], metadata: dict[str, Any] | None = None, display_id: str | None = None
     ) -> None:
-        self._data = {kind: _as_text(data[kind]) for kind in KINDS if kind in data}
+        texts = {kind: _as_text(data[kind]) for kind in KINDS if kind in data}
+        self._data = {kind: text for kind, text in texts.items() if kind not in IMAGES or _is_image(kind, text)}
         self._metadata = metadata or {}
         self.display_id = display_id
 
@@ -195,6 +197,14 @@ class Kept(TextIOBase):
 
 def _as_text(content: object) -> str:
     return base64.b64encode(content).decode() if isinstance(content, bytes) else str(content)
+
+
+def _is_image(kind: str, content: str) -> bool:
+    """Whether that is the base64 of such an image: a model's provider refuses all if one is none."""
+    try:
+        return base64.b64decode(content).startswith(IMAGES[kind])
+    except ValueError:
+        return False
 
 
 def _closed(html: str) -> str:

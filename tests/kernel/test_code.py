@@ -74,7 +74,8 @@ def test_images_of_any_library_are_shown_and_reach_the_model(kernel, session, ac
         python(f"{PNG}\nfrom IPython.display import Image\nImage(dot, width=7)"),
         python("import PIL.Image\nPIL.Image.new('RGB', (2, 2))"),
         python(
-            "from IPython.display import display\ndisplay({'image/jpeg': base64.b64encode(dot).decode()}, raw=True)"
+            "import io\nPIL.Image.new('RGB', (2, 2)).save(file := io.BytesIO(), 'JPEG')\n"
+            "display({'image/jpeg': base64.b64encode(file.getvalue()).decode()}, raw=True)"
         ),
         "Done.",
     )
@@ -147,6 +148,12 @@ def test_an_update_takes_the_place_of_what_it_updates(frames):
     assert "frame 29<" in shown[0]["text/html"]
     assert "frame -29<" in shown[2]["text/html"]
     assert "not]" not in text
+
+
+@pytest.mark.parametrize("content", ["'abc'", "base64.b64encode(b'GIF89a').decode()", "'é'", "5"])
+def test_an_image_that_is_none_is_not_sent_and_fails_no_call(frames, content):
+    _, text = frames(f"print('ran fine')\ndisplay({{'image/png': {content}}}, raw=True)")
+    assert text == "ran fine"
 
 
 def test_a_drawing_is_shown_as_an_image_in_which_nothing_runs(kernel, session, acts):
