@@ -26,6 +26,7 @@ IMAGES = {"image/png": b"\x89PNG\r\n", "image/jpeg": b"\xff\xd8"}
 SVG = "image/svg+xml"
 KINDS = (*IMAGES, SVG, "text/html", "text/markdown", "text/plain")
 """What can be shown, or read by a model."""
+_TAG = re.compile(r"<[^>]*>")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -40,14 +41,15 @@ class RichOutput:
         self, data: dict[str, Any], metadata: dict[str, Any] | None = None, display_id: str | None = None
     ) -> None:
         texts = {kind: _as_text(data[kind]) for kind in KINDS if kind in data}
-        self._data = {kind: text for kind, text in texts.items() if kind not in IMAGES or _is_image(kind, text)}
+        self._data = {kind: content for kind, text in texts.items() if (content := _showable(kind, text))}
+        self._missing = [str(kind) for kind in data if kind not in {"text/plain", *self._data}]
         self._metadata = metadata or {}
         self.display_id = display_id
 
     @property
     def text(self) -> str:
         """What a model reads of it."""
-        return "" if self.is_figure else self._data.get("text/markdown") or self._data.get("text/plain", "")
+        return "" if self.is_figure else self._data.get("text/markdown") or self._plain
 
     @property
     def image(self) -> tuple[str, str] | None:
@@ -61,28 +63,32 @@ class RichOutput:
 
     @property
     def is_rich(self) -> bool:
-        """Whether there is more to it than text."""
-        return bool(set(self._data) - {"text/plain"})
+        """Whether there is more to it than text, if only what cannot be shown."""
+        return bool(set(self._data) - {"text/plain"} or self._missing)
 
     def display(self) -> None:
         """Show what is harmless of it under the cell."""
-        shown = {kind: content for kind, content in self._harmless().items() if len(content) <= CONTENT_LIMIT}
-        plain = without_keys(self._data.get("text/plain", "")[:TEXT_LIMIT])
-        if shown:
-            publish_display_data({"text/plain": plain} | shown, self._sizes())
+        if self.is_rich:
+            publish_display_data({"text/plain": without_keys(self._plain[:TEXT_LIMIT])} | self._rich(), self._sizes())
 
-    def _harmless(self) -> dict[str, str]:
-        harmless = dict([self.image]) if self.image else {}
+    @property
+    def _plain(self) -> str:
+        """Its text; where that is all there is to see, with a note of what is missing."""
+        all_there_is = set(self._data) <= {"text/plain"}
+        note = f"[not shown: {', '.join(self._missing)}]" if self._missing and all_there_is else ""
+        return "\n".join(filter(None, [self._data.get("text/plain"), note]))
+
+    def _rich(self) -> dict[str, str]:
+        rich = dict([self.image]) if self.image else {}
         if "text/html" in self._data:
-            html = self._data["text/html"]
-            harmless["text/html"] = html if len(html) > CONTENT_LIMIT else _closed(clean_html(without_keys(html)))
+            rich["text/html"] = _closed(self._data["text/html"])
         elif "text/markdown" in self._data:
-            harmless["text/html"] = render_markdown(without_keys(self._data["text/markdown"]))
-        elif SVG in self._data and not harmless:
+            rich["text/html"] = render_markdown(without_keys(self._data["text/markdown"]))
+        elif SVG in self._data and not rich:
             # within an image, nothing of it runs and nothing is fetched
             source = base64.b64encode(self._data[SVG].encode()).decode()
-            harmless["text/html"] = f'<img alt="figure" src="data:{SVG};base64,{source}">'
-        return harmless
+            rich["text/html"] = f'<img alt="figure" src="data:{SVG};base64,{source}">'
+        return rich
 
     def _sizes(self) -> dict[str, Any]:
         """How large images are shown: of a sharp one, half as large as it is."""
@@ -197,6 +203,18 @@ class Kept(TextIOBase):
 
 def _as_text(content: object) -> str:
     return base64.b64encode(content).decode() if isinstance(content, bytes) else str(content)
+
+
+def _showable(kind: str, content: str) -> str:
+    """Return what can be shown of content of that kind, HTML without what acts or fetches; empty if nothing can."""
+    if kind == "text/plain":
+        return content
+    if len(content) > CONTENT_LIMIT or (kind in IMAGES and not _is_image(kind, content)):
+        return ""
+    if kind != "text/html":
+        return content
+    html = clean_html(without_keys(content))
+    return html if _TAG.sub("", html).strip() else ""
 
 
 def _is_image(kind: str, content: str) -> bool:

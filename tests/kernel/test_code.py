@@ -152,8 +152,34 @@ def test_an_update_takes_the_place_of_what_it_updates(frames):
 
 @pytest.mark.parametrize("content", ["'abc'", "base64.b64encode(b'GIF89a').decode()", "'é'", "5"])
 def test_an_image_that_is_none_is_not_sent_and_fails_no_call(frames, content):
-    _, text = frames(f"print('ran fine')\ndisplay({{'image/png': {content}}}, raw=True)")
-    assert text == "ran fine"
+    [data], text = frames(f"print('ran fine')\ndisplay({{'image/png': {content}}}, raw=True)")
+    assert data == {"text/plain": "[not shown: image/png]"}
+    assert text == "ran fine\n[not shown: image/png]"
+
+
+CHART = "application/vnd.vegalite.v5+json"
+
+
+@pytest.mark.parametrize(
+    ("bundle", "seen"),
+    [
+        ({CHART: {}, "text/plain": "Chart(...)"}, f"Chart(...)\n[not shown: {CHART}]"),
+        ({CHART: {}, "text/html": "<div><script>plot()</script></div>"}, f"[not shown: {CHART}, text/html]"),
+        ({"text/html": "<style>b {}</style>", "text/plain": "HTML(...)"}, "HTML(...)\n[not shown: text/html]"),
+    ],
+    ids=["no HTML", "a script", "a style"],
+)
+def test_of_what_cannot_be_shown_its_text_is_and_what_is_missing_is_said(frames, bundle, seen):
+    [data], text = frames(f"display({bundle!r}, raw=True)")
+    assert data == {"text/plain": seen}
+    assert text == seen
+
+
+def test_what_can_be_shown_has_no_note_of_another_form_that_it_has(frames):
+    bundle = {CHART: {}, "text/html": "<b>Chart</b>", "text/plain": "Chart(...)"}
+    [data], text = frames(f"display({bundle!r}, raw=True)")
+    assert "Chart" in data["text/html"]
+    assert (data["text/plain"], text) == ("Chart(...)", "Chart(...)")
 
 
 def test_a_drawing_is_shown_as_an_image_in_which_nothing_runs(kernel, session, acts):

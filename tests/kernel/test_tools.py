@@ -221,10 +221,11 @@ def test_rich_output_of_code_is_cleaned(kernel, session, acts):
         "Done.",
     )
     cell = run(kernel, session, "--yes").ok()
-    _, shown = cell.outputs
+    _, shown, script = cell.outputs
     assert "bold" in shown["data"]["text/html"]
     assert "<script" not in shown["data"]["text/html"]
     assert "onerror" not in shown["data"]["text/html"]
+    assert script["data"].keys() == {"text/plain"}
 
 
 @pytest.mark.parametrize("code", ["raise SystemExit(1)", "exit()", "raise KeyError('x')", "def broken(:"])
