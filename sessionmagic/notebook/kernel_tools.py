@@ -15,9 +15,9 @@ from weakref import WeakKeyDictionary
 from sessionmagic.agents.tools import Tool
 from sessionmagic.exceptions import ToolError, words_of
 from sessionmagic.loop import LoopThread
-from sessionmagic.notebook.prompts import described
 from sessionmagic.notebook.running import run_awaitable, run_code, run_function
 from sessionmagic.notebook.scratch import ScratchKernels
+from sessionmagic.notebook.values import described, kind_of, said_of, statistics
 from sessionmagic.turn import current_turn
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ LISTED = 200
 LAST_CELLS = 10
 SHOWN = 2_000
 """Characters of one cell's code or output."""
-NUMBER_SHOWN = 40
 SOURCE = "notebook"
 LONGEST_SECONDS = 3_600
 BLOCKED_SECONDS = 0.5
@@ -86,7 +85,7 @@ class KernelTools:
         hidden = self._shell.user_ns_hidden
         names = [name for name in list(self._shell.user_ns) if not name.startswith("_") and name not in hidden]
         lines = [
-            f"{name}: {_kind(value)}"
+            f"{name}: {kind_of(value)}"
             for name in names
             if not isinstance(value := self._shell.user_ns.get(name), types.ModuleType)
         ]
@@ -102,7 +101,7 @@ class KernelTools:
         if name not in self._shell.user_ns:
             raise NameError(f"there is no variable {name!r}")
         value = self._shell.user_ns[name]
-        return "\n".join(filter(None, [f"{name}: {_kind(value)}", described(value), _statistics(value)]))
+        return "\n".join(filter(None, [f"{name}: {kind_of(value)}", described(value), statistics(value)]))
 
     def read_cells(self, last: int = LAST_CELLS) -> str:
         """Read what the notebook has run so far, the latest cell last, with what each cell's last line gave.
@@ -116,7 +115,7 @@ class KernelTools:
         numbered = [(number, code) for number, code in enumerate(inputs) if code][-max(last, 1) :]
         cells = [
             f"In [{number}]: {_short(code)}"
-            + (f"\nOut [{number}]: {_short(_said_of(outputs[number]))}" if number in outputs else "")
+            + (f"\nOut [{number}]: {_short(said_of(outputs[number]))}" if number in outputs else "")
             for number, code in numbered
         ]
         return "\n\n".join(cells) or "(nothing has been run yet)"
@@ -255,7 +254,7 @@ def _looking_like(function: Callable[..., Any], call: Callable[..., Any]) -> Cal
 
 
 def _described(value: Any) -> str:
-    return "" if value is None else _said_of(value)
+    return "" if value is None else said_of(value)
 
 
 def _returned(ran: Ran, value: str = "") -> ToolReturn[str]:
@@ -273,46 +272,6 @@ def _returned(ran: Ran, value: str = "") -> ToolReturn[str]:
     text = "\n".join(filter(None, [ran.text, value, note]))
     figures = [BinaryContent(base64.b64decode(content), media_type=kind) for kind, content in images]
     return ToolReturn(text or "(no output)", content=figures or None)
-
-
-def _kind(value: Any) -> str:
-    """Name a value's type and size, without asking it for more."""
-    kind = type(value).__name__
-    try:
-        return f"{kind} {_size(value)}".rstrip()
-    except Exception:  # noqa: BLE001  a value that cannot say how big it is
-        return kind
-
-
-def _size(value: Any) -> str:
-    shape = getattr(value, "shape", None)
-    if isinstance(shape, tuple):
-        return f"of shape {shape}"
-    if isinstance(value, str | bytes | list | tuple | dict | set | frozenset):
-        return f"of length {len(value):,}"
-    if inspect.isroutine(value):
-        return _signature(value)
-    return repr(value)[:NUMBER_SHOWN] if isinstance(value, bool | int | float) else ""
-
-
-def _signature(function: Callable[..., Any]) -> str:
-    try:
-        return str(inspect.signature(function))
-    except (ValueError, TypeError):
-        return ""
-
-
-def _statistics(value: Any) -> str:
-    describe = getattr(value, "describe", None)
-    return f"statistics:\n{describe()}" if callable(describe) and hasattr(value, "head") else ""
-
-
-def _said_of(value: Any) -> str:
-    """Describe a value, also one that cannot say what it is."""
-    try:
-        return described(value)
-    except Exception as error:  # noqa: BLE001
-        return f"({type(value).__name__}, whose description failed: {type(error).__name__})"
 
 
 def _short(text: str) -> str:

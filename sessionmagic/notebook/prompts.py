@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.attachment import Attachment
 from sessionmagic.exceptions import PromptError
+from sessionmagic.notebook.values import described
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +20,6 @@ VALUE_LIMIT = 20_000
 """Characters of one value that are sent."""
 ERROR_LENGTH = 200
 SHOWN_LIMIT = 80
-ITEMS_SHOWN = 100
-ROWS_SHOWN = 5
 FILE_LIMIT = 20_000_000
 
 
@@ -55,37 +54,6 @@ def _words(error: Exception) -> str:
     except Exception:  # noqa: BLE001  a message that cannot be made
         message = "(no message)"
     return f"{type(error).__name__}: {message[:ERROR_LENGTH]}"
-
-
-def described(value: Any) -> str:
-    """Return a value as a model reads it: text as it is, frames and arrays by shape and head, the rest as its repr."""
-    if isinstance(value, str):
-        return value
-    if hasattr(value, "dtypes") and hasattr(value, "columns") and hasattr(value, "head"):
-        return _frame(value)
-    if hasattr(value, "dtype") and hasattr(value, "shape"):
-        return _array(value)
-    from IPython.lib.pretty import pretty
-
-    return str(pretty(value, max_seq_length=ITEMS_SHOWN))
-
-
-def _frame(frame: Any) -> str:
-    """Describe a pandas or polars frame; reads no more of it than what is shown."""
-    rows, columns = frame.shape
-    names = list(frame.columns)[:ITEMS_SHOWN]
-    schema = "\n".join(f"  {name}: {kind}" for name, kind in zip(names, frame.dtypes, strict=False))
-    cut = f"\n  [cut: {columns - ITEMS_SHOWN:,} more columns]" if columns > ITEMS_SHOWN else ""
-    head = frame.head(ROWS_SHOWN)[names]
-    shown = head.to_string() if hasattr(head, "to_string") else str(head)
-    first = f"first {min(rows, ROWS_SHOWN)} rows:\n{shown}"
-    return f"DataFrame of {rows:,} rows and {columns:,} columns\n{schema}{cut}\n{first}"
-
-
-def _array(array: Any) -> str:
-    name = type(array).__name__
-    head = array[:ITEMS_SHOWN] if len(array.shape) else array
-    return f"{name} of shape {tuple(array.shape)} and type {array.dtype}\n{head}"
 
 
 def attach(expression: str, namespace: Mapping[str, Any]) -> Attachment:
