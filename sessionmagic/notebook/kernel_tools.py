@@ -17,7 +17,7 @@ from sessionmagic.exceptions import ToolError, words_of
 from sessionmagic.loop import LoopThread
 from sessionmagic.notebook.running import run_awaitable, run_code, run_function
 from sessionmagic.notebook.scratch import ScratchKernels
-from sessionmagic.notebook.values import described, kind_of, said_of, statistics
+from sessionmagic.notebook.values import kind_of, said_of, statistics
 from sessionmagic.turn import current_turn
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class KernelTools:
         if name not in self._shell.user_ns:
             raise NameError(f"there is no variable {name!r}")
         value = self._shell.user_ns[name]
-        return "\n".join(filter(None, [f"{name}: {kind_of(value)}", described(value), statistics(value)]))
+        return "\n".join(filter(None, [f"{name}: {kind_of(value)}", said_of(value), statistics(value)]))
 
     def read_cells(self, last: int = LAST_CELLS) -> str:
         """Read what the notebook has run so far, the latest cell last, with what each cell's last line gave.

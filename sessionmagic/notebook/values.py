@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from typing import TYPE_CHECKING, Any
+
+from sessionmagic.exceptions import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -11,6 +14,8 @@ if TYPE_CHECKING:
 ITEMS_SHOWN = 100
 ROWS_SHOWN = 5
 NUMBER_SHOWN = 40
+NUMBERS_READ = 10_000_000
+"""Of a larger array, statistics are of the first ones: they take several times their size of memory."""
 
 
 def described(value: Any) -> str:
@@ -44,21 +49,51 @@ def kind_of(value: Any) -> str:
 
 
 def statistics(value: Any) -> str:
-    """Return the statistics of a frame; empty for what has none."""
-    describe = getattr(value, "describe", None)
-    return f"statistics:\n{describe()}" if callable(describe) and hasattr(value, "head") else ""
+    """Return statistics of a frame that is there, or of an array of numbers; empty for what has none."""
+    try:
+        if numbers := _of_numbers(value):
+            return f"statistics: {numbers}"
+        if hasattr(value, "head") and callable(getattr(value, "describe", None)) and _is_there(value):
+            return f"statistics:\n{value.describe()}"
+    except Exception as error:  # noqa: BLE001  as where there is no column
+        return f"no statistics: {words_of(error)}"
+    return ""
+
+
+def _of_numbers(value: Any) -> str:
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(value, numpy.ndarray) or value.dtype.kind not in "biuf":
+        return ""
+    numbers = value.flat[:NUMBERS_READ]
+    known = numbers[~numpy.isnan(numbers)]
+    missing = f"{numbers.size - known.size:,} NaN"
+    part = f"of the first {NUMBERS_READ:,}: " if value.size > NUMBERS_READ else ""
+    if not known.size:
+        return part + missing
+    with numpy.errstate(all="ignore"):  # infinities
+        mean, std = known.mean(), known.std()
+    return f"{part}min {known.min()}, max {known.max()}, mean {mean:.6g}, std {std:.6g}, {missing}"
+
+
+def _is_there(frame: Any) -> bool:
+    """Whether a frame knows how big it is: a lazy one would have to be computed."""
+    shape = getattr(frame, "shape", None)
+    return isinstance(shape, tuple) and all(isinstance(size, int) for size in shape)
 
 
 def _frame(frame: Any) -> str:
-    """Describe a pandas or polars frame; reads no more of it than what is shown."""
-    rows, columns = frame.shape
-    names = list(frame.columns)[:ITEMS_SHOWN]
+    """Describe a frame of whatever library; reads no more of it than what is shown, and computes nothing."""
+    every = list(frame.columns)
+    names = every[:ITEMS_SHOWN]
     schema = "\n".join(f"  {name}: {kind}" for name, kind in zip(names, frame.dtypes, strict=False))
-    cut = f"\n  [cut: {columns - ITEMS_SHOWN:,} more columns]" if columns > ITEMS_SHOWN else ""
-    head = frame.head(ROWS_SHOWN)[names]
+    cut = f"\n  [cut: {len(every) - ITEMS_SHOWN:,} more columns]" if len(every) > ITEMS_SHOWN else ""
+    if not _is_there(frame):
+        return f"{type(frame).__name__} of {len(every):,} columns, whose rows are not computed\n{schema}{cut}"
+    rows, head = frame.shape[0], frame.head(ROWS_SHOWN)
+    head = head.iloc[:, :ITEMS_SHOWN] if hasattr(head, "iloc") else head[names]
     shown = head.to_string() if hasattr(head, "to_string") else str(head)
     first = f"first {min(rows, ROWS_SHOWN)} rows:\n{shown}"
-    return f"DataFrame of {rows:,} rows and {columns:,} columns\n{schema}{cut}\n{first}"
+    return f"DataFrame of {rows:,} rows and {len(every):,} columns\n{schema}{cut}\n{first}"
 
 
 def _array(array: Any) -> str:

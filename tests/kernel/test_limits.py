@@ -67,6 +67,19 @@ def test_an_array_is_described_by_shape_type_and_numbers(kernel, session):
     assert "shape (3, 4)" in text
     assert "float64" in text
     assert "16.5" in text
+    assert "min 0.0, max 16.5, mean 8.25" in text
+
+
+@pytest.mark.parametrize("frame", ["pandas.DataFrame(index=[1, 2])", "Broken()"])
+def test_a_variable_without_description_or_statistics_is_told_by_what_it_has(kernel, session, frame):
+    kernel.run(
+        "import pandas\nclass Broken:\n    columns = dtypes = ['x']\n    shape = (1, 1)\n"
+        "    def head(self, rows): raise RuntimeError('no head')\n    def describe(self): raise KeyError('x')"
+    ).ok()
+    kernel.run(f"odd = {frame}").ok()
+    text, _ = inspected(kernel, session, "odd")
+    assert text.startswith(f"odd: {'DataFrame of shape (2, 0)' if 'pandas' in frame else 'Broken of shape (1, 1)'}\n")
+    assert "no statistics: " in text
 
 
 def test_a_large_array_is_described_by_its_first_rows_however_arrays_are_printed(kernel, session):

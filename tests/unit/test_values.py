@@ -1,0 +1,79 @@
+"""What a model reads of the user's values when it inspects them."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sessionmagic.notebook import values
+from sessionmagic.notebook.values import said_of, statistics
+
+
+class Lazy:
+    """A frame that would have to be computed."""
+
+    columns = ["age", "city"]
+    dtypes = ["Int64", "String"]
+
+    def head(self, rows):
+        return self
+
+    def describe(self):
+        raise AssertionError("computed")
+
+
+@pytest.mark.parametrize(
+    ("array", "told"),
+    [
+        (np.array([[1, 2], [3, 4]]), "min 1, max 4, mean 2.5, std 1.11803, 0 NaN"),
+        (np.array([1.5, np.nan, 2.5, np.nan]), "min 1.5, max 2.5, mean 2, std 0.5, 2 NaN"),
+        (np.array([True, False]), "min False, max True, mean 0.5, std 0.5, 0 NaN"),
+        (np.array([1, np.inf]), "min 1.0, max inf, mean inf, std nan, 0 NaN"),
+        (np.array([2**64 - 1], dtype="uint64"), "max 18446744073709551615"),
+        (np.array(5.0), "min 5.0, max 5.0"),
+        (np.array([np.nan]), "1 NaN"),
+        (np.array([]), "0 NaN"),
+    ],
+)
+def test_of_an_array_of_numbers_the_statistics_are_said(array, told):
+    assert statistics(array).startswith("statistics: ")
+    assert told in statistics(array)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [np.array([1j]), np.array([None, "x"]), np.array(["2026-01-02"], dtype="M8[D]"), np.float64(1), [1, 2], Lazy()],
+    ids=["complex", "objects", "dates", "scalar", "list", "lazy"],
+)
+def test_what_has_no_statistics_says_none(value):
+    assert statistics(value) == ""
+
+
+def test_statistics_of_a_million_numbers_are_quick_and_those_of_more_are_of_the_first(monkeypatch):
+    million = np.random.default_rng(0).random(1_000_000)
+    began = time.monotonic()
+    assert "mean 0.5" in statistics(million)
+    assert time.monotonic() - began < 1
+    monkeypatch.setattr(values, "NUMBERS_READ", 10)
+    assert statistics(np.arange(20).reshape(4, 5)).startswith("statistics: of the first 10: min 0, max 9,")
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame(), pd.DataFrame(index=[1, 2])], ids=["empty", "no columns"])
+def test_a_frame_that_cannot_be_summed_up_says_why(frame):
+    assert statistics(frame) == "no statistics: ValueError: Cannot describe a DataFrame without columns"
+
+
+def test_columns_of_one_name_are_shown_once_each():
+    text = said_of(pd.DataFrame([[7, 8]], columns=["same", "same"]))
+    assert text.splitlines()[-2:] == ["   same  same", "0     7     8"]
+
+
+def test_of_many_columns_of_one_name_the_first_are_shown():
+    text = said_of(pd.DataFrame(np.arange(150).reshape(1, -1), columns=["same"] * 150))
+    assert text.split()[-1] == "99"
+
+
+def test_a_frame_that_is_not_computed_is_described_by_its_schema():
+    text = said_of(Lazy())
+    assert text == "Lazy of 2 columns, whose rows are not computed\n  age: Int64\n  city: String"
