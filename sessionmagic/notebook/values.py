@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 ITEMS_SHOWN = 100
 ROWS_SHOWN = 5
+BYTES_SHOWN = 4_000
 NUMBER_SHOWN = 40
 NUMBERS_READ = 10_000_000
 """Of a larger array, statistics are of the first ones: they take several times their size of memory."""
@@ -22,6 +23,8 @@ def described(value: Any) -> str:
     """Return a value as a model reads it: text as it is, frames and arrays by shape and head, the rest as its repr."""
     if isinstance(value, str):
         return value
+    if isinstance(value, bytes | bytearray) and len(value) > BYTES_SHOWN:
+        return f"{value[:BYTES_SHOWN]!r}\n[cut: {len(value) - BYTES_SHOWN:,} more bytes]"
     if hasattr(value, "dtypes") and hasattr(value, "columns") and hasattr(value, "head"):
         return _frame(value)
     if hasattr(value, "dtype") and hasattr(value, "shape"):

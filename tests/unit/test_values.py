@@ -1,6 +1,7 @@
 """What a model reads of the user's values when it inspects them."""
 
 import time
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -57,6 +58,22 @@ def test_statistics_of_a_million_numbers_are_quick_and_those_of_more_are_of_the_
     assert time.monotonic() - began < 1
     monkeypatch.setattr(values, "NUMBERS_READ", 10)
     assert statistics(np.arange(20).reshape(4, 5)).startswith("statistics: of the first 10: min 0, max 9,")
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+def test_of_many_bytes_only_the_first_are_written(kind):
+    value = kind(b"\xff") * 50_000_000
+    tracemalloc.start()
+    try:
+        text = said_of(value)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1_000_000
+    assert text.startswith(repr(kind(b"\xff\xff"))[:-2])
+    assert text.endswith("\n[cut: 49,996,000 more bytes]")
+    assert len(text) < 20_000
+    assert said_of(kind(b"few")) == repr(kind(b"few"))
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame(), pd.DataFrame(index=[1, 2])], ids=["empty", "no columns"])
