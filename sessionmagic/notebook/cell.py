@@ -80,8 +80,6 @@ def run_cell(magics: AgentMagics, options: argparse.Namespace, text: str) -> Non
     if options.out and (not options.out.isidentifier() or iskeyword(options.out)):
         raise UsageError(f"--out {options.out!r} is no variable name")
     background = options.background and not magics.front_end.headless
-    if not _by_a_tool():
-        magics.tools.forget_proposals()
     request = _request(magics, options, text, background=background)
     done = partial(_keep, magics, out=options.out)
     asks = _asks(magics, background=background)

@@ -40,6 +40,7 @@ LONGEST_SECONDS = 3_600
 BLOCKED_SECONDS = 0.5
 """A loop that does nothing for so long is blocked."""
 NEEDS_A_CELL = "this works only while a cell waits for its turn, and this one runs in the background: ask without -b"
+DROPPED = "The proposed cell is not below, as this one ended in an error: its code is in the call of insert_cell."
 
 
 class KernelTools:
@@ -49,12 +50,13 @@ class KernelTools:
         self._shell = shell
         self._main_thread = main_thread
         self._front_end = front_end
-        self._proposed: list[str] = []
+        self._proposed = ""
         self._shown: WeakKeyDictionary[Turn, list[Ran]] = WeakKeyDictionary()
         """What each turn's calls have shown under the cell."""
         self._scratch = ScratchKernels()
         self._coroutines: LoopThread | None = None
         """The loop of the user's coroutines: one of their own, so that one that blocks does not hold up any turn."""
+        shell.events.register("post_run_cell", self._say_what_is_dropped)
 
     def own(self, *, background: bool = False) -> list[Tool]:
         """Return all of them; in the background some have an obstacle."""
@@ -163,11 +165,24 @@ class KernelTools:
         def insert() -> None:
             if self._front_end.headless:
                 raise ToolError("nobody watches this run, and a cell that is proposed in it is lost")
-            self._shell.set_next_input("\n\n".join([*self._proposed, code]))
-            self._proposed.append(code)
+            self._proposed = f"{self._proposed}\n\n{code}" if self._is_pending else code
+            self._shell.set_next_input(self._proposed)
 
         await self._main_thread.run_in_cell(insert)
-        return "The cell is below, not run yet."
+        return "The cell will be below when this turn ends, not run yet."
+
+    @property
+    def _is_pending(self) -> bool:
+        """Whether the front end is yet to get what was proposed: it does at the end of the running cell."""
+        payloads: Any = self._shell.payload_manager
+        texts = [each["text"] for each in payloads.read_payload() if each.get("source") == "set_next_input"]
+        return self._proposed in [*texts, getattr(self._shell, "rl_next_input", None)]
+
+    def _say_what_is_dropped(self, result: Any) -> None:
+        """Say that a proposed cell is lost: of a cell that ends in an error, a page takes none."""
+        failed = result is not None and not result.success and result.info.store_history  # no code of a model's
+        if failed and self._is_pending and self._front_end.kernel is not None:
+            print(DROPPED)
 
     def _show(self, ran: Ran) -> None:
         ran.display()
@@ -179,10 +194,6 @@ class KernelTools:
             if (turn.session_name, turn.id) == (session, turn_id):
                 for ran in shown:
                     ran.display()
-
-    def forget_proposals(self) -> None:
-        """Begin a new cell: what the last one proposed is in the notebook."""
-        self._proposed.clear()
 
     async def end_session(self, session_id: str) -> None:
         """End the session's scratch kernel, if it has one."""

@@ -339,7 +339,54 @@ def test_a_proposed_cell_is_put_below_and_not_run(kernel, session, acts):
         "first = 1\n\nsecond = 2",
         False,
     )
+    assert [told for _, _, told in results(kernel)] == ["The cell will be below when this turn ends, not run yet."] * 2
     assert kernel.value("'first' in globals()") == "False"
+
+
+def proposed(cell):
+    return [payload["text"] for payload in cell.reply["payload"]]
+
+
+def test_cells_that_several_turns_of_one_cell_propose_are_put_below(kernel, session, acts):
+    acts([("insert_cell", {"code": "first"})], "Done.", [("insert_cell", {"code": "second"})], "Done.")
+    turn = f"get_ipython().run_cell_magic('agent', '-m acts -s {session} --yes', 'go')"
+    assert proposed(kernel.run(f"for _ in range(2): {turn}").ok()) == ["first\n\nsecond"]
+    acts([("insert_cell", {"code": "third"})], "Done.")
+    assert proposed(run(kernel, session, "--yes").ok()) == ["third"]
+
+
+DROPPED = "The proposed cell is not below"
+
+
+@pytest.mark.parametrize("end", ["limit", "timeout", "interrupt", "code"])
+def test_a_proposed_cell_that_an_error_keeps_from_the_page_is_not_lost_silently(kernel, session, acts, tmp_path, end):
+    begun = tmp_path / "begun"
+    acts([("insert_cell", {"code": "first = 1"})], python(f"open({str(begun)!r}, 'w').close()\n{LOOP}"))
+    turn = f"get_ipython().run_cell_magic('agent', '-m acts -s {session} --yes --timeout {{}}', 'go')"
+    if end == "limit":
+        kernel.run("%config AgentMagics.request_limit = 1").ok()
+    elif end == "code":
+        acts([("insert_cell", {"code": "first = 1"})], "Done.")
+    try:
+        cell = kernel.send(turn.format(1 if end == "timeout" else 0) + ("\n1 / 0" if end == "code" else ""))
+        if end == "interrupt":
+            appears(begun)
+            kernel.interrupt()
+        assert cell.wait().status == "error"
+    finally:
+        kernel.run("%config AgentMagics.request_limit = 50").ok()
+    assert cell.text.count(DROPPED) == 1
+    assert "first" in cell.html
+    acts([("insert_cell", {"code": "second"})], "Done.")
+    assert proposed(run(kernel, session, "--yes").ok()) == ["second"]
+
+
+def test_of_a_proposed_cell_that_is_below_nothing_else_is_said(kernel, session, acts):
+    acts([("insert_cell", {"code": "first"})], python("1 / 0"), "Done.")
+    cell = run(kernel, session, "--yes").ok()
+    assert proposed(cell) == ["first"]
+    assert DROPPED not in cell.text
+    assert DROPPED not in kernel.run("1 / 0").text
 
 
 def test_a_background_turn_cannot_propose_a_cell_and_says_so(kernel, session, acts):
