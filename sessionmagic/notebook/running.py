@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.displaypub import CapturingDisplayPublisher
 
-from sessionmagic.exceptions import words_of
+from sessionmagic.exceptions import ToolError, words_of
 from sessionmagic.notebook.capture import keeping, keeps_here
 from sessionmagic.notebook.outputs import Kept, Ran, RichOutput
 
@@ -18,17 +18,34 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+NO_AWAIT = (
+    "top-level await does not work here, and nothing was run: "
+    "call asyncio.run in a thread of its own, or use run_python_isolated, where await works"
+)
+
 
 def run_code(shell: InteractiveShell, code: str) -> Ran:
     """Run code as a cell of the user's, without a place in the history. Call it on the main thread."""
 
     def run() -> Any:
+        if _awaits_in_vain(shell, code):
+            raise ToolError(NO_AWAIT)
         result = shell.run_cell(code, store_history=False)
         if result.error_before_exec or result.error_in_exec:
             raise result.error_before_exec or result.error_in_exec
         return None  # what the last line gave was shown
 
     return _captured(shell, run)
+
+
+def _awaits_in_vain(shell: InteractiveShell, code: str) -> bool:
+    """Whether code awaits at its top level, while this thread's loop runs and cannot run it."""
+    try:
+        asyncio.get_running_loop()
+        transformed = shell.transform_cell(code)
+    except Exception:  # noqa: BLE001  no loop, as in a terminal; or no Python, which its run says
+        return False
+    return bool(shell.should_run_async(code, transformed_cell=transformed))
 
 
 def run_function(shell: InteractiveShell, function: Callable[[], Any]) -> tuple[Any, Ran]:

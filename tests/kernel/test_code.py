@@ -327,6 +327,36 @@ def test_cells_are_read_although_a_value_cannot_say_what_it_is(kernel, session, 
     assert "(Mute, whose description failed: RuntimeError)" in text
 
 
+@pytest.mark.parametrize("option", ["", "-b"])
+def test_code_that_awaits_where_it_cannot_is_told_what_works_instead(kernel, session, acts, option):
+    code = "import asyncio\nasync def slow(): return 6 * 7\nbegun = True\n"
+    thread = (
+        "from concurrent.futures import ThreadPoolExecutor\nThreadPoolExecutor().submit(asyncio.run, slow()).result()"
+    )
+    isolated = [("run_python_isolated", {"code": f"{code}await slow()"})]
+    kernel.run("begun = ended = False").ok()
+    acts(python(f"{code}await slow()"), python("begun"), python(code + thread), isolated, "Done.")
+    run(kernel, session, option, "-o ended").ok()
+    comes_true(lambda: kernel.value("bool(ended)") == "True")
+    assert told(kernel) == [
+        (
+            "failed",
+            "ToolError: top-level await does not work here, and nothing was run: "
+            "call asyncio.run in a thread of its own, or use run_python_isolated, where await works",
+        ),
+        ("success", "False"),
+        ("success", "42"),
+        ("success", "42"),
+    ]
+
+
+@pytest.mark.parametrize("code", ["await", "async def late(): await x\n1 /", "%nothing await", "'await x'"])
+def test_code_that_only_says_await_is_run(kernel, session, acts, code):
+    acts(python(code), "Done.")
+    run(kernel, session).ok()
+    assert "top-level" not in told(kernel)[0][1]
+
+
 def test_functions_of_every_kind_can_be_called(kernel, session, acts):
     kernel.run(
         "import functools\n"
