@@ -126,7 +126,8 @@ class KernelTools:
         """Run Python code in the user's notebook, with its variables; what it defines stays there.
 
         Returns what it printed, the value of its last line, and its traceback if it failed. Figures are shown to
-        the user. Top-level await does not work, and what other processes print is not returned: capture it.
+        the user. Top-level await does not work. What threads and other processes print stands under the cell and is
+        not returned: capture it.
 
         Args:
             code: the code, as it would stand in a cell.

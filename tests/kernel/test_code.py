@@ -237,6 +237,16 @@ def test_what_another_thread_shows_meanwhile_is_not_taken_for_the_model_s(kernel
     assert told(kernel) == [("success", "True")]
 
 
+def test_what_threads_and_processes_print_stands_under_the_cell_as_the_model_knows(kernel, session, acts):
+    thread = "import os, threading; t = threading.Thread(target=print, args=('by a thread',)); t.start(); t.join()"
+    acts(python(f"{thread}\nprocess = os.system('echo by a process')"), "Done.")
+    cell = run(kernel, session).ok().until_shows("by a process")
+    assert "by a thread" in cell.text
+    assert told(kernel) == [("success", "(no output)")]
+    description = kernel.run("print(model.offered[-1]['run_python'].description)").ok().text
+    assert "What threads and other processes print stands under the cell" in description
+
+
 def test_an_interrupt_that_code_raises_itself_fails_the_call_and_not_the_cell(kernel, session, acts):
     kernel.run("def stops():\n    raise KeyboardInterrupt('mine')").ok()
     acts(python("raise KeyboardInterrupt('mine')"), [("stops", {})], "Went on.")
