@@ -304,8 +304,8 @@ def test_an_interrupt_within_a_turn_within_a_call_ends_the_cell(kernel, session,
 
 def test_code_in_the_background_cannot_ask_and_hold_up_the_kernel(kernel, session, acts):
     acts(python("input('name? ')"), python("import getpass; getpass.getpass()"), "Done.")
-    kernel.run(f"%%agent -m acts -b -o late -s {session} --yes\ngo").ok()
-    comes_true(lambda: kernel.value("'late' in globals()") == "True")
+    kernel.run(f"%%agent -m acts -b -o asked_in_vain -s {session} --yes\ngo").ok()
+    comes_true(lambda: kernel.value("'asked_in_vain' in globals()") == "True")
     assert [outcome for outcome, _ in told(kernel)] == ["failed", "failed"]
     assert all("nobody to ask" in text for _, text in told(kernel))
 
