@@ -1,35 +1,34 @@
-"""What stands between a model and a tool: permission, approval, limits, and results of bounded size."""
+"""What stands between a model and a tool: permission, approval and limits."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import math
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.exceptions import ModelRetry, ToolFailed, ToolFailedError, ToolRetryError, UserError
-from pydantic_ai.messages import BinaryContent, EnqueuedMessagesEvent, FunctionToolCallEvent, ToolReturn
+from pydantic_ai.messages import EnqueuedMessagesEvent, FunctionToolCallEvent
 from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDenied
-from pydantic_core import to_json, to_jsonable_python
+from pydantic_core import to_jsonable_python
 
 from sessionmagic.agents.messages import with_own_ids
 from sessionmagic.agents.permissions import Call
+from sessionmagic.agents.results import as_read, cut
 from sessionmagic.events import ApprovalRequested, ApprovalResolved, LimitReached, Warned
 from sessionmagic.exceptions import ApprovalNotOpenError, SessionIdleError, TurnLimitError, words_of
-from sessionmagic.keys import without_keys
 from sessionmagic.transcript import json_object
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from pydantic_ai.messages import AgentStreamEvent, ModelResponse, ToolCallPart
+    from pydantic_ai.messages import AgentStreamEvent, ModelResponse, ToolCallPart, ToolReturn
     from pydantic_ai.tools import RunContext, ToolDefinition
 
     from sessionmagic.agents.permissions import Limits, Policy
@@ -38,10 +37,6 @@ if TYPE_CHECKING:
     from sessionmagic.inbox import Inbox, Kind
     from sessionmagic.turn import EventLog
 
-SAFE_NUMBER = 2**53
-"""Integers from here on are given as text: not every reader of JSON keeps them."""
-RESULT_LIMIT = 20_000
-"""Characters of one tool's result that the model reads."""
 CANCEL_SECONDS = 0.5
 """How long a call may take to end when its turn is stopped: less than an interrupted cell waits."""
 
@@ -249,43 +244,3 @@ def _defaults(tool_def: ToolDefinition) -> dict[str, Any]:
     properties = tool_def.parameters_json_schema.get("properties")
     described = properties.items() if isinstance(properties, dict) else ()  # a server may write anything
     return {name: about["default"] for name, about in described if isinstance(about, dict) and "default" in about}
-
-
-async def as_read(value: Any) -> ToolReturn[Any]:
-    """Return a tool's result as the model reads it: a short value or text of bounded length, and images beside it."""
-    if isinstance(value, ToolReturn):
-        return replace(value, return_value=await bounded(value.return_value))
-    images = value if isinstance(value, list) else [value]
-    if images and all(isinstance(image, BinaryContent) for image in images):
-        return ToolReturn(f"[{len(images)} image{'s' if len(images) > 1 else ''}]", content=images)
-    return ToolReturn(await bounded(value))
-
-
-async def bounded(value: Any) -> Any:
-    """Return a value as it is when it is short and plain, or as text of bounded length."""
-    if value is None:
-        return ""
-    if isinstance(value, bool) or (isinstance(value, int) and abs(value) < SAFE_NUMBER):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else json.dumps(value)
-    return cut(value if isinstance(value, str) else await asyncio.to_thread(_text, value))
-
-
-def cut(text: str) -> str:
-    """Cut a result in its middle, and say so; keys are taken out, and what no file can hold is replaced."""
-    text = without_keys(text)
-    if len(text) > RESULT_LIMIT:
-        half = RESULT_LIMIT // 2
-        text = f"{text[:half]}\n[cut: {len(text) - 2 * half:,} characters]\n{text[-half:]}"
-    return text.encode(errors="replace").decode()
-
-
-def _text(value: Any) -> str:
-    """Write a value as JSON, or as it writes itself when it is none."""
-    try:
-        if isinstance(value, list | tuple | dict | set | frozenset | BaseModel) or is_dataclass(value):
-            return to_json(value, fallback=repr, inf_nan_mode="constants").decode()
-        return str(value)
-    except Exception as error:  # noqa: BLE001  the call has succeeded all the same
-        return f"(a {type(value).__name__} that cannot be written: {words_of(error)})"

@@ -18,7 +18,7 @@ from mcp.types import ElicitResult, Implementation
 from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.mcp import MCPToolset
 
-from sessionmagic.agents.guard import cut
+from sessionmagic.agents.results import cut
 from sessionmagic.exceptions import ServerDiedError, ToolError
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from pydantic_ai.messages import BinaryContent, ToolReturn
 from pydantic_ai.tools import Tool
 from pydantic_ai.toolsets import FunctionToolset
 
-from sessionmagic.agents.guard import bounded
 from sessionmagic.agents.mcp_config import model_name
+from sessionmagic.agents.results import bounded
 from sessionmagic.agents.tools import RETRIES
 from sessionmagic.exceptions import ServerDiedError
 

@@ -274,7 +274,7 @@ def _returned(ran: Ran, value: str = "") -> ToolReturn[str]:
     from pydantic_ai.exceptions import ToolFailed
     from pydantic_ai.messages import BinaryContent, ToolReturn
 
-    from sessionmagic.agents.guard import cut
+    from sessionmagic.agents.results import cut
 
     if ran.error is not None:
         raise ToolFailed(cut(ran.text or words_of(ran.error)))

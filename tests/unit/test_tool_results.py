@@ -8,7 +8,7 @@ import pytest
 from pydantic_ai.exceptions import ModelRetry
 from pydantic_ai.messages import BinaryContent, ToolReturn
 
-from sessionmagic.agents.guard import RESULT_LIMIT
+from sessionmagic.agents.results import RESULT_LIMIT
 from sessionmagic.events import event_from_json, event_to_json
 from sessionmagic.remembered import transcript_of
 from tests.turns import manager_on, acted, ask, on_a_loop, returned
