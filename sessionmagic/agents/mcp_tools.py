@@ -6,12 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.exceptions import ToolFailed
-from pydantic_ai.messages import BinaryContent, ToolReturn
 from pydantic_ai.tools import Tool
 from pydantic_ai.toolsets import FunctionToolset
 
 from sessionmagic.agents.mcp_config import model_name
-from sessionmagic.agents.results import bounded
 from sessionmagic.agents.tools import RETRIES
 from sessionmagic.exceptions import ServerDiedError
 
@@ -40,7 +38,7 @@ def toolset_of_server(
 
     async def run(tool: str, args: dict[str, Any]) -> Any:
         try:
-            return await _returned(await call(tool, args))
+            return await call(tool, args)
         except ServerDiedError as error:
             warn(f"{error}; the next turn starts it anew")
             raise ToolFailed(str(error)) from error
@@ -72,16 +70,3 @@ def _is_for_models(tool: ServerTool) -> bool:
     ui = (tool.meta or {}).get("ui")
     visibility = ui.get("visibility") if isinstance(ui, dict) else None
     return not isinstance(visibility, list) or "model" in visibility
-
-
-async def _returned(value: Any) -> Any:
-    """Return a result of several parts as text, with its images beside it."""
-    parts = value if isinstance(value, list) else [value]
-    if not any(isinstance(part, BinaryContent) for part in parts):
-        return value
-    images = [part for part in parts if isinstance(part, BinaryContent) and part.is_image]
-    said = [
-        f"[{part.media_type}, {len(part.data):,} bytes]" if isinstance(part, BinaryContent) else await bounded(part)
-        for part in parts
-    ]
-    return ToolReturn("\n".join(map(str, said)), content=images or None)

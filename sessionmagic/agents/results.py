@@ -6,7 +6,7 @@ import asyncio
 import json
 import math
 from dataclasses import is_dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 from pydantic_ai.messages import BinaryContent, ToolReturn
@@ -15,20 +15,60 @@ from pydantic_core import to_json
 from sessionmagic.exceptions import words_of
 from sessionmagic.keys import without_keys
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pydantic_ai.messages import UserContent
+
 SAFE_NUMBER = 2**53
 """Integers from here on are given as text: not every reader of JSON keeps them."""
 RESULT_LIMIT = 20_000
 """Characters of one tool's result that the model reads."""
+IMAGE_LIMIT = 3_500_000
+"""Bytes of an image that is sent: with one of 5 MB in base64 some providers refuse this request and all later ones."""
+IMAGES = 10
+"""Images of one result that are sent, and then with every later request."""
+IMAGE_KINDS = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
 async def as_read(value: Any) -> ToolReturn[Any]:
     """Return a tool's result as the model reads it: a short value or text of bounded length, and images beside it."""
     if isinstance(value, ToolReturn):
-        return replace(value, return_value=await bounded(value.return_value))
-    images = value if isinstance(value, list) else [value]
-    if images and all(isinstance(image, BinaryContent) for image in images):
-        return ToolReturn(f"[{len(images)} image{'s' if len(images) > 1 else ''}]", content=images)
-    return ToolReturn(await bounded(value))
+        said = await bounded(value.return_value)
+        content, left_out = _sent(value.content)
+        if left_out:
+            said = cut("\n".join([str(said), *left_out]))
+        return replace(value, return_value=said, content=content)
+    parts = value if isinstance(value, list) else [value]
+    if not any(isinstance(part, BinaryContent) for part in parts):
+        return ToolReturn(await bounded(value))
+    said = [
+        f"[{part.media_type}, {len(part.data):,} bytes]" if isinstance(part, BinaryContent) else await bounded(part)
+        for part in parts
+    ]
+    return await as_read(ToolReturn("\n".join(map(str, said)), content=images_of(parts)))
+
+
+def images_of(parts: Iterable[Any]) -> list[BinaryContent]:
+    """Return those parts of a result that are images which models see; they have no use for other files."""
+    return [part for part in parts if isinstance(part, BinaryContent) and part.media_type in IMAGE_KINDS]
+
+
+def _sent(content: str | Sequence[UserContent] | None) -> tuple[list[UserContent] | None, list[str]]:
+    """Return what stands beside a result, as far as it can be sent, and notes on the rest."""
+    sent: list[UserContent] = []
+    left_out: list[str] = []
+    images = 0
+    for item in [content] if isinstance(content, str) else content or ():
+        if not isinstance(item, BinaryContent):
+            sent.append(cut(item) if isinstance(item, str) else item)
+        elif len(item.data) > IMAGE_LIMIT:
+            left_out.append(f"[{item.media_type} of {len(item.data):,} bytes: too large to be sent to the model]")
+        elif (images := images + 1) <= IMAGES:
+            sent.append(item)
+    if images > IMAGES:
+        left_out.append(f"[{images - IMAGES:,} more: only {IMAGES} images of one result are sent to the model]")
+    return sent or None, left_out
 
 
 async def bounded(value: Any) -> Any:

@@ -231,23 +231,68 @@ async def test_result_that_says_nothing_is_empty(manager, value):
     assert (first_block(manager).outcome, first_block(manager).content) == ("success", "")
 
 
+def png(size):
+    return BinaryContent(b"\x89PNG" + b"\xff" * (size - 4), media_type="image/png")
+
+
+def images_in(messages):
+    """The images that stand in a request."""
+    return [
+        content
+        for message in messages
+        for part in message.parts
+        if part.part_kind == "user-prompt" and isinstance(part.content, list)
+        for content in part.content
+        if isinstance(content, BinaryContent)
+    ]
+
+
 @on_a_loop
 async def test_image_reaches_the_model_as_it_is(manager):
-    image = BinaryContent(b"\x89PNG" + b"\xff" * 30_000, media_type="image/png")
-    _, events, model = await acted(manager, [("give", {})], "Done", tools=[giving(image)], yes=True)
-    [said, shown_to_model] = model.sent[1][-1].parts
-    assert said.content == "[1 image]"
-    assert shown_to_model.content[0].data == image.data
-    assert returned(events) == [("give", "success", "[1 image]")]
-    assert first_block(manager).content == "[1 image]"
+    _, events, model = await acted(manager, [("give", {})], "Done", tools=[giving(png(30_000))], yes=True)
+    said = "[image/png, 30,000 bytes]"
+    assert model.sent[1][-1].parts[0].content == said
+    assert [image.data for image in images_in(model.sent[1])] == [png(30_000).data]
+    assert returned(events) == [("give", "success", said)]
+    assert first_block(manager).content == said
     _, _, next_model = await acted(manager, "And now?")
-    assert any(
-        getattr(content, "data", None) == image.data
-        for message in next_model.sent[0]
-        for part in message.parts
-        if isinstance(getattr(part, "content", None), list)
-        for content in part.content
-    )
+    assert [image.data for image in images_in(next_model.sent[0])] == [png(30_000).data]
+
+
+LARGE = 9_000_000
+TOO_LARGE = "[image/png of 9,000,000 bytes: too large to be sent to the model]"
+
+
+@pytest.mark.parametrize(
+    ("result", "said", "sent"),
+    [
+        (png(LARGE), f"[image/png, 9,000,000 bytes]\n{TOO_LARGE}", 0),
+        (ToolReturn("a plot", content=[png(LARGE), "and", png(100)]), f"a plot\n{TOO_LARGE}", 1),
+        (ToolReturn("a plot", content=[png(LARGE)]), f"a plot\n{TOO_LARGE}", 0),
+        (["a plot", png(100)], "a plot\n[image/png, 100 bytes]", 1),
+        (
+            ToolReturn("plots", content=[png(100)] * 12),
+            "plots\n[2 more: only 10 images of one result are sent to the model]",
+            10,
+        ),
+        (BinaryContent(b"<svg/>", media_type="image/svg+xml"), "[image/svg+xml, 6 bytes]", 0),
+        (BinaryContent(b"PK", media_type="application/zip"), "[application/zip, 2 bytes]", 0),
+    ],
+    ids=["large", "one of two", "ToolReturn", "mixed", "many", "svg", "zip"],
+)
+@on_a_loop
+async def test_image_that_a_provider_would_refuse_is_named_and_not_sent(manager, result, said, sent):
+    outcome, events, model = await acted(manager, [("give", {})], "Done", tools=[giving(result)], yes=True)
+    assert returned(events) == [("give", "success", said)]
+    assert len(images_in(model.sent[1])) == len(images_in(outcome.messages)) == sent
+
+
+@on_a_loop
+async def test_text_beside_a_result_is_cut_as_the_result_is(manager):
+    give = giving(ToolReturn("a log", content="x" * HUGE))
+    _, _, model = await acted(manager, [("give", {})], "Done", tools=[give], yes=True)
+    [_, beside] = model.sent[1][-1].parts
+    assert RESULT_LIMIT // 2 < len("".join(beside.content)) < RESULT_LIMIT + 100
 
 
 @pytest.mark.parametrize("function", [add, fails])
