@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.exceptions import ModelRetry, ToolFailed, ToolFailedError, ToolRetryError, UserError
-from pydantic_ai.messages import EnqueuedMessagesEvent, FunctionToolCallEvent
+from pydantic_ai.messages import EnqueuedMessagesEvent, FunctionToolCallEvent, FunctionToolResultEvent
 from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDenied
 from pydantic_core import to_jsonable_python
 
 from sessionmagic.agents.messages import with_own_ids
 from sessionmagic.agents.permissions import Call
-from sessionmagic.agents.results import as_read, cut
+from sessionmagic.agents.results import as_read, bound
 from sessionmagic.events import ApprovalRequested, ApprovalResolved, LimitReached, Warned
 from sessionmagic.exceptions import ApprovalNotOpenError, SessionIdleError, TurnLimitError, words_of
 from sessionmagic.transcript import json_object
@@ -93,11 +93,14 @@ class Guard(AbstractCapability[None]):
     async def on_event(self, ctx: RunContext[None], *, event: AgentStreamEvent) -> None:  # noqa: ARG002
         """Count a call that comes to nothing: of a tool that there is not, or with arguments that do not fit.
 
-        A call that was made before the user said something is not repeated by one that answers that.
+        A call that was made before the user said something is not repeated by one that answers that. Every result
+        passes here before it is sent.
         """
         match event:
             case FunctionToolCallEvent(args_valid=False):
                 self._count(event.part)
+            case FunctionToolResultEvent():
+                bound(event.part)
             case EnqueuedMessagesEvent():
                 self._repeats = 0
 
@@ -216,7 +219,7 @@ async def _called(handler: Any, args: dict[str, Any]) -> ToolReturn[Any]:
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise  # the turn's own
-        raise ToolFailed(cut(words_of(error))) from error
+        raise ToolFailed(words_of(error)) from error
 
 
 def _heard(running: asyncio.Future[Any]) -> None:
@@ -236,7 +239,7 @@ def _to_be_read_twice(args: dict[str, Any]) -> dict[str, Any]:
     try:
         return {name: list(value) if isinstance(value, Iterator) else value for name, value in args.items()}
     except ValidationError as error:
-        raise ToolFailed(cut(words_of(error))) from error
+        raise ToolFailed(words_of(error)) from error
 
 
 def _defaults(tool_def: ToolDefinition) -> dict[str, Any]:

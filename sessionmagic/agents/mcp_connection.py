@@ -18,7 +18,6 @@ from mcp.types import ElicitResult, Implementation
 from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.mcp import MCPToolset
 
-from sessionmagic.agents.results import cut
 from sessionmagic.exceptions import ServerDiedError, ToolError
 
 if TYPE_CHECKING:
@@ -123,10 +122,10 @@ class Connection:
                 raise
             raise ToolFailed(f"MCP server {self.name!r} was stopped in a call of {tool}") from None
         except ToolFailed as error:
-            raise ToolFailed(cut(self._config.redacted(str(error)))) from error
+            raise ToolFailed(self._config.redacted(str(error))) from error
         except Exception as error:
             if await _answers(client):
-                raise ToolFailed(cut(self._config.redacted(str(error)))) from error
+                raise ToolFailed(self._config.redacted(str(error))) from error
             self.problem = self._words(error)
             raise ServerDiedError(f"MCP server {self.name!r} died in a call of {tool}: {self.problem}") from error
         finally:

@@ -18,12 +18,14 @@ from sessionmagic.keys import without_keys
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pydantic_ai.messages import UserContent
+    from pydantic_ai.messages import ToolReturnPart, UserContent
 
 SAFE_NUMBER = 2**53
 """Integers from here on are given as text: not every reader of JSON keeps them."""
 RESULT_LIMIT = 20_000
 """Characters of one tool's result that the model reads."""
+NOTE_LENGTH = 50
+"""No less than that is cut, so that what is cut already is not cut again."""
 IMAGE_LIMIT = 3_500_000
 """Bytes of an image that is sent: with one of 5 MB in base64 some providers refuse this request and all later ones."""
 IMAGES = 10
@@ -32,18 +34,18 @@ IMAGE_KINDS = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 
 async def as_read(value: Any) -> ToolReturn[Any]:
-    """Return a tool's result as the model reads it: a short value or text of bounded length, and images beside it."""
+    """Return a tool's result as the model reads it: a short value or text, to be bound, and images beside it."""
     if isinstance(value, ToolReturn):
-        said = await bounded(value.return_value)
+        said = await readable(value.return_value)
         content, left_out = _sent(value.content)
         if left_out:
-            said = cut("\n".join([str(said), *left_out]))
+            said = "\n".join([str(said), *left_out])
         return replace(value, return_value=said, content=content)
     parts = value if isinstance(value, list) else [value]
     if not any(isinstance(part, BinaryContent) for part in parts):
-        return ToolReturn(await bounded(value))
+        return ToolReturn(await readable(value))
     said = [
-        f"[{part.media_type}, {len(part.data):,} bytes]" if isinstance(part, BinaryContent) else await bounded(part)
+        f"[{part.media_type}, {len(part.data):,} bytes]" if isinstance(part, BinaryContent) else await readable(part)
         for part in parts
     ]
     return await as_read(ToolReturn("\n".join(map(str, said)), content=images_of(parts)))
@@ -71,21 +73,29 @@ def _sent(content: str | Sequence[UserContent] | None) -> tuple[list[UserContent
     return sent or None, left_out
 
 
-async def bounded(value: Any) -> Any:
-    """Return a value as it is when it is short and plain, or as text of bounded length."""
+async def readable(value: Any) -> Any:
+    """Return a value as it is when it is short and plain, or as text."""
     if value is None:
         return ""
     if isinstance(value, bool) or (isinstance(value, int) and abs(value) < SAFE_NUMBER):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else json.dumps(value)
-    return cut(value if isinstance(value, str) else await asyncio.to_thread(_text, value))
+    return value if isinstance(value, str) else await asyncio.to_thread(_text, value)
+
+
+def bound(result: ToolReturnPart) -> None:
+    """Cut what a result says, whoever wrote it: pydantic-ai's own errors quote the arguments that they are about."""
+    text = result.model_response_str(wrap_if_error=False)
+    said = cut(text)
+    if isinstance(result.content, str) or said != text:
+        result.content = said
 
 
 def cut(text: str) -> str:
     """Cut a result in its middle, and say so; keys are taken out, and what no file can hold is replaced."""
     text = without_keys(text)
-    if len(text) > RESULT_LIMIT:
+    if len(text) > RESULT_LIMIT + NOTE_LENGTH:
         half = RESULT_LIMIT // 2
         text = f"{text[:half]}\n[cut: {len(text) - 2 * half:,} characters]\n{text[-half:]}"
     return text.encode(errors="replace").decode()

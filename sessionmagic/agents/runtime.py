@@ -43,6 +43,7 @@ from sessionmagic.agents.messages import (
     usage_of,
     with_own_id,
 )
+from sessionmagic.agents.results import bound
 from sessionmagic.agents.tools import RETRIES
 from sessionmagic.events import (
     MessageInjected,
@@ -177,6 +178,7 @@ class AgentRun:
         """Say what became of the calls and messages that are still open."""
         for part in _after_last_response(messages):
             if isinstance(part, ToolReturnPart) and part.tool_call_id in self._unanswered:
+                bound(part)  # no event told of it
                 self._tell_result(part)
         for call_id, tool in self._unanswered.items():
             self._log.emit(ToolReturned, call_id=call_id, tool=tool, outcome="interrupted", content="", duration=None)

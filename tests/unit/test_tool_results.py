@@ -5,13 +5,14 @@ from enum import IntEnum
 
 import numpy
 import pytest
-from pydantic_ai.exceptions import ModelRetry
-from pydantic_ai.messages import BinaryContent, ToolReturn
+from pydantic_ai.exceptions import ModelRetry, ToolFailed, ToolFailedError, ToolRetryError
+from pydantic_ai.messages import BinaryContent, ToolReturn, ToolReturnPart
 
 from sessionmagic.agents.results import RESULT_LIMIT
+from sessionmagic.agents.tools import tool_of
 from sessionmagic.events import event_from_json, event_to_json
 from sessionmagic.remembered import transcript_of
-from tests.turns import manager_on, acted, ask, on_a_loop, returned
+from tests.turns import acted, acting, ask, events_of, manager_on, on_a_loop, returned
 
 
 @pytest.fixture
@@ -157,6 +158,56 @@ async def test_huge_result_is_cut_for_the_model_the_page_and_the_disk(manager, g
     for text in (shown, read, first_block(manager).content):
         assert RESULT_LIMIT // 2 < len(text) < RESULT_LIMIT + 100
         assert "characters]" in text
+
+
+KEY = "sk-0123456789"
+LONG = "x" * 1_000_000 + KEY
+
+
+def result_that_is(outcome):
+    return ToolReturnPart("give", LONG, "call-1-0", outcome=outcome)
+
+
+@pytest.mark.parametrize(
+    ("step", "give"),
+    [
+        (("give", {}), raising(ToolFailed(LONG))),
+        (("give", {}), raising(ModelRetry(LONG))),
+        (("give", {}), raising(ToolFailedError(result_that_is("failed")))),
+        (("give", {}), raising(ToolRetryError(result_that_is("retried")))),
+        (("give", {"a": LONG}), add),
+        (("give", f'{{"a": "{LONG}'), add),
+        ((LONG, {}), add),
+    ],
+    ids=["ToolFailed", "ModelRetry", "ToolFailedError", "ToolRetryError", "arguments", "no JSON", "no tool"],
+)
+@on_a_loop
+async def test_no_result_is_sent_stored_or_shown_whole_or_with_a_key_whoever_wrote_it(manager, monkeypatch, step, give):
+    monkeypatch.setenv("OUR_API_KEY", KEY)
+    result, events, model = await acted(manager, [step], "Sorry.", tools=[tool_of(give, name="give")], yes=True)
+    assert (result.status, result.text) == ("completed", "Sorry.")
+    [(_, _, shown)] = returned(events)
+    read = model.sent[1][-1].parts[0].model_response_str(wrap_if_error=False)
+    assert shown == read == first_block(manager).content
+    assert len(shown) < RESULT_LIMIT + 100
+    assert KEY not in shown
+
+
+@on_a_loop
+async def test_results_that_are_in_when_the_turn_is_stopped_are_cut_too(manager):
+    async def give(n: int) -> str:
+        return LONG
+
+    turn, _ = await acting(manager, [("give", {"n": n}) for n in range(5)], tools=[give], yes=True)
+    async for event in turn.events():
+        if event.type == "tool_returned":
+            turn.cancel()
+            break
+    result = await turn.result()
+    assert result.status == "interrupted"
+    shown = [content for _, _, content in returned(await events_of(turn))]
+    stored = [part.content for part in result.messages[-1].parts]
+    assert max(map(len, shown + stored)) < RESULT_LIMIT + 100
 
 
 @on_a_loop
