@@ -18,7 +18,7 @@ from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDenied
 from pydantic_core import to_jsonable_python
 
-from sessionmagic.agents.messages import with_own_ids
+from sessionmagic.agents.messages import tidied
 from sessionmagic.agents.permissions import Call
 from sessionmagic.agents.results import as_read, bound
 from sessionmagic.events import ApprovalRequested, ApprovalResolved, LimitReached, Warned
@@ -87,8 +87,8 @@ class Guard(AbstractCapability[None]):
         return request_context
 
     async def after_model_request(self, ctx: Any, *, request_context: Any, response: ModelResponse) -> ModelResponse:  # noqa: ARG002
-        """Have each call of a response an id of its own."""
-        return with_own_ids(response)
+        """Have each call of a response an id of its own, and a name that can be read."""
+        return tidied(response)
 
     async def on_event(self, ctx: RunContext[None], *, event: AgentStreamEvent) -> None:  # noqa: ARG002
         """Count a call that comes to nothing: of a tool that there is not, or with arguments that do not fit.

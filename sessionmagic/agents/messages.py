@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 Messages = list[dict[str, Any]]
 """pydantic-ai messages in their JSON form."""
+NAME_LENGTH = 100
+"""Characters of a call's tool that are kept: more than the name of any has, so that what is cut names none."""
 
 
 def prompt_message(prompt: str | Sequence[UserContent]) -> Messages:
@@ -55,24 +57,28 @@ def request_of(prompt: str | Sequence[UserContent]) -> ModelRequest:
     return ModelRequest(parts=[UserPromptPart(prompt)])
 
 
-def with_own_ids(response: ModelResponse) -> ModelResponse:
-    """Return a response whose calls have an id each: results belong to calls by it, and some models repeat one."""
+def tidied(response: ModelResponse) -> ModelResponse:
+    """Return a response whose calls have an id each, by which results belong to them, and names that can be read.
+
+    Some models repeat an id, or write on and on where a name belongs.
+    """
     parts: list[ModelResponsePart] = []
     used: list[str] = []
     for part in response.parts:
-        own = with_own_id(part, used) if isinstance(part, ToolCallPart) else part
+        own = tidied_call(part, used) if isinstance(part, ToolCallPart) else part
         used += [own.tool_call_id] if isinstance(own, ToolCallPart) else []
         parts.append(own)
     return replace(response, parts=parts)
 
 
-def with_own_id(call: ToolCallPart, used: Collection[str]) -> ToolCallPart:
-    """Return a call with another id if an earlier one of the same response has it."""
+def tidied_call(call: ToolCallPart, used: Collection[str]) -> ToolCallPart:
+    """Return a call with another id if an earlier one of the same response has it; a name that is too long is cut."""
     numbers = count(2)
     call_id = call.tool_call_id
     while call_id in used:
         call_id = f"{call.tool_call_id}-{next(numbers)}"
-    return replace(call, tool_call_id=call_id)
+    name = call.tool_name if len(call.tool_name) <= NAME_LENGTH else f"{call.tool_name[:NAME_LENGTH]}…"
+    return replace(call, tool_call_id=call_id, tool_name=name)
 
 
 def to_json(messages: list[ModelMessage]) -> Messages:

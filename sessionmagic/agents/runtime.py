@@ -39,9 +39,9 @@ from sessionmagic.agents.messages import (
     doubt_about,
     name_of,
     request_of,
+    tidied_call,
     to_json,
     usage_of,
-    with_own_id,
 )
 from sessionmagic.agents.results import bound
 from sessionmagic.agents.tools import RETRIES
@@ -260,7 +260,7 @@ class AgentRun:
                     self._log.emit(ReasoningDelta, text=text)
             case PartStartEvent(index=index, part=ToolCallPart() as call):
                 earlier = [draft.tool_call_id for place, draft in self._drafts.items() if place < index]
-                self._drafts[index] = call = with_own_id(call, earlier)
+                self._drafts[index] = call = tidied_call(call, earlier)
                 written = call.args if isinstance(call.args, str) else ""
                 self._log.emit(ToolCallDelta, call_id=call.tool_call_id, tool=call.tool_name, text=written)
             case PartDeltaEvent(index=index, delta=ToolCallPartDelta(args_delta=str(text))) if index in self._drafts:

@@ -11,6 +11,7 @@ from pydantic_ai.messages import BinaryContent, ToolReturn, ToolReturnPart
 from sessionmagic.agents.results import RESULT_LIMIT
 from sessionmagic.agents.tools import tool_of
 from sessionmagic.events import event_from_json, event_to_json
+from sessionmagic.notebook.answer import answer_html
 from sessionmagic.remembered import transcript_of
 from tests.turns import acted, acting, ask, events_of, manager_on, on_a_loop, returned
 
@@ -208,6 +209,15 @@ async def test_results_that_are_in_when_the_turn_is_stopped_are_cut_too(manager)
     shown = [content for _, _, content in returned(await events_of(turn))]
     stored = [part.content for part in result.messages[-1].parts]
     assert max(map(len, shown + stored)) < RESULT_LIMIT + 100
+
+
+@on_a_loop
+async def test_name_of_a_tool_that_there_is_not_is_cut_everywhere(manager):
+    result, events, _ = await acted(manager, [(LONG, {})], yes=True)
+    assert (result.status, "times the same call of xxx" in str(result.error)) == ("limit", True)
+    [turn] = manager.sessions.load("chat").turns
+    for said in (*map(event_to_json, events), str(result.messages), answer_html(transcript_of("chat", turn))):
+        assert len(said) < 10_000
 
 
 @on_a_loop
