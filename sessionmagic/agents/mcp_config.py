@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sessionmagic.agents.mcp_secrets import HIDDEN, without_secrets
+from sessionmagic.agents.mcp_secrets import without_secrets
 from sessionmagic.exceptions import ToolError
 from sessionmagic.keys import without_keys
 
@@ -59,9 +59,7 @@ class ServerConfig:
 
     def redacted(self, text: str) -> str:
         """Take the secrets out of a text, and the keys of this process."""
-        for secret in sorted(self.secrets, key=len, reverse=True):
-            text = text.replace(secret, HIDDEN)
-        return without_keys(text)
+        return without_keys(text, self.secrets)
 
 
 def read_servers(path: str | Path) -> dict[str, ServerConfig]:

@@ -403,7 +403,7 @@ async def test_server_gets_only_the_variables_that_it_is_given_and_no_message_ha
     program = "import os; raise SystemExit('bad key ' + os.environ['KEY'])"
     alone.mcp.add("tests", {"command": sys.executable, "args": ["-c", program], "env": {"KEY": "${GIVEN}"}})
     _, events, _ = await acted(alone, "Done")
-    assert ["(bad key …)" in warning for warning in warnings(events)] == [True]
+    assert ["(bad key •••)" in warning for warning in warnings(events)] == [True]
     assert "given-secret" not in json.dumps([str(server) for server in alone.mcp.listing()])
 
 
