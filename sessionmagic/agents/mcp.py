@@ -212,22 +212,24 @@ class _Server:
                         return await before.tools()
             if self._connection is before:
                 self.stop()  # it has failed or died, or hangs
-        if self._connection is None:
-            self._connection = connect(self.name, self.config)
-            self._keepers.add(self._connection.keeper)
-            self._connection.keeper.add_done_callback(self._keepers.discard)
-        elif time.monotonic() - self._connection.began > READY_SECONDS:
+        connection = self._connection
+        if connection is None:
+            connection = self._connection = connect(self.name, self.config)
+            self._keepers.add(connection.keeper)
+            connection.keeper.add_done_callback(self._keepers.discard)
+        elif time.monotonic() - connection.began > READY_SECONDS:
             raise ToolError("it is still starting")  # and was waited for before
-        await self._connection.ready.wait()
-        return await self._connection.tools()
+        await connection.ready.wait()  # meanwhile it may be stopped
+        return await connection.tools()
 
     def caller(self, questions: Questions) -> Callable[[str, dict[str, Any]], Awaitable[Any]]:
         """Return what calls its tools, from any loop, and lets it ask there meanwhile."""
 
         async def call(tool: str, args: dict[str, Any]) -> Any:
-            if self._connection is None:
+            connection = self._connection  # another thread may stop it
+            if connection is None:
                 raise ToolError(f"MCP server {self.name!r} was stopped")
-            return await _at_home(self._connection.call(tool, args, questions))
+            return await _at_home(connection.call(tool, args, questions))
 
         return call
 

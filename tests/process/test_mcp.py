@@ -244,6 +244,22 @@ async def test_hanging_server_delays_one_turn_and_not_the_next(alone, monkeypatc
     assert warnings(events) == ["the turn goes on without MCP server 'slow': it is still starting"]
 
 
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+@on_a_loop
+async def test_turn_goes_on_when_the_server_that_it_waits_for_is_taken_away(alone, how):
+    alone.mcp.add("slow", HANGS)
+    turn, _ = await acting(alone, "Done")
+    await until(lambda: alone.mcp.listing()[0].status == "starting")
+    began = time.monotonic()
+    if how == "removed":
+        alone.mcp.remove("slow")
+    else:
+        alone.mcp.add("slow", HANGS | {"env": {"OTHER": "1"}})
+    assert (await turn.result()).text == "Done"
+    assert time.monotonic() - began < 5
+    assert warnings(await events_of(turn)) == ["the turn goes on without MCP server 'slow': it was stopped"]
+
+
 @on_a_loop
 async def test_turn_that_waits_for_a_server_stops_at_once(alone):
     alone.mcp.add("slow", HANGS)
