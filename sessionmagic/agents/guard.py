@@ -104,6 +104,12 @@ class Guard(AbstractCapability[None]):
             case EnqueuedMessagesEvent():
                 self._repeats = 0
 
+    async def after_tool_validate(self, ctx: Any, *, call: Any, tool_def: Any, args: Any) -> dict[str, Any]:  # noqa: ARG002
+        """Refuse arguments that are no object: those for a server's tool are taken as the model writes them."""
+        if not isinstance(args, dict):
+            raise ToolFailed("the arguments must be an object")
+        return args
+
     async def wrap_tool_execute(  # noqa: D102  pydantic-ai says it
         self,
         ctx: RunContext[None],

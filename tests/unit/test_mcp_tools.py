@@ -32,3 +32,15 @@ async def test_tool_is_called_whose_schema_says_something_else_where_others_desc
     manager.mcp = Listing(Tool(name="odd", input_schema={"type": "object", "properties": properties}))
     result, events, _ = await acted(manager, [("s__odd", {"x": 2})], "Done", yes=True)
     assert (result.status, returned(events)) == ("completed", [("s__odd", "success", "odd {'x': 2}")])
+
+
+@pytest.mark.parametrize("arguments", ["[1]", '"x"', "1", "null"])
+@on_a_loop
+async def test_call_with_arguments_that_are_no_object_fails_and_the_turn_goes_on(arguments):
+    manager = manager_on(MemoryStore())
+    manager.mcp = Listing(Tool(name="odd", input_schema={"type": "object"}))
+    result, events, _ = await acted(manager, [("s__odd", arguments)], "Sorry", yes=True)
+    assert (result.status, returned(events)) == (
+        "completed",
+        [("s__odd", "failed", "the arguments must be an object")],
+    )
