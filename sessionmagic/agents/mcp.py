@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,10 +31,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 READY_SECONDS = 10.0
-"""How long a turn waits for servers to be ready; then it goes on without those that are not."""
+"""How long turns wait for a server that does not answer; then they go on without it until it does."""
+SILENT_SECONDS = 0.3
+"""How long each turn after that waits for it."""
 LIST_SECONDS = 5.0
 """How long a server that runs may take to list its tools, before it is started anew."""
 CLOSE_SECONDS = 8.0
+NO_ANSWER = "it has not answered for {:.0f} s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +168,10 @@ class _Server:
         self._keepers = keepers
         self._connection: Connection | None = None
         self._tools: list[ServerTool] = []
+        self._asking: asyncio.Task[str] | None = None
+        """Asks what it offers, for all turns that wait, and still when they have gone on without it."""
+        self._silent_since: float | None = None
+        """When it was first asked what it has not answered yet."""
 
     def shown(self) -> McpServer:
         connection = self._connection
@@ -191,36 +199,52 @@ class _Server:
 
     async def ready_tools(self) -> tuple[list[ServerTool], str]:
         """Return what it offers now, or why it offers nothing."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.get_running_loop().create_task(self._asked(), context=Context())
+            self._silent_since = self._silent_since or time.monotonic()
+        asking = self._asking
+        await asyncio.wait([asking], timeout=max(READY_SECONDS - self._silence, SILENT_SECONDS))
+        if not asking.done():
+            return [], NO_ANSWER.format(self._silence)
+        problem = "it was stopped" if asking.cancelled() else asking.result()
+        return [] if problem else self._tools, problem
+
+    @property
+    def _silence(self) -> float:
+        """Seconds for which it has not answered."""
+        return time.monotonic() - self._silent_since if self._silent_since is not None else 0
+
+    async def _asked(self) -> str:
+        """Ask what it offers; return why it does not say."""
+        problem = ""
         try:
-            async with asyncio.timeout(READY_SECONDS):
-                self._tools = await self._listed()
+            self._tools = await self._listed()
         except TimeoutError:
-            return [], f"it has not answered within {READY_SECONDS:g} s"
+            return NO_ANSWER.format(self._silence)
         except Exception as error:  # noqa: BLE001  a server may fail in any way
-            return [], self.config.redacted(str(error)) or type(error).__name__
-        return self._tools, ""
+            problem = self.config.redacted(str(error)) or type(error).__name__
+        self._silent_since = None
+        return problem
 
     async def _listed(self) -> list[ServerTool]:
         connect, _ = await asyncio.to_thread(_import)
         before = self._connection
         if before is not None and before.ready.is_set():
-            if before.runs:
-                if before.calls:
-                    return self._tools  # it may answer one at a time
+            if before.runs and not before.calls:
                 with suppress(Exception):
                     async with asyncio.timeout(LIST_SECONDS):
                         return await before.tools()
-            if self._connection is before:
-                self.stop()  # it has failed or died, or hangs
+            if before.runs and before.calls:  # it may do one thing at a time
+                return self._tools
+            self._disconnect()  # it has failed or died, or hangs
         connection = self._connection
         if connection is None:
             connection = self._connection = connect(self.name, self.config)
             self._keepers.add(connection.keeper)
             connection.keeper.add_done_callback(self._keepers.discard)
-        elif time.monotonic() - connection.began > READY_SECONDS:
-            raise ToolError("it is still starting")  # and was waited for before
-        await connection.ready.wait()  # meanwhile it may be stopped
-        return await connection.tools()
+        await connection.ready.wait()
+        async with asyncio.timeout(READY_SECONDS):
+            return await connection.tools()
 
     def caller(self, questions: Questions) -> Callable[[str, dict[str, Any]], Awaitable[Any]]:
         """Return what calls its tools, from any loop, and lets it ask there meanwhile."""
@@ -235,6 +259,12 @@ class _Server:
 
     def stop(self) -> None:
         """Have its process ended; the next turn starts another."""
+        if self._asking is not None:
+            self._asking.cancel()
+        self._asking = self._silent_since = None
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.stop()
             self._connection = None

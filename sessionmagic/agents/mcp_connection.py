@@ -6,7 +6,6 @@ import asyncio
 import logging
 import re
 import tempfile
-import time
 from contextlib import suppress
 from contextvars import Context
 from importlib.metadata import version
@@ -52,7 +51,6 @@ class Connection:
         self.name = name
         self.problem = ""
         """Why it does not run (any more)."""
-        self.began = time.monotonic()
         self.ready = asyncio.Event()
         """Set when it has been opened, or has failed."""
         self.calls: list[Questions] = []

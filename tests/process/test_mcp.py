@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from sessionmagic import MemoryStore
 from sessionmagic.agents.mcp_config import model_name
-from sessionmagic.agents import mcp
+from sessionmagic.agents import mcp, mcp_connection, mcp_tools  # imported here, as that takes time
 from sessionmagic.agents.mcp import McpServers
 from sessionmagic.events import ApprovalRequested, Warned
 from sessionmagic.exceptions import ToolError, TurnTimeoutError
@@ -228,20 +229,62 @@ async def test_turn_goes_on_without_servers_that_cannot_be_reached(manager, shar
             shared.remove(name)
 
 
+MUTE = """
+import json, os, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    if asked["method"] == "initialize":
+        result = {
+            "protocolVersion": asked["params"]["protocolVersion"],
+            "capabilities": {"tools": {}},
+            "serverInfo": {"name": "mute", "version": "1"},
+        }
+    elif asked["method"] == "tools/list" and os.path.exists(sys.argv[1]):
+        result = {"tools": [{"name": "speak", "inputSchema": {"type": "object"}}]}
+    else:
+        continue
+    print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": result}), flush=True)
+"""
+"""A server that does not list its tools until a file is there."""
+
+
+@pytest.fixture
+def impatient(alone, monkeypatch):
+    """A manager whose turns wait three seconds for a server."""
+    monkeypatch.setattr(mcp, "READY_SECONDS", 3)
+    monkeypatch.setattr(mcp, "LIST_SECONDS", 0.5)
+    return alone
+
+
+async def delays_one_turn(manager):
+    """Check that turns go on without the server `slow`, and that only the first waits."""
+    for least, most in ((3, 8), (0, 2), (0, 2)):
+        began = time.monotonic()
+        result, events, model = await acted(manager, "Done")
+        assert least <= time.monotonic() - began < most
+        assert (result.status, model.offered) == ("completed", [{}])
+        [warning] = warnings(events)
+        assert re.fullmatch(r"the turn goes on without MCP server 'slow': it has not answered for \d s", warning)
+
+
 @on_a_loop
-async def test_hanging_server_delays_one_turn_and_not_the_next(alone, monkeypatch):
-    monkeypatch.setattr(mcp, "READY_SECONDS", 0.5)
-    alone.mcp.add("slow", HANGS)
-    began = time.monotonic()
-    result, events, _ = await acted(alone, "Done")
-    assert result.status == "completed"
-    assert warnings(events) == ["the turn goes on without MCP server 'slow': it has not answered within 0.5 s"]
-    assert 0.5 <= time.monotonic() - began < 5
-    assert [server.status for server in alone.mcp.listing()] == ["starting"]
-    monkeypatch.setattr(mcp, "READY_SECONDS", 0.6)
-    await asyncio.sleep(0.2)
-    _, events, _ = await acted(alone, "Done")
-    assert warnings(events) == ["the turn goes on without MCP server 'slow': it is still starting"]
+async def test_hanging_server_delays_one_turn_and_not_the_next(impatient):
+    impatient.mcp.add("slow", HANGS)
+    await delays_one_turn(impatient)
+    assert [server.status for server in impatient.mcp.listing()] == ["starting"]
+
+
+@on_a_loop
+async def test_server_that_lists_no_tools_delays_one_turn_and_is_offered_as_soon_as_it_does(impatient, tmp_path):
+    speaks = tmp_path / "speaks"
+    impatient.mcp.add("slow", {"command": sys.executable, "args": ["-c", MUTE, str(speaks)]})
+    await delays_one_turn(impatient)
+    speaks.touch()
+    offered = {}
+    while not offered:
+        _, _, model = await acted(impatient, "Done")
+        [offered] = model.offered
+    assert list(offered) == ["slow__speak"]
 
 
 @pytest.mark.parametrize("how", ["removed", "replaced"])
