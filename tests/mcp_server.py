@@ -128,6 +128,12 @@ def picture() -> list:
     return ["a pixel", Image(data=base64.b64decode(PIXEL), format="png")]
 
 
+@server.tool()
+def drawing() -> Image:
+    """Look at a drawing in which a script is."""
+    return Image(data=b'<svg xmlns="http://www.w3.org/2000/svg"><script>x()</script></svg>', format="svg+xml")
+
+
 if __name__ == "__main__":
     if os.environ.get("STUBBORN"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

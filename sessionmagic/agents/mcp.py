@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp.types import Tool as ServerTool
+    from pydantic_ai.messages import BinaryContent
     from pydantic_ai.toolsets import AbstractToolset
 
     from sessionmagic.agents.mcp_config import ServerConfig
@@ -58,9 +59,14 @@ class McpServer:
 
 
 class McpServers:
-    """The servers whose tools turns offer. From any thread; its coroutines on any loop."""
+    """The servers whose tools turns offer. From any thread; its coroutines on any loop.
 
-    def __init__(self) -> None:
+    Args:
+        show: is given each picture that a tool returns, in the context of the turn that called it.
+    """
+
+    def __init__(self, show: Callable[[BinaryContent], object] | None = None) -> None:
+        self._show = show
         self._servers: dict[str, _Server] = {}
         self._keepers: set[asyncio.Task[None]] = set()
 
@@ -132,13 +138,16 @@ class McpServers:
             return []
         listed = await asyncio.gather(*(_at_home(server.ready_tools()) for server in servers))
         used = set(taken)
-        made = []
+        made: list[AbstractToolset[None]] = []
         for server, (tools, problem) in zip(servers, listed, strict=True):
             if problem:
                 warn(f"the turn goes on without MCP server {server.name!r}: {problem}")
             elif tools:
-                _, toolset_of_server = _import()
-                made.append(toolset_of_server(server.name, tools, server.caller(questions), warn, used))
+                from sessionmagic.agents.mcp_tools import showing, toolset_of_server
+
+                call = server.caller(questions)
+                call = showing(call, self._show) if self._show else call
+                made.append(toolset_of_server(server.name, tools, call, warn, used))
         return made
 
     async def close(self) -> None:
@@ -227,7 +236,7 @@ class _Server:
         return problem
 
     async def _listed(self) -> list[ServerTool]:
-        connect, _ = await asyncio.to_thread(_import)
+        connect = await asyncio.to_thread(_import)
         before = self._connection
         if before is not None and before.ready.is_set():
             if before.runs and not before.calls:
@@ -276,12 +285,11 @@ def argument_names(schema: Mapping[str, Any]) -> list[str]:
     return list(properties) if isinstance(properties, dict) else []
 
 
-def _import() -> tuple[type[Connection], Callable[..., AbstractToolset[None]]]:
+def _import() -> type[Connection]:
     """Import what takes a second to."""
-    from sessionmagic.agents.mcp_connection import Connection
-    from sessionmagic.agents.mcp_tools import toolset_of_server
+    from sessionmagic.agents import mcp_connection, mcp_tools  # noqa: F401
 
-    return Connection, toolset_of_server
+    return mcp_connection.Connection
 
 
 async def _at_home(work: Coroutine[Any, Any, T]) -> T:

@@ -6,10 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.exceptions import ToolFailed
+from pydantic_ai.messages import BinaryContent
 from pydantic_ai.tools import Tool
 from pydantic_ai.toolsets import FunctionToolset
 
 from sessionmagic.agents.mcp_config import model_name
+from sessionmagic.agents.results import IMAGES
 from sessionmagic.agents.tools import RETRIES
 from sessionmagic.exceptions import ServerDiedError
 
@@ -54,6 +56,21 @@ def toolset_of_server(
         used.add(name)
         toolset.add_tool(_model_tool(name, tool, partial(run, tool.name)))
     return toolset
+
+
+def showing(
+    call: Callable[[str, dict[str, Any]], Awaitable[Any]], show: Callable[[BinaryContent], object]
+) -> Callable[[str, dict[str, Any]], Awaitable[Any]]:
+    """Have the pictures that a call returns shown, as many as a model sees."""
+
+    async def run(tool: str, args: dict[str, Any]) -> Any:
+        value = await call(tool, args)
+        parts = value if isinstance(value, list) else [value]
+        for picture in [part for part in parts if isinstance(part, BinaryContent) and part.is_image][:IMAGES]:
+            show(picture)
+        return value
+
+    return run
 
 
 def _model_tool(name: str, tool: ServerTool, call: Callable[[dict[str, Any]], Awaitable[Any]]) -> Tool[None]:

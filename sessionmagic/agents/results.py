@@ -16,7 +16,7 @@ from sessionmagic.exceptions import words_of
 from sessionmagic.keys import without_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from pydantic_ai.messages import ToolReturnPart, UserContent
 
@@ -31,6 +31,7 @@ IMAGE_LIMIT = 3_500_000
 IMAGES = 10
 """Images of one result that are sent, and then with every later request."""
 IMAGE_KINDS = ("image/png", "image/jpeg", "image/gif", "image/webp")
+"""What models see."""
 
 
 async def as_read(value: Any) -> ToolReturn[Any]:
@@ -48,12 +49,8 @@ async def as_read(value: Any) -> ToolReturn[Any]:
         f"[{part.media_type}, {len(part.data):,} bytes]" if isinstance(part, BinaryContent) else await readable(part)
         for part in parts
     ]
-    return await as_read(ToolReturn("\n".join(map(str, said)), content=images_of(parts)))
-
-
-def images_of(parts: Iterable[Any]) -> list[BinaryContent]:
-    """Return those parts of a result that are images which models see; they have no use for other files."""
-    return [part for part in parts if isinstance(part, BinaryContent) and part.media_type in IMAGE_KINDS]
+    images = [part for part in parts if isinstance(part, BinaryContent) and part.media_type in IMAGE_KINDS]
+    return await as_read(ToolReturn("\n".join(map(str, said)), content=images))
 
 
 def _sent(content: str | Sequence[UserContent] | None) -> tuple[list[UserContent] | None, list[str]]:

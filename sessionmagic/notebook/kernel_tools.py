@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from sessionmagic.agents.tools import Tool
 from sessionmagic.exceptions import ToolError, words_of
 from sessionmagic.loop import LoopThread
+from sessionmagic.notebook.outputs import SVG, Ran, RichOutput
 from sessionmagic.notebook.running import run_awaitable, run_code, run_function
 from sessionmagic.notebook.scratch import ScratchKernels
 from sessionmagic.notebook.values import kind_of, said_of, statistics
@@ -24,11 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from IPython.core.interactiveshell import InteractiveShell
-    from pydantic_ai.messages import ToolReturn
+    from pydantic_ai.messages import BinaryContent, ToolReturn
 
     from sessionmagic.notebook.front_end import FrontEnd
     from sessionmagic.notebook.main_thread import MainThread
-    from sessionmagic.notebook.outputs import Ran
     from sessionmagic.turn import Turn
 
 LISTED = 200
@@ -188,6 +188,11 @@ class KernelTools:
     def _show(self, ran: Ran) -> None:
         ran.display()
         self._shown.setdefault(current_turn.get(), []).append(ran)
+
+    def show_picture(self, picture: BinaryContent) -> None:
+        """Show a picture that a server's tool has returned, as if code had displayed it."""
+        content = picture.data.decode(errors="replace") if picture.media_type == SVG else picture.data
+        self._show(Ran(shown=[RichOutput({picture.media_type: content})]))
 
     def show_again(self, session: str, turn_id: str) -> None:
         """Show what the turn's calls showed, after its cell was cleared."""

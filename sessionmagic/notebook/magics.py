@@ -97,7 +97,7 @@ class AgentMagics(Magics):
         """The MCP servers that were added in this kernel, whatever store its sessions are in."""
         from sessionmagic.agents.mcp import McpServers
 
-        return McpServers()
+        return McpServers(show=self.tools.show_picture)
 
     @cached_property
     def tools(self) -> KernelTools:

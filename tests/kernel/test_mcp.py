@@ -57,6 +57,22 @@ def test_a_question_is_answered_with_a_form_under_the_cell(kernel, session, serv
     assert "Rome" in told(kernel)
 
 
+@pytest.mark.parametrize("view", ["widgets", "text"])
+def test_pictures_of_a_server_stay_under_the_cell(kernel, session, server, view):
+    from tests.mcp_server import PIXEL
+
+    acts(kernel, [("tests__picture", {}), ("tests__drawing", {})], "Done.")
+    kernel.run(f"%config AgentMagics.view = {view!r}").ok()
+    try:
+        cell = kernel.run(f"%%agent -m acts -s {session} --yes\ngo").ok()
+    finally:
+        kernel.run("%config AgentMagics.view = 'auto'").ok()
+    shown = [output["data"] for output in cell.outputs if "data" in output]
+    assert [data["image/png"] for data in shown if "image/png" in data] == [PIXEL]
+    assert '<img alt="figure" src="data:image/svg+xml;base64,' in cell.html
+    assert "<svg" not in cell.html
+
+
 @pytest.fixture
 def on_stdin(kernel):
     """Questions are asked on stdin, as where no click arrives."""
