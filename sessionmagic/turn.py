@@ -75,11 +75,18 @@ class EventLog:
         self._unfolded: list[Event] = []
         self._transcript = Transcript()
         self._last = 0
+        self._finished = False
         self._waiting: set[Callable[[], object]] = set()
 
     def emit(self, kind: type[Any], /, **content: Any) -> None:
-        """Number an event of that kind, stamp it and make it known to whoever follows."""
+        """Number an event of that kind, stamp it and make it known to whoever follows.
+
+        Nothing follows a turn's `TurnFinished`: what a call says then that was left to itself is dropped.
+        """
         with self._lock:
+            if self._finished:
+                return
+            self._finished = kind is TurnFinished
             self._last += 1
             event = kind(seq=self._last, at=time.time(), **self._head, **content)
             self._ring.append(event)

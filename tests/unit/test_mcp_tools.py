@@ -1,12 +1,16 @@
 """What an MCP server lists, as a turn offers it."""
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 from mcp.types import Tool
 
 from sessionmagic import MemoryStore
 from sessionmagic.agents.mcp import McpServers
 from sessionmagic.agents.mcp_tools import toolset_of_server
-from tests.turns import acted, manager_on, on_a_loop, returned
+from sessionmagic.exceptions import ServerDiedError
+from tests.turns import acted, acting, events_of, manager_on, on_a_loop, returned, whole
 
 
 class Listing(McpServers):
@@ -18,11 +22,11 @@ class Listing(McpServers):
         super().__init__()
         self._tools = tools
 
-    async def toolsets(self, questions, warn, taken=()):
-        async def call(tool, args):
-            return f"{tool} {args}"
+    async def call(self, tool, args):
+        return f"{tool} {args}"
 
-        return [toolset_of_server("s", self._tools, call, warn, set(taken))]
+    async def toolsets(self, questions, warn, taken=()):
+        return [toolset_of_server("s", self._tools, self.call, warn, set(taken))]
 
 
 @pytest.mark.parametrize("properties", [{"x": True}, {"x": {"default": 1}, "y": False}, ["x"], "x", None])
@@ -44,3 +48,33 @@ async def test_call_with_arguments_that_are_no_object_fails_and_the_turn_goes_on
         "completed",
         [("s__odd", "failed", "the arguments must be an object")],
     )
+
+
+class Deaf(Listing):
+    """One whose calls go on when their turn is stopped, until `dies` is set."""
+
+    def __init__(self, *tools):
+        super().__init__(*tools)
+        self.called, self.dies = asyncio.Event(), asyncio.Event()
+
+    async def call(self, tool, args):
+        self.called.set()
+        while not self.dies.is_set():
+            with suppress(asyncio.CancelledError):
+                await self.dies.wait()
+        raise ServerDiedError("it died")
+
+
+@on_a_loop
+async def test_nothing_follows_the_end_of_a_turn_not_even_from_a_call_that_goes_on():
+    manager = manager_on(MemoryStore())
+    manager.mcp = server = Deaf(Tool(name="odd", input_schema={"type": "object"}))
+    turn, _ = await acting(manager, [("s__odd", {})], yes=True)
+    await server.called.wait()
+    turn.cancel()
+    await turn.result()
+    server.dies.set()
+    await asyncio.sleep(0.05)
+    events = whole(await events_of(turn))
+    assert await turn.news(0, 0) == events[-1].seq
+    assert turn.transcript.warnings == ("s__odd has not stopped, and goes on by itself",)
