@@ -111,8 +111,9 @@ def test_a_form_is_filled_in_on_stdin_and_once_more_when_it_does_not_fit(kernel,
     assert f"accept: {json.dumps(content)}" in told(kernel)
 
 
-def test_adding_a_server_says_what_it_offers(kernel):
-    cell = kernel.run(f"%agent tools add-mcp tests {sys.executable} {SERVER}").ok()
+@pytest.mark.parametrize("between", ["", "-- "])
+def test_adding_a_server_says_what_it_offers(kernel, between):
+    cell = kernel.run(f"%agent tools add-mcp tests {between}{sys.executable} {SERVER}").ok()
     assert cell.text.startswith("starting tests\ntests offers tests__echo, ")
     kernel.run("%agent tools remove-mcp tests").ok()
 

@@ -60,7 +60,7 @@ def add_mcp(magics: AgentMagics, options: argparse.Namespace) -> None:
             if not (names := magics.servers.load(path)):
                 say(f"no server of {path} is switched on")
                 return
-        case [name, where, *arguments]:
+        case [name, "--", where, *arguments] | [name, where, *arguments]:
             address = where.startswith(("http://", "https://"))
             magics.servers.add(name, {"url": where} if address else {"command": where, "args": arguments})
             names = [name]
