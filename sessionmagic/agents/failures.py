@@ -17,7 +17,7 @@ from pydantic_ai.exceptions import (
     UserError,
 )
 
-from sessionmagic.exceptions import ModelRefusedError, SessionMagicError, TurnFailedError
+from sessionmagic.exceptions import ModelRefusedError, SessionMagicError, StoreError, TurnFailedError
 from sessionmagic.keys import without_keys
 
 REASON_LENGTH = 240
@@ -26,7 +26,7 @@ REASON_LENGTH = 240
 def failure(reference: str, error: BaseException, address: str | None = None) -> tuple[str, SessionMagicError]:
     """Return the code and the error that a turn which failed so ends with; `address` is where the model was asked."""
     if isinstance(error, SessionMagicError):
-        return "store_error", error
+        return _code(StoreError if isinstance(error, StoreError) else type(error)), error
     reason = _reason(error)
     match error:
         case ModelNotFoundError():
@@ -49,6 +49,11 @@ def failure(reference: str, error: BaseException, address: str | None = None) ->
             return "model_error", TurnFailedError(f"{reference}: {reason}")
         case _:
             return "model_error", TurnFailedError(f"{reference}: {type(error).__name__}: {reason}")
+
+
+def _code(kind: type[SessionMagicError]) -> str:
+    """Return the name of an error of ours as a code: ``store_error``."""
+    return re.sub(r"\B(?=[A-Z])", "_", kind.__name__).lower()
 
 
 def _reason(error: BaseException) -> str:

@@ -10,7 +10,16 @@ import pytest
 
 from sessionmagic import Attachment, SessionManager, register_model
 from sessionmagic.events import TextDelta, UsageReported
-from sessionmagic.exceptions import PromptError, TurnFailedError, TurnTimeoutError
+from sessionmagic.exceptions import (
+    PromptError,
+    SessionIdleError,
+    SessionUnreadableError,
+    StoreError,
+    ToolError,
+    TurnFailedError,
+    TurnTimeoutError,
+    UsageError,
+)
 from sessionmagic.loop import loop_thread
 from tests.scripted import fails
 from tests.turns import ask, events_of, on_a_loop, prompts, said, statuses, whole
@@ -50,6 +59,26 @@ async def test_turn_that_completes(manager):
     assert record.started_at <= record.finished_at
     assert turn.finished
     assert manager.turns.running() == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (StoreError("the disk is full"), "store_error"),
+        (SessionUnreadableError("it is damaged"), "store_error"),
+        (SessionIdleError("no turn runs"), "session_idle_error"),
+        (ToolError("it is no tool"), "tool_error"),
+        (UsageError("no such option"), "usage_error"),
+    ],
+    ids=str,
+)
+@on_a_loop
+async def test_error_of_ours_ends_a_turn_as_it_is_with_a_code_of_its_kind(manager, error, code):
+    register_model("raises", fails(error))
+    turn = await manager.run("Hello", session="chat", model="raises")
+    events = whole(await events_of(turn))
+    assert (events[-1].status, events[-1].error_code, events[-1].error) == ("failed", code, str(error))
+    assert (await turn.result()).error is error
 
 
 @on_a_loop
