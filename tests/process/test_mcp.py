@@ -15,7 +15,7 @@ import pytest
 
 from sessionmagic import MemoryStore
 from sessionmagic.agents.mcp_config import model_name
-from sessionmagic.agents import mcp, mcp_connection, mcp_tools  # imported here, as that takes time
+from sessionmagic.agents import mcp_connection, mcp_server, mcp_tools  # imported here, as that takes time
 from sessionmagic.agents.mcp import McpServers
 from sessionmagic.events import ApprovalRequested, Warned
 from sessionmagic.exceptions import ToolError, TurnTimeoutError
@@ -251,8 +251,8 @@ for line in sys.stdin:
 @pytest.fixture
 def impatient(alone, monkeypatch):
     """A manager whose turns wait three seconds for a server."""
-    monkeypatch.setattr(mcp, "READY_SECONDS", 3)
-    monkeypatch.setattr(mcp, "LIST_SECONDS", 0.5)
+    monkeypatch.setattr(mcp_server, "READY_SECONDS", 3)
+    monkeypatch.setattr(mcp_server, "LIST_SECONDS", 0.5)
     return alone
 
 
