@@ -168,9 +168,16 @@ def admit(  # noqa: PLR0913  all that a turn is made of
         log=log,
         claim=claim,
         content=content,
-        history=[message for turn in session.path()[:-1] for message in turn.messages],
+        history=[message for turn in session.path()[:-1] for message in _remembered(turn)],
         request=request,
     )
+
+
+def _remembered(turn: TurnRecord) -> Messages:
+    """Return a turn's messages for a later one; an image of a tool may be what a provider has refused."""
+    from sessionmagic.agents.messages import without_tool_images
+
+    return without_tool_images(turn.messages) if turn.status == "failed" else turn.messages
 
 
 def _plan(request: Request, session: Session, models: Models, agent: AgentDefinition) -> Plan:

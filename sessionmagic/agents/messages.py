@@ -100,6 +100,23 @@ def as_history(stored: Messages) -> list[ModelMessage]:
     return messages
 
 
+def without_tool_images(stored: Messages) -> Messages:
+    """Return stored messages without the images that stand beside the results of tools."""
+    return [
+        {**message, "parts": [part for part in message["parts"] if not _has_images(part)]}
+        if any(part["part_kind"] == "tool-return" for part in message["parts"])
+        else message
+        for message in stored
+    ]
+
+
+def _has_images(part: dict[str, Any]) -> bool:
+    content = part.get("content")
+    return isinstance(content, list) and any(
+        isinstance(item, dict) and item.get("kind") == "binary" for item in content
+    )
+
+
 def _answers(following: ModelMessage | None, response: ModelResponse) -> bool:
     answered = {getattr(part, "tool_call_id", None) for part in following.parts} if following else set()
     return all(call.tool_call_id in answered for call in response.tool_calls)

@@ -5,9 +5,11 @@ from enum import IntEnum
 
 import numpy
 import pytest
-from pydantic_ai.exceptions import ModelRetry, ToolFailed, ToolFailedError, ToolRetryError
+from pydantic_ai.exceptions import ModelHTTPError, ModelRetry, ToolFailed, ToolFailedError, ToolRetryError
 from pydantic_ai.messages import BinaryContent, ToolReturn, ToolReturnPart
+from pydantic_ai.models.function import DeltaToolCall, FunctionModel
 
+from sessionmagic import register_model
 from sessionmagic.agents.results import RESULT_LIMIT
 from sessionmagic.agents.tools import tool_of
 from sessionmagic.events import event_from_json, event_to_json
@@ -346,6 +348,24 @@ async def test_image_that_a_provider_would_refuse_is_named_and_not_sent(manager,
     outcome, events, model = await acted(manager, [("give", {})], "Done", tools=[giving(result)], yes=True)
     assert returned(events) == [("give", "success", said)]
     assert len(images_in(model.sent[1])) == len(images_in(outcome.messages)) == sent
+
+
+@on_a_loop
+async def test_image_that_a_provider_has_refused_is_not_sent_again(manager):
+    async def stream(messages, info):
+        if images_in(messages):
+            raise ModelHTTPError(400, "text-only", "no images, please")
+        if any(part.part_kind == "tool-return" for part in messages[-1].parts) or len(messages) > 1:
+            yield "I see no image."
+        else:
+            yield {0: DeltaToolCall("give", "{}", tool_call_id="call")}
+
+    register_model("text-only", FunctionModel(stream_function=stream))
+    refused = await ask(manager, model="text-only", tools=[giving(png(100))], yes=True)
+    assert refused.status == "failed"
+    assert len(images_in(refused.messages)) == 1
+    result = await ask(manager, "And now?")
+    assert (result.status, result.text) == ("completed", "I see no image.")
 
 
 @on_a_loop
