@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import functools
 import inspect
 import types
-from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from sessionmagic.agents.tools import Tool
-from sessionmagic.exceptions import ToolError, words_of
-from sessionmagic.loop import LoopThread
+from sessionmagic.exceptions import ToolError
 from sessionmagic.notebook.outputs import SVG, Ran, RichOutput
-from sessionmagic.notebook.running import run_awaitable, run_code, run_function
+from sessionmagic.notebook.running import returned, run_code
 from sessionmagic.notebook.scratch import ScratchKernels
+from sessionmagic.notebook.user_functions import UserFunctions
 from sessionmagic.notebook.values import kind_of, said_of, statistics
 from sessionmagic.turn import current_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from IPython.core.interactiveshell import InteractiveShell
-    from pydantic_ai.messages import BinaryContent, ToolReturn
+    from pydantic_ai.messages import BinaryContent
 
     from sessionmagic.notebook.front_end import FrontEnd
     from sessionmagic.notebook.main_thread import MainThread
@@ -37,8 +33,6 @@ SHOWN = 2_000
 """Characters of one cell's code or output."""
 SOURCE = "notebook"
 LONGEST_SECONDS = 3_600
-BLOCKED_SECONDS = 0.5
-"""A loop that does nothing for so long is blocked."""
 NEEDS_A_CELL = "this works only while a cell waits for its turn, and this one runs in the background: ask without -b"
 DROPPED = "The proposed cell is not below, as this one ended in an error: its code is in the call of insert_cell."
 
@@ -54,8 +48,7 @@ class KernelTools:
         self._shown: WeakKeyDictionary[Turn, list[Ran]] = WeakKeyDictionary()
         """What each turn's calls have shown under the cell."""
         self._scratch = ScratchKernels()
-        self._coroutines: LoopThread | None = None
-        """The loop of the user's coroutines: one of their own, so that one that blocks does not hold up any turn."""
+        self._functions = UserFunctions(shell, main_thread, self._show)
         shell.events.register("post_run_cell", self._say_what_is_dropped)
 
     def own(self, *, background: bool = False) -> list[Tool]:
@@ -75,7 +68,7 @@ class KernelTools:
     def of_user(self, tool: Tool, *, background: bool = False) -> Tool:
         """Have a user's function run where figures and prints work, and its value described to the model."""
         obstacle = self._obstacle if background and not inspect.iscoroutinefunction(tool.function) else ""
-        return replace(tool, function=self._on_main_thread(tool.function), alone=True, obstacle=obstacle)
+        return replace(tool, function=self._functions.wrapped(tool.function), alone=True, obstacle=obstacle)
 
     @property
     def _obstacle(self) -> str:
@@ -138,7 +131,7 @@ class KernelTools:
             self._show(ran)
             return ran
 
-        return _returned(await self._main_thread.run(run))
+        return returned(await self._main_thread.run(run))
 
     async def run_python_isolated(self, code: str, timeout: float = 30) -> Any:
         """Run Python code in a separate process, which sees and changes none of the user's variables.
@@ -154,7 +147,7 @@ class KernelTools:
             raise ValueError(f"the timeout must be more than 0 and at most {LONGEST_SECONDS:,} seconds")
         ran = await self._scratch.run(current_turn.get().session_id, code, timeout)
         self._show(ran)
-        return _returned(ran)
+        return returned(ran)
 
     async def insert_cell(self, code: str) -> str:
         """Propose a new code cell below this one; the user decides whether to run it.
@@ -208,87 +201,6 @@ class KernelTools:
     def close(self) -> None:
         """End all scratch kernels, for good: the user's kernel ends."""
         self._scratch.close()
-
-    def _on_main_thread(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        if inspect.iscoroutinefunction(function):
-
-            async def call(*args: Any, **kwargs: Any) -> Any:
-                text, ran = await self._awaited(function(*args, **kwargs))
-                return _returned(ran, text)
-        else:
-
-            async def call(*args: Any, **kwargs: Any) -> Any:
-                def described_too() -> str:
-                    values.append(value := function(*args, **kwargs))
-                    return "" if inspect.isawaitable(value) else _described(value)
-
-                def run() -> tuple[str, Ran]:
-                    text, ran = run_function(self._shell, described_too)
-                    self._show(ran)
-                    return text or "", ran
-
-                values: list[Any] = []
-                text, ran = await self._main_thread.run(run)
-                if values and inspect.isawaitable(values[0]):
-                    text, awaited = await self._awaited(values[0])
-                    ran = ran.then(awaited)
-                return _returned(ran, text)
-
-        return _looking_like(function, call)
-
-    async def _awaited(self, work: Awaitable[Any]) -> tuple[str, Ran]:
-        """Await what a function of the user's returned; return its value in words, and all else."""
-        loop = await self._free_loop()
-        value, ran = await loop.run(run_awaitable(self._shell, work))
-        self._show(ran)
-        return await asyncio.to_thread(_described, value), ran
-
-    async def _free_loop(self) -> LoopThread:
-        """Return the loop of the user's coroutines; one that a coroutine blocks is left to that."""
-        loop = self._coroutines
-        if loop is not None:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.wrap_future(loop.submit(asyncio.sleep(0))), BLOCKED_SECONDS)
-                return loop
-        if self._coroutines is loop:  # no other call was quicker
-            self._coroutines = LoopThread("sessionmagic tools")
-        return cast("LoopThread", self._coroutines)
-
-
-def _looking_like(function: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a wrapper documentation, signature and annotations of what it wraps, whatever kind of callable that is."""
-    called = function.func if isinstance(function, functools.partial) else function
-    if isinstance(called, type):
-        called = called.__init__  # type: ignore[misc]
-    elif not inspect.isroutine(called):
-        called = type(called).__call__
-    call.__annotations__ = {}  # a built-in has none to put in their place
-    functools.update_wrapper(call, called)
-    call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
-    if isinstance(function, type):
-        call.__doc__ = function.__doc__
-    return call
-
-
-def _described(value: Any) -> str:
-    return "" if value is None else said_of(value)
-
-
-def _returned(ran: Ran, value: str = "") -> ToolReturn[str]:
-    """Return what the model gets to see of a call: text, and its figures. Raises `ToolFailed` when it failed."""
-    from pydantic_ai.exceptions import ToolFailed
-    from pydantic_ai.messages import BinaryContent, ToolReturn
-
-    from sessionmagic.agents.results import cut
-
-    if ran.error is not None:
-        raise ToolFailed(cut(ran.text or words_of(ran.error)))
-    images = [output.image for output in ran.shown if output.image]
-    count = sum(output.is_figure for output in ran.shown)
-    note = f"[{count} figure{'s' if count > 1 else ''} shown to the user]" if count else ""
-    text = "\n".join(filter(None, [ran.text, value, note]))
-    figures = [BinaryContent(base64.b64decode(content), media_type=kind) for kind, content in images]
-    return ToolReturn(text or "(no output)", content=figures or None)
 
 
 def _short(text: str) -> str:

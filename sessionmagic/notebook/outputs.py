@@ -24,7 +24,8 @@ CONTENT_LIMIT = 10_000_000
 IMAGES = {"image/png": b"\x89PNG\r\n", "image/jpeg": b"\xff\xd8"}
 """How each kind of image that a model can see begins."""
 SVG = "image/svg+xml"
-KINDS = (*IMAGES, SVG, "text/html", "text/markdown", "text/plain")
+FIGURES = (*IMAGES, SVG)
+KINDS = (*FIGURES, "text/html", "text/markdown", "text/plain")
 """What can be shown, or read by a model."""
 _TAG = re.compile(r"<[^>]*>")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -59,7 +60,7 @@ class RichOutput:
     @property
     def is_figure(self) -> bool:
         """Whether it is to be looked at."""
-        return bool({*IMAGES, SVG} & set(self._data))
+        return bool({*FIGURES} & set(self._data))
 
     @property
     def is_rich(self) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import inspect
 import sys
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -11,12 +13,14 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 
 from sessionmagic.exceptions import ToolError, words_of
 from sessionmagic.notebook.capture import keeping, keeps_here
-from sessionmagic.notebook.outputs import Kept, Ran, RichOutput
+from sessionmagic.notebook.outputs import FIGURES, Kept, Ran, RichOutput
+from sessionmagic.notebook.values import said_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from IPython.core.interactiveshell import InteractiveShell
+    from pydantic_ai.messages import ToolReturn
 
 NO_AWAIT = (
     "top-level await does not work here, and nothing was run: "
@@ -27,13 +31,12 @@ NO_AWAIT = (
 def run_code(shell: InteractiveShell, code: str) -> Ran:
     """Run code as a cell of the user's, without a place in the history. Call it on the main thread."""
 
-    def run() -> Any:
+    def run(_kept: Kept) -> None:
         if _awaits_in_vain(shell, code):
             raise ToolError(NO_AWAIT)
         result = shell.run_cell(code, store_history=False)
         if result.error_before_exec or result.error_in_exec:
             raise result.error_before_exec or result.error_in_exec
-        return None  # what the last line gave was shown
 
     return _captured(shell, run)
 
@@ -48,32 +51,64 @@ def _awaits_in_vain(shell: InteractiveShell, code: str) -> bool:
     return bool(shell.should_run_async(code, transformed_cell=transformed))
 
 
-def run_function(shell: InteractiveShell, function: Callable[[], Any]) -> tuple[Any, Ran]:
-    """Call a function of the user's and return its value and all else. Call it on the main thread."""
-    values: list[Any] = []
+def run_function(shell: InteractiveShell, function: Callable[[], Any]) -> tuple[Any, str, Ran]:
+    """Call a function of the user's; return its value, that in words, and all else. Call it on the main thread."""
+    value, words = None, ""
 
-    def call() -> None:
-        values.append(function())
+    def call(kept: Kept) -> None:
+        nonlocal value, words
+        value = function()
         shell.events.trigger("post_execute")  # matplotlib shows its figures then
+        words = "" if inspect.isawaitable(value) else _described(shell, value, kept)
 
     ran = _captured(shell, call)
-    return (values[0] if values else None), _saying_why(ran)
+    return value, words, _saying_why(ran)
 
 
-async def run_awaitable(shell: InteractiveShell, work: Awaitable[Any]) -> tuple[Any, Ran]:
-    """Await what a function of the user's returned; return its value and all else. On any thread with a loop."""
-    kept, value, raised = Kept(), None, None
+async def run_awaitable(shell: InteractiveShell, work: Awaitable[Any]) -> tuple[str, Ran]:
+    """Await what a function of the user's returned; return its value in words, and all else. On any loop."""
+    kept, words, raised = Kept(), "", None
     publisher: Any = shell.display_pub
     hooked = _hooked(publisher, kept) if hasattr(publisher, "register_hook") else nullcontext()
     with keeping(kept, asks=False), hooked:
         try:
-            value = await work
+            words = await asyncio.to_thread(_described, shell, await work, kept)
         except BaseException as error:
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
             raised = error
-    return value, _saying_why(Ran(kept.text, kept.shown, raised))
+    return words, _saying_why(Ran(kept.text, kept.shown, raised))
+
+
+def _described(shell: InteractiveShell, value: Any, kept: Kept) -> str:
+    """Return a value in words; a figure is shown, unless the call has shown one: pyplot shows those that it makes."""
+    if value is None:
+        return ""
+    formatters: Any = shell.display_formatter.formatters  # type: ignore[union-attr]
+    for kind in FIGURES if not any(output.is_figure for output in kept.shown) else ():
+        if (content := formatters[kind](value)) is not None:
+            data, metadata = content if isinstance(content, tuple) else (content, {})
+            kept.show(RichOutput({kind: data}, {kind: metadata}))
+            break
+    return said_of(value)
+
+
+def returned(ran: Ran, value: str = "") -> ToolReturn[str]:
+    """Return what the model gets to see of a call: text, and its figures. Raises `ToolFailed` when it failed."""
+    from pydantic_ai.exceptions import ToolFailed
+    from pydantic_ai.messages import BinaryContent, ToolReturn
+
+    from sessionmagic.agents.results import cut
+
+    if ran.error is not None:
+        raise ToolFailed(cut(ran.text or words_of(ran.error)))
+    images = [output.image for output in ran.shown if output.image]
+    count = sum(output.is_figure for output in ran.shown)
+    note = f"[{count} figure{'s' if count > 1 else ''} shown to the user]" if count else ""
+    text = "\n".join(filter(None, [ran.text, value, note]))
+    figures = [BinaryContent(base64.b64decode(content), media_type=kind) for kind, content in images]
+    return ToolReturn(text or "(no output)", content=figures or None)
 
 
 def _saying_why(ran: Ran) -> Ran:
@@ -83,7 +118,7 @@ def _saying_why(ran: Ran) -> Ran:
     return ran
 
 
-def _captured(shell: InteractiveShell, call: Callable[[], Any]) -> Ran:
+def _captured(shell: InteractiveShell, call: Callable[[Kept], None]) -> Ran:
     kept, raised = Kept(), None
     with (
         shell.display_trap,
@@ -93,7 +128,7 @@ def _captured(shell: InteractiveShell, call: Callable[[], Any]) -> Ran:
         _kept_displays(shell, kept),
     ):
         try:
-            call()
+            call(kept)
         except BaseException as error:  # noqa: BLE001  for the model to see, and the caller to act on
             raised = error
     return Ran(kept.text, kept.shown, raised)

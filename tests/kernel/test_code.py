@@ -535,6 +535,39 @@ def test_an_asynchronous_tool_cannot_ask_on_stdin_and_leaves_the_answers_to_othe
     assert cell.wait().ok().text.strip() == "you said yes"
 
 
+RETURNING = """import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+class Picture:
+    def _repr_png_(self): return dot
+def drawn():
+    figure, axes = plt.subplots()
+    axes.plot([1, 2])
+    return figure
+def of_its_own():
+    figure = Figure()
+    figure.subplots().plot([1, 2])
+    return figure
+def picture(): return Picture()
+async def later(): return Picture()
+def table():
+    import pandas
+    return pandas.DataFrame({'a': [1]})
+"""
+
+
+@pytest.mark.parametrize(
+    ("tool", "figures"), [("drawn", 1), ("of_its_own", 1), ("picture", 1), ("later", 1), ("table", 0)]
+)
+def test_a_figure_that_a_function_returns_is_shown_once_and_seen_by_the_model(kernel, session, acts, tool, figures):
+    kernel.run(f"{PNG}\n{RETURNING}").ok()
+    acts([(tool, {})], "Done.")
+    cell = run(kernel, session, f"--tools {tool}").ok()
+    [(outcome, text)] = told(kernel)
+    assert (outcome, "[1 figure shown to the user]" in text) == ("success", figures == 1)
+    assert sum("image/png" in output.get("data", ()) for output in cell.outputs) == figures
+    assert kernel.value("str(model.sent[-1]).count('BinaryContent(')") == str(figures)
+
+
 BLOCKING = """import asyncio, time
 async def blocks():
     open({begun!r}, 'w').close()
