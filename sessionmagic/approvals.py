@@ -1,4 +1,4 @@
-"""Tool calls that wait for somebody's yes."""
+"""Tool calls that wait for somebody's decision."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
-from sessionmagic.events import Answer
+from sessionmagic.events import Decision
 from sessionmagic.exceptions import ApprovalNotOpenError, UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """A question that is open: whether a call may run."""
+    """A tool call that waits for a decision."""
 
     id: str
     call_id: str
@@ -29,14 +29,14 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What was answered; the model sees the reason of a rejection."""
+    """What was decided; the model sees the reason of a rejection."""
 
-    answer: Answer
+    decision: Decision
     reason: str = ""
 
 
 class Approvals:
-    """The open questions of one turn. Each is answered once, by its id, from any thread."""
+    """The open approvals of one turn. Each is resolved once, by its id, from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -44,39 +44,39 @@ class Approvals:
 
     @property
     def open(self) -> list[Approval]:
-        """The questions that wait for an answer, the oldest first."""
+        """The calls that wait for a decision, the oldest first."""
         with self._lock:
             return [approval for approval, _ in self._open.values()]
 
     def ask(
         self, call_id: str, tool: str, args: Mapping[str, Any], why: str
     ) -> tuple[Approval, asyncio.Future[Resolution]]:
-        """Open a question; its answer will be in the future. `close` it when nobody waits any more."""
+        """Open an approval; its resolution will be in the future. `close` it when nobody waits any more."""
         approval = Approval(id=uuid.uuid4().hex[:8], call_id=call_id, tool=tool, args=args, why=why)
         future: asyncio.Future[Resolution] = asyncio.get_running_loop().create_future()
         with self._lock:
             self._open[approval.id] = (approval, future)
         return approval, future
 
-    def answer(self, approval_id: str, answer: Answer, reason: str = "") -> Approval:
-        """Answer the question of that id; raises `ApprovalNotOpenError` when it is not open (any more).
+    def resolve(self, approval_id: str, decision: Decision, reason: str = "") -> Approval:
+        """Decide over the call of that approval; raises `ApprovalNotOpenError` when it is not open (any more).
 
-        Raises `UsageError` for a word that is no answer.
+        Raises `UsageError` for a word that is no decision.
         """
-        if answer not in get_args(Answer):
-            raise UsageError(f"{answer!r} is no answer; there are {', '.join(get_args(Answer))}")
+        if decision not in get_args(Decision):
+            raise UsageError(f"{decision!r} is no decision; there are {', '.join(get_args(Decision))}")
         with self._lock:
             if approval_id not in self._open:
                 raise ApprovalNotOpenError(
-                    f"no approval {approval_id!r} is open here: it was answered, or its turn has ended"
+                    f"no approval {approval_id!r} is open here: it was resolved, or its turn has ended"
                 )
             approval, future = self._open.pop(approval_id)
         with suppress(RuntimeError):  # the asker's loop is closed: nobody waits
-            future.get_loop().call_soon_threadsafe(_resolve, future, Resolution(answer, reason))
+            future.get_loop().call_soon_threadsafe(_resolve, future, Resolution(decision, reason))
         return approval
 
     def close(self, approval_id: str) -> None:
-        """Take a question back, if it is still open."""
+        """Take an approval back, if it is still open."""
         with self._lock:
             self._open.pop(approval_id, None)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TurnStatus = Literal["running", "completed", "interrupted", "failed", "limit"]
 ToolOutcome = Literal["success", "failed", "denied", "retried", "interrupted"]
-Answer = Literal["once", "tool", "all", "reject"]
+Decision = Literal["once", "tool", "all", "reject"]
 """To a tool call that asks: run it; run every call of this tool in this session; run all calls; do not run it."""
 
 InputAction = Literal["accept", "decline", "cancel"]
@@ -111,7 +111,7 @@ class ApprovalResolved(_Event):
 
     approval_id: str
     call_id: str
-    decision: Answer
+    decision: Decision
     reason: str = ""
     type: Literal["approval_resolved"] = "approval_resolved"
 

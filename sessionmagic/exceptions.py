@@ -16,7 +16,7 @@ SessionMagicError
 │   └── ServerDiedError         its MCP server ended in the middle of a call
 ├── SessionIdleError            no turn runs on the session that could be steered
 ├── InboxFullError              as many messages wait for a running turn as may
-├── ApprovalNotOpenError        an answer to an approval that is not open (any more)
+├── ApprovalNotOpenError        a decision on an approval that is not open (any more)
 ├── QuestionNotOpenError        an answer to a server's question that is not open (any more)
 ├── ModelReferenceError         a model reference that cannot be used
 └── TurnFailedError             the model did not finish its answer
@@ -107,7 +107,7 @@ class InboxFullError(SessionMagicError):
 
 
 class ApprovalNotOpenError(SessionMagicError):
-    """No open question has that id: it was answered, its turn has ended, or another kernel asked it."""
+    """No open approval has that id: it was resolved, its turn has ended, or another kernel asks for it."""
 
 
 class QuestionNotOpenError(SessionMagicError):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sessionmagic.agents.mcp import McpServers
     from sessionmagic.agents.messages import Messages
     from sessionmagic.agents.runtime import Outcome
-    from sessionmagic.events import Answer
+    from sessionmagic.events import Decision
     from sessionmagic.session import Session, TurnRecord
     from sessionmagic.storage.store import Store
 
@@ -72,8 +72,8 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers) -> Outcome
         session = await in_thread(store.load, turn.session_id)
         return policy_of(session, admitted.request)
 
-    async def grant(answer: Answer, tool: str) -> None:
-        await in_thread(store.update, turn.session_id, lambda session: granted(session, answer, tool))
+    async def grant(decision: Decision, tool: str) -> None:
+        await in_thread(store.update, turn.session_id, lambda session: granted(session, decision, tool))
 
     guard = Guard(log, turn.approvals, turn.inbox, policy, grant, admitted.request.limits or Limits())
     run = AgentRun(plan.agent, plan.model, log, guard)
@@ -162,9 +162,9 @@ def policy_of(session: Session, request: Request) -> Policy:
     )
 
 
-def granted(session: Session, answer: Answer, tool: str) -> Session:
-    """Remember an answer that holds for the session: for one tool, or for all."""
-    if answer == "all":
+def granted(session: Session, decision: Decision, tool: str) -> Session:
+    """Remember a decision that holds for the session: for one tool, or for all."""
+    if decision == "all":
         return replace(session, safety="autonomous")
     return replace(session, permissions=with_grant(session.permissions, tool))
 

@@ -13,7 +13,7 @@ from sessionmagic.session import Session, with_changed_turn
 
 if TYPE_CHECKING:
     from sessionmagic.approvals import Approval
-    from sessionmagic.events import Answer
+    from sessionmagic.events import Decision
     from sessionmagic.inbox import Kind
     from sessionmagic.questions import Question
     from sessionmagic.sessions import Sessions
@@ -71,11 +71,11 @@ class RunningTurns:
         """Return what MCP servers ask; `Turn.questions` takes the answer."""
         return [(turn, question) for turn in self.running() for question in turn.questions.open]
 
-    def approve(self, approval_id: str, answer: Answer, reason: str = "") -> Approval:
+    def approve(self, approval_id: str, decision: Decision, reason: str = "") -> Approval:
         """Answer an open approval; raises `ApprovalNotOpenError` when it is not, or is another process's."""
         for turn, approval in self.approvals():
             if approval.id == approval_id:
-                return turn.approvals.answer(approval_id, answer, reason)
+                return turn.approvals.resolve(approval_id, decision, reason)
         raise ApprovalNotOpenError(f"no approval {approval_id!r} is open here; %agent approve lists those that are")
 
     async def steer(self, session: str, *texts: str) -> Turn:

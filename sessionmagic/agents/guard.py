@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.agents.permissions import Limits, Policy
     from sessionmagic.approvals import Approvals, Resolution
-    from sessionmagic.events import Answer
+    from sessionmagic.events import Decision
     from sessionmagic.inbox import Inbox, Kind
     from sessionmagic.turn import EventLog
 
@@ -47,21 +47,21 @@ class Guard(AbstractCapability[None]):
 
     Args:
         policy: what decides over calls, read anew for each, so that a rule set in mid-turn holds.
-        grant: writes a lasting answer to the session; awaited before the call runs.
+        grant: writes a lasting decision to the session; awaited before the call runs.
     """
 
     log: EventLog
     approvals: Approvals
     inbox: Inbox
     policy: Callable[[], Awaitable[Policy]]
-    grant: Callable[[Answer, str], Awaitable[None]]
+    grant: Callable[[Decision, str], Awaitable[None]]
     limits: Limits
     seconds: dict[str, float] = field(default_factory=dict)
     """How long calls ran, by call id."""
     running: int = 0
     """How many calls run now."""
     _waiting: dict[str, Call] = field(default_factory=dict)
-    """Calls that wait for an answer, by the id of the question."""
+    """Calls that wait for a decision, by the id of their approval."""
     _requests: int = 0
     _calls: int = 0
     _latest: tuple[str, str] = ("", "")
@@ -172,29 +172,29 @@ class Guard(AbstractCapability[None]):
 
     async def _refusal(self, call: Call, call_id: str) -> str | None:
         """Return why the call may not run; None when it may."""
-        decision = (await self.policy()).decide(call)
-        match decision.verdict:
+        ruling = (await self.policy()).rule_on(call)
+        match ruling.verdict:
             case "allow":
                 return None
             case "deny":
-                return f"This call is not allowed: {decision.why}."
-        resolution = await self._asked(call, call_id, decision.why)
-        if resolution.answer == "reject":
+                return f"This call is not allowed: {ruling.why}."
+        resolution = await self._asked(call, call_id, ruling.why)
+        if resolution.decision == "reject":
             return "The user rejected this call." + (f" Reason: {resolution.reason}" if resolution.reason else "")
-        if resolution.answer != "once":
-            await self.grant(resolution.answer, call.tool)
-            await self._answer_what_is_allowed_now()
-        decision = (await self.policy()).decide(call)  # a rule may have come meanwhile
-        return f"This call is not allowed: {decision.why}." if decision.verdict == "deny" else None
+        if resolution.decision != "once":
+            await self.grant(resolution.decision, call.tool)
+            await self._approve_what_is_allowed_now()
+        ruling = (await self.policy()).rule_on(call)  # a rule may have come meanwhile
+        return f"This call is not allowed: {ruling.why}." if ruling.verdict == "deny" else None
 
     async def _asked(self, call: Call, call_id: str, why: str) -> Resolution:
-        approval, answered = self.approvals.ask(call_id, call.tool, call.args, why)
+        approval, resolved = self.approvals.ask(call_id, call.tool, call.args, why)
         self._waiting[approval.id] = call
         self.log.emit(
             ApprovalRequested, approval_id=approval.id, call_id=call_id, tool=call.tool, args=dict(call.args), why=why
         )
         try:
-            resolution = await answered
+            resolution = await resolved
         finally:
             self.approvals.close(approval.id)
             del self._waiting[approval.id]
@@ -202,17 +202,17 @@ class Guard(AbstractCapability[None]):
             ApprovalResolved,
             approval_id=approval.id,
             call_id=call_id,
-            decision=resolution.answer,
+            decision=resolution.decision,
             reason=resolution.reason,
         )
         return resolution
 
-    async def _answer_what_is_allowed_now(self) -> None:
+    async def _approve_what_is_allowed_now(self) -> None:
         policy = await self.policy()
         for approval_id, call in list(self._waiting.items()):
-            if policy.decide(call).verdict == "allow":
-                with suppress(ApprovalNotOpenError):  # answered meanwhile
-                    self.approvals.answer(approval_id, "once")
+            if policy.rule_on(call).verdict == "allow":
+                with suppress(ApprovalNotOpenError):  # resolved meanwhile
+                    self.approvals.resolve(approval_id, "once")
 
 
 async def _called(handler: Any, args: dict[str, Any]) -> ToolReturn[Any]:

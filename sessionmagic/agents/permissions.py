@@ -46,7 +46,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class Ruling:
     """What is done with a call, and why, in words for the user and the model."""
 
     verdict: Verdict
@@ -82,41 +82,41 @@ class Policy:
     attended: bool = True
     yes: bool = False
 
-    def decide(self, call: Call) -> Decision:
+    def rule_on(self, call: Call) -> Ruling:
         """Return what is to be done with the call."""
-        decision = self._wanted(call)
-        if decision.verdict != "ask":
-            return decision
+        ruling = self._wanted(call)
+        if ruling.verdict != "ask":
+            return ruling
         if self.safety == "restricted":
-            return Decision("deny", f"{decision.why}, and the session is restricted")
+            return Ruling("deny", f"{ruling.why}, and the session is restricted")
         if not self.attended:
-            return Decision("deny", f"{decision.why}, and there is nobody to ask")
-        return decision
+            return Ruling("deny", f"{ruling.why}, and there is nobody to ask")
+        return ruling
 
-    def _wanted(self, call: Call) -> Decision:
+    def _wanted(self, call: Call) -> Ruling:
         sets = {"the session": self.session, "the agents file": self.file}
         for owner, rules in sets.items():
             if pattern := _matching(rules, "deny", call):
-                return Decision("deny", f"{owner} denies {pattern}")
+                return Ruling("deny", f"{owner} denies {pattern}")
         if self.yes:
-            return Decision("allow", "every call of this turn was approved")
+            return Ruling("allow", "every call of this turn was approved")
         for owner, rules in sets.items():
             if pattern := _matching(rules, "allow", call):
-                return Decision("allow", f"{owner} allows {pattern}")
+                return Ruling("allow", f"{owner} allows {pattern}")
             if pattern := _matching(rules, "ask", call):
-                return Decision("ask", f"{owner} asks for {pattern}")
+                return Ruling("ask", f"{owner} asks for {pattern}")
         return self._by_safety(call)
 
-    def _by_safety(self, call: Call) -> Decision:
+    def _by_safety(self, call: Call) -> Ruling:
         match self.safety:
             case "autonomous":
-                return Decision("allow", "the session is autonomous")
+                return Ruling("allow", "the session is autonomous")
             case "strict":
-                return Decision("ask", "the session is strict")
+                return Ruling("ask", "the session is strict")
             case _ if call.read_only:
-                return Decision("allow", "it only reads")
+                return Ruling("allow", "it only reads")
             case _:
-                return Decision("ask", "it may change something")
+                return Ruling("ask", "it may change something")
 
 
 def with_rule(rules: Rules, verdict: Verdict, pattern: str) -> Rules:

@@ -13,7 +13,7 @@ from sessionmagic.notebook.forms import LABEL_LENGTH, fields_of, filled_in
 from sessionmagic.notebook.visible import one_line, visible
 
 if TYPE_CHECKING:
-    from sessionmagic.events import Answer, InputAction, InputRequested
+    from sessionmagic.events import Decision, InputAction, InputRequested
     from sessionmagic.notebook.forms import Field
     from sessionmagic.questions import Question
 
@@ -26,22 +26,22 @@ ABBREVIATED_NO = re.compile(r"n[\s,;:]+", re.IGNORECASE)
 ALMOST_YES = re.compile(r"(y|yes|always)\b", re.IGNORECASE)
 TIMES = 3
 """How often a call is asked for until there is an answer; without one it is rejected."""
-ANSWERS: dict[str, Answer] = {"y": "once", "yes": "once", "t": "tool", "this": "tool", "a": "all", "all": "all"}
+DECISIONS: dict[str, Decision] = {"y": "once", "yes": "once", "t": "tool", "this": "tool", "a": "all", "all": "all"}
 
 
-def ask_on_stdin(request: ApprovalRequested) -> tuple[Answer, str]:
+def ask_on_stdin(request: ApprovalRequested) -> tuple[Decision, str]:
     """Show the call and ask; anything that is no yes is a rejection, and more than "no" is its reason."""
     print(visible(f"\n? {_call_words(request)}"))
     said = next(filter(_is_clear, (input(QUESTION).strip() for _ in range(TIMES))), "n")
-    answer = ANSWERS.get(said.casefold())
-    if answer is not None:
-        return answer, ""
+    decision = DECISIONS.get(said.casefold())
+    if decision is not None:
+        return decision, ""
     return "reject", "" if said.casefold() in NO else ABBREVIATED_NO.sub("", said)
 
 
 def _is_clear(said: str) -> bool:
     """Whether that is an answer: a reason why not has more words than one, and does not begin with yes."""
-    return said.casefold() in {*ANSWERS, *NO} or (" " in said and not ALMOST_YES.match(said))
+    return said.casefold() in {*DECISIONS, *NO} or (" " in said and not ALMOST_YES.match(said))
 
 
 def announced(session: str, request: ApprovalRequested | InputRequested) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
     from typing import Any, Literal
 
-    from sessionmagic.events import Answer, InputAction
+    from sessionmagic.events import Decision, InputAction
     from sessionmagic.manager import SessionManager
     from sessionmagic.notebook.main_thread import MainThread
     from sessionmagic.notebook.view import View
@@ -128,11 +128,11 @@ class Launch:
 
     async def _ask_approval(self, asked: ApprovalRequested) -> None:
         try:
-            answer, reason = await self._main_thread.run_in_cell(partial(ask_on_stdin, asked))
+            decision, reason = await self._main_thread.run_in_cell(partial(ask_on_stdin, asked))
         except Exception as error:  # noqa: BLE001  an unanswered call would wait for ever
-            answer, reason = "reject", f"it could not be asked for ({type(error).__name__})"
-        self.answer(asked.approval_id, answer, reason)
-        if answer in {"tool", "all"}:
+            decision, reason = "reject", f"it could not be asked for ({type(error).__name__})"
+        self.resolve(asked.approval_id, decision, reason)
+        if decision in {"tool", "all"}:
             await asyncio.sleep(GRANT_SECONDS)  # the questions that this answers too need not be asked
 
     async def _ask_input(self, turn: Turn, asked: InputRequested) -> None:
@@ -166,11 +166,11 @@ class Launch:
             turn.cancel()
         return turn
 
-    def answer(self, approval_id: str, answer: Answer, reason: str = "") -> None:
-        """Answer the turn's open question of that id; what is not open any more is left alone. From any thread."""
+    def resolve(self, approval_id: str, decision: Decision, reason: str = "") -> None:
+        """Resolve the turn's open approval of that id; what is not open any more is left alone. From any thread."""
         if self._turn is not None:
             with suppress(ApprovalNotOpenError):
-                self._turn.approvals.answer(approval_id, answer, reason)
+                self._turn.approvals.resolve(approval_id, decision, reason)
 
     def reply(self, question_id: str, action: InputAction, content: dict[str, Any] | None = None) -> None:
         """Answer what a server asked, if it still waits. From any thread. Raises `UsageError` for what does not fit."""

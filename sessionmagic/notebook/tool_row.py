@@ -10,7 +10,7 @@ from sessionmagic.notebook.text_box import text_box
 from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
-    from sessionmagic.events import Answer
+    from sessionmagic.events import Decision
     from sessionmagic.notebook.view import Controls
     from sessionmagic.transcript import ToolBlock
 
@@ -32,31 +32,31 @@ class ToolRow:
         if block.approval_id != self._asked:
             self._asked = block.approval_id
             asks = block.approval_id and self._controls.asks_on_page
-            answered = self.box.children[1:]
-            self.box.children = (self._page, self._question(block)) if asks else (self._page,)
-            forget(answered)
+            before = self.box.children[1:]
+            self.box.children = (self._page, self._choices(block)) if asks else (self._page,)
+            forget(before)
         return len(html)
 
-    def _question(self, block: ToolBlock) -> Any:
+    def _choices(self, block: ToolBlock) -> Any:
         from ipywidgets import HBox, Layout, VBox
 
         call = page(
             f'<div style="{OPENED}">{call_html(block.asked)}<p {NO_MATH}>asks because {escape(block.why)}</p></div>'
         )
-        reason = text_box("why not, for the model", "16em", lambda why: answered("reject", why))
+        reason = text_box("why not, for the model", "16em", lambda why: decide("reject", why))
 
-        def answered(answer: Answer, why: str) -> None:
-            self._controls.answer(block.approval_id, answer, why)
+        def decide(decision: Decision, why: str) -> None:
+            self._controls.resolve(block.approval_id, decision, why)
 
-        def answering(words: str, answer: Answer, tooltip: str, style: str = "") -> Any:
-            return button(words, lambda: answered(answer, reason.value), tooltip=tooltip, button_style=style)
+        def deciding(words: str, decision: Decision, tooltip: str, style: str = "") -> Any:
+            return button(words, lambda: decide(decision, reason.value), tooltip=tooltip, button_style=style)
 
         buttons = [
-            answering("Approve", "once", "Run this call", "primary"),
-            answering(
+            deciding("Approve", "once", "Run this call", "primary"),
+            deciding(
                 f"Always {block.tool}", "tool", "Run every call of this tool in this session, also where a rule asks"
             ),
-            answering("Always everything", "all", "Run every call in this session, but for those that a rule asks for"),
-            answering("Reject", "reject", "Do not run it; the model is told, with the reason", "warning"),
+            deciding("Always everything", "all", "Run every call in this session, but for those that a rule asks for"),
+            deciding("Reject", "reject", "Do not run it; the model is told, with the reason", "warning"),
         ]
         return VBox([call, HBox([*buttons, reason], layout=Layout(flex_flow="row wrap"))])

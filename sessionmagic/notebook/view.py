@@ -25,7 +25,7 @@ from sessionmagic.transcript import TextBlock, ToolBlock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sessionmagic.events import Answer, InputAction
+    from sessionmagic.events import Decision, InputAction
     from sessionmagic.transcript import Transcript
     from sessionmagic.turn import Turn
 
@@ -62,8 +62,8 @@ class Controls(Protocol):
     def stop(self) -> None:
         """End the turn."""
 
-    def answer(self, approval_id: str, answer: Answer, reason: str = "") -> None:
-        """Answer whether a tool call may run."""
+    def resolve(self, approval_id: str, decision: Decision, reason: str = "") -> None:
+        """Decide whether a tool call may run."""
 
     def steer(self, text: str) -> None:
         """Tell the turn something before its next model request; raises `SessionMagicError` when it cannot be."""

@@ -117,7 +117,7 @@ async def test_other_tool_asks_and_its_approval_holds_for_the_session(manager):
     turn, _ = await acting(manager, [("tests__add", {"a": 1, "b": 2})], "Done", attended=True)
     [question] = (await asked(turn)).values()
     assert (question.tool, question.args) == ("tests__add", {"a": 1, "b": 2})
-    turn.approvals.answer(question.id, "tool")
+    turn.approvals.resolve(question.id, "tool")
     assert returned(whole(await events_of(turn))) == [("tests__add", "success", "3")]
     assert manager.sessions.load("chat").permissions == {"allow": ["tests__add"]}
     _, events, _ = await acted(manager, [("tests__add", {"a": 2, "b": 2})], "Done")

@@ -29,7 +29,7 @@ async def test_answer_reaches_whoever_asked(approvals):
         {"code": "1"},
         "it may change something",
     )
-    assert approvals.answer(approval.id, "reject", "too risky") == approval
+    assert approvals.resolve(approval.id, "reject", "too risky") == approval
     assert await answered == Resolution("reject", "too risky")
     assert approvals.open == []
 
@@ -37,9 +37,9 @@ async def test_answer_reaches_whoever_asked(approvals):
 @on_a_loop
 async def test_second_answer_is_refused_and_changes_nothing(approvals):
     approval, answered = ask(approvals)
-    approvals.answer(approval.id, "reject", "no")
+    approvals.resolve(approval.id, "reject", "no")
     with pytest.raises(ApprovalNotOpenError, match=f"no approval '{approval.id}' is open here"):
-        approvals.answer(approval.id, "once")
+        approvals.resolve(approval.id, "once")
     assert await answered == Resolution("reject", "no")
 
 
@@ -48,7 +48,7 @@ async def test_late_answer_is_refused(approvals):
     approval, answered = ask(approvals)
     approvals.close(approval.id)
     with pytest.raises(ApprovalNotOpenError):
-        approvals.answer(approval.id, "once")
+        approvals.resolve(approval.id, "once")
     await asyncio.sleep(0)
     assert not answered.done()
     approvals.close(approval.id)
@@ -59,7 +59,7 @@ async def test_late_answer_is_refused(approvals):
 async def test_answer_to_an_unknown_question_is_refused_and_applied_to_no_other(approvals, wrong):
     approval, answered = ask(approvals)
     with pytest.raises(ApprovalNotOpenError):
-        approvals.answer(wrong, "once")
+        approvals.resolve(wrong, "once")
     await asyncio.sleep(0)
     assert approvals.open == [approval]
     assert not answered.done()
@@ -70,7 +70,7 @@ async def test_answer_to_an_unknown_question_is_refused_and_applied_to_no_other(
 async def test_answer_that_is_none_is_refused_and_the_question_stays_open(approvals, answer):
     approval, answered = ask(approvals)
     with pytest.raises(SessionMagicError):
-        approvals.answer(approval.id, answer)
+        approvals.resolve(approval.id, answer)
     await asyncio.sleep(0)
     assert approvals.open == [approval]
     assert not answered.done()
@@ -81,7 +81,7 @@ async def test_answer_to_another_turn_is_refused(approvals):
     approval, _ = ask(approvals)
     elsewhere, _ = ask(other := Approvals())
     with pytest.raises(ApprovalNotOpenError):
-        approvals.answer(elsewhere.id, "once")
+        approvals.resolve(elsewhere.id, "once")
     assert (approvals.open, other.open) == ([approval], [elsewhere])
 
 
@@ -92,7 +92,7 @@ async def test_questions_are_answered_one_by_one_in_any_order(approvals):
     assert len({approval.id for approval, _ in asked}) == 3
     for place, answer in ((1, "once"), (2, "reject"), (0, "all")):
         approval, answered = asked[place]
-        approvals.answer(approval.id, answer)
+        approvals.resolve(approval.id, answer)
         assert await answered == Resolution(answer)
     assert approvals.open == []
 
@@ -100,7 +100,7 @@ async def test_questions_are_answered_one_by_one_in_any_order(approvals):
 @on_a_loop
 async def test_question_may_be_answered_from_another_thread(approvals):
     approval, answered = ask(approvals)
-    threading.Thread(target=approvals.answer, args=(approval.id, "tool")).start()
+    threading.Thread(target=approvals.resolve, args=(approval.id, "tool")).start()
     assert await asyncio.wait_for(answered, 5) == Resolution("tool")
 
 
@@ -113,7 +113,7 @@ async def test_of_many_answers_at_once_one_is_taken_and_the_others_are_refused(a
         def answer(reason, approval=approval, barrier=barrier):
             barrier.wait(5)
             try:
-                approvals.answer(approval.id, "reject", reason)
+                approvals.resolve(approval.id, "reject", reason)
             except ApprovalNotOpenError:
                 return None
             return reason
@@ -127,7 +127,7 @@ async def test_of_many_answers_at_once_one_is_taken_and_the_others_are_refused(a
 async def test_answer_after_its_asker_was_cancelled_does_no_harm(approvals):
     approval, answered = ask(approvals)
     answered.cancel()
-    approvals.answer(approval.id, "once")
+    approvals.resolve(approval.id, "once")
     await asyncio.sleep(0)
     assert answered.cancelled()
     assert approvals.open == []
@@ -136,7 +136,7 @@ async def test_answer_after_its_asker_was_cancelled_does_no_harm(approvals):
 @on_a_loop
 async def test_cancel_after_the_answer_does_no_harm(approvals):
     approval, answered = ask(approvals)
-    approvals.answer(approval.id, "once")
+    approvals.resolve(approval.id, "once")
     answered.cancel()
     await asyncio.sleep(0)
     assert answered.cancelled()

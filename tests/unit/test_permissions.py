@@ -1,4 +1,4 @@
-"""Whether a call may run: the table of decisions, and what the patterns of rules fit."""
+"""Whether a call may run: the table of rulings, and what the patterns of rules fit."""
 
 from dataclasses import replace
 from datetime import date
@@ -105,10 +105,10 @@ def call_of(given):
 
 
 @pytest.mark.parametrize(("session", "file", "safety", "given", "verdict"), TABLE)
-def test_table_of_decisions(session, file, safety, given, verdict):
-    decision = policy_of(session, file, safety, given).decide(call_of(given))
-    assert decision.verdict == verdict
-    assert decision.why
+def test_table_of_rulings(session, file, safety, given, verdict):
+    ruling = policy_of(session, file, safety, given).rule_on(call_of(given))
+    assert ruling.verdict == verdict
+    assert ruling.why
 
 
 SETS = ["", "allow run", "ask run", "allow run, ask run"]
@@ -119,26 +119,26 @@ EVERY = list(product(SETS, SETS, SAFETIES, GIVEN))
 def test_deny_rule_wins_over_everything():
     for session, file, safety, given in EVERY:
         for denied in ((f"{session}, deny run", file), (session, f"{file}, deny run")):
-            assert policy_of(*denied, safety, given).decide(call_of(given)).verdict == "deny"
+            assert policy_of(*denied, safety, given).rule_on(call_of(given)).verdict == "deny"
 
 
 def test_nobody_is_asked_where_nobody_is_or_the_session_is_restricted():
     for session, file, safety, given in EVERY:
-        verdict = policy_of(session, file, safety, given).decide(call_of(given)).verdict
+        verdict = policy_of(session, file, safety, given).rule_on(call_of(given)).verdict
         assert verdict != "ask" or ("alone" not in given and safety != "restricted")
 
 
 def test_call_that_was_approved_beforehand_runs():
     for session, file, safety, given in EVERY:
-        assert policy_of(session, file, safety, f"{given} yes").decide(call_of(given)).verdict == "allow"
+        assert policy_of(session, file, safety, f"{given} yes").rule_on(call_of(given)).verdict == "allow"
 
 
 def test_without_a_deny_rule_only_what_would_ask_is_denied():
     for session, file, safety, given in EVERY:
         policy = policy_of(session, file, safety, given)
-        if policy.decide(call_of(given)).verdict == "deny":
+        if policy.rule_on(call_of(given)).verdict == "deny":
             attended = replace(policy, attended=True)
-            assert safety == "restricted" or attended.decide(call_of(given)).verdict == "ask"
+            assert safety == "restricted" or attended.rule_on(call_of(given)).verdict == "ask"
 
 
 @pytest.mark.parametrize(
@@ -158,8 +158,8 @@ def test_without_a_deny_rule_only_what_would_ask_is_denied():
         ("", "", "strict", "yes", "every call of this turn was approved"),
     ],
 )
-def test_decision_says_why(session, file, safety, given, words):
-    assert policy_of(session, file, safety, given).decide(call_of(given)).why == words
+def test_ruling_says_why(session, file, safety, given, words):
+    assert policy_of(session, file, safety, given).rule_on(call_of(given)).why == words
 
 
 @pytest.mark.parametrize(

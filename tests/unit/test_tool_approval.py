@@ -51,7 +51,7 @@ async def test_other_tool_asks_and_runs_when_approved(manager, tools):
     assert (question.tool, question.args, question.why) == ("run", {"code": "1"}, "it may change something")
     [block] = turn.transcript.blocks
     assert (block.approval_id, block.outcome, tools.ran) == (question.id, None, [])
-    turn.approvals.answer(question.id, "once")
+    turn.approvals.resolve(question.id, "once")
     events = whole(await events_of(turn))
     assert [type(event) for event in events[1:-2] if "delta" not in event.type] == [
         ToolCalled,
@@ -84,7 +84,7 @@ async def test_approval_for_once_asks_again_the_next_time(manager, tools):
     for count, code in enumerate("12", start=1):
         await until(lambda: [each.args for each in turn.approvals.open] == [{"code": code}])
         assert len(tools.ran) == count - 1
-        turn.approvals.answer(turn.approvals.open[0].id, "once")
+        turn.approvals.resolve(turn.approvals.open[0].id, "once")
     assert (await turn.result()).status == "completed"
     assert tools.ran == ["run 1", "run 2"]
 
@@ -94,7 +94,7 @@ async def test_approval_for_once_asks_again_the_next_time(manager, tools):
 async def test_rejected_call_does_not_run_and_the_model_sees_the_reason(manager, tools, reason):
     turn, model = await acting(manager, [("run", {"code": "1"})], "A pity.", tools=tools.all, attended=True)
     [question] = (await asked(turn)).values()
-    turn.approvals.answer(question.id, "reject", reason)
+    turn.approvals.resolve(question.id, "reject", reason)
     events = whole(await events_of(turn))
     words = "The user rejected this call." + (f" Reason: {reason}" if reason else "")
     assert returned(events) == [("run", "denied", words)]
@@ -110,10 +110,10 @@ async def test_approved_tool_is_not_asked_for_again_in_this_session(manager, too
     steps = [("run", {"code": "1"})], [("run", {"code": "2"})], [("send", {"to": "a"})], "Done"
     turn, _ = await acting(manager, *steps, tools=tools.all, attended=True)
     [question] = (await asked(turn)).values()
-    turn.approvals.answer(question.id, "tool")
+    turn.approvals.resolve(question.id, "tool")
     await until(lambda: [each.tool for each in turn.approvals.open] == ["send"])
     assert tools.ran == ["run 1", "run 2"]
-    turn.approvals.answer(turn.approvals.open[0].id, "reject")
+    turn.approvals.resolve(turn.approvals.open[0].id, "reject")
     await turn.result()
     session = manager.sessions.load("chat")
     assert (session.permissions, session.safety) == ({"allow": ["run"]}, "balanced")
@@ -126,7 +126,7 @@ async def test_approved_session_is_asked_no_more(manager, tools):
     steps = [("run", {"code": "1"})], [("send", {"to": "a"})], "Done"
     turn, _ = await acting(manager, *steps, tools=tools.all, attended=True)
     [question] = (await asked(turn)).values()
-    turn.approvals.answer(question.id, "all")
+    turn.approvals.resolve(question.id, "all")
     assert (await turn.result()).status == "completed"
     assert tools.ran == ["run 1", "send a"]
     session = manager.sessions.load("chat")
@@ -139,12 +139,12 @@ async def test_several_calls_of_one_step_are_answered_one_by_one_in_any_order(ma
     turn, model = await acting(manager, calls, "Done", tools=tools.all, attended=True)
     questions = await asked(turn, 3)
     assert {call_id: question.args["code"] for call_id, question in questions.items()} == {c: c for c in "abc"}
-    turn.approvals.answer(questions["b"].id, "once")
+    turn.approvals.resolve(questions["b"].id, "once")
     await until(lambda: tools.ran == ["run b"])
-    turn.approvals.answer(questions["c"].id, "reject", "not c")
+    turn.approvals.resolve(questions["c"].id, "reject", "not c")
     await until(lambda: len(turn.approvals.open) == 1)
     assert tools.ran == ["run b"]
-    turn.approvals.answer(questions["a"].id, "once")
+    turn.approvals.resolve(questions["a"].id, "once")
     events = whole(await events_of(turn))
     assert tools.ran == ["run b", "run a"]
     assert {event.call_id: event.outcome for event in events if isinstance(event, ToolReturned)} == {
@@ -164,12 +164,12 @@ async def test_answer_for_the_tool_also_answers_the_open_calls_of_that_tool(mana
     calls = [("run", {"code": "1"}, "1"), ("run", {"code": "2"}, "2"), ("send", {"to": "a"}, "3")]
     turn, _ = await acting(manager, calls, "Done", tools=tools.all, attended=True)
     questions = await asked(turn, 3)
-    turn.approvals.answer(questions["2"].id, "tool")
+    turn.approvals.resolve(questions["2"].id, "tool")
     await until(lambda: sorted(tools.ran) == ["run 1", "run 2"])
     assert [each.id for each in turn.approvals.open] == [questions["3"].id]
     with pytest.raises(ApprovalNotOpenError):
-        turn.approvals.answer(questions["1"].id, "reject")
-    turn.approvals.answer(questions["3"].id, "reject")
+        turn.approvals.resolve(questions["1"].id, "reject")
+    turn.approvals.resolve(questions["3"].id, "reject")
     assert resolved(whole(await events_of(turn))) == {"1": "once", "2": "tool", "3": "reject"}
 
 
@@ -178,7 +178,7 @@ async def test_answer_for_the_session_also_answers_all_open_calls(manager, tools
     calls = [("run", {"code": "1"}, "1"), ("send", {"to": "a"}, "2"), ("run", {"code": "2"}, "3")]
     turn, _ = await acting(manager, calls, "Done", tools=tools.all, attended=True)
     questions = await asked(turn, 3)
-    turn.approvals.answer(questions["1"].id, "all")
+    turn.approvals.resolve(questions["1"].id, "all")
     assert resolved(whole(await events_of(turn))) == {"1": "all", "2": "once", "3": "once"}
     assert sorted(tools.ran) == ["run 1", "run 2", "send a"]
 
@@ -198,7 +198,7 @@ async def test_grant_is_on_disk_before_the_tool_runs(home, answer, granted):
 
     turn, _ = await acting(manager, [("peek", {})], "Done", tools=[peek], attended=True)
     [question] = (await asked(turn)).values()
-    turn.approvals.answer(question.id, answer)
+    turn.approvals.resolve(question.id, answer)
     await turn.result()
     assert found == [granted]
 
@@ -211,7 +211,7 @@ async def test_question_shows_the_arguments_as_the_model_wrote_them_whatever_the
     args = {"path": "a.csv", "lines": [1, 2]}
     turn, _ = await acting(manager, [("file", args)], "Done", tools=[file], attended=True)
     [question] = (await asked(turn)).values()
-    turn.approvals.answer(question.id, "once")
+    turn.approvals.resolve(question.id, "once")
     events = whole(await events_of(turn))
     assert [event_from_json(event_to_json(event)) for event in events] == events
     [event] = [event for event in events if isinstance(event, ApprovalRequested)]
@@ -233,7 +233,7 @@ async def test_grant_that_cannot_be_written_runs_nothing(manager, tools, answer,
         return update(session_id, change)
 
     monkeypatch.setattr(manager.store, "update", full)
-    turn.approvals.answer(question.id, answer)
+    turn.approvals.resolve(question.id, answer)
     whole(await events_of(turn))
     await turn.result()
     assert tools.ran == []
@@ -247,7 +247,7 @@ async def test_change_made_while_a_call_waits_survives_the_grant(manager, tools)
     [question] = (await asked(turn)).values()
     manager.sessions.rename("chat", "talk")
     manager.sessions.star("talk")
-    turn.approvals.answer(question.id, "tool")
+    turn.approvals.resolve(question.id, "tool")
     await turn.result()
     session = manager.sessions.load("talk")
     assert (session.starred, session.permissions) == (True, {"allow": ["run"]})
@@ -271,7 +271,7 @@ async def test_cancel_while_calls_wait_for_an_answer_closes_them_all(manager, to
     assert not any(block.approval_id for block in turn.transcript.blocks)
     for question in questions.values():
         with pytest.raises(ApprovalNotOpenError):
-            turn.approvals.answer(question.id, "once")
+            turn.approvals.resolve(question.id, "once")
     _, _, model = await acted(manager, "Next", tools=tools.all)
     assert tools.ran == ["look a"]
     assert orphans(model.sent[0]) == []
@@ -281,7 +281,7 @@ async def test_cancel_while_calls_wait_for_an_answer_closes_them_all(manager, to
 async def test_question_may_be_answered_from_another_thread(manager, tools):
     turn, _ = await acting(manager, [("run", {"code": "1"})], "Done", tools=tools.all, attended=True)
     [question] = (await asked(turn)).values()
-    thread = threading.Thread(target=turn.approvals.answer, args=(question.id, "once"))
+    thread = threading.Thread(target=turn.approvals.resolve, args=(question.id, "once"))
     thread.start()
     assert (await turn.result()).status == "completed"
     await asyncio.to_thread(thread.join)
@@ -292,11 +292,11 @@ async def test_question_may_be_answered_from_another_thread(manager, tools):
 async def test_answer_after_the_turn_has_ended_is_refused(manager, tools):
     turn, _ = await acting(manager, [("run", {"code": "1"})], "Done", tools=tools.all, attended=True)
     [question] = (await asked(turn)).values()
-    turn.approvals.answer(question.id, "reject")
+    turn.approvals.resolve(question.id, "reject")
     await turn.result()
     for answer in ("once", "tool", "all", "reject"):
-        with pytest.raises(ApprovalNotOpenError, match="it was answered, or its turn has ended"):
-            turn.approvals.answer(question.id, answer)
+        with pytest.raises(ApprovalNotOpenError, match="it was resolved, or its turn has ended"):
+            turn.approvals.resolve(question.id, answer)
     assert tools.ran == []
     assert manager.sessions.load("chat").permissions == {}
 

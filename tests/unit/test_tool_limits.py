@@ -204,7 +204,7 @@ async def test_what_the_model_said_at_each_step_is_on_disk_while_its_call_waits(
         for question in (await asked(turn, 2)).values():
             blocks = transcript_of("chat", manager.sessions.load("chat").turns[0]).blocks
             assert [block.text for block in blocks if isinstance(block, TextBlock)][n - 1 :] == [f"Step {n}. "]
-            turn.approvals.answer(question.id, "once")
+            turn.approvals.resolve(question.id, "once")
         await until(lambda: turn.finished or {each.args["a"] for each in turn.approvals.open} & {n + 1})
     assert (await turn.result()).status == "completed"
 
@@ -295,7 +295,7 @@ async def test_call_that_answers_another_prompt_of_the_turn_is_no_repetition(man
     for number in range(5):
         await manager.queue("chat", f"Question {number}?")
     manager.sessions.set_permissions("chat", {"look": "allow"}, None)
-    turn.approvals.answer(turn.approvals.open[0].id, "once")
+    turn.approvals.resolve(turn.approvals.open[0].id, "once")
     result = await turn.result()
     assert result.status == "completed"
     assert len(model.sent) == 12
@@ -313,7 +313,7 @@ async def test_time_in_which_the_user_thinks_does_not_count(manager):
     turn, _ = await acting(manager, [("add", {"a": 1})], "Done", tools=[add], attended=True, timeout=1)
     [question] = (await asked(turn)).values()
     await asyncio.sleep(1.3)
-    turn.approvals.answer(question.id, "once")
+    turn.approvals.resolve(question.id, "once")
     result = await turn.result()
     assert (result.status, result.text) == ("completed", "Done")
 
@@ -325,7 +325,7 @@ async def test_time_goes_on_once_the_user_has_answered(manager, endless):
     )
     [question] = (await asked(turn)).values()
     await asyncio.sleep(0.5)
-    turn.approvals.answer(question.id, "once")
+    turn.approvals.resolve(question.id, "once")
     assert isinstance((await turn.result()).error, TurnTimeoutError)
 
 

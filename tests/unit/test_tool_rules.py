@@ -27,7 +27,7 @@ async def test_answer_for_the_session_leaves_the_calls_of_a_deny_rule_denied(man
     calls = [("run", {"code": "1"}, "1"), ("send", {"to": "boss"}, "2")]
     turn, _ = await acting(manager, calls, [("send", {"to": "boss"})], "Done", tools=tools.all, attended=True)
     [question] = (await asked(turn)).values()
-    turn.approvals.answer(question.id, "all")
+    turn.approvals.resolve(question.id, "all")
     events = whole(await events_of(turn))
     denied = ("send", "denied", "This call is not allowed: the session denies send:to=boss.")
     assert sorted(returned(events)) == [("run", "success", "ran 1"), denied, denied]
@@ -125,7 +125,7 @@ async def test_answer_to_an_open_question_does_not_undo_a_deny_rule_that_was_set
     turn, _ = await acting(manager, *steps, tools=tools.all, attended=True)
     [question] = (await asked(turn)).values()
     add_rule(manager, "deny", "run")
-    turn.approvals.answer(question.id, "tool")
+    turn.approvals.resolve(question.id, "tool")
     events = whole(await events_of(turn))
     assert returned(events)[1][1] == "denied"
     assert manager.sessions.load("chat").permissions["deny"] == ["run"]

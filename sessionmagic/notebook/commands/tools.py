@@ -90,12 +90,12 @@ def _offered(magics: AgentMagics, session_name: str, functions: Iterable[str]) -
     policy = Policy(session=rules, file={}, safety=safety, attended=not magics.front_end.headless)
 
     def decided(tool: str, *, read_only: bool) -> str:
-        decision = policy.decide(Call(tool, {}, read_only))
-        words = {"allow": "runs", "ask": "asks", "deny": "is denied"}[decision.verdict]
+        ruling = policy.rule_on(Call(tool, {}, read_only))
+        words = {"allow": "runs", "ask": "asks", "deny": "is denied"}[ruling.verdict]
         by_arguments = [
             f"; {verdict} {rule}" for verdict, rule in described(rules) if ":" in rule and fits_tool(rule, tool)
         ]
-        return "".join([f"{words}: {decision.why}", *by_arguments])
+        return "".join([f"{words}: {ruling.why}", *by_arguments])
 
     entries = [
         OfferedTool(

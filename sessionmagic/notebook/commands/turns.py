@@ -14,7 +14,7 @@ from sessionmagic.notebook.listing import Listing
 if TYPE_CHECKING:
     import argparse
 
-    from sessionmagic.events import Answer, InputAction
+    from sessionmagic.events import Decision, InputAction
     from sessionmagic.notebook.magics import AgentMagics
     from sessionmagic.questions import Question
     from sessionmagic.turn import Turn
@@ -80,8 +80,8 @@ def approve(magics: AgentMagics, options: argparse.Namespace) -> Any:
         if question.id == options.id:
             _answer_question(magics, turn, question, options)
             return None
-    answer: Answer = "reject" if rejected else "all" if options.all else "tool" if options.tool else "once"
-    approval = magics.manager.turns.approve(options.id, answer, options.reject or "")
+    decision: Decision = "reject" if rejected else "all" if options.all else "tool" if options.tool else "once"
+    approval = magics.manager.turns.approve(options.id, decision, options.reject or "")
     say(f"{approval.tool} {'is rejected' if rejected else 'is approved'}")
     return None
 
