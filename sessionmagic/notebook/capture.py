@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sessionmagic.notebook.outputs import Kept
 
 _keeping: ContextVar[Kept | None] = ContextVar("_keeping", default=None)
-_unasking: ContextVar[bool] = ContextVar("_unasking", default=False)
+_unasking: ContextVar[str] = ContextVar("_unasking", default="")
 
 
 def keeps_here(kept: Kept) -> bool:
@@ -28,23 +28,21 @@ def keeps_here(kept: Kept) -> bool:
     return _keeping.get() is kept and not kept.closed
 
 
-@contextmanager
-def keeping(kept: Kept, *, asks: bool) -> Iterator[None]:
-    """Keep what this context prints; what it starts and leaves behind prints where others do.
+def refuse_asking(why: str) -> None:
+    """Have `input` fail with these words in what this context keeps."""
+    _unasking.set(why)
 
-    Args:
-        kept: what keeps it; closed in the end.
-        asks: whether `input` works, as it does on the main thread alone: one that is left waiting elsewhere would
-            take the answers to later questions.
-    """
-    now, then = _keeping.set(kept), _unasking.set(not asks)
+
+@contextmanager
+def keeping(kept: Kept) -> Iterator[None]:
+    """Keep in `kept` what this context prints, and close it; what it leaves behind prints where others do."""
+    now = _keeping.set(kept)
     _put_in()
     try:
         yield
     finally:
         _take_out()
         _keeping.reset(now)
-        _unasking.reset(then)
         kept.close()
 
 
@@ -73,8 +71,8 @@ class _Asking:
         self.before = before
 
     def __call__(self, *args: Any, **kwargs: Any) -> str:
-        if _unasking.get():
-            raise EOFError("an asynchronous function cannot ask here: write it with def, without async")
+        if why := _unasking.get():
+            raise EOFError(why)
         return self.before(*args, **kwargs)
 
 

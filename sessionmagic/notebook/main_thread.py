@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import _thread
 import asyncio
-import builtins
 import contextvars
-import getpass
 import signal
 import threading
 from collections import deque
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sessionmagic.exceptions import MainThreadBusyError
+from sessionmagic.notebook.capture import refuse_asking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +27,7 @@ NOTICE_SECONDS = 0.25
 """How late an interrupt is noticed that Python has lost."""
 AGAIN_SECONDS = 0.5
 """How long a call has to end after one interruption, before the next."""
+NOBODY_TO_ASK = "there is nobody to ask: this runs in the background"
 START_SECONDS = 60.0
 """How long work waits for the main thread to have time for it."""
 
@@ -45,8 +45,10 @@ class _Job:
         self.finished = False
         self.withdrawn = False
 
-    def make(self) -> tuple[Any, BaseException | None]:
-        """Make the call; return its result, or what it raised."""
+    def make(self, *, in_cell: bool) -> tuple[Any, BaseException | None]:
+        """Make the call; return its result, or what it raised. Between cells it cannot ask: no page would show that."""
+        if not in_cell:
+            self._context.run(refuse_asking, NOBODY_TO_ASK)
         try:
             return self._context.run(self._call), None
         except BaseException as error:  # noqa: BLE001  raised where the outcome is awaited
@@ -187,7 +189,7 @@ class MainThread:
         with self._news:
             self._news.notify_all()
 
-    def _serve_one(self) -> None:
+    def _serve_one(self, *, in_cell: bool = True) -> None:
         """Make the next call. An interrupt ends it; whether it was the user's, `noticing_interrupts` knows."""
         with self._news:
             job = self._jobs.popleft() if self._jobs else None
@@ -196,7 +198,7 @@ class MainThread:
         result, error = None, None
         try:
             job.begin()
-            result, error = job.make()
+            result, error = job.make(in_cell=in_cell)
             self._finish(job)
         except KeyboardInterrupt as interrupt:  # it came just outside of the call
             error = interrupt
@@ -215,8 +217,7 @@ class MainThread:
         while self._jobs:
             try:
                 signal.signal(signal.SIGINT, signal.default_int_handler)  # ipykernel ignores it between cells
-                with _nobody_to_ask():
-                    self._serve_one()
+                self._serve_one(in_cell=False)
             except KeyboardInterrupt:  # of the call alone: there is no cell to be interrupted
                 pass
             finally:
@@ -230,21 +231,3 @@ def _interrupt_main_thread() -> None:
         signal.pthread_kill(thread, signal.SIGINT)
     else:
         _thread.interrupt_main()
-
-
-@contextmanager
-def _nobody_to_ask() -> Iterator[None]:
-    """Have `input` fail: between cells no page would show the question, and the kernel would wait for ever."""
-
-    def refuse(*_: object, **__: object) -> NoReturn:
-        raise EOFError("there is nobody to ask: this runs in the background")
-
-    asking = [(builtins, "input"), (getpass, "getpass")]
-    before = [getattr(module, name) for module, name in asking]
-    for module, name in asking:
-        setattr(module, name, refuse)
-    try:
-        yield
-    finally:
-        for (module, name), function in zip(asking, before, strict=True):
-            setattr(module, name, function)

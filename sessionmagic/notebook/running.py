@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.displaypub import CapturingDisplayPublisher
 
 from sessionmagic.exceptions import ToolError, words_of
-from sessionmagic.notebook.capture import keeping, keeps_here
+from sessionmagic.notebook.capture import keeping, keeps_here, refuse_asking
 from sessionmagic.notebook.outputs import FIGURES, Kept, Ran, RichOutput
 from sessionmagic.notebook.values import said_of
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from pydantic_ai.messages import ToolReturn
 
+CANNOT_ASK = "an asynchronous function cannot ask here: write it with def, without async"
+"""Off the main thread, a question that is left waiting would take the answers to later ones."""
 NO_AWAIT = (
     "top-level await does not work here, and nothing was run: "
     "call asyncio.run in a thread of its own, or use run_python_isolated, where await works"
@@ -70,7 +72,8 @@ async def run_awaitable(shell: InteractiveShell, work: Awaitable[Any]) -> tuple[
     kept, words, raised = Kept(), "", None
     publisher: Any = shell.display_pub
     hooked = _hooked(publisher, kept) if hasattr(publisher, "register_hook") else nullcontext()
-    with keeping(kept, asks=False), hooked:
+    refuse_asking(CANNOT_ASK)
+    with keeping(kept), hooked:
         try:
             words = await asyncio.to_thread(_described, shell, await work, kept)
         except BaseException as error:
@@ -123,7 +126,7 @@ def _captured(shell: InteractiveShell, call: Callable[[Kept], None]) -> Ran:
     with (
         shell.display_trap,
         _tame(shell, kept),
-        keeping(kept, asks=True),
+        keeping(kept),
         _kept_values(shell, kept),
         _kept_displays(shell, kept),
     ):
