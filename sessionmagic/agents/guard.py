@@ -153,7 +153,7 @@ class Guard(AbstractCapability[None]):
 
     def _count(self, call: ToolCallPart) -> dict[str, Any]:
         """Count a call; return its arguments as the model wrote them."""
-        args = json_object(call.args) if isinstance(call.args, str | None) else call.args
+        args = json_object(call.args)
         self._calls += 1
         if self._calls > self.limits.tool_calls:
             self._stop("tool_calls", self.limits.tool_calls, "tool calls")

@@ -223,7 +223,7 @@ class AgentRun:
                     self._tell_part(event)
                     continue
                 case FunctionToolCallEvent(part=call):
-                    args = json_object(call.args) if isinstance(call.args, str | None) else call.args
+                    args = json_object(call.args)
                     self._log.emit(ToolCalled, call_id=call.tool_call_id, tool=call.tool_name, args=args)
                     self._unanswered[call.tool_call_id] = call.tool_name
                     self._drafts.clear()
