@@ -20,13 +20,6 @@ from pydantic_ai.messages import (
     ModelResponse,
     PartDeltaEvent,
     PartStartEvent,
-    TextPart,
-    TextPartDelta,
-    ThinkingPart,
-    ThinkingPartDelta,
-    ToolCallPart,
-    ToolCallPartDelta,
-    ToolReturnPart,
     UserContent,
 )
 from pydantic_ai.run import AgentRunResultEvent
@@ -35,30 +28,21 @@ from pydantic_ai.usage import UsageLimits
 from sessionmagic.agents.failures import failure
 from sessionmagic.agents.messages import (
     as_history,
-    context_limit_of,
     doubt_about,
     name_of,
     request_of,
-    tidied_call,
     to_json,
     usage_of,
 )
-from sessionmagic.agents.results import bound
+from sessionmagic.agents.narrator import Narrator
 from sessionmagic.agents.tools import RETRIES
 from sessionmagic.events import (
     MessageInjected,
-    ReasoningDelta,
-    TextDelta,
-    ToolCallDelta,
-    ToolCalled,
-    ToolReturned,
     TurnStatus,
-    UsageReported,
     Warned,
 )
 from sessionmagic.exceptions import SessionMagicError, TurnLimitError, TurnTimeoutError
 from sessionmagic.session import Usage, undelivered
-from sessionmagic.transcript import json_object
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -109,14 +93,10 @@ class AgentRun:
         self._model = model
         self._log = log
         self._guard = guard
-        self._unanswered: dict[str, str] = {}
-        """Tools of the calls that have no result yet, by call id."""
-        self._drafts: dict[int, ToolCallPart] = {}
-        """The calls that the model is writing, by their place in the response."""
+        self._narrator = Narrator(log, guard.seconds, model.model.profile.get("context_window"))
         self._events: AgentRunEvents[str] | None = None
         self._cancelled = False
         self._late: TurnTimeoutError | None = None
-        self._told_usage = Usage()
 
     def cancel(self) -> None:
         """Stop the run; what the model has said so far is kept."""
@@ -176,12 +156,7 @@ class AgentRun:
 
     def _close(self, messages: list[ModelMessage]) -> None:
         """Say what became of the calls and messages that are still open."""
-        for part in _after_last_response(messages):
-            if isinstance(part, ToolReturnPart) and part.tool_call_id in self._unanswered:
-                bound(part)  # no event told of it
-                self._tell_result(part)
-        for call_id, tool in self._unanswered.items():
-            self._log.emit(ToolReturned, call_id=call_id, tool=tool, outcome="interrupted", content="", duration=None)
+        self._narrator.close_calls(messages)
         for warning in undelivered(self._guard.inbox.close()):
             self._log.emit(Warned, text=warning)
 
@@ -220,16 +195,13 @@ class AgentRun:
         async for event in events:
             match event:
                 case PartStartEvent() | PartDeltaEvent():
-                    self._tell_part(event)
+                    self._narrator.tell_part(event)
                     continue
                 case FunctionToolCallEvent(part=call):
-                    args = json_object(call.args)
-                    self._log.emit(ToolCalled, call_id=call.tool_call_id, tool=call.tool_name, args=args)
-                    self._unanswered[call.tool_call_id] = call.tool_name
-                    self._drafts.clear()
+                    self._narrator.tell_call(call)
                 case FunctionToolResultEvent(part=result):
                     results.append(result)
-                    self._tell_result(result)
+                    self._narrator.tell_result(result)
                 case EnqueuedMessagesEvent(enqueue_id=delivery):
                     if note := self._guard.inbox.delivered(delivery):
                         self._log.emit(MessageInjected, text=note.text, kind=note.kind)
@@ -238,7 +210,7 @@ class AgentRun:
                 case _:
                     pass
             messages = events.new_messages()
-            self._tell_usage(messages)
+            self._narrator.tell_usage(messages)
             if isinstance(messages[-1], ModelResponse) and results:
                 messages = [*messages, ModelRequest(results)]  # what is in already, before the step is whole
             else:
@@ -246,41 +218,6 @@ class AgentRun:
             if (parts := sum(len(message.parts) for message in messages)) > persisted:
                 persisted = parts
                 await persist(to_json(messages))
-
-    def _tell_part(self, event: PartStartEvent | PartDeltaEvent) -> None:
-        match event:
-            case PartStartEvent(part=TextPart(content=text)) | PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
-                if text:
-                    self._log.emit(TextDelta, text=text)
-            case (
-                PartStartEvent(part=ThinkingPart(content=text))
-                | PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str(text)))
-            ):
-                if text:
-                    self._log.emit(ReasoningDelta, text=text)
-            case PartStartEvent(index=index, part=ToolCallPart() as call):
-                earlier = [draft.tool_call_id for place, draft in self._drafts.items() if place < index]
-                self._drafts[index] = call = tidied_call(call, earlier)
-                written = call.args if isinstance(call.args, str) else ""
-                self._log.emit(ToolCallDelta, call_id=call.tool_call_id, tool=call.tool_name, text=written)
-            case PartDeltaEvent(index=index, delta=ToolCallPartDelta(args_delta=str(text))) if index in self._drafts:
-                call = self._drafts[index]
-                self._log.emit(ToolCallDelta, call_id=call.tool_call_id, tool=call.tool_name, text=text)
-            case _:
-                pass
-
-    def _tell_result(self, result: ToolReturnPart) -> None:
-        self._unanswered.pop(result.tool_call_id, None)
-        seconds = self._guard.seconds.pop(result.tool_call_id, None)
-        result.metadata = {"seconds": seconds}  # stored with it
-        self._log.emit(
-            ToolReturned,
-            call_id=result.tool_call_id,
-            tool=result.tool_name,
-            outcome=result.outcome,
-            content=result.model_response_str(wrap_if_error=False),
-            duration=seconds,
-        )
 
     def _outcome(self, messages: list[ModelMessage], ending: Exception | None) -> Outcome:
         outcome = Outcome("completed", to_json(messages), usage_of(messages))
@@ -300,30 +237,5 @@ class AgentRun:
             case _:
                 outcome.status = "failed"
                 outcome.error_code, outcome.error = failure(self._model.reference, ending, self._model.model.base_url)
-        self._tell_usage(messages)
+        self._narrator.tell_usage(messages)
         return outcome
-
-    def _tell_usage(self, messages: list[ModelMessage]) -> None:
-        """Say what the turn has used, when that is something, and has changed."""
-        usage = usage_of(messages)
-        if (usage.input_tokens or usage.output_tokens) and usage != self._told_usage:
-            self._told_usage = usage
-            last = next(message for message in reversed(messages) if isinstance(message, ModelResponse))
-            self._log.emit(
-                UsageReported,
-                input_tokens=usage.input_tokens,
-                output_tokens=usage.output_tokens,
-                cost=usage.cost,
-                context_used=last.usage.total_tokens,
-                context_limit=self._model.model.profile.get("context_window") or context_limit_of(last),
-            )
-
-
-def _after_last_response(messages: Sequence[ModelMessage]) -> list[ModelRequestPart]:
-    """Return what was said since the model's last response; of an earlier one, it may have used the call ids again."""
-    parts: list[ModelRequestPart] = []
-    for message in reversed(messages):
-        if isinstance(message, ModelResponse):
-            break
-        parts += message.parts
-    return parts
