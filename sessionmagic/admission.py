@@ -168,16 +168,27 @@ def admit(  # noqa: PLR0913  all that a turn is made of
         log=log,
         claim=claim,
         content=content,
-        history=[message for turn in session.path()[:-1] for message in _remembered(turn)],
+        history=_history(session, plan.model),
         request=request,
     )
 
 
-def _remembered(turn: TurnRecord) -> Messages:
-    """Return a turn's messages for a later one; an image of a tool may be what a provider has refused."""
+def _history(session: Session, model: ResolvedModel) -> Messages:
+    """Return the messages before the session's last turn, without the images of tools that may fail this one.
+
+    Those are all for a model that sees none, and for others those of the turns up to the last that has failed: a
+    provider may have refused one of them.
+    """
     from sessionmagic.agents.messages import without_tool_images
 
-    return without_tool_images(turn.messages) if turn.status == "failed" else turn.messages
+    sees = model.model.profile.get("supports_image_input", True)
+    failed = max((place for place, turn in enumerate(session.turns) if turn.status == "failed"), default=-1)
+    doubtful = {turn.id for turn in session.turns[: failed + 1]}
+    return [
+        message
+        for turn in session.path()[:-1]
+        for message in (turn.messages if sees and turn.id not in doubtful else without_tool_images(turn.messages))
+    ]
 
 
 def _plan(request: Request, session: Session, models: Models, agent: AgentDefinition) -> Plan:

@@ -253,6 +253,8 @@ class SessionManager:
                 return await self.turns.say(session, "queue", text, key=key)
             turn = await self.run(text, session=session, **{"wait": STOP_SECONDS, **options})
             self.turns.queue_keys.use(turn.session_id, key)
+            if known is None:
+                self.turns.queue_keys.free(session, key)  # the name may be another session's later
             return turn
 
     async def delete(self, session: str) -> None:

@@ -21,7 +21,7 @@ def transcript_of(session: str, turn: TurnRecord) -> Transcript:
         agent=turn.agent,
         model=turn.answered_by or turn.model,
         prompt=turn.prompt,
-        blocks=_merged(_blocks(turn.messages)),
+        blocks=_merged(_blocks(turn.messages, running=turn.status == "running")),
         warnings=tuple(turn.warnings),
         usage=turn.usage,
         status=turn.status,
@@ -42,7 +42,7 @@ def _merged(blocks: Iterable[Block]) -> tuple[Block, ...]:
     return tuple(merged)
 
 
-def _blocks(messages: list[dict[str, Any]]) -> Iterator[Block]:
+def _blocks(messages: list[dict[str, Any]], *, running: bool) -> Iterator[Block]:
     parts = [part for message in messages for part in message["parts"]]
     results: dict[str, list[dict[str, Any]]] = {}
     for part in parts:
@@ -56,7 +56,7 @@ def _blocks(messages: list[dict[str, Any]]) -> Iterator[Block]:
             case "thinking" if part["content"]:
                 yield ReasoningBlock(part["content"])
             case "tool-call":
-                yield _tool_block(part, results.get(part["tool_call_id"], []))
+                yield _tool_block(part, results.get(part["tool_call_id"], []), running=running)
             case "user-prompt" if said and isinstance(part["content"], str):
                 yield MessageBlock(part["content"])
             case _:
@@ -64,8 +64,9 @@ def _blocks(messages: list[dict[str, Any]]) -> Iterator[Block]:
         said = said or part["part_kind"] == "user-prompt"
 
 
-def _tool_block(call: dict[str, Any], results: list[dict[str, Any]]) -> ToolBlock:
-    result: dict[str, Any] = results.pop(0) if results else {"outcome": "interrupted", "content": ""}
+def _tool_block(call: dict[str, Any], results: list[dict[str, Any]], *, running: bool) -> ToolBlock:
+    without: dict[str, Any] = {"outcome": None if running else "interrupted", "content": ""}
+    result = results.pop(0) if results else without
     args, content = call["args"], result["content"]
     return ToolBlock(
         call["tool_call_id"],

@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from contextlib import suppress
 from dataclasses import is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
-from pydantic_ai.messages import BinaryContent, ToolReturn
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_ai.messages import BinaryContent, ToolReturn, UserContent
 from pydantic_core import to_json
 
+from sessionmagic.attachment import IMAGE_STARTS
 from sessionmagic.exceptions import words_of
 from sessionmagic.keys import without_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pydantic_ai.messages import ToolReturnPart, UserContent
+    from pydantic_ai.messages import ToolReturnPart
 
 SAFE_NUMBER = 2**53
 """Integers from here on are given as text: not every reader of JSON keeps them."""
@@ -30,7 +32,8 @@ IMAGE_LIMIT = 3_500_000
 """Bytes of an image that is sent: with one of 5 MB in base64 some providers refuse this request and all later ones."""
 IMAGES = 10
 """Images of one result that are sent, and then with every later request."""
-IMAGE_KINDS = ("image/png", "image/jpeg", "image/gif", "image/webp")
+
+_content: TypeAdapter[UserContent] = TypeAdapter(UserContent)
 """What models see."""
 
 
@@ -49,7 +52,7 @@ async def as_read(value: Any) -> ToolReturn[Any]:
         f"[{part.media_type}, {len(part.data):,} bytes]" if isinstance(part, BinaryContent) else await readable(part)
         for part in parts
     ]
-    images = [part for part in parts if isinstance(part, BinaryContent) and part.media_type in IMAGE_KINDS]
+    images = [part for part in parts if isinstance(part, BinaryContent) and part.media_type in IMAGE_STARTS]
     return await as_read(ToolReturn("\n".join(map(str, said)), content=images))
 
 
@@ -59,8 +62,12 @@ def _sent(content: str | Sequence[UserContent] | None) -> tuple[list[UserContent
     left_out: list[str] = []
     images = 0
     for item in [content] if isinstance(content, str) else content or ():
-        if not isinstance(item, BinaryContent):
-            sent.append(cut(item) if isinstance(item, str) else item)
+        if isinstance(item, str):
+            sent.append(cut(item))
+        elif not _can_be_sent(item):
+            left_out.append(f"[{getattr(item, 'media_type', type(item).__name__)} that cannot be sent to the model]")
+        elif not isinstance(item, BinaryContent):
+            sent.append(item)
         elif len(item.data) > IMAGE_LIMIT:
             left_out.append(f"[{item.media_type} of {len(item.data):,} bytes: too large to be sent to the model]")
         elif (images := images + 1) <= IMAGES:
@@ -68,6 +75,17 @@ def _sent(content: str | Sequence[UserContent] | None) -> tuple[list[UserContent
     if images > IMAGES:
         left_out.append(f"[{images - IMAGES:,} more: only {IMAGES} images of one result are sent to the model]")
     return sent or None, left_out
+
+
+def _can_be_sent(item: object) -> bool:
+    """Whether something can stand in a prompt: no image that is none, as a provider would refuse it again and again."""
+    if isinstance(item, BinaryContent):
+        return item.data.startswith(IMAGE_STARTS.get(item.media_type, b""))
+    try:
+        _content.validate_python(item)
+    except ValidationError:
+        return False
+    return True
 
 
 async def readable(value: Any) -> Any:
@@ -83,7 +101,10 @@ async def readable(value: Any) -> Any:
 
 def bound(result: ToolReturnPart) -> None:
     """Cut what a result says, whoever wrote it: pydantic-ai's own errors quote the arguments that they are about."""
-    text = result.model_response_str(wrap_if_error=False)
+    try:
+        text = result.model_response_str(wrap_if_error=False)
+    except Exception:  # noqa: BLE001  what an error quotes has half a character
+        result.content = text = repr(result.content)
     said = cut(text)
     if isinstance(result.content, str) or said != text:
         result.content = said
@@ -102,7 +123,9 @@ def _text(value: Any) -> str:
     """Write a value as JSON, or as it writes itself when it is none."""
     try:
         if isinstance(value, list | tuple | dict | set | frozenset | BaseModel) or is_dataclass(value):
-            return to_json(value, fallback=repr, inf_nan_mode="constants").decode()
+            with suppress(Exception):  # such as bytes that are no text, within
+                return to_json(value, fallback=repr, inf_nan_mode="constants").decode()
+            return repr(value)
         return str(value)
     except Exception as error:  # noqa: BLE001  the call has succeeded all the same
         return f"(a {type(value).__name__} that cannot be written: {words_of(error)})"

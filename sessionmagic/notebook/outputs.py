@@ -11,6 +11,7 @@ from typing import Any
 
 from IPython.display import publish_display_data
 
+from sessionmagic.attachment import IMAGE_STARTS
 from sessionmagic.keys import without_keys
 from sessionmagic.notebook.answer import NO_MATH
 from sessionmagic.notebook.rendering import clean_html, render_markdown
@@ -21,8 +22,7 @@ SHOWN_LIMIT = 10
 """Rich outputs of one call that are kept and shown."""
 CONTENT_LIMIT = 10_000_000
 """Characters of one rich output that are shown."""
-IMAGES = {"image/png": b"\x89PNG\r\n", "image/jpeg": b"\xff\xd8"}
-"""How each kind of image that a model can see begins."""
+IMAGES = ("image/png", "image/jpeg")
 SVG = "image/svg+xml"
 FIGURES = (*IMAGES, SVG)
 KINDS = (*FIGURES, "text/html", "text/markdown", "text/plain")
@@ -203,7 +203,8 @@ class Kept(TextIOBase):
 
 
 def _as_text(content: object) -> str:
-    return base64.b64encode(content).decode() if isinstance(content, bytes) else str(content)
+    text = base64.b64encode(content).decode() if isinstance(content, bytes) else str(content)
+    return text.encode(errors="replace").decode()  # half a character can be neither shown nor sent
 
 
 def _showable(kind: str, content: str) -> str:
@@ -221,7 +222,7 @@ def _showable(kind: str, content: str) -> str:
 def _is_image(kind: str, content: str) -> bool:
     """Whether that is the base64 of such an image: a model's provider refuses all if one is none."""
     try:
-        return base64.b64decode(content).startswith(IMAGES[kind])
+        return base64.b64decode(content).startswith(IMAGE_STARTS[kind])
     except ValueError:
         return False
 

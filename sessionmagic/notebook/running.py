@@ -129,6 +129,7 @@ def _captured(shell: InteractiveShell, call: Callable[[Kept], None]) -> Ran:
         keeping(kept),
         _kept_values(shell, kept),
         _kept_displays(shell, kept),
+        _kept_help(shell, kept),
     ):
         try:
             call(kept)
@@ -189,6 +190,25 @@ def _kept_values(shell: InteractiveShell, kept: Kept) -> Iterator[None]:
         yield
     finally:
         sys.displayhook = hook
+
+
+@contextmanager
+def _kept_help(shell: InteractiveShell, kept: Kept) -> Iterator[None]:
+    """Keep what ``name?`` says, instead of opening a pager."""
+    hooks: Any = shell.hooks
+    pager = hooks.show_in_pager
+
+    def keep(data: Any, **options: Any) -> None:
+        if keeps_here(kept):
+            kept.write_line(data["text/plain"] if isinstance(data, dict) else str(data))
+        else:
+            pager(data, **options)
+
+    hooks.show_in_pager = keep
+    try:
+        yield
+    finally:
+        hooks.show_in_pager = pager
 
 
 @contextmanager

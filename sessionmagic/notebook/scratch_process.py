@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -54,12 +55,24 @@ def print_in_pieces() -> None:
     OutStream.write = write_pieces  # type: ignore[method-assign]
 
 
+def print_help() -> None:
+    """Print what ``name?`` says, instead of having the front end open a pager."""
+    from IPython.core import page
+
+    def show(data: Any, *_: object, **__: object) -> None:
+        text = data["text/plain"] if isinstance(data, dict) else str(data)
+        print(re.sub(r"\x1b\[[0-9;]*m", "", text))
+
+    page.page = show
+
+
 if __name__ == "__main__":
     if sys.path[0] == str(Path(__file__).parent):
         del sys.path[0]
     end_with_parent()
     limit_memory()
     print_in_pieces()
+    print_help()
     from ipykernel.kernelapp import launch_new_instance
 
     launch_new_instance()

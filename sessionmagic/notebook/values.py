@@ -28,7 +28,7 @@ def described(value: Any) -> str:
     if hasattr(value, "dtypes") and hasattr(value, "columns") and hasattr(value, "head"):
         return _frame(value)
     if hasattr(value, "dtype") and hasattr(value, "shape"):
-        return _array(value)
+        return _array(value) if value.shape else str(value)
     from IPython.lib.pretty import pretty
 
     return str(pretty(value, max_seq_length=ITEMS_SHOWN))
@@ -101,8 +101,7 @@ def _frame(frame: Any) -> str:
 
 def _array(array: Any) -> str:
     name = type(array).__name__
-    head = array[:ITEMS_SHOWN] if len(array.shape) else array
-    return f"{name} of shape {tuple(array.shape)} and type {array.dtype}\n{head}"
+    return f"{name} of shape {tuple(array.shape)} and type {array.dtype}\n{array[:ITEMS_SHOWN]}"
 
 
 def _size(value: Any) -> str:

@@ -1,10 +1,12 @@
+import json
+import sys
 from functools import partial
 from itertools import count
 
 import pytest
 
 from tests.kernel import acting
-from tests.kernel.kernels import Kernel
+from tests.kernel.kernels import TESTS, Kernel, comes_true
 
 MODELS = """
 import asyncio, scripted
@@ -83,6 +85,19 @@ def session():
 def acts(kernel):
     """Register the model `acts`, which takes these steps."""
     return partial(acting.acts, kernel)
+
+
+@pytest.fixture
+def server(kernel, tmp_path):
+    """The MCP server `tests`, added from a file, which runs."""
+    pytest.importorskip("fastmcp")
+    file = tmp_path / "mcp.json"
+    servers = {"tests": {"command": sys.executable, "args": [str(TESTS / "mcp_server.py")]}}
+    file.write_text(json.dumps({"mcpServers": servers}))
+    kernel.run(f"%agent tools add-mcp {file}").ok()
+    comes_true(lambda: "): running" in kernel.run("%agent tools").ok().text)
+    yield
+    kernel.run("%agent tools remove-mcp tests").ok()
 
 
 @pytest.fixture

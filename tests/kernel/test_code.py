@@ -318,6 +318,22 @@ def test_code_under_a_cell_may_ask(kernel, session, acts):
     assert "Hello Ada" in told(kernel)[0][1]
 
 
+@pytest.mark.parametrize("tool", ["run_python", "run_python_isolated"])
+def test_help_on_a_name_is_the_models_to_read(kernel, session, acts, tool):
+    acts([(tool, {"code": "def add(a, b):\n    'Add two numbers.'\nadd?"})], "Done.")
+    cell = run(kernel, session).ok()
+    [(outcome, text)] = told(kernel)
+    assert (outcome, "Add two numbers." in text, "\x1b" in text) == ("success", True, False)
+    assert not cell.reply["payload"]
+    assert kernel.run("len?").ok().reply["payload"][0]["source"] == "page"
+
+
+def test_half_a_character_fails_no_call_that_has_succeeded(kernel, session, acts):
+    acts(python("display({'text/plain': 'x\\ud800', 'text/html': '<b>y\\ud800</b>'}, raw=True)"), "Done.")
+    assert ">y?</div>" in run(kernel, session).ok().html
+    assert [outcome for outcome, _ in told(kernel)] == ["success"]
+
+
 @pytest.mark.parametrize("timeout", [0, -1, 10**18])
 def test_isolated_code_has_a_sensible_timeout(kernel, session, acts, timeout):
     acts([("run_python_isolated", {"code": "1", "timeout": timeout})], "Done.")

@@ -16,16 +16,6 @@ def _mcp():
     pytest.importorskip("fastmcp")
 
 
-@pytest.fixture
-def server(kernel, tmp_path):
-    """The server `tests`, added from a file."""
-    file = tmp_path / "mcp.json"
-    file.write_text(json.dumps({"mcpServers": {"tests": {"command": sys.executable, "args": [str(SERVER)]}}}))
-    kernel.run(f"%agent tools add-mcp {file}").ok()
-    yield
-    kernel.run("%agent tools remove-mcp tests").ok()
-
-
 def acts(kernel, *steps):
     kernel.run(f"model = scripted.acts(*{steps!r}); register_model('acts', model)").ok()
 

@@ -1,14 +1,11 @@
 """Who lets a tool call run: clicks, `%agent approve`, and the rules of `%agent permissions`; `%agent tools` tells."""
 
-import json
 import re
-import sys
 
 import pytest
 
 from tests.kernel.acting import acts, asked, in_background, needs_clicks, question, told, until_over, waiting
 from tests.kernel.conftest import restarted
-from tests.kernel.kernels import TESTS
 
 RUN = ("run_python", {"code": "ran.append(1)"})
 LOOK = ("list_variables", {})
@@ -28,19 +25,6 @@ def on_stdin(kernel):
     kernel.run("%config AgentMagics.approval = 'stdin'").ok()
     yield
     kernel.run("%config AgentMagics.approval = 'auto'").ok()
-
-
-@pytest.fixture
-def server(kernel, tmp_path):
-    """The server `tests`, added from a file."""
-    pytest.importorskip("fastmcp")
-    file = tmp_path / "mcp.json"
-    file.write_text(
-        json.dumps({"mcpServers": {"tests": {"command": sys.executable, "args": [str(TESTS / "mcp_server.py")]}}})
-    )
-    kernel.run(f"%agent tools add-mcp {file}").ok()
-    yield
-    kernel.run("%agent tools remove-mcp tests").ok()
 
 
 def refused(cell):

@@ -123,6 +123,8 @@ def test_a_question_of_another_kernel_is_not_answered_here(start):
     assert (refused.ename, refused.traceback.count("\n")) == ("ApprovalNotOpenError", 0)
     steered = other.run("%agent steer -s shared Be brief.")
     assert steered.ename == "SessionIdleError"
+    shown = other.run("%agent show shared").ok().html
+    assert "… run_python" in shown and "it runs in another kernel" in shown and "interrupted" not in shown
     assert asking.value("ran") == "[]"
     asking.run(f"%agent approve {question}").ok()
     comes_true(lambda: asking.value("ran") == "[1]")

@@ -251,6 +251,14 @@ async def test_what_steers_the_last_answer_is_answered_before_what_is_queued(man
 
 
 @on_a_loop
+async def test_key_of_a_deleted_session_can_be_used_again_under_its_name(manager):
+    for _ in range(2):
+        turn = await manager.queue("chat", "Hello", key="a")
+        await turn.result()
+        await manager.delete("chat")
+
+
+@on_a_loop
 async def test_queue_over_many_turns_answers_each(manager):
     turn, tool, model = await waiting_turn(manager, *(f"Answer {n}." for n in range(SIZES["queue"] + 1)))
     for n in range(SIZES["queue"]):

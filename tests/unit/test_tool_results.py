@@ -15,7 +15,7 @@ from sessionmagic.agents.tools import tool_of
 from sessionmagic.events import event_from_json, event_to_json
 from sessionmagic.notebook.answer import answer_html
 from sessionmagic.remembered import transcript_of
-from tests.turns import acted, acting, ask, events_of, manager_on, on_a_loop, returned
+from tests.turns import acted, acting, ask, events_of, manager_on, on_a_loop, returned, whole
 
 
 @pytest.fixture
@@ -340,8 +340,14 @@ TOO_LARGE = "[image/png of 9,000,000 bytes: too large to be sent to the model]"
         ),
         (BinaryContent(b"<svg/>", media_type="image/svg+xml"), "[image/svg+xml, 6 bytes]", 0),
         (BinaryContent(b"PK", media_type="application/zip"), "[application/zip, 2 bytes]", 0),
+        (
+            BinaryContent(b"", media_type="image/png"),
+            "[image/png, 0 bytes]\n[image/png that cannot be sent to the model]",
+            0,
+        ),
+        (ToolReturn("a plot", content=[object()]), "a plot\n[object that cannot be sent to the model]", 0),
     ],
-    ids=["large", "one of two", "ToolReturn", "mixed", "many", "svg", "zip"],
+    ids=["large", "one of two", "ToolReturn", "mixed", "many", "svg", "zip", "none", "any object"],
 )
 @on_a_loop
 async def test_image_that_a_provider_would_refuse_is_named_and_not_sent(manager, result, said, sent):
@@ -366,6 +372,36 @@ async def test_image_that_a_provider_has_refused_is_not_sent_again(manager):
     assert len(images_in(refused.messages)) == 1
     result = await ask(manager, "And now?")
     assert (result.status, result.text) == ("completed", "I see no image.")
+
+
+@on_a_loop
+async def test_argument_that_comes_in_halves_of_characters_is_the_models_mistake(manager):
+    async def stream(messages, info):
+        if len(messages) > 1:
+            yield "Done"
+            return
+        yield {0: DeltaToolCall("add", '{"a": 1}', tool_call_id="before")}
+        yield {1: DeltaToolCall("add", '{"a": "\ud83d', tool_call_id="halves")}
+        yield {1: DeltaToolCall(json_args='\ude00"}')}
+        yield {2: DeltaToolCall("add", '{"a": 2}', tool_call_id="after")}
+
+    register_model("halves", FunctionModel(stream_function=stream))
+    turn = await manager.run("Go", session="chat", model="halves", tools=[add], yes=True)
+    events = whole(await events_of(turn))
+    assert (await turn.result()).text == "Done"
+    assert sorted(outcome for _, outcome, _ in returned(events)) == ["retried", "success", "success"]
+    assert (await ask(manager, "Next", model="calm")).status == "completed"
+
+
+@pytest.mark.parametrize("sees", [True, False])
+@pytest.mark.parametrize("between", [[], ["breaks"]], ids=["at once", "after a failure"])
+@on_a_loop
+async def test_image_of_an_earlier_turn_is_sent_again_to_who_sees_it_until_a_turn_has_failed(manager, between, sees):
+    await acted(manager, [("give", {})], "Done", tools=[giving(png(100))], yes=True)
+    for model in between:
+        await ask(manager, "Break", model=model)
+    _, _, model = await acted(manager, "And now?", profile={"supports_image_input": sees})
+    assert len(images_in(model.sent[0])) == (1 if sees and not between else 0)
 
 
 @on_a_loop

@@ -55,8 +55,12 @@ def show(magics: AgentMagics, options: argparse.Namespace) -> None:
     if options.last < 0:
         raise UsageError("--last takes how many turns to show, such as --last 3")
     for turn in session.path()[-options.last :]:
-        live = running is not None and running.id == turn.id
-        transcript = _so_far(running) if live and running else transcript_of(session.name, turn)
+        if running is not None and running.id == turn.id:
+            transcript = _so_far(running)
+        else:
+            transcript = transcript_of(session.name, turn)
+            if turn.status == "running":
+                transcript = _noted(transcript, "it runs in another kernel")
         if magics.front_end.kernel is None:
             print(turn_text(transcript, turn.prompt))
         else:
@@ -67,6 +71,10 @@ def _so_far(turn: Turn) -> Transcript:
     """Return what there is of a running turn, with a note of that."""
     transcript = turn.transcript
     note = "it runs" + (", and waits for your answer: %agent approve" if transcript.waits_for_an_answer else " still")
+    return _noted(transcript, note)
+
+
+def _noted(transcript: Transcript, note: str) -> Transcript:
     return replace(transcript, warnings=(*transcript.warnings, note))
 
 
