@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sessionmagic.agents.tools import Tool
     from sessionmagic.notebook.launch import Asks, Launch, WaitsFor
     from sessionmagic.notebook.magics import AgentMagics
-    from sessionmagic.notebook.view import View
+    from sessionmagic.notebook.page.view import View
     from sessionmagic.turn import Turn, TurnResult
 
 END_SECONDS = 5.0
@@ -74,8 +74,8 @@ def cell_parser() -> LineParser:
 
 def run_cell(magics: AgentMagics, options: argparse.Namespace, text: str) -> None:
     """Ask the session that the options mean for an answer to the text, and show it under the running cell."""
-    from sessionmagic.notebook.attention import attention
     from sessionmagic.notebook.launch import Launch
+    from sessionmagic.notebook.page.attention import attention
 
     if options.out and (not options.out.isidentifier() or iskeyword(options.out)):
         raise UsageError(f"--out {options.out!r} is no variable name")
@@ -193,7 +193,7 @@ def _by_a_tool() -> bool:
 
 
 def _view_for(magics: AgentMagics, options: argparse.Namespace, launch: Launch, *, background: bool) -> View:
-    from sessionmagic.notebook.view import GuardedView, StaticView, TextView
+    from sessionmagic.notebook.page.view import GuardedView, StaticView, TextView
 
     view: View
     match _surface(magics):
@@ -203,8 +203,8 @@ def _view_for(magics: AgentMagics, options: argparse.Namespace, launch: Launch, 
         case "static":
             view = StaticView()
         case _:
-            from sessionmagic.notebook.draft import Draft
-            from sessionmagic.notebook.widgets import WidgetView
+            from sessionmagic.notebook.page.draft import Draft
+            from sessionmagic.notebook.page.widgets import WidgetView
 
             # what ipykernel 6 displays for a background turn is under whatever cell ran last
             draft = Draft(wanted=magics.front_end.clicks_arrive or not background)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.notebook.completion import register_completion
 from sessionmagic.notebook.magics import AgentMagics
+from sessionmagic.notebook.page.visible import visible
 from sessionmagic.notebook.question_marks import keep_question_marks
-from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -34,7 +34,7 @@ def load(shell: InteractiveShell) -> None:
 
 
 def _result_html(result: TurnResult) -> str:
-    from sessionmagic.notebook.answer import text_html
+    from sessionmagic.notebook.page.answer import text_html
 
     return text_html(str(result))
 
@@ -48,4 +48,4 @@ def _import_the_view() -> None:
     import ipywidgets  # noqa: F401
 
     import sessionmagic.notebook.launch
-    import sessionmagic.notebook.widgets  # noqa: F401
+    import sessionmagic.notebook.page.widgets  # noqa: F401

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from sessionmagic.events import ApprovalRequested, InputRequested
 from sessionmagic.exceptions import ApprovalNotOpenError, QuestionNotOpenError, UsageError
 from sessionmagic.loop import loop_thread
-from sessionmagic.notebook.answer import answer_html
 from sessionmagic.notebook.asking import announced, ask_on_stdin, fill_in_on_stdin
-from sessionmagic.notebook.view import TICK_SECONDS, follow
+from sessionmagic.notebook.page.answer import answer_html
+from sessionmagic.notebook.page.view import TICK_SECONDS, follow
 from sessionmagic.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from sessionmagic.events import Decision, InputAction
     from sessionmagic.manager import SessionManager
-    from sessionmagic.notebook.main_thread import MainThread
-    from sessionmagic.notebook.view import View
+    from sessionmagic.notebook.kernel.main_thread import MainThread
+    from sessionmagic.notebook.page.view import View
     from sessionmagic.turn import Turn, TurnResult
 
     WaitsFor = Literal["nothing", "start", "end"]

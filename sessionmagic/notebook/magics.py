@@ -13,14 +13,14 @@ from traitlets import Bool, Dict, Enum, Float, Int, Unicode, observe
 from sessionmagic.exceptions import StoreError
 from sessionmagic.notebook.cell import cell_parser, run_cell
 from sessionmagic.notebook.front_end import FrontEnd
-from sessionmagic.notebook.main_thread import MainThread
+from sessionmagic.notebook.kernel.main_thread import MainThread
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from sessionmagic.agents.mcp import McpServers
     from sessionmagic.manager import SessionManager
-    from sessionmagic.notebook.kernel_tools import KernelTools
+    from sessionmagic.notebook.kernel.tools import KernelTools
 
 
 @magics_class
@@ -102,7 +102,7 @@ class AgentMagics(Magics):
     @cached_property
     def tools(self) -> KernelTools:
         """What a model may do in this kernel."""
-        from sessionmagic.notebook.kernel_tools import KernelTools
+        from sessionmagic.notebook.kernel.tools import KernelTools
 
         return KernelTools(self.shell, self.main_thread, self.front_end)
 

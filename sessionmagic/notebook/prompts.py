@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.attachment import Attachment
 from sessionmagic.exceptions import PromptError
-from sessionmagic.notebook.values import described
+from sessionmagic.notebook.kernel.values import described
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

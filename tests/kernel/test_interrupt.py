@@ -140,7 +140,7 @@ def slowly(kernel, method, mark):
 
 
 def test_an_interrupt_while_the_area_is_being_opened_is_short_and_starts_nothing(kernel, session, tmp_path):
-    restore = slowly(kernel, "sessionmagic.notebook.widgets.WidgetView.open", tmp_path / "mark")
+    restore = slowly(kernel, "sessionmagic.notebook.page.widgets.WidgetView.open", tmp_path / "mark")
     cell = kernel.send(f"%%agent -m hang -s {session}\nzebra")
     appears(tmp_path / "mark")
     kernel.interrupt()

@@ -11,11 +11,11 @@ import time
 import psutil
 import pytest
 
-from sessionmagic.notebook import scratch
-from sessionmagic.notebook.outputs import SHOWN_LIMIT, TEXT_LIMIT
+from sessionmagic.notebook.kernel import scratch
+from sessionmagic.notebook.kernel.outputs import SHOWN_LIMIT, TEXT_LIMIT
 from sessionmagic.exceptions import ScratchError
-from sessionmagic.notebook.scratch import ScratchKernels
-from sessionmagic.notebook.scratch_process import MEMORY_LIMIT
+from sessionmagic.notebook.kernel.scratch import ScratchKernels
+from sessionmagic.notebook.kernel.scratch_process import MEMORY_LIMIT
 from tests.kernel.kernels import PATIENCE, comes_true
 
 DEAF = """
@@ -312,7 +312,7 @@ def test_the_tool_sees_no_variable_of_the_user_and_shows_its_figures(kernel, ses
 PARENT = """
 import asyncio, atexit, threading
 from sessionmagic.loop import loop_thread
-from sessionmagic.notebook.scratch import ScratchKernels
+from sessionmagic.notebook.kernel.scratch import ScratchKernels
 kernels = ScratchKernels()
 def run(code):
     return kernels.run("chat", code, 60)

@@ -318,7 +318,9 @@ def test_in_the_background_code_that_never_ends_can_be_ended(kernel, session, ac
 
 
 def test_in_the_background_code_gives_up_on_a_kernel_that_stays_busy(kernel, session, acts, subshells):
-    kernel.run("import time, sessionmagic.notebook.main_thread as m; kept, m.START_SECONDS = m.START_SECONDS, 0.3").ok()
+    kernel.run(
+        "import time, sessionmagic.notebook.kernel.main_thread as m; kept, m.START_SECONDS = m.START_SECONDS, 0.3"
+    ).ok()
     try:
         acts(python("came_late = True"), "Done.")
         cell = kernel.send(

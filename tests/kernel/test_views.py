@@ -8,7 +8,7 @@ import pytest
 @pytest.mark.parametrize("method", ["update", "finish", "_show_status"])
 def test_a_view_that_fails_does_not_stop_the_turn(kernel, session, pen, method):
     kernel.run(
-        "from sessionmagic.notebook.widgets import WidgetView\n"
+        "from sessionmagic.notebook.page.widgets import WidgetView\n"
         "seen = None\n"
         f"kept = WidgetView.{method}\n"
         "def broken(*_, **__): raise RuntimeError('the window is broken')\n"

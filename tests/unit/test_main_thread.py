@@ -3,7 +3,7 @@
 import asyncio
 
 from sessionmagic.loop import in_thread
-from sessionmagic.notebook.main_thread import MainThread
+from sessionmagic.notebook.kernel.main_thread import MainThread
 from tests.turns import on_a_loop
 
 

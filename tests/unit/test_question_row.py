@@ -4,8 +4,8 @@ import pytest
 from ipywidgets import HTML, HTMLMath
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.notebook.forms import FIELD_LIMIT
-from sessionmagic.notebook.question_row import QuestionRow
+from sessionmagic.notebook.page.forms import FIELD_LIMIT
+from sessionmagic.notebook.page.question_row import QuestionRow
 from sessionmagic.transcript import QuestionBlock
 from tests.mcp_server import TRAVELLER
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sessionmagic.notebook.rendering import cut_fence, render_markdown, settled_length
-from sessionmagic.notebook.visible import escape, visible
+from sessionmagic.notebook.page.rendering import cut_fence, render_markdown, settled_length
+from sessionmagic.notebook.page.visible import escape, visible
 
 TAGS = {
     "a",
@@ -559,7 +559,7 @@ def test_what_cannot_be_rendered_is_shown_as_it_is(text: str) -> None:
 
 
 def test_an_answer_the_parser_fails_on_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sessionmagic.notebook.rendering._SECONDS", -1.0)
+    monkeypatch.setattr("sessionmagic.notebook.page.rendering._SECONDS", -1.0)
     assert render_markdown("<b>*a*</b>\x1b") == "<pre>&lt;b&gt;*a*&lt;/b&gt;\u241b</pre>\n"
     assert settled_length("a\n\nb\n") == 0
 

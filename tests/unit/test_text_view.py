@@ -2,8 +2,8 @@
 
 import pytest
 
-from sessionmagic.notebook.answer import LINE_LENGTH
-from sessionmagic.notebook.view import TextView
+from sessionmagic.notebook.page.answer import LINE_LENGTH
+from sessionmagic.notebook.page.view import TextView
 from sessionmagic.transcript import MessageBlock, TextBlock, ToolBlock, Transcript
 
 CODE = "x = {" + ", ".join(f"'key {at}': {at}" for at in range(20)) + "}"

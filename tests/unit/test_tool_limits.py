@@ -321,10 +321,10 @@ async def test_time_in_which_the_user_thinks_does_not_count(manager):
 @on_a_loop
 async def test_time_goes_on_once_the_user_has_answered(manager, endless):
     turn, _ = await acting(
-        manager, [("asynchronous", {})], "Done", tools=[endless.asynchronous], attended=True, timeout=0.3
+        manager, [("asynchronous", {})], "Done", tools=[endless.asynchronous], attended=True, timeout=1
     )
     [question] = (await asked(turn)).values()
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(1.2)
     turn.approvals.resolve(question.id, "once")
     assert isinstance((await turn.result()).error, TurnTimeoutError)
 
@@ -337,7 +337,7 @@ async def test_time_in_which_another_call_runs_counts(manager, endless):
 
     try:
         steps = [("endlessly", {}), ("add", {"a": 1})], "Done"
-        turn, _ = await acting(manager, *steps, tools=[add], attended=True, timeout=0.4)
+        turn, _ = await acting(manager, *steps, tools=[add], attended=True, timeout=1)
         await asked(turn)
         assert isinstance((await turn.result()).error, TurnTimeoutError)
     finally:

@@ -19,7 +19,7 @@ from sessionmagic.events import (
     event_from_json,
     event_to_json,
 )
-from sessionmagic.notebook.answer import call_html, tool_line
+from sessionmagic.notebook.page.answer import call_html, tool_line
 from sessionmagic.session import TurnRecord
 from sessionmagic.remembered import transcript_of
 from sessionmagic.transcript import MessageBlock, TextBlock, ToolBlock, Transcript, fold

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sessionmagic.notebook import values
-from sessionmagic.notebook.values import said_of, statistics
+from sessionmagic.notebook.kernel import values
+from sessionmagic.notebook.kernel.values import said_of, statistics
 
 
 class Lazy:

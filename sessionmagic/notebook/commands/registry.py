@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import SessionNotFoundError, UsageError, did_you_mean
 from sessionmagic.notebook.arguments import LineParser
-from sessionmagic.notebook.listing import Listing
-from sessionmagic.notebook.visible import visible
+from sessionmagic.notebook.page.listing import Listing
+from sessionmagic.notebook.page.visible import visible
 
 if TYPE_CHECKING:
     import argparse

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.commands.registry import RUNNING, SESSION, argument, chosen, command, running, say
-from sessionmagic.notebook.listing import Listing, ago, money
+from sessionmagic.notebook.page.listing import Listing, ago, money
 from sessionmagic.session import total_cost
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def sessions(magics: AgentMagics, _options: argparse.Namespace) -> Any:
     argument("--last", type=int, default=0, metavar="N", help="only the last N turns"),
 )
 def show(magics: AgentMagics, options: argparse.Namespace) -> None:
-    from sessionmagic.notebook.answer import turn_text
-    from sessionmagic.notebook.view import show_turn
+    from sessionmagic.notebook.page.answer import turn_text
+    from sessionmagic.notebook.page.view import show_turn
     from sessionmagic.remembered import transcript_of
 
     session = magics.manager.sessions.load(chosen(magics, options.session))

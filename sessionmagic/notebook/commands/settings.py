@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.notebook.commands.registry import argument, chosen, command, say
-from sessionmagic.notebook.listing import Listing
+from sessionmagic.notebook.page.listing import Listing
 
 if TYPE_CHECKING:
     import argparse

@@ -9,7 +9,7 @@ from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook import cell
 from sessionmagic.notebook.commands.registry import argument, command, running, say
-from sessionmagic.notebook.listing import Listing
+from sessionmagic.notebook.page.listing import Listing
 
 if TYPE_CHECKING:
     import argparse
@@ -87,7 +87,7 @@ def approve(magics: AgentMagics, options: argparse.Namespace) -> Any:
 
 
 def _waiting(magics: AgentMagics) -> Any:
-    from sessionmagic.notebook.answer import excerpt, written
+    from sessionmagic.notebook.page.answer import excerpt, written
 
     calls = [
         Waiting(approval.id, turn.session_name, approval.tool, dict(approval.args), approval.why)

@@ -16,8 +16,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sessionmagic.notebook.colours import STYLES, coloured
-from sessionmagic.notebook.visible import escape, visible
+from sessionmagic.notebook.page.colours import STYLES, coloured
+from sessionmagic.notebook.page.visible import escape, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

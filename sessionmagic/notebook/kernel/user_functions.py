@@ -9,15 +9,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from sessionmagic.loop import LoopThread
-from sessionmagic.notebook.running import returned, run_awaitable, run_function
+from sessionmagic.notebook.kernel.running import returned, run_awaitable, run_function
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from sessionmagic.notebook.main_thread import MainThread
-    from sessionmagic.notebook.outputs import Ran
+    from sessionmagic.notebook.kernel.main_thread import MainThread
+    from sessionmagic.notebook.kernel.outputs import Ran
 
 BLOCKED_SECONDS = 0.5
 """A loop that does nothing for so long is blocked."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
-    from sessionmagic.notebook.outputs import Kept
+    from sessionmagic.notebook.kernel.outputs import Kept
 
 _keeping: ContextVar[Kept | None] = ContextVar("_keeping", default=None)
 _unasking: ContextVar[str] = ContextVar("_unasking", default="")

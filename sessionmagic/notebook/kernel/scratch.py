@@ -15,7 +15,7 @@ from typing import Any
 
 from sessionmagic.exceptions import ScratchError
 from sessionmagic.keys import names_a_key
-from sessionmagic.notebook.outputs import Kept, Ran
+from sessionmagic.notebook.kernel.outputs import Kept, Ran
 
 OUTPUT_LIMIT = 10_000_000
 """Characters of output after which code is stopped."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.notebook.answer import NO_MATH, OPENED, call_html, tool_html
-from sessionmagic.notebook.page import button, forget, page, wrapped
-from sessionmagic.notebook.text_box import text_box
-from sessionmagic.notebook.visible import escape
+from sessionmagic.notebook.page.answer import NO_MATH, OPENED, call_html, tool_html
+from sessionmagic.notebook.page.pieces import button, forget, page, wrapped
+from sessionmagic.notebook.page.text_box import text_box
+from sessionmagic.notebook.page.visible import escape
 
 if TYPE_CHECKING:
     from sessionmagic.events import Decision
-    from sessionmagic.notebook.view import Controls
+    from sessionmagic.notebook.page.view import Controls
     from sessionmagic.transcript import ToolBlock
 
 

@@ -13,8 +13,8 @@ from IPython.display import publish_display_data
 
 from sessionmagic.attachment import IMAGE_STARTS
 from sessionmagic.keys import without_keys
-from sessionmagic.notebook.answer import NO_MATH
-from sessionmagic.notebook.rendering import clean_html, render_markdown
+from sessionmagic.notebook.page.answer import NO_MATH
+from sessionmagic.notebook.page.rendering import clean_html, render_markdown
 
 TEXT_LIMIT = 10_000
 """Characters of text that are kept, half of them from the end. Less than a model reads, so it is cut once."""

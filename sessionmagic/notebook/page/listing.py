@@ -6,8 +6,8 @@ import time
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sessionmagic.notebook.answer import NO_MATH
-from sessionmagic.notebook.visible import escape, visible
+from sessionmagic.notebook.page.answer import NO_MATH
+from sessionmagic.notebook.page.visible import escape, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

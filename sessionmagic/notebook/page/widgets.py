@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
-from sessionmagic.notebook.answer import MUTED, NO_MATH, status_line, text_html, warning_html
-from sessionmagic.notebook.attention import answer_at_once
-from sessionmagic.notebook.blocks import Blocks
-from sessionmagic.notebook.page import forget, page, within, wrapped
-from sessionmagic.notebook.steering_box import SteeringBox
-from sessionmagic.notebook.view import NOTHING, show_answer
-from sessionmagic.notebook.visible import escape
+from sessionmagic.notebook.page.answer import MUTED, NO_MATH, status_line, text_html, warning_html
+from sessionmagic.notebook.page.attention import answer_at_once
+from sessionmagic.notebook.page.blocks import Blocks
+from sessionmagic.notebook.page.pieces import forget, page, within, wrapped
+from sessionmagic.notebook.page.steering_box import SteeringBox
+from sessionmagic.notebook.page.view import NOTHING, show_answer
+from sessionmagic.notebook.page.visible import escape
 from sessionmagic.transcript import ReasoningBlock, ToolBlock, Transcript
 
 if TYPE_CHECKING:
-    from sessionmagic.notebook.draft import Draft
-    from sessionmagic.notebook.view import Controls
+    from sessionmagic.notebook.page.draft import Draft
+    from sessionmagic.notebook.page.view import Controls
 
 STATUS_SECONDS = 0.5
 """How often the status line moves at the most."""

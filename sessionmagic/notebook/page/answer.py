@@ -6,8 +6,8 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, assert_never
 
-from sessionmagic.notebook.rendering import render_code, render_markdown
-from sessionmagic.notebook.visible import escape, visible
+from sessionmagic.notebook.page.rendering import render_code, render_markdown
+from sessionmagic.notebook.page.visible import escape, visible
 from sessionmagic.transcript import MessageBlock, QuestionBlock, ReasoningBlock, TextBlock, ToolBlock
 
 if TYPE_CHECKING:

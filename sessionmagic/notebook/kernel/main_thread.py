@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sessionmagic.exceptions import MainThreadBusyError
-from sessionmagic.notebook.capture import refuse_asking
+from sessionmagic.notebook.kernel.capture import refuse_asking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

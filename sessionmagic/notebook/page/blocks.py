@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_never
 
-from sessionmagic.notebook.answer import said_html, text_html
-from sessionmagic.notebook.page import page, wrapped
-from sessionmagic.notebook.question_row import QuestionRow
-from sessionmagic.notebook.rendering import cut_fence, settled_length
-from sessionmagic.notebook.tool_row import ToolRow
-from sessionmagic.notebook.visible import escape
+from sessionmagic.notebook.page.answer import said_html, text_html
+from sessionmagic.notebook.page.pieces import page, wrapped
+from sessionmagic.notebook.page.question_row import QuestionRow
+from sessionmagic.notebook.page.rendering import cut_fence, settled_length
+from sessionmagic.notebook.page.tool_row import ToolRow
+from sessionmagic.notebook.page.visible import escape
 from sessionmagic.transcript import (
     Block,
     MessageBlock,
@@ -23,7 +23,7 @@ from sessionmagic.transcript import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sessionmagic.notebook.view import Controls
+    from sessionmagic.notebook.page.view import Controls
 
 PAGE_LENGTH = 1_500
 """Characters of settled text after which the page that was sent stays as it is."""

@@ -10,11 +10,11 @@ from weakref import WeakKeyDictionary
 
 from sessionmagic.agents.tools import Tool
 from sessionmagic.exceptions import ToolError
-from sessionmagic.notebook.outputs import SVG, Ran, RichOutput
-from sessionmagic.notebook.running import returned, run_code
-from sessionmagic.notebook.scratch import ScratchKernels
-from sessionmagic.notebook.user_functions import UserFunctions
-from sessionmagic.notebook.values import kind_of, said_of, statistics
+from sessionmagic.notebook.kernel.outputs import SVG, Ran, RichOutput
+from sessionmagic.notebook.kernel.running import returned, run_code
+from sessionmagic.notebook.kernel.scratch import ScratchKernels
+from sessionmagic.notebook.kernel.user_functions import UserFunctions
+from sessionmagic.notebook.kernel.values import kind_of, said_of, statistics
 from sessionmagic.turn import current_turn
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import BinaryContent
 
     from sessionmagic.notebook.front_end import FrontEnd
-    from sessionmagic.notebook.main_thread import MainThread
+    from sessionmagic.notebook.kernel.main_thread import MainThread
     from sessionmagic.turn import Turn
 
 LISTED = 200

@@ -6,7 +6,7 @@ import threading
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.notebook.attention import answer_at_once
+from sessionmagic.notebook.page.attention import answer_at_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable

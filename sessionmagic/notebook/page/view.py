@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from IPython.display import clear_output, display
 
-from sessionmagic.notebook.answer import (
+from sessionmagic.notebook.page.answer import (
     LINE_LENGTH,
     answer_html,
     answer_text,
@@ -19,7 +19,7 @@ from sessionmagic.notebook.answer import (
     said_html,
     turn_text,
 )
-from sessionmagic.notebook.visible import visible
+from sessionmagic.notebook.page.visible import visible
 from sessionmagic.transcript import TextBlock, ToolBlock
 
 if TYPE_CHECKING:

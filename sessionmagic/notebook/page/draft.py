@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
-from sessionmagic.notebook.answer import answer_html, answer_text
-from sessionmagic.notebook.view import NOTHING
+from sessionmagic.notebook.page.answer import answer_html, answer_text
+from sessionmagic.notebook.page.view import NOTHING
 from sessionmagic.transcript import ToolBlock
 
 if TYPE_CHECKING:
