@@ -138,7 +138,7 @@ def admit(  # noqa: PLR0913  all that a turn is made of
     from sessionmagic.agents.messages import content_of, prompt_message
 
     session_id = claim.session_id
-    previous = _fresh_session(session_id, request) if new else store.load(session_id)
+    previous = fresh_session(session_id, request.session, request.safety) if new else store.load(session_id)
     plan = _plan(request, with_dead_turns_interrupted(previous), models, agent)
     content = content_of(request.prompt, request.attachments)
     record = TurnRecord(
@@ -239,15 +239,16 @@ def _cut_off(session: Session) -> list[TurnRecord]:
     return [turn for turn in session.path()[-1:] if turn.error_code == CRASHED]
 
 
-def _fresh_session(session_id: str, request: Request) -> Session:
+def fresh_session(session_id: str, name: str, safety: Safety) -> Session:
+    """Return a session without turns, not stored yet."""
     now = time.time()
     return Session(
         id=session_id,
-        name=request.session,
+        name=name,
         created_at=now,
         updated_at=now,
         working_dir=str(Path.cwd()),
-        safety=request.safety,
+        safety=safety,
     )
 
 

@@ -6,11 +6,12 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sessionmagic.admission import check_name, shortened
+from sessionmagic.admission import check_name, fresh_session, shortened
 from sessionmagic.agents.definition import find_agent
 from sessionmagic.agents.permissions import with_rule, without_rule
 from sessionmagic.exceptions import ModelReferenceError, SessionNotFoundError, did_you_mean
 from sessionmagic.session import Session, with_dead_turns_interrupted, with_override
+from sessionmagic.storage.store import new_session_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,7 +98,12 @@ class Sessions:
         return None
 
     def set_permissions(
-        self, session: str, rules: Mapping[str, Verdict | None] | None = None, safety: Safety | None = None
+        self,
+        session: str,
+        rules: Mapping[str, Verdict | None] | None = None,
+        safety: Safety | None = None,
+        *,
+        new: bool = False,
     ) -> Session:
         """Change what the session does with tool calls, from the next call on.
 
@@ -105,8 +111,10 @@ class Sessions:
             session: name or id.
             rules: what is done with calls that match a pattern; None takes the rule away.
             safety: what is done with calls that no rule names.
+            new: store a new session of that name, so that they hold from its first turn on.
 
-        Raises `UsageError` for a pattern that names no tool, or a rule that is not there.
+        Raises `UsageError` for a pattern that names no tool, or a rule that is not there, and `SessionExistsError` for
+        a new session whose name is taken.
         """
 
         def change(stored: Session) -> Session:
@@ -115,7 +123,12 @@ class Sessions:
                 changed = with_rule(changed, verdict, pattern) if verdict else without_rule(changed, pattern)
             return replace(stored, permissions=changed, safety=safety or stored.safety)
 
-        return self._store.update(self.id_of(session), change)
+        if not new:
+            return self._store.update(self.id_of(session), change)
+        check_name(session)
+        created = change(fresh_session(new_session_id(), session, "balanced"))
+        self._store.create(created)
+        return created
 
     def rename(self, session: str, name: str) -> None:
         """Give the session another name; raises `SessionExistsError`, and `UsageError` for what is no name."""

@@ -122,7 +122,7 @@ class Guard(AbstractCapability[None]):
         written = self._count(call)
         args = _to_be_read_twice(args)
         meant = to_jsonable_python(args, fallback=str, bytes_mode="base64")
-        wanted = Call(call.tool_name, _defaults(tool_def) | written, is_read_only(tool_def), meant)
+        wanted = Call(call.tool_name, written | _defaults(tool_def) | written, is_read_only(tool_def), meant)
         if obstacle := (tool_def.metadata or {}).get("obstacle"):
             raise ToolFailed(obstacle)
         refusal = await self._refusal(wanted, call.tool_call_id)

@@ -85,11 +85,7 @@ class Policy:
     def rule_on(self, call: Call) -> Ruling:
         """Return what is to be done with the call."""
         ruling = self._wanted(call)
-        if ruling.verdict != "ask":
-            return ruling
-        if self.safety == "restricted":
-            return Ruling("deny", f"{ruling.why}, and the session is restricted")
-        if not self.attended:
+        if ruling.verdict == "ask" and not self.attended:
             return Ruling("deny", f"{ruling.why}, and there is nobody to ask")
         return ruling
 
@@ -115,7 +111,9 @@ class Policy:
                 return Ruling("ask", "the session is strict")
             case _ if call.read_only:
                 return Ruling("allow", "it only reads")
-            case _:
+            case "restricted":
+                return Ruling("deny", "it may change something, and the session is restricted")
+            case "balanced":
                 return Ruling("ask", "it may change something")
 
 

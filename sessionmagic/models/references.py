@@ -80,8 +80,8 @@ def parse_reference(text: str, providers: Iterable[str]) -> ModelRef:
     provider, _, model = text.partition(":" if ":" in text else "/")
     if not model:
         raise ModelReferenceError(
-            f"{_shown(text)} is not a model reference: write provider:model, for example openai:gpt-5.2, or local."
-            + did_you_mean(text, known)
+            f"{_shown(text)} is not a model reference: write provider:model, for example openai:gpt-5.2, local, or the "
+            "name of a model that is registered in this kernel." + did_you_mean(text, known)
         )
     hint = did_you_mean(provider, known) or " %agent models lists those that there are"
     raise ModelReferenceError(f"unknown provider {_shown(provider)} in {_shown(text)}.{hint}")

@@ -140,7 +140,7 @@ def queue(magics: AgentMagics, session: str, text: str, key: str) -> None:
                 ending.wait(END_SECONDS)
             run_cell(magics, magics.cell_parser.parse_args(["--background", "--session", session]), text)
         else:
-            print("it waits for its turn")
+            print("it is asked when the running turn is done")
 
 
 async def _start(magics: AgentMagics, options: argparse.Namespace, request: dict[str, Any]) -> Turn:

@@ -35,6 +35,12 @@ KERNEL_READY = """async () => {
 REPOSITORY = Path(__file__).parents[2]
 
 
+SCROLLS = """area => [...area.querySelectorAll('*')].filter(
+    part => ['auto', 'scroll'].includes(getComputedStyle(part).overflowX) && part.scrollWidth > part.clientWidth
+).map(part => part.className)"""
+"""What scrolls sideways within an element."""
+
+
 class Lab:
     """A JupyterLab server on loopback with its own settings, sessions and notebooks, until `close`."""
 
@@ -170,6 +176,10 @@ class Notebook:
     def area(self, number):
         """The live area of a turn, while it is there."""
         return self.output(number).locator(".jupyter-widgets")
+
+    def scrolls(self, number):
+        """What has a scroll bar below it under that cell."""
+        return self.output(number).evaluate(SCROLLS)
 
     def answer(self, number):
         """The static answer of a turn, once it is there."""

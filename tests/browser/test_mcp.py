@@ -30,6 +30,7 @@ def test_form_is_filled_in_and_its_answer_reaches_the_model(notebook):
     name = form.get_by_title("Name")
     expect(name).to_be_visible(timeout=2 * SECONDS)
     expect(form.get_by_text("Bags, $20 for one, $30 for two")).to_be_visible()
+    assert it.scrolls(2) == []
     form.get_by_title("Seat").select_option("At the window")
     form.get_by_title("Meals").select_option(["Breakfast", "Dinner"])
     form.get_by_role("checkbox").check()

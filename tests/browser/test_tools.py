@@ -22,6 +22,7 @@ def test_call_is_shown_whole_and_runs_when_it_is_approved(notebook):
     expect(approve).to_be_visible(timeout=SECONDS)
     expect(it.area(1).get_by_text("plt.plot([1, 2])").last).to_be_visible()
     it.expect_running(1)
+    assert it.scrolls(1) == []
     approve.click()
     it.expect_done(1)
     answer = it.answer(1).first

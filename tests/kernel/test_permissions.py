@@ -230,6 +230,44 @@ def test_a_marked_function_is_offered_once_whatever_it_is_called(kernel, chat):
         kernel.run("from sessionmagic.agents.tools import registered; del registered['load']").ok()
 
 
+def test_rules_may_be_there_before_a_sessions_first_turn(kernel, session):
+    assert kernel.run(f"%agent permissions {session} --deny run_*").ename == "SessionNotFoundError"
+    assert "give one" in refused(kernel.run("%agent permissions --new --deny run_*"))
+    refused(kernel.run(f"%agent permissions {session} --new --safety strikt"))
+    said = kernel.run(f"%agent permissions {session} --new --deny run_* --safety strict").ok().text
+    assert f"{session} is strict" in said
+    assert kernel.run(f"%agent permissions {session} --new --deny run_*").ename == "SessionExistsError"
+    acts(kernel, [RUN], "Done.")
+    kernel.run(f"ran = []\n%agent use {session}").ok()
+    kernel.run("%%agent -m acts --yes\ngo").ok()
+    assert told(kernel) == [("run_python", "denied", "This call is not allowed: the session denies run_*.")]
+
+
+def test_a_session_is_named_as_in_a_cell_or_without_an_option(kernel, chat):
+    for line in (f"show {chat}", f"show -s {chat}", f"show --session {chat}"):
+        assert "world" in kernel.run(f"%agent {line}").ok().text
+    assert kernel.run(f"%agent stop -s {chat}").ok().text == f"no turn of this kernel runs on {chat}\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "words", "back"),
+    [
+        ("--tool", "run_python is approved, now and later; %agent permissions {} --forget run_python", "--forget run_python"),
+        ("--all", "run_python is approved, and {} is autonomous; %agent permissions {} --safety balanced", "--safety balanced"),
+    ],
+)  # fmt: skip
+def test_a_lasting_decision_says_how_it_is_taken_back(kernel, chat, option, words, back):
+    acts(kernel, [RUN], "Done.")
+    in_background(kernel, chat)
+    waits = question(kernel, "run_python")
+    listed_as = "[str(row) for row in get_ipython().run_line_magic('agent', 'sessions')._cells()]"
+    assert "waits for your answer" in str(eval(kernel.value(listed_as)))
+    assert words.format(chat, chat) in kernel.run(f"%agent approve {waits} {option}").ok().text
+    until_over(kernel)
+    kernel.run(f"%agent permissions {chat} {back}").ok()
+    assert listed(kernel, chat)["run_python"][1].startswith("asks")
+
+
 def test_functions_may_be_named_one_by_one(kernel, chat):
     kernel.run("def triple(n: int): return 3 * n").ok()
     assert {"double", "triple"} <= set(listed(kernel, f"-t double {chat} --tools triple"))

@@ -66,10 +66,10 @@ TABLE = [
     ("allow run", "", "restricted", "", "allow"),
     ("ask run", "", "autonomous", "", "ask"),
     ("ask run", "", "balanced", "reads", "ask"),
-    ("ask run", "", "restricted", "reads", "deny"),
+    ("ask run", "", "restricted", "reads", "ask"),
     ("", "allow run", "strict", "", "allow"),
     ("", "ask run", "autonomous", "", "ask"),
-    ("", "ask run", "restricted", "", "deny"),
+    ("", "ask run", "restricted", "", "ask"),
     ("allow run", "ask run", "strict", "", "allow"),
     ("ask run", "allow run", "autonomous", "", "ask"),
     # a deny rule wins wherever it stands
@@ -122,10 +122,16 @@ def test_deny_rule_wins_over_everything():
             assert policy_of(*denied, safety, given).rule_on(call_of(given)).verdict == "deny"
 
 
-def test_nobody_is_asked_where_nobody_is_or_the_session_is_restricted():
+def test_nobody_is_asked_where_nobody_is():
     for session, file, safety, given in EVERY:
         verdict = policy_of(session, file, safety, given).rule_on(call_of(given)).verdict
-        assert verdict != "ask" or ("alone" not in given and safety != "restricted")
+        assert verdict != "ask" or "alone" not in given
+
+
+def test_restricted_session_asks_only_where_a_rule_does():
+    for session, file, safety, given in EVERY:
+        if safety == "restricted" and policy_of(session, file, safety, given).rule_on(call_of(given)).verdict == "ask":
+            assert "ask run" in f"{session}, {file}"
 
 
 def test_call_that_was_approved_beforehand_runs():

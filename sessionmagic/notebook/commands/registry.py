@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import SUPPRESS
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,10 @@ def run_command(magics: AgentMagics, line: str) -> Any:
     if command.parser.wants_help(rest):
         print(command.parser.format_help())
         return None
-    return command.run(magics, command.parser.parse_line(rest))
+    options = command.parser.parse_line(rest)
+    if named := vars(options).pop(NAMED, ""):
+        options.session = named
+    return command.run(magics, options)
 
 
 def _named(line: str) -> tuple[str, str]:
@@ -82,14 +86,21 @@ def command(
         parser = LineParser(f"%agent {known}", text)
         for each in arguments:
             (parser.add_verbatim if each.verbatim else parser.add_argument)(*each.names, **each.options)
+        if any(each in (SESSION, RUNNING) for each in arguments):  # as `%%agent` takes it
+            parser.add_argument("-s", "--session", dest=NAMED, default="", help=SUPPRESS)
         COMMANDS[known] = Command(parser, function, text)
         return function
 
     return register
 
 
-SESSION = argument("session", nargs="?", default="", help="name or id; left out: the active or the latest")
-RUNNING = argument("session", nargs="?", default="", help="name or id; left out: the one that runs, if it is one")
+NAMED = "named_session"
+SESSION = argument(
+    "session", nargs="?", default="", help="name or id, also after -s; left out: this kernel's active one, or its last"
+)
+RUNNING = argument(
+    "session", nargs="?", default="", help="name or id, also after -s; left out: the one that runs, if it is one"
+)
 
 
 def chosen(magics: AgentMagics, name: str) -> str:

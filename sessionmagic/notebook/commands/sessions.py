@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @command("List all sessions, the latest first.")
 def sessions(magics: AgentMagics, _options: argparse.Namespace) -> Any:
     found, problems = magics.manager.sessions.summaries()
+    waiting = {turn.session_id for turn in magics.manager.turns.running() if turn.transcript.waits_for_an_answer}
     return Listing(
         found,
         {
@@ -31,7 +32,7 @@ def sessions(magics: AgentMagics, _options: argparse.Namespace) -> Any:
             "title": lambda item: item.title,
             "turns": lambda item: item.turns,
             "model": lambda item: item.model,
-            "status": lambda item: item.status,
+            "status": lambda item: "waits for your answer" if item.id in waiting else item.status,
             "tokens": lambda item: f"{item.input_tokens:,} → {item.output_tokens:,}",
             "cost": lambda item: money(item.cost),
             "changed": lambda item: ago(item.updated_at),

@@ -160,11 +160,14 @@ def _pattern(option: str, text: str) -> Argument:
     _pattern("--deny", "never run calls that match"),
     _pattern("--forget", "take a rule away"),
     argument("--safety", metavar="MODE", help="strict, balanced, restricted or autonomous"),
+    argument("--new", action="store_true", help="make a session of that name, with these from its first turn on"),
 )
 def permissions(magics: AgentMagics, options: argparse.Namespace) -> Any:
     from sessionmagic.agents.permissions import VERDICTS, described, safety_of
 
-    name = chosen(magics, options.session)
+    if options.new and not options.session:
+        raise UsageError("--new makes a session of the name that is given: give one")
+    name = options.session if options.new else chosen(magics, options.session)
     given: set[tuple[str, Verdict | None]] = {
         *((pattern, verdict) for verdict in VERDICTS for pattern in getattr(options, verdict)),
         *((pattern, None) for pattern in options.forget),
@@ -172,7 +175,8 @@ def permissions(magics: AgentMagics, options: argparse.Namespace) -> Any:
     rules = dict(given)
     if len(rules) < len(given):
         raise UsageError("a pattern is allowed, asked for, denied or forgotten: give it one of the four")
-    magics.manager.sessions.set_permissions(name, rules, safety_of(options.safety) if options.safety else None)
+    mode = options.safety or (magics.safety if options.new else "")
+    magics.manager.sessions.set_permissions(name, rules, safety_of(mode) if mode else None, new=options.new)
     session = magics.manager.sessions.load(name)
     return Listing(
         [Rule(verdict, pattern) for verdict, pattern in described(session.permissions)],

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from sessionmagic.turn import Turn
 
 HOW_TO_ANSWER = "%agent approve ID says yes, with --tool or --all also to later calls; --reject WHY says no"
+HOW_TO_FILL_IN = "%agent approve ID fills in a server's form, --reject declines it"
+LASTS: dict[Decision, str] = {
+    "once": "is approved",
+    "tool": "is approved, now and later; %agent permissions {session} --forget {tool} takes that back",
+    "all": "is approved, and {session} is autonomous; %agent permissions {session} --safety balanced takes that back",
+    "reject": "is rejected",
+}
 ARGUMENT_LINES = 60
 """Of a call that waits, in a listing; `args` has all."""
 _IN_SESSION = argument("-s", "--session", default="", metavar="NAME", help="left out: the one that runs, if it is one")
@@ -81,8 +88,9 @@ def approve(magics: AgentMagics, options: argparse.Namespace) -> Any:
             _answer_question(magics, turn, question, options)
             return None
     decision: Decision = "reject" if rejected else "all" if options.all else "tool" if options.tool else "once"
+    session = next((turn.session_name for turn, each in magics.manager.turns.approvals() if each.id == options.id), "")
     approval = magics.manager.turns.approve(options.id, decision, options.reject or "")
-    say(f"{approval.tool} {'is rejected' if rejected else 'is approved'}")
+    say(f"{approval.tool} {LASTS[decision].format(tool=approval.tool, session=session)}")
     return None
 
 
@@ -107,7 +115,11 @@ def _waiting(magics: AgentMagics) -> Any:
             "arguments": lambda entry: "" if entry.id in asked else excerpt(written(entry.args), ARGUMENT_LINES),
             "why": lambda entry: entry.why,
         },
-        [HOW_TO_ANSWER if calls or questions else "nothing waits for an answer"],
+        [
+            *([HOW_TO_ANSWER] if calls else []),
+            *([HOW_TO_FILL_IN] if questions else []),
+            *([] if calls or questions else ["nothing waits for an answer"]),
+        ],
     )
 
 

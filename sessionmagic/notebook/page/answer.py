@@ -55,7 +55,8 @@ def answer_html(transcript: Transcript) -> str:
     """Return the whole turn as a safe HTML fragment, readable without styles."""
     blocks = "".join(_block_html(block) for block in transcript.blocks)
     notes = "".join(f"<p>{warning_html(text)}</p>" for text in transcript.warnings)
-    return f"<div>{blocks}{notes}{ending_html(transcript)}{footer_html(transcript)}</div>"
+    style = 'style="overflow-wrap: break-word"'  # a long address would widen the whole page
+    return f"<div {style}>{blocks}{notes}{ending_html(transcript)}{footer_html(transcript)}</div>"
 
 
 def answer_text(transcript: Transcript) -> str:

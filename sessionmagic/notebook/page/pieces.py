@@ -14,10 +14,28 @@ PAGE_CLASSES = ("jp-RenderedHTMLCommon", "jp-OutputArea-output")
 
 
 def page(html: str) -> Any:
-    """Return a page with a layout and style of its own: a page that was reloaded cannot resolve older ones in time."""
+    """Return a page with a layout and style of its own: a page that was reloaded cannot resolve older ones in time.
+
+    It is as wide as its column by its class, so that a margin at its sides would make a scroll bar.
+    """
     from ipywidgets import HTMLMath
 
-    return HTMLMath(html, style={"font_size": "var(--jp-content-font-size1)"}, _dom_classes=PAGE_CLASSES)
+    style = {"font_size": "var(--jp-content-font-size1)"}
+    return HTMLMath(html, style=style, layout={"margin": "2px 0"}, _dom_classes=PAGE_CLASSES)
+
+
+def column(*children: Any) -> Any:
+    """Return widgets one below the other."""
+    from ipywidgets import VBox
+
+    return VBox(children)
+
+
+def row(*children: Any, **layout: str) -> Any:
+    """Return widgets one beside the other."""
+    from ipywidgets import HBox
+
+    return HBox(children, layout=layout)
 
 
 def button(words: str, clicked: Callable[[], object], **about: Any) -> Any:

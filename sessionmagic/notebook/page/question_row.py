@@ -8,7 +8,7 @@ from sessionmagic.exceptions import UsageError
 from sessionmagic.notebook.page.answer import MUTED, NO_MATH, question_html, warning_html
 from sessionmagic.notebook.page.attention import answer_at_once
 from sessionmagic.notebook.page.forms import fields_of, filled_in
-from sessionmagic.notebook.page.pieces import button, forget, page, wrapped
+from sessionmagic.notebook.page.pieces import button, column, forget, page, row, wrapped
 from sessionmagic.notebook.page.visible import escape, visible
 
 if TYPE_CHECKING:
@@ -25,11 +25,9 @@ class QuestionRow:
     """A question on the page, with its form while it is open."""
 
     def __init__(self, controls: Controls) -> None:
-        from ipywidgets import VBox
-
         self._controls = controls
         self._page = page("")
-        self.box = VBox([self._page])
+        self.box = column(self._page)
 
     def show(self, block: QuestionBlock) -> int:
         """Show the question as it is now."""
@@ -41,13 +39,11 @@ class QuestionRow:
         return len(html)
 
     def _form(self, block: QuestionBlock) -> Any:
-        from ipywidgets import HBox, VBox
-
         decline = button("Decline", lambda: self._controls.reply(block.question_id, "decline", None))
         try:
             fields = fields_of(block.schema)
         except UsageError as error:
-            return VBox([page(warning_html(str(error))), HBox([decline])])
+            return column(page(warning_html(str(error))), row(decline))
         inputs = {field.name: _input(field) for field in fields}
         trouble = page("")
 
@@ -59,7 +55,7 @@ class QuestionRow:
                 trouble.value = warning_html(str(error))
 
         rows = [part for field in fields for part in (_label(field), inputs[field.name])]
-        return VBox([*rows, trouble, HBox([button("Answer", accept, button_style="primary"), decline])])
+        return column(*rows, trouble, row(button("Answer", accept, button_style="primary"), decline))
 
 
 def _label(field: Field) -> Any:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.exceptions import SessionMagicError
 from sessionmagic.notebook.page.answer import MUTED, NO_MATH, warning_html
-from sessionmagic.notebook.page.pieces import button, page
+from sessionmagic.notebook.page.pieces import button, column, page, row
 from sessionmagic.notebook.page.text_box import text_box
 from sessionmagic.transcript import MessageBlock
 
@@ -21,15 +21,13 @@ class SteeringBox:
     """For a turn that goes on for several requests. What cannot be told stays in the box."""
 
     def __init__(self, controls: Controls) -> None:
-        from ipywidgets import HBox, VBox
-
         self._controls = controls
         self._text = text_box("tell it something before its next step", "auto", self._tell)
         tell = button("Tell", lambda: self._tell(self._text.value), tooltip="The model reads it before its next step")
         self._note = page("")
         self._told = 0
         """How many messages the model has read."""
-        self.box = VBox([HBox([self._text, tell]), self._note])
+        self.box = column(row(self._text, tell), self._note)
 
     def update(self, transcript: Transcript) -> None:
         """Say no longer that a message waits when one was read."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.notebook.page.answer import NO_MATH, OPENED, call_html, tool_html
-from sessionmagic.notebook.page.pieces import button, forget, page, wrapped
+from sessionmagic.notebook.page.pieces import button, column, forget, page, row, wrapped
 from sessionmagic.notebook.page.text_box import text_box
 from sessionmagic.notebook.page.visible import escape
 
@@ -19,12 +19,10 @@ class ToolRow:
     """A tool call on the page, with buttons while it waits for a yes."""
 
     def __init__(self, controls: Controls) -> None:
-        from ipywidgets import VBox
-
         self._controls = controls
         self._page = page("")
         self._asked = ""
-        self.box = VBox([self._page])
+        self.box = column(self._page)
 
     def show(self, block: ToolBlock) -> int:
         """Show the call as it is now."""
@@ -38,8 +36,6 @@ class ToolRow:
         return len(html)
 
     def _choices(self, block: ToolBlock) -> Any:
-        from ipywidgets import HBox, Layout, VBox
-
         call = page(
             f'<div style="{OPENED}">{call_html(block.asked)}<p {NO_MATH}>asks because {escape(block.why)}</p></div>'
         )
@@ -59,4 +55,4 @@ class ToolRow:
             deciding("Always everything", "all", "Run every call in this session, but for those that a rule asks for"),
             deciding("Reject", "reject", "Do not run it; the model is told, with the reason", "warning"),
         ]
-        return VBox([call, HBox([*buttons, reason], layout=Layout(flex_flow="row wrap"))])
+        return column(call, row(*buttons, reason, flex_flow="row wrap"))
