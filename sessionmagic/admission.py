@@ -35,6 +35,8 @@ PROMPT_LIMIT = 10_000_000
 NAME_LIMIT = 200
 SHOWN_LIMIT = 60
 TIMEOUT_LIMIT = 10_000_000
+REFUSALS = {"model_error", "context_exceeded"}
+"""Codes of turns that may have failed because of what was sent."""
 UNSEEN = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control and bidi characters, which would show as something that they are not."""
 
@@ -176,14 +178,14 @@ def admit(  # noqa: PLR0913  all that a turn is made of
 def _history(session: Session, model: ResolvedModel) -> Messages:
     """Return the messages before the session's last turn, without the images of tools that may fail this one.
 
-    Those are all for a model that sees none, and for others those of the turns up to the last that has failed: a
-    provider may have refused one of them.
+    Those are all for a model that sees none, and for others those of the turns up to the last whose provider has
+    refused a request: it may have refused one of them.
     """
     from sessionmagic.agents.messages import without_tool_images
 
     sees = model.model.profile.get("supports_image_input", True)
-    failed = max((place for place, turn in enumerate(session.turns) if turn.status == "failed"), default=-1)
-    doubtful = {turn.id for turn in session.turns[: failed + 1]}
+    refused = max((place for place, turn in enumerate(session.turns) if turn.error_code in REFUSALS), default=-1)
+    doubtful = {turn.id for turn in session.turns[: refused + 1]}
     return [
         message
         for turn in session.path()[:-1]

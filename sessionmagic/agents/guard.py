@@ -20,7 +20,7 @@ from pydantic_core import to_jsonable_python
 
 from sessionmagic.agents.messages import tidied
 from sessionmagic.agents.permissions import Call
-from sessionmagic.agents.results import as_read, bound
+from sessionmagic.agents.results import as_read, bound, without_images
 from sessionmagic.events import ApprovalRequested, ApprovalResolved, LimitReached, Warned
 from sessionmagic.exceptions import ApprovalNotOpenError, SessionIdleError, TurnLimitError, words_of
 from sessionmagic.transcript import json_object
@@ -136,7 +136,7 @@ class Guard(AbstractCapability[None]):
             self.running -= 1
             self.seconds[call.tool_call_id] = time.monotonic() - began
         sees = isinstance(ctx.model, Model) and ctx.model.profile.get("supports_image_input", True)
-        return replace(result, content=result.content if sees else None)
+        return result if sees else replace(result, content=without_images(result.content))
 
     async def _ended(self, tool: str, running: asyncio.Future[ToolReturn[Any]]) -> ToolReturn[Any]:
         """Wait for a call; when the turn is stopped, not for ever: then a tool that does not stop is left to itself."""

@@ -103,18 +103,24 @@ def as_history(stored: Messages) -> list[ModelMessage]:
 def without_tool_images(stored: Messages) -> Messages:
     """Return stored messages without the images that stand beside the results of tools."""
     return [
-        {**message, "parts": [part for part in message["parts"] if not _has_images(part)]}
+        {**message, "parts": [left for part in message["parts"] if (left := _without_images(part))]}
         if any(part["part_kind"] == "tool-return" for part in message["parts"])
         else message
         for message in stored
     ]
 
 
-def _has_images(part: dict[str, Any]) -> bool:
+def _without_images(part: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a part without its images; None when it has nothing else."""
     content = part.get("content")
-    return isinstance(content, list) and any(
-        isinstance(item, dict) and item.get("kind") == "binary" for item in content
-    )
+    if part["part_kind"] != "user-prompt" or not isinstance(content, list):
+        return part
+    kept = [item for item in content if not _is_image(item)]
+    return {**part, "content": kept} if kept else None
+
+
+def _is_image(item: Any) -> bool:
+    return isinstance(item, dict) and str(item.get("media_type")).startswith("image/")
 
 
 def _answers(following: ModelMessage | None, response: ModelResponse) -> bool:

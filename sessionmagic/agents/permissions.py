@@ -158,7 +158,7 @@ def _matching(rules: Rules, verdict: Verdict, call: Call) -> str | None:
 def matches(pattern: str, call: Call) -> bool:
     """Say whether a pattern fits a call: its tool, and every argument that it names, as written or as meant."""
     conditions = parted(pattern)[1]
-    return fits_tool(pattern, call.tool) and all(_holds(*condition, call) for condition in conditions.items())
+    return fits_tool(pattern, call.tool) and all(_holds(*condition, call) for condition in conditions)
 
 
 def fits_tool(pattern: str, tool: str) -> bool:
@@ -166,10 +166,10 @@ def fits_tool(pattern: str, tool: str) -> bool:
     return _glob(parted(pattern)[0], tool)
 
 
-def parted(pattern: str) -> tuple[str, dict[str, str]]:
-    """Return a pattern's glob on the tool's name, and those on arguments by their names."""
+def parted(pattern: str) -> tuple[str, list[tuple[str, str]]]:
+    """Return a pattern's glob on the tool's name, and those on arguments with their names; one may have several."""
     tool, *conditions = _CONDITION.split(pattern)
-    return tool, {argument: glob for argument, _, glob in (condition.partition("=") for condition in conditions)}
+    return tool, [(argument, glob) for argument, _, glob in (condition.partition("=") for condition in conditions)]
 
 
 def _holds(argument: str, glob: str, call: Call) -> bool:

@@ -56,6 +56,12 @@ async def as_read(value: Any) -> ToolReturn[Any]:
     return await as_read(ToolReturn("\n".join(map(str, said)), content=images))
 
 
+def without_images(content: str | Sequence[UserContent] | None) -> list[UserContent] | None:
+    """Return what stands beside a result, for a model that sees no images."""
+    items = [content] if isinstance(content, str) else content or ()
+    return [item for item in items if not (isinstance(item, BinaryContent) and item.is_image)] or None
+
+
 def _sent(content: str | Sequence[UserContent] | None) -> tuple[list[UserContent] | None, list[str]]:
     """Return what stands beside a result, as far as it can be sent, and notes on the rest."""
     sent: list[UserContent] = []
@@ -66,7 +72,7 @@ def _sent(content: str | Sequence[UserContent] | None) -> tuple[list[UserContent
             sent.append(cut(item))
         elif not _can_be_sent(item):
             left_out.append(f"[{getattr(item, 'media_type', type(item).__name__)} that cannot be sent to the model]")
-        elif not isinstance(item, BinaryContent):
+        elif not isinstance(item, BinaryContent) or not item.is_image:
             sent.append(item)
         elif len(item.data) > IMAGE_LIMIT:
             left_out.append(f"[{item.media_type} of {len(item.data):,} bytes: too large to be sent to the model]")
@@ -80,7 +86,8 @@ def _sent(content: str | Sequence[UserContent] | None) -> tuple[list[UserContent
 def _can_be_sent(item: object) -> bool:
     """Whether something can stand in a prompt: no image that is none, as a provider would refuse it again and again."""
     if isinstance(item, BinaryContent):
-        return item.data.startswith(IMAGE_STARTS.get(item.media_type, b""))
+        start = IMAGE_STARTS.get(item.media_type)
+        return item.data.startswith(start) if start else not item.is_image
     try:
         _content.validate_python(item)
     except ValidationError:

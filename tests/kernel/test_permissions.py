@@ -253,16 +253,19 @@ def test_a_session_is_named_as_in_a_cell_or_without_an_option(kernel, chat):
     ("option", "words", "back"),
     [
         ("--tool", "run_python is approved, now and later; %agent permissions {} --forget run_python", "--forget run_python"),
-        ("--all", "run_python is approved, and {} is autonomous; %agent permissions {} --safety balanced", "--safety balanced"),
+        ("--all", "and its session is autonomous; %agent permissions {} --safety strict takes", "--safety strict"),
     ],
 )  # fmt: skip
 def test_a_lasting_decision_says_how_it_is_taken_back(kernel, chat, option, words, back):
     acts(kernel, [RUN], "Done.")
+    kernel.run(f"%agent permissions {chat} --safety strict").ok()
+    kernel.run(f"%agent rename {chat} 'my {chat}'").ok()
+    chat = f'"my {chat}"'
     in_background(kernel, chat)
     waits = question(kernel, "run_python")
     listed_as = "[str(row) for row in get_ipython().run_line_magic('agent', 'sessions')._cells()]"
     assert "waits for your answer" in str(eval(kernel.value(listed_as)))
-    assert words.format(chat, chat) in kernel.run(f"%agent approve {waits} {option}").ok().text
+    assert words.format(chat) in kernel.run(f"%agent approve {waits} {option}").ok().text
     until_over(kernel)
     kernel.run(f"%agent permissions {chat} {back}").ok()
     assert listed(kernel, chat)["run_python"][1].startswith("asks")

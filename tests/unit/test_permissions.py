@@ -173,6 +173,10 @@ def test_ruling_says_why(session, file, safety, given, words):
     [
         # names
         ("run", "run", {}, True),
+        # several globs on one argument
+        ("run:path=/data/*:path=*.csv", "run", {"path": "/data/a.csv"}, True),
+        ("run:path=/data/*:path=*.csv", "run", {"path": "/etc/a.csv"}, False),
+        ("run:path=/data/*:path=*.csv", "run", {"path": "/data/a.txt"}, False),
         ("run", "runs", {}, False),
         ("run", "a_run", {}, False),
         ("run_*", "run_python", {}, True),

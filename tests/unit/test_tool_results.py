@@ -339,6 +339,11 @@ TOO_LARGE = "[image/png of 9,000,000 bytes: too large to be sent to the model]"
             10,
         ),
         (BinaryContent(b"<svg/>", media_type="image/svg+xml"), "[image/svg+xml, 6 bytes]", 0),
+        (
+            ToolReturn("a plot", content=[BinaryContent(b"BM", media_type="image/bmp")]),
+            "a plot\n[image/bmp that cannot be sent to the model]",
+            0,
+        ),
         (BinaryContent(b"PK", media_type="application/zip"), "[application/zip, 2 bytes]", 0),
         (
             BinaryContent(b"", media_type="image/png"),
@@ -347,7 +352,7 @@ TOO_LARGE = "[image/png of 9,000,000 bytes: too large to be sent to the model]"
         ),
         (ToolReturn("a plot", content=[object()]), "a plot\n[object that cannot be sent to the model]", 0),
     ],
-    ids=["large", "one of two", "ToolReturn", "mixed", "many", "svg", "zip", "none", "any object"],
+    ids=["large", "one of two", "ToolReturn", "mixed", "many", "svg", "bmp", "zip", "none", "any object"],
 )
 @on_a_loop
 async def test_image_that_a_provider_would_refuse_is_named_and_not_sent(manager, result, said, sent):
@@ -391,6 +396,20 @@ async def test_argument_that_comes_in_halves_of_characters_is_the_models_mistake
     assert (await turn.result()).text == "Done"
     assert sorted(outcome for _, outcome, _ in returned(events)) == ["retried", "success", "success"]
     assert (await ask(manager, "Next", model="calm")).status == "completed"
+
+
+@pytest.mark.parametrize("sees", [True, False])
+@on_a_loop
+async def test_text_beside_an_image_is_sent_again_without_it(manager, sees):
+    give = giving(ToolReturn("a plot", content=["its caption", png(100)]))
+    profile = {"supports_image_input": sees}
+    _, _, model = await acted(manager, [("give", {})], "Done", tools=[give], yes=True, profile=profile)
+    assert "its caption" in str(model.sent[1])
+    assert len(images_in(model.sent[1])) == sees
+    await ask(manager, "Break", model="breaks")
+    _, _, model = await acted(manager, "And now?")
+    assert "its caption" in str(model.sent[0])
+    assert images_in(model.sent[0]) == []
 
 
 @pytest.mark.parametrize("sees", [True, False])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from argparse import SUPPRESS
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -114,6 +115,13 @@ def running(magics: AgentMagics, name: str) -> str:
     """Return the session that is meant where one that runs is: when none is named, the only one that does."""
     turns = magics.manager.turns.running()
     return turns[0].session_id if not name and len(turns) == 1 else chosen(magics, name)
+
+
+def typed(name: str) -> str:
+    """Return a session's name as it is typed in a line."""
+    if re.fullmatch(r"[^\s'\"]+", name):
+        return name
+    return f'"{name}"' if '"' not in name else f"'{name}'"
 
 
 def say(line: str) -> None:

@@ -168,12 +168,12 @@ def permissions(magics: AgentMagics, options: argparse.Namespace) -> Any:
     if options.new and not options.session:
         raise UsageError("--new makes a session of the name that is given: give one")
     name = options.session if options.new else chosen(magics, options.session)
-    given: set[tuple[str, Verdict | None]] = {
+    given: list[tuple[str, Verdict | None]] = [
         *((pattern, verdict) for verdict in VERDICTS for pattern in getattr(options, verdict)),
         *((pattern, None) for pattern in options.forget),
-    }
+    ]
     rules = dict(given)
-    if len(rules) < len(given):
+    if len(rules) < len(set(given)):
         raise UsageError("a pattern is allowed, asked for, denied or forgotten: give it one of the four")
     mode = options.safety or (magics.safety if options.new else "")
     magics.manager.sessions.set_permissions(name, rules, safety_of(mode) if mode else None, new=options.new)
@@ -198,7 +198,7 @@ def _doubts(patterns: Sequence[str], tools: Sequence[OfferedTool]) -> Iterator[s
         known = {name for each in found for name in each.arguments}
         if not found:
             yield f"⚠ no tool that is offered now is called {tool!r}; %agent tools lists them"
-        for unknown in conditions.keys() - known if found else ():
+        for unknown in {name for name, _ in conditions} - known if found else ():
             yield f"⚠ {tool} has no argument {unknown!r}, only {', '.join(sorted(known)) or 'none'}"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook import cell
-from sessionmagic.notebook.commands.registry import argument, command, running, say
+from sessionmagic.notebook.commands.registry import argument, command, running, say, typed
 from sessionmagic.notebook.page.listing import Listing
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ HOW_TO_FILL_IN = "%agent approve ID fills in a server's form, --reject declines 
 LASTS: dict[Decision, str] = {
     "once": "is approved",
     "tool": "is approved, now and later; %agent permissions {session} --forget {tool} takes that back",
-    "all": "is approved, and {session} is autonomous; %agent permissions {session} --safety balanced takes that back",
+    "all": "is approved, and its session is autonomous; %agent permissions {session} --safety {safety} takes that back",
     "reject": "is rejected",
 }
 ARGUMENT_LINES = 60
@@ -74,7 +74,7 @@ class Waiting:
     "Answer what waits: a tool call for a yes, an MCP server for its form; without an id, list it.",
     argument("id", nargs="?", default=""),
     argument("--tool", action="store_true", help="and every later call of this tool in the session"),
-    argument("--all", action="store_true", help="and every later call in the session"),
+    argument("--all", action="store_true", help="and every later call in the session but where a rule asks"),
     argument("--reject", verbatim=True, metavar="REASON", help="do not run it; the model reads the rest of the line"),
 )
 def approve(magics: AgentMagics, options: argparse.Namespace) -> Any:
@@ -88,9 +88,12 @@ def approve(magics: AgentMagics, options: argparse.Namespace) -> Any:
             _answer_question(magics, turn, question, options)
             return None
     decision: Decision = "reject" if rejected else "all" if options.all else "tool" if options.tool else "once"
-    session = next((turn.session_name for turn, each in magics.manager.turns.approvals() if each.id == options.id), "")
+    asking = [turn for turn, approval in magics.manager.turns.approvals() if approval.id == options.id]
+    before = {turn.session_id: magics.manager.sessions.load(turn.session_id) for turn in asking}
     approval = magics.manager.turns.approve(options.id, decision, options.reject or "")
-    say(f"{approval.tool} {LASTS[decision].format(tool=approval.tool, session=session)}")
+    for session in before.values():
+        words = LASTS[decision].format(tool=approval.tool, session=typed(session.name), safety=session.safety)
+        say(f"{approval.tool} {words}")
     return None
 
 

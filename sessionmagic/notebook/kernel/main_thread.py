@@ -191,16 +191,19 @@ class MainThread:
 
     def _serve_one(self, *, in_cell: bool = True) -> None:
         """Make the next call. An interrupt ends it; whether it was the user's, `noticing_interrupts` knows."""
-        with self._news:
-            job = self._jobs.popleft() if self._jobs else None
-        if job is None:
-            return
-        result, error = None, None
+        job, result, error = None, None, None
         try:
+            with self._news:
+                if not self._jobs:
+                    return
+                job = self._jobs[0]
+                self._jobs.popleft()
             job.begin()
             result, error = job.make(in_cell=in_cell)
             self._finish(job)
         except KeyboardInterrupt as interrupt:  # it came just outside of the call
+            if job is None:
+                raise
             error = interrupt
             self._finish(job)
         if job.withdrawn:
@@ -210,6 +213,8 @@ class MainThread:
     def _finish(self, job: _Job) -> None:
         """Have no more interruptions of ours come."""
         with self._news:
+            if job in self._jobs:  # the interrupt came before it was taken from there
+                self._jobs.remove(job)
             job.finished = True
 
     def _serve_pending(self) -> None:
