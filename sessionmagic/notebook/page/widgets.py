@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 STATUS_SECONDS = 0.5
 """How often the status line moves at the most."""
-STEERING_SECONDS = 3.0
+STEERING_SECONDS = 10.0
 """After how long a turn can be told something, also one that calls no tools."""
 REASONING_LENGTH = 4_000
 RUNNING = "A turn runs here; %agent show shows it."
