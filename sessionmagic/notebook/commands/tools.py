@@ -178,12 +178,13 @@ def permissions(magics: AgentMagics, options: argparse.Namespace) -> Any:
     mode = options.safety or (magics.safety if options.new else "")
     magics.manager.sessions.set_permissions(name, rules, safety_of(mode) if mode else None, new=options.new)
     session = magics.manager.sessions.load(name)
+    added = [pattern for pattern, verdict in rules.items() if verdict]
     return Listing(
         [Rule(verdict, pattern) for verdict, pattern in described(session.permissions)],
         {"rule": lambda rule: rule.verdict, "pattern": lambda rule: rule.pattern},
         [
             f"{session.name} is {session.safety}: {SAFETY_WORDS[session.safety]}",
-            *_doubts([pattern for pattern, verdict in rules.items() if verdict], _offered(magics, options.session, ())),
+            *(_doubts(added, _offered(magics, options.session, ())) if added else ()),
         ],
     )
 

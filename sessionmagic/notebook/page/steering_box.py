@@ -18,7 +18,7 @@ WAITS = f'<small {NO_MATH} style="{MUTED}">The model reads it before its next st
 
 
 class SteeringBox:
-    """For a turn that goes on for several requests. What cannot be told stays in the box."""
+    """For a turn that calls tools, or takes long. What cannot be told stays in the box."""
 
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
