@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from sessionmagic.agents.tools import tool
-    from sessionmagic.attachment import Attachment
+    from sessionmagic.conversation.attachment import Attachment
     from sessionmagic.manager import SessionManager
     from sessionmagic.models.catalog import Models, register_model
     from sessionmagic.storage.memory import MemoryStore
@@ -26,7 +26,7 @@ _HOMES = {
     "SessionManager": "sessionmagic.manager",
     "Models": "sessionmagic.models.catalog",
     "register_model": "sessionmagic.models.catalog",
-    "Attachment": "sessionmagic.attachment",
+    "Attachment": "sessionmagic.conversation.attachment",
     "MemoryStore": "sessionmagic.storage.memory",
     "TinyStore": "sessionmagic.storage.store",
     "tool": "sessionmagic.agents.tools",

@@ -13,8 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sessionmagic.agents.tools import YOURS, toolset_of
+from sessionmagic.conversation.session import (
+    CRASHED,
+    Session,
+    TurnRecord,
+    with_dead_turns_interrupted,
+    with_override,
+    with_turn,
+)
 from sessionmagic.exceptions import ModelReferenceError, PromptError, UsageError
-from sessionmagic.session import CRASHED, Session, TurnRecord, with_dead_turns_interrupted, with_override, with_turn
 from sessionmagic.turn import EventLog, Turn
 
 if TYPE_CHECKING:
@@ -27,7 +34,7 @@ if TYPE_CHECKING:
     from sessionmagic.agents.messages import Messages
     from sessionmagic.agents.permissions import Limits, Safety
     from sessionmagic.agents.tools import Tool
-    from sessionmagic.attachment import Attachment
+    from sessionmagic.conversation.attachment import Attachment
     from sessionmagic.models.catalog import Models, ResolvedModel
     from sessionmagic.storage.store import Claim, Store
 

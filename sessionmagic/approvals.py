@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
-from sessionmagic.events import Decision
+from sessionmagic.conversation.events import Decision
 from sessionmagic.exceptions import ApprovalNotOpenError, UsageError
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.agents.permissions import Limits, Safety
     from sessionmagic.agents.tools import Tool
-    from sessionmagic.attachment import Attachment
+    from sessionmagic.conversation.attachment import Attachment
     from sessionmagic.turn import Turn, TurnResult
 
 POLL_SECONDS = 0.05

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from sessionmagic.events import InputAction, InputProvided, InputRequested, Warned
+from sessionmagic.conversation.events import InputAction, InputProvided, InputRequested, Warned
 from sessionmagic.exceptions import QuestionNotOpenError, UsageError
 
 if TYPE_CHECKING:

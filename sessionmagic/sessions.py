@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from sessionmagic.admission import check_name, fresh_session, shortened
 from sessionmagic.agents.definition import find_agent
 from sessionmagic.agents.permissions import with_rule, without_rule
+from sessionmagic.conversation.session import Session, with_dead_turns_interrupted, with_override
 from sessionmagic.exceptions import ModelReferenceError, SessionNotFoundError, did_you_mean
-from sessionmagic.session import Session, with_dead_turns_interrupted, with_override
 from sessionmagic.storage.store import new_session_id
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.agents.permissions import Safety, Verdict
+    from sessionmagic.conversation.session import SessionSummary
     from sessionmagic.models.catalog import Models, ResolvedModel
-    from sessionmagic.session import SessionSummary
     from sessionmagic.storage.store import Store
 
 

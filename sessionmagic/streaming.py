@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionmagic.agents.permissions import Limits, Policy, safety_of, with_grant
-from sessionmagic.events import TurnFinished, TurnStarted, Warned
+from sessionmagic.conversation.events import TurnFinished, TurnStarted, Warned
+from sessionmagic.conversation.session import said_something, with_changed_turn, with_finished_turn
 from sessionmagic.exceptions import (
     ModelRefusedError,
     SessionMagicError,
@@ -17,7 +18,6 @@ from sessionmagic.exceptions import (
     StoreError,
 )
 from sessionmagic.loop import in_thread, settled_in_thread
-from sessionmagic.session import said_something, with_changed_turn, with_finished_turn
 from sessionmagic.turn import TurnResult, current_turn
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from sessionmagic.agents.mcp import McpServers
     from sessionmagic.agents.messages import Messages
     from sessionmagic.agents.runtime import Outcome
-    from sessionmagic.events import Decision
-    from sessionmagic.session import Session, TurnRecord
+    from sessionmagic.conversation.events import Decision
+    from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.storage.store import Store
 
 TICK_SECONDS = 0.1

@@ -14,19 +14,19 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.approvals import Approvals
-from sessionmagic.events import TurnFinished, Warned
+from sessionmagic.conversation.events import TurnFinished, Warned
+from sessionmagic.conversation.transcript import Transcript, fold
 from sessionmagic.inbox import Inbox
 from sessionmagic.questions import Questions
-from sessionmagic.transcript import Transcript, fold
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from pydantic_ai.messages import ModelMessage
 
-    from sessionmagic.events import Event, TurnStatus
+    from sessionmagic.conversation.events import Event, TurnStatus
+    from sessionmagic.conversation.session import Usage
     from sessionmagic.exceptions import SessionMagicError
-    from sessionmagic.session import Usage
 
 RING_SIZE = 4096
 current_turn: ContextVar[Turn] = ContextVar("current_turn")

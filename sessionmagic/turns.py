@@ -6,14 +6,14 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sessionmagic.conversation.session import Session, with_changed_turn
 from sessionmagic.exceptions import ApprovalNotOpenError, PromptError, SessionIdleError, StoreError
 from sessionmagic.inbox import UsedKeys
 from sessionmagic.loop import in_thread
-from sessionmagic.session import Session, with_changed_turn
 
 if TYPE_CHECKING:
     from sessionmagic.approvals import Approval
-    from sessionmagic.events import Decision
+    from sessionmagic.conversation.events import Decision
     from sessionmagic.inbox import Kind
     from sessionmagic.questions import Question
     from sessionmagic.sessions import Sessions

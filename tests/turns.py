@@ -5,7 +5,14 @@ import functools
 import time
 
 from sessionmagic import Models, SessionManager, TinyStore, register_model
-from sessionmagic.events import ApprovalRequested, TextDelta, ToolCalled, ToolReturned, TurnFinished, TurnStarted
+from sessionmagic.conversation.events import (
+    ApprovalRequested,
+    TextDelta,
+    ToolCalled,
+    ToolReturned,
+    TurnFinished,
+    TurnStarted,
+)
 from tests.scripted import acts, fails, hangs, recalls, says
 
 DEADLINE = 60.0

@@ -21,9 +21,9 @@ from pydantic_core import to_jsonable_python
 from sessionmagic.agents.messages import tidied
 from sessionmagic.agents.permissions import Call
 from sessionmagic.agents.results import as_read, bound, without_images
-from sessionmagic.events import ApprovalRequested, ApprovalResolved, LimitReached, Warned
+from sessionmagic.conversation.events import ApprovalRequested, ApprovalResolved, LimitReached, Warned
+from sessionmagic.conversation.transcript import json_object
 from sessionmagic.exceptions import ApprovalNotOpenError, SessionIdleError, TurnLimitError, words_of
-from sessionmagic.transcript import json_object
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.agents.permissions import Limits, Policy
     from sessionmagic.approvals import Approvals, Resolution
-    from sessionmagic.events import Decision
+    from sessionmagic.conversation.events import Decision
     from sessionmagic.inbox import Inbox, Kind
     from sessionmagic.turn import EventLog
 

@@ -19,14 +19,14 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
-from sessionmagic.session import Usage
+from sessionmagic.conversation.session import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from genai_prices.types import PriceCalculation
 
-    from sessionmagic.attachment import Attachment
+    from sessionmagic.conversation.attachment import Attachment
 
 Messages = list[dict[str, Any]]
 """pydantic-ai messages in their JSON form."""

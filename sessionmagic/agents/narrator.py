@@ -21,9 +21,16 @@ from pydantic_ai.messages import (
 
 from sessionmagic.agents.messages import context_limit_of, tidied_call, usage_of
 from sessionmagic.agents.results import bound
-from sessionmagic.events import ReasoningDelta, TextDelta, ToolCallDelta, ToolCalled, ToolReturned, UsageReported
-from sessionmagic.session import Usage
-from sessionmagic.transcript import json_object
+from sessionmagic.conversation.events import (
+    ReasoningDelta,
+    TextDelta,
+    ToolCallDelta,
+    ToolCalled,
+    ToolReturned,
+    UsageReported,
+)
+from sessionmagic.conversation.session import Usage
+from sessionmagic.conversation.transcript import json_object
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

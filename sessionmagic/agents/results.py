@@ -13,7 +13,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_ai.messages import BinaryContent, ToolReturn, UserContent
 from pydantic_core import to_json
 
-from sessionmagic.attachment import IMAGE_STARTS
+from sessionmagic.conversation.attachment import IMAGE_STARTS
 from sessionmagic.exceptions import words_of
 from sessionmagic.keys import without_keys
 

@@ -36,13 +36,13 @@ from sessionmagic.agents.messages import (
 )
 from sessionmagic.agents.narrator import Narrator
 from sessionmagic.agents.tools import RETRIES
-from sessionmagic.events import (
+from sessionmagic.conversation.events import (
     MessageInjected,
     TurnStatus,
     Warned,
 )
+from sessionmagic.conversation.session import Usage, undelivered
 from sessionmagic.exceptions import SessionMagicError, TurnLimitError, TurnTimeoutError
-from sessionmagic.session import Usage, undelivered
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

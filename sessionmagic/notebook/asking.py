@@ -6,14 +6,14 @@ import re
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.events import ApprovalRequested
+from sessionmagic.conversation.events import ApprovalRequested
 from sessionmagic.exceptions import UsageError
 from sessionmagic.notebook.page.answer import written
 from sessionmagic.notebook.page.forms import LABEL_LENGTH, fields_of, filled_in
 from sessionmagic.notebook.page.visible import one_line, visible
 
 if TYPE_CHECKING:
-    from sessionmagic.events import Decision, InputAction, InputRequested
+    from sessionmagic.conversation.events import Decision, InputAction, InputRequested
     from sessionmagic.notebook.page.forms import Field
     from sessionmagic.questions import Question
 

@@ -9,19 +9,19 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sessionmagic.events import ApprovalRequested, InputRequested
+from sessionmagic.conversation.events import ApprovalRequested, InputRequested
+from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.exceptions import ApprovalNotOpenError, QuestionNotOpenError, UsageError
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.asking import announced, ask_on_stdin, fill_in_on_stdin
 from sessionmagic.notebook.page.answer import answer_html
 from sessionmagic.notebook.page.view import TICK_SECONDS, follow
-from sessionmagic.transcript import Transcript
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
     from typing import Any, Literal
 
-    from sessionmagic.events import Decision, InputAction
+    from sessionmagic.conversation.events import Decision, InputAction
     from sessionmagic.manager import SessionManager
     from sessionmagic.notebook.kernel.main_thread import MainThread
     from sessionmagic.notebook.page.view import View

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.attachment import Attachment
+from sessionmagic.conversation.attachment import Attachment
 from sessionmagic.exceptions import PromptError
 from sessionmagic.notebook.kernel.values import described
 

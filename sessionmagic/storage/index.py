@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from sessionmagic.conversation.session import SessionSummary
 from sessionmagic.exceptions import SessionNotFoundError, StoreError
-from sessionmagic.session import SessionSummary
 from sessionmagic.storage.atomic import replace_file
 
 if TYPE_CHECKING:

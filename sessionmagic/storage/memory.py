@@ -7,8 +7,8 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sessionmagic.conversation.session import Session, SessionSummary, summarize
 from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
-from sessionmagic.session import Session, SessionSummary, summarize
 from sessionmagic.storage.claims import HeldError, Holder
 
 if TYPE_CHECKING:

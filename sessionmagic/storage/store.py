@@ -17,6 +17,7 @@ from tinydb import TinyDB
 from tinydb.middlewares import CachingMiddleware
 from tinydb.table import Document
 
+from sessionmagic.conversation.session import SCHEMA, Session, SessionSummary, summarize
 from sessionmagic.exceptions import (
     SessionExistsError,
     SessionMagicError,
@@ -26,7 +27,6 @@ from sessionmagic.exceptions import (
     StoreError,
 )
 from sessionmagic.home import default_home
-from sessionmagic.session import SCHEMA, Session, SessionSummary, summarize
 from sessionmagic.storage.atomic import AtomicStorage, make_private_directory
 from sessionmagic.storage.claims import Holder, is_claimed, take_claim
 from sessionmagic.storage.index import Index

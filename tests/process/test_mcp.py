@@ -17,7 +17,7 @@ from sessionmagic import MemoryStore
 from sessionmagic.agents.mcp_config import model_name
 from sessionmagic.agents import mcp_connection, mcp_server, mcp_tools  # imported here, as that takes time
 from sessionmagic.agents.mcp import McpServers
-from sessionmagic.events import ApprovalRequested, Warned
+from sessionmagic.conversation.events import ApprovalRequested, Warned
 from sessionmagic.exceptions import ToolError, TurnTimeoutError
 from tests.turns import acted, acting, ask, asked, events_of, manager_on, on_a_loop, returned, until, whole
 

@@ -11,11 +11,18 @@ import pytest
 
 from sessionmagic import MemoryStore
 from sessionmagic.agents.mcp import McpServers
-from sessionmagic.events import InputProvided, InputRequested, TurnFinished, Warned, event_from_json, event_to_json
+from sessionmagic.conversation.events import (
+    InputProvided,
+    InputRequested,
+    TurnFinished,
+    Warned,
+    event_from_json,
+    event_to_json,
+)
 from sessionmagic.exceptions import QuestionNotOpenError, UsageError
 from sessionmagic.notebook.page.answer import answer_html, status_line
 from sessionmagic.questions import Questions
-from sessionmagic.transcript import QuestionBlock, Transcript, fold
+from sessionmagic.conversation.transcript import QuestionBlock, Transcript, fold
 from tests.turns import acting, events_of, manager_on, on_a_loop, returned, until, whole
 
 SERVER = str(Path(__file__).parents[1] / "mcp_server.py")

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from pydantic_ai.models.function import FunctionModel
 
 from sessionmagic import MemoryStore, Models, SessionManager, TinyStore, register_model
-from sessionmagic.events import TurnFinished, TurnStarted
+from sessionmagic.conversation.events import TurnFinished, TurnStarted
 from sessionmagic.exceptions import ModelReferenceError, SessionBusyError, SessionNotFoundError, StoreError
 
 NAMES = st.sampled_from(["a", "b"])

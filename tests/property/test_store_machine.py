@@ -11,7 +11,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from sessionmagic import MemoryStore, TinyStore
 from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
-from sessionmagic.session import Session, TurnRecord, summarize, with_finished_turn, with_override, with_turn
+from sessionmagic.conversation.session import (
+    Session,
+    TurnRecord,
+    summarize,
+    with_finished_turn,
+    with_override,
+    with_turn,
+)
 from sessionmagic.storage.claims import HeldError, Holder
 
 SOME_NAMES = ["a", "a/b", "🦊", "..", "A", "index"]

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from sessionmagic import register_model
-from sessionmagic.events import TurnFinished
+from sessionmagic.conversation.events import TurnFinished
 from sessionmagic.exceptions import ModelReferenceError, SessionBusyError, SessionExistsError
 from tests.scripted import Gate, says
 from tests.turns import ask, manager_on, on_a_loop, prompts, said

@@ -7,7 +7,7 @@ import pytest
 from sessionmagic.notebook.page import draft as module
 from sessionmagic.notebook.page.draft import BYTES_PER_SECOND, PAUSE_SECONDS, Draft
 from sessionmagic.notebook.page.view import NOTHING, GuardedView
-from sessionmagic.transcript import TextBlock, ToolBlock, Transcript
+from sessionmagic.conversation.transcript import TextBlock, ToolBlock, Transcript
 
 
 @pytest.fixture

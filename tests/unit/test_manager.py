@@ -9,7 +9,7 @@ import time
 import pytest
 
 from sessionmagic import Attachment, SessionManager, register_model
-from sessionmagic.events import TextDelta, UsageReported
+from sessionmagic.conversation.events import TextDelta, UsageReported
 from sessionmagic.exceptions import (
     PromptError,
     SessionIdleError,

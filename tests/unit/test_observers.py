@@ -6,7 +6,7 @@ import gc
 import pytest
 
 from sessionmagic import register_model
-from sessionmagic.events import TurnFinished, Warned
+from sessionmagic.conversation.events import TurnFinished, Warned
 from sessionmagic.loop import loop_thread
 from sessionmagic.turn import RING_SIZE
 from tests.scripted import says

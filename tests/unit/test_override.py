@@ -9,7 +9,7 @@ import pytest
 
 from sessionmagic import Models, SessionManager, TinyStore, register_model
 from sessionmagic.agents.definition import AgentDefinition
-from sessionmagic.events import TurnStarted, Warned
+from sessionmagic.conversation.events import TurnStarted, Warned
 from sessionmagic.exceptions import (
     ModelReferenceError,
     SessionNotFoundError,
@@ -18,7 +18,7 @@ from sessionmagic.exceptions import (
     UsageError,
 )
 from sessionmagic.models import catalog
-from sessionmagic.session import with_override
+from sessionmagic.conversation.session import with_override
 from sessionmagic.storage import atomic
 from tests.provider import ScriptedProvider, answers
 from tests.scripted import Gate

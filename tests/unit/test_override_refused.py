@@ -5,10 +5,10 @@ import threading
 
 import pytest
 
-from sessionmagic.events import Warned
+from sessionmagic.conversation.events import Warned
 from sessionmagic.exceptions import ModelRefusedError
 from sessionmagic.models import catalog
-from sessionmagic.remembered import transcript_of
+from sessionmagic.conversation.stored_transcript import transcript_of
 from tests.provider import ScriptedProvider, answers, refuses
 from tests.turns import ask, events_of, on_a_loop
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic_ai.models.function import DeltaToolCall, FunctionModel
 
 from sessionmagic import Models, SessionManager, TinyStore, register_model
-from sessionmagic.events import TextDelta, event_to_json
+from sessionmagic.conversation.events import TextDelta, event_to_json
 from sessionmagic.exceptions import ModelRefusedError, TurnFailedError, TurnTimeoutError
 from tests.provider import (
     ScriptedProvider,

@@ -6,7 +6,7 @@ from ipywidgets import HTML, HTMLMath
 from sessionmagic.exceptions import UsageError
 from sessionmagic.notebook.page.forms import FIELD_LIMIT
 from sessionmagic.notebook.page.question_row import QuestionRow
-from sessionmagic.transcript import QuestionBlock
+from sessionmagic.conversation.transcript import QuestionBlock
 from tests.mcp_server import TRAVELLER
 
 BAGS = TRAVELLER["properties"]["bags"]["title"]

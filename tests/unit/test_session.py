@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from sessionmagic.session import (
+from sessionmagic.conversation.session import (
     TITLE_LENGTH,
     Session,
     TurnRecord,

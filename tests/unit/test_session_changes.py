@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from sessionmagic.events import Warned
+from sessionmagic.conversation.events import Warned
 from sessionmagic.exceptions import SessionNotFoundError, StoreError
 from tests.turns import ask, events_of, on_a_loop, prompts, said, statuses, whole
 

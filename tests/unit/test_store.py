@@ -9,7 +9,7 @@ from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelRequest, ModelRe
 
 from sessionmagic import MemoryStore, TinyStore
 from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
-from sessionmagic.session import Session, TurnRecord, Usage, with_finished_turn, with_override, with_turn
+from sessionmagic.conversation.session import Session, TurnRecord, Usage, with_finished_turn, with_override, with_turn
 from sessionmagic.storage.claims import HeldError, Holder
 from sessionmagic.storage.store import new_session_id
 from tests.turns import ask, manager_on

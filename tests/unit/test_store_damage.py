@@ -6,7 +6,7 @@ import pytest
 
 from sessionmagic import TinyStore
 from sessionmagic.exceptions import SessionNotFoundError, SessionSchemaError, SessionUnreadableError
-from sessionmagic.session import with_turn
+from sessionmagic.conversation.session import with_turn
 from tests.turns import ask, manager_on, on_a_loop
 from tests.unit.test_store import stored, turn
 

@@ -4,7 +4,7 @@ import pytest
 
 from sessionmagic.notebook.page.answer import LINE_LENGTH
 from sessionmagic.notebook.page.view import TextView
-from sessionmagic.transcript import MessageBlock, TextBlock, ToolBlock, Transcript
+from sessionmagic.conversation.transcript import MessageBlock, TextBlock, ToolBlock, Transcript
 
 CODE = "x = {" + ", ".join(f"'key {at}': {at}" for at in range(20)) + "}"
 ANSWER = f"First {'words ' * 40}\n\n```python\n    {CODE}\n{CODE}\n```\n| a | {'b ' * 60}|\n    {CODE}\nLast {'words ' * 40}end"

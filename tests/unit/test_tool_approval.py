@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sessionmagic import TinyStore
-from sessionmagic.events import (
+from sessionmagic.conversation.events import (
     ApprovalRequested,
     ApprovalResolved,
     ToolCalled,

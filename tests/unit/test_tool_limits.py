@@ -10,10 +10,10 @@ import pytest
 from sessionmagic import MemoryStore, register_model, tool
 from sessionmagic.agents.permissions import Limits
 from sessionmagic.agents.tools import registered
-from sessionmagic.events import LimitReached
+from sessionmagic.conversation.events import LimitReached
 from sessionmagic.exceptions import TurnLimitError, TurnTimeoutError
-from sessionmagic.remembered import transcript_of
-from sessionmagic.transcript import TextBlock
+from sessionmagic.conversation.stored_transcript import transcript_of
+from sessionmagic.conversation.transcript import TextBlock
 from tests.scripted import acts
 from tests.turns import (
     acted,

@@ -12,9 +12,9 @@ from pydantic_ai.models.function import DeltaToolCall, FunctionModel
 from sessionmagic import register_model
 from sessionmagic.agents.results import RESULT_LIMIT
 from sessionmagic.agents.tools import tool_of
-from sessionmagic.events import event_from_json, event_to_json
+from sessionmagic.conversation.events import event_from_json, event_to_json
 from sessionmagic.notebook.page.answer import answer_html
-from sessionmagic.remembered import transcript_of
+from sessionmagic.conversation.stored_transcript import transcript_of
 from tests.turns import acted, acting, ask, events_of, manager_on, on_a_loop, returned, whole
 
 

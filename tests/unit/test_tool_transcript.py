@@ -8,7 +8,7 @@ from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelRequest, ModelRe
 from pydantic_ai.models.function import DeltaToolCall, FunctionModel
 
 from sessionmagic import register_model
-from sessionmagic.events import (
+from sessionmagic.conversation.events import (
     ApprovalRequested,
     ApprovalResolved,
     MessageInjected,
@@ -20,9 +20,9 @@ from sessionmagic.events import (
     event_to_json,
 )
 from sessionmagic.notebook.page.answer import call_html, tool_line
-from sessionmagic.session import TurnRecord
-from sessionmagic.remembered import transcript_of
-from sessionmagic.transcript import MessageBlock, TextBlock, ToolBlock, Transcript, fold
+from sessionmagic.conversation.session import TurnRecord
+from sessionmagic.conversation.stored_transcript import transcript_of
+from sessionmagic.conversation.transcript import MessageBlock, TextBlock, ToolBlock, Transcript, fold
 from tests.scripted import acts
 from tests.turns import manager_on, acted, ask, events_of, on_a_loop, orphans, whole
 

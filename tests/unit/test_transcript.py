@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from sessionmagic import register_model
-from sessionmagic.events import (
+from sessionmagic.conversation.events import (
     ApprovalRequested,
     ApprovalResolved,
     Event,
@@ -30,9 +30,9 @@ from sessionmagic.events import (
     event_from_json,
     event_to_json,
 )
-from sessionmagic.session import Usage
-from sessionmagic.remembered import transcript_of
-from sessionmagic.transcript import ReasoningBlock, TextBlock, ToolBlock, Transcript, fold
+from sessionmagic.conversation.session import Usage
+from sessionmagic.conversation.stored_transcript import transcript_of
+from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, ToolBlock, Transcript, fold
 from sessionmagic.turn import RING_SIZE, EventLog
 from tests.scripted import says, thinks
 from tests.turns import ask, events_of, manager_on, on_a_loop

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from sessionmagic.conversation.session import total_cost
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.commands.registry import RUNNING, SESSION, argument, chosen, command, running, say
 from sessionmagic.notebook.page.listing import Listing, ago, money
-from sessionmagic.session import total_cost
 
 if TYPE_CHECKING:
     import argparse
 
+    from sessionmagic.conversation.session import Usage
+    from sessionmagic.conversation.transcript import Transcript
     from sessionmagic.notebook.magics import AgentMagics
-    from sessionmagic.session import Usage
-    from sessionmagic.transcript import Transcript
     from sessionmagic.turn import Turn
 
 
@@ -47,9 +47,9 @@ def sessions(magics: AgentMagics, _options: argparse.Namespace) -> Any:
     argument("--last", type=int, default=0, metavar="N", help="only the last N turns"),
 )
 def show(magics: AgentMagics, options: argparse.Namespace) -> None:
+    from sessionmagic.conversation.stored_transcript import transcript_of
     from sessionmagic.notebook.page.answer import turn_text
     from sessionmagic.notebook.page.view import show_turn
-    from sessionmagic.remembered import transcript_of
 
     session = magics.manager.sessions.load(chosen(magics, options.session))
     running = magics.manager.turns.of(session.id)

@@ -14,7 +14,7 @@ from sessionmagic.notebook.page.listing import Listing
 if TYPE_CHECKING:
     import argparse
 
-    from sessionmagic.events import Decision, InputAction
+    from sessionmagic.conversation.events import Decision, InputAction
     from sessionmagic.notebook.magics import AgentMagics
     from sessionmagic.questions import Question
     from sessionmagic.turn import Turn

@@ -6,14 +6,14 @@ import json
 import time
 from typing import TYPE_CHECKING, Any, assert_never
 
+from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, ReasoningBlock, TextBlock, ToolBlock
 from sessionmagic.notebook.page.rendering import render_code, render_markdown
 from sessionmagic.notebook.page.visible import escape, visible
-from sessionmagic.transcript import MessageBlock, QuestionBlock, ReasoningBlock, TextBlock, ToolBlock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sessionmagic.transcript import Block, Transcript
+    from sessionmagic.conversation.transcript import Block, Transcript
 
 TEXT_LIMIT = 400_000
 """Characters of an answer that a page shows. Front ends choke on more; the session keeps them all."""

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_never
 
-from sessionmagic.notebook.page.answer import said_html, text_html
-from sessionmagic.notebook.page.pieces import page, wrapped
-from sessionmagic.notebook.page.question_row import QuestionRow
-from sessionmagic.notebook.page.rendering import cut_fence, settled_length
-from sessionmagic.notebook.page.tool_row import ToolRow
-from sessionmagic.notebook.page.visible import escape
-from sessionmagic.transcript import (
+from sessionmagic.conversation.transcript import (
     Block,
     MessageBlock,
     QuestionBlock,
@@ -19,6 +13,12 @@ from sessionmagic.transcript import (
     ToolBlock,
     Transcript,
 )
+from sessionmagic.notebook.page.answer import said_html, text_html
+from sessionmagic.notebook.page.pieces import page, wrapped
+from sessionmagic.notebook.page.question_row import QuestionRow
+from sessionmagic.notebook.page.rendering import cut_fence, settled_length
+from sessionmagic.notebook.page.tool_row import ToolRow
+from sessionmagic.notebook.page.visible import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
+from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.notebook.page.answer import answer_html, answer_text
 from sessionmagic.notebook.page.view import NOTHING
-from sessionmagic.transcript import ToolBlock
 
 if TYPE_CHECKING:
-    from sessionmagic.transcript import Transcript
+    from sessionmagic.conversation.transcript import Transcript
 
 PAUSE_SECONDS = 2.0
 BYTES_PER_SECOND = 20_000

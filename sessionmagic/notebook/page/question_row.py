@@ -12,9 +12,9 @@ from sessionmagic.notebook.page.pieces import button, column, forget, page, row,
 from sessionmagic.notebook.page.visible import escape, visible
 
 if TYPE_CHECKING:
+    from sessionmagic.conversation.transcript import QuestionBlock
     from sessionmagic.notebook.page.forms import Field
     from sessionmagic.notebook.page.view import Controls
-    from sessionmagic.transcript import QuestionBlock
 
 LABEL = "line-height: 1.4; margin-top: 0.5em"
 ROWS = 6

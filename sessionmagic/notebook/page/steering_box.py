@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sessionmagic.conversation.transcript import MessageBlock
 from sessionmagic.exceptions import SessionMagicError
 from sessionmagic.notebook.page.answer import MUTED, NO_MATH, warning_html
 from sessionmagic.notebook.page.pieces import button, column, page, row
 from sessionmagic.notebook.page.text_box import text_box
-from sessionmagic.transcript import MessageBlock
 
 if TYPE_CHECKING:
+    from sessionmagic.conversation.transcript import Transcript
     from sessionmagic.notebook.page.view import Controls
-    from sessionmagic.transcript import Transcript
 
 WAITS = f'<small {NO_MATH} style="{MUTED}">The model reads it before its next step.</small>'
 

@@ -10,9 +10,9 @@ from sessionmagic.notebook.page.text_box import text_box
 from sessionmagic.notebook.page.visible import escape
 
 if TYPE_CHECKING:
-    from sessionmagic.events import Decision
+    from sessionmagic.conversation.events import Decision
+    from sessionmagic.conversation.transcript import ToolBlock
     from sessionmagic.notebook.page.view import Controls
-    from sessionmagic.transcript import ToolBlock
 
 
 class ToolRow:

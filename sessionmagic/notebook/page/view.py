@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from IPython.display import clear_output, display
 
+from sessionmagic.conversation.transcript import TextBlock, ToolBlock
 from sessionmagic.notebook.page.answer import (
     LINE_LENGTH,
     answer_html,
@@ -20,13 +21,12 @@ from sessionmagic.notebook.page.answer import (
     turn_text,
 )
 from sessionmagic.notebook.page.visible import visible
-from sessionmagic.transcript import TextBlock, ToolBlock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sessionmagic.events import Decision, InputAction
-    from sessionmagic.transcript import Transcript
+    from sessionmagic.conversation.events import Decision, InputAction
+    from sessionmagic.conversation.transcript import Transcript
     from sessionmagic.turn import Turn
 
 TICK_SECONDS = 1.0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
+from sessionmagic.conversation.transcript import ReasoningBlock, ToolBlock, Transcript
 from sessionmagic.notebook.page.answer import MUTED, NO_MATH, status_line, text_html, warning_html
 from sessionmagic.notebook.page.attention import answer_at_once
 from sessionmagic.notebook.page.blocks import Blocks
@@ -15,7 +16,6 @@ from sessionmagic.notebook.page.pieces import forget, page, within, wrapped
 from sessionmagic.notebook.page.steering_box import SteeringBox
 from sessionmagic.notebook.page.view import NOTHING, show_answer
 from sessionmagic.notebook.page.visible import escape
-from sessionmagic.transcript import ReasoningBlock, ToolBlock, Transcript
 
 if TYPE_CHECKING:
     from sessionmagic.notebook.page.draft import Draft

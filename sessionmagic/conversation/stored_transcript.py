@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.transcript import Block, MessageBlock, ReasoningBlock, TextBlock, ToolBlock, Transcript, json_object
+from sessionmagic.conversation.transcript import (
+    Block,
+    MessageBlock,
+    ReasoningBlock,
+    TextBlock,
+    ToolBlock,
+    Transcript,
+    json_object,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sessionmagic.session import TurnRecord
+    from sessionmagic.conversation.session import TurnRecord
 
 
 def transcript_of(session: str, turn: TurnRecord) -> Transcript:

@@ -8,7 +8,7 @@ from functools import reduce
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeGuard, assert_never
 
-from sessionmagic.events import (
+from sessionmagic.conversation.events import (
     ApprovalRequested,
     ApprovalResolved,
     Event,
@@ -29,7 +29,7 @@ from sessionmagic.events import (
     UsageReported,
     Warned,
 )
-from sessionmagic.session import Usage
+from sessionmagic.conversation.session import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

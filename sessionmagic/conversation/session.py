@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.events import TurnStatus  # noqa: TC001  read at run time to validate what is on disk
+from sessionmagic.conversation.events import TurnStatus  # noqa: TC001  read at run time to validate what is on disk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
