@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from sessionmagic.agents.tools import tool
     from sessionmagic.conversation.attachment import Attachment
     from sessionmagic.manager import SessionManager
     from sessionmagic.models.catalog import Models, register_model
     from sessionmagic.storage.memory import MemoryStore
     from sessionmagic.storage.store import TinyStore
+    from sessionmagic.tools.functions import tool
     from sessionmagic.turn import Turn, TurnResult
 
 __version__ = "0.1.0"
@@ -29,7 +29,7 @@ _HOMES = {
     "Attachment": "sessionmagic.conversation.attachment",
     "MemoryStore": "sessionmagic.storage.memory",
     "TinyStore": "sessionmagic.storage.store",
-    "tool": "sessionmagic.agents.tools",
+    "tool": "sessionmagic.tools.functions",
     "Turn": "sessionmagic.turn",
     "TurnResult": "sessionmagic.turn",
 }

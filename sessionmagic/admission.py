@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sessionmagic.agents.tools import YOURS, toolset_of
 from sessionmagic.conversation.session import (
     CRASHED,
     Session,
@@ -22,6 +21,7 @@ from sessionmagic.conversation.session import (
     with_turn,
 )
 from sessionmagic.exceptions import ModelReferenceError, PromptError, UsageError
+from sessionmagic.tools.functions import YOURS, toolset_of
 from sessionmagic.turn import EventLog, Turn
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
     from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.agents.messages import Messages
-    from sessionmagic.agents.permissions import Limits, Safety
-    from sessionmagic.agents.tools import Tool
     from sessionmagic.conversation.attachment import Attachment
     from sessionmagic.models.catalog import Models, ResolvedModel
     from sessionmagic.storage.store import Claim, Store
+    from sessionmagic.tools.functions import Tool
+    from sessionmagic.tools.permissions import Limits, Safety
 
 PROMPT_LIMIT = 10_000_000
 NAME_LIMIT = 200

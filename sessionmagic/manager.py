@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.admission import Request, admit
 from sessionmagic.agents.definition import BUILT_IN, AgentDefinition, find_agent
-from sessionmagic.agents.mcp import McpServers
-from sessionmagic.agents.tools import registered, tool_of
 from sessionmagic.exceptions import (
     SessionBusyError,
     SessionExistsError,
@@ -24,15 +22,17 @@ from sessionmagic.sessions import Sessions
 from sessionmagic.storage.claims import HeldError, Holder, busy
 from sessionmagic.storage.store import Claim, Store, TinyStore, new_session_id
 from sessionmagic.streaming import abandon, stream
+from sessionmagic.tools.functions import registered, tool_of
+from sessionmagic.tools.mcp.servers import McpServers
 from sessionmagic.turn import current_turn
 from sessionmagic.turns import RunningTurns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from sessionmagic.agents.permissions import Limits, Safety
-    from sessionmagic.agents.tools import Tool
     from sessionmagic.conversation.attachment import Attachment
+    from sessionmagic.tools.functions import Tool
+    from sessionmagic.tools.permissions import Limits, Safety
     from sessionmagic.turn import Turn, TurnResult
 
 POLL_SECONDS = 0.05

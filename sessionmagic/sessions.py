@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.admission import check_name, fresh_session, shortened
 from sessionmagic.agents.definition import find_agent
-from sessionmagic.agents.permissions import with_rule, without_rule
 from sessionmagic.conversation.session import Session, with_dead_turns_interrupted, with_override
 from sessionmagic.exceptions import ModelReferenceError, SessionNotFoundError, did_you_mean
 from sessionmagic.storage.store import new_session_id
+from sessionmagic.tools.permissions import with_rule, without_rule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sessionmagic.agents.definition import AgentDefinition
-    from sessionmagic.agents.permissions import Safety, Verdict
     from sessionmagic.conversation.session import SessionSummary
     from sessionmagic.models.catalog import Models, ResolvedModel
     from sessionmagic.storage.store import Store
+    from sessionmagic.tools.permissions import Safety, Verdict
 
 
 class Sessions:

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sessionmagic.agents.permissions import Limits, Policy, safety_of, with_grant
 from sessionmagic.conversation.events import TurnFinished, TurnStarted, Warned
 from sessionmagic.conversation.session import said_something, with_changed_turn, with_finished_turn
 from sessionmagic.exceptions import (
@@ -18,6 +17,7 @@ from sessionmagic.exceptions import (
     StoreError,
 )
 from sessionmagic.loop import in_thread, settled_in_thread
+from sessionmagic.tools.permissions import Limits, Policy, safety_of, with_grant
 from sessionmagic.turn import TurnResult, current_turn
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from pydantic_ai.toolsets import AbstractToolset
 
     from sessionmagic.admission import Admitted, Request
-    from sessionmagic.agents.mcp import McpServers
     from sessionmagic.agents.messages import Messages
     from sessionmagic.agents.runtime import Outcome
     from sessionmagic.conversation.events import Decision
     from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.storage.store import Store
+    from sessionmagic.tools.mcp.servers import McpServers
 
 TICK_SECONDS = 0.1
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.approvals import Approvals
 from sessionmagic.conversation.events import TurnFinished, Warned
 from sessionmagic.conversation.transcript import Transcript, fold
 from sessionmagic.inbox import Inbox
-from sessionmagic.questions import Questions
+from sessionmagic.tools.approvals import Approvals
+from sessionmagic.tools.questions import Questions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

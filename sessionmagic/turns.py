@@ -12,12 +12,12 @@ from sessionmagic.inbox import UsedKeys
 from sessionmagic.loop import in_thread
 
 if TYPE_CHECKING:
-    from sessionmagic.approvals import Approval
     from sessionmagic.conversation.events import Decision
     from sessionmagic.inbox import Kind
-    from sessionmagic.questions import Question
     from sessionmagic.sessions import Sessions
     from sessionmagic.storage.store import Store
+    from sessionmagic.tools.approvals import Approval
+    from sessionmagic.tools.questions import Question
     from sessionmagic.turn import Turn
 
 

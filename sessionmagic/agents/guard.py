@@ -19,11 +19,11 @@ from pydantic_ai.tools import ToolDenied
 from pydantic_core import to_jsonable_python
 
 from sessionmagic.agents.messages import tidied
-from sessionmagic.agents.permissions import Call
-from sessionmagic.agents.results import as_read, bound, without_images
 from sessionmagic.conversation.events import ApprovalRequested, ApprovalResolved, LimitReached, Warned
 from sessionmagic.conversation.transcript import json_object
 from sessionmagic.exceptions import ApprovalNotOpenError, SessionIdleError, TurnLimitError, words_of
+from sessionmagic.tools.permissions import Call
+from sessionmagic.tools.results import as_read, bound, without_images
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import AgentStreamEvent, ModelResponse, ToolCallPart, ToolReturn
     from pydantic_ai.tools import RunContext, ToolDefinition
 
-    from sessionmagic.agents.permissions import Limits, Policy
-    from sessionmagic.approvals import Approvals, Resolution
     from sessionmagic.conversation.events import Decision
     from sessionmagic.inbox import Inbox, Kind
+    from sessionmagic.tools.approvals import Approvals, Resolution
+    from sessionmagic.tools.permissions import Limits, Policy
     from sessionmagic.turn import EventLog
 
 CANCEL_SECONDS = 0.5

@@ -20,7 +20,6 @@ from pydantic_ai.messages import (
 )
 
 from sessionmagic.agents.messages import context_limit_of, tidied_call, usage_of
-from sessionmagic.agents.results import bound
 from sessionmagic.conversation.events import (
     ReasoningDelta,
     TextDelta,
@@ -31,6 +30,7 @@ from sessionmagic.conversation.events import (
 )
 from sessionmagic.conversation.session import Usage
 from sessionmagic.conversation.transcript import json_object
+from sessionmagic.tools.results import bound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -35,7 +35,6 @@ from sessionmagic.agents.messages import (
     usage_of,
 )
 from sessionmagic.agents.narrator import Narrator
-from sessionmagic.agents.tools import RETRIES
 from sessionmagic.conversation.events import (
     MessageInjected,
     TurnStatus,
@@ -43,6 +42,7 @@ from sessionmagic.conversation.events import (
 )
 from sessionmagic.conversation.session import Usage, undelivered
 from sessionmagic.exceptions import SessionMagicError, TurnLimitError, TurnTimeoutError
+from sessionmagic.tools.functions import RETRIES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

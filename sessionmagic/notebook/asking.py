@@ -15,7 +15,7 @@ from sessionmagic.notebook.page.visible import one_line, visible
 if TYPE_CHECKING:
     from sessionmagic.conversation.events import Decision, InputAction, InputRequested
     from sessionmagic.notebook.page.forms import Field
-    from sessionmagic.questions import Question
+    from sessionmagic.tools.questions import Question
 
 QUESTION = "[y]es · [t]his tool always · [a]ll always · [n]o, or why not: "
 MARGIN = "    "

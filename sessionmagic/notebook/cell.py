@@ -9,19 +9,19 @@ from functools import partial
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.agents.tools import registered, tool_of
 from sessionmagic.exceptions import SessionExistsError, SessionIdleError, ToolError, UsageError, did_you_mean
 from sessionmagic.loop import in_thread, loop_thread
 from sessionmagic.notebook.arguments import LineParser
+from sessionmagic.tools.functions import registered, tool_of
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from sessionmagic.agents.tools import Tool
     from sessionmagic.notebook.launch import Asks, Launch, WaitsFor
     from sessionmagic.notebook.magics import AgentMagics
     from sessionmagic.notebook.page.view import View
+    from sessionmagic.tools.functions import Tool
     from sessionmagic.turn import Turn, TurnResult
 
 END_SECONDS = 5.0
@@ -101,8 +101,8 @@ def run_cell(magics: AgentMagics, options: argparse.Namespace, text: str) -> Non
 
 def _request(magics: AgentMagics, options: argparse.Namespace, text: str, *, background: bool) -> dict[str, Any]:
     """What the manager is asked to run, but for the session."""
-    from sessionmagic.agents.permissions import Limits
     from sessionmagic.notebook.prompts import attach, interpolate
+    from sessionmagic.tools.permissions import Limits
 
     return {
         "prompt": interpolate(text, magics.shell.user_ns),

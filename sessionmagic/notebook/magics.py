@@ -18,9 +18,9 @@ from sessionmagic.notebook.kernel.main_thread import MainThread
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from sessionmagic.agents.mcp import McpServers
     from sessionmagic.manager import SessionManager
     from sessionmagic.notebook.kernel.tools import KernelTools
+    from sessionmagic.tools.mcp.servers import McpServers
 
 
 @magics_class
@@ -95,7 +95,7 @@ class AgentMagics(Magics):
     @cached_property
     def servers(self) -> McpServers:
         """The MCP servers that were added in this kernel, whatever store its sessions are in."""
-        from sessionmagic.agents.mcp import McpServers
+        from sessionmagic.tools.mcp.servers import McpServers
 
         return McpServers(show=self.tools.show_picture)
 

@@ -424,7 +424,7 @@ def test_a_function_that_was_defined_again_is_called_as_it_is_now(kernel, sessio
         run(kernel, session, "--tools again").ok()
         assert told(kernel) == [("success", "new")]
     finally:
-        kernel.run("from sessionmagic.agents.tools import registered; del registered['again']").ok()
+        kernel.run("from sessionmagic.tools.functions import registered; del registered['again']").ok()
 
 
 def test_an_error_that_cannot_say_what_it_is_fails_its_call(kernel, session, acts):

@@ -227,7 +227,7 @@ def test_a_marked_function_is_offered_once_whatever_it_is_called(kernel, chat):
         tools = listed(kernel, f"{chat} --tools load_orders")
         assert ("load_orders" in tools, tools["load"]) == (False, ("yours", "runs: it only reads"))
     finally:
-        kernel.run("from sessionmagic.agents.tools import registered; del registered['load']").ok()
+        kernel.run("from sessionmagic.tools.functions import registered; del registered['load']").ok()
 
 
 def test_rules_may_be_there_before_a_sessions_first_turn(kernel, session):

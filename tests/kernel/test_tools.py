@@ -418,7 +418,7 @@ def test_functions_of_the_user_are_offered_and_run_where_figures_work(kernel, se
     listed = kernel.run("%agent tools -t double").ok().text
     assert "here" in listed
     assert "Double it." in listed
-    kernel.run("from sessionmagic.agents.tools import registered; registered.clear()").ok()
+    kernel.run("from sessionmagic.tools.functions import registered; registered.clear()").ok()
 
 
 @pytest.mark.parametrize("names", ["nothing_here", "pandas_missing,rows", "42"])

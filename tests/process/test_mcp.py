@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from sessionmagic import MemoryStore
-from sessionmagic.agents.mcp_config import model_name
-from sessionmagic.agents import mcp_connection, mcp_server, mcp_tools  # imported here, as that takes time
-from sessionmagic.agents.mcp import McpServers
+from sessionmagic.tools.mcp.config import model_name
+from sessionmagic.tools.mcp import connection, server, toolset  # noqa: F401  imported here, as that takes time
+from sessionmagic.tools.mcp.servers import McpServers
 from sessionmagic.conversation.events import ApprovalRequested, Warned
 from sessionmagic.exceptions import ToolError, TurnTimeoutError
 from tests.turns import acted, acting, ask, asked, events_of, manager_on, on_a_loop, returned, until, whole
@@ -251,8 +251,8 @@ for line in sys.stdin:
 @pytest.fixture
 def impatient(alone, monkeypatch):
     """A manager whose turns wait three seconds for a server."""
-    monkeypatch.setattr(mcp_server, "READY_SECONDS", 3)
-    monkeypatch.setattr(mcp_server, "LIST_SECONDS", 0.5)
+    monkeypatch.setattr(server, "READY_SECONDS", 3)
+    monkeypatch.setattr(server, "LIST_SECONDS", 0.5)
     return alone
 
 
@@ -391,7 +391,7 @@ async def test_closed_servers_are_gone_and_come_back_with_the_next_turn(alone, m
 
 LEAVES = """
 import os, signal, sys
-import sessionmagic.agents.mcp_tools, sessionmagic.streaming
+import sessionmagic.tools.mcp.toolset, sessionmagic.streaming
 from sessionmagic import MemoryStore, Models, SessionManager, register_model
 from tests.scripted import acts
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sessionmagic import MemoryStore
-from sessionmagic.agents.mcp import McpServers
+from sessionmagic.tools.mcp.servers import McpServers
 from sessionmagic.conversation.events import (
     InputProvided,
     InputRequested,
@@ -21,7 +21,7 @@ from sessionmagic.conversation.events import (
 )
 from sessionmagic.exceptions import QuestionNotOpenError, UsageError
 from sessionmagic.notebook.page.answer import answer_html, status_line
-from sessionmagic.questions import Questions
+from sessionmagic.tools.questions import Questions
 from sessionmagic.conversation.transcript import QuestionBlock, Transcript, fold
 from tests.turns import acting, events_of, manager_on, on_a_loop, returned, until, whole
 

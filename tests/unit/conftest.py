@@ -1,7 +1,7 @@
 import pytest
 
 from sessionmagic import MemoryStore, register_model
-from sessionmagic.agents.tools import tool_of
+from sessionmagic.tools.functions import tool_of
 from tests.scripted import Gate
 from tests.turns import manager_on
 

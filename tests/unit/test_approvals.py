@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from sessionmagic.approvals import Approvals, Resolution
+from sessionmagic.tools.approvals import Approvals, Resolution
 from sessionmagic.exceptions import ApprovalNotOpenError, SessionMagicError
 from tests.turns import on_a_loop
 

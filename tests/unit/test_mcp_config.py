@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from sessionmagic.agents.mcp import McpServers
-from sessionmagic.agents.mcp_config import model_name, server_config
+from sessionmagic.tools.mcp.servers import McpServers
+from sessionmagic.tools.mcp.config import model_name, server_config
 from sessionmagic.exceptions import ToolError
 
 

@@ -7,8 +7,8 @@ import pytest
 from mcp.types import Tool
 
 from sessionmagic import MemoryStore
-from sessionmagic.agents.mcp import McpServers
-from sessionmagic.agents.mcp_tools import toolset_of_server
+from sessionmagic.tools.mcp.servers import McpServers
+from sessionmagic.tools.mcp.toolset import toolset_of_server
 from sessionmagic.exceptions import ServerDiedError
 from tests.turns import acted, acting, events_of, manager_on, on_a_loop, returned, whole
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sessionmagic.agents.permissions import (
+from sessionmagic.tools.permissions import (
     SAFETIES,
     VERDICTS,
     Call,

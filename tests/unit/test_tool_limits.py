@@ -8,8 +8,8 @@ from contextlib import suppress
 import pytest
 
 from sessionmagic import MemoryStore, register_model, tool
-from sessionmagic.agents.permissions import Limits
-from sessionmagic.agents.tools import registered
+from sessionmagic.tools.permissions import Limits
+from sessionmagic.tools.functions import registered
 from sessionmagic.conversation.events import LimitReached
 from sessionmagic.exceptions import TurnLimitError, TurnTimeoutError
 from sessionmagic.conversation.stored_transcript import transcript_of

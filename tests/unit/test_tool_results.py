@@ -10,8 +10,8 @@ from pydantic_ai.messages import BinaryContent, ToolReturn, ToolReturnPart
 from pydantic_ai.models.function import DeltaToolCall, FunctionModel
 
 from sessionmagic import register_model
-from sessionmagic.agents.results import RESULT_LIMIT
-from sessionmagic.agents.tools import tool_of
+from sessionmagic.tools.results import RESULT_LIMIT
+from sessionmagic.tools.functions import tool_of
 from sessionmagic.conversation.events import event_from_json, event_to_json
 from sessionmagic.notebook.page.answer import answer_html
 from sessionmagic.conversation.stored_transcript import transcript_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sessionmagic.agents.permissions import with_rule
+from sessionmagic.tools.permissions import with_rule
 from sessionmagic.conversation.events import ApprovalRequested
 from tests.turns import acted, acting, ask, asked, events_of, on_a_loop, returned, whole
 

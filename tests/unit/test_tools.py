@@ -9,7 +9,7 @@ import pytest
 from pydantic_ai.profiles import ModelProfile
 
 from sessionmagic import MemoryStore, tool
-from sessionmagic.agents.tools import registered, tool_of
+from sessionmagic.tools.functions import registered, tool_of
 from sessionmagic.exceptions import ToolError
 from tests.turns import manager_on, acted, ask, on_a_loop, returned
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator, Sequence
 
-    from sessionmagic.agents.permissions import Verdict
     from sessionmagic.notebook.magics import AgentMagics
+    from sessionmagic.tools.permissions import Verdict
 
 DOES_LENGTH = 200
 
@@ -82,7 +82,7 @@ def remove_mcp(magics: AgentMagics, options: argparse.Namespace) -> None:
 
 def _offered(magics: AgentMagics, session_name: str, functions: Iterable[str]) -> Any:
     from sessionmagic.admission import can_call
-    from sessionmagic.agents.permissions import Call, Policy, described, fits_tool, safety_of
+    from sessionmagic.tools.permissions import Call, Policy, described, fits_tool, safety_of
 
     name = magics.chosen(session_name) or magics.latest
     session = magics.manager.sessions.load(name) if name else None
@@ -163,7 +163,7 @@ def _pattern(option: str, text: str) -> Argument:
     argument("--new", action="store_true", help="make a session of that name, with these from its first turn on"),
 )
 def permissions(magics: AgentMagics, options: argparse.Namespace) -> Any:
-    from sessionmagic.agents.permissions import VERDICTS, described, safety_of
+    from sessionmagic.tools.permissions import VERDICTS, described, safety_of
 
     if options.new and not options.session:
         raise UsageError("--new makes a session of the name that is given: give one")
@@ -191,7 +191,7 @@ def permissions(magics: AgentMagics, options: argparse.Namespace) -> Any:
 
 def _doubts(patterns: Sequence[str], tools: Sequence[OfferedTool]) -> Iterator[str]:
     """Say which patterns fit no call of the tools that are offered."""
-    from sessionmagic.agents.permissions import fits_tool, parted
+    from sessionmagic.tools.permissions import fits_tool, parted
 
     for pattern in patterns:
         tool, conditions = parted(pattern)

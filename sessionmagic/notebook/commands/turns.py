@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.conversation.events import Decision, InputAction
     from sessionmagic.notebook.magics import AgentMagics
-    from sessionmagic.questions import Question
+    from sessionmagic.tools.questions import Question
     from sessionmagic.turn import Turn
 
 HOW_TO_ANSWER = "%agent approve ID says yes, with --tool or --all also to later calls; --reject WHY says no"

@@ -102,7 +102,7 @@ def returned(ran: Ran, value: str = "") -> ToolReturn[str]:
     from pydantic_ai.exceptions import ToolFailed
     from pydantic_ai.messages import BinaryContent, ToolReturn
 
-    from sessionmagic.agents.results import cut
+    from sessionmagic.tools.results import cut
 
     if ran.error is not None:
         raise ToolFailed(cut(ran.text or words_of(ran.error)))

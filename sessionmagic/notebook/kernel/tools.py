@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from sessionmagic.agents.tools import Tool
 from sessionmagic.exceptions import ToolError
 from sessionmagic.notebook.kernel.outputs import SVG, Ran, RichOutput
 from sessionmagic.notebook.kernel.running import returned, run_code
 from sessionmagic.notebook.kernel.scratch import ScratchKernels
 from sessionmagic.notebook.kernel.user_functions import UserFunctions
 from sessionmagic.notebook.kernel.values import kind_of, said_of, statistics
+from sessionmagic.tools.functions import Tool
 from sessionmagic.turn import current_turn
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.agents.mcp_config import read_servers, server_config
-from sessionmagic.agents.mcp_server import Server, at_home
 from sessionmagic.exceptions import ToolError, did_you_mean
 from sessionmagic.loop import loop_thread
+from sessionmagic.tools.mcp.config import read_servers, server_config
+from sessionmagic.tools.mcp.server import Server, at_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import BinaryContent
     from pydantic_ai.toolsets import AbstractToolset
 
-    from sessionmagic.agents.mcp_config import ServerConfig
-    from sessionmagic.agents.mcp_server import McpServer
-    from sessionmagic.questions import Questions
+    from sessionmagic.tools.mcp.config import ServerConfig
+    from sessionmagic.tools.mcp.server import McpServer
+    from sessionmagic.tools.questions import Questions
 
 CLOSE_SECONDS = 8.0
 
@@ -114,7 +114,7 @@ class McpServers:
             if problem:
                 warn(f"the turn goes on without MCP server {server.name!r}: {problem}")
             elif tools:
-                from sessionmagic.agents.mcp_tools import showing, toolset_of_server
+                from sessionmagic.tools.mcp.toolset import showing, toolset_of_server
 
                 call = server.caller(questions)
                 call = showing(call, self._show) if self._show else call

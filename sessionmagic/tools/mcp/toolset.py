@@ -10,10 +10,10 @@ from pydantic_ai.messages import BinaryContent
 from pydantic_ai.tools import Tool
 from pydantic_ai.toolsets import FunctionToolset
 
-from sessionmagic.agents.mcp_config import model_name
-from sessionmagic.agents.results import IMAGES
-from sessionmagic.agents.tools import RETRIES
 from sessionmagic.exceptions import ServerDiedError
+from sessionmagic.tools.functions import RETRIES
+from sessionmagic.tools.mcp.config import model_name
+from sessionmagic.tools.results import IMAGES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from mcp.types import Tool as ServerTool
 
-    from sessionmagic.agents.mcp_config import ServerConfig
-    from sessionmagic.questions import Questions
+    from sessionmagic.tools.mcp.config import ServerConfig
+    from sessionmagic.tools.questions import Questions
 
 START_SECONDS = 120.0
 """How long a server may take to start: the first start of some downloads them."""

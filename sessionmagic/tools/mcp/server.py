@@ -9,18 +9,18 @@ from contextvars import Context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sessionmagic.agents.mcp_config import model_name
 from sessionmagic.exceptions import ToolError
 from sessionmagic.loop import loop_thread
+from sessionmagic.tools.mcp.config import model_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
     from mcp.types import Tool as ServerTool
 
-    from sessionmagic.agents.mcp_config import ServerConfig
-    from sessionmagic.agents.mcp_connection import Connection
-    from sessionmagic.questions import Questions
+    from sessionmagic.tools.mcp.config import ServerConfig
+    from sessionmagic.tools.mcp.connection import Connection
+    from sessionmagic.tools.questions import Questions
 
 T = TypeVar("T")
 
@@ -170,9 +170,9 @@ def argument_names(schema: Mapping[str, Any]) -> list[str]:
 
 def _import() -> type[Connection]:
     """Import what takes a second to."""
-    from sessionmagic.agents import mcp_connection, mcp_tools  # noqa: F401
+    from sessionmagic.tools.mcp import connection, toolset  # noqa: F401
 
-    return mcp_connection.Connection
+    return connection.Connection
 
 
 async def at_home(work: Coroutine[Any, Any, T]) -> T:

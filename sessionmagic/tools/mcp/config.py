@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sessionmagic.agents.mcp_secrets import without_secrets
 from sessionmagic.exceptions import ToolError
 from sessionmagic.keys import without_keys
+from sessionmagic.tools.mcp.secrets import without_secrets
 
 NAME = re.compile(r"[\w@./ -]{1,64}")
 TYPES = {"stdio": "command", "http": "url", "streamable-http": "url", "streamableHttp": "url", "sse": "url"}

@@ -1,0 +1,1 @@
+"""MCP servers: where their tools come from."""
