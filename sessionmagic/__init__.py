@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sessionmagic.storage.memory import MemoryStore
     from sessionmagic.storage.store import TinyStore
     from sessionmagic.tools.functions import tool
-    from sessionmagic.turn import Turn, TurnResult
+    from sessionmagic.turns.turn import Turn, TurnResult
 
 __version__ = "0.1.0"
 
@@ -30,8 +30,8 @@ _HOMES = {
     "MemoryStore": "sessionmagic.storage.memory",
     "TinyStore": "sessionmagic.storage.store",
     "tool": "sessionmagic.tools.functions",
-    "Turn": "sessionmagic.turn",
-    "TurnResult": "sessionmagic.turn",
+    "Turn": "sessionmagic.turns.turn",
+    "TurnResult": "sessionmagic.turns.turn",
 }
 
 __all__ = [

@@ -8,7 +8,6 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.admission import Request, admit
 from sessionmagic.agents.definition import BUILT_IN, AgentDefinition, find_agent
 from sessionmagic.exceptions import (
     SessionBusyError,
@@ -18,14 +17,15 @@ from sessionmagic.exceptions import (
 )
 from sessionmagic.loop import in_thread, loop_thread, settled_in_thread
 from sessionmagic.models.catalog import Models
-from sessionmagic.sessions import Sessions
+from sessionmagic.sessions.running import RunningTurns
+from sessionmagic.sessions.stored import Sessions
 from sessionmagic.storage.claims import HeldError, Holder, busy
 from sessionmagic.storage.store import Claim, Store, TinyStore, new_session_id
-from sessionmagic.streaming import abandon, stream
 from sessionmagic.tools.functions import registered, tool_of
 from sessionmagic.tools.mcp.servers import McpServers
-from sessionmagic.turn import current_turn
-from sessionmagic.turns import RunningTurns
+from sessionmagic.turns.admission import Request, admit
+from sessionmagic.turns.lifecycle import abandon, stream
+from sessionmagic.turns.turn import current_turn
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.attachment import Attachment
     from sessionmagic.tools.functions import Tool
     from sessionmagic.tools.permissions import Limits, Safety
-    from sessionmagic.turn import Turn, TurnResult
+    from sessionmagic.turns.turn import Turn, TurnResult
 
 POLL_SECONDS = 0.05
 STOP_SECONDS = 5.0

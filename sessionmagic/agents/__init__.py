@@ -1,1 +1,1 @@
-"""One turn of an agent: what is asked, what is allowed, how it fails."""
+"""Who answers."""

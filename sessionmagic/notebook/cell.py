@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sessionmagic.notebook.magics import AgentMagics
     from sessionmagic.notebook.page.view import View
     from sessionmagic.tools.functions import Tool
-    from sessionmagic.turn import Turn, TurnResult
+    from sessionmagic.turns.turn import Turn, TurnResult
 
 END_SECONDS = 5.0
 """How long a turn that says it has ended may take to let go of its session."""
@@ -187,7 +187,7 @@ def _surface(magics: AgentMagics) -> str:
 
 def _by_a_tool() -> bool:
     """Whether a tool runs the cell: then nobody sees its widgets, or answers."""
-    from sessionmagic.turn import current_turn
+    from sessionmagic.turns.turn import current_turn
 
     return current_turn.get(None) is not None
 

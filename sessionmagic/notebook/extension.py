@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.lib.pretty import RepresentationPrinter
 
-    from sessionmagic.turn import TurnResult
+    from sessionmagic.turns.turn import TurnResult
 
 
 def load(shell: InteractiveShell) -> None:
@@ -28,7 +28,7 @@ def load(shell: InteractiveShell) -> None:
     shell.input_transformers_cleanup.append(keep_question_marks)
     formatters: Any = shell.display_formatter
     for kind, show in (("text/html", _result_html), ("text/plain", _result_text)):
-        formatters.formatters[kind].for_type_by_name("sessionmagic.turn", "TurnResult", show)
+        formatters.formatters[kind].for_type_by_name("sessionmagic.turns.turn", "TurnResult", show)
     atexit.register(magics.close)
     threading.Thread(target=_import_the_view, daemon=True).start()
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sessionmagic.manager import SessionManager
     from sessionmagic.notebook.kernel.main_thread import MainThread
     from sessionmagic.notebook.page.view import View
-    from sessionmagic.turn import Turn, TurnResult
+    from sessionmagic.turns.turn import Turn, TurnResult
 
     WaitsFor = Literal["nothing", "start", "end"]
     """How far a cell waits for its turn."""

@@ -17,7 +17,7 @@ KILLS = int(os.environ.get("SESSIONMAGIC_KILLS", "20"))
 ROOT = Path(__file__).parents[2]
 STREAMS = """
 import os, sys
-import sessionmagic.agents.runtime  # what is slow to import
+import sessionmagic.turns.agent_run  # what is slow to import
 from sessionmagic import Models, SessionManager, TinyStore, register_model
 from tests.scripted import says
 register_model("slow", says(*"word " * 50, delay=0.002))

@@ -391,7 +391,7 @@ async def test_closed_servers_are_gone_and_come_back_with_the_next_turn(alone, m
 
 LEAVES = """
 import os, signal, sys
-import sessionmagic.tools.mcp.toolset, sessionmagic.streaming
+import sessionmagic.tools.mcp.toolset, sessionmagic.turns.lifecycle
 from sessionmagic import MemoryStore, Models, SessionManager, register_model
 from tests.scripted import acts
 

@@ -8,7 +8,7 @@ from pydantic_ai.models.function import FunctionModel
 from sessionmagic import register_model
 from sessionmagic.conversation.events import MessageInjected, ToolCalled, Warned
 from sessionmagic.exceptions import InboxFullError, PromptError, SessionIdleError, SessionNotFoundError, StoreError
-from sessionmagic.inbox import SIZES, Inbox
+from sessionmagic.turns.inbox import SIZES, Inbox
 from sessionmagic.conversation.stored_transcript import transcript_of
 from tests.scripted import acts
 from tests.turns import acting, events_of, on_a_loop, until

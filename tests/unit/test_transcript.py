@@ -33,7 +33,7 @@ from sessionmagic.conversation.events import (
 from sessionmagic.conversation.session import Usage
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, ToolBlock, Transcript, fold
-from sessionmagic.turn import RING_SIZE, EventLog
+from sessionmagic.turns.turn import RING_SIZE, EventLog
 from tests.scripted import says, thinks
 from tests.turns import ask, events_of, manager_on, on_a_loop
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.session import Usage
     from sessionmagic.conversation.transcript import Transcript
     from sessionmagic.notebook.magics import AgentMagics
-    from sessionmagic.turn import Turn
+    from sessionmagic.turns.turn import Turn
 
 
 @command("List all sessions, the latest first.")

@@ -81,8 +81,8 @@ def remove_mcp(magics: AgentMagics, options: argparse.Namespace) -> None:
 
 
 def _offered(magics: AgentMagics, session_name: str, functions: Iterable[str]) -> Any:
-    from sessionmagic.admission import can_call
     from sessionmagic.tools.permissions import Call, Policy, described, fits_tool, safety_of
+    from sessionmagic.turns.admission import can_call
 
     name = magics.chosen(session_name) or magics.latest
     session = magics.manager.sessions.load(name) if name else None

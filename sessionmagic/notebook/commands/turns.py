@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.events import Decision, InputAction
     from sessionmagic.notebook.magics import AgentMagics
     from sessionmagic.tools.questions import Question
-    from sessionmagic.turn import Turn
+    from sessionmagic.turns.turn import Turn
 
 HOW_TO_ANSWER = "%agent approve ID says yes, with --tool or --all also to later calls; --reject WHY says no"
 HOW_TO_FILL_IN = "%agent approve ID fills in a server's form, --reject declines it"

@@ -15,7 +15,7 @@ from sessionmagic.notebook.kernel.scratch import ScratchKernels
 from sessionmagic.notebook.kernel.user_functions import UserFunctions
 from sessionmagic.notebook.kernel.values import kind_of, said_of, statistics
 from sessionmagic.tools.functions import Tool
-from sessionmagic.turn import current_turn
+from sessionmagic.turns.turn import current_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.notebook.front_end import FrontEnd
     from sessionmagic.notebook.kernel.main_thread import MainThread
-    from sessionmagic.turn import Turn
+    from sessionmagic.turns.turn import Turn
 
 LISTED = 200
 LAST_CELLS = 10

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.conversation.events import Decision, InputAction
     from sessionmagic.conversation.transcript import Transcript
-    from sessionmagic.turn import Turn
+    from sessionmagic.turns.turn import Turn
 
 TICK_SECONDS = 1.0
 """How often the elapsed time moves while the model says nothing."""

@@ -22,7 +22,7 @@ from sessionmagic.conversation.session import (
 )
 from sessionmagic.exceptions import ModelReferenceError, PromptError, UsageError
 from sessionmagic.tools.functions import YOURS, toolset_of
-from sessionmagic.turn import EventLog, Turn
+from sessionmagic.turns.turn import EventLog, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from pydantic_ai.toolsets import AbstractToolset
 
     from sessionmagic.agents.definition import AgentDefinition
-    from sessionmagic.agents.messages import Messages
     from sessionmagic.conversation.attachment import Attachment
     from sessionmagic.models.catalog import Models, ResolvedModel
     from sessionmagic.storage.store import Claim, Store
     from sessionmagic.tools.functions import Tool
     from sessionmagic.tools.permissions import Limits, Safety
+    from sessionmagic.turns.messages import Messages
 
 PROMPT_LIMIT = 10_000_000
 NAME_LIMIT = 200
@@ -144,7 +144,7 @@ def admit(  # noqa: PLR0913  all that a turn is made of
     request: Request, *, store: Store, models: Models, agent: AgentDefinition, claim: Claim, new: bool
 ) -> Admitted:
     """Plan the turn and write it, in one atomic write. What is raised leaves nothing behind. Blocks: no loop's work."""
-    from sessionmagic.agents.messages import content_of, prompt_message
+    from sessionmagic.turns.messages import content_of, prompt_message
 
     session_id = claim.session_id
     previous = fresh_session(session_id, request.session, request.safety) if new else store.load(session_id)
@@ -188,7 +188,7 @@ def _history(session: Session, model: ResolvedModel) -> Messages:
     Those are all for a model that sees none, and for others those of the turns up to the last whose provider has
     refused a request: it may have refused one of them.
     """
-    from sessionmagic.agents.messages import without_tool_images
+    from sessionmagic.turns.messages import without_tool_images
 
     sees = model.model.profile.get("supports_image_input", True)
     refused = max((place for place, turn in enumerate(session.turns) if turn.error_code in REFUSALS), default=-1)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.events import TurnFinished, Warned
 from sessionmagic.conversation.transcript import Transcript, fold
-from sessionmagic.inbox import Inbox
 from sessionmagic.tools.approvals import Approvals
 from sessionmagic.tools.questions import Questions
+from sessionmagic.turns.inbox import Inbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -18,12 +18,12 @@ from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDenied
 from pydantic_core import to_jsonable_python
 
-from sessionmagic.agents.messages import tidied
 from sessionmagic.conversation.events import ApprovalRequested, ApprovalResolved, LimitReached, Warned
 from sessionmagic.conversation.transcript import json_object
 from sessionmagic.exceptions import ApprovalNotOpenError, SessionIdleError, TurnLimitError, words_of
 from sessionmagic.tools.permissions import Call
 from sessionmagic.tools.results import as_read, bound, without_images
+from sessionmagic.turns.messages import tidied
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from pydantic_ai.tools import RunContext, ToolDefinition
 
     from sessionmagic.conversation.events import Decision
-    from sessionmagic.inbox import Inbox, Kind
     from sessionmagic.tools.approvals import Approvals, Resolution
     from sessionmagic.tools.permissions import Limits, Policy
-    from sessionmagic.turn import EventLog
+    from sessionmagic.turns.inbox import Inbox, Kind
+    from sessionmagic.turns.turn import EventLog
 
 CANCEL_SECONDS = 0.5
 """How long a call may take to end when its turn is stopped: less than an interrupted cell waits."""

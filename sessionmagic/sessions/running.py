@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.session import Session, with_changed_turn
 from sessionmagic.exceptions import ApprovalNotOpenError, PromptError, SessionIdleError, StoreError
-from sessionmagic.inbox import UsedKeys
 from sessionmagic.loop import in_thread
+from sessionmagic.turns.inbox import UsedKeys
 
 if TYPE_CHECKING:
     from sessionmagic.conversation.events import Decision
-    from sessionmagic.inbox import Kind
-    from sessionmagic.sessions import Sessions
+    from sessionmagic.sessions.stored import Sessions
     from sessionmagic.storage.store import Store
     from sessionmagic.tools.approvals import Approval
     from sessionmagic.tools.questions import Question
-    from sessionmagic.turn import Turn
+    from sessionmagic.turns.inbox import Kind
+    from sessionmagic.turns.turn import Turn
 
 
 class RunningTurns:

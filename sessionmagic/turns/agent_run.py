@@ -25,16 +25,6 @@ from pydantic_ai.messages import (
 from pydantic_ai.run import AgentRunResultEvent
 from pydantic_ai.usage import UsageLimits
 
-from sessionmagic.agents.failures import failure
-from sessionmagic.agents.messages import (
-    as_history,
-    doubt_about,
-    name_of,
-    request_of,
-    to_json,
-    usage_of,
-)
-from sessionmagic.agents.narrator import Narrator
 from sessionmagic.conversation.events import (
     MessageInjected,
     TurnStatus,
@@ -43,6 +33,16 @@ from sessionmagic.conversation.events import (
 from sessionmagic.conversation.session import Usage, undelivered
 from sessionmagic.exceptions import SessionMagicError, TurnLimitError, TurnTimeoutError
 from sessionmagic.tools.functions import RETRIES
+from sessionmagic.turns.failures import failure
+from sessionmagic.turns.messages import (
+    as_history,
+    doubt_about,
+    name_of,
+    request_of,
+    to_json,
+    usage_of,
+)
+from sessionmagic.turns.narrator import Narrator
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -51,10 +51,10 @@ if TYPE_CHECKING:
     from pydantic_ai.toolsets import AbstractToolset
 
     from sessionmagic.agents.definition import AgentDefinition
-    from sessionmagic.agents.guard import Guard
-    from sessionmagic.agents.messages import Messages
     from sessionmagic.models.catalog import ResolvedModel
-    from sessionmagic.turn import EventLog
+    from sessionmagic.turns.guard import Guard
+    from sessionmagic.turns.messages import Messages
+    from sessionmagic.turns.turn import EventLog
 
 pydantic_ai.BANNER_ENABLED = False  # a terminal would show it in the midst of the first answer
 

@@ -19,7 +19,6 @@ from pydantic_ai.messages import (
     ToolReturnPart,
 )
 
-from sessionmagic.agents.messages import context_limit_of, tidied_call, usage_of
 from sessionmagic.conversation.events import (
     ReasoningDelta,
     TextDelta,
@@ -31,11 +30,12 @@ from sessionmagic.conversation.events import (
 from sessionmagic.conversation.session import Usage
 from sessionmagic.conversation.transcript import json_object
 from sessionmagic.tools.results import bound
+from sessionmagic.turns.messages import context_limit_of, tidied_call, usage_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sessionmagic.turn import EventLog
+    from sessionmagic.turns.turn import EventLog
 
 
 class Narrator:

@@ -18,28 +18,28 @@ from sessionmagic.exceptions import (
 )
 from sessionmagic.loop import in_thread, settled_in_thread
 from sessionmagic.tools.permissions import Limits, Policy, safety_of, with_grant
-from sessionmagic.turn import TurnResult, current_turn
+from sessionmagic.turns.turn import TurnResult, current_turn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from pydantic_ai.toolsets import AbstractToolset
 
-    from sessionmagic.admission import Admitted, Request
-    from sessionmagic.agents.messages import Messages
-    from sessionmagic.agents.runtime import Outcome
     from sessionmagic.conversation.events import Decision
     from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.storage.store import Store
     from sessionmagic.tools.mcp.servers import McpServers
+    from sessionmagic.turns.admission import Admitted, Request
+    from sessionmagic.turns.agent_run import Outcome
+    from sessionmagic.turns.messages import Messages
 
 TICK_SECONDS = 0.1
 
 
 async def stream(admitted: Admitted, store: Store, servers: McpServers, ended: Callable[[], object]) -> None:
     """Run the turn to its end, whatever that is; `ended` is called when all is written. Never raises."""
-    from sessionmagic.agents.failures import failure
-    from sessionmagic.agents.runtime import Outcome
+    from sessionmagic.turns.agent_run import Outcome
+    from sessionmagic.turns.failures import failure
 
     plan, log = admitted.plan, admitted.log
     try:
@@ -58,8 +58,8 @@ async def stream(admitted: Admitted, store: Store, servers: McpServers, ended: C
 
 
 async def _ask(admitted: Admitted, store: Store, servers: McpServers) -> Outcome:
-    from sessionmagic.agents.guard import Guard
-    from sessionmagic.agents.runtime import AgentRun
+    from sessionmagic.turns.agent_run import AgentRun
+    from sessionmagic.turns.guard import Guard
 
     turn, log, record, plan = admitted.turn, admitted.log, admitted.record, admitted.plan
     turn.within = current_turn.get(None)
@@ -198,7 +198,7 @@ def _let_go(admitted: Admitted, outcome: Outcome, error: SessionMagicError | Non
 
 def abandon(admitted: Admitted, ended: Callable[[], object]) -> None:
     """Free the session of a turn whose task was cancelled before its first step. Its record says `running`."""
-    from sessionmagic.agents.runtime import Outcome
+    from sessionmagic.turns.agent_run import Outcome
 
     _let_go(admitted, Outcome("interrupted", error_code="cancelled"), None, ended)
 

@@ -1,0 +1,1 @@
+"""One turn, from the request for it to its last event."""
