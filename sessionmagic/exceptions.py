@@ -27,16 +27,6 @@ SessionMagicError
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-
-LIKENESS = 0.65
-"""Of 0 to 1: how like a known word one must be that was meant for it. At difflib's own 0.6, "nope" is "openai"."""
-
 
 class SessionMagicError(Exception):
     """Base of every error raised on purpose. Shows in a cell as ``Name: message``, without a traceback."""
@@ -132,17 +122,3 @@ class TurnTimeoutError(TurnFailedError):
 
 class TurnLimitError(TurnFailedError):
     """The turn made as many model requests or tool calls as it may; what it did is kept, and can be gone on from."""
-
-
-def words_of(error: BaseException) -> str:
-    """Return kind and message of somebody's error, also of one that cannot say what it is."""
-    try:
-        return f"{type(error).__name__}: {error}"
-    except BaseException:  # noqa: BLE001
-        return type(error).__name__
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the closest of the known words, or ``""`` when none is close."""
-    close = get_close_matches(word, list(known), n=1, cutoff=LIKENESS)
-    return f" Did you mean {close[0]!r}?" if close else ""

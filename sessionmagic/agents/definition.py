@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sessionmagic.exceptions import UnknownAgentError, did_you_mean
+from sessionmagic.exceptions import UnknownAgentError
+from sessionmagic.words import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sessionmagic.exceptions import ModelReferenceError, did_you_mean
+from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models.references import (
     PROVIDERS,
     ModelRef,
@@ -14,6 +14,7 @@ from sessionmagic.models.references import (
     check_provider,
     parse_reference,
 )
+from sessionmagic.words import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

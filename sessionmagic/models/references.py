@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from sessionmagic.exceptions import ModelReferenceError, did_you_mean
+from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.words import did_you_mean, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-
-SHOWN_LIMIT = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +86,7 @@ def parse_reference(text: str, providers: Iterable[str]) -> ModelRef:
 
 
 def _shown(text: str) -> str:
-    return repr(text if len(text) <= SHOWN_LIMIT else text[: SHOWN_LIMIT - 1] + "…")
+    return repr(shortened(text))
 
 
 def check_provider(reference: ModelRef, provider: Provider) -> None:

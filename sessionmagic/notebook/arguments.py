@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core.magic_arguments import MagicArgumentParser
 
-from sessionmagic.exceptions import UsageError, did_you_mean
+from sessionmagic.exceptions import UsageError
+from sessionmagic.words import did_you_mean
 
 if TYPE_CHECKING:
     import argparse

@@ -9,10 +9,11 @@ from functools import partial
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.exceptions import SessionExistsError, SessionIdleError, ToolError, UsageError, did_you_mean
+from sessionmagic.exceptions import SessionExistsError, SessionIdleError, ToolError, UsageError
 from sessionmagic.loop import in_thread, loop_thread
 from sessionmagic.notebook.arguments import LineParser
 from sessionmagic.tools.functions import registered, tool_of
+from sessionmagic.words import did_you_mean
 
 if TYPE_CHECKING:
     import argparse

@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionmagic.agents.definition import find_agent
+from sessionmagic.conversation.names import check_name
 from sessionmagic.conversation.session import Session, with_dead_turns_interrupted, with_override
-from sessionmagic.exceptions import ModelReferenceError, SessionNotFoundError, did_you_mean
+from sessionmagic.exceptions import ModelReferenceError, SessionNotFoundError
 from sessionmagic.storage.store import new_session_id
 from sessionmagic.tools.permissions import with_rule, without_rule
-from sessionmagic.turns.admission import check_name, fresh_session, shortened
+from sessionmagic.turns.admission import fresh_session
+from sessionmagic.words import did_you_mean, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from sessionmagic.exceptions import UsageError, did_you_mean
+from sessionmagic.exceptions import UsageError
+from sessionmagic.words import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

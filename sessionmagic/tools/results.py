@@ -14,8 +14,8 @@ from pydantic_ai.messages import BinaryContent, ToolReturn, UserContent
 from pydantic_core import to_json
 
 from sessionmagic.conversation.attachment import IMAGE_STARTS
-from sessionmagic.exceptions import words_of
 from sessionmagic.keys import without_keys
+from sessionmagic.words import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

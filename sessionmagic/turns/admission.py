@@ -6,12 +6,12 @@ resolved before anything is stored, and nothing in memory changes before the wri
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sessionmagic.conversation.names import check_name
 from sessionmagic.conversation.session import (
     CRASHED,
     Session,
@@ -39,13 +39,9 @@ if TYPE_CHECKING:
     from sessionmagic.turns.messages import Messages
 
 PROMPT_LIMIT = 10_000_000
-NAME_LIMIT = 200
-SHOWN_LIMIT = 60
 TIMEOUT_LIMIT = 10_000_000
 REFUSALS = {"model_error", "context_exceeded"}
 """Codes of turns that may have failed because of what was sent."""
-UNSEEN = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control and bidi characters, which would show as something that they are not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,16 +255,3 @@ def fresh_session(session_id: str, name: str, safety: Safety) -> Session:
         working_dir=str(Path.cwd()),
         safety=safety,
     )
-
-
-def check_name(name: str) -> None:
-    """Raise `UsageError` for what cannot be a session's name."""
-    if not name.strip() or UNSEEN.search(name):
-        raise UsageError(f"{shortened(name)!r} is no session name: it needs visible characters on one line")
-    if len(name) > NAME_LIMIT:
-        raise UsageError(f"a session name has at most {NAME_LIMIT} characters, this one has {len(name):,}")
-
-
-def shortened(text: str) -> str:
-    """Cut a text to what an error message shows of it."""
-    return text if len(text) <= SHOWN_LIMIT else text[: SHOWN_LIMIT - 1] + "…"

@@ -20,10 +20,11 @@ from pydantic_core import to_jsonable_python
 
 from sessionmagic.conversation.events import ApprovalRequested, ApprovalResolved, LimitReached, Warned
 from sessionmagic.conversation.transcript import json_object
-from sessionmagic.exceptions import ApprovalNotOpenError, SessionIdleError, TurnLimitError, words_of
+from sessionmagic.exceptions import ApprovalNotOpenError, SessionIdleError, TurnLimitError
 from sessionmagic.tools.permissions import Call
 from sessionmagic.tools.results import as_read, bound, without_images
 from sessionmagic.turns.messages import tidied
+from sessionmagic.words import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.displaypub import CapturingDisplayPublisher
 
-from sessionmagic.exceptions import ToolError, words_of
+from sessionmagic.exceptions import ToolError
 from sessionmagic.notebook.kernel.capture import keeping, keeps_here, refuse_asking
 from sessionmagic.notebook.kernel.outputs import FIGURES, Kept, Ran, RichOutput
 from sessionmagic.notebook.kernel.values import said_of
+from sessionmagic.words import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

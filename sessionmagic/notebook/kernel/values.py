@@ -6,7 +6,7 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.exceptions import words_of
+from sessionmagic.words import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

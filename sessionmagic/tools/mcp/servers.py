@@ -10,10 +10,11 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.exceptions import ToolError, did_you_mean
+from sessionmagic.exceptions import ToolError
 from sessionmagic.loop import loop_thread
 from sessionmagic.tools.mcp.config import read_servers, server_config
 from sessionmagic.tools.mcp.server import Server, at_home
+from sessionmagic.words import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
