@@ -173,6 +173,7 @@ def _let_go(admitted: Admitted, outcome: Outcome, error: SessionMagicError | Non
     """Release the turn's session, then close its event stream."""
     turn = admitted.turn
     model = outcome.answered_by or admitted.record.model
+    turn.approvals.close()
     turn.questions.close()
     ended()
     admitted.claim.release()

@@ -169,7 +169,7 @@ class Turn:
         self.session_id = session_id
         self.session_name = session_name
         self.id = turn_id
-        self.approvals = Approvals()
+        self.approvals = Approvals(log.emit)
         """The tool calls that wait for a yes, and how they get it."""
         self.questions = Questions(log.emit, attended=attended)
         """What MCP servers ask the user, and how they are answered."""
