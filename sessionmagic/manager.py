@@ -6,6 +6,7 @@ import asyncio
 import functools
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.agents.definition import BUILT_IN, AgentDefinition, find_agent
@@ -21,18 +22,15 @@ from sessionmagic.sessions.running import RunningTurns
 from sessionmagic.sessions.stored import Sessions
 from sessionmagic.storage.claims import HeldError, Holder, busy
 from sessionmagic.storage.store import Claim, Store, TinyStore, new_session_id
-from sessionmagic.tools.functions import registered, tool_of
 from sessionmagic.tools.mcp.servers import McpServers
-from sessionmagic.turns.admission import Request, admit
+from sessionmagic.turns.admission import admit
 from sessionmagic.turns.lifecycle import abandon, stream
+from sessionmagic.turns.request import Request
 from sessionmagic.turns.turn import current_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping
 
-    from sessionmagic.conversation.attachment import Attachment
-    from sessionmagic.tools.functions import Tool
-    from sessionmagic.tools.permissions import Limits, Safety
     from sessionmagic.turns.turn import Turn, TurnResult
 
 POLL_SECONDS = 0.05
@@ -67,90 +65,41 @@ class SessionManager:
         self.on_deleted: Callable[[str], Awaitable[None]] | None = None
         """Awaited with the id of each session that was deleted here."""
 
-    async def run(  # noqa: PLR0913  each is an option of its own
-        self,
-        prompt: str,
-        *,
-        session: str,
-        new: bool = False,
-        model: str = "",
-        once: bool = False,
-        agent: str = "",
-        attachments: Sequence[Attachment] = (),
-        wait: float = 0,
-        timeout: float | None = None,
-        tools: Sequence[Callable[..., Any] | Tool] = (),
-        attended: bool = False,
-        yes: bool = False,
-        safety: Safety = "balanced",
-        limits: Limits | None = None,
-        where: str = "",
-        cell_id: str | None = None,
-    ) -> Turn:
+    async def start(self, request: Request) -> Turn:
         """Start a turn and return its handle once the prompt is on disk and the model is being asked.
 
-        Args:
-            prompt: what to ask.
-            session: name or id of the session; created when there is none of that name.
-            new: refuse a session that is there already.
-            model: a model reference that holds from this turn on; ``"default"`` clears it, ``""`` leaves it.
-            once: let `model` hold for this turn only.
-            agent: who answers; the first agent when left out.
-            attachments: further content for the model, after the prompt.
-            wait: seconds to wait for a busy session; ``math.inf`` waits for ever.
-            timeout: seconds of work after which the turn fails; those in which it waits for the user do not count.
-            tools: functions that the model may call; those marked with `sessionmagic.tool` are not needed here.
-            attended: whether somebody answers `Turn.approvals`; when not, calls that would ask are denied.
-            yes: approve every tool call of this turn, deny rules excepted.
-            safety: what a session that is created here does with tool calls; see `Sessions.set_permissions`.
-            limits: how many requests and tool calls the turn may make.
-            where: the cell or script, for whoever finds the session busy.
-            cell_id: the front end's id of the cell.
+        When the calling task is cancelled while the prompt is being written, the turn exists: it is returned, stopped.
 
         Raises:
-            SessionBusyError: another turn holds the session.
-            ModelReferenceError: the model cannot be used.
-            UnknownAgentError: there is no such agent.
-            SessionExistsError: `new` was asked for a name that is taken.
-            StoreError: the store cannot be read or written.
-            PromptError: the prompt is empty or too long.
-            ToolError: something that cannot be a tool.
+            SessionBusyError: Another turn holds the session.
+            ModelReferenceError: The model cannot be used.
+            UnknownAgentError: No agent has that name.
+            SessionExistsError: The request is for a new session, and the name is taken.
+            StoreError: The store cannot be read or written.
+            ToolError: Something in `tools` cannot be a tool.
 
-        Whatever is raised, nothing was stored. When the task is cancelled while the prompt is being written, the
-        turn is there: it is returned, stopped.
+        Whatever is raised, nothing was stored.
         """
-        request = Request(
-            prompt=prompt,
-            session=session,
-            new=new,
-            model=model,
-            once=once,
-            agent=agent,
-            attachments=attachments,
-            wait=wait,
-            timeout=timeout,
-            tools=[*registered.values(), *map(tool_of, tools)],
-            attended=attended,
-            yes=yes,
-            safety=safety,
-            limits=limits,
-            where=where,
-            cell_id=cell_id,
-        )
-        definition = find_agent(self.agents, agent)
-        deadline = time.monotonic() + wait
+        agent = find_agent(self.agents, request.agent)
+        deadline = time.monotonic() + request.wait
         while True:
-            found = await in_thread(self.store.find, session)
-            if found is not None and new:
-                raise SessionExistsError(f"a session named {session!r} is there already")
+            found = await in_thread(self.store.find, request.session)
+            if found is not None and request.new:
+                raise SessionExistsError(
+                    f"a session named {request.session!r} already exists; drop --new to continue it"
+                )
             try:
-                claim = await self._claim(found or new_session_id(), where, deadline)
-                return await self._admit(request, definition, claim, new=found is None)
+                claim = await self._claim(found or new_session_id(), request.where, deadline)
+                return await self._admit(request, agent, claim, new=found is None)
             except SessionExistsError:
-                if new:
+                if request.new:
                     raise
             except SessionNotFoundError:
                 pass  # deleted while we waited for it
+
+    async def run(self, prompt: str, **options: Any) -> Turn:
+        """Start a turn, as `start` does. The options are the other fields of `Request`; `session` is required."""
+        return await self.start(Request(prompt=prompt, **options))
 
     async def _admit(self, request: Request, agent: AgentDefinition, claim: Claim, *, new: bool) -> Turn:
         """Have the turn admitted and start it. What keeps it from that releases the claim."""
@@ -233,28 +182,29 @@ class SessionManager:
             turn.wait(max(0.0, deadline - time.monotonic()))
         self.mcp.shutdown()
 
-    async def queue(self, session: str, text: str, *, key: str = "", **options: Any) -> Turn | None:
-        """Ask the session when its running turn is done, in the same stream; on an idle session, start a turn.
+    async def queue(
+        self, request: Request, *, key: str = "", start: Callable[[Request], Awaitable[Turn]] | None = None
+    ) -> Turn | None:
+        """Ask the session when its running turn is done, in the same stream; start a turn on an idle session.
 
         Args:
-            session: name or id; created when there is none.
-            text: what to ask.
-            key: a text queued before under the same key, by this manager, is not queued again.
-            options: those of `run`, for a turn that is started here.
+            request: What to ask. All but its prompt and session matter only when a turn is started.
+            key: Do nothing when this manager has queued something under the same key before.
+            start: What starts a turn on an idle session; `start` of the manager when left out.
 
-        Returns the turn that will answer, or None when the key was used before. Raises what `run` raises, and
+        Returns the turn that will answer, or None when the key was used before. Raises what `start` raises, and
         `InboxFullError`.
         """
-        known = await in_thread(self.store.find, session)
-        with self.turns.queue_keys.once(known or session, key) as new:
+        known = await in_thread(self.store.find, request.session)
+        with self.turns.queue_keys.once(known or request.session, key) as new:
             if not new:
                 return None
             with suppress(SessionIdleError, SessionNotFoundError):
-                return await self.turns.say(session, "queue", text, key=key)
-            turn = await self.run(text, session=session, **{"wait": STOP_SECONDS, **options})
+                return await self.turns.say(request.session, "queue", request.prompt, key=key)
+            turn = await (start or self.start)(replace(request, wait=request.wait or STOP_SECONDS))
             self.turns.queue_keys.use(turn.session_id, key)
             if known is None:
-                self.turns.queue_keys.free(session, key)  # the name may be another session's later
+                self.turns.queue_keys.free(request.session, key)  # the name may be another session's later
             return turn
 
     async def delete(self, session: str) -> None:

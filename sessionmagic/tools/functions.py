@@ -98,6 +98,15 @@ def tool_of(function: Callable[..., Any] | Tool, *, name: str = "", read_only: b
     return made
 
 
+def offered(functions: Iterable[Callable[..., Any] | Tool]) -> list[Tool]:
+    """Return what a turn offers: the functions marked with `tool`, then the given ones.
+
+    A later function takes the place of an earlier one with the same name. Raises `ToolError`.
+    """
+    tools = [*registered.values(), *map(tool_of, functions)]
+    return list({tool.name: tool for tool in tools}.values())
+
+
 def toolset_of(tools: Iterable[Tool]) -> AbstractToolset[None]:
     """Return tools as pydantic-ai offers them; raises `ToolError` for a function that cannot be described."""
     from pydantic_ai.tools import GenerateToolJsonSchema

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sessionmagic.conversation.names import check_name
 from sessionmagic.conversation.session import (
     CRASHED,
     Session,
@@ -20,8 +19,8 @@ from sessionmagic.conversation.session import (
     with_override,
     with_turn,
 )
-from sessionmagic.exceptions import ModelReferenceError, PromptError, UsageError
-from sessionmagic.tools.functions import YOURS, toolset_of
+from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.tools.functions import YOURS, offered, toolset_of
 from sessionmagic.turns.turn import EventLog, Turn
 
 if TYPE_CHECKING:
@@ -31,52 +30,15 @@ if TYPE_CHECKING:
     from pydantic_ai.toolsets import AbstractToolset
 
     from sessionmagic.agents.definition import AgentDefinition
-    from sessionmagic.conversation.attachment import Attachment
     from sessionmagic.models.catalog import Models, ResolvedModel
     from sessionmagic.storage.store import Claim, Store
     from sessionmagic.tools.functions import Tool
-    from sessionmagic.tools.permissions import Limits, Safety
+    from sessionmagic.tools.permissions import Safety
     from sessionmagic.turns.messages import Messages
+    from sessionmagic.turns.request import Request
 
-PROMPT_LIMIT = 10_000_000
-TIMEOUT_LIMIT = 10_000_000
 REFUSALS = {"model_error", "context_exceeded"}
 """Codes of turns that may have failed because of what was sent."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What a turn was asked for. See `SessionManager.run`. Raises `PromptError`, `UsageError`."""
-
-    prompt: str
-    session: str
-    new: bool = False
-    model: str = ""
-    once: bool = False
-    agent: str = ""
-    attachments: Sequence[Attachment] = ()
-    wait: float = 0
-    timeout: float | None = None
-    tools: Sequence[Tool] = ()
-    attended: bool = False
-    yes: bool = False
-    safety: Safety = "balanced"
-    limits: Limits | None = None
-    where: str = ""
-    cell_id: str | None = None
-
-    def __post_init__(self) -> None:
-        check_name(self.session)
-        if not self.prompt.strip():
-            raise PromptError("the prompt is empty: write it in the cell, below the %%agent line")
-        if len(self.prompt) > PROMPT_LIMIT:
-            raise PromptError(f"the prompt has {len(self.prompt):,} characters; at most {PROMPT_LIMIT:,} are sent")
-        if self.timeout is not None and not 0 < self.timeout <= TIMEOUT_LIMIT:
-            raise UsageError(f"the timeout must be more than 0 and at most {TIMEOUT_LIMIT:,} seconds")
-        if not self.wait >= 0:
-            raise UsageError("the seconds to wait cannot be negative")
-        if self.once and not self.model:
-            raise UsageError("--once says how long --model holds: give a --model too")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +47,10 @@ class Plan:
 
     agent: AgentDefinition
     model: ResolvedModel
+    tools: Sequence[Tool]
+    """The functions that are offered to a model that can call them."""
     toolset: AbstractToolset[None] | None
-    """The functions that the model may call; None when there are none, or it cannot call anything."""
+    """The same for pydantic-ai; None when there are none, or the model cannot call anything."""
     warnings: list[str]
     previous: Session
     """The session before the turn."""
@@ -213,11 +177,13 @@ def _plan(request: Request, session: Session, models: Models, agent: AgentDefini
             raise ModelReferenceError(f"{error} Or name another model with --model.") from error
         warnings += [f"this session's model cannot be used, {default} answers instead: {error}"]
         model = models.resolve(default)
+    tools = offered(request.tools)
     return Plan(
         agent=agent,
         model=model,
-        toolset=_toolset(request.tools, model),
-        warnings=[*warnings, *model.warnings, *_left_out(request.tools, model)],
+        tools=tools,
+        toolset=_toolset(tools, model),
+        warnings=[*warnings, *model.warnings, *_left_out(tools, model)],
         previous=session,
         override=override,
     )

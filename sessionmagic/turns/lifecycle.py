@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.storage.store import Store
     from sessionmagic.tools.mcp.servers import McpServers
-    from sessionmagic.turns.admission import Admitted, Request
+    from sessionmagic.turns.admission import Admitted
     from sessionmagic.turns.agent_run import Outcome
     from sessionmagic.turns.messages import Messages
+    from sessionmagic.turns.request import Request
 
 TICK_SECONDS = 0.1
 
@@ -133,7 +134,7 @@ async def _toolset(admitted: Admitted, servers: McpServers) -> AbstractToolset[N
     def warn(text: str) -> None:
         admitted.log.emit(Warned, text=text)
 
-    taken = [tool.name for tool in admitted.request.tools]
+    taken = [tool.name for tool in plan.tools]
     opening = asyncio.ensure_future(servers.toolsets(turn.questions, warn, taken))
     loop = asyncio.get_running_loop()
 
