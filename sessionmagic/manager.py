@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.agents.definition import BUILT_IN, AgentDefinition, find_agent
+from sessionmagic.conversation.names import check_name
 from sessionmagic.exceptions import (
     SessionBusyError,
     SessionExistsError,
@@ -24,12 +25,13 @@ from sessionmagic.storage.claims import HeldError, Holder, busy
 from sessionmagic.storage.store import Claim, Store, TinyStore, new_session_id
 from sessionmagic.tools.mcp.servers import McpServers
 from sessionmagic.turns.admission import admit
+from sessionmagic.turns.group import TurnGroup
 from sessionmagic.turns.lifecycle import abandon, stream
 from sessionmagic.turns.request import Request
 from sessionmagic.turns.turn import current_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from sessionmagic.turns.turn import Turn, TurnResult
 
@@ -65,8 +67,12 @@ class SessionManager:
         self.on_deleted: Callable[[str], Awaitable[None]] | None = None
         """Awaited with the id of each session that was deleted here."""
 
-    async def start(self, request: Request) -> Turn:
+    async def start(self, request: Request, group: TurnGroup | None = None) -> Turn:
         """Start a turn and return its handle once the prompt is on disk and the model is being asked.
+
+        Args:
+            request: What is asked, and how.
+            group: The group that the turn belongs to; see `group`. Left out, the turn has a claim of its own.
 
         When the calling task is cancelled while the prompt is being written, the turn exists: it is returned, stopped.
 
@@ -77,41 +83,64 @@ class SessionManager:
             SessionExistsError: The request is for a new session, and the name is taken.
             StoreError: The store cannot be read or written.
             ToolError: Something in `tools` cannot be a tool.
+            UsageError: The turn cannot come after the one that the request names.
 
         Whatever is raised, nothing was stored.
         """
         agent = find_agent(self.agents, request.agent)
+        if group is not None:
+            return await self._admit(request, agent, group)
         deadline = time.monotonic() + request.wait
         while True:
-            found = await in_thread(self.store.find, request.session)
-            if found is not None and request.new:
-                raise SessionExistsError(
-                    f"a session named {request.session!r} already exists; drop --new to continue it"
-                )
+            own = await self._group(request.session, request.where, deadline, new=request.new)
             try:
-                claim = await self._claim(found or new_session_id(), request.where, deadline)
-                return await self._admit(request, agent, claim, new=found is None)
+                return await self._admit(request, agent, own)
             except SessionExistsError:
                 if request.new:
                     raise
             except SessionNotFoundError:
                 pass  # deleted while we waited for it
+            finally:
+                own.leave()
+
+    @asynccontextmanager
+    async def group(self, session: str, *, where: str = "", wait: float = 0) -> AsyncIterator[TurnGroup]:
+        """Claim a session for several turns: pass the group to `start`. They may run at the same time.
+
+        The claim is released when the block has been left and all turns have ended.
+
+        Args:
+            session: Name or id of the session; a name that no session has is created by the first turn.
+            where: The cell or script, for the error of whoever finds the session busy.
+            wait: Seconds to wait for a busy session.
+
+        Raises `SessionBusyError`, `StoreError`, and `UsageError` for a name that is not valid.
+        """
+        check_name(session)
+        group = await self._group(session, where, time.monotonic() + wait)
+        try:
+            yield group
+        finally:
+            group.leave()
+
+    async def _group(self, session: str, where: str, deadline: float, *, new: bool = False) -> TurnGroup:
+        found = await in_thread(self.store.find, session)
+        if found is not None and new:
+            raise SessionExistsError(f"a session named {session!r} already exists; drop --new to continue it")
+        claim = await self._claim(found or new_session_id(), where, deadline)
+        return TurnGroup(session, claim, new=found is None)
 
     async def run(self, prompt: str, **options: Any) -> Turn:
         """Start a turn, as `start` does. The options are the other fields of `Request`; `session` is required."""
         return await self.start(Request(prompt=prompt, **options))
 
-    async def _admit(self, request: Request, agent: AgentDefinition, claim: Claim, *, new: bool) -> Turn:
-        """Have the turn admitted and start it. What keeps it from that releases the claim."""
-        try:
-            admitted, cancelled = await settled_in_thread(
-                functools.partial(
-                    admit, request, store=self.store, models=self.models, agent=agent, claim=claim, new=new
-                )
-            )
-        except BaseException:
-            claim.release()
-            raise
+    async def _admit(self, request: Request, agent: AgentDefinition, group: TurnGroup) -> Turn:
+        """Admit the turn and start it. From then on the turn holds the group's claim, too."""
+        group.require(request.session)
+        admitting = functools.partial(admit, request, store=self.store, models=self.models, agent=agent, group=group)
+        async with group.admitting:
+            admitted, cancelled = await settled_in_thread(admitting)
+        group.join()
         turn = admitted.turn
         self.turns.add(turn)
         ended = functools.partial(self.turns.remove, turn)
@@ -151,9 +180,11 @@ class SessionManager:
 
     async def _claim(self, session_id: str, where: str, deadline: float, *, ends_turns: bool = False) -> Claim:
         while True:
-            if ends_turns and (turn := self.turns.of_id(session_id)) is not None:
-                turn.cancel()
-                await turn.ended(STOP_SECONDS)
+            if ends_turns:
+                for turn in (turns := self.turns.of_id(session_id)):
+                    turn.cancel()
+                for turn in turns:
+                    await turn.ended(STOP_SECONDS)
             taking = asyncio.ensure_future(asyncio.to_thread(self.store.claim, session_id, Holder.here(where)))
             try:
                 return await asyncio.shield(taking)
@@ -167,8 +198,7 @@ class SessionManager:
 
     async def _busy(self, session_id: str, holder: Holder | None) -> SessionBusyError:
         error = busy((await in_thread(self.store.load, session_id)).name, holder)
-        turn = self.turns.of_id(session_id)
-        if turn is not None and turn.transcript.waits_for_an_answer:
+        if any(turn.transcript.waits_for_an_answer for turn in self.turns.of_id(session_id)):
             return SessionBusyError(f"{error}; it waits for your answer: %agent approve")
         return error
 

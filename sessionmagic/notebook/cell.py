@@ -132,13 +132,13 @@ def queue(magics: AgentMagics, session: str, text: str, key: str) -> None:
         if not new:
             print(f"{key} was used before; nothing was queued")
             return
-        ending = magics.manager.turns.of(session)
+        ending = magics.manager.turns.of_id(session)
         try:
             said = interpolate(text, magics.shell.user_ns)
             loop_thread().submit(magics.manager.turns.say(session, "queue", said, key=key)).result()
         except SessionIdleError:
-            if ending is not None:
-                ending.wait(END_SECONDS)
+            for turn in ending:
+                turn.wait(END_SECONDS)
             run_cell(magics, magics.cell_parser.parse_args(["--background", "--session", session]), text)
         else:
             print("it is asked when the running turn is done")

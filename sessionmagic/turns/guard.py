@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sessionmagic.tools.approvals import Approvals
     from sessionmagic.tools.permissions import Limits, Policy
     from sessionmagic.turns.inbox import Inbox, Kind
-    from sessionmagic.turns.turn import EventLog
+    from sessionmagic.turns.model_requests import ModelRequests
 
 CANCEL_SECONDS = 0.5
 """How long a call may take to end when its turn is stopped: less than an interrupted cell waits."""
@@ -51,7 +51,8 @@ class Guard(AbstractCapability[None]):
         grant: writes a lasting decision to the session; awaited before the call runs.
     """
 
-    log: EventLog
+    emit: Callable[..., None]
+    requests: ModelRequests
     approvals: Approvals
     inbox: Inbox
     policy: Callable[[], Awaitable[Policy]]
@@ -61,7 +62,7 @@ class Guard(AbstractCapability[None]):
     """How long calls ran, by call id."""
     running: int = 0
     """How many calls run now."""
-    _requests: int = 0
+    _asked: int = 0
     _calls: int = 0
     _latest: tuple[str, str] = ("", "")
     _repeats: int = 0
@@ -80,13 +81,15 @@ class Guard(AbstractCapability[None]):
 
     async def before_model_request(self, ctx: Any, request_context: Any) -> Any:  # noqa: ARG002
         """Count a model request."""
-        self._requests += 1
-        if self._requests > self.limits.requests:
+        self._asked += 1
+        if self._asked > self.limits.requests:
             self._stop("requests", self.limits.requests, "model requests")
+        self.requests.begin()
         return request_context
 
     async def after_model_request(self, ctx: Any, *, request_context: Any, response: ModelResponse) -> ModelResponse:  # noqa: ARG002
-        """Have each call of a response an id of its own, and a name that can be read."""
+        """Record the request, and give each call of its response an id of its own and a name that can be read."""
+        self.requests.end(response)
         return tidied(response)
 
     async def on_event(self, ctx: RunContext[None], *, event: AgentStreamEvent) -> None:  # noqa: ARG002
@@ -146,7 +149,7 @@ class Guard(AbstractCapability[None]):
             await asyncio.wait([running], timeout=CANCEL_SECONDS)
             if not running.done():
                 running.add_done_callback(_heard)
-                self.log.emit(Warned, text=f"{tool} has not stopped, and goes on by itself")
+                self.emit(Warned, text=f"{tool} has not stopped, and goes on by itself")
             raise
         return running.result()
 
@@ -165,7 +168,7 @@ class Guard(AbstractCapability[None]):
 
     def _stop(self, which: str, value: int, what: str) -> None:
         if not self._stopped:
-            self.log.emit(LimitReached, which=which, value=value)
+            self.emit(LimitReached, which=which, value=value)
         self._stopped = True
         raise TurnLimitError(f"stopped after {value} {what}; ask the session to go on, and it will")
 

@@ -29,6 +29,8 @@ class Request:
         new: Refuse a session that exists.
         model: The model reference that holds from this turn on; ``"default"`` clears it, ``""`` leaves it.
         once: Use `model` for this turn only.
+        after: The id of the turn that this one continues; None is the session's head.
+        moves_head: Whether the next turn of the session continues this one. If not, this one is a branch.
         agent: The agent that answers; ``""`` is the first one.
         attachments: Further content for the model, after the prompt.
         tools: Functions that the model may call, in addition to those marked with `sessionmagic.tool`.
@@ -51,6 +53,8 @@ class Request:
     new: bool = False
     model: str = ""
     once: bool = False
+    after: str | None = None
+    moves_head: bool = True
     agent: str = ""
     attachments: Sequence[Attachment] = ()
     tools: Sequence[Callable[..., Any] | Tool] = ()

@@ -114,8 +114,8 @@ def chosen(magics: AgentMagics, name: str) -> str:
 
 def running(magics: AgentMagics, name: str) -> str:
     """Return the session that is meant where one that runs is: when none is named, the only one that does."""
-    turns = magics.manager.turns.running()
-    return turns[0].session_id if not name and len(turns) == 1 else chosen(magics, name)
+    sessions = {turn.session_id for turn in magics.manager.turns.running()}
+    return sessions.pop() if not name and len(sessions) == 1 else chosen(magics, name)
 
 
 def typed(name: str) -> str:
