@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from sessionmagic.conversation.attachment import Attachment
     from sessionmagic.manager import SessionManager
-    from sessionmagic.models.catalog import Models, register_model
+    from sessionmagic.models.catalog import Models
+    from sessionmagic.models.sources import register_model
     from sessionmagic.storage.memory import MemoryStore
     from sessionmagic.storage.store import TinyStore
     from sessionmagic.tools.functions import tool
@@ -25,7 +26,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "SessionManager": "sessionmagic.manager",
     "Models": "sessionmagic.models.catalog",
-    "register_model": "sessionmagic.models.catalog",
+    "register_model": "sessionmagic.models.sources",
     "Attachment": "sessionmagic.conversation.attachment",
     "MemoryStore": "sessionmagic.storage.memory",
     "TinyStore": "sessionmagic.storage.store",
