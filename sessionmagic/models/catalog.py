@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models.references import readings, why_unknown
@@ -31,6 +31,8 @@ class ResolvedModel:
 
     reference: str
     model: Model
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The settings for every request, with the names of pydantic-ai's `ModelSettings`."""
     warnings: list[str] = field(default_factory=list)
     """What the user should know about the reference."""
 
@@ -68,7 +70,7 @@ class Models:
         except (UserError, ImportError, ValueError, TypeError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ModelReferenceError(f"{reference}: {reason}") from error
-        return ResolvedModel(reference, model, source.warnings(reading))
+        return ResolvedModel(reference, model, source.settings(reading), source.warnings(reading))
 
     def offers(self) -> list[Offer]:
         """Return the references that can be used on this machine, each with a note about it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models.providers import PROVIDERS, openai_compatible
@@ -34,7 +34,7 @@ class Offer:
 
 
 class Source(Protocol):
-    """One kind of model. Every method but `recognizes`, `names` and `offers` takes a reference that it recognizes."""
+    """One kind of model. `check`, `build`, `settings` and `warnings` take a reading that `recognizes` accepts."""
 
     def recognizes(self, reference: ModelRef) -> bool:
         """Return whether this reading of a reference names a model of this kind."""
@@ -51,22 +51,36 @@ class Source(Protocol):
     def offers(self) -> list[Offer]:
         """Return the references that can be used on this machine."""
 
+    def settings(self, reference: ModelRef) -> Mapping[str, Any]:  # noqa: ARG002  most kinds have none
+        """Return the model's settings, with the names of pydantic-ai's `ModelSettings`."""
+        return {}
+
     def warnings(self, reference: ModelRef) -> list[str]:  # noqa: ARG002  most kinds have none
         """Return doubts about the reference, each a line for the user."""
         return []
 
 
-_registered: dict[str, Model] = {}
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A model that has a name in this process."""
+
+    model: Model
+    settings: Mapping[str, Any]
 
 
-def register_model(name: str, model: Model) -> None:
+_registered: dict[str, Registered] = {}
+
+
+def register_model(name: str, model: Model, settings: Mapping[str, Any] | None = None) -> None:
     """Make `name` a reference to this model in this process, before anything else that `name` could mean.
 
     Args:
         name: the reference.
         model: any pydantic-ai model.
+        settings: settings for every request, with the names of pydantic-ai's `ModelSettings`: ``temperature``,
+            ``max_tokens``, ``thinking``, …; they override the settings that the model was made with.
     """
-    _registered[name] = model
+    _registered[name] = Registered(model, dict(settings or {}))
 
 
 class RegisteredSource(Source):
@@ -82,7 +96,10 @@ class RegisteredSource(Source):
         """Do nothing: the model is built already."""
 
     def build(self, reference: ModelRef) -> Model:
-        return _registered[reference.text]
+        return _registered[reference.text].model
+
+    def settings(self, reference: ModelRef) -> Mapping[str, Any]:
+        return _registered[reference.text].settings
 
     def offers(self) -> list[Offer]:
         return [Offer(name) for name in _registered]

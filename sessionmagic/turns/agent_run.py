@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pydantic_ai
 from pydantic_ai import Agent
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from pydantic_ai.agent import AgentRunEvents
+    from pydantic_ai.settings import ModelSettings
     from pydantic_ai.toolsets import AbstractToolset
 
     from sessionmagic.agents.definition import AgentDefinition
@@ -129,6 +130,7 @@ class AgentRun:
             agent = Agent(
                 self._model.model,
                 instructions=self._agent.instructions or None,
+                model_settings=cast("ModelSettings", dict(self._model.settings)) if self._model.settings else None,
                 name=self._agent.name,
                 toolsets=[toolset] if toolset is not None else [],
                 capabilities=[self._guard],
