@@ -123,7 +123,7 @@ class Engine:
             try:
                 self._generate(generation)
             except Exception as error:  # noqa: BLE001  (whatever it is, it belongs to the one who asked)
-                generation.deliver(ModelAPIError(generation.model_name, f"The local model failed: {error}"))
+                generation.deliver(ModelAPIError(generation.model_name, f"the local model failed: {error}"))
 
     def _generate(self, generation: Generation) -> None:
         if self._server is None:
@@ -168,9 +168,10 @@ def _as_exception(model_name: str, error: dict[str, Any]) -> ModelAPIError:
     if error.get("type") == "exceed_context_size_error":
         needed, available = error["n_prompt_tokens"], error["n_ctx"]
         return ModelContextWindowExceededError(
-            model_name, f"The prompt is too long for {model_name}: {needed} tokens, it reads {available}."
+            model_name,
+            f"the prompt is too long for {model_name}: it has {needed} tokens, the model reads {available}",
         )
-    return ModelAPIError(model_name, f"The local model failed: {error.get('message', error)}", body=error)
+    return ModelAPIError(model_name, f"the local model failed: {error.get('message', error)}", body=error)
 
 
 def _without_oldest(chat: Chat, surplus: float) -> Chat:

@@ -220,7 +220,7 @@ def _user_text(part: ModelRequestPart, *, latest: bool) -> str:
         if isinstance(item, str | TextContent):
             texts.append(item if isinstance(item, str) else item.content)
         elif latest and not isinstance(item, CachePoint):
-            raise UserError("the local model reads text only: leave out the image or file")
+            raise UserError("the local model reads text only; leave out the image or file")
     return "\n\n".join(texts)
 
 

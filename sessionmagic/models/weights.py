@@ -31,19 +31,19 @@ def find_weights(name_or_path: str = "", *, home: Path | None = None) -> Path:
     if not name_or_path:
         found = next(iter(sorted(models.glob("*.gguf"))), None) or _packaged_weights()
         if found is None:
-            raise ModelReferenceError(f"The local model has no weights yet: run `{INSTALL_WEIGHTS}`.")
+            raise ModelReferenceError(f"the local model has no weights yet; run `{INSTALL_WEIGHTS}`")
         return found
     if name_or_path.lower().endswith(".gguf"):
         path = Path(os.path.expanduser(name_or_path))  # noqa: PTH111  (the other raises for an unknown user)
         if not path.is_file():
-            raise ModelReferenceError(f"No file {str(path)!r}: give the path of a GGUF file.")
+            raise ModelReferenceError(f"there is no file {str(path)!r}; give the path of a GGUF file")
         return path
     # A name is one plain file name, so that no reference reaches out of the models directory.
     path = models / f"{name_or_path}.gguf"
     if not re.fullmatch(r"\w[\w.+-]*", name_or_path) or not path.is_file():
         raise ModelReferenceError(
-            f"No local model {name_or_path!r} in {str(models)!r}: give the path of a .gguf file, "
-            f"or leave the name out for the demo model (`{INSTALL_WEIGHTS}`)."
+            f"there is no local model {name_or_path!r} in {str(models)!r}; give the path of a .gguf file, "
+            f"or leave the name out for the demo model (`{INSTALL_WEIGHTS}`)"
         )
     return path
 
@@ -57,7 +57,7 @@ def check_weights(path: Path, *, home: Path | None = None) -> None:
     try:
         with path.open("rb") as file:
             if file.read(4) != b"GGUF":
-                raise ModelReferenceError(f"{str(path)!r} is not a GGUF file: give the path of one.")
+                raise ModelReferenceError(f"{str(path)!r} is not a GGUF file; give the path of one")
             if path.name != DEMO_FILE:
                 return
             memo, stat = (home or default_home()) / "models" / "verified.json", path.stat()
@@ -68,10 +68,10 @@ def check_weights(path: Path, *, home: Path | None = None) -> None:
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise ModelReferenceError(f"Cannot read {str(path)!r}: {error.strerror}.") from error
+        raise ModelReferenceError(f"cannot read {str(path)!r}: {error.strerror}") from error
     if digest != DEMO_SHA256:
         again = INSTALL_WEIGHTS.replace("install", "install --force-reinstall")
-        raise ModelReferenceError(f"{str(path)!r} is damaged (its SHA-256 is wrong): run `{again}`.")
+        raise ModelReferenceError(f"{str(path)!r} is damaged (its SHA-256 is wrong); run `{again}`")
     with contextlib.suppress(OSError):  # a home that cannot be written only costs the next hash
         memo.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         memo.parent.mkdir(mode=0o700, exist_ok=True)
@@ -81,7 +81,7 @@ def check_weights(path: Path, *, home: Path | None = None) -> None:
 def check_installed() -> None:
     """Raise `ModelReferenceError` unless xllamacpp, which runs the weights, is installed. No import."""
     if importlib.util.find_spec("xllamacpp") is None:
-        raise ModelReferenceError(f"The local model needs xllamacpp: run `{INSTALL_ENGINE}`.")
+        raise ModelReferenceError(f"the local model needs xllamacpp; run `{INSTALL_ENGINE}`")
 
 
 def _packaged_weights() -> Path | None:

@@ -161,7 +161,7 @@ def _plan(request: Request, session: Session, parent: str | None, models: Models
         if request.model:
             raise
         if not stored:
-            raise ModelReferenceError(f"{error} Or name another model with --model.") from error
+            raise ModelReferenceError(f"{error} (or name another model with --model)") from error
         warnings += [f"this session's model cannot be used, {default} answers instead: {error}"]
         model = models.resolve(default)
     tools = offered(request.tools)
