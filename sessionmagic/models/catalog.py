@@ -1,4 +1,4 @@
-"""From a model reference to a model that can be asked."""
+"""Find the model that a reference names, check it and build it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
-    """A model that is ready to be asked."""
+    """A model that is ready to be used."""
 
     reference: str
     model: Model
@@ -77,13 +77,14 @@ class Models:
         return [offer for source in self._sources() for offer in source.offers()]
 
     def known(self) -> list[str]:
-        """Return the references to offer while one is being typed."""
+        """Return the references that can be used on this machine, as completion offers them."""
         return [offer.reference for offer in self.offers()]
 
     def _sources(self) -> list[Source]:
-        """Return the kinds of model, in the order in which they are asked for a reference and listed.
+        """Return the kinds of model, in the order in which they are tried and listed.
 
-        An endpoint comes before what it shares its name with; the providers, whose lists are long, come last.
+        A registered name comes before everything else, and an endpoint before a provider with the same name. The
+        providers come last because their lists are long.
         """
         return [
             RegisteredSource(),

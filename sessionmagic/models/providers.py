@@ -67,5 +67,5 @@ PROVIDERS = {
 def _importable(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # of a package around it
+    except ModuleNotFoundError:  # raised when the package that contains it is missing
         return False

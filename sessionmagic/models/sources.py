@@ -1,4 +1,4 @@
-"""The kinds of model, one object each: it knows its references, checks them, builds their models and lists them."""
+"""The kinds of model: one class for each, which recognizes, checks, builds and lists the models of its kind."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Source(Protocol):
         return {}
 
     def warnings(self, reference: ModelRef) -> list[str]:  # noqa: ARG002  most kinds have none
-        """Return doubts about the reference, each a line for the user."""
+        """Return warnings about the reference for the user, one line each."""
         return []
 
 
@@ -93,7 +93,7 @@ class RegisteredSource(Source):
         return _registered
 
     def check(self, reference: ModelRef) -> None:
-        """Do nothing: the model is built already."""
+        """Do nothing: a registered model is ready to use."""
 
     def build(self, reference: ModelRef) -> Model:
         return _registered[reference.text].model
