@@ -49,9 +49,9 @@ def why_unknown(text: str, names: Iterable[str]) -> str:
     if parts := readings(text)[1:]:
         problem = f"unknown provider {quoted(parts[0].provider)} in {quoted(text)}"
         hint = did_you_mean(parts[0].provider, known)
-        return f"{problem}.{hint}" if hint else f"{problem}; %agent models lists the known providers"
-    # A provider without its model is spelled right, so it is not suggested again.
-    hint = did_you_mean(text, (name for name in known if name != text.rstrip(":/")))
+        return f"{problem}.{hint}" if hint else f"{problem}; %agent models lists what can be used"
+    # A provider whose model is missing is spelled right, so there is nothing to suggest.
+    hint = "" if text.rstrip(":/") in known else did_you_mean(text, known)
     advice = "write provider:model, for example openai:gpt-5.2, or local, or the name of a registered model"
     return f"{quoted(text)} is not a model reference; {advice}" + (f".{hint}" if hint else "")
 

@@ -66,9 +66,9 @@ def test_reference_that_cannot_be_used_is_one_line_that_says_why(models, referen
         assert word in message
 
 
-def test_provider_without_its_model_is_not_suggested_again(models):
+def test_nothing_is_suggested_for_a_provider_without_its_model(models):
     for reference in ("openai", "openai:", "lab/"):
-        assert f"Did you mean {reference.rstrip(':/')!r}" not in refusal(models, reference)
+        assert "Did you mean" not in refusal(models, reference)
 
 
 def test_registered_name_that_is_mistyped_is_suggested(models):
