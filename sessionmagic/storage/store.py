@@ -227,7 +227,8 @@ class TinyStore:
         whose = "a newer sessionmagic" if newer else "a sessionmagic from before the first release"
         what_to_do = "pip install --upgrade sessionmagic" if newer else "use another session name, or delete the file"
         raise SessionSchemaError(
-            f"{path} was written by {whose} (schema {schema}, this one reads {SCHEMA}) and was left as it is; {what_to_do}"
+            f"{path} was written by {whose} (schema {schema}, this one reads {SCHEMA}) and was left as it is; "
+            f"{what_to_do}"
         )
 
     def _set_aside(self, path: Path, error: Exception) -> SessionUnreadableError:
