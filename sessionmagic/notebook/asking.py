@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.events import ApprovalRequested
 from sessionmagic.exceptions import UsageError
+from sessionmagic.notebook.forms import LABEL_LENGTH, fields_of, filled_in
 from sessionmagic.notebook.page.answer import written
-from sessionmagic.notebook.page.forms import LABEL_LENGTH, fields_of, filled_in
-from sessionmagic.notebook.page.visible import one_line, visible
+from sessionmagic.notebook.visible import one_line, visible
 
 if TYPE_CHECKING:
     from sessionmagic.conversation.events import Decision, InputAction, InputRequested
-    from sessionmagic.notebook.page.forms import Field
+    from sessionmagic.notebook.forms import Field
     from sessionmagic.tools.questions import Question
 
 QUESTION = "[y]es · [t]his tool always · [a]ll always · [n]o, or why not: "

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.notebook.page.forms import (
+from sessionmagic.notebook.forms import (
     CHOICE_LIMIT,
     FIELD_LIMIT,
     HINT_LENGTH,

@@ -11,7 +11,7 @@ from sessionmagic.loop import loop_thread
 from sessionmagic.notebook import cell
 from sessionmagic.notebook.commands.registry import SESSION, Argument, argument, chosen, command, say
 from sessionmagic.notebook.page.listing import Listing
-from sessionmagic.notebook.page.visible import one_line
+from sessionmagic.notebook.visible import one_line
 
 if TYPE_CHECKING:
     import argparse

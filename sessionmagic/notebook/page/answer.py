@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, ReasoningBlock, TextBlock, ToolBlock
 from sessionmagic.notebook.page.rendering import render_code, render_markdown
-from sessionmagic.notebook.page.visible import escape, visible
+from sessionmagic.notebook.visible import escape, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,7 +18,7 @@ from sessionmagic.notebook.page.pieces import page, wrapped
 from sessionmagic.notebook.page.question_row import QuestionRow
 from sessionmagic.notebook.page.rendering import cut_fence, settled_length
 from sessionmagic.notebook.page.tool_row import ToolRow
-from sessionmagic.notebook.page.visible import escape
+from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ import functools
 import time
 from typing import TYPE_CHECKING
 
-from sessionmagic.notebook.page.visible import escape
+from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

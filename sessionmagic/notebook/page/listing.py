@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sessionmagic.notebook.page.answer import NO_MATH
-from sessionmagic.notebook.page.visible import escape, visible
+from sessionmagic.notebook.visible import escape, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import UsageError
+from sessionmagic.notebook.forms import fields_of, filled_in
 from sessionmagic.notebook.page.answer import MUTED, NO_MATH, question_html, warning_html
 from sessionmagic.notebook.page.attention import answer_at_once
-from sessionmagic.notebook.page.forms import fields_of, filled_in
 from sessionmagic.notebook.page.pieces import button, column, forget, page, row, wrapped
-from sessionmagic.notebook.page.visible import escape, visible
+from sessionmagic.notebook.visible import escape, visible
 
 if TYPE_CHECKING:
     from sessionmagic.conversation.transcript import QuestionBlock
-    from sessionmagic.notebook.page.forms import Field
+    from sessionmagic.notebook.forms import Field
     from sessionmagic.notebook.page.view import Controls
 
 LABEL = "line-height: 1.4; margin-top: 0.5em"

@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sessionmagic.notebook.page.colours import STYLES, coloured
-from sessionmagic.notebook.page.visible import escape, visible
+from sessionmagic.notebook.visible import escape, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.notebook.page.answer import NO_MATH, OPENED, call_html, tool_html
 from sessionmagic.notebook.page.pieces import button, column, forget, page, row, wrapped
 from sessionmagic.notebook.page.text_box import text_box
-from sessionmagic.notebook.page.visible import escape
+from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
     from sessionmagic.conversation.events import Decision

@@ -20,7 +20,7 @@ from sessionmagic.notebook.page.answer import (
     said_html,
     turn_text,
 )
-from sessionmagic.notebook.page.visible import visible
+from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable

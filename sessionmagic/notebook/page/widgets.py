@@ -15,7 +15,7 @@ from sessionmagic.notebook.page.blocks import Blocks
 from sessionmagic.notebook.page.pieces import forget, page, within, wrapped
 from sessionmagic.notebook.page.steering_box import SteeringBox
 from sessionmagic.notebook.page.view import NOTHING, show_answer
-from sessionmagic.notebook.page.visible import escape
+from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
     from sessionmagic.notebook.page.draft import Draft

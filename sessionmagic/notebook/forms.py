@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.notebook.page.visible import one_line
+from sessionmagic.notebook.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
