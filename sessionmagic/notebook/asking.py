@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.events import ApprovalRequested
 from sessionmagic.exceptions import UsageError
+from sessionmagic.notebook.captions import written
 from sessionmagic.notebook.forms import LABEL_LENGTH, fields_of, filled_in
-from sessionmagic.notebook.page.answer import written
 from sessionmagic.notebook.visible import one_line, visible
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sessionmagic.notebook.page.answer import LINE_LENGTH
+from sessionmagic.notebook.captions import LINE_LENGTH
 from sessionmagic.notebook.page.view import TextView
 from sessionmagic.conversation.transcript import MessageBlock, TextBlock, ToolBlock, Transcript
 

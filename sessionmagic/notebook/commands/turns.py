@@ -98,7 +98,7 @@ def approve(magics: AgentMagics, options: argparse.Namespace) -> Any:
 
 
 def _waiting(magics: AgentMagics) -> Any:
-    from sessionmagic.notebook.page.answer import excerpt, written
+    from sessionmagic.notebook.captions import excerpt, written
 
     calls = [
         Waiting(approval.id, turn.session_name, approval.tool, dict(approval.args), approval.why)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from IPython.display import display
 
 from sessionmagic.conversation.transcript import ToolBlock
-from sessionmagic.notebook.page.answer import answer_html, answer_text
+from sessionmagic.notebook.captions import answer_text
+from sessionmagic.notebook.page.answer import answer_html
 from sessionmagic.notebook.page.view import NOTHING
 
 if TYPE_CHECKING:

@@ -76,8 +76,3 @@ def ago(at: float) -> str:
         if seconds >= length:
             return f"{seconds // length:.0f} {unit} ago"
     return "just now"
-
-
-def money(cost: float | None) -> str:
-    """Write a price in US dollars."""
-    return "unpriced" if cost is None else f"${cost:.4f}"

@@ -10,16 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from IPython.display import clear_output, display
 
 from sessionmagic.conversation.transcript import TextBlock, ToolBlock
-from sessionmagic.notebook.page.answer import (
-    LINE_LENGTH,
-    answer_html,
-    answer_text,
-    block_text,
-    closing_text,
-    metadata,
-    said_html,
-    turn_text,
-)
+from sessionmagic.notebook.captions import LINE_LENGTH, answer_text
+from sessionmagic.notebook.page.answer import answer_html, said_html
+from sessionmagic.notebook.terminal.text import block_text, closing_text, turn_text
 from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
@@ -112,7 +105,7 @@ def show_answer(transcript: Transcript, html: str, display_id: str | None = None
     display(
         {"text/html": html, "text/plain": answer_text(transcript)},
         raw=True,
-        metadata={"sessionmagic": metadata(transcript)},
+        metadata={"sessionmagic": _metadata(transcript)},
         display_id=display_id,
         update=display_id is not None,
     )
@@ -123,8 +116,22 @@ def show_turn(transcript: Transcript, prompt: str) -> None:
     display(
         {"text/html": f"<hr>{said_html(prompt)}{answer_html(transcript)}", "text/plain": turn_text(transcript, prompt)},
         raw=True,
-        metadata={"sessionmagic": metadata(transcript)},
+        metadata={"sessionmagic": _metadata(transcript)},
     )
+
+
+def _metadata(transcript: Transcript) -> dict[str, object]:
+    """Return what a program that reads the saved notebook may want to know about the answer."""
+    usage = transcript.usage
+    return {
+        "session": transcript.session,
+        "turn": transcript.turn_id,
+        "model": transcript.model,
+        "status": transcript.status,
+        "input_tokens": usage.input_tokens if usage else None,
+        "output_tokens": usage.output_tokens if usage else None,
+        "cost": usage.cost if usage else None,
+    }
 
 
 class GuardedView:

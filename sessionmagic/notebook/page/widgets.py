@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from IPython.display import display
 
 from sessionmagic.conversation.transcript import ReasoningBlock, ToolBlock, Transcript
-from sessionmagic.notebook.page.answer import MUTED, NO_MATH, status_line, text_html, warning_html
+from sessionmagic.notebook.captions import status_line
+from sessionmagic.notebook.page.answer import MUTED, NO_MATH, text_html, warning_html
 from sessionmagic.notebook.page.attention import answer_at_once
 from sessionmagic.notebook.page.blocks import Blocks
 from sessionmagic.notebook.page.pieces import forget, page, within, wrapped
