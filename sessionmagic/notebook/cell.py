@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.notebook.launch import Asks, Launch, WaitsFor
     from sessionmagic.notebook.magics import AgentMagics
-    from sessionmagic.notebook.page.view import View
+    from sessionmagic.notebook.view import View
     from sessionmagic.tools.functions import Tool
     from sessionmagic.turns.turn import Turn, TurnResult
 
@@ -194,7 +194,9 @@ def _by_a_tool() -> bool:
 
 
 def _view_for(magics: AgentMagics, options: argparse.Namespace, launch: Launch, *, background: bool) -> View:
-    from sessionmagic.notebook.page.view import GuardedView, StaticView, TextView
+    from sessionmagic.notebook.static import StaticView
+    from sessionmagic.notebook.terminal.view import TextView
+    from sessionmagic.notebook.view import GuardedView
 
     view: View
     match _surface(magics):

@@ -15,7 +15,7 @@ from sessionmagic.exceptions import ApprovalNotOpenError, QuestionNotOpenError, 
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.asking import announced, ask_on_stdin, fill_in_on_stdin
 from sessionmagic.notebook.page.answer import answer_html
-from sessionmagic.notebook.page.view import TICK_SECONDS, follow
+from sessionmagic.notebook.view import TICK_SECONDS, follow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.events import Decision, InputAction
     from sessionmagic.manager import SessionManager
     from sessionmagic.notebook.kernel.main_thread import MainThread
-    from sessionmagic.notebook.page.view import View
+    from sessionmagic.notebook.view import View
     from sessionmagic.turns.turn import Turn, TurnResult
 
     WaitsFor = Literal["nothing", "start", "end"]

@@ -48,8 +48,8 @@ def sessions(magics: AgentMagics, _options: argparse.Namespace) -> Any:
 )
 def show(magics: AgentMagics, options: argparse.Namespace) -> None:
     from sessionmagic.conversation.stored_transcript import transcript_of
-    from sessionmagic.notebook.page.view import show_turn
     from sessionmagic.notebook.terminal.text import turn_text
+    from sessionmagic.notebook.view import show_turn
 
     session = magics.manager.sessions.load(chosen(magics, options.session))
     if options.last < 0:

@@ -23,7 +23,7 @@ from sessionmagic.notebook.visible import escape
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sessionmagic.notebook.page.view import Controls
+    from sessionmagic.notebook.controls import Controls
 
 PAGE_LENGTH = 1_500
 """Characters of settled text after which the page that was sent stays as it is."""

@@ -12,7 +12,7 @@ from IPython.display import display
 from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.notebook.captions import answer_text
 from sessionmagic.notebook.page.answer import answer_html
-from sessionmagic.notebook.page.view import NOTHING
+from sessionmagic.notebook.static import NOTHING
 
 if TYPE_CHECKING:
     from sessionmagic.conversation.transcript import Transcript

@@ -13,8 +13,8 @@ from sessionmagic.notebook.visible import escape, visible
 
 if TYPE_CHECKING:
     from sessionmagic.conversation.transcript import QuestionBlock
+    from sessionmagic.notebook.controls import Controls
     from sessionmagic.notebook.forms import Field
-    from sessionmagic.notebook.page.view import Controls
 
 LABEL = "line-height: 1.4; margin-top: 0.5em"
 ROWS = 6

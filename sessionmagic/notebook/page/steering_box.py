@@ -12,7 +12,7 @@ from sessionmagic.notebook.page.text_box import text_box
 
 if TYPE_CHECKING:
     from sessionmagic.conversation.transcript import Transcript
-    from sessionmagic.notebook.page.view import Controls
+    from sessionmagic.notebook.controls import Controls
 
 WAITS = f'<small {NO_MATH} style="{MUTED}">The model reads it before its next step.</small>'
 

@@ -12,7 +12,7 @@ from sessionmagic.notebook.visible import escape
 if TYPE_CHECKING:
     from sessionmagic.conversation.events import Decision
     from sessionmagic.conversation.transcript import ToolBlock
-    from sessionmagic.notebook.page.view import Controls
+    from sessionmagic.notebook.controls import Controls
 
 
 class ToolRow:

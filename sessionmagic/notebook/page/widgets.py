@@ -15,12 +15,12 @@ from sessionmagic.notebook.page.attention import answer_at_once
 from sessionmagic.notebook.page.blocks import Blocks
 from sessionmagic.notebook.page.pieces import forget, page, within, wrapped
 from sessionmagic.notebook.page.steering_box import SteeringBox
-from sessionmagic.notebook.page.view import NOTHING, show_answer
+from sessionmagic.notebook.static import NOTHING, show_answer
 from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
+    from sessionmagic.notebook.controls import Controls
     from sessionmagic.notebook.page.draft import Draft
-    from sessionmagic.notebook.page.view import Controls
 
 STATUS_SECONDS = 0.5
 """How often the status line moves at the most."""
