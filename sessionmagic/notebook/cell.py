@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from sessionmagic.notebook.launch import Asks, Launch, WaitsFor
+    from sessionmagic.notebook.asker import Asks
+    from sessionmagic.notebook.launch import Launch, WaitsFor
     from sessionmagic.notebook.magics import AgentMagics
     from sessionmagic.notebook.view import View
     from sessionmagic.tools.functions import Tool

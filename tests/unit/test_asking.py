@@ -3,7 +3,7 @@
 import pytest
 
 from sessionmagic.conversation.events import ApprovalRequested, InputRequested
-from sessionmagic.notebook.asking import announced, ask_on_stdin, fill_in_on_stdin
+from sessionmagic.notebook.terminal.asking import announced, ask_on_stdin, fill_in_on_stdin
 from sessionmagic.notebook.forms import CHOICE_LIMIT, FIELD_LIMIT
 from tests.mcp_server import TRAVELLER
 

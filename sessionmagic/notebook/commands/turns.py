@@ -138,8 +138,8 @@ def _answer_question(magics: AgentMagics, turn: Turn, question: Question, option
 
 
 def _filled_in(magics: AgentMagics, turn: Turn, question: Question) -> InputAction:
-    from sessionmagic.notebook.asking import fill_in_on_stdin
     from sessionmagic.notebook.launch import short_interrupt
+    from sessionmagic.notebook.terminal.asking import fill_in_on_stdin
 
     if magics.front_end.headless:
         raise UsageError(f"nobody can fill in a form here; %agent approve {question.id} --reject declines it")
