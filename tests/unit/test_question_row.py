@@ -78,8 +78,8 @@ def test_what_stands_in_the_inputs_is_answered_with_the_values_of_the_choices():
 @pytest.mark.parametrize(
     ("label", "value", "words"),
     [
-        ("Name", " ", "Name is needed"),
-        (BAGS, "two", "no integer"),
+        ("Name", " ", "Name is required"),
+        (BAGS, "two", "not an integer"),
         ("Vouchers", "[x", "Vouchers: &#x27;[x&#x27; is no"),
     ],
 )
