@@ -1,6 +1,6 @@
 import pytest
 
-from sessionmagic import MemoryStore, register_model
+from sessionmagic import MemoryStore
 from sessionmagic.tools.functions import tool_of
 from tests.scripted import Gate
 from tests.turns import manager_on
@@ -20,9 +20,7 @@ def manager(request, home):
 @pytest.fixture
 def gate():
     """What opens the model `gate`."""
-    gate = Gate()
-    register_model("gate", gate.model)
-    return gate
+    return Gate()
 
 
 class Tools:

@@ -2,9 +2,8 @@
 
 import pytest
 
-from sessionmagic import register_model
 from sessionmagic.exceptions import PromptError, SessionExistsError, UsageError
-from tests.scripted import says
+from sessionmagic.testing import script
 from tests.turns import ask, events_of, on_a_loop, statuses, whole
 
 
@@ -44,7 +43,7 @@ async def test_any_visible_name_is_a_session(manager, name):
 @pytest.mark.parametrize("chunks", [["\ud83d", "\ude00"], ["half \ud83d"]], ids=["in two", "one half"])
 @on_a_loop
 async def test_half_a_surrogate_pair_in_an_answer_frees_the_session(manager, chunks):
-    register_model("halves", says(*chunks))
+    script("halves", chunks)
     turn = await manager.run("Hello", session="chat", model="halves")
     whole(await events_of(turn))
     await turn.result()

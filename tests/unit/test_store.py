@@ -8,11 +8,10 @@ import pytest
 from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelRequest, ModelResponse, TextPart
 
 from sessionmagic import MemoryStore, TinyStore
-from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
 from sessionmagic.conversation.session import Session, TurnRecord, with_override
+from sessionmagic.conversation.tree import with_finished_turn, with_turn
 from sessionmagic.conversation.usage import RequestRecord, Usage
-from sessionmagic.conversation.tree import with_finished_turn
-from sessionmagic.conversation.tree import with_turn
+from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
 from sessionmagic.storage.claims import HeldError, Holder
 from sessionmagic.storage.store import new_session_id
 from tests.turns import ask, manager_on

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from sessionmagic import TinyStore
-from sessionmagic.exceptions import SessionNotFoundError, SessionSchemaError, SessionUnreadableError
 from sessionmagic.conversation.tree import with_turn
+from sessionmagic.exceptions import SessionNotFoundError, SessionSchemaError, SessionUnreadableError
 from tests.turns import ask, manager_on, on_a_loop
 from tests.unit.test_store import stored, turn
 
