@@ -11,10 +11,10 @@ def home(tmp_path):
     return tmp_path / "store"
 
 
-@pytest.fixture(params=["tiny", "memory"])
-def manager(request, home):
-    """A manager with scripted models, on each kind of store."""
-    return manager_on(home if request.param == "tiny" else MemoryStore())
+@pytest.fixture
+def manager():
+    """A manager with scripted models, in memory; `test_store_contract` has what also holds on disk."""
+    return manager_on(MemoryStore())
 
 
 @pytest.fixture
