@@ -1,14 +1,12 @@
 """A turn's way through the manager: how it completes, fails, is stopped, and goes on."""
 
 import asyncio
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
 
-from sessionmagic import Attachment, SessionManager
+from sessionmagic import Attachment
 from sessionmagic.conversation.events import TextDelta, UsageReported
 from sessionmagic.exceptions import (
     PromptError,
@@ -241,17 +239,3 @@ async def test_synchronous_face_is_refused_on_the_loop_of_the_turns(manager):
             manager.run_sync("Hello", session="chat")
 
     await asyncio.wrap_future(loop_thread().submit(inside()))
-
-
-def test_public_names_need_no_notebook(tmp_path, monkeypatch):
-
-    code = """
-import sys
-from sessionmagic import SessionManager, Models
-result = SessionManager(models=Models("test")).run_sync("Hello", session="chat")
-print(result.status, sorted({"IPython", "ipywidgets"} & set(sys.modules)))
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout == "completed []\n", done.stderr
-    assert list((tmp_path / "home" / "sessions").glob("*.json"))
-    assert SessionManager().sessions.summaries()[0][0].name == "chat"

@@ -1,9 +1,6 @@
 """Sessions that come and go while a store is looked at."""
 
 import os
-import sys
-import threading
-import time
 
 import pytest
 
@@ -55,41 +52,3 @@ def test_session_that_is_deleted_during_a_look_up_hides_no_other(store, home, mo
     assert [summary.name for summary in TinyStore(home).summaries()[0]] == ["here"]
     with pytest.raises(SessionExistsError):
         TinyStore(home).create(session("here"))
-
-
-@pytest.fixture
-def eager_threads():
-    """Threads that take turns as often as they can."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(before)
-
-
-def test_threads_may_look_while_others_create_and_delete(store, eager_threads):
-    stable = stored(store, "stable")
-    over, errors = time.monotonic() + 1.0, []
-
-    def repeat(work):
-        try:
-            while time.monotonic() < over:
-                work()
-        except Exception as error:
-            errors.append(error)
-
-    def come_and_go():
-        keys = [stored(store, f"guest {threading.get_ident()} {number}") for number in range(4)]
-        for key in keys:
-            store.delete(key)
-
-    def look():
-        assert store.find("stable") == stable
-        assert store.find("nobody") is None
-        assert "stable" in [summary.name for summary in store.summaries()[0]]
-
-    threads = [threading.Thread(target=repeat, args=(work,)) for work in (come_and_go, come_and_go, look, look)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert errors == []

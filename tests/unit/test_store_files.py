@@ -1,15 +1,10 @@
-"""What the store promises about its files: modes, full disks, the index, other processes, kills."""
+"""What the store promises about its files: modes, full disks, the index."""
 
 import errno
 import json
 import os
-import random
-import signal
 import socket
 import stat
-import subprocess
-import sys
-import time
 from dataclasses import replace
 
 import pytest
@@ -20,8 +15,6 @@ from sessionmagic.storage import atomic
 from sessionmagic.storage.claims import Holder
 from tests.turns import ask, manager_on, on_a_loop
 from tests.unit.test_store_contract import session, stored
-
-KILLS = int(os.environ.get("SESSIONMAGIC_KILLS", "20"))
 
 
 @pytest.fixture
@@ -235,71 +228,3 @@ async def test_turn_of_a_known_session_writes_its_own_file_and_no_index(home, re
     await turn.result()
     await ask(manager, model="calm")
     assert set(replaced) == {f"{key}.json"}
-
-
-WRITER = """
-import os, sys
-from dataclasses import replace
-from sessionmagic import TinyStore
-store = TinyStore(sys.argv[1])
-key, much = sys.argv[2], "x" * 50_000
-def write(times):
-    for _ in range(times):
-        after = store.update(key, lambda now: replace(now, title=str(int(now.title) + 1), working_dir=much))
-        os.write(1, f"{after.title}\\n".encode())
-"""
-
-
-COUNT = WRITER + "write(int(sys.argv[3]))"
-
-
-FORKS = (
-    WRITER
-    + """
-store.load(key)  # what is slow to import
-for line in sys.stdin:
-    if os.fork() == 0:
-        os.write(1, f"pid {os.getpid()}\\n".encode())
-        write(10**9)
-    os.wait()
-    os.write(1, b"dead\\n")
-"""
-)
-
-
-def writer(code, *arguments):
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
-def test_two_processes_lose_no_change(store, home):
-    key = stored(store, title="0")
-    both = [writer(COUNT, home, key, 200) for _ in range(2)]
-    assert [process.wait(60) for process in both if process.communicate(timeout=60)] == [0, 0]
-    assert store.load(key).title == "400"
-
-
-@pytest.mark.timeout(900)
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
-def test_kill_at_any_moment_of_writing_leaves_the_session_whole(store, home):
-    """SESSIONMAGIC_KILLS sets how often."""
-    key = stored(store, title="0")
-    moments, known = random.Random(7), 0
-    with writer(FORKS, home, key) as process:
-        for _ in range(KILLS):
-            process.stdin.write("\n")
-            process.stdin.flush()
-            pid = int(process.stdout.readline().removeprefix("pid "))
-            acknowledged = int(process.stdout.readline())
-            time.sleep(moments.uniform(0.0, 0.02))
-            os.kill(pid, signal.SIGKILL)
-            while (line := process.stdout.readline()) != "dead\n":
-                acknowledged = int(line)
-            known = int(store.load(key).title)
-            assert known - acknowledged in {0, 1}
-        process.stdin.close()
-    assert known >= KILLS
-    store.update(key, lambda now: replace(now, title="after"))
-    assert TinyStore(home).load(key).title == "after"
-    summaries, problems = TinyStore(home).summaries()
-    assert ([summary.title for summary in summaries], problems) == (["after"], [])

@@ -1,0 +1,81 @@
+"""One turn at a time per session over all processes, and free again when the one that holds it dies."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from sessionmagic.exceptions import SessionBusyError
+from tests.turns import ask, manager_on, on_a_loop, prompts
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def manager(home):
+    return manager_on(home)
+
+
+HOLD = """
+import asyncio, sys
+from sessionmagic import SessionManager, Models, TinyStore
+from sessionmagic.testing import hang, script
+
+async def hold():
+    script("hang", ["So far", hang()])
+    manager = SessionManager(TinyStore(sys.argv[1]), Models("hang"))
+    turn = await manager.run("held", session="chat", where="cell elsewhere")
+    async for event in turn.events():
+        if event.type == "text_delta":
+            print("held", flush=True)
+
+asyncio.run(hold())
+"""
+
+
+class holding:
+    """Another process that runs a turn on the session for as long as the context lasts."""
+
+    def __init__(self, home):
+        self.home = home
+
+    def __enter__(self):
+        command = [sys.executable, "-c", HOLD, str(self.home)]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        assert self.process.stdout.readline() == "held\n"
+        return self.process
+
+    def __exit__(self, *exception):
+        self.process.kill()
+        self.process.communicate()
+
+
+@on_a_loop
+async def test_refusal_names_the_other_process(manager, home):
+    await ask(manager)
+    with holding(home) as process:
+        with pytest.raises(
+            SessionBusyError, match=rf"'chat' is busy: cell elsewhere of process {process.pid} has held"
+        ):
+            await manager.run("Second", session="chat")
+    assert prompts(manager.sessions.load("chat")) == ["Hello", "held"]
+
+
+@on_a_loop
+async def test_session_of_a_killed_process_is_free_at_once_and_goes_on(manager, home):
+    with holding(home) as process:
+        assert [summary.status for summary in manager.sessions.summaries()[0]] == ["running"]
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert [summary.status for summary in manager.sessions.summaries()[0]] == ["interrupted"]
+        result = await ask(manager, "Go on", model="recalls")
+    session = manager.sessions.load("chat")
+    assert [(turn.prompt, turn.status) for turn in session.turns] == [("held", "interrupted"), ("Go on", "completed")]
+    assert [turn.id for turn in session.path()] == ["1", "2"]
+    assert result.text == "user-prompt: held\nuser-prompt: Go on"
