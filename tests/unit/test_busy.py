@@ -16,31 +16,23 @@ from tests.turns import ask, manager_on, on_a_loop, prompts, said
 
 
 @pytest.fixture
-def home(tmp_path):
-    return tmp_path / "store"
-
-
-@pytest.fixture
-def manager(home):
+def on_disk(home):
+    """A manager whose sessions are claimed with locks of the operating system."""
     return manager_on(home)
 
 
-def files(home):
-    return {path: path.read_bytes() for path in (home / "sessions").iterdir() if path.suffix != ".lock"}
-
-
 @on_a_loop
-async def test_second_prompt_to_a_busy_session_is_refused_and_changes_nothing(manager, home):
+async def test_second_prompt_to_a_busy_session_is_refused_and_changes_nothing(manager):
     turn = await manager.run("First", session="chat", model="hang", where="cell In [3] of churn.ipynb")
     await said(turn)
-    before, began = files(home), time.monotonic()
+    before, began = manager.store.load(turn.session_id), time.monotonic()
     with pytest.raises(SessionBusyError) as caught:
         await manager.run("Second", session="chat", model="calm")
     assert time.monotonic() - began < 1
     assert re.search(
         r"session 'chat' is busy: cell In \[3\] of churn.ipynb has held it since \d\d:\d\d:\d\d", str(caught.value)
     )
-    assert files(home) == before
+    assert manager.store.load(turn.session_id) == before
     assert not turn.finished
     turn.cancel()
     assert (await turn.result()).text == "So far"
@@ -49,18 +41,18 @@ async def test_second_prompt_to_a_busy_session_is_refused_and_changes_nothing(ma
 
 
 @on_a_loop
-async def test_another_manager_of_the_same_store_is_refused_too(manager, home):
+async def test_another_manager_of_the_same_store_is_refused_too(manager):
     turn = await manager.run("First", session="chat", model="hang")
     with pytest.raises(SessionBusyError):
-        await manager_on(home).run("Second", session="chat")
+        await manager_on(manager.store).run("Second", session="chat")
     turn.cancel()
     await turn.result()
 
 
 @on_a_loop
-async def test_looking_at_a_running_session_is_not_refused(manager, home):
+async def test_looking_at_a_running_session_is_not_refused(manager):
     turn = await manager.run("First", session="chat", model="hang")
-    for other in (manager, manager_on(home)):
+    for other in (manager, manager_on(manager.store)):
         assert [summary.status for summary in other.sessions.summaries()[0]] == ["running"]
         assert other.sessions.load("chat").turns[0].status == "running"
         other.sessions.star("chat")
@@ -80,42 +72,42 @@ async def test_busy_session_does_not_hold_up_another(manager):
 
 
 @on_a_loop
-async def test_many_prompts_at_once_run_one_and_refuse_the_others(manager):
+async def test_many_prompts_at_once_run_one_and_refuse_the_others(on_disk):
     gate = Gate()
     register_model("gate", gate.model)
-    await ask(manager)
+    await ask(on_disk)
     found = await asyncio.gather(
-        *(manager.run(f"prompt {n}", session="chat", model="gate") for n in range(10)), return_exceptions=True
+        *(on_disk.run(f"prompt {n}", session="chat", model="gate") for n in range(10)), return_exceptions=True
     )
     refused = [each for each in found if isinstance(each, SessionBusyError)]
     [turn] = [each for each in found if not isinstance(each, Exception)]
     gate.open.set()
     assert (await turn.result()).text == "before after"
     assert len(refused) == 9
-    assert len(manager.sessions.load("chat").turns) == 2
+    assert len(on_disk.sessions.load("chat").turns) == 2
 
 
 @on_a_loop
-async def test_many_cells_that_create_one_session_make_one(manager):
+async def test_many_cells_that_create_one_session_make_one(on_disk):
     found = await asyncio.gather(
-        *(manager.run(f"prompt {n}", session="fresh", wait=10) for n in range(5)), return_exceptions=True
+        *(on_disk.run(f"prompt {n}", session="fresh", wait=10) for n in range(5)), return_exceptions=True
     )
     for turn in found:
         await turn.result()
-    assert [summary.name for summary in manager.sessions.summaries()[0]] == ["fresh"]
-    assert sorted(prompts(manager.sessions.load("fresh"))) == [f"prompt {n}" for n in range(5)]
+    assert [summary.name for summary in on_disk.sessions.summaries()[0]] == ["fresh"]
+    assert sorted(prompts(on_disk.sessions.load("fresh"))) == [f"prompt {n}" for n in range(5)]
 
 
 @on_a_loop
-async def test_many_cells_that_ask_for_a_new_session_of_one_name_get_one(manager):
+async def test_many_cells_that_ask_for_a_new_session_of_one_name_get_one(on_disk):
     found = await asyncio.gather(
-        *(manager.run(f"prompt {n}", session="fresh", new=True) for n in range(5)), return_exceptions=True
+        *(on_disk.run(f"prompt {n}", session="fresh", new=True) for n in range(5)), return_exceptions=True
     )
     assert sum(isinstance(each, SessionExistsError) for each in found) == 4
     for turn in found:
         if not isinstance(turn, Exception):
             await turn.result()
-    assert len(manager.sessions.load("fresh").turns) == 1
+    assert len(on_disk.sessions.load("fresh").turns) == 1
 
 
 @on_a_loop
@@ -197,10 +189,10 @@ async def test_deletion_stops_also_a_prompt_that_waited_and_came_first(manager, 
 
 
 @on_a_loop
-async def test_run_that_is_given_up_while_it_starts_leaves_the_session_free(manager):
-    await ask(manager)
+async def test_run_that_is_given_up_while_it_starts_leaves_the_session_free(on_disk):
+    await ask(on_disk)
     for patience in (0, 0.001, 0.002, 0.005, 0.01):
-        starting = asyncio.create_task(manager.run("Given up", session="chat", model="hang"))
+        starting = asyncio.create_task(on_disk.run("Given up", session="chat", model="hang"))
         await asyncio.sleep(patience)
         starting.cancel()
         try:
@@ -210,9 +202,9 @@ async def test_run_that_is_given_up_while_it_starts_leaves_the_session_free(mana
         else:
             turn.cancel()
             await turn.result()
-        assert (await ask(manager, "Next", model="calm", wait=5)).status == "completed"
-    assert "running" not in {turn.status for turn in manager.sessions.load("chat").turns}
-    assert manager.turns.running() == []
+        assert (await ask(on_disk, "Next", model="calm", wait=5)).status == "completed"
+    assert "running" not in {turn.status for turn in on_disk.sessions.load("chat").turns}
+    assert on_disk.turns.running() == []
 
 
 @pytest.mark.parametrize("new", [True, False])
@@ -226,7 +218,7 @@ async def test_refused_prompt_leaves_the_session_free(manager, new):
     assert (await ask(manager)).status == "completed"
 
 
-def test_threads_that_use_one_manager_never_hold_one_session_twice(manager):
+def test_threads_that_use_one_manager_never_hold_one_session_twice(on_disk):
     running, most, lock, errors = 0, 0, threading.Lock(), []
 
     async def counted(messages):
@@ -244,7 +236,7 @@ def test_threads_that_use_one_manager_never_hold_one_session_twice(manager):
     def cells():
         try:
             for _ in range(5):
-                manager.run_sync("Hello", session="chat", model="counted", wait=math.inf)
+                on_disk.run_sync("Hello", session="chat", model="counted", wait=math.inf)
         except Exception as error:
             errors.append(error)
 
@@ -255,4 +247,4 @@ def test_threads_that_use_one_manager_never_hold_one_session_twice(manager):
         thread.join(30)
     assert errors == []
     assert most == 1
-    assert len(manager.sessions.load("chat").turns) == 20
+    assert len(on_disk.sessions.load("chat").turns) == 20
