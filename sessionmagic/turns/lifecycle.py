@@ -117,15 +117,16 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers) -> Outcome
 async def _timed(
     seconds: float | None, stands_still: Callable[[], bool], late: Callable[[float], object]
 ) -> AsyncIterator[None]:
-    """Call `late` after that many seconds, but for those in which the clock stands still."""
+    """Call `late` after that many seconds of the loop's clock, but for those in which the time stands still."""
+    now = asyncio.get_running_loop().time
 
     async def run_down(seconds: float) -> None:
         left = seconds
         while left > 0:
-            began = time.monotonic()
+            began = now()
             await asyncio.sleep(min(left, TICK_SECONDS))
             if not stands_still():
-                left -= time.monotonic() - began
+                left -= now() - began
         late(seconds)
 
     timer = asyncio.ensure_future(run_down(seconds)) if seconds is not None else None

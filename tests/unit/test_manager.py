@@ -20,6 +20,7 @@ from sessionmagic.exceptions import (
 )
 from sessionmagic.loop import loop_thread
 from sessionmagic.testing import script
+from tests.clock import on_a_clock, passes
 from tests.turns import ask, events_of, on_a_loop, prompts, said, statuses, whole
 
 
@@ -176,9 +177,13 @@ async def test_turn_may_be_cancelled_from_another_thread(manager):
     assert (await turn.result()).status == "interrupted"
 
 
-@on_a_loop
+@on_a_clock
 async def test_turn_that_takes_too_long_fails_and_keeps_what_was_said(manager):
-    turn = await manager.run("First", session="chat", model="hang", timeout=0.1)
+    turn = await manager.run("First", session="chat", model="hang", timeout=20)
+    await said(turn)
+    await passes(10)
+    assert not turn.finished
+    await passes(10.2)
     events = whole(await events_of(turn))
     result = await turn.result()
     assert isinstance(result.error, TurnTimeoutError)

@@ -10,6 +10,7 @@ from sessionmagic import MemoryStore
 from sessionmagic.exceptions import ServerDiedError
 from sessionmagic.tools.mcp.servers import McpServers
 from sessionmagic.tools.mcp.toolset import toolset_of_server
+from tests.clock import on_a_clock, passes
 from tests.turns import acted, acting, events_of, manager_on, on_a_loop, returned, whole
 
 
@@ -65,16 +66,17 @@ class Deaf(Listing):
         raise ServerDiedError("it died")
 
 
-@on_a_loop
+@on_a_clock
 async def test_nothing_follows_the_end_of_a_turn_not_even_from_a_call_that_goes_on():
     manager = manager_on(MemoryStore())
     manager.mcp = server = Deaf(Tool(name="odd", input_schema={"type": "object"}))
     turn, _ = await acting(manager, [("s__odd", {})], yes=True)
     await server.called.wait()
     turn.cancel()
+    await passes(1)
     await turn.result()
     server.dies.set()
-    await asyncio.sleep(0.05)
+    await passes(1)
     events = whole(await events_of(turn))
     assert await turn.news(0, 0) == events[-1].seq
     assert turn.transcript.warnings == ("s__odd has not stopped, and goes on by itself",)

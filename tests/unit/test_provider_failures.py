@@ -9,6 +9,7 @@ from sessionmagic import Models, SessionManager, TinyStore
 from sessionmagic.conversation.events import TextDelta, event_to_json
 from sessionmagic.exceptions import ModelRefusedError, TurnFailedError, TurnTimeoutError
 from sessionmagic.testing import call, script
+from tests.clock import on_a_clock, passes
 from tests.provider import (
     ScriptedProvider,
     answers,
@@ -173,13 +174,15 @@ async def test_key_that_a_provider_repeats_is_masked_everywhere(home):
 
 
 @pytest.mark.parametrize("chunks", [(), ("So far",)], ids=["silent", "after some words"])
-@on_a_loop
+@on_a_clock
 async def test_provider_that_says_nothing_for_ever_ends_with_the_timeout(home, chunks):
     with ScriptedProvider(never_answers(*chunks)) as provider:
+        turn = await manager_of(provider, home).run("Hello", session="chat", model="lab:some-model", timeout=1)
+        await (said(turn) if chunks else asyncio.to_thread(provider.arrived.wait, 10))
+        await passes(1.2)
         began = time.monotonic()
-        result, events = await ask(manager_of(provider, home), timeout=0.3)
+        events, result = await events_of(turn), await turn.result()
         took = time.monotonic() - began
-    assert provider.arrived.is_set()
     assert isinstance(result.error, TurnTimeoutError)
     assert (events[-1].status, events[-1].error_code) == ("failed", "timeout")
     assert result.text == "".join(chunks)

@@ -15,6 +15,7 @@ from sessionmagic.exceptions import TurnLimitError, TurnTimeoutError
 from sessionmagic.tools.functions import registered
 from sessionmagic.tools.permissions import Limits
 from sessionmagic.turns.request import Request
+from tests.clock import on_a_clock, passes
 from tests.scripted import acts
 from tests.turns import (
     acted,
@@ -109,12 +110,16 @@ async def test_cancel_stops_a_tool_that_never_returns(manager, endless, never_re
     assert statuses(manager.sessions.load("chat")) == ["interrupted", "completed"]
 
 
-@on_a_loop
+@on_a_clock
 async def test_time_that_is_up_stops_a_tool_that_never_returns(manager, endless, never_returns):
     name, tool = never_returns
-    turn, _ = await acting(manager, [("add", {"a": 1}), (name, {})], "Done", tools=[add, tool], yes=True, timeout=0.4)
+    turn, _ = await acting(manager, [("add", {"a": 1}), (name, {})], "Done", tools=[add, tool], yes=True, timeout=20)
+    await asyncio.to_thread(endless.began.wait, 5)
+    await until(lambda: any(getattr(block, "outcome", None) for block in turn.transcript.blocks))
+    await passes(10)
+    assert not turn.finished
+    await passes(10.2)
     events = whole(await asyncio.wait_for(events_of(turn), 10))
-    assert endless.began.is_set()
     assert returned(events) == [("add", "success", "3"), (name, "interrupted", "")]
     result = await turn.result()
     assert (result.status, type(result.error)) == ("failed", TurnTimeoutError)
@@ -123,13 +128,14 @@ async def test_time_that_is_up_stops_a_tool_that_never_returns(manager, endless,
 
 
 @pytest.mark.parametrize("how", ["cancel", "timeout"])
-@on_a_loop
+@on_a_clock
 async def test_tool_that_hears_no_cancellation_is_left_to_itself_when_its_turn_is_stopped(manager, endless, how):
-    timeout = 0.3 if how == "timeout" else None
+    timeout = 1 if how == "timeout" else None
     turn, _ = await acting(manager, [("deaf", {})], "Done", tools=[endless.deaf], yes=True, timeout=timeout)
     await asyncio.to_thread(endless.began.wait, 5)
     if how == "cancel":
         turn.cancel()
+    await passes(2)
     events = whole(await asyncio.wait_for(events_of(turn), 3))
     assert returned(events) == [("deaf", "interrupted", "")]
     assert list(turn.transcript.warnings) == ["deaf has not stopped, and goes on by itself"]
@@ -312,28 +318,30 @@ def test_synchronous_face_raises_the_limit(manager):
     assert str(manager.run_sync("Go on", session="chat")) == "Done"
 
 
-@on_a_loop
+@on_a_clock
 async def test_time_in_which_the_user_thinks_does_not_count(manager):
     turn, _ = await acting(manager, [("add", {"a": 1})], "Done", tools=[add], attended=True, timeout=1)
     [question] = (await asked(turn)).values()
-    await asyncio.sleep(1.3)
+    await passes(30)
     turn.approvals.resolve(question.id, "once")
     result = await turn.result()
     assert (result.status, result.text) == ("completed", "Done")
 
 
-@on_a_loop
+@on_a_clock
 async def test_time_goes_on_once_the_user_has_answered(manager, endless):
     turn, _ = await acting(
         manager, [("asynchronous", {})], "Done", tools=[endless.asynchronous], attended=True, timeout=1
     )
     [question] = (await asked(turn)).values()
-    await asyncio.sleep(1.2)
+    await passes(30)
     turn.approvals.resolve(question.id, "once")
+    await asyncio.to_thread(endless.began.wait, 5)
+    await passes(1.2)
     assert isinstance((await turn.result()).error, TurnTimeoutError)
 
 
-@on_a_loop
+@on_a_clock
 async def test_time_in_which_another_call_runs_counts(manager, endless):
     @tool(read_only=True)
     async def endlessly() -> None:
@@ -343,6 +351,8 @@ async def test_time_in_which_another_call_runs_counts(manager, endless):
         steps = [("endlessly", {}), ("add", {"a": 1})], "Done"
         turn, _ = await acting(manager, *steps, tools=[add], attended=True, timeout=1)
         await asked(turn)
+        await asyncio.to_thread(endless.began.wait, 5)
+        await passes(1.2)
         assert isinstance((await turn.result()).error, TurnTimeoutError)
     finally:
         del registered["endlessly"]
