@@ -3,6 +3,9 @@ import os
 import pytest
 
 from sessionmagic.models import sources
+from tests.examples import load_profile
+
+load_profile()
 
 
 @pytest.fixture(autouse=True)

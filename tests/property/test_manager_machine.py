@@ -21,6 +21,7 @@ from sessionmagic.exceptions import (
 )
 from sessionmagic.testing import ScriptedModel
 from sessionmagic.turns.request import Request
+from tests.examples import examples
 
 NAMES = st.sampled_from(["a", "b"])
 SECONDS = 10.0
@@ -365,10 +366,8 @@ class TinyManagerMachine(ManagerMachine):
         self.directory.cleanup()
 
 
-def settings_for(examples):
-    return settings(
-        max_examples=examples, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-    )
+def settings_for(count):
+    return settings(max_examples=examples(count), stateful_step_count=30, suppress_health_check=[HealthCheck.too_slow])
 
 
 TestManagerInMemory = ManagerMachine.TestCase

@@ -14,6 +14,7 @@ from sessionmagic.conversation.session import Session, TurnRecord, summarize, wi
 from sessionmagic.conversation.tree import with_finished_turn, with_turn
 from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
 from sessionmagic.storage.claims import HeldError, Holder
+from tests.examples import examples
 
 SOME_NAMES = ["a", "a/b", "🦊", "..", "A", "index"]
 NAMES = st.sampled_from(SOME_NAMES) | st.sampled_from(SOME_NAMES) | st.text(min_size=1, max_size=5)
@@ -207,10 +208,8 @@ class TinyStoreMachine(StoreMachine):
         self.directory.cleanup()
 
 
-def settings_for(examples):
-    return settings(
-        max_examples=examples, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-    )
+def settings_for(count):
+    return settings(max_examples=examples(count), stateful_step_count=30, suppress_health_check=[HealthCheck.too_slow])
 
 
 TestMemoryStore = StoreMachine.TestCase

@@ -11,6 +11,7 @@ import pytest
 from sessionmagic.conversation.events import TurnFinished
 from sessionmagic.exceptions import ModelReferenceError, SessionBusyError, SessionExistsError
 from sessionmagic.testing import script
+from tests.examples import examples
 from tests.scripted import Gate
 from tests.turns import ask, manager_on, on_a_loop, prompts, said
 
@@ -111,17 +112,17 @@ async def test_many_cells_that_ask_for_a_new_session_of_one_name_get_one(on_disk
 
 @on_a_loop
 async def test_session_is_free_when_its_last_event_is_seen(manager):
-    for number in range(100):
-        name = f"chat {number // 10}"
-        turn = await manager.run("Hello", session=name)
-        async for event in turn.events():
-            if isinstance(event, TurnFinished):
-                assert manager.turns.of(name) == []
-    assert [len(manager.sessions.load(f"chat {number}").turns) for number in range(10)] == [10] * 10
+    for name in [f"chat {number}" for number in range(examples(10))]:
+        for _ in range(10):
+            turn = await manager.run("Hello", session=name)
+            async for event in turn.events():
+                if isinstance(event, TurnFinished):
+                    assert manager.turns.of(name) == []
+        assert len(manager.sessions.load(name).turns) == 10
 
 
 def test_session_is_free_when_the_turn_says_that_it_has_ended(manager):
-    for number in range(20):
+    for number in range(examples(20)):
         assert manager.run_sync(f"prompt {number}", session="chat").status == "completed"
 
 

@@ -34,6 +34,7 @@ from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, Tool
 from sessionmagic.conversation.usage import Usage
 from sessionmagic.testing import script, think
 from sessionmagic.turns.event_log import RING_SIZE, EventLog
+from tests.examples import examples
 from tests.turns import ask, events_of, manager_on, on_a_loop
 
 HEAD = {"session_id": "s", "turn_id": "1", "agent": "assistant", "at": 5.0}
@@ -236,7 +237,7 @@ async def test_stored_turn_shows_what_the_live_one_showed(tmp_path, model):
     assert live.usage in (None, stored.usage)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15))
 @given(chunks=st.lists(st.text(max_size=6), max_size=6))
 def test_answer_shows_the_same_streamed_folded_stored_and_returned(tmp_path_factory, chunks):
     async def scenario():
