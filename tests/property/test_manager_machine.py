@@ -79,20 +79,21 @@ class Conductor:
         self.model = ScriptedModel(self._answer)
         self.sent = {}
         self.orders = {}
+        self._asked = {}
 
     async def _answer(self, messages):
         parts = [(part.part_kind, part.content) for message in messages for part in message.parts]
         prompt = parts[-1][1]
         self.sent[prompt] = parts
+        self.asked(prompt).set()
         orders = self.orders.setdefault(prompt, asyncio.Queue())
         while (order := await orders.get()) != "end":
             if order == "fail":
                 raise RuntimeError("it broke")
             yield order
 
-    async def was_asked(self, prompt):
-        while prompt not in self.orders:
-            await asyncio.sleep(0)
+    def asked(self, prompt):
+        return self._asked.setdefault(prompt, asyncio.Event())
 
     def order(self, prompt, order):
         self.orders[prompt].put_nowait(order)
@@ -191,7 +192,7 @@ class ManagerMachine(RuleBasedStateMachine):
         expected = Expected(prompt, answering, parent)
         history = [part for turn in (parent.path() if parent else []) for part in turn.history()]
         expected.turn = self.do(self.manager.start(request, group))
-        self.do(self.conductor.was_asked(prompt))
+        self.do(self.conductor.asked(prompt).wait())
         assert self.conductor.sent[prompt] == [*history, ("user-prompt", prompt)]
         session.turns.append(expected)
         session.running.append(expected)
@@ -239,8 +240,9 @@ class ManagerMachine(RuleBasedStateMachine):
         self.do(self.heard(turn))
 
     async def heard(self, expected):
+        seen = 0
         while expected.turn.transcript.text != expected.said:
-            await asyncio.sleep(0)
+            seen = await expected.turn.news(seen, SECONDS)
 
     @precondition(lambda self: self.running())
     @rule(data=st.data(), order=st.sampled_from(["end", "end", "fail", "cancel"]))

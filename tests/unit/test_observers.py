@@ -8,13 +8,13 @@ import pytest
 from sessionmagic.conversation.events import TurnFinished, Warned
 from sessionmagic.loop import loop_thread
 from sessionmagic.testing import script
-from sessionmagic.turns.event_log import RING_SIZE
 from tests.turns import events_of, on_a_loop, said, statuses, until, whole
 
 
 @on_a_loop
-async def test_observer_that_stops_reading_never_holds_up_the_turn(manager):
-    script("long", ["word "] * (RING_SIZE + 500))
+async def test_observer_that_stops_reading_never_holds_up_the_turn(manager, monkeypatch):
+    monkeypatch.setattr("sessionmagic.turns.event_log.RING_SIZE", 256)
+    script("long", ["word "] * 600)
     turn = await manager.run("Hello", session="chat", model="long")
     abandoned = turn.events()
     await anext(abandoned)
@@ -25,7 +25,7 @@ async def test_observer_that_stops_reading_never_holds_up_the_turn(manager):
     dropped.cancel()
     await abandoned.aclose()
     result = await asyncio.wait_for(turn.result(), 15)
-    assert (result.status, len(result.text)) == ("completed", (RING_SIZE + 500) * 5)
+    assert (result.status, len(result.text)) == ("completed", 600 * 5)
     late = [event async for event in sleeping]
     assert isinstance(late[0], Warned)
     assert "events were not kept" in late[0].text
