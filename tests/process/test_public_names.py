@@ -4,9 +4,10 @@ import subprocess
 import sys
 
 from sessionmagic import SessionManager
+from sessionmagic.home import default_home
 
 
-def test_public_names_need_no_notebook(tmp_path, monkeypatch):
+def test_public_names_need_no_notebook():
     code = """
 import sys
 from sessionmagic import SessionManager, Models
@@ -15,5 +16,5 @@ print(result.status, sorted({"IPython", "ipywidgets"} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "completed []\n", done.stderr
-    assert list((tmp_path / "home" / "sessions").glob("*.json"))
+    assert list((default_home() / "sessions").glob("*.json"))
     assert SessionManager().sessions.summaries()[0][0].name == "chat"

@@ -1,9 +1,17 @@
+import os
+
 import pytest
 
 from sessionmagic import MemoryStore
 from sessionmagic.tools.functions import tool_of
 from tests.scripted import Gate
 from tests.turns import manager_on
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch):
+    """Leave writing to the system's cache: no unit test pulls the plug."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 @pytest.fixture
