@@ -21,7 +21,7 @@ from sessionmagic.sessions.running import RunningTurns
 from sessionmagic.sessions.stored import Sessions
 from sessionmagic.storage.claims import HeldError, Holder, busy
 from sessionmagic.storage.store import Claim, Store, TinyStore, new_session_id
-from sessionmagic.tools.functions import registered, tool_of
+from sessionmagic.tools.functions import offered
 from sessionmagic.tools.mcp.servers import McpServers
 from sessionmagic.turns.admission import Request, admit
 from sessionmagic.turns.lifecycle import abandon, stream
@@ -99,7 +99,7 @@ class SessionManager:
             attachments: further content for the model, after the prompt.
             wait: seconds to wait for a busy session; ``math.inf`` waits for ever.
             timeout: seconds of work after which the turn fails; those in which it waits for the user do not count.
-            tools: functions that the model may call; those marked with `sessionmagic.tool` are not needed here.
+            tools: functions that the model may call, beside those marked with `sessionmagic.tool`.
             attended: whether somebody answers `Turn.approvals`; when not, calls that would ask are denied.
             yes: approve every tool call of this turn, deny rules excepted.
             safety: what a session that is created here does with tool calls; see `Sessions.set_permissions`.
@@ -129,7 +129,7 @@ class SessionManager:
             attachments=attachments,
             wait=wait,
             timeout=timeout,
-            tools=[*registered.values(), *map(tool_of, tools)],
+            tools=offered(tools),
             attended=attended,
             yes=yes,
             safety=safety,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.exceptions import SessionExistsError, SessionIdleError, ToolError, UsageError
 from sessionmagic.loop import in_thread, loop_thread
 from sessionmagic.notebook.arguments import LineParser
-from sessionmagic.tools.functions import registered, tool_of
+from sessionmagic.tools import functions
 from sessionmagic.words import did_you_mean
 
 if TYPE_CHECKING:
@@ -221,16 +221,14 @@ def offered(magics: AgentMagics, names: Iterable[str], *, background: bool = Fal
 
     Raises `ToolError` for a name that means no function.
     """
-    functions = []
+    named = []
     for name in filter(None, (name.strip() for name in ",".join(names).split(","))):
         if name not in magics.shell.user_ns:
             raise ToolError(f"--tools: there is no function {name!r}.{did_you_mean(name, magics.shell.user_ns)}")
-        function = magics.shell.user_ns[name]
-        marked = next((each for each in registered.values() if each.function is function), None)
-        functions.append(marked or tool_of(function, name=name))
+        named.append(functions.tool_for(magics.shell.user_ns[name], name=name))
     own = magics.tools.own(background=background) if magics.kernel_tools else []
-    users = [*registered.values(), *functions]
-    return [*own, *(magics.tools.of_user(tool, background=background) for tool in users)]
+    users = (magics.tools.of_user(tool, background=background) for tool in functions.offered(named))
+    return list({tool.name: tool for tool in [*own, *users]}.values())
 
 
 def _asks(magics: AgentMagics, *, background: bool) -> Asks:
