@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from contextlib import nullcontext, suppress
 from functools import partial
 from keyword import iskeyword
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import SessionExistsError, SessionIdleError, ToolError, UsageError
 from sessionmagic.loop import in_thread, loop_thread
-from sessionmagic.notebook.arguments import LineParser
+from sessionmagic.notebook.cell_line import CELL_LINE
 from sessionmagic.tools import functions
 from sessionmagic.words import did_you_mean
 
@@ -27,50 +26,6 @@ if TYPE_CHECKING:
 
 END_SECONDS = 5.0
 """How long a turn that says it has ended may take to let go of its session."""
-MANUAL = """Send the cell to an agent session: the answer streams under the cell, and the session remembers it.
-
-    %%agent --model local --session churn
-    Name three features that often leak the label in a churn model.
-
-Write $`expression` in the prompt for a value of yours; every other character is sent as it is.
-A model stays with its session until another is given; --model default takes it back, --once asks it one time.
-_agent holds the last result: str(_agent) is the answer, and it has .usage .cost .model .turn .session .messages.
-
-%agent alone lists the subcommands for sessions, models and tools; %config AgentMagics shows and sets the defaults.
-"""
-
-
-def cell_parser() -> LineParser:
-    """Return the parser of a ``%%agent`` line."""
-    parser = LineParser("%%agent", MANUAL)
-    add = parser.add_argument
-    add("-m", "--model", default="", metavar="REF", help="provider:model, local, local:path.gguf; default clears it")
-    add("--once", action="store_true", help="use --model for this turn only")
-    add("-s", "--session", default="", metavar="NAME", help="the session of that name, created when there is none")
-    add("-a", "--agent", default="", metavar="NAME", help="which agent answers")
-    add("--new", action="store_true", help="start a fresh session and make it the active one")
-    add("-b", "--background", action="store_true", help="return at once; the area keeps streaming")
-    add(
-        "--wait", nargs="?", type=float, const=math.inf, default=0.0, metavar="SECONDS",
-        help="wait for a busy session (at most SECONDS) instead of refusing",
-    )  # fmt: skip
-    add("-o", "--out", default="", metavar="VAR", help="put the result in the variable VAR")
-    add(
-        "-t", "--tools", action="append", default=[], metavar="NAMES",
-        help="functions of yours that the model may call, with commas; may be repeated",
-    )  # fmt: skip
-    add("--yes", action="store_true", help="approve every tool call of this turn, deny rules excepted")
-    add(
-        "--attach", action="append", default=[], metavar="EXPR",
-        help="a file (image, PDF, text) or a value (figure, image, DataFrame); may be repeated",
-    )  # fmt: skip
-    add(
-        "--timeout",
-        type=float,
-        metavar="SECONDS",
-        help="fail the turn after SECONDS, your answers not counted; 0: never",
-    )
-    return parser
 
 
 def run_cell(magics: AgentMagics, options: argparse.Namespace, text: str) -> None:
@@ -139,7 +94,7 @@ def queue(magics: AgentMagics, session: str, text: str, key: str) -> None:
         except SessionIdleError:
             if ending is not None:
                 ending.wait(END_SECONDS)
-            run_cell(magics, magics.cell_parser.parse_args(["--background", "--session", session]), text)
+            run_cell(magics, CELL_LINE.parse_args(["--background", "--session", session]), text)
         else:
             print("it is asked when the running turn is done")
 

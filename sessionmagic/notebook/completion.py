@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.completer import SimpleCompletion, context_matcher
 
 from sessionmagic.exceptions import SessionMagicError
+from sessionmagic.notebook.cell_line import CELL_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +61,7 @@ def _offers(magics: AgentMagics, percent: str, before: list[str], typed: str) ->
     if last in {"-a", "--agent"}:
         return list(magics.manager.agents)
     if percent == "%%":
-        return magics.cell_parser.options()
+        return CELL_LINE.options()
     return _of_command(magics, before, typed)
 
 

@@ -11,7 +11,8 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from traitlets import Bool, Dict, Enum, Float, Int, Unicode, observe
 
 from sessionmagic.exceptions import StoreError
-from sessionmagic.notebook.cell import cell_parser, run_cell
+from sessionmagic.notebook.cell import run_cell
+from sessionmagic.notebook.cell_line import CELL_LINE
 from sessionmagic.notebook.front_end import FrontEnd
 from sessionmagic.notebook.kernel.main_thread import MainThread
 
@@ -65,7 +66,6 @@ class AgentMagics(Magics):
         """Ids of the session that cells go on with, and of the one that was used last."""
         self._manager: SessionManager | None = None
         self._making = Lock()
-        self.cell_parser = cell_parser()
         self.front_end = FrontEnd(shell)
         kernel = self.front_end.kernel
         self.main_thread = MainThread(kernel.io_loop.add_callback if kernel is not None else None)
@@ -144,11 +144,11 @@ class AgentMagics(Magics):
             from sessionmagic.notebook.commands import run_command
 
             return run_command(self, line)
-        if self.cell_parser.wants_help(line):
-            print(self.cell_parser.format_help())
+        if CELL_LINE.wants_help(line):
+            print(CELL_LINE.format_help())
             return None
-        run_cell(self, self.cell_parser.parse_line(line), cell.removesuffix("\n"))
+        run_cell(self, CELL_LINE.parse_line(line), cell.removesuffix("\n"))
         return None
 
 
-AgentMagics.agent.__doc__ = cell_parser().format_help()
+AgentMagics.agent.__doc__ = CELL_LINE.format_help()
