@@ -24,12 +24,12 @@ def load(shell: InteractiveShell) -> None:
         return
     magics = AgentMagics(shell)
     shell.register_magics(magics)
-    register_completion(shell, magics)
+    register_completion(shell, magics.context)
     shell.input_transformers_cleanup.append(keep_question_marks)
     formatters: Any = shell.display_formatter
     for kind, show in (("text/html", _result_html), ("text/plain", _result_text)):
         formatters.formatters[kind].for_type_by_name("sessionmagic.turns.turn", "TurnResult", show)
-    atexit.register(magics.close)
+    atexit.register(magics.context.close)
     threading.Thread(target=_import_the_view, daemon=True).start()
 
 

@@ -452,7 +452,7 @@ def test_a_call_that_deletes_its_session_ends_the_turn(kernel, session, acts):
 
 
 WATCHED = """import threading
-raised, manager = [], get_ipython().magics_manager.registry["AgentMagics"].manager
+raised, manager = [], get_ipython().magics_manager.registry["AgentMagics"].context.manager
 threading.excepthook = lambda about: raised.append(repr(about.exc_value))"""
 
 

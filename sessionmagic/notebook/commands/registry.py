@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from sessionmagic.notebook.magics import AgentMagics
+    from sessionmagic.notebook.context import NotebookContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +25,14 @@ class Command:
     """A subcommand: its options, and what it does with them."""
 
     parser: LineParser
-    run: Callable[[AgentMagics, argparse.Namespace], Any]
+    run: Callable[[NotebookContext, argparse.Namespace], Any]
     help: str
 
 
 COMMANDS: dict[str, Command] = {}
 
 
-def run_command(magics: AgentMagics, line: str) -> Any:
+def run_command(context: NotebookContext, line: str) -> Any:
     """Do what ``%agent LINE`` asks and return its result; raises `UsageError` for what it does not know."""
     name, rest = _named(line)
     if not name:
@@ -49,7 +49,7 @@ def run_command(magics: AgentMagics, line: str) -> Any:
     options = command.parser.parse_line(rest)
     if named := vars(options).pop(NAMED, ""):
         options.session = named
-    return command.run(magics, options)
+    return command.run(context, options)
 
 
 def _named(line: str) -> tuple[str, str]:
@@ -82,8 +82,8 @@ def argument(*names: str, verbatim: bool = False, **options: Any) -> Argument:
 
 def command(
     text: str, *arguments: Argument, name: str = ""
-) -> Callable[[Callable[[AgentMagics, argparse.Namespace], Any]], Callable[..., Any]]:
-    def register(function: Callable[[AgentMagics, argparse.Namespace], Any]) -> Callable[..., Any]:
+) -> Callable[[Callable[[NotebookContext, argparse.Namespace], Any]], Callable[..., Any]]:
+    def register(function: Callable[[NotebookContext, argparse.Namespace], Any]) -> Callable[..., Any]:
         known = name or function.__name__
         parser = LineParser(f"%agent {known}", text)
         for each in arguments:
@@ -105,17 +105,17 @@ RUNNING = argument(
 )
 
 
-def chosen(magics: AgentMagics, name: str) -> str:
-    chosen = magics.chosen(name) or magics.latest
+def chosen(context: NotebookContext, name: str) -> str:
+    chosen = context.chosen(name) or context.latest_session
     if not chosen:
         raise SessionNotFoundError("no session is active yet: name one, or run a cell with %%agent")
     return chosen
 
 
-def running(magics: AgentMagics, name: str) -> str:
+def running(context: NotebookContext, name: str) -> str:
     """Return the session that is meant where one that runs is: when none is named, the only one that does."""
-    turns = magics.manager.turns.running()
-    return turns[0].session_id if not name and len(turns) == 1 else chosen(magics, name)
+    turns = context.manager.turns.running()
+    return turns[0].session_id if not name and len(turns) == 1 else chosen(context, name)
 
 
 def typed(name: str) -> str:

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from sessionmagic.conversation.session import Usage
     from sessionmagic.conversation.transcript import Transcript
-    from sessionmagic.notebook.magics import AgentMagics
+    from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.turns.turn import Turn
 
 
 @command("List all sessions, the latest first.")
-def sessions(magics: AgentMagics, _options: argparse.Namespace) -> Any:
-    found, problems = magics.manager.sessions.summaries()
-    waiting = {turn.session_id for turn in magics.manager.turns.running() if turn.transcript.waits_for_an_answer}
+def sessions(context: NotebookContext, _options: argparse.Namespace) -> Any:
+    found, problems = context.manager.sessions.summaries()
+    waiting = {turn.session_id for turn in context.manager.turns.running() if turn.transcript.waits_for_an_answer}
     return Listing(
         found,
         {
@@ -46,13 +46,13 @@ def sessions(magics: AgentMagics, _options: argparse.Namespace) -> Any:
     SESSION,
     argument("--last", type=int, default=0, metavar="N", help="only the last N turns"),
 )
-def show(magics: AgentMagics, options: argparse.Namespace) -> None:
+def show(context: NotebookContext, options: argparse.Namespace) -> None:
     from sessionmagic.conversation.stored_transcript import transcript_of
     from sessionmagic.notebook.page.answer import turn_text
     from sessionmagic.notebook.page.view import show_turn
 
-    session = magics.manager.sessions.load(chosen(magics, options.session))
-    running = magics.manager.turns.of(session.id)
+    session = context.manager.sessions.load(chosen(context, options.session))
+    running = context.manager.turns.of(session.id)
     if options.last < 0:
         raise UsageError("--last takes how many turns to show, such as --last 3")
     for turn in session.path()[-options.last :]:
@@ -62,7 +62,7 @@ def show(magics: AgentMagics, options: argparse.Namespace) -> None:
             transcript = transcript_of(session.name, turn)
             if turn.status == "running":
                 transcript = _noted(transcript, "it runs in another kernel")
-        if magics.front_end.kernel is None:
+        if context.front_end.kernel is None:
             print(turn_text(transcript, turn.prompt))
         else:
             show_turn(transcript, turn.prompt)
@@ -80,16 +80,16 @@ def _noted(transcript: Transcript, note: str) -> Transcript:
 
 
 @command("Make a session the one that cells without --session go on with.", argument("session"))
-def use(magics: AgentMagics, options: argparse.Namespace) -> None:
-    session = magics.manager.sessions.load(options.session)
-    magics.active = session.id
+def use(context: NotebookContext, options: argparse.Namespace) -> None:
+    session = context.manager.sessions.load(options.session)
+    context.active_session = session.id
     say(f"{session.name} is the active session")
 
 
 @command("Stop a session's running turn and keep what was said.", RUNNING)
-def stop(magics: AgentMagics, options: argparse.Namespace) -> None:
-    session = magics.manager.sessions.load(running(magics, options.session))
-    stopped = magics.manager.turns.stop(session.id)
+def stop(context: NotebookContext, options: argparse.Namespace) -> None:
+    session = context.manager.sessions.load(running(context, options.session))
+    stopped = context.manager.turns.stop(session.id)
     say(f"stopping {session.name}" if stopped else f"no turn of this kernel runs on {session.name}")
 
 
@@ -97,25 +97,25 @@ def stop(magics: AgentMagics, options: argparse.Namespace) -> None:
     "Give a session another name.",
     argument("names", nargs="+", metavar="[SESSION] NAME"),
 )
-def rename(magics: AgentMagics, options: argparse.Namespace) -> None:
+def rename(context: NotebookContext, options: argparse.Namespace) -> None:
     if len(options.names) > 2:  # noqa: PLR2004
         raise UsageError("rename takes one or two names; put a name with spaces in quotes")
     *old, new = options.names
-    before = magics.manager.sessions.load(old[0] if old else chosen(magics, "")).name
-    magics.manager.sessions.rename(before, new)
+    before = context.manager.sessions.load(old[0] if old else chosen(context, "")).name
+    context.manager.sessions.rename(before, new)
     say(f"{before} is now {new}")
 
 
 @command("Mark a session with a star.", SESSION, argument("--off", action="store_true", help="take the star away"))
-def star(magics: AgentMagics, options: argparse.Namespace) -> None:
-    session = magics.manager.sessions.star(chosen(magics, options.session), starred=not options.off)
+def star(context: NotebookContext, options: argparse.Namespace) -> None:
+    session = context.manager.sessions.star(chosen(context, options.session), starred=not options.off)
     say(f"{session.name} {'has a star' if session.starred else 'has no star'}")
 
 
 @command("Stop a session's turn and remove the session for good.", argument("session"))
-def delete(magics: AgentMagics, options: argparse.Namespace) -> None:
-    session = magics.manager.sessions.load(options.session)
-    loop_thread().submit(magics.manager.delete(session.id)).result()
+def delete(context: NotebookContext, options: argparse.Namespace) -> None:
+    session = context.manager.sessions.load(options.session)
+    loop_thread().submit(context.manager.delete(session.id)).result()
     say(f"deleted {session.name} ({len(session.turns)} turns)")
 
 
@@ -131,8 +131,8 @@ class ModelUsage:
 
 
 @command("Show what a session has used, model by model.", SESSION)
-def usage(magics: AgentMagics, options: argparse.Namespace) -> Any:
-    session = magics.manager.sessions.load(chosen(magics, options.session))
+def usage(context: NotebookContext, options: argparse.Namespace) -> Any:
+    session = context.manager.sessions.load(chosen(context, options.session))
     by_model: dict[str, list[Usage]] = {}
     for turn in session.turns:
         by_model.setdefault(turn.answered_by or turn.model, []).append(turn.usage)

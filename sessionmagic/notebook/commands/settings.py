@@ -12,7 +12,7 @@ from sessionmagic.notebook.page.listing import Listing
 if TYPE_CHECKING:
     import argparse
 
-    from sessionmagic.notebook.magics import AgentMagics
+    from sessionmagic.notebook.context import NotebookContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +23,20 @@ class ModelEntry:
     note: str
 
 
-def _about_local(magics: AgentMagics) -> str:
+def _about_local(context: NotebookContext) -> str:
     try:
-        magics.manager.models.check("local")
+        context.manager.models.check("local")
     except ModelReferenceError as error:
         return f"demo model. {error}"
     return "demo model, runs in this kernel"
 
 
 @command("List the model references that can be used on this machine.")
-def models(magics: AgentMagics, _options: argparse.Namespace) -> Any:
-    notes = {"local": _about_local(magics), "test": "answers without a model, for trying things out"}
+def models(context: NotebookContext, _options: argparse.Namespace) -> Any:
+    notes = {"local": _about_local(context), "test": "answers without a model, for trying things out"}
     entries = [
         ModelEntry(reference, notes.get(reference, "any model of this provider" if reference.endswith(":") else ""))
-        for reference in magics.manager.models.known()
+        for reference in context.manager.models.known()
     ]
     return Listing(entries, {"model": lambda entry: entry.reference, "": lambda entry: entry.note})
 
@@ -46,18 +46,18 @@ def models(magics: AgentMagics, _options: argparse.Namespace) -> Any:
     argument("reference", nargs="?", default=""),
     argument("-s", "--session", default=""),
 )
-def model(magics: AgentMagics, options: argparse.Namespace) -> None:
-    name = chosen(magics, options.session)
-    for warning in magics.manager.sessions.set_model(name, options.reference) if options.reference else []:
+def model(context: NotebookContext, options: argparse.Namespace) -> None:
+    name = chosen(context, options.session)
+    for warning in context.manager.sessions.set_model(name, options.reference) if options.reference else []:
         say(f"⚠ {warning}")
-    session = magics.manager.sessions.load(name)
-    [summary] = [item for item in magics.manager.sessions.summaries()[0] if item.id == session.id]
+    session = context.manager.sessions.load(name)
+    [summary] = [item for item in context.manager.sessions.summaries()[0] if item.id == session.id]
     say(f"{session.name}: {summary.model}{'' if session.agent_model_overrides else ' (the default)'}")
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A default of the magics."""
+    """A default of the context."""
 
     name: str
     value: object
@@ -65,10 +65,10 @@ class Setting:
 
 
 @command("Show the defaults and where sessions live; %config AgentMagics.NAME = VALUE sets one.")
-def config(magics: AgentMagics, _options: argparse.Namespace) -> Any:
-    values = {name: getattr(magics, name) for name in magics.trait_names(config=True)}
-    values["store"] = str(getattr(magics.manager.store, "home", ""))
-    entries = [Setting(name, value, magics.traits()[name].help) for name, value in sorted(values.items())]
+def config(context: NotebookContext, _options: argparse.Namespace) -> Any:
+    values = {name: getattr(context.settings, name) for name in context.settings.trait_names(config=True)}
+    values["store"] = str(getattr(context.manager.store, "home", ""))
+    entries = [Setting(name, value, context.settings.traits()[name].help) for name, value in sorted(values.items())]
     return Listing(
         entries,
         {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator, Sequence
 
-    from sessionmagic.notebook.magics import AgentMagics
+    from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.tools.permissions import Verdict
 
 DOES_LENGTH = 200
@@ -41,8 +41,8 @@ class OfferedTool:
     SESSION,
     argument("-t", "--tools", action="append", default=[], metavar="NAMES", help="functions of yours, as in %%%%agent"),
 )
-def tools(magics: AgentMagics, options: argparse.Namespace) -> Any:
-    return _offered(magics, options.session, options.tools)
+def tools(context: NotebookContext, options: argparse.Namespace) -> Any:
+    return _offered(context, options.session, options.tools)
 
 
 @command(
@@ -50,23 +50,23 @@ def tools(magics: AgentMagics, options: argparse.Namespace) -> Any:
     argument("server", nargs=REMAINDER, metavar="FILE | NAME COMMAND…"),
     name="tools add-mcp",
 )
-def add_mcp(magics: AgentMagics, options: argparse.Namespace) -> None:
+def add_mcp(context: NotebookContext, options: argparse.Namespace) -> None:
     from sessionmagic.notebook.launch import short_interrupt
 
     match options.server:
         case []:
             raise UsageError("add-mcp takes a file with mcpServers, or a name and a command or address")
         case [path]:
-            if not (names := magics.servers.load(path)):
+            if not (names := context.servers.load(path)):
                 say(f"no server of {path} is switched on")
                 return
         case [name, "--", where, *arguments] | [name, where, *arguments]:
             address = where.startswith(("http://", "https://"))
-            magics.servers.add(name, {"url": where} if address else {"command": where, "args": arguments})
+            context.servers.add(name, {"url": where} if address else {"command": where, "args": arguments})
             names = [name]
     try:
         say(f"starting {', '.join(names)}")
-        started = loop_thread().submit(magics.servers.start(names)).result()
+        started = loop_thread().submit(context.servers.start(names)).result()
     except KeyboardInterrupt:
         raise short_interrupt("they go on starting; %agent tools shows how they are") from None
     for server, problem in started:
@@ -75,19 +75,20 @@ def add_mcp(magics: AgentMagics, options: argparse.Namespace) -> None:
 
 
 @command("End an MCP server, and offer its tools no more.", argument("name"), name="tools remove-mcp")
-def remove_mcp(magics: AgentMagics, options: argparse.Namespace) -> None:
-    magics.servers.remove(options.name)
+def remove_mcp(context: NotebookContext, options: argparse.Namespace) -> None:
+    context.servers.remove(options.name)
     say(f"{options.name} is no server any more")
 
 
-def _offered(magics: AgentMagics, session_name: str, functions: Iterable[str]) -> Any:
+def _offered(context: NotebookContext, session_name: str, functions: Iterable[str]) -> Any:
     from sessionmagic.tools.permissions import Call, Policy, described, fits_tool, safety_of
     from sessionmagic.turns.admission import can_call
 
-    name = magics.chosen(session_name) or magics.latest
-    session = magics.manager.sessions.load(name) if name else None
-    rules, safety = (session.permissions, safety_of(session.safety)) if session else ({}, safety_of(magics.safety))
-    policy = Policy(session=rules, file={}, safety=safety, attended=not magics.front_end.headless)
+    name = context.chosen(session_name) or context.latest_session
+    session = context.manager.sessions.load(name) if name else None
+    rules = session.permissions if session else {}
+    safety = safety_of(session.safety if session else context.settings.safety)
+    policy = Policy(session=rules, file={}, safety=safety, attended=not context.front_end.headless)
 
     def decided(tool: str, *, read_only: bool) -> str:
         ruling = policy.rule_on(Call(tool, {}, read_only))
@@ -106,9 +107,9 @@ def _offered(magics: AgentMagics, session_name: str, functions: Iterable[str]) -
             does=tool.description,
             arguments=tool.arguments,
         )
-        for tool in {tool.name: tool for tool in cell.offered(magics, functions)}.values()
+        for tool in {tool.name: tool for tool in cell.offered(context, functions)}.values()
     ]
-    servers = magics.servers.listing()
+    servers = context.servers.listing()
     entries += [
         OfferedTool(
             name=name,
@@ -121,7 +122,7 @@ def _offered(magics: AgentMagics, session_name: str, functions: Iterable[str]) -
         for server in servers
         for name, does in server.tools.items()
     ]
-    model = magics.manager.sessions.next_model(session)
+    model = context.manager.sessions.next_model(session)
     in_vain = [f"⚠ {model.reference} cannot call tools: none is offered to it"] if model and not can_call(model) else []
     return Listing(
         entries,
@@ -162,12 +163,12 @@ def _pattern(option: str, text: str) -> Argument:
     argument("--safety", metavar="MODE", help="strict, balanced, restricted or autonomous"),
     argument("--new", action="store_true", help="make a session of that name, with these from its first turn on"),
 )
-def permissions(magics: AgentMagics, options: argparse.Namespace) -> Any:
+def permissions(context: NotebookContext, options: argparse.Namespace) -> Any:
     from sessionmagic.tools.permissions import VERDICTS, described, safety_of
 
     if options.new and not options.session:
         raise UsageError("--new makes a session of the name that is given: give one")
-    name = options.session if options.new else chosen(magics, options.session)
+    name = options.session if options.new else chosen(context, options.session)
     given: list[tuple[str, Verdict | None]] = [
         *((pattern, verdict) for verdict in VERDICTS for pattern in getattr(options, verdict)),
         *((pattern, None) for pattern in options.forget),
@@ -175,16 +176,16 @@ def permissions(magics: AgentMagics, options: argparse.Namespace) -> Any:
     rules = dict(given)
     if len(rules) < len(set(given)):
         raise UsageError("a pattern is allowed, asked for, denied or forgotten: give it one of the four")
-    mode = options.safety or (magics.safety if options.new else "")
-    magics.manager.sessions.set_permissions(name, rules, safety_of(mode) if mode else None, new=options.new)
-    session = magics.manager.sessions.load(name)
+    mode = options.safety or (context.settings.safety if options.new else "")
+    context.manager.sessions.set_permissions(name, rules, safety_of(mode) if mode else None, new=options.new)
+    session = context.manager.sessions.load(name)
     added = [pattern for pattern, verdict in rules.items() if verdict]
     return Listing(
         [Rule(verdict, pattern) for verdict, pattern in described(session.permissions)],
         {"rule": lambda rule: rule.verdict, "pattern": lambda rule: rule.pattern},
         [
             f"{session.name} is {session.safety}: {SAFETY_WORDS[session.safety]}",
-            *(_doubts(added, _offered(magics, options.session, ())) if added else ()),
+            *(_doubts(added, _offered(context, options.session, ())) if added else ()),
         ],
     )
 

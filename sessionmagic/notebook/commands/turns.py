@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
 
     from sessionmagic.conversation.events import Decision, InputAction
-    from sessionmagic.notebook.magics import AgentMagics
+    from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.tools.questions import Question
     from sessionmagic.turns.turn import Turn
 
@@ -37,12 +37,12 @@ _IN_SESSION = argument("-s", "--session", default="", metavar="NAME", help="left
     argument("text", verbatim=True, help="the rest of the line, as it is"),
     _IN_SESSION,
 )
-def steer(magics: AgentMagics, options: argparse.Namespace) -> None:
+def steer(context: NotebookContext, options: argparse.Namespace) -> None:
     from sessionmagic.notebook.prompts import interpolate
 
-    session = magics.manager.sessions.load(running(magics, options.session))
-    text = interpolate(options.text, magics.shell.user_ns)
-    loop_thread().submit(magics.manager.turns.steer(session.name, text)).result()
+    session = context.manager.sessions.load(running(context, options.session))
+    text = interpolate(options.text, context.shell.user_ns)
+    loop_thread().submit(context.manager.turns.steer(session.name, text)).result()
     say(f"{session.name} is told before its next request")
 
 
@@ -52,8 +52,8 @@ def steer(magics: AgentMagics, options: argparse.Namespace) -> None:
     _IN_SESSION,
     argument("--key", default="", help="do nothing when this key was used before"),
 )
-def queue(magics: AgentMagics, options: argparse.Namespace) -> None:
-    cell.queue(magics, running(magics, options.session), options.text, options.key)
+def queue(context: NotebookContext, options: argparse.Namespace) -> None:
+    cell.queue(context, running(context, options.session), options.text, options.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,36 +77,36 @@ class Waiting:
     argument("--all", action="store_true", help="and every later call in the session but where a rule asks"),
     argument("--reject", verbatim=True, metavar="REASON", help="do not run it; the model reads the rest of the line"),
 )
-def approve(magics: AgentMagics, options: argparse.Namespace) -> Any:
+def approve(context: NotebookContext, options: argparse.Namespace) -> Any:
     rejected = options.reject is not None
     if not options.id:
         if rejected or options.tool or options.all:
             raise UsageError("approve takes the id of a call; %agent approve lists those that wait")
-        return _waiting(magics)
-    for turn, question in magics.manager.turns.questions():
+        return _waiting(context)
+    for turn, question in context.manager.turns.questions():
         if question.id == options.id:
-            _answer_question(magics, turn, question, options)
+            _answer_question(context, turn, question, options)
             return None
     decision: Decision = "reject" if rejected else "all" if options.all else "tool" if options.tool else "once"
-    asking = [turn for turn, approval in magics.manager.turns.approvals() if approval.id == options.id]
-    before = {turn.session_id: magics.manager.sessions.load(turn.session_id) for turn in asking}
-    approval = magics.manager.turns.approve(options.id, decision, options.reject or "")
+    asking = [turn for turn, approval in context.manager.turns.approvals() if approval.id == options.id]
+    before = {turn.session_id: context.manager.sessions.load(turn.session_id) for turn in asking}
+    approval = context.manager.turns.approve(options.id, decision, options.reject or "")
     for session in before.values():
         words = LASTS[decision].format(tool=approval.tool, session=typed(session.name), safety=session.safety)
         say(f"{approval.tool} {words}")
     return None
 
 
-def _waiting(magics: AgentMagics) -> Any:
+def _waiting(context: NotebookContext) -> Any:
     from sessionmagic.notebook.page.answer import excerpt, written
 
     calls = [
         Waiting(approval.id, turn.session_name, approval.tool, dict(approval.args), approval.why)
-        for turn, approval in magics.manager.turns.approvals()
+        for turn, approval in context.manager.turns.approvals()
     ]
     questions = [
         Waiting(question.id, turn.session_name, f"MCP {question.server}", dict(question.schema), question.message)
-        for turn, question in magics.manager.turns.questions()
+        for turn, question in context.manager.turns.questions()
     ]
     asked = {entry.id for entry in questions}
     return Listing(
@@ -126,22 +126,22 @@ def _waiting(magics: AgentMagics) -> Any:
     )
 
 
-def _answer_question(magics: AgentMagics, turn: Turn, question: Question, options: argparse.Namespace) -> None:
+def _answer_question(context: NotebookContext, turn: Turn, question: Question, options: argparse.Namespace) -> None:
     if options.tool or options.all or options.reject:
         raise UsageError("a server's question is answered once, or declined with --reject, without a reason")
     if options.reject is None:
-        accepted = _filled_in(magics, turn, question) == "accept"
+        accepted = _filled_in(context, turn, question) == "accept"
     else:
         accepted = False
         turn.questions.answer(question.id, "decline")
     say(f"{question.server} {'has its answer' if accepted else 'is declined'}")
 
 
-def _filled_in(magics: AgentMagics, turn: Turn, question: Question) -> InputAction:
+def _filled_in(context: NotebookContext, turn: Turn, question: Question) -> InputAction:
     from sessionmagic.notebook.asking import fill_in_on_stdin
     from sessionmagic.notebook.launch import short_interrupt
 
-    if magics.front_end.headless:
+    if context.front_end.headless:
         raise UsageError(f"nobody can fill in a form here; %agent approve {question.id} --reject declines it")
     left = f"the form was left; {question.server} still waits for an answer to {question.id}"
     while True:
