@@ -8,20 +8,17 @@ from functools import partial
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.exceptions import SessionExistsError, SessionIdleError, ToolError, UsageError
+from sessionmagic.exceptions import SessionExistsError, SessionIdleError, UsageError
 from sessionmagic.loop import in_thread, loop_thread
 from sessionmagic.notebook.cell_line import CELL_LINE
-from sessionmagic.tools import functions
-from sessionmagic.words import did_you_mean
+from sessionmagic.notebook.offered_tools import offered_tools
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
 
     from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.notebook.launch import Asks, Launch, WaitsFor
     from sessionmagic.notebook.page.view import View
-    from sessionmagic.tools.functions import Tool
     from sessionmagic.turns.turn import Turn, TurnResult
 
 END_SECONDS = 5.0
@@ -69,7 +66,7 @@ def _request(context: NotebookContext, options: argparse.Namespace, text: str, *
         "agent": options.agent,
         "wait": options.wait,
         "timeout": (options.timeout if options.timeout is not None else settings.timeout) or None,
-        "tools": offered(context, options.tools, background=background),
+        "tools": offered_tools(context, options.tools, background=background),
         "attended": not front_end.headless and not _by_a_tool(),
         "yes": options.yes,
         "safety": settings.safety,
@@ -169,23 +166,6 @@ def _view_for(context: NotebookContext, options: argparse.Namespace, launch: Lau
             known = options.session or ("" if options.new or context.active_session else context.settings.session)
             view = WidgetView(known, options.model, launch, draft)
     return GuardedView(view)
-
-
-def offered(context: NotebookContext, names: Iterable[str], *, background: bool = False) -> list[Tool]:
-    """Return what a turn offers: the kernel's tools, marked functions, and those of these names.
-
-    In the background some of them cannot run.
-
-    Raises `ToolError` for a name that means no function.
-    """
-    named = []
-    for name in filter(None, (name.strip() for name in ",".join(names).split(","))):
-        if name not in context.shell.user_ns:
-            raise ToolError(f"--tools: there is no function {name!r}.{did_you_mean(name, context.shell.user_ns)}")
-        named.append(functions.tool_for(context.shell.user_ns[name], name=name))
-    own = context.tools.own(background=background) if context.settings.kernel_tools else []
-    users = (context.tools.of_user(tool, background=background) for tool in functions.offered(named))
-    return list({tool.name: tool for tool in [*own, *users]}.values())
 
 
 def _asks(context: NotebookContext, *, background: bool) -> Asks:

@@ -8,31 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import loop_thread
-from sessionmagic.notebook import cell
 from sessionmagic.notebook.commands.registry import SESSION, Argument, argument, chosen, command, say
+from sessionmagic.notebook.offered_tools import listed_tools
 from sessionmagic.notebook.page.listing import Listing
-from sessionmagic.notebook.page.visible import one_line
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from sessionmagic.notebook.context import NotebookContext
+    from sessionmagic.notebook.offered_tools import OfferedTool
     from sessionmagic.tools.permissions import Verdict
-
-DOES_LENGTH = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferedTool:
-    """A tool that the next turn offers."""
-
-    name: str
-    source: str
-    read_only: bool
-    decision: str
-    does: str
-    arguments: Sequence[str]
 
 
 @command(
@@ -42,7 +28,25 @@ class OfferedTool:
     argument("-t", "--tools", action="append", default=[], metavar="NAMES", help="functions of yours, as in %%%%agent"),
 )
 def tools(context: NotebookContext, options: argparse.Namespace) -> Any:
-    return _offered(context, options.session, options.tools)
+    from sessionmagic.turns.admission import can_call
+
+    name = context.chosen(options.session) or context.latest_session
+    session = context.manager.sessions.load(name) if name else None
+    model = context.manager.sessions.next_model(session)
+    in_vain = [f"⚠ {model.reference} cannot call tools: none is offered to it"] if model and not can_call(model) else []
+    return Listing(
+        listed_tools(context, session, options.tools),
+        {
+            "tool": lambda entry: entry.name,
+            "from": lambda entry: entry.source,
+            "when called": lambda entry: entry.decision,
+            "": lambda entry: entry.does,
+        },
+        [
+            *in_vain,
+            *(f"MCP {server.name} ({server.where}): {server.status}" for server in context.servers.listing()),
+        ],
+    )
 
 
 @command(
@@ -78,65 +82,6 @@ def add_mcp(context: NotebookContext, options: argparse.Namespace) -> None:
 def remove_mcp(context: NotebookContext, options: argparse.Namespace) -> None:
     context.servers.remove(options.name)
     say(f"{options.name} is no server any more")
-
-
-def _offered(context: NotebookContext, session_name: str, functions: Iterable[str]) -> Any:
-    from sessionmagic.tools.permissions import Call, Policy, described, fits_tool, safety_of
-    from sessionmagic.turns.admission import can_call
-
-    name = context.chosen(session_name) or context.latest_session
-    session = context.manager.sessions.load(name) if name else None
-    rules = session.permissions if session else {}
-    safety = safety_of(session.safety if session else context.settings.safety)
-    policy = Policy(session=rules, file={}, safety=safety, attended=not context.front_end.headless)
-
-    def decided(tool: str, *, read_only: bool) -> str:
-        ruling = policy.rule_on(Call(tool, {}, read_only))
-        words = {"allow": "runs", "ask": "asks", "deny": "is denied"}[ruling.verdict]
-        by_arguments = [
-            f"; {verdict} {rule}" for verdict, rule in described(rules) if ":" in rule and fits_tool(rule, tool)
-        ]
-        return "".join([f"{words}: {ruling.why}", *by_arguments])
-
-    entries = [
-        OfferedTool(
-            name=tool.name,
-            source=tool.source,
-            read_only=tool.read_only,
-            decision=decided(tool.name, read_only=tool.read_only),
-            does=tool.description,
-            arguments=tool.arguments,
-        )
-        for tool in {tool.name: tool for tool in cell.offered(context, functions)}.values()
-    ]
-    servers = context.servers.listing()
-    entries += [
-        OfferedTool(
-            name=name,
-            source=f"MCP {server.name}",
-            read_only=name in server.read_only,
-            decision=decided(name, read_only=name in server.read_only),
-            does=one_line(does, DOES_LENGTH),
-            arguments=server.arguments[name],
-        )
-        for server in servers
-        for name, does in server.tools.items()
-    ]
-    model = context.manager.sessions.next_model(session)
-    in_vain = [f"⚠ {model.reference} cannot call tools: none is offered to it"] if model and not can_call(model) else []
-    return Listing(
-        entries,
-        {
-            "tool": lambda entry: entry.name,
-            "from": lambda entry: entry.source,
-            "when called": lambda entry: entry.decision,
-            "": lambda entry: entry.does,
-        },
-        [
-            *in_vain,
-            *(f"MCP {server.name} ({server.where}): {server.status}" for server in servers),
-        ],
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +130,7 @@ def permissions(context: NotebookContext, options: argparse.Namespace) -> Any:
         {"rule": lambda rule: rule.verdict, "pattern": lambda rule: rule.pattern},
         [
             f"{session.name} is {session.safety}: {SAFETY_WORDS[session.safety]}",
-            *(_doubts(added, _offered(context, options.session, ())) if added else ()),
+            *(_doubts(added, listed_tools(context, session)) if added else ()),
         ],
     )
 
