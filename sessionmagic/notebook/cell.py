@@ -1,4 +1,4 @@
-"""One ``%%agent`` cell: what its options mean, what its turn is asked, and where it is shown."""
+"""One ``%%agent`` cell: from its options and text to a turn that is shown under it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from sessionmagic.turns.turn import Turn, TurnResult
 
 END_SECONDS = 5.0
-"""How long a turn that says it has ended may take to let go of its session."""
+"""How long to wait for a turn that is ending to release its session."""
 
 
 def run_cell(context: NotebookContext, options: argparse.Namespace, text: str) -> None:
-    """Ask the session that the options mean for an answer to the text, and show it under the running cell."""
+    """Send the text to the session that the options choose, and show the answer under the running cell."""
     from sessionmagic.notebook.launch import Launch
     from sessionmagic.notebook.page.attention import attention
 
     if options.out and (not options.out.isidentifier() or iskeyword(options.out)):
-        raise UsageError(f"--out {options.out!r} is no variable name")
+        raise UsageError(f"--out {options.out!r} is not a valid variable name")
     background = options.background and not context.front_end.headless
     request = _request(context, options, text, background=background)
     done = partial(_keep, context, out=options.out)
@@ -53,7 +53,7 @@ def run_cell(context: NotebookContext, options: argparse.Namespace, text: str) -
 
 
 def _request(context: NotebookContext, options: argparse.Namespace, text: str, *, background: bool) -> dict[str, Any]:
-    """What the manager is asked to run, but for the session."""
+    """Return the arguments of `SessionManager.run`, except for the session."""
     from sessionmagic.notebook.prompts import attach, interpolate
     from sessionmagic.tools.permissions import Limits
 
@@ -77,13 +77,13 @@ def _request(context: NotebookContext, options: argparse.Namespace, text: str, *
 
 
 def queue(context: NotebookContext, session: str, text: str, key: str) -> None:
-    """Ask the session when its running turn is done, or at once, in the background, when none runs."""
+    """Ask the session when its running turn ends; if none is running, ask at once, in the background."""
     from sessionmagic.notebook.prompts import interpolate
 
     session = context.manager.sessions.load(session).id
     with context.manager.turns.queue_keys.once(session, key) as new:
         if not new:
-            print(f"{key} was used before; nothing was queued")
+            print(f"key {key!r} was used before; nothing was queued")
             return
         ending = context.manager.turns.of(session)
         try:
@@ -94,14 +94,14 @@ def queue(context: NotebookContext, session: str, text: str, key: str) -> None:
                 ending.wait(END_SECONDS)
             run_cell(context, CELL_LINE.parse_args(["--background", "--session", session]), text)
         else:
-            print("it is asked when the running turn is done")
+            print("queued until the running turn ends")
 
 
 async def _start(context: NotebookContext, options: argparse.Namespace, request: dict[str, Any]) -> Turn:
-    """Run the request on the session that the options mean, which is active from then on when it is new."""
+    """Run the request on the session that the options choose. A session created here becomes the active one."""
     active = context.active_session
     if active is not None and await in_thread(context.manager.store.find, active) is None:
-        context.active_session = None  # deleted since
+        context.active_session = None  # it was deleted
     named = options.session or (None if options.new else context.chosen())
     if named:
         turn = await context.manager.run(session=named, new=options.new, **request)
@@ -114,7 +114,7 @@ async def _start(context: NotebookContext, options: argparse.Namespace, request:
 
 
 async def _start_fresh(context: NotebookContext, request: dict[str, Any]) -> Turn:
-    """Run the request on a new session, named after the notebook, with a number when that name is taken."""
+    """Run the request on a new session, named after the notebook and numbered if that name is taken."""
     base = context.front_end.notebook or "session"
     for number in itertools.count(1):
         name = base if number == 1 else f"{base}-{number}"
@@ -130,7 +130,7 @@ def _keep(context: NotebookContext, result: TurnResult, out: str) -> None:
 
 
 def _surface(context: NotebookContext) -> str:
-    """Where turns of the running cell are shown: widgets, text or static."""
+    """Return how the running cell shows its turn: widgets, text or static."""
     if context.settings.view != "auto":
         surface = context.settings.view
     elif context.front_end.kernel is None:
@@ -141,7 +141,7 @@ def _surface(context: NotebookContext) -> str:
 
 
 def _by_a_tool() -> bool:
-    """Whether a tool runs the cell: then nobody sees its widgets, or answers."""
+    """Whether a tool runs the cell, so that nobody can see its widgets or answer its questions."""
     from sessionmagic.turns.turn import current_turn
 
     return current_turn.get(None) is not None
@@ -161,7 +161,7 @@ def _view_for(context: NotebookContext, options: argparse.Namespace, launch: Lau
             from sessionmagic.notebook.page.draft import Draft
             from sessionmagic.notebook.page.widgets import WidgetView
 
-            # what ipykernel 6 displays for a background turn is under whatever cell ran last
+            # ipykernel 6 displays the output of a background turn under whichever cell ran last
             draft = Draft(wanted=context.front_end.clicks_arrive or not background)
             known = options.session or ("" if options.new or context.active_session else context.settings.session)
             view = WidgetView(known, options.model, launch, draft)
@@ -169,7 +169,7 @@ def _view_for(context: NotebookContext, options: argparse.Namespace, launch: Lau
 
 
 def _asks(context: NotebookContext, *, background: bool) -> Asks:
-    """How a turn's questions are answered: with clicks, unless they should not or cannot be."""
+    """Return where the user answers the turn's questions: on the page if clicks are wanted and arrive in time."""
     if background:
         return "page" if _surface(context) == "widgets" else "command"
     approval = context.settings.approval

@@ -1,4 +1,4 @@
-"""Tab in a line that starts with ``%%agent`` or ``%agent``: options, subcommands, sessions, model references."""
+"""Tab completion of ``%%agent`` and ``%agent`` lines: options, subcommands, sessions and model references."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LINE = re.compile(r"\s*(%%?)agent\s+(?P<words>.*)$")
 
 
 def register_completion(shell: InteractiveShell, context: NotebookContext) -> None:
-    """Add our matcher to the shell's completer; it answers alone in our lines and not at all in others."""
+    """Add a matcher to the shell's completer. In lines of ours it suppresses the other matchers."""
     completer = getattr(shell, "Completer", None)
     if completer is None:
         return
@@ -45,7 +45,7 @@ def register_completion(shell: InteractiveShell, context: NotebookContext) -> No
 
 
 def _words(text: str) -> tuple[list[str], str]:
-    """Return the words before the one that is being typed, and that one; a quote keeps its words together."""
+    """Return the finished words, and the word being typed. Quotes keep words together."""
     words = re.findall(r'"[^"]*"?|[^\s"]+', text)
     if not words or (text.endswith(" ") and text.count('"') % 2 == 0):
         return words, ""

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class NotebookContext:
-    """The surroundings of every cell and command of one shell.
+    """The shared state of one shell's cells, commands, completion and views.
 
-    Whatever is slow to import is made at its first use.
+    The manager, the tools and the servers are created when first used, because importing them is slow.
 
     Args:
         shell: the shell that the magics are registered with.
-        settings: the user's defaults; a change takes effect at once.
+        settings: the user's defaults. Changing one takes effect immediately.
     """
 
     def __init__(self, shell: InteractiveShell, settings: Settings) -> None:
@@ -37,9 +37,9 @@ class NotebookContext:
         kernel = self.front_end.kernel
         self.main_thread = MainThread(kernel.io_loop.add_callback if kernel is not None else None)
         self.active_session: str | None = None
-        """Id of the session that cells without ``--session`` continue."""
+        """Id of the session that cells without ``--session`` continue, if there is one."""
         self.latest_session: str | None = None
-        """Id of the session that the last turn ran on."""
+        """Id of the session that the latest turn was started on, if there was one."""
         self._manager: SessionManager | None = None
         self._making = Lock()
         settings.observe(self._models_changed, ["model", "endpoints"])
@@ -49,7 +49,7 @@ class NotebookContext:
     @property
     def manager(self) -> SessionManager:
         """The manager that runs this kernel's turns."""
-        with self._making:  # two managers would not know of each other's turns
+        with self._making:  # a second manager would not know about the first one's turns
             if self._manager is None:
                 self._manager = self._made_manager()
             return self._manager
@@ -62,8 +62,8 @@ class NotebookContext:
         settings = self.settings
         try:
             store = TinyStore(Path(settings.store).expanduser() if settings.store else None)
-        except (RuntimeError, ValueError) as error:  # a home of nobody's, a null character
-            raise StoreError(f"{settings.store!r} is no directory for sessions: {error}") from error
+        except (RuntimeError, ValueError) as error:  # no such user after ~, or not a path at all
+            raise StoreError(f"cannot store sessions in {settings.store!r}: {error}") from error
         manager = SessionManager(store, Models(settings.model, settings.endpoints, store.home), mcp=self.servers)
         manager.on_deleted = self.tools.end_session
         return manager
@@ -77,7 +77,7 @@ class NotebookContext:
 
     @cached_property
     def tools(self) -> KernelTools:
-        """What a model may do in this kernel."""
+        """The tools that run in this kernel."""
         from sessionmagic.notebook.kernel.tools import KernelTools
 
         return KernelTools(self.shell, self.main_thread, self.front_end)
@@ -87,13 +87,13 @@ class NotebookContext:
         return name or self.active_session or self.settings.session or None
 
     def close(self) -> None:
-        """Stop every turn and end every process that was started for one. Called when the kernel ends."""
+        """Stop every turn and end every process started for one. Called when the kernel exits."""
         if "tools" in vars(self):
-            self.tools.close()  # first, as it takes no time, and a front end may not give us much
+            self.tools.close()  # first, because it is quick and a front end may soon kill the kernel
         self._stop_turns()
 
     def _stop_turns(self) -> None:
-        """Stop every turn and wait until what it said is on disk."""
+        """Stop every turn and wait until its answer so far is on disk."""
         if self._manager is not None:
             self._manager.shutdown()
 

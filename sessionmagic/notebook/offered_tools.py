@@ -1,4 +1,4 @@
-"""The tools that a turn of this notebook offers, and how a session's rules decide on them."""
+"""The tools that a turn of this notebook offers, and what a session's rules do with calls of them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from sessionmagic.tools.permissions import Policy
 
 DOES_LENGTH = 200
-"""Characters of a server tool's description in a listing."""
+"""How many characters of an MCP tool's description a listing shows."""
 
 
 def offered_tools(context: NotebookContext, names: Iterable[str] = (), *, background: bool = False) -> list[Tool]:
-    """Return the kernel's tools, the marked functions, and the functions that are named, with commas between names.
+    """Return the kernel's tools, then the functions marked with `tool`, then the functions named by ``--tools``.
 
-    Where two have the same name, the later one is offered. In the background, some have an obstacle. MCP servers are
-    asked for their tools when the turn runs. Raises `ToolError` for a name that is not a function's.
+    Each item of `names` holds one or more names, separated by commas. If two tools have the same name, the later one
+    is offered. In the background, tools that need a waiting cell have an obstacle. The tools of MCP servers are added
+    while the turn runs. Raises `ToolError` for a name that is not defined, or not a function.
     """
     own = context.tools.own(background=background) if context.settings.kernel_tools else []
     named = _named(names, context.shell.user_ns)
@@ -37,7 +38,7 @@ def offered_tools(context: NotebookContext, names: Iterable[str] = (), *, backgr
 def _named(names: Iterable[str], namespace: Mapping[str, Any]) -> Iterator[Tool]:
     for name in filter(None, (name.strip() for name in ",".join(names).split(","))):
         if name not in namespace:
-            raise ToolError(f"--tools: there is no function {name!r}.{did_you_mean(name, namespace)}")
+            raise ToolError(f"--tools: {name!r} is not defined.{did_you_mean(name, namespace)}")
         yield tool_for(namespace[name], name=name)
 
 
@@ -49,15 +50,15 @@ class OfferedTool:
     source: str
     read_only: bool
     decision: str
-    """What happens when it is called, and why."""
+    """What happens to a call of it, and why."""
     does: str
     arguments: Sequence[str]
 
 
 def listed_tools(context: NotebookContext, session: Session | None, names: Iterable[str] = ()) -> list[OfferedTool]:
-    """Return the tools that the next turn of the session offers, those of MCP servers last; None: of a new session.
+    """Return the tools that the session's next turn offers, MCP servers' last. Raises what `offered_tools` raises.
 
-    Raises what `offered_tools` raises.
+    With None, return what a new session offers.
     """
     from sessionmagic.tools.permissions import Policy, safety_of
 
@@ -95,7 +96,7 @@ def listed_tools(context: NotebookContext, session: Session | None, names: Itera
 
 
 def _decision(policy: Policy, tool: str, *, read_only: bool) -> str:
-    """Say what happens to a call of the tool, and which rules depend on its arguments."""
+    """Describe what happens to a call of the tool, and list the rules that depend on its arguments."""
     from sessionmagic.tools.permissions import Call, described, fits_tool
 
     ruling = policy.rule_on(Call(tool, {}, read_only))

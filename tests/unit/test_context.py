@@ -54,7 +54,7 @@ def test_another_store_gets_another_manager_with_the_same_servers(context, tmp_p
 
 def test_store_that_cannot_be_a_directory_is_refused(context):
     context.settings.store = "~no-such-user/sessions"
-    with pytest.raises(StoreError, match="directory for sessions"):
+    with pytest.raises(StoreError, match="cannot store sessions"):
         _ = context.manager
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """A model reference that can be used now."""
+    """A model reference that can be used on this machine."""
 
     reference: str
     note: str
@@ -27,13 +27,13 @@ def _about_local(context: NotebookContext) -> str:
     try:
         context.manager.models.check("local")
     except ModelReferenceError as error:
-        return f"demo model. {error}"
+        return f"demo model, not available: {error}"
     return "demo model, runs in this kernel"
 
 
-@command("List the model references that can be used on this machine.")
+@command("List the models that can be used on this machine.")
 def models(context: NotebookContext, _options: argparse.Namespace) -> Any:
-    notes = {"local": _about_local(context), "test": "answers without a model, for trying things out"}
+    notes = {"local": _about_local(context), "test": "answers without a model, for testing"}
     entries = [
         ModelEntry(reference, notes.get(reference, "any model of this provider" if reference.endswith(":") else ""))
         for reference in context.manager.models.known()
@@ -42,9 +42,9 @@ def models(context: NotebookContext, _options: argparse.Namespace) -> Any:
 
 
 @command(
-    "Show the session's model, or set it from the next turn on; default takes it back.",
-    argument("reference", nargs="?", default=""),
-    argument("-s", "--session", default=""),
+    "Show a session's model, or set it from the next turn on.",
+    argument("reference", nargs="?", default="", help="a reference as in %%%%agent --model, or default"),
+    argument("-s", "--session", default="", metavar="NAME", help="default: the active session, or the latest"),
 )
 def model(context: NotebookContext, options: argparse.Namespace) -> None:
     name = chosen(context, options.session)
@@ -57,14 +57,14 @@ def model(context: NotebookContext, options: argparse.Namespace) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A default of the context."""
+    """A default that the user can change."""
 
     name: str
     value: object
     help: str
 
 
-@command("Show the defaults and where sessions live; %config AgentMagics.NAME = VALUE sets one.")
+@command("Show the defaults, and where sessions are stored; %config AgentMagics.NAME = VALUE sets a default.")
 def config(context: NotebookContext, _options: argparse.Namespace) -> Any:
     values = {name: getattr(context.settings, name) for name in context.settings.trait_names(config=True)}
     values["store"] = str(getattr(context.manager.store, "home", ""))
