@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 @command(
-    "List the tools that a session's next turn offers, and what happens to calls of them. "
-    "tools add-mcp and tools remove-mcp add and remove MCP servers.",
+    "List the tools that a session's next turn offers, and what happens to calls of them; "
+    "%agent tools add-mcp adds MCP servers.",
     SESSION,
     argument(
         "-t", "--tools", action="append", default=[], metavar="NAMES", help="list these functions too, as in %%%%agent"
