@@ -7,41 +7,188 @@ Then ``%%agent?`` is the manual. Without IPython, `SessionManager().run_sync(pro
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.conversation.attachment import Attachment
+    from sessionmagic.conversation.events import (
+        ApprovalRequested,
+        ApprovalResolved,
+        Event,
+        InputProvided,
+        InputRequested,
+        LimitReached,
+        MessageInjected,
+        ReasoningDelta,
+        TextDelta,
+        ToolCallDelta,
+        ToolCalled,
+        ToolReturned,
+        TurnFinished,
+        TurnStarted,
+        UsageReported,
+        Warned,
+    )
+    from sessionmagic.conversation.usage import RequestRecord, Usage
+    from sessionmagic.exceptions import (
+        ApprovalNotOpenError,
+        InboxFullError,
+        MainThreadBusyError,
+        ModelReferenceError,
+        ModelRefusedError,
+        PromptError,
+        QuestionNotOpenError,
+        ScratchError,
+        ServerDiedError,
+        SessionBusyError,
+        SessionExistsError,
+        SessionIdleError,
+        SessionMagicError,
+        SessionNotFoundError,
+        SessionSchemaError,
+        SessionUnreadableError,
+        StoreError,
+        ToolError,
+        TurnFailedError,
+        TurnLimitError,
+        TurnTimeoutError,
+        UnknownAgentError,
+        UsageError,
+    )
     from sessionmagic.manager import SessionManager
-    from sessionmagic.models.catalog import Models, register_model
+    from sessionmagic.models.catalog import Models
+    from sessionmagic.models.sources import register_model
     from sessionmagic.storage.memory import MemoryStore
     from sessionmagic.storage.store import TinyStore
-    from sessionmagic.tools.functions import tool
+    from sessionmagic.tools.functions import Tool, tool
+    from sessionmagic.tools.mcp.servers import McpServers
+    from sessionmagic.tools.permissions import Limits
+    from sessionmagic.turns.group import TurnGroup
+    from sessionmagic.turns.request import Request
     from sessionmagic.turns.turn import Turn, TurnResult
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "SessionManager": "sessionmagic.manager",
-    "Models": "sessionmagic.models.catalog",
-    "register_model": "sessionmagic.models.catalog",
-    "Attachment": "sessionmagic.conversation.attachment",
-    "MemoryStore": "sessionmagic.storage.memory",
-    "TinyStore": "sessionmagic.storage.store",
-    "tool": "sessionmagic.tools.functions",
-    "Turn": "sessionmagic.turns.turn",
-    "TurnResult": "sessionmagic.turns.turn",
+_MODULES = {
+    "agents.definition": ("AgentDefinition",),
+    "conversation.attachment": ("Attachment",),
+    "conversation.events": (
+        "ApprovalRequested",
+        "ApprovalResolved",
+        "Event",
+        "InputProvided",
+        "InputRequested",
+        "LimitReached",
+        "MessageInjected",
+        "ReasoningDelta",
+        "TextDelta",
+        "ToolCallDelta",
+        "ToolCalled",
+        "ToolReturned",
+        "TurnFinished",
+        "TurnStarted",
+        "UsageReported",
+        "Warned",
+    ),
+    "conversation.usage": ("RequestRecord", "Usage"),
+    "exceptions": (
+        "ApprovalNotOpenError",
+        "InboxFullError",
+        "MainThreadBusyError",
+        "ModelReferenceError",
+        "ModelRefusedError",
+        "PromptError",
+        "QuestionNotOpenError",
+        "ScratchError",
+        "ServerDiedError",
+        "SessionBusyError",
+        "SessionExistsError",
+        "SessionIdleError",
+        "SessionMagicError",
+        "SessionNotFoundError",
+        "SessionSchemaError",
+        "SessionUnreadableError",
+        "StoreError",
+        "ToolError",
+        "TurnFailedError",
+        "TurnLimitError",
+        "TurnTimeoutError",
+        "UnknownAgentError",
+        "UsageError",
+    ),
+    "manager": ("SessionManager",),
+    "models.catalog": ("Models",),
+    "models.sources": ("register_model",),
+    "storage.memory": ("MemoryStore",),
+    "storage.store": ("TinyStore",),
+    "tools.functions": ("Tool", "tool"),
+    "tools.mcp.servers": ("McpServers",),
+    "tools.permissions": ("Limits",),
+    "turns.group": ("TurnGroup",),
+    "turns.request": ("Request",),
+    "turns.turn": ("Turn", "TurnResult"),
 }
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "AgentDefinition",
+    "ApprovalNotOpenError",
+    "ApprovalRequested",
+    "ApprovalResolved",
     "Attachment",
+    "Event",
+    "InboxFullError",
+    "InputProvided",
+    "InputRequested",
+    "LimitReached",
+    "Limits",
+    "MainThreadBusyError",
+    "McpServers",
     "MemoryStore",
+    "MessageInjected",
+    "ModelReferenceError",
+    "ModelRefusedError",
     "Models",
+    "PromptError",
+    "QuestionNotOpenError",
+    "ReasoningDelta",
+    "Request",
+    "RequestRecord",
+    "ScratchError",
+    "ServerDiedError",
+    "SessionBusyError",
+    "SessionExistsError",
+    "SessionIdleError",
+    "SessionMagicError",
     "SessionManager",
+    "SessionNotFoundError",
+    "SessionSchemaError",
+    "SessionUnreadableError",
+    "StoreError",
+    "TextDelta",
     "TinyStore",
+    "Tool",
+    "ToolCallDelta",
+    "ToolCalled",
+    "ToolError",
+    "ToolReturned",
     "Turn",
+    "TurnFailedError",
+    "TurnFinished",
+    "TurnGroup",
+    "TurnLimitError",
     "TurnResult",
+    "TurnStarted",
+    "TurnTimeoutError",
+    "UnknownAgentError",
+    "Usage",
+    "UsageError",
+    "UsageReported",
+    "Warned",
     "load_ipython_extension",
     "register_model",
     "tool",
@@ -51,10 +198,13 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that loading the extension imports nothing heavy."""
     if name in _HOMES:
-        from importlib import import_module
-
-        return getattr(import_module(_HOMES[name]), name)
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Return the public names, for completion."""
+    return [*globals(), *_HOMES]
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -8,7 +8,7 @@ SessionMagicError
 ├── SessionExistsError          a session of that name is there already
 ├── StoreError                  the store cannot be read or written
 │   ├── SessionUnreadableError  the session's file is damaged; it was set aside
-│   └── SessionSchemaError      the session's file is of a newer sessionmagic; it was left alone
+│   └── SessionSchemaError      the session's file has another schema; it was left alone
 ├── UnknownAgentError           no agent of that name
 ├── ToolError                   something that cannot be offered as a tool, or cannot run here
 │   ├── MainThreadBusyError     the kernel has no time for it
@@ -65,7 +65,7 @@ class SessionUnreadableError(StoreError):
 
 
 class SessionSchemaError(StoreError):
-    """The session's file was written by a newer sessionmagic; it was left as it is."""
+    """The session's file was written by a sessionmagic with another schema; it was left as it is."""
 
 
 class UnknownAgentError(SessionMagicError):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.agents.definition import BUILT_IN, AgentDefinition, find_agent
+from sessionmagic.conversation.names import check_name
 from sessionmagic.exceptions import (
     SessionBusyError,
     SessionExistsError,
@@ -21,18 +23,16 @@ from sessionmagic.sessions.running import RunningTurns
 from sessionmagic.sessions.stored import Sessions
 from sessionmagic.storage.claims import HeldError, Holder, busy
 from sessionmagic.storage.store import Claim, Store, TinyStore, new_session_id
-from sessionmagic.tools.functions import offered
 from sessionmagic.tools.mcp.servers import McpServers
-from sessionmagic.turns.admission import Request, admit
+from sessionmagic.turns.admission import admit
+from sessionmagic.turns.group import TurnGroup
 from sessionmagic.turns.lifecycle import abandon, stream
+from sessionmagic.turns.request import Request
 from sessionmagic.turns.turn import current_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
-    from sessionmagic.conversation.attachment import Attachment
-    from sessionmagic.tools.functions import Tool
-    from sessionmagic.tools.permissions import Limits, Safety
     from sessionmagic.turns.turn import Turn, TurnResult
 
 POLL_SECONDS = 0.05
@@ -67,102 +67,80 @@ class SessionManager:
         self.on_deleted: Callable[[str], Awaitable[None]] | None = None
         """Awaited with the id of each session that was deleted here."""
 
-    async def run(  # noqa: PLR0913  each is an option of its own
-        self,
-        prompt: str,
-        *,
-        session: str,
-        new: bool = False,
-        model: str = "",
-        once: bool = False,
-        agent: str = "",
-        attachments: Sequence[Attachment] = (),
-        wait: float = 0,
-        timeout: float | None = None,
-        tools: Sequence[Callable[..., Any] | Tool] = (),
-        attended: bool = False,
-        yes: bool = False,
-        safety: Safety = "balanced",
-        limits: Limits | None = None,
-        where: str = "",
-        cell_id: str | None = None,
-    ) -> Turn:
+    async def start(self, request: Request, group: TurnGroup | None = None) -> Turn:
         """Start a turn and return its handle once the prompt is on disk and the model is being asked.
 
         Args:
-            prompt: what to ask.
-            session: name or id of the session; created when there is none of that name.
-            new: refuse a session that is there already.
-            model: a model reference that holds from this turn on; ``"default"`` clears it, ``""`` leaves it.
-            once: let `model` hold for this turn only.
-            agent: who answers; the first agent when left out.
-            attachments: further content for the model, after the prompt.
-            wait: seconds to wait for a busy session; ``math.inf`` waits for ever.
-            timeout: seconds of work after which the turn fails; those in which it waits for the user do not count.
-            tools: functions that the model may call, beside those marked with `sessionmagic.tool`.
-            attended: whether somebody answers `Turn.approvals`; when not, calls that would ask are denied.
-            yes: approve every tool call of this turn, deny rules excepted.
-            safety: what a session that is created here does with tool calls; see `Sessions.set_permissions`.
-            limits: how many requests and tool calls the turn may make.
-            where: the cell or script, for whoever finds the session busy.
-            cell_id: the front end's id of the cell.
+            request: What is asked, and how.
+            group: The group that the turn belongs to; see `group`. Left out, the turn has a claim of its own.
+
+        When the calling task is cancelled while the prompt is being written, the turn exists: it is returned, stopped.
 
         Raises:
-            SessionBusyError: another turn holds the session.
-            ModelReferenceError: the model cannot be used.
-            UnknownAgentError: there is no such agent.
-            SessionExistsError: `new` was asked for a name that is taken.
-            StoreError: the store cannot be read or written.
-            PromptError: the prompt is empty or too long.
-            ToolError: something that cannot be a tool.
+            SessionBusyError: Another turn holds the session.
+            ModelReferenceError: The model cannot be used.
+            UnknownAgentError: No agent has that name.
+            SessionExistsError: The request is for a new session, and the name is taken.
+            StoreError: The store cannot be read or written.
+            ToolError: Something in `tools` cannot be a tool.
+            UsageError: The turn cannot come after the one that the request names.
 
-        Whatever is raised, nothing was stored. When the task is cancelled while the prompt is being written, the
-        turn is there: it is returned, stopped.
+        Whatever is raised, nothing was stored.
         """
-        request = Request(
-            prompt=prompt,
-            session=session,
-            new=new,
-            model=model,
-            once=once,
-            agent=agent,
-            attachments=attachments,
-            wait=wait,
-            timeout=timeout,
-            tools=offered(tools),
-            attended=attended,
-            yes=yes,
-            safety=safety,
-            limits=limits,
-            where=where,
-            cell_id=cell_id,
-        )
-        definition = find_agent(self.agents, agent)
-        deadline = time.monotonic() + wait
+        agent = find_agent(self.agents, request.agent)
+        if group is not None:
+            return await self._admit(request, agent, group)
+        deadline = time.monotonic() + request.wait
         while True:
-            found = await in_thread(self.store.find, session)
-            if found is not None and new:
-                raise SessionExistsError(f"a session named {session!r} is there already")
+            own = await self._group(request.session, request.where, deadline, new=request.new)
             try:
-                claim = await self._claim(found or new_session_id(), where, deadline)
-                return await self._admit(request, definition, claim, new=found is None)
+                return await self._admit(request, agent, own)
             except SessionExistsError:
-                if new:
+                if request.new:
                     raise
             except SessionNotFoundError:
                 pass  # deleted while we waited for it
+            finally:
+                own.leave()
 
-    async def _admit(self, request: Request, agent: AgentDefinition, claim: Claim, *, new: bool) -> Turn:
-        """Have the turn admitted and start it. What keeps it from that releases the claim."""
+    @asynccontextmanager
+    async def group(self, session: str, *, where: str = "", wait: float = 0) -> AsyncIterator[TurnGroup]:
+        """Claim a session for several turns: pass the group to `start`. They may run at the same time.
+
+        The claim is released when the block has been left and all turns have ended.
+
+        Args:
+            session: Name or id of the session; a name that no session has is created by the first turn.
+            where: The cell or script, for the error of whoever finds the session busy.
+            wait: Seconds to wait for a busy session.
+
+        Raises `SessionBusyError`, `StoreError`, and `UsageError` for a name that is not valid.
+        """
+        check_name(session)
+        group = await self._group(session, where, time.monotonic() + wait)
         try:
-            admitted, cancelled = await settled_in_thread(
-                functools.partial(
-                    admit, request, store=self.store, models=self.models, agent=agent, claim=claim, new=new
-                )
-            )
-        except BaseException:
-            claim.release()
-            raise
+            yield group
+        finally:
+            group.leave()
+
+    async def _group(self, session: str, where: str, deadline: float, *, new: bool = False) -> TurnGroup:
+        found = await in_thread(self.store.find, session)
+        if found is not None and new:
+            raise SessionExistsError(f"a session named {session!r} already exists; drop --new to continue it")
+        claim = await self._claim(found or new_session_id(), where, deadline)
+        return TurnGroup(session, claim, new=found is None)
+
+    async def run(self, prompt: str, **options: Any) -> Turn:
+        """Start a turn, as `start` does. The options are the other fields of `Request`; `session` is required."""
+        return await self.start(Request(prompt=prompt, **options))
+
+    async def _admit(self, request: Request, agent: AgentDefinition, group: TurnGroup) -> Turn:
+        """Admit the turn and start it. From then on the turn holds the group's claim, too."""
+        group.require(request.session)
+        admitting = functools.partial(admit, request, store=self.store, models=self.models, agent=agent, group=group)
+        async with group.admitting:
+            admitted, cancelled = await settled_in_thread(admitting)
+        group.join()
         turn = admitted.turn
         self.turns.add(turn)
         ended = functools.partial(self.turns.remove, turn)
@@ -202,9 +180,11 @@ class SessionManager:
 
     async def _claim(self, session_id: str, where: str, deadline: float, *, ends_turns: bool = False) -> Claim:
         while True:
-            if ends_turns and (turn := self.turns.of_id(session_id)) is not None:
-                turn.cancel()
-                await turn.ended(STOP_SECONDS)
+            if ends_turns:
+                for turn in (turns := self.turns.of_id(session_id)):
+                    turn.cancel()
+                for turn in turns:
+                    await turn.ended(STOP_SECONDS)
             taking = asyncio.ensure_future(asyncio.to_thread(self.store.claim, session_id, Holder.here(where)))
             try:
                 return await asyncio.shield(taking)
@@ -218,8 +198,7 @@ class SessionManager:
 
     async def _busy(self, session_id: str, holder: Holder | None) -> SessionBusyError:
         error = busy((await in_thread(self.store.load, session_id)).name, holder)
-        turn = self.turns.of_id(session_id)
-        if turn is not None and turn.transcript.waits_for_an_answer:
+        if any(turn.transcript.waits_for_an_answer for turn in self.turns.of_id(session_id)):
             return SessionBusyError(f"{error}; it waits for your answer: %agent approve")
         return error
 
@@ -233,28 +212,29 @@ class SessionManager:
             turn.wait(max(0.0, deadline - time.monotonic()))
         self.mcp.shutdown()
 
-    async def queue(self, session: str, text: str, *, key: str = "", **options: Any) -> Turn | None:
-        """Ask the session when its running turn is done, in the same stream; on an idle session, start a turn.
+    async def queue(
+        self, request: Request, *, key: str = "", start: Callable[[Request], Awaitable[Turn]] | None = None
+    ) -> Turn | None:
+        """Ask the session when its running turn is done, in the same stream; start a turn on an idle session.
 
         Args:
-            session: name or id; created when there is none.
-            text: what to ask.
-            key: a text queued before under the same key, by this manager, is not queued again.
-            options: those of `run`, for a turn that is started here.
+            request: What to ask. All but its prompt and session matter only when a turn is started.
+            key: Do nothing when this manager has queued something under the same key before.
+            start: What starts a turn on an idle session; `start` of the manager when left out.
 
-        Returns the turn that will answer, or None when the key was used before. Raises what `run` raises, and
+        Returns the turn that will answer, or None when the key was used before. Raises what `start` raises, and
         `InboxFullError`.
         """
-        known = await in_thread(self.store.find, session)
-        with self.turns.queue_keys.once(known or session, key) as new:
+        known = await in_thread(self.store.find, request.session)
+        with self.turns.queue_keys.once(known or request.session, key) as new:
             if not new:
                 return None
             with suppress(SessionIdleError, SessionNotFoundError):
-                return await self.turns.say(session, "queue", text, key=key)
-            turn = await self.run(text, session=session, **{"wait": STOP_SECONDS, **options})
+                return await self.turns.say(request.session, "queue", request.prompt, key=key)
+            turn = await (start or self.start)(replace(request, wait=request.wait or STOP_SECONDS))
             self.turns.queue_keys.use(turn.session_id, key)
             if known is None:
-                self.turns.queue_keys.free(session, key)  # the name may be another session's later
+                self.turns.queue_keys.free(request.session, key)  # the name may be another session's later
             return turn
 
     async def delete(self, session: str) -> None:

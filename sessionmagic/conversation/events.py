@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from sessionmagic.conversation.usage import Usage  # noqa: TC001  read at run time to validate JSON
+
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
@@ -28,6 +30,7 @@ class _Event:
     session_id: str
     turn_id: str
     agent: str
+    """The agent that the event comes from."""
     at: float
     """Seconds since the epoch."""
 
@@ -161,10 +164,7 @@ class LimitReached(_Event):
 class UsageReported(_Event):
     """What the turn has used so far."""
 
-    input_tokens: int
-    output_tokens: int
-    cost: float | None
-    """US dollars; None when a model of the turn has no known price."""
+    usage: Usage
     context_used: int = 0
     """Tokens of the conversation as the model last saw it, its answer included."""
     context_limit: int | None = None

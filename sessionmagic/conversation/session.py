@@ -1,62 +1,56 @@
-"""Sessions and their turns as plain, immutable state.
-
-A session's turns form a tree: each turn names its parent, and the session's head is the tip of the path that
-the next turn continues. Every change is a function from one `Session` to the next, so that the store can apply
-it to what is on disk at that moment and a change never writes back a stale record.
-"""
+"""Sessions and their turns as plain, immutable state."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sessionmagic.conversation.events import TurnStatus  # noqa: TC001  read at run time to validate what is on disk
+from sessionmagic.conversation.usage import RequestRecord, Usage, total
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-SCHEMA = 1
-"""Version of the stored form; a file of a higher one is refused untouched."""
+SCHEMA = 2
+"""Version of the stored form. Files of other versions are refused and left untouched."""
 
 TITLE_LENGTH = 60
 CRASHED = "crashed"
-"""Error code of a turn whose process ended under it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """Tokens of one or more model requests, and their price."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost: float | None = None
-    """US dollars; None when unpriced."""
+"""Error code of a turn whose process ended before it did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRecord:
-    """One turn as it is remembered: prompt, messages, and how it ended."""
+    """One turn as it is stored: the prompt, the messages, and how it ended."""
 
     id: str
     parent: str | None
+    """The turn that this one continues; None for the first of its path."""
     agent: str
     model: str
-    """The reference that was asked, as typed."""
+    """The reference of the model that was asked, as typed."""
     prompt: str
     started_at: float
-    answered_by: str | None = None
-    """The model that really answered, as it calls itself; None until it has."""
+    """Seconds since the epoch, as is every time in a session."""
     messages: list[dict[str, Any]] = field(default_factory=list)
     """pydantic-ai messages in their JSON form, the prompt first."""
+    requests: list[RequestRecord] = field(default_factory=list)
+    """The model requests, in order."""
     status: TurnStatus = "running"
     error_code: str | None = None
     error: str | None = None
     warnings: list[str] = field(default_factory=list)
-    usage: Usage = field(default_factory=Usage)
     finished_at: float | None = None
     cell_id: str | None = None
     waiting: list[str] = field(default_factory=list)
-    """What the user said to the running turn that the model was not told yet."""
+    """What the user said to the running turn and the model has not been told yet."""
+
+    @property
+    def usage(self) -> Usage:
+        """What the turn's requests used."""
+        return total(request.usage for request in self.requests)
+
+    @property
+    def answered_by(self) -> str | None:
+        """The model that answered last, as it calls itself; None when none did."""
+        return next((request.model for request in reversed(self.requests) if request.model), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,63 +113,6 @@ def with_override(session: Session, agent: str, reference: str | None) -> Sessio
     return replace(session, agent_model_overrides=overrides, custom_models_used=used)
 
 
-def with_turn(session: Session, turn: TurnRecord) -> Session:
-    """Append a new turn and move the head to it. The first prompt gives an untitled session its title."""
-    return replace(
-        session,
-        turns=(*session.turns, turn),
-        head=turn.id,
-        current_agent=turn.agent,
-        title=session.title or title_of(turn.prompt),
-        updated_at=turn.started_at,
-    )
-
-
-def with_changed_turn(session: Session, turn_id: str, change: Callable[[TurnRecord], TurnRecord]) -> Session:
-    """Replace one turn by `change(turn)`."""
-    turns = tuple(change(turn) if turn.id == turn_id else turn for turn in session.turns)
-    return replace(session, turns=turns)
-
-
-def said_something(turn: TurnRecord) -> bool:
-    """Say whether the model answered at all, if only in part."""
-    return any(message["kind"] == "response" and message["parts"] for message in turn.messages)
-
-
-def with_finished_turn(
-    session: Session, turn_id: str, change: Callable[[TurnRecord], TurnRecord], *, keep_on_path: bool, at: float
-) -> Session:
-    """End a turn. One that is not kept on the path leaves its record, and the head goes back to its parent."""
-    session = with_changed_turn(session, turn_id, lambda turn: replace(change(turn), finished_at=at))
-    head = session.head
-    if not keep_on_path and head == turn_id:
-        head = session.turn(turn_id).parent
-    return replace(session, head=head, updated_at=at)
-
-
-def with_dead_turns_interrupted(session: Session) -> Session:
-    """Mark every turn that is still `running` as interrupted: whoever holds the claim knows that none is."""
-    turns = tuple(
-        replace(
-            turn,
-            status="interrupted",
-            error_code=CRASHED,
-            error="it was cut off",
-            waiting=[],
-            warnings=[*turn.warnings, *undelivered(turn.waiting)],
-        )
-        if turn.status == "running"
-        else turn
-        for turn in session.turns
-    )
-    return replace(session, turns=turns)
-
-
-def undelivered(texts: Sequence[str]) -> list[str]:
-    """Say what did not reach the model of all that the user said to a running turn, if there is any."""
-    return [f"this never reached the model: {' · '.join(texts)}"] if texts else []
-
-
 def title_of(prompt: str) -> str:
     """Return the first line of a prompt that says something, cut to a title's length."""
     line = next((line.strip() for line in prompt.splitlines() if line.strip()), "")
@@ -210,7 +147,7 @@ def summarize(session: Session) -> SessionSummary:
     """Fold a session into its summary. `cost` is None when a turn that used tokens is unpriced."""
     path = session.path()
     last = path[-1] if path else None
-    used = [turn.usage for turn in session.turns if turn.usage.input_tokens or turn.usage.output_tokens]
+    used = total(turn.usage for turn in session.turns)
     agent = session.current_agent
     return SessionSummary(
         id=session.id,
@@ -222,14 +159,8 @@ def summarize(session: Session) -> SessionSummary:
         status=last.status if last else "empty",
         started_at=session.created_at,
         updated_at=session.updated_at,
-        input_tokens=sum(usage.input_tokens for usage in used),
-        output_tokens=sum(usage.output_tokens for usage in used),
-        cost=total_cost(used),
+        input_tokens=used.input_tokens,
+        output_tokens=used.output_tokens,
+        cost=used.cost,
         starred=session.starred,
     )
-
-
-def total_cost(usages: Iterable[Usage]) -> float | None:
-    """Add up costs; None when a usage with tokens is unpriced, or when there is none."""
-    costs = [usage.cost for usage in usages if usage.input_tokens or usage.output_tokens]
-    return sum(cost for cost in costs if cost is not None) if costs and None not in costs else None

@@ -29,10 +29,11 @@ from sessionmagic.conversation.events import (
     UsageReported,
     Warned,
 )
-from sessionmagic.conversation.session import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from sessionmagic.conversation.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +171,7 @@ def _folded(transcript: Transcript, event: Event) -> Transcript:
         case LimitReached():
             return transcript
         case UsageReported():
-            usage = Usage(input_tokens=event.input_tokens, output_tokens=event.output_tokens, cost=event.cost)
-            return replace(transcript, usage=usage)
+            return replace(transcript, usage=event.usage)
         case Warned():
             return replace(transcript, warnings=(*transcript.warnings, event.text))
         case TurnFinished():

@@ -1,1 +1,1 @@
-"""From a reference to a model that can be asked."""
+"""Find and build the model that a reference names."""

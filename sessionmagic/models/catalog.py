@@ -1,20 +1,19 @@
-"""From a model reference to a model that can be asked."""
+"""Find the model that a reference names, check it and build it."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import ModelReferenceError
-from sessionmagic.models.references import (
-    PROVIDERS,
-    ModelRef,
-    Provider,
-    check_provider,
-    parse_reference,
+from sessionmagic.models.references import readings, why_unknown
+from sessionmagic.models.sources import (
+    EndpointSource,
+    LocalSource,
+    ProviderSource,
+    RegisteredSource,
+    TestSource,
 )
-from sessionmagic.words import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,34 +21,30 @@ if TYPE_CHECKING:
 
     from pydantic_ai.models import Model
 
-OLLAMA_URL = "http://localhost:11434/v1"
+    from sessionmagic.models.references import ModelRef
+    from sessionmagic.models.sources import Offer, Source
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
-    """A model that is ready to be asked, and what its user should know about the reference."""
+    """A model that is ready to be used."""
 
     reference: str
     model: Model
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The settings for every request, with the names of pydantic-ai's `ModelSettings`."""
     warnings: list[str] = field(default_factory=list)
-
-
-_registered: dict[str, Model] = {}
-
-
-def register_model(name: str, model: Model) -> None:
-    """Let the reference `name` mean this pydantic-ai model in this process, before any other reading of it."""
-    _registered[name] = model
+    """What the user should know about the reference."""
 
 
 class Models:
     """The models that references can name.
 
     Args:
-        default: the reference that serves when a session has no override.
-        endpoints: names for OpenAI-compatible servers, each with its base URL; ``lab:model`` then asks the
-            server named ``lab``. Its key is read from ``LAB_API_KEY`` where the server wants one.
-        home: where ``models/`` with further weights is; the store's home.
+        default: the reference used when a session has no override.
+        endpoints: names and base URLs of OpenAI-compatible servers; ``lab:model`` then asks the server named
+            ``lab``. The key of a server that needs one is read from ``LAB_API_KEY``.
+        home: the store's home, whose ``models/`` has further weights.
     """
 
     def __init__(
@@ -59,90 +54,50 @@ class Models:
         self.endpoints = dict(endpoints or {})
         self._home = home
 
-    def check(self, reference: str) -> ModelRef | None:
-        """Raise `ModelReferenceError` when the reference cannot be used. Asks no network, imports no SDK.
-
-        Returns the reference taken apart, or None for a named model.
-        """
-        if reference in _registered:
-            return None
-        parsed = parse_reference(reference, [*self.endpoints, *PROVIDERS])
-        if parsed.provider in self.endpoints:
-            check_provider(parsed, Provider(module="openai", install="sessionmagic[openai]"))
-        elif parsed.provider == "local":
-            from sessionmagic.models.weights import check_installed, find_weights
-
-            check_installed()
-            find_weights(parsed.model, home=self._home)
-        elif parsed.provider != "test":
-            check_provider(parsed, PROVIDERS[parsed.provider])
-        return parsed
+    def check(self, reference: str) -> None:
+        """Raise `ModelReferenceError` if the reference cannot be used. Uses no network, imports no SDK."""
+        source, reading = self._find(reference)
+        source.check(reading)
 
     def resolve(self, reference: str) -> ResolvedModel:
-        """Return the model that the reference names; raises `ModelReferenceError`. Imports what it needs."""
-        parsed = self.check(reference)
-        if parsed is None:
-            return ResolvedModel(reference, _registered[reference])
+        """Return the model that the reference names; raises `ModelReferenceError`. Imports the model's SDK."""
+        source, reading = self._find(reference)
+        source.check(reading)
         from pydantic_ai.exceptions import UserError
 
         try:
-            return ResolvedModel(reference, self._build(parsed), _unlisted(parsed))
+            model = source.build(reading)
         except (UserError, ImportError, ValueError, TypeError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise ModelReferenceError(f"{reference}: {reason}") from error
+        return ResolvedModel(reference, model, source.settings(reading), source.warnings(reading))
 
-    def _build(self, reference: ModelRef) -> Model:
-        from pydantic_ai.models import infer_model
-
-        match reference.provider:
-            case "local":
-                from sessionmagic.models.local import LocalModel
-                from sessionmagic.models.weights import check_weights, find_weights
-
-                path = find_weights(reference.model, home=self._home)
-                check_weights(path, home=self._home)
-                return LocalModel(path)
-            case "ollama" if "OLLAMA_BASE_URL" not in os.environ:
-                return _openai_chat(reference.model, OLLAMA_URL, None)
-            case "test":
-                return infer_model("test")
-            case name if name in self.endpoints:
-                key = os.environ.get(f"{name.upper().replace('-', '_')}_API_KEY")
-                return _openai_chat(reference.model, self.endpoints[name], key)
-            case name:
-                return infer_model(f"{name}:{reference.model}")
+    def offers(self) -> list[Offer]:
+        """Return the references that can be used on this machine, each with a note about it."""
+        return [offer for source in self._sources() for offer in source.offers()]
 
     def known(self) -> list[str]:
-        """Return references to offer when one is being typed: named, local, then those of usable providers."""
-        from pydantic_ai.models import known_model_names
+        """Return the references that can be used on this machine, as completion offers them."""
+        return [offer.reference for offer in self.offers()]
 
-        usable = {name for name in PROVIDERS if self._usable(name)}
-        listed = [name for name in known_model_names() if name.partition(":")[0] in usable]
-        prefixes = [f"{name}:" for name in (*self.endpoints, *sorted(usable))]
-        return [*_registered, "local", "test", *prefixes, *listed]
+    def _sources(self) -> list[Source]:
+        """Return the kinds of model, in the order in which they are tried and listed.
 
-    def _usable(self, provider: str) -> bool:
-        try:
-            check_provider(ModelRef(provider, provider), PROVIDERS[provider])
-        except ModelReferenceError:
-            return False
-        return True
+        A registered name comes before everything else, and an endpoint before a provider with the same name. The
+        providers come last because their lists are long.
+        """
+        return [
+            RegisteredSource(),
+            EndpointSource(self.endpoints),
+            LocalSource(self._home),
+            TestSource(),
+            ProviderSource(),
+        ]
 
-
-def _openai_chat(model: str, base_url: str, key: str | None) -> Model:
-    from pydantic_ai.models.openai import OpenAIChatModel
-    from pydantic_ai.providers.openai import OpenAIProvider
-
-    return OpenAIChatModel(model, provider=OpenAIProvider(base_url=base_url, api_key=key or "not-needed"))
-
-
-def _unlisted(reference: ModelRef) -> list[str]:
-    """Return a warning for a name that no list knows. Lists age, so it is never more than a warning."""
-    from pydantic_ai.models import known_model_names
-
-    listed = [name.partition(":") for name in known_model_names()]
-    names = [model for provider, _, model in listed if provider == reference.provider]
-    if not names or reference.model in names or "OPENAI_BASE_URL" in os.environ:
-        return []
-    hint = did_you_mean(reference.model, names)
-    return [f"no list knows the model {reference.text}; asking for it all the same.{hint}"]
+    def _find(self, reference: str) -> tuple[Source, ModelRef]:
+        sources = self._sources()
+        for reading in readings(reference):
+            for source in sources:
+                if source.recognizes(reading):
+                    return source, reading
+        raise ModelReferenceError(why_unknown(reference, [name for source in sources for name in source.names()]))

@@ -1,4 +1,4 @@
-"""llama.cpp inside this process: weights loaded once, one answer at a time, chunks handed to the loop."""
+"""Run llama.cpp inside this process: one engine for each file of weights, one answer at a time."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from pydantic_ai.exceptions import ModelAPIError, ModelContextWindowExceededErro
 
 Chat = list[dict[str, str]]
 
-# Tokens of a prompt between two calls of the callback, the only moments at which it can be stopped: a third
-# of a second of work, and as fast as bigger batches.
+# llama.cpp can only be stopped between two batches of a prompt. A batch of 64 tokens takes a third of a second, and
+# the prompt is read as fast as with bigger batches.
 _PROMPT_BATCH = 64
 _PROMPT_CACHE_MIB = 128
 
@@ -27,8 +27,8 @@ _engines_lock = threading.Lock()
 
 
 def shared_engine(path: Path, threads: int, context_length: int) -> Engine:
-    """Return the process's engine for these weights and parameters; loads nothing yet."""
-    # A forked child inherits the engine without its threads, so it needs one of its own.
+    """Return this process's engine for these weights and parameters. Does not load the weights."""
+    # A forked child inherits the engines without their threads, so it needs engines of its own.
     key = (os.getpid(), path.resolve(), threads, context_length)
     with _engines_lock:
         return _engines.setdefault(key, Engine(*key[1:]))
@@ -36,31 +36,34 @@ def shared_engine(path: Path, threads: int, context_length: int) -> Engine:
 
 @atexit.register
 def _close_engines() -> None:
-    # llama.cpp goes on with its batch after the callback said stop; a process that ends meanwhile crashes.
+    # llama.cpp finishes its batch even after the callback has stopped it; a process that exits before that crashes.
     for (pid, *_), engine in _engines.items():
         if pid == os.getpid():
             engine.close()
 
 
 class Generation:
-    """One request on its way to an engine, and its chunks on their way back to the loop that made it.
+    """One request to an engine; its chunks come back to the event loop that made it.
 
-    ``chat`` is in chat-template form, ``body`` the other fields of a llama.cpp chat completion.
+    Args:
+        model_name: the model's name, for errors.
+        chat: the messages, in chat-template form.
+        body: the other fields of a llama.cpp chat completion.
     """
 
     def __init__(self, model_name: str, chat: Chat, body: dict[str, Any]) -> None:
-        """Belong to the running event loop."""
+        """Bind the generation to the running event loop."""
         self.model_name = model_name
         self.chat = chat
         self.body = body
-        self.over = False  # set by either side, and never unset
+        self.over = False  # set by the loop or the engine, and never unset
         self.left_out = 0
-        """How many of the oldest messages did not fit."""
+        """The number of the oldest messages that were left out because they did not fit."""
         self._loop = asyncio.get_running_loop()
         self._chunks: asyncio.Queue[dict[str, Any] | Exception | None] = asyncio.Queue()
 
     async def next(self) -> dict[str, Any] | None:
-        """Return the next chunk, ``None`` at the end, or raise what went wrong. On the loop."""
+        """Return the next chunk, or None at the end; raises the error of the engine. Call it on the loop."""
         if self.over:
             return None
         chunk = await self._chunks.get()
@@ -72,23 +75,23 @@ class Generation:
         return None
 
     def abandon(self) -> None:
-        """Let the engine stop at its next token, and whoever waits in `next` return at once. On the loop."""
+        """Stop the engine at its next token, and end a waiting `next` at once. Call it on the loop."""
         self.over = True
         self._chunks.put_nowait(None)
 
     def deliver(self, chunk: dict[str, Any] | Exception | None) -> None:
-        """Hand a chunk, an error or the end to the loop. On the engine's thread."""
+        """Pass a chunk, an error or the end to the loop. Call it on the engine's thread."""
         try:
             self._loop.call_soon_threadsafe(self._chunks.put_nowait, chunk)
-        except RuntimeError:  # the loop is closed: nobody listens any more
+        except RuntimeError:  # the loop is closed, so nobody waits for the chunk
             self.over = True
 
 
 class Engine:
-    """The weights of one file and the queue of generations that want them."""
+    """The weights of one file, and the generations that wait for them."""
 
     def __init__(self, path: Path, threads: int, context_length: int) -> None:
-        """Load nothing: that is for the first generation."""
+        """Make an engine without loading the weights; the first generation loads them."""
         self._path = path
         self._threads = threads
         self._context_length = context_length
@@ -98,17 +101,17 @@ class Engine:
         self._lock = threading.Lock()
 
     def submit(self, generation: Generation) -> None:
-        """Queue a generation; its chunks arrive when those before it are done. Returns at once."""
+        """Queue a generation, which starts when those before it have ended. Returns at once."""
         with self._lock:
             self._waiting.append(generation)
             if not self._working:
-                # A daemon thread inside llama.cpp aborts the process at exit. This one is waited for; so it
-                # lives only while there is work, and stops by itself when the main thread has ended.
+                # A daemon thread inside llama.cpp aborts the process at exit, so this thread is not a daemon and
+                # Python waits for it. It therefore ends with its work, or once the main thread has ended.
                 threading.Thread(target=self._work, name=f"llama-{self._path.stem}", daemon=False).start()
                 self._working = True
 
     def close(self) -> None:
-        """Wait until llama.cpp has stopped, at most for one batch of a prompt, and forget the weights."""
+        """Release the weights, once llama.cpp has stopped; that takes at most one batch of a prompt."""
         self._server = None
 
     def _work(self) -> None:
@@ -122,8 +125,8 @@ class Engine:
                 continue
             try:
                 self._generate(generation)
-            except Exception as error:  # noqa: BLE001  (whatever it is, it belongs to the one who asked)
-                generation.deliver(ModelAPIError(generation.model_name, f"The local model failed: {error}"))
+            except Exception as error:  # noqa: BLE001  (any error goes to the caller)
+                generation.deliver(ModelAPIError(generation.model_name, f"the local model failed: {error}"))
 
     def _generate(self, generation: Generation) -> None:
         if self._server is None:
@@ -135,14 +138,14 @@ class Engine:
         generation.deliver(None)
 
     def _attempt(self, generation: Generation, chat: Chat) -> float:
-        """Answer, and return 0; or return which share of the chat is too long for the context."""
-        # An answer needs room too, but it alone is no reason to refuse a prompt that fits.
+        """Answer the chat and return 0, or return the share of the chat, from 0 to 1, that does not fit the context."""
+        # Room is kept for the answer by leaving out messages. A prompt that fits is never refused for want of it.
         reserve = min(generation.body["max_tokens"], self._context_length // 4)
         shortenable = len(_without_oldest(chat, 0)) < len(chat)
         surplus = 0.0
 
         def receive(chunk: dict[str, Any]) -> bool:
-            """Take a chunk; True stops llama.cpp."""
+            """Handle a chunk; return True to stop llama.cpp."""
             nonlocal surplus
             if _unwanted(generation):
                 return True
@@ -168,16 +171,20 @@ def _as_exception(model_name: str, error: dict[str, Any]) -> ModelAPIError:
     if error.get("type") == "exceed_context_size_error":
         needed, available = error["n_prompt_tokens"], error["n_ctx"]
         return ModelContextWindowExceededError(
-            model_name, f"The prompt is too long for {model_name}: {needed} tokens, it reads {available}."
+            model_name,
+            f"the prompt is too long for {model_name}: it has {needed} tokens, the model reads {available}",
         )
-    return ModelAPIError(model_name, f"The local model failed: {error.get('message', error)}", body=error)
+    return ModelAPIError(model_name, f"the local model failed: {error.get('message', error)}", body=error)
 
 
 def _without_oldest(chat: Chat, surplus: float) -> Chat:
-    """Leave out the oldest message and more, up to that share of the text; never system prompt and last."""
+    """Leave out the oldest messages: at least one, and at least that share of the text.
+
+    The system prompt and the last message always stay.
+    """
     start = end = 1 if chat and chat[0]["role"] == "system" else 0
     excess = surplus * sum(len(message["content"]) for message in chat)
-    # An answer without its question goes too: templates want the user to begin.
+    # An answer whose question is left out is left out too, as chat templates expect the user to begin.
     while end < len(chat) - 1 and (end == start or excess > 0 or chat[end]["role"] == "assistant"):
         excess -= len(chat[end]["content"])
         end += 1
@@ -185,11 +192,11 @@ def _without_oldest(chat: Chat, surplus: float) -> Chat:
 
 
 def _load(path: Path, threads: int, context_length: int) -> Any:
-    """Load the weights, in 0.4 s for 100 MB, and return xllamacpp's ``Server``."""
+    """Load the weights (100 MB take 0.4 s) and return xllamacpp's ``Server``."""
     xllamacpp = importlib.import_module("xllamacpp")
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
-    params.verbosity = -1  # nothing on the standard streams
+    params.verbosity = -1  # write nothing to the standard streams
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.n_gpu_layers = 0
     params.n_parallel = 1
@@ -197,12 +204,12 @@ def _load(path: Path, threads: int, context_length: int) -> Any:
     params.n_batch = params.n_ubatch = _PROMPT_BATCH
     params.cache_ram_mib = _PROMPT_CACHE_MIB
     params.warmup = False
-    params.prefill_assistant = False  # a history that ends in an answer gets a new one, not a longer one
+    params.prefill_assistant = False  # after an answer, start a new one instead of continuing it
     params.ui = params.endpoint_slots = False
     params.n_threads_http = 1
     params.api_keys = [secrets.token_urlsafe(32)]
-    # A server always listens. A socket file that is gone in a moment lets nobody in; where there is no such
-    # thing, it is a loopback port that wants a key which nobody knows.
+    # The server always listens, though nobody needs it to. It listens on a socket file, which is deleted at once; on
+    # a platform without socket files, on a loopback port that asks for a random key.
     with tempfile.TemporaryDirectory(prefix="llama-") as folder:
         params.hostnames = [str(Path(folder) / "s.sock")]
         try:

@@ -1,4 +1,4 @@
-"""The local model: a pydantic-ai `Model` over GGUF weights that llama.cpp runs inside this process."""
+"""The local model: a pydantic-ai `Model` whose GGUF weights llama.cpp runs inside this process."""
 
 from __future__ import annotations
 
@@ -33,21 +33,24 @@ if TYPE_CHECKING:
     from pydantic_ai.models import ModelRequestParameters
     from pydantic_ai.settings import ModelSettings
 
-# A model this small repeats itself for ever without a penalty.
+# Without a penalty, so small a model repeats itself without end.
 _DEFAULTS = {"temperature": 0.2, "top_p": 0.9, "repeat_penalty": 1.1, "max_tokens": 512}
 _HONOURED = {"temperature", "top_p", "top_k", "max_tokens", "seed", "presence_penalty", "frequency_penalty"}
 
 
 class LocalModel(Model):
-    """A GGUF model in this process, one answer at a time; requests of other tasks wait for their turn.
+    """A GGUF model that runs in this process and gives one answer at a time; other requests wait.
 
-    The weights are loaded at the first request, in a thread, once per process for the same path and
-    parameters. When a conversation outgrows the context, its oldest messages are left out of the request,
-    and the response says so; the system prompt and the last user message never are: if these alone don't fit, it
-    is `ModelContextWindowExceededError`. Other failures of llama.cpp are `ModelAPIError`. Tools are not offered
-    to the model; structured output is enforced by a grammar. Thinking, tool calls and files in older messages
-    are skipped; a file in the message to be answered raises `UserError`. Sampling settings are honoured, and
-    with a ``seed`` the same request gets the same answer.
+    The first request loads the weights, in a thread. They are loaded once per process for the same path and
+    parameters. When a conversation outgrows the context, its oldest messages are left out, and the response's
+    ``provider_details`` give their number as ``left_out``. The system prompt and the last message are never left out.
+
+    The model is not offered tools. A grammar enforces structured output. Thinking, tool calls and files in older
+    messages are skipped. The settings for sampling and length are honoured, and with a ``seed`` the same request
+    gets the same answer.
+
+    Requests raise `ModelContextWindowExceededError` if the system prompt and the last message do not fit the context,
+    `ModelAPIError` if llama.cpp fails in another way, and `UserError` if the last message has a file.
     """
 
     unsupported_settings = frozenset({"timeout", "max_retries", "extra_headers", "extra_body"})
@@ -60,14 +63,21 @@ class LocalModel(Model):
         context_length: int = 2048,
         settings: ModelSettings | None = None,
     ) -> None:
-        """Name the weights; ``context_length`` (tokens) is cut down to what the model was trained for."""
+        """Make a model of the weights at ``path``.
+
+        Args:
+            path: the GGUF file; it is opened by the first request.
+            threads: the number of threads that llama.cpp computes with.
+            context_length: the context in tokens; at most the length that the model was trained for is used.
+            settings: the default settings of its requests.
+        """
         profile = ModelProfile(
             supports_tools=False,
             supports_image_input=False,
             supports_json_schema_output=True,
             default_structured_output_mode="native",
             native_output_requires_schema_in_instructions=True,
-            # llama.cpp reads a "<|im_end|>" in a message as the end of that message.
+            # llama.cpp takes a "<|im_end|>" in the text of a message for the end of the message.
             may_tokenize_special_tokens_in_content=True,
             context_window=context_length,
         )
@@ -78,7 +88,7 @@ class LocalModel(Model):
 
     @property
     def model_name(self) -> str:
-        """``SmolLM2-135M-Instruct``, or another file's name without ``.gguf``."""
+        """``SmolLM2-135M-Instruct``, or the name of another file without its ``.gguf``."""
         return DEMO_MODEL if self.path.stem.startswith(DEMO_MODEL) else self.path.stem
 
     @property
@@ -106,12 +116,12 @@ class LocalModel(Model):
         model_request_parameters: ModelRequestParameters,
         run_context: RunContext[Any] | None = None,  # noqa: ARG002  (part of the interface)
     ) -> AsyncGenerator[StreamedResponse]:
-        """Stream the answer token by token; leaving the context, closing or cancelling stops the model."""
+        """Stream the answer token by token. Leaving the context, closing the stream or cancelling stops the model."""
         settings, parameters = self.prepare_request(model_settings, model_request_parameters)
         generation = Generation(self.model_name, _chat(messages, parameters), _body(settings, parameters))
         try:
             shared_engine(self.path, self.threads, self.context_length).submit(generation)
-            # The first chunk comes before the first token; an error is raised here, where a fallback sees it.
+            # The first chunk comes before the first token. An error is raised here, where a fallback can catch it.
             first = await generation.next()
             yield LocalStreamedResponse(parameters, _generation=generation, _first=first)
         finally:
@@ -120,7 +130,7 @@ class LocalModel(Model):
 
 @dataclass
 class LocalStreamedResponse(StreamedResponse):
-    """The answer of a `LocalModel` while it is written."""
+    """The answer of a `LocalModel`, as it is generated."""
 
     _generation: Generation
     _first: dict[str, Any] | None
@@ -145,7 +155,7 @@ class LocalStreamedResponse(StreamedResponse):
             self.provider_details = {"left_out": self._generation.left_out}
 
     def _count(self, chunk: dict[str, Any]) -> None:
-        # The engine reports usage at the very end, so an answer that is stopped has to be counted on the way.
+        # The engine reports usage only at the end, so the tokens are counted here for an answer that is stopped.
         if usage := chunk.get("usage"):
             cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0)
             self._usage = RequestUsage(
@@ -164,7 +174,7 @@ class LocalStreamedResponse(StreamedResponse):
 
     @property
     def model_name(self) -> str:
-        """The name of the model that answers."""
+        """The model's name."""
         return self._generation.model_name
 
     @property
@@ -174,16 +184,16 @@ class LocalStreamedResponse(StreamedResponse):
 
     @property
     def provider_url(self) -> None:
-        """No URL: nothing leaves the process."""
+        """None: no server is asked."""
 
     @property
     def timestamp(self) -> datetime:
-        """When the request was made."""
+        """The time of the request."""
         return self._timestamp
 
 
 def _chat(messages: list[ModelMessage], parameters: ModelRequestParameters) -> list[dict[str, str]]:
-    """Put a history into chat-template form: at most one system message, then roles that alternate."""
+    """Return a history in chat-template form: at most one system message, then roles that alternate."""
     system: list[str] = []
     chat: list[dict[str, str]] = []
 
@@ -210,7 +220,7 @@ def _chat(messages: list[ModelMessage], parameters: ModelRequestParameters) -> l
 
 
 def _user_text(part: ModelRequestPart, *, latest: bool) -> str:
-    # A tool's result is worth reading only where this model takes over from one that had called the tool.
+    # Only the last message's tool results are read: this model then answers in place of one that called the tools.
     if isinstance(part, ToolReturnPart):
         return f"{part.tool_name}: {part.model_response_str()}" if latest else ""
     if not isinstance(part, UserPromptPart):
@@ -220,7 +230,7 @@ def _user_text(part: ModelRequestPart, *, latest: bool) -> str:
         if isinstance(item, str | TextContent):
             texts.append(item if isinstance(item, str) else item.content)
         elif latest and not isinstance(item, CachePoint):
-            raise UserError("the local model reads text only: leave out the image or file")
+            raise UserError("the local model reads text only; leave out the image or file")
     return "\n\n".join(texts)
 
 
@@ -232,6 +242,6 @@ def _body(settings: ModelSettings | None, parameters: ModelRequestParameters) ->
     if parameters.output_object is not None and parameters.output_mode == "native":
         schema = {"name": "answer", "schema": parameters.output_object.json_schema}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    # What is read from the prompt cache may round differently from what is computed afresh.
+    # A cached prompt may be rounded differently from a computed one, which could change a seeded answer.
     body["cache_prompt"] = "seed" not in given
     return body | {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True}

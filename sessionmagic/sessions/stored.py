@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.agents.definition import find_agent
 from sessionmagic.conversation.names import check_name
-from sessionmagic.conversation.session import Session, with_dead_turns_interrupted, with_override
+from sessionmagic.conversation.session import Session, with_override
+from sessionmagic.conversation.tree import running_turns, with_interrupted_turns
 from sessionmagic.exceptions import ModelReferenceError, SessionNotFoundError
 from sessionmagic.storage.store import new_session_id
 from sessionmagic.tools.permissions import with_rule, without_rule
@@ -49,7 +50,7 @@ class Sessions:
     def load(self, session: str) -> Session:
         """Return a session. A turn that nobody runs any more is shown as what it is, interrupted."""
         stored = self._store.load(self.id_of(session))
-        return stored if self._store.is_claimed(stored.id) else with_dead_turns_interrupted(stored)
+        return stored if self._store.is_claimed(stored.id) else with_interrupted_turns(stored, running_turns(stored))
 
     def summaries(self) -> tuple[list[SessionSummary], list[str]]:
         """Return all sessions, the latest first, and a line about each file that could not be read.

@@ -221,11 +221,15 @@ class TinyStore:
 
     def _require_known_schema(self, path: Path, document: Any) -> None:
         schema = document["schema"]
-        if isinstance(schema, int) and schema > SCHEMA:
-            raise SessionSchemaError(
-                f"{path} was written by a newer sessionmagic (schema {schema}, this one knows {SCHEMA}); "
-                "it was left as it is: pip install --upgrade sessionmagic"
-            )
+        if not isinstance(schema, int) or schema == SCHEMA:
+            return
+        newer = schema > SCHEMA
+        whose = "a newer sessionmagic" if newer else "a sessionmagic from before the first release"
+        what_to_do = "pip install --upgrade sessionmagic" if newer else "use another session name, or delete the file"
+        raise SessionSchemaError(
+            f"{path} was written by {whose} (schema {schema}, this one reads {SCHEMA}) and was left as it is; "
+            f"{what_to_do}"
+        )
 
     def _set_aside(self, path: Path, error: Exception) -> SessionUnreadableError:
         reason = "it is empty" if path.exists() and not path.stat().st_size else _first_line(error)

@@ -1,19 +1,18 @@
-"""Tool calls that wait for somebody's decision."""
+"""Tool calls that wait for the user's decision."""
 
 from __future__ import annotations
 
-import asyncio
-import threading
-import uuid
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
-from sessionmagic.conversation.events import Decision
+from sessionmagic.conversation.events import ApprovalRequested, ApprovalResolved, Decision
 from sessionmagic.exceptions import ApprovalNotOpenError, UsageError
+from sessionmagic.tools.pending import Pending, new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from sessionmagic.tools.permissions import Call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,65 +21,74 @@ class Approval:
 
     id: str
     call_id: str
-    tool: str
-    args: Mapping[str, Any]
+    call: Call
     why: str
+    """Why the call is not run without asking."""
+
+    @property
+    def tool(self) -> str:
+        """The tool's name."""
+        return self.call.tool
+
+    @property
+    def args(self) -> Mapping[str, Any]:
+        """The arguments of the call as the model wrote them."""
+        return self.call.args
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What was decided; the model sees the reason of a rejection."""
+    """What was decided. The model reads the reason of a rejection."""
 
     decision: Decision
     reason: str = ""
 
 
-class Approvals:
-    """The open approvals of one turn. Each is resolved once, by its id, from any thread."""
+class Approvals(Pending[Approval, Resolution]):
+    """The open approvals of one turn.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._open: dict[str, tuple[Approval, asyncio.Future[Resolution]]] = {}
+    Args:
+        emit: emits an event, as `EventLog.emit` does.
+    """
 
-    @property
-    def open(self) -> list[Approval]:
-        """The calls that wait for a decision, the oldest first."""
-        with self._lock:
-            return [approval for approval, _ in self._open.values()]
+    def __init__(self, emit: Callable[..., None]) -> None:
+        super().__init__()
+        self._emit = emit
 
-    def ask(
-        self, call_id: str, tool: str, args: Mapping[str, Any], why: str
-    ) -> tuple[Approval, asyncio.Future[Resolution]]:
-        """Open an approval; its resolution will be in the future. `close` it when nobody waits any more."""
-        approval = Approval(id=uuid.uuid4().hex[:8], call_id=call_id, tool=tool, args=args, why=why)
-        future: asyncio.Future[Resolution] = asyncio.get_running_loop().create_future()
-        with self._lock:
-            self._open[approval.id] = (approval, future)
-        return approval, future
+    async def ask(self, call_id: str, call: Call, why: str) -> Resolution:
+        """Wait for the user's decision on a call; a call whose turn has ended is rejected."""
+        return await self._answer(Approval(id=new_id(), call_id=call_id, call=call, why=why)) or Resolution("reject")
 
     def resolve(self, approval_id: str, decision: Decision, reason: str = "") -> Approval:
-        """Decide over the call of that approval; raises `ApprovalNotOpenError` when it is not open (any more).
+        """Decide on the call of an open approval.
 
-        Raises `UsageError` for a word that is no decision.
+        Raises `ApprovalNotOpenError` when the approval is not open, and `UsageError` for an unknown decision.
         """
         if decision not in get_args(Decision):
-            raise UsageError(f"{decision!r} is no decision; there are {', '.join(get_args(Decision))}")
-        with self._lock:
-            if approval_id not in self._open:
-                raise ApprovalNotOpenError(
-                    f"no approval {approval_id!r} is open here: it was resolved, or its turn has ended"
-                )
-            approval, future = self._open.pop(approval_id)
-        with suppress(RuntimeError):  # the asker's loop is closed: nobody waits
-            future.get_loop().call_soon_threadsafe(_resolve, future, Resolution(decision, reason))
+            raise UsageError(f"{decision!r} is not a decision; use one of {', '.join(get_args(Decision))}")
+        approval = self._settle(approval_id, Resolution(decision, reason))
+        if approval is None:
+            raise ApprovalNotOpenError(
+                f"no approval {approval_id!r} is open here: it was resolved, or its turn has ended"
+            )
         return approval
 
-    def close(self, approval_id: str) -> None:
-        """Take an approval back, if it is still open."""
-        with self._lock:
-            self._open.pop(approval_id, None)
+    def _announce(self, asked: Approval) -> None:
+        self._emit(
+            ApprovalRequested,
+            approval_id=asked.id,
+            call_id=asked.call_id,
+            tool=asked.tool,
+            args=dict(asked.args),
+            why=asked.why,
+        )
 
-
-def _resolve(future: asyncio.Future[Resolution], resolution: Resolution) -> None:
-    if not future.done():
-        future.set_result(resolution)
+    def _announce_answer(self, asked: Approval, answer: Resolution | None) -> None:
+        if answer is not None:  # a call that was withdrawn gets a result, which says so
+            self._emit(
+                ApprovalResolved,
+                approval_id=asked.id,
+                call_id=asked.call_id,
+                decision=answer.decision,
+                reason=answer.reason,
+            )

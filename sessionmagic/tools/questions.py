@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import uuid
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from sessionmagic.conversation.events import InputAction, InputProvided, InputRequested, Warned
 from sessionmagic.exceptions import QuestionNotOpenError, UsageError
+from sessionmagic.tools.pending import Pending, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -38,91 +37,64 @@ class Reply(NamedTuple):
     content: dict[str, Any] | None = None
 
 
-class Questions:
-    """The open questions of one turn. Each is answered once, by its id, from any thread.
+WITHDRAWN = Reply("cancel")
+
+
+class Questions(Pending[Question, Reply]):
+    """The open questions of one turn.
 
     Args:
-        emit: makes an event known, as `EventLog.emit` does.
-        attended: whether somebody answers. When not, questions are declined at once.
+        emit: emits an event, as `EventLog.emit` does.
+        attended: whether somebody can answer. If not, each question is declined at once.
     """
 
     def __init__(self, emit: Callable[..., None], *, attended: bool = False) -> None:
+        super().__init__()
         self._emit = emit
         self._attended = attended
-        self._closed = False
-        self._lock = threading.Lock()
-        self._open: dict[str, tuple[Question, asyncio.Future[Reply]]] = {}
-
-    @property
-    def open(self) -> list[Question]:
-        """The questions that wait for an answer, the oldest first."""
-        with self._lock:
-            return [question for question, _ in self._open.values()]
 
     async def ask(self, server: str, message: str, schema: dict[str, Any]) -> Reply:
-        """Ask, and wait for the answer; a question whose asker is cancelled is taken back."""
-        question = Question(id=uuid.uuid4().hex[:8], server=server, message=message, schema=schema)
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        with self._lock:
-            if self._closed:
-                return Reply("cancel")
-            self._open[question.id] = (question, future)
-            self._emit(InputRequested, question_id=question.id, server=server, message=message, schema=schema)
-        if not self._attended:
-            self._settle(question.id, Reply("decline"))
-        else:
-            asyncio.get_running_loop().run_in_executor(None, _libraries)  # while somebody reads the question
-        try:
-            return await future
-        finally:
-            self._settle(question.id, Reply("cancel"))
+        """Ask the user and return the reply; cancelling the caller withdraws the question."""
+        question = Question(id=new_id(), server=server, message=message, schema=schema)
+        return await self._answer(question) or WITHDRAWN
 
     def answer(self, question_id: str, action: InputAction, content: Mapping[str, Any] | None = None) -> Question:
-        """Answer the question of that id; only what is accepted has content.
+        """Answer an open question. Only ``"accept"`` has content.
 
-        Raises `QuestionNotOpenError` when it is not open (any more), and `UsageError` for an action that is none, or
-        content that the question's schema does not allow; then it stays open.
+        Raises `QuestionNotOpenError` when the question is not open. Raises `UsageError` for an unknown action, and for
+        content that the question's schema does not allow; the question then stays open.
         """
         if action not in ACTIONS:
-            raise UsageError(f"{action!r} answers no question; there are {', '.join(ACTIONS)}")
+            raise UsageError(f"{action!r} is not an answer; use one of {', '.join(ACTIONS)}")
         question = next((question for question in self.open if question.id == question_id), None)
         if question is not None and action == "accept":
             _check(dict(content or {}), question.schema)
         given = dict(content or {}) if action == "accept" else None
-        if question is None or not self._settle(question_id, Reply(action, given)):
+        if question is None or self._settle(question_id, Reply(action, given)) is None:
             raise QuestionNotOpenError(
                 f"no question {question_id!r} is open here: it was answered, or its turn has ended"
             )
         return question
 
     def miss(self, server: str, why: str) -> None:
-        """Say that a server has asked something which cannot be shown."""
+        """Warn that a server has asked something that cannot be shown."""
         with self._lock:
             if not self._closed:
                 self._emit(Warned, text=f"MCP server {server!r} asked something and got no answer: {why}")
 
-    def close(self) -> None:
-        """Take every open question back, and let none be asked any more: the turn ends."""
-        with self._lock:
-            self._closed = True
-        for question in self.open:
-            self._settle(question.id, Reply("cancel"))
+    def _announce(self, asked: Question) -> None:
+        self._emit(
+            InputRequested, question_id=asked.id, server=asked.server, message=asked.message, schema=dict(asked.schema)
+        )
+        loop = asyncio.get_running_loop()
+        if self._attended:
+            loop.run_in_executor(None, _libraries)  # imported while somebody reads the question
+        else:
+            loop.call_soon(self._settle, asked.id, Reply("decline"))
 
-    def _settle(self, question_id: str, reply: Reply) -> bool:
-        """Give a question its answer, unless it has one; whether it was open."""
-        with self._lock:
-            if question_id not in self._open:
-                return False
-            _, future = self._open.pop(question_id)
-            self._emit(InputProvided, question_id=question_id, action=reply.action, content=reply.content)
-        with suppress(RuntimeError):  # the asker's loop is closed: nobody waits
-            future.get_loop().call_soon_threadsafe(_resolve, future, reply)
-        return True
-
-
-def _resolve(future: asyncio.Future[Reply], reply: Reply) -> None:
-    if not future.done():
-        future.set_result(reply)
+    def _announce_answer(self, asked: Question, answer: Reply | None) -> None:
+        reply = answer or WITHDRAWN
+        self._emit(InputProvided, question_id=asked.id, action=reply.action, content=reply.content)
 
 
 def _libraries() -> tuple[Any, Any, Any]:

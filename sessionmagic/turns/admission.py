@@ -11,18 +11,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sessionmagic.conversation.names import check_name
-from sessionmagic.conversation.session import (
-    CRASHED,
-    Session,
-    TurnRecord,
-    with_dead_turns_interrupted,
-    with_override,
+from sessionmagic.conversation.session import CRASHED, Session, TurnRecord, with_override
+from sessionmagic.conversation.tree import (
+    next_turn_id,
+    parent_of_next,
+    running_turns,
+    with_interrupted_turns,
     with_turn,
 )
-from sessionmagic.exceptions import ModelReferenceError, PromptError, UsageError
-from sessionmagic.tools.functions import YOURS, toolset_of
-from sessionmagic.turns.turn import EventLog, Turn
+from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.tools.functions import YOURS, offered, toolset_of
+from sessionmagic.turns.event_log import EventLog
+from sessionmagic.turns.history import history_before
+from sessionmagic.turns.turn import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,52 +32,13 @@ if TYPE_CHECKING:
     from pydantic_ai.toolsets import AbstractToolset
 
     from sessionmagic.agents.definition import AgentDefinition
-    from sessionmagic.conversation.attachment import Attachment
     from sessionmagic.models.catalog import Models, ResolvedModel
-    from sessionmagic.storage.store import Claim, Store
+    from sessionmagic.storage.store import Store
     from sessionmagic.tools.functions import Tool
-    from sessionmagic.tools.permissions import Limits, Safety
+    from sessionmagic.tools.permissions import Safety
+    from sessionmagic.turns.group import TurnGroup
     from sessionmagic.turns.messages import Messages
-
-PROMPT_LIMIT = 10_000_000
-TIMEOUT_LIMIT = 10_000_000
-REFUSALS = {"model_error", "context_exceeded"}
-"""Codes of turns that may have failed because of what was sent."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What a turn was asked for. See `SessionManager.run`. Raises `PromptError`, `UsageError`."""
-
-    prompt: str
-    session: str
-    new: bool = False
-    model: str = ""
-    once: bool = False
-    agent: str = ""
-    attachments: Sequence[Attachment] = ()
-    wait: float = 0
-    timeout: float | None = None
-    tools: Sequence[Tool] = ()
-    attended: bool = False
-    yes: bool = False
-    safety: Safety = "balanced"
-    limits: Limits | None = None
-    where: str = ""
-    cell_id: str | None = None
-
-    def __post_init__(self) -> None:
-        check_name(self.session)
-        if not self.prompt.strip():
-            raise PromptError("the prompt is empty: write it in the cell, below the %%agent line")
-        if len(self.prompt) > PROMPT_LIMIT:
-            raise PromptError(f"the prompt has {len(self.prompt):,} characters; at most {PROMPT_LIMIT:,} are sent")
-        if self.timeout is not None and not 0 < self.timeout <= TIMEOUT_LIMIT:
-            raise UsageError(f"the timeout must be more than 0 and at most {TIMEOUT_LIMIT:,} seconds")
-        if not self.wait >= 0:
-            raise UsageError("the seconds to wait cannot be negative")
-        if self.once and not self.model:
-            raise UsageError("--once says how long --model holds: give a --model too")
+    from sessionmagic.turns.request import Request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,8 +47,10 @@ class Plan:
 
     agent: AgentDefinition
     model: ResolvedModel
+    tools: Sequence[Tool]
+    """The functions that are offered to a model that can call them."""
     toolset: AbstractToolset[None] | None
-    """The functions that the model may call; None when there are none, or it cannot call anything."""
+    """The same for pydantic-ai; None when there are none, or the model cannot call anything."""
     warnings: list[str]
     previous: Session
     """The session before the turn."""
@@ -130,79 +94,66 @@ class Admitted:
     turn: Turn
     record: TurnRecord
     log: EventLog
-    claim: Claim
+    group: TurnGroup
     content: str | Sequence[UserContent]
     history: Messages
     request: Request
 
 
-def admit(  # noqa: PLR0913  all that a turn is made of
-    request: Request, *, store: Store, models: Models, agent: AgentDefinition, claim: Claim, new: bool
-) -> Admitted:
-    """Plan the turn and write it, in one atomic write. What is raised leaves nothing behind. Blocks: no loop's work."""
+def admit(request: Request, *, store: Store, models: Models, agent: AgentDefinition, group: TurnGroup) -> Admitted:
+    """Plan the turn and write it, in one atomic write. What is raised leaves nothing behind. Blocks: not for a loop."""
     from sessionmagic.turns.messages import content_of, prompt_message
 
-    session_id = claim.session_id
-    previous = fresh_session(session_id, request.session, request.safety) if new else store.load(session_id)
-    plan = _plan(request, with_dead_turns_interrupted(previous), models, agent)
+    session_id = group.session_id
+    previous = fresh_session(session_id, request.session, request.safety) if group.new else store.load(session_id)
+    dead = running_turns(previous) if group.dead is None else group.dead
+    previous = with_interrupted_turns(previous, dead)
+    parent = parent_of_next(previous, request.after)
+    plan = _plan(request, previous, parent, models, agent)
     content = content_of(request.prompt, request.attachments)
-    record = TurnRecord(
-        id=str(len(previous.turns) + 1),
-        parent=previous.head,
-        agent=agent.name,
-        model=plan.model.reference,
-        prompt=request.prompt,
-        messages=prompt_message(content),
-        started_at=time.time(),
-        cell_id=request.cell_id,
-    )
+    messages = prompt_message(content)
 
     def change(session: Session) -> Session:
-        return with_turn(plan.with_override(with_dead_turns_interrupted(session)), record)
+        session = with_interrupted_turns(session, dead)
+        record = TurnRecord(
+            id=next_turn_id(session),
+            parent=parent_of_next(session, request.after),
+            agent=agent.name,
+            model=plan.model.reference,
+            prompt=request.prompt,
+            messages=messages,
+            started_at=time.time(),
+            cell_id=request.cell_id,
+        )
+        return with_turn(plan.with_override(session), record, moves_head=request.moves_head)
 
-    if new:
+    if group.new:
         session = change(previous)
         store.create(session)
     else:
         session = store.update(session_id, change)
+    group.new, group.dead = False, dead
+    record = session.turns[-1]
     log = EventLog(session.id, record.id, agent.name)
     return Admitted(
         plan=plan,
         turn=Turn(log, session.id, session.name, record.id, attended=request.attended),
         record=record,
         log=log,
-        claim=claim,
+        group=group,
         content=content,
-        history=_history(session, plan.model),
+        history=history_before(session, record.parent, plan.model),
         request=request,
     )
 
 
-def _history(session: Session, model: ResolvedModel) -> Messages:
-    """Return the messages before the session's last turn, without the images of tools that may fail this one.
-
-    Those are all for a model that sees none, and for others those of the turns up to the last whose provider has
-    refused a request: it may have refused one of them.
-    """
-    from sessionmagic.turns.messages import without_tool_images
-
-    sees = model.model.profile.get("supports_image_input", True)
-    refused = max((place for place, turn in enumerate(session.turns) if turn.error_code in REFUSALS), default=-1)
-    doubtful = {turn.id for turn in session.turns[: refused + 1]}
-    return [
-        message
-        for turn in session.path()[:-1]
-        for message in (turn.messages if sees and turn.id not in doubtful else without_tool_images(turn.messages))
-    ]
-
-
-def _plan(request: Request, session: Session, models: Models, agent: AgentDefinition) -> Plan:
+def _plan(request: Request, session: Session, parent: str | None, models: Models, agent: AgentDefinition) -> Plan:
     stored = session.agent_model_overrides.get(agent.name)
     override = stored
     if request.model and not request.once:
         override = None if request.model == "default" else request.model
     default = agent.model or models.default
-    warnings = [f"turn {turn.id} was cut off; it stays in the history" for turn in _cut_off(session)]
+    warnings = [f"turn {parent} was cut off; it stays in the history"] if _was_cut_off(session, parent) else []
     try:
         wanted = {"": stored or default, "default": default}.get(request.model, request.model)
         model = models.resolve(wanted)
@@ -210,14 +161,16 @@ def _plan(request: Request, session: Session, models: Models, agent: AgentDefini
         if request.model:
             raise
         if not stored:
-            raise ModelReferenceError(f"{error} Or name another model with --model.") from error
+            raise ModelReferenceError(f"{error} (or name another model with --model)") from error
         warnings += [f"this session's model cannot be used, {default} answers instead: {error}"]
         model = models.resolve(default)
+    tools = offered(request.tools)
     return Plan(
         agent=agent,
         model=model,
-        toolset=_toolset(request.tools, model),
-        warnings=[*warnings, *model.warnings, *_left_out(request.tools, model)],
+        tools=tools,
+        toolset=_toolset(tools, model),
+        warnings=[*warnings, *model.warnings, *_left_out(tools, model)],
         previous=session,
         override=override,
     )
@@ -239,9 +192,9 @@ def can_call(model: ResolvedModel) -> bool:
     return bool(model.model.profile.get("supports_tools", True))
 
 
-def _cut_off(session: Session) -> list[TurnRecord]:
-    """Return the session's last turn, if it was running when its process ended."""
-    return [turn for turn in session.path()[-1:] if turn.error_code == CRASHED]
+def _was_cut_off(session: Session, turn_id: str | None) -> bool:
+    """Return whether that turn was running when its process ended."""
+    return turn_id is not None and session.turn(turn_id).error_code == CRASHED
 
 
 def fresh_session(session_id: str, name: str, safety: Safety) -> Session:

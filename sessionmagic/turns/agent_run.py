@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pydantic_ai
 from pydantic_ai import Agent
@@ -30,17 +30,15 @@ from sessionmagic.conversation.events import (
     TurnStatus,
     Warned,
 )
-from sessionmagic.conversation.session import Usage, undelivered
+from sessionmagic.conversation.tree import undelivered
 from sessionmagic.exceptions import SessionMagicError, TurnLimitError, TurnTimeoutError
 from sessionmagic.tools.functions import RETRIES
 from sessionmagic.turns.failures import failure
 from sessionmagic.turns.messages import (
     as_history,
     doubt_about,
-    name_of,
     request_of,
     to_json,
-    usage_of,
 )
 from sessionmagic.turns.narrator import Narrator
 
@@ -48,13 +46,16 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from pydantic_ai.agent import AgentRunEvents
+    from pydantic_ai.settings import ModelSettings
     from pydantic_ai.toolsets import AbstractToolset
 
     from sessionmagic.agents.definition import AgentDefinition
+    from sessionmagic.conversation.usage import RequestRecord
     from sessionmagic.models.catalog import ResolvedModel
     from sessionmagic.turns.guard import Guard
     from sessionmagic.turns.messages import Messages
-    from sessionmagic.turns.turn import EventLog
+
+    Persist = Callable[[Messages, list[RequestRecord]], Awaitable[None]]
 
 pydantic_ai.BANNER_ENABLED = False  # a terminal would show it in the midst of the first answer
 
@@ -69,8 +70,7 @@ class Outcome:
 
     status: TurnStatus
     messages: Messages = field(default_factory=list)
-    usage: Usage = field(default_factory=Usage)
-    answered_by: str | None = None
+    requests: list[RequestRecord] = field(default_factory=list)
     error_code: str | None = None
     error: SessionMagicError | None = None
 
@@ -86,14 +86,13 @@ class AgentRun:
         self,
         agent: AgentDefinition,
         model: ResolvedModel,
-        log: EventLog,
         guard: Guard,
     ) -> None:
         self._agent = agent
         self._model = model
-        self._log = log
         self._guard = guard
-        self._narrator = Narrator(log, guard.seconds, model.model.profile.get("context_window"))
+        self._requests = guard.requests
+        self._narrator = Narrator(guard.emit, guard.seconds, model.model.profile.get("context_window"))
         self._events: AgentRunEvents[str] | None = None
         self._cancelled = False
         self._late: TurnTimeoutError | None = None
@@ -112,7 +111,7 @@ class AgentRun:
         self,
         prompt: str | Sequence[UserContent],
         history: Messages,
-        persist: Callable[[Messages], Awaitable[None]],
+        persist: Persist,
         toolset: AbstractToolset[None] | None,
     ) -> Outcome:
         """Ask the model, emit events as they happen, persist messages at each boundary.
@@ -120,7 +119,7 @@ class AgentRun:
         Args:
             prompt: what is asked.
             history: the messages before it.
-            persist: awaited with the run's messages so far, the prompt first.
+            persist: awaited with the run's messages so far, the prompt first, and the requests that have ended.
             toolset: what the model may call, if anything.
 
         However the model fails, the failure is in the outcome; no exception leaves here.
@@ -131,6 +130,7 @@ class AgentRun:
             agent = Agent(
                 self._model.model,
                 instructions=self._agent.instructions or None,
+                model_settings=cast("ModelSettings", dict(self._model.settings)) if self._model.settings else None,
                 name=self._agent.name,
                 toolsets=[toolset] if toolset is not None else [],
                 capabilities=[self._guard],
@@ -158,11 +158,9 @@ class AgentRun:
         """Say what became of the calls and messages that are still open."""
         self._narrator.close_calls(messages)
         for warning in undelivered(self._guard.inbox.close()):
-            self._log.emit(Warned, text=warning)
+            self._guard.emit(Warned, text=warning)
 
-    async def _ending(
-        self, events: AgentRunEvents[str], persist: Callable[[Messages], Awaitable[None]]
-    ) -> Exception | None:
+    async def _ending(self, events: AgentRunEvents[str], persist: Persist) -> Exception | None:
         try:
             await self._follow(events, persist)
         except asyncio.CancelledError:  # the loop is closing down: end as if asked to stop
@@ -173,7 +171,7 @@ class AgentRun:
             return error
         return None
 
-    async def _drain(self, events: AgentRunEvents[str], persist: Callable[[Messages], Awaitable[None]]) -> None:
+    async def _drain(self, events: AgentRunEvents[str], persist: Persist) -> None:
         """Follow a cancelled run to its end, through further cancellations, but not for ever."""
         for _ in range(CANCEL_TRIES):
             try:
@@ -188,13 +186,14 @@ class AgentRun:
     async def _follow(
         self,
         events: AgentRunEvents[str],
-        persist: Callable[[Messages], Awaitable[None]],
+        persist: Persist,
     ) -> None:
         persisted = 1  # part: the prompt
         results: list[ModelRequestPart] = []
         async for event in events:
             match event:
                 case PartStartEvent() | PartDeltaEvent():
+                    self._requests.hear()
                     self._narrator.tell_part(event)
                     continue
                 case FunctionToolCallEvent(part=call):
@@ -204,30 +203,29 @@ class AgentRun:
                     self._narrator.tell_result(result)
                 case EnqueuedMessagesEvent(enqueue_id=delivery):
                     if note := self._guard.inbox.delivered(delivery):
-                        self._log.emit(MessageInjected, text=note.text, kind=note.kind)
+                        self._guard.emit(MessageInjected, text=note.text, kind=note.kind)
                 case AgentRunResultEvent():
                     return
                 case _:
                     pass
             messages = events.new_messages()
-            self._narrator.tell_usage(messages)
+            self._narrator.tell_usage(self._requests.usage, messages)
             if isinstance(messages[-1], ModelResponse) and results:
                 messages = [*messages, ModelRequest(results)]  # what is in already, before the step is whole
             else:
                 results = []
             if (parts := sum(len(message.parts) for message in messages)) > persisted:
                 persisted = parts
-                await persist(to_json(messages))
+                await persist(to_json(messages), list(self._requests.records))
 
     def _outcome(self, messages: list[ModelMessage], ending: Exception | None) -> Outcome:
-        outcome = Outcome("completed", to_json(messages), usage_of(messages))
+        self._requests.close(messages)
+        outcome = Outcome("completed", to_json(messages), self._requests.records)
         responses = [message for message in messages if isinstance(message, ModelResponse)]
-        if responses and responses[-1].model_name:
-            outcome.answered_by = name_of(responses[-1])
         match ending:
             case None:
                 if doubt := doubt_about(responses[-1]):
-                    self._log.emit(Warned, text=doubt)
+                    self._guard.emit(Warned, text=doubt)
             case TurnTimeoutError():
                 outcome.status, outcome.error_code, outcome.error = "failed", "timeout", ending
             case TurnLimitError():
@@ -237,5 +235,5 @@ class AgentRun:
             case _:
                 outcome.status = "failed"
                 outcome.error_code, outcome.error = failure(self._model.reference, ending, self._model.model.base_url)
-        self._narrator.tell_usage(messages)
+        self._narrator.tell_usage(self._requests.usage, messages)
         return outcome

@@ -18,7 +18,7 @@ from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDenied
 from pydantic_core import to_jsonable_python
 
-from sessionmagic.conversation.events import ApprovalRequested, ApprovalResolved, LimitReached, Warned
+from sessionmagic.conversation.events import LimitReached, Warned
 from sessionmagic.conversation.transcript import json_object
 from sessionmagic.exceptions import ApprovalNotOpenError, SessionIdleError, TurnLimitError
 from sessionmagic.tools.permissions import Call
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from pydantic_ai.tools import RunContext, ToolDefinition
 
     from sessionmagic.conversation.events import Decision
-    from sessionmagic.tools.approvals import Approvals, Resolution
+    from sessionmagic.tools.approvals import Approvals
     from sessionmagic.tools.permissions import Limits, Policy
     from sessionmagic.turns.inbox import Inbox, Kind
-    from sessionmagic.turns.turn import EventLog
+    from sessionmagic.turns.model_requests import ModelRequests
 
 CANCEL_SECONDS = 0.5
 """How long a call may take to end when its turn is stopped: less than an interrupted cell waits."""
@@ -51,7 +51,8 @@ class Guard(AbstractCapability[None]):
         grant: writes a lasting decision to the session; awaited before the call runs.
     """
 
-    log: EventLog
+    emit: Callable[..., None]
+    requests: ModelRequests
     approvals: Approvals
     inbox: Inbox
     policy: Callable[[], Awaitable[Policy]]
@@ -61,9 +62,7 @@ class Guard(AbstractCapability[None]):
     """How long calls ran, by call id."""
     running: int = 0
     """How many calls run now."""
-    _waiting: dict[str, Call] = field(default_factory=dict)
-    """Calls that wait for a decision, by the id of their approval."""
-    _requests: int = 0
+    _asked: int = 0
     _calls: int = 0
     _latest: tuple[str, str] = ("", "")
     _repeats: int = 0
@@ -82,13 +81,15 @@ class Guard(AbstractCapability[None]):
 
     async def before_model_request(self, ctx: Any, request_context: Any) -> Any:  # noqa: ARG002
         """Count a model request."""
-        self._requests += 1
-        if self._requests > self.limits.requests:
+        self._asked += 1
+        if self._asked > self.limits.requests:
             self._stop("requests", self.limits.requests, "model requests")
+        self.requests.begin()
         return request_context
 
     async def after_model_request(self, ctx: Any, *, request_context: Any, response: ModelResponse) -> ModelResponse:  # noqa: ARG002
-        """Have each call of a response an id of its own, and a name that can be read."""
+        """Record the request, and give each call of its response an id of its own and a name that can be read."""
+        self.requests.end(response)
         return tidied(response)
 
     async def on_event(self, ctx: RunContext[None], *, event: AgentStreamEvent) -> None:  # noqa: ARG002
@@ -148,7 +149,7 @@ class Guard(AbstractCapability[None]):
             await asyncio.wait([running], timeout=CANCEL_SECONDS)
             if not running.done():
                 running.add_done_callback(_heard)
-                self.log.emit(Warned, text=f"{tool} has not stopped, and goes on by itself")
+                self.emit(Warned, text=f"{tool} has not stopped, and goes on by itself")
             raise
         return running.result()
 
@@ -167,7 +168,7 @@ class Guard(AbstractCapability[None]):
 
     def _stop(self, which: str, value: int, what: str) -> None:
         if not self._stopped:
-            self.log.emit(LimitReached, which=which, value=value)
+            self.emit(LimitReached, which=which, value=value)
         self._stopped = True
         raise TurnLimitError(f"stopped after {value} {what}; ask the session to go on, and it will")
 
@@ -179,7 +180,7 @@ class Guard(AbstractCapability[None]):
                 return None
             case "deny":
                 return f"This call is not allowed: {ruling.why}."
-        resolution = await self._asked(call, call_id, ruling.why)
+        resolution = await self.approvals.ask(call_id, call, ruling.why)
         if resolution.decision == "reject":
             return "The user rejected this call." + (f" Reason: {resolution.reason}" if resolution.reason else "")
         if resolution.decision != "once":
@@ -188,32 +189,12 @@ class Guard(AbstractCapability[None]):
         ruling = (await self.policy()).rule_on(call)  # a rule may have come meanwhile
         return f"This call is not allowed: {ruling.why}." if ruling.verdict == "deny" else None
 
-    async def _asked(self, call: Call, call_id: str, why: str) -> Resolution:
-        approval, resolved = self.approvals.ask(call_id, call.tool, call.args, why)
-        self._waiting[approval.id] = call
-        self.log.emit(
-            ApprovalRequested, approval_id=approval.id, call_id=call_id, tool=call.tool, args=dict(call.args), why=why
-        )
-        try:
-            resolution = await resolved
-        finally:
-            self.approvals.close(approval.id)
-            del self._waiting[approval.id]
-        self.log.emit(
-            ApprovalResolved,
-            approval_id=approval.id,
-            call_id=call_id,
-            decision=resolution.decision,
-            reason=resolution.reason,
-        )
-        return resolution
-
     async def _approve_what_is_allowed_now(self) -> None:
         policy = await self.policy()
-        for approval_id, call in list(self._waiting.items()):
-            if policy.rule_on(call).verdict == "allow":
+        for approval in self.approvals.open:
+            if policy.rule_on(approval.call).verdict == "allow":
                 with suppress(ApprovalNotOpenError):  # resolved meanwhile
-                    self.approvals.resolve(approval_id, "once")
+                    self.approvals.resolve(approval.id, "once")
 
 
 async def _called(handler: Any, args: dict[str, Any]) -> ToolReturn[Any]:

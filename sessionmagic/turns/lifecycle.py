@@ -6,10 +6,11 @@ import asyncio
 import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.events import TurnFinished, TurnStarted, Warned
-from sessionmagic.conversation.session import said_something, with_changed_turn, with_finished_turn
+from sessionmagic.conversation.tree import with_changed_turn, with_finished_turn
 from sessionmagic.exceptions import (
     ModelRefusedError,
     SessionMagicError,
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
 
     from sessionmagic.conversation.events import Decision
     from sessionmagic.conversation.session import Session, TurnRecord
+    from sessionmagic.conversation.usage import RequestRecord
     from sessionmagic.storage.store import Store
     from sessionmagic.tools.mcp.servers import McpServers
-    from sessionmagic.turns.admission import Admitted, Request
+    from sessionmagic.turns.admission import Admitted
     from sessionmagic.turns.agent_run import Outcome
     from sessionmagic.turns.messages import Messages
+    from sessionmagic.turns.request import Request
 
 TICK_SECONDS = 0.1
 
@@ -60,6 +63,7 @@ async def stream(admitted: Admitted, store: Store, servers: McpServers, ended: C
 async def _ask(admitted: Admitted, store: Store, servers: McpServers) -> Outcome:
     from sessionmagic.turns.agent_run import AgentRun
     from sessionmagic.turns.guard import Guard
+    from sessionmagic.turns.model_requests import ModelRequests
 
     turn, log, record, plan = admitted.turn, admitted.log, admitted.record, admitted.plan
     turn.within = current_turn.get(None)
@@ -75,14 +79,23 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers) -> Outcome
     async def grant(decision: Decision, tool: str) -> None:
         await in_thread(store.update, turn.session_id, lambda session: granted(session, decision, tool))
 
-    guard = Guard(log, turn.approvals, turn.inbox, policy, grant, admitted.request.limits or Limits())
-    run = AgentRun(plan.agent, plan.model, log, guard)
+    guard = Guard(
+        emit=partial(log.emit, agent=plan.agent.name),
+        requests=ModelRequests(plan.agent.name),
+        approvals=turn.approvals,
+        inbox=turn.inbox,
+        policy=policy,
+        grant=grant,
+        limits=admitted.request.limits or Limits(),
+    )
+    run = AgentRun(plan.agent, plan.model, guard)
 
-    async def persist(messages: Messages) -> None:
+    async def persist(messages: Messages, requests: list[RequestRecord]) -> None:
+        def changed(stored: TurnRecord) -> TurnRecord:
+            return replace(stored, messages=messages, requests=requests, waiting=turn.inbox.waiting)
+
         def change(session: Session) -> Session:
-            return with_changed_turn(
-                session, turn.id, lambda stored: replace(stored, messages=messages, waiting=turn.inbox.waiting)
-            )
+            return with_changed_turn(session, turn.id, changed)
 
         await in_thread(store.update, turn.session_id, change)
 
@@ -133,7 +146,7 @@ async def _toolset(admitted: Admitted, servers: McpServers) -> AbstractToolset[N
     def warn(text: str) -> None:
         admitted.log.emit(Warned, text=text)
 
-    taken = [tool.name for tool in admitted.request.tools]
+    taken = [tool.name for tool in plan.tools]
     opening = asyncio.ensure_future(servers.toolsets(turn.questions, warn, taken))
     loop = asyncio.get_running_loop()
 
@@ -172,10 +185,12 @@ def granted(session: Session, decision: Decision, tool: str) -> Session:
 def _let_go(admitted: Admitted, outcome: Outcome, error: SessionMagicError | None, ended: Callable[[], object]) -> None:
     """Release the turn's session, then close its event stream."""
     turn = admitted.turn
-    model = outcome.answered_by or admitted.record.model
+    record = replace(admitted.record, requests=outcome.requests)
+    model = record.answered_by or record.model
+    turn.approvals.close()
     turn.questions.close()
     ended()
-    admitted.claim.release()
+    admitted.group.leave()
     admitted.log.emit(
         TurnFinished,
         status=outcome.status,
@@ -186,7 +201,7 @@ def _let_go(admitted: Admitted, outcome: Outcome, error: SessionMagicError | Non
     result = TurnResult(
         text=turn.transcript.text,
         status=outcome.status,
-        usage=outcome.usage,
+        usage=record.usage,
         model=model,
         turn=turn.id,
         session=turn.session_name,
@@ -213,15 +228,13 @@ async def _write_end(admitted: Admitted, outcome: Outcome, store: Store, *, undo
             status=outcome.status,
             waiting=[],
             warnings=list(admitted.turn.transcript.warnings),
-            usage=outcome.usage,
-            answered_by=outcome.answered_by,
+            requests=outcome.requests or stored.requests,
             error_code=outcome.error_code,
             error=str(outcome.error) if outcome.error else None,
         )
 
     def change(session: Session) -> Session:
-        kept = outcome.status != "failed" or said_something(finished(session.turn(admitted.turn.id)))
-        session = with_finished_turn(session, admitted.turn.id, finished, keep_on_path=kept, at=time.time())
+        session = with_finished_turn(session, admitted.turn.id, finished, at=time.time())
         return admitted.plan.without_override(session) if undo else session
 
     try:

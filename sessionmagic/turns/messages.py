@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from itertools import count, zip_longest
 from typing import TYPE_CHECKING, Any
@@ -19,12 +18,8 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
-from sessionmagic.conversation.session import Usage
-
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-
-    from genai_prices.types import PriceCalculation
 
     from sessionmagic.conversation.attachment import Attachment
 
@@ -128,34 +123,6 @@ def _answers(following: ModelMessage | None, response: ModelResponse) -> bool:
     return all(call.tool_call_id in answered for call in response.tool_calls)
 
 
-def usage_of(messages: list[ModelMessage]) -> Usage:
-    """Add up what the responses have used; the cost is None when one of them has no price."""
-    responses = [message for message in messages if isinstance(message, ModelResponse)]
-    costs = [_cost(response) for response in responses]
-    return Usage(
-        input_tokens=sum(response.usage.input_tokens for response in responses),
-        output_tokens=sum(response.usage.output_tokens for response in responses),
-        cost=sum(cost for cost in costs if cost is not None) if costs and None not in costs else None,
-    )
-
-
-def _cost(response: ModelResponse) -> float | None:
-    price = _price(response)
-    return float(price.total_price) if price else None
-
-
-def context_limit_of(response: ModelResponse) -> int | None:
-    """Return how many tokens the response's model reads, when that is known."""
-    price = _price(response)
-    return price.model.context_window if price else None
-
-
-def _price(response: ModelResponse) -> PriceCalculation | None:
-    with suppress(LookupError, ValueError, AssertionError):
-        return response.cost()
-    return None
-
-
 def doubt_about(response: ModelResponse) -> str | None:
     """Say why a response that ended without an error may not be what was asked for."""
     details = response.provider_details or {}
@@ -170,8 +137,3 @@ def doubt_about(response: ModelResponse) -> str | None:
             # a cut connection may look like an end, for which pydantic-ai then makes up a reason
             return "the answer may be cut: the provider ended it without saying that it was whole"
     return None
-
-
-def name_of(response: ModelResponse) -> str:
-    """Name the model that answered, as it calls itself."""
-    return f"{response.provider_name}:{response.model_name}" if response.provider_name else str(response.model_name)

@@ -27,28 +27,27 @@ from sessionmagic.conversation.events import (
     ToolReturned,
     UsageReported,
 )
-from sessionmagic.conversation.session import Usage
 from sessionmagic.conversation.transcript import json_object
+from sessionmagic.conversation.usage import Usage
 from sessionmagic.tools.results import bound
-from sessionmagic.turns.messages import context_limit_of, tidied_call, usage_of
+from sessionmagic.turns.messages import tidied_call
+from sessionmagic.turns.model_requests import context_limit_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sessionmagic.turns.turn import EventLog
+    from collections.abc import Callable, Sequence
 
 
 class Narrator:
-    """Tells of one run. Each call that it has told of gets its result told of once.
+    """Reports one run as events. Each tool call that it reports gets exactly one result.
 
     Args:
-        log: where events are emitted.
-        seconds: how long calls ran, by call id; what was told of is taken out.
-        context_window: how many tokens the model reads, if that is known.
+        emit: Emits an event, as `EventLog.emit` does.
+        seconds: How long calls ran, by call id. The time of a call whose result was reported is taken out.
+        context_window: How many tokens the model reads, if that is known.
     """
 
-    def __init__(self, log: EventLog, seconds: dict[str, float], context_window: int | None) -> None:
-        self._log = log
+    def __init__(self, emit: Callable[..., None], seconds: dict[str, float], context_window: int | None) -> None:
+        self._emit = emit
         self._seconds = seconds
         self._context_window = context_window
         self._unanswered: dict[str, str] = {}
@@ -62,27 +61,27 @@ class Narrator:
         match event:
             case PartStartEvent(part=TextPart(content=text)) | PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
                 if text:
-                    self._log.emit(TextDelta, text=text)
+                    self._emit(TextDelta, text=text)
             case (
                 PartStartEvent(part=ThinkingPart(content=text))
                 | PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str(text)))
             ):
                 if text:
-                    self._log.emit(ReasoningDelta, text=text)
+                    self._emit(ReasoningDelta, text=text)
             case PartStartEvent(index=index, part=ToolCallPart() as call):
                 earlier = [draft.tool_call_id for place, draft in self._drafts.items() if place < index]
                 self._drafts[index] = call = tidied_call(call, earlier)
                 written = call.args if isinstance(call.args, str) else ""
-                self._log.emit(ToolCallDelta, call_id=call.tool_call_id, tool=call.tool_name, text=written)
+                self._emit(ToolCallDelta, call_id=call.tool_call_id, tool=call.tool_name, text=written)
             case PartDeltaEvent(index=index, delta=ToolCallPartDelta(args_delta=str(text))) if index in self._drafts:
                 call = self._drafts[index]
-                self._log.emit(ToolCallDelta, call_id=call.tool_call_id, tool=call.tool_name, text=text)
+                self._emit(ToolCallDelta, call_id=call.tool_call_id, tool=call.tool_name, text=text)
             case _:
                 pass
 
     def tell_call(self, call: ToolCallPart) -> None:
         """Tell that a call begins."""
-        self._log.emit(ToolCalled, call_id=call.tool_call_id, tool=call.tool_name, args=json_object(call.args))
+        self._emit(ToolCalled, call_id=call.tool_call_id, tool=call.tool_name, args=json_object(call.args))
         self._unanswered[call.tool_call_id] = call.tool_name
         self._drafts.clear()
 
@@ -91,7 +90,7 @@ class Narrator:
         self._unanswered.pop(result.tool_call_id, None)
         seconds = self._seconds.pop(result.tool_call_id, None)
         result.metadata = {"seconds": seconds}  # stored with it
-        self._log.emit(
+        self._emit(
             ToolReturned,
             call_id=result.tool_call_id,
             tool=result.tool_name,
@@ -107,22 +106,25 @@ class Narrator:
                 bound(part)  # no event told of it
                 self.tell_result(part)
         for call_id, tool in self._unanswered.items():
-            self._log.emit(ToolReturned, call_id=call_id, tool=tool, outcome="interrupted", content="", duration=None)
+            self._emit(ToolReturned, call_id=call_id, tool=tool, outcome="interrupted", content="", duration=None)
 
-    def tell_usage(self, messages: list[ModelMessage]) -> None:
-        """Say what the turn has used, when that is something, and has changed."""
-        usage = usage_of(messages)
-        if (usage.input_tokens or usage.output_tokens) and usage != self._told_usage:
-            self._told_usage = usage
-            last = next(message for message in reversed(messages) if isinstance(message, ModelResponse))
-            self._log.emit(
-                UsageReported,
-                input_tokens=usage.input_tokens,
-                output_tokens=usage.output_tokens,
-                cost=usage.cost,
-                context_used=last.usage.total_tokens,
-                context_limit=self._context_window or context_limit_of(last),
-            )
+    def tell_usage(self, usage: Usage, messages: Sequence[ModelMessage]) -> None:
+        """Report what the turn has used so far, when that has changed.
+
+        Args:
+            usage: The sum over the turn's requests.
+            messages: The messages so far; the last response says how much of the context is used.
+        """
+        last = next((message for message in reversed(messages) if isinstance(message, ModelResponse)), None)
+        if last is None or not usage.tokens or usage == self._told_usage:
+            return
+        self._told_usage = usage
+        self._emit(
+            UsageReported,
+            usage=usage,
+            context_used=last.usage.total_tokens,
+            context_limit=self._context_window or context_limit_of(last),
+        )
 
 
 def _after_last_response(messages: Sequence[ModelMessage]) -> list[ModelRequestPart]:

@@ -1,20 +1,14 @@
-"""A turn while it runs: its numbered events, its transcript so far, its result, and how to stop it."""
+"""A turn while it runs: its events, its transcript so far, its result, and how to stop it."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections import deque
 from concurrent.futures import Future, wait
-from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.conversation.events import TurnFinished, Warned
-from sessionmagic.conversation.transcript import Transcript, fold
 from sessionmagic.tools.approvals import Approvals
 from sessionmagic.tools.questions import Questions
 from sessionmagic.turns.inbox import Inbox
@@ -25,10 +19,11 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage
 
     from sessionmagic.conversation.events import Event, TurnStatus
-    from sessionmagic.conversation.session import Usage
+    from sessionmagic.conversation.transcript import Transcript
+    from sessionmagic.conversation.usage import Usage
     from sessionmagic.exceptions import SessionMagicError
+    from sessionmagic.turns.event_log import EventLog
 
-RING_SIZE = 4096
 current_turn: ContextVar[Turn] = ContextVar("current_turn")
 """The turn in whose name a tool runs."""
 
@@ -65,101 +60,6 @@ class TurnResult:
         return self.text
 
 
-class EventLog:
-    """The turn's events: numbered, folded into a transcript, the latest kept in a ring. Safe in any thread."""
-
-    def __init__(self, session_id: str, turn_id: str, agent: str) -> None:
-        self._head = {"session_id": session_id, "turn_id": turn_id, "agent": agent}
-        self._lock = threading.Lock()
-        self._ring: deque[Event] = deque(maxlen=RING_SIZE)
-        self._unfolded: list[Event] = []
-        self._transcript = Transcript()
-        self._last = 0
-        self._finished = False
-        self._waiting: set[Callable[[], object]] = set()
-
-    def emit(self, kind: type[Any], /, **content: Any) -> None:
-        """Number an event of that kind, stamp it and make it known to whoever follows.
-
-        Nothing follows a turn's `TurnFinished`: what a call says then that was left to itself is dropped.
-        """
-        with self._lock:
-            if self._finished:
-                return
-            self._finished = kind is TurnFinished
-            self._last += 1
-            event = kind(seq=self._last, at=time.time(), **self._head, **content)
-            self._ring.append(event)
-            self._unfolded.append(event)
-            if len(self._unfolded) >= RING_SIZE:
-                self._fold()
-            waiting, self._waiting = self._waiting, set()
-        for wake in waiting:
-            wake()
-
-    def snapshot(self) -> Transcript:
-        """Return the transcript as of now."""
-        with self._lock:
-            self._fold()
-            return self._transcript
-
-    def _fold(self) -> None:
-        self._transcript = fold(self._transcript, self._unfolded)
-        self._unfolded = []
-
-    def _since(self, after: int, wake: Callable[[], object]) -> tuple[list[Event], int]:
-        """Return the kept events after that number and how many were dropped; with none, register `wake`."""
-        with self._lock:
-            fresh = list(islice(self._ring, max(0, len(self._ring) - (self._last - after)), None))
-            if not fresh:
-                self._waiting.add(wake)
-            return fresh, (fresh[0].seq - after - 1 if fresh else 0)
-
-    async def news(self, after: int, seconds: float) -> int:
-        """Wait, at most that long, for an event after that number; return the number of the latest."""
-        news, wake = self._signal()
-        fresh, _ = self._since(after, wake)
-        if not fresh:
-            try:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(news.wait(), seconds)
-            finally:
-                with self._lock:
-                    self._waiting.discard(wake)
-        return self._last
-
-    @staticmethod
-    def _signal() -> tuple[asyncio.Event, Callable[[], object]]:
-        """An event of the running loop, and how another thread sets it."""
-        loop = asyncio.get_running_loop()
-        news = asyncio.Event()
-
-        def wake() -> None:
-            with suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(news.set)
-
-        return news, wake
-
-    async def follow(self, after: int = 0) -> AsyncIterator[Event]:
-        """Yield every event after that number, to the turn's last.
-
-        A follower that falls more than `RING_SIZE` events behind gets a `Warned` in place of what it missed.
-        """
-        while True:
-            news, wake = self._signal()
-            fresh, missed = self._since(after, wake)
-            if missed:
-                text = f"{missed} events were not kept; the turn's transcript has all that they said"
-                yield Warned(seq=fresh[0].seq - 1, at=time.time(), text=text, **self._head)  # type: ignore[arg-type]
-            for event in fresh:
-                yield event
-                after = event.seq
-                if isinstance(event, TurnFinished):
-                    return
-            if not fresh:
-                await news.wait()
-
-
 class Turn:
     """A handle on a running turn. Dropping it, or any observer of it, neither stops nor delays the turn."""
 
@@ -169,7 +69,7 @@ class Turn:
         self.session_id = session_id
         self.session_name = session_name
         self.id = turn_id
-        self.approvals = Approvals()
+        self.approvals = Approvals(log.emit)
         """The tool calls that wait for a yes, and how they get it."""
         self.questions = Questions(log.emit, attended=attended)
         """What MCP servers ask the user, and how they are answered."""

@@ -17,7 +17,7 @@ from playwright.sync_api import expect
 TOKEN = "sessionmagic"
 SETUP = """\
 %load_ext sessionmagic
-from sessionmagic.models.catalog import register_model
+from sessionmagic import register_model
 from tests import scripted
 """
 SECONDS = 30_000

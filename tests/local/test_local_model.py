@@ -246,7 +246,7 @@ def test_a_prompt_longer_than_the_context_is_refused(model: LocalModel, words: i
 
 
 def test_a_picture_is_refused_in_one_line(model: LocalModel) -> None:
-    with pytest.raises(UserError, match="reads text only: leave out the image"):
+    with pytest.raises(UserError, match="reads text only; leave out the image"):
         asyncio.run(ask(model, [ModelRequest(parts=[UserPromptPart(["Look:", IMAGE])])]))
 
 
@@ -266,7 +266,7 @@ def test_special_tokens_in_a_prompt_stay_text(model: LocalModel) -> None:
 def test_weights_that_cannot_be_loaded_are_an_error(tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(WEIGHTS.read_bytes()[:100_000])
-    with pytest.raises(ModelAPIError, match="The local model failed") as error:
+    with pytest.raises(ModelAPIError, match="the local model failed") as error:
         asyncio.run(ask(LocalModel(broken)))
     assert "\n" not in str(error.value)
 

@@ -12,7 +12,15 @@ from pydantic_ai.models.function import FunctionModel
 
 from sessionmagic import MemoryStore, Models, SessionManager, TinyStore, register_model
 from sessionmagic.conversation.events import TurnFinished, TurnStarted
-from sessionmagic.exceptions import ModelReferenceError, SessionBusyError, SessionNotFoundError, StoreError
+from sessionmagic.conversation.tree import is_kept, running_turns, with_interrupted_turns
+from sessionmagic.exceptions import (
+    ModelReferenceError,
+    SessionBusyError,
+    SessionNotFoundError,
+    StoreError,
+    UsageError,
+)
+from sessionmagic.turns.request import Request
 
 NAMES = st.sampled_from(["a", "b"])
 SECONDS = 10.0
@@ -89,19 +97,25 @@ class Conductor:
         self.orders[prompt].put_nowait(order)
 
 
-@dataclass
+@dataclass(eq=False)
 class Expected:
     """A turn as it should be."""
 
     prompt: str
     model: str
+    parent: "Expected | None" = None
     turn: object = None
     said: str = ""
     status: str = "running"
-    on_path: bool = True
 
     def history(self):
         return [("user-prompt", self.prompt), *([("text", self.said)] if self.said else [])]
+
+    def path(self):
+        return [*(self.parent.path() if self.parent else []), self]
+
+    def can_be_continued(self):
+        return self.status != "running" and (self.status != "failed" or bool(self.said))
 
 
 @dataclass
@@ -109,12 +123,14 @@ class Conversation:
     """A session as it should be."""
 
     turns: list = field(default_factory=list)
+    head: Expected | None = None
     override: str | None = None
     starred: bool = False
-    running: Expected | None = None
+    running: list = field(default_factory=list)
+    group: object = None
 
     def path(self):
-        return [turn for turn in self.turns if turn.on_path]
+        return self.head.path() if self.head else []
 
 
 class ManagerMachine(RuleBasedStateMachine):
@@ -130,7 +146,7 @@ class ManagerMachine(RuleBasedStateMachine):
         self.asked = 0
         for name in ("a", "b"):
             self.ask(name, "", once=False)
-            self.end(self.sessions[name], "end")
+            self.end(self.sessions[name], self.sessions[name].head, "end")
 
     def make_store(self):
         return MemoryStore()
@@ -143,44 +159,80 @@ class ManagerMachine(RuleBasedStateMachine):
         return self.loop.run_until_complete(asyncio.wait_for(work, SECONDS))
 
     def running(self):
-        return [(name, each) for name, each in sorted(self.sessions.items()) if each.running]
+        return [(session, turn) for _, session in sorted(self.sessions.items()) for turn in session.running]
 
     @rule(name=NAMES, model=st.sampled_from(["", "", "one", "two", "default", "bad:x", "no model"]), once=st.booleans())
     def ask_something(self, name, model, once):
         self.ask(name, model, once=once and bool(model))
 
     def ask(self, name, model, *, once):
-        self.asked += 1
-        prompt = f"prompt {self.asked}"
         options = {"session": name, "model": model, "once": once}
         before = self.sessions.get(name)
-        if before and before.running:
+        if before and (before.running or before.group):
             with pytest.raises(SessionBusyError):
-                self.do(self.manager.run(prompt, **options))
+                self.do(self.manager.run("refused", **options))
             return
-        if model in {"bad:x", "no model"}:
-            with pytest.raises(ModelReferenceError):
-                self.do(self.manager.run(prompt, **options))
+        self.start(self.sessions.setdefault(name, Conversation()), options)
+
+    def start(self, session, options, *, after=None, moves_head=True, group=None):
+        self.asked += 1
+        prompt, model, once = f"prompt {self.asked}", options["model"], options["once"]
+        parent = after or session.head
+        request = Request(prompt=prompt, after=after and after.turn.id, moves_head=moves_head, **options)
+        refused = UsageError if parent and not parent.can_be_continued() else None
+        if refused or model in {"bad:x", "no model"}:
+            with pytest.raises(refused or ModelReferenceError):
+                self.do(self.manager.start(request, group))
+            if not session.turns:
+                del self.sessions[options["session"]]
             return
-        after = self.sessions.setdefault(name, Conversation())
-        answering = {"": after.override or "default model", "default": "default model"}.get(model, model)
-        expected = Expected(prompt, answering)
-        history = [part for turn in after.path() for part in turn.history()]
-        expected.turn = self.do(self.manager.run(prompt, **options))
+        answering = {"": session.override or "default model", "default": "default model"}.get(model, model)
+        expected = Expected(prompt, answering, parent)
+        history = [part for turn in (parent.path() if parent else []) for part in turn.history()]
+        expected.turn = self.do(self.manager.start(request, group))
         self.do(self.conductor.was_asked(prompt))
         assert self.conductor.sent[prompt] == [*history, ("user-prompt", prompt)]
-        after.turns.append(expected)
-        after.running = expected
+        session.turns.append(expected)
+        session.running.append(expected)
+        if moves_head:
+            session.head = expected
         if model and not once:
-            after.override = None if model == "default" else model
+            session.override = None if model == "default" else model
+
+    @precondition(lambda self: any(not (each.running or each.group) for each in self.sessions.values()))
+    @rule(data=st.data())
+    def open_a_group(self, data):
+        free = sorted(name for name, each in self.sessions.items() if not (each.running or each.group))
+        name = data.draw(st.sampled_from(free))
+        opening = self.manager.group(name)
+        self.sessions[name].group = (opening, self.do(opening.__aenter__()))
+
+    @precondition(lambda self: any(each.group for each in self.sessions.values()))
+    @rule(data=st.data(), moves_head=st.booleans(), anywhere=st.booleans(), model=st.sampled_from(["", "one", "bad:x"]))
+    def ask_in_a_group(self, data, moves_head, anywhere, model):
+        session = data.draw(st.sampled_from([each for _, each in sorted(self.sessions.items()) if each.group]))
+        after = data.draw(st.sampled_from(session.turns)) if anywhere else None
+        _, group = session.group
+        options = {"session": group.session_id, "model": model, "once": bool(model)}
+        self.start(session, options, after=after, moves_head=moves_head, group=group)
+
+    @precondition(lambda self: any(each.group for each in self.sessions.values()))
+    @rule(data=st.data())
+    def leave_a_group(self, data):
+        self.leave(data.draw(st.sampled_from([each for _, each in sorted(self.sessions.items()) if each.group])))
+
+    def leave(self, session):
+        if session.group:
+            (opening, _), session.group = session.group, None
+            self.do(opening.__aexit__(None, None, None))
 
     def pick(self, data):
-        return data.draw(st.sampled_from(self.running()))[1]
+        return data.draw(st.sampled_from(self.running()))
 
     @precondition(lambda self: self.running())
     @rule(data=st.data(), text=st.sampled_from(["word ", "{x}\n", "🦊"]))
     def say(self, data, text):
-        turn = self.pick(data).running
+        _, turn = self.pick(data)
         turn.said += text
         self.conductor.order(turn.prompt, text)
         self.do(self.heard(turn))
@@ -192,10 +244,9 @@ class ManagerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.running())
     @rule(data=st.data(), order=st.sampled_from(["end", "end", "fail", "cancel"]))
     def end_a_turn(self, data, order):
-        self.end(self.pick(data), order)
+        self.end(*self.pick(data), order)
 
-    def end(self, session, order):
-        turn = session.running
+    def end(self, session, turn, order):
         if order == "end" and not turn.said:
             turn.said = "at last"
             self.conductor.order(turn.prompt, turn.said)
@@ -203,13 +254,13 @@ class ManagerMachine(RuleBasedStateMachine):
             turn.turn.cancel()
         else:
             self.conductor.order(turn.prompt, order)
-        self.over(session, {"end": "completed", "fail": "failed", "cancel": "interrupted"}[order])
+        self.over(session, turn, {"end": "completed", "fail": "failed", "cancel": "interrupted"}[order])
 
-    def over(self, session, status):
-        turn = session.running
-        session.running = None
+    def over(self, session, turn, status):
+        session.running.remove(turn)
         turn.status = status
-        turn.on_path = status != "failed" or bool(turn.said)
+        if session.head is turn and not turn.can_be_continued():
+            session.head = turn.parent
         result = self.do(turn.turn.result())
         assert (result.status, result.text) == (status, turn.said)
         self.ended.append(turn.turn)
@@ -242,26 +293,28 @@ class ManagerMachine(RuleBasedStateMachine):
                 self.do(self.manager.delete(name))
             return
         session = self.sessions.pop(name)
+        self.leave(session)
         self.do(self.manager.delete(name))
-        if session.running:
-            assert session.running.turn.finished
-            self.over(session, "interrupted")
+        for turn in list(session.running):
+            assert turn.turn.finished
+            self.over(session, turn, "interrupted")
 
     @rule()
     def crash(self):
-        running = [session for _, session in self.running()]
         self.process.die()
         self.manager.shutdown(0)
-        for session in running:
-            turn, session.running = session.running, None
-            self.do(turn.turn.result())
-            self.ended.append(turn.turn)
-            turn.said, turn.status = "", "running"
+        for session in self.sessions.values():
+            self.leave(session)
+            for turn in session.running:
+                self.do(turn.turn.result())
+                self.ended.append(turn.turn)
+                turn.said, turn.status = "", "interrupted"
+            session.running = []
         self.start_process(self.process.store)
 
     @invariant()
     def every_promise_holds(self):
-        active = sorted(each.running.turn.id + each.running.turn.session_id for _, each in self.running())
+        active = sorted(each.turn.id + each.turn.session_id for _, each in self.running())
         assert sorted(turn.id + turn.session_id for turn in self.manager.turns.running()) == active
         summaries, problems = self.manager.sessions.summaries()
         assert ({summary.name for summary in summaries}, problems) == (set(self.sessions), [])
@@ -269,23 +322,26 @@ class ManagerMachine(RuleBasedStateMachine):
             self.check(self.sessions[summary.name], summary, self.manager.sessions.load(summary.name))
 
     def check(self, expected, summary, session):
-        if expected.turns and expected.running is None and expected.turns[-1].status == "running":
-            assert summary.status == "interrupted"
         assert session.agent_model_overrides == ({"assistant": expected.override} if expected.override else {})
         assert session.starred == expected.starred
-        assert [(turn.prompt, turn.model) for turn in session.turns] == [
-            (turn.prompt, turn.model) for turn in expected.turns
-        ]
         assert [turn.prompt for turn in session.path()] == [turn.prompt for turn in expected.path()]
-        for turn, record in zip(expected.turns, session.turns, strict=True):
-            dead = turn.status == "running" and turn is not expected.running
-            assert record.status == turn.status or (dead and record.status == "interrupted")
-        assert sum(record.status == "running" for record in session.turns) <= 1
+        assert [turn.id for turn in session.turns] == [str(number) for number in range(1, len(expected.turns) + 1)]
+        if session.head:
+            assert is_kept(session.turn(session.head))
+        if expected.group and not expected.running:
+            # whoever holds the claim may say that a turn of a dead process runs, until the next turn begins
+            session = with_interrupted_turns(session, running_turns(session))
+        elif expected.head:
+            assert summary.status == expected.head.status
+        assert [(turn.prompt, turn.model, turn.parent, turn.status) for turn in session.turns] == [
+            (turn.prompt, turn.model, turn.parent.turn.id if turn.parent else None, turn.status)
+            for turn in expected.turns
+        ]
 
     def teardown(self):
         self.manager.shutdown(0)
-        for _, session in self.running():
-            self.ended.append(session.running.turn)
+        for _, turn in self.running():
+            self.ended.append(turn.turn)
         for turn in self.ended:
             events = self.do(self.events_of(turn))
             assert [type(event) for event in events].count(TurnFinished) == 1

@@ -11,14 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from sessionmagic import MemoryStore, TinyStore
 from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
-from sessionmagic.conversation.session import (
-    Session,
-    TurnRecord,
-    summarize,
-    with_finished_turn,
-    with_override,
-    with_turn,
-)
+from sessionmagic.conversation.session import Session, TurnRecord, summarize, with_override
+from sessionmagic.conversation.tree import with_finished_turn
+from sessionmagic.conversation.tree import with_turn
 from sessionmagic.storage.claims import HeldError, Holder
 
 SOME_NAMES = ["a", "a/b", "🦊", "..", "A", "index"]
@@ -93,8 +88,9 @@ class StoreMachine(RuleBasedStateMachine):
             return with_finished_turn(
                 now,
                 number,
-                lambda turn: replace(turn, status="completed", messages=[*turn.messages, message]),
-                keep_on_path=keep,
+                lambda turn: replace(
+                    turn, status="completed" if keep else "failed", messages=[*turn.messages, message] if keep else []
+                ),
                 at=3.0,
             )
 

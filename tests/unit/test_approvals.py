@@ -6,22 +6,26 @@ import threading
 import pytest
 
 from sessionmagic.tools.approvals import Approvals, Resolution
+from sessionmagic.tools.permissions import Call
 from sessionmagic.exceptions import ApprovalNotOpenError, SessionMagicError
 from tests.turns import on_a_loop
 
 
 @pytest.fixture
 def approvals():
-    return Approvals()
+    return Approvals(lambda kind, **content: None)
 
 
-def ask(approvals, tool="run"):
-    return approvals.ask("call-1", tool, {"code": "1"}, "it may change something")
+async def ask(approvals, tool="run"):
+    """Ask; return the approval that is open now, and the task that waits for its resolution."""
+    asking = asyncio.ensure_future(approvals.ask("call-1", Call(tool, {"code": "1"}), "it may change something"))
+    await asyncio.sleep(0)
+    return approvals.open[-1], asking
 
 
 @on_a_loop
 async def test_answer_reaches_whoever_asked(approvals):
-    approval, answered = ask(approvals)
+    approval, answered = await ask(approvals)
     assert approvals.open == [approval]
     assert (approval.call_id, approval.tool, approval.args, approval.why) == (
         "call-1",
@@ -36,7 +40,7 @@ async def test_answer_reaches_whoever_asked(approvals):
 
 @on_a_loop
 async def test_second_answer_is_refused_and_changes_nothing(approvals):
-    approval, answered = ask(approvals)
+    approval, answered = await ask(approvals)
     approvals.resolve(approval.id, "reject", "no")
     with pytest.raises(ApprovalNotOpenError, match=f"no approval '{approval.id}' is open here"):
         approvals.resolve(approval.id, "once")
@@ -45,19 +49,25 @@ async def test_second_answer_is_refused_and_changes_nothing(approvals):
 
 @on_a_loop
 async def test_late_answer_is_refused(approvals):
-    approval, answered = ask(approvals)
-    approvals.close(approval.id)
+    approval, answered = await ask(approvals)
+    approvals.close()
     with pytest.raises(ApprovalNotOpenError):
         approvals.resolve(approval.id, "once")
-    await asyncio.sleep(0)
-    assert not answered.done()
-    approvals.close(approval.id)
+    assert await answered == Resolution("reject")
+    approvals.close()
+
+
+@on_a_loop
+async def test_call_that_asks_after_its_turn_has_ended_is_rejected(approvals):
+    approvals.close()
+    assert await approvals.ask("call-1", Call("run", {}), "it may change something") == Resolution("reject")
+    assert approvals.open == []
 
 
 @pytest.mark.parametrize("wrong", ["", "nothing", "call-1", "run"])
 @on_a_loop
 async def test_answer_to_an_unknown_question_is_refused_and_applied_to_no_other(approvals, wrong):
-    approval, answered = ask(approvals)
+    approval, answered = await ask(approvals)
     with pytest.raises(ApprovalNotOpenError):
         approvals.resolve(wrong, "once")
     await asyncio.sleep(0)
@@ -68,7 +78,7 @@ async def test_answer_to_an_unknown_question_is_refused_and_applied_to_no_other(
 @pytest.mark.parametrize("answer", ["", "yes", "no", "ONCE", "approve", None])
 @on_a_loop
 async def test_answer_that_is_none_is_refused_and_the_question_stays_open(approvals, answer):
-    approval, answered = ask(approvals)
+    approval, answered = await ask(approvals)
     with pytest.raises(SessionMagicError):
         approvals.resolve(approval.id, answer)
     await asyncio.sleep(0)
@@ -78,8 +88,8 @@ async def test_answer_that_is_none_is_refused_and_the_question_stays_open(approv
 
 @on_a_loop
 async def test_answer_to_another_turn_is_refused(approvals):
-    approval, _ = ask(approvals)
-    elsewhere, _ = ask(other := Approvals())
+    approval, _ = await ask(approvals)
+    elsewhere, _ = await ask(other := Approvals(lambda kind, **content: None))
     with pytest.raises(ApprovalNotOpenError):
         approvals.resolve(elsewhere.id, "once")
     assert (approvals.open, other.open) == ([approval], [elsewhere])
@@ -87,7 +97,7 @@ async def test_answer_to_another_turn_is_refused(approvals):
 
 @on_a_loop
 async def test_questions_are_answered_one_by_one_in_any_order(approvals):
-    asked = [ask(approvals, tool) for tool in ("a", "b", "c")]
+    asked = [await ask(approvals, tool) for tool in ("a", "b", "c")]
     assert [approval.tool for approval in approvals.open] == ["a", "b", "c"]
     assert len({approval.id for approval, _ in asked}) == 3
     for place, answer in ((1, "once"), (2, "reject"), (0, "all")):
@@ -99,7 +109,7 @@ async def test_questions_are_answered_one_by_one_in_any_order(approvals):
 
 @on_a_loop
 async def test_question_may_be_answered_from_another_thread(approvals):
-    approval, answered = ask(approvals)
+    approval, answered = await ask(approvals)
     threading.Thread(target=approvals.resolve, args=(approval.id, "tool")).start()
     assert await asyncio.wait_for(answered, 5) == Resolution("tool")
 
@@ -107,7 +117,7 @@ async def test_question_may_be_answered_from_another_thread(approvals):
 @on_a_loop
 async def test_of_many_answers_at_once_one_is_taken_and_the_others_are_refused(approvals):
     for _ in range(20):
-        approval, answered = ask(approvals)
+        approval, answered = await ask(approvals)
         barrier = threading.Barrier(4)
 
         def answer(reason, approval=approval, barrier=barrier):
@@ -125,18 +135,28 @@ async def test_of_many_answers_at_once_one_is_taken_and_the_others_are_refused(a
 
 @on_a_loop
 async def test_answer_after_its_asker_was_cancelled_does_no_harm(approvals):
-    approval, answered = ask(approvals)
+    approval, answered = await ask(approvals)
     answered.cancel()
     approvals.resolve(approval.id, "once")
-    await asyncio.sleep(0)
+    await asyncio.wait([answered])
     assert answered.cancelled()
     assert approvals.open == []
 
 
 @on_a_loop
+async def test_approval_whose_asker_was_cancelled_is_withdrawn(approvals):
+    approval, answered = await ask(approvals)
+    answered.cancel()
+    await asyncio.wait([answered])
+    assert approvals.open == []
+    with pytest.raises(ApprovalNotOpenError):
+        approvals.resolve(approval.id, "once")
+
+
+@on_a_loop
 async def test_cancel_after_the_answer_does_no_harm(approvals):
-    approval, answered = ask(approvals)
+    approval, answered = await ask(approvals)
     approvals.resolve(approval.id, "once")
     answered.cancel()
-    await asyncio.sleep(0)
+    await asyncio.wait([answered])
     assert answered.cancelled()

@@ -140,7 +140,7 @@ async def test_session_is_free_when_its_last_event_is_seen(manager):
         turn = await manager.run("Hello", session=name)
         async for event in turn.events():
             if isinstance(event, TurnFinished):
-                assert manager.turns.of(name) is None
+                assert manager.turns.of(name) == []
     assert [len(manager.sessions.load(f"chat {number}").turns) for number in range(10)] == [10] * 10
 
 

@@ -47,6 +47,7 @@ def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def one_line(error: pytest.ExceptionInfo[ModelReferenceError]) -> str:
     message = str(error.value)
     assert "\n" not in message
+    assert not message.endswith(".")
     return message
 
 
@@ -92,7 +93,7 @@ def test_a_path_is_used_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("missing", ["nowhere/x.gguf", "~nobody-of-that-name/x.gguf", "a\nb.gguf", "a\0b.gguf"])
 def test_a_path_that_does_not_exist_is_named(missing: str) -> None:
-    with pytest.raises(ModelReferenceError, match="No file") as error:
+    with pytest.raises(ModelReferenceError, match="there is no file") as error:
         find_weights(missing)
     one_line(error)
 
@@ -115,7 +116,7 @@ def test_a_path_that_does_not_exist_is_named(missing: str) -> None:
 def test_a_name_does_not_escape_the_models_directory(name: str, home: Path) -> None:
     gguf(home / "secret.gguf")
     (home / "models").mkdir()
-    with pytest.raises(ModelReferenceError, match="No local model") as error:
+    with pytest.raises(ModelReferenceError, match="there is no local model") as error:
         find_weights(name)
     one_line(error)
 
@@ -138,7 +139,7 @@ def test_a_file_that_is_not_gguf_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelReferenceError, match="Cannot read"):
+    with pytest.raises(ModelReferenceError, match="cannot read"):
         check_weights(tmp_path / "gone.gguf")
 
 

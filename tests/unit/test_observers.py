@@ -8,7 +8,7 @@ import pytest
 from sessionmagic import register_model
 from sessionmagic.conversation.events import TurnFinished, Warned
 from sessionmagic.loop import loop_thread
-from sessionmagic.turns.turn import RING_SIZE
+from sessionmagic.turns.event_log import RING_SIZE
 from tests.scripted import says
 from tests.turns import events_of, on_a_loop, said, statuses, until, whole
 

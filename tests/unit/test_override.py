@@ -17,7 +17,7 @@ from sessionmagic.exceptions import (
     UnknownAgentError,
     UsageError,
 )
-from sessionmagic.models import catalog
+from sessionmagic.models import sources
 from sessionmagic.conversation.session import with_override
 from sessionmagic.storage import atomic
 from tests.provider import ScriptedProvider, answers
@@ -189,7 +189,7 @@ async def test_store_that_breaks_in_any_way_at_admission_frees_the_session(manag
 @on_a_loop
 async def test_stored_override_that_no_longer_resolves_is_said_and_the_default_answers(manager, monkeypatch):
     await ask(manager, model="recalls")
-    monkeypatch.setattr(catalog, "_registered", {"calm": catalog._registered["calm"]})
+    monkeypatch.setattr(sources, "_registered", {"calm": sources._registered["calm"]})
     turn = await manager.run("Hello", session="chat")
     events = await events_of(turn)
     assert isinstance(events[0], TurnStarted)

@@ -7,7 +7,7 @@ import pytest
 
 from sessionmagic.conversation.events import Warned
 from sessionmagic.exceptions import ModelRefusedError
-from sessionmagic.models import catalog
+from sessionmagic.models import sources
 from sessionmagic.conversation.stored_transcript import transcript_of
 from tests.provider import ScriptedProvider, answers, refuses
 from tests.turns import ask, events_of, on_a_loop
@@ -90,7 +90,7 @@ async def test_override_that_was_changed_while_the_refused_turn_ran_is_not_taken
 @on_a_loop
 async def test_warnings_of_a_turn_are_remembered_with_it(manager):
     await ask(manager, model="recalls")
-    catalog._registered.pop("recalls")
+    sources._registered.pop("recalls")
     result = await ask(manager)
     warned = transcript_of("chat", manager.sessions.load("chat").turn(result.turn)).warnings
     assert len(warned) == 1

@@ -8,15 +8,21 @@ from sessionmagic.conversation.session import (
     TITLE_LENGTH,
     Session,
     TurnRecord,
-    Usage,
     summarize,
     title_of,
-    with_changed_turn,
-    with_dead_turns_interrupted,
-    with_finished_turn,
     with_override,
+)
+from sessionmagic.conversation.tree import (
+    next_turn_id,
+    parent_of_next,
+    running_turns,
+    with_changed_turn,
+    with_finished_turn,
+    with_interrupted_turns,
     with_turn,
 )
+from sessionmagic.conversation.usage import RequestRecord, Usage
+from sessionmagic.exceptions import UsageError
 
 EMPTY = Session(id="s", name="chat", created_at=1.0, updated_at=1.0)
 
@@ -26,10 +32,17 @@ def turn(number, parent=None, **fields):
     return TurnRecord(id=str(number), parent=parent, **(values | fields))
 
 
-def ended(session, number, status="completed", *, keep=True):
+SAID = [{"kind": "response", "parts": [{"part_kind": "text", "content": "Yes"}]}]
+
+
+def ended(session, number, status="completed", messages=()):
     return with_finished_turn(
-        session, str(number), lambda now: replace(now, status=status), keep_on_path=keep, at=100.0 + number
+        session, str(number), lambda now: replace(now, status=status, messages=list(messages)), at=100.0 + number
     )
+
+
+def interrupted(session):
+    return with_interrupted_turns(session, running_turns(session))
 
 
 def conversation(length):
@@ -54,22 +67,87 @@ def test_path_leads_from_the_root_to_any_turn():
     assert EMPTY.path() == []
 
 
-def test_turn_that_is_not_kept_leaves_its_record_and_gives_the_head_back():
+def test_turn_that_failed_in_silence_leaves_its_record_and_gives_the_head_back():
     session = with_turn(conversation(1), turn(2, "1"))
-    session = ended(session, 2, "failed", keep=False)
+    session = ended(session, 2, "failed")
     assert session.head == "1"
     assert [(each.id, each.status, each.finished_at) for each in session.turns][1] == ("2", "failed", 102.0)
     assert [each.id for each in session.path()] == ["1"]
 
 
-def test_first_turn_that_is_not_kept_leaves_an_empty_path():
-    session = ended(with_turn(EMPTY, turn(1)), 1, "failed", keep=False)
+def test_first_turn_that_failed_in_silence_leaves_an_empty_path():
+    session = ended(with_turn(EMPTY, turn(1)), 1, "failed")
     assert (session.head, session.path(), len(session.turns)) == (None, [], 1)
 
 
 def test_head_that_someone_moved_stays_where_it_is_when_the_turn_fails():
     session = replace(with_turn(conversation(2), turn(3, "2")), head="1")
-    assert ended(session, 3, "failed", keep=False).head == "1"
+    assert ended(session, 3, "failed").head == "1"
+
+
+def test_turn_that_failed_after_it_said_something_stays_on_the_path():
+    session = ended(with_turn(conversation(1), turn(2, "1")), 2, "failed", SAID)
+    assert [each.id for each in session.path()] == ["1", "2"]
+
+
+def test_turn_that_does_not_move_the_head_is_a_branch():
+    session = with_turn(conversation(2), turn(3, "1", agent="other"), moves_head=False)
+    assert (session.head, session.current_agent) == ("2", "assistant")
+    assert [each.id for each in session.path("3")] == ["1", "3"]
+    assert ended(session, 3, "failed").head == "2"
+
+
+def test_next_turn_continues_the_head_or_the_turn_that_is_named():
+    assert parent_of_next(EMPTY, None) is None
+    assert parent_of_next(conversation(3), None) == "3"
+    assert parent_of_next(conversation(3), "1") == "1"
+
+
+def running_after_failed():
+    session = ended(with_turn(conversation(1), turn(2, "1")), 2, "failed")
+    return with_turn(session, turn(3, "1"))
+
+
+@pytest.mark.parametrize(
+    ("session", "after", "words"),
+    [
+        (EMPTY, "1", "session 'chat' has no turn '1'; it has no turns yet"),
+        (conversation(3), "9", "session 'chat' has no turn '9'; it has turns 1 to 3"),
+        (running_after_failed(), "3", "turn 3 of session 'chat' is still running; name an earlier turn"),
+        (running_after_failed(), None, "turn 3 of session 'chat' is still running; name an earlier turn"),
+        (
+            running_after_failed(),
+            "2",
+            "turn 2 failed before the model said anything; name turn 1, which it came after",
+        ),
+        (
+            ended(with_turn(EMPTY, turn(1)), 1, "failed"),
+            "1",
+            "turn 1 failed before the model said anything; name no turn, as it was the first",
+        ),
+    ],
+)
+def test_turn_that_nothing_can_come_after_is_refused_in_one_line(session, after, words):
+    with pytest.raises(UsageError) as caught:
+        parent_of_next(session, after)
+    assert str(caught.value) == words
+
+
+def test_turn_ids_are_never_given_twice():
+    assert next_turn_id(EMPTY) == "1"
+    session = conversation(3)
+    assert next_turn_id(session) == "4"
+    assert next_turn_id(replace(session, turns=session.turns[2:])) == "4"
+
+
+def test_only_the_named_turns_become_interrupted():
+    session = with_turn(with_turn(conversation(1), turn(2, "1")), turn(3, "1"))
+    assert running_turns(session) == {"2", "3"}
+    assert [each.status for each in with_interrupted_turns(session, {"2"}).turns] == [
+        "completed",
+        "interrupted",
+        "running",
+    ]
 
 
 def test_changing_one_turn_leaves_the_others_and_the_old_session_alone():
@@ -86,16 +164,16 @@ def test_unknown_turn_is_a_key_error():
 
 
 def test_dead_turn_becomes_interrupted_and_stays_on_the_path():
-    session = with_dead_turns_interrupted(with_turn(conversation(1), turn(2, "1")))
+    session = interrupted(with_turn(conversation(1), turn(2, "1")))
     assert [each.status for each in session.turns] == ["completed", "interrupted"]
     assert session.turn("2").error_code == "crashed"
     assert [each.id for each in session.path()] == ["1", "2"]
-    assert with_dead_turns_interrupted(session) == session
+    assert interrupted(session) == session
 
 
 def test_what_waited_for_a_dead_turn_is_said():
     waiting = replace(turn(1, None), waiting=["Be brief.", "In French."], warnings=["before"])
-    [dead] = with_dead_turns_interrupted(with_turn(EMPTY, waiting)).turns
+    [dead] = interrupted(with_turn(EMPTY, waiting)).turns
     assert dead.warnings == ["before", "this never reached the model: Be brief. · In French."]
     assert dead.waiting == []
 
@@ -148,9 +226,10 @@ def test_summary_of_an_empty_session():
 
 
 def test_cost_is_unknown_when_a_turn_that_used_tokens_is_unpriced():
-    def used(number, usage):
-        return lambda session: with_changed_turn(session, number, lambda now: replace(now, usage=usage))
+    def used(number, **usage):
+        request = RequestRecord(agent="assistant", model="m", usage=Usage(input_tokens=5, output_tokens=5, **usage))
+        return lambda session: with_changed_turn(session, number, lambda now: replace(now, requests=[request]))
 
-    session = used("1", Usage(input_tokens=5, output_tokens=5, cost=0.5))(conversation(2))
+    session = used("1", cost=0.5)(conversation(2))
     assert summarize(session).cost == 0.5
-    assert summarize(used("2", Usage(input_tokens=5, output_tokens=5))(session)).cost is None
+    assert summarize(used("2")(session)).cost is None

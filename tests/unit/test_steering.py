@@ -9,6 +9,7 @@ from sessionmagic import register_model
 from sessionmagic.conversation.events import MessageInjected, ToolCalled, Warned
 from sessionmagic.exceptions import InboxFullError, PromptError, SessionIdleError, SessionNotFoundError, StoreError
 from sessionmagic.turns.inbox import SIZES, Inbox
+from sessionmagic.turns.request import Request
 from sessionmagic.conversation.stored_transcript import transcript_of
 from tests.scripted import acts
 from tests.turns import acting, events_of, on_a_loop, until
@@ -103,6 +104,10 @@ def test_run_that_has_just_ended_refuses_and_keeps_the_inbox_as_it_was():
     assert inbox.waiting == []
 
 
+def question(prompt, session="chat", **options):
+    return Request(prompt=prompt, session=session, **options)
+
+
 class Waits:
     """A tool that waits until the test lets it go on."""
 
@@ -132,8 +137,8 @@ def prompts(messages):
 @on_a_loop
 async def test_steering_reaches_the_next_request_and_the_queue_is_asked_one_by_one(manager):
     turn, tool, model = await waiting_turn(manager, "First.", "Second.", "Third.")
-    await manager.queue("chat", "And A?")
-    await manager.queue("chat", "And B?")
+    await manager.queue(question("And A?"))
+    await manager.queue(question("And B?"))
     await manager.turns.steer("chat", "Be brief.", "In French.")
     assert manager.sessions.load("chat").turns[0].waiting == ["And A?", "And B?", "Be brief.", "In French."]
     tool.go_on.set()
@@ -156,7 +161,7 @@ async def test_steering_reaches_the_next_request_and_the_queue_is_asked_one_by_o
 async def test_what_was_not_delivered_when_the_turn_was_stopped_is_said_and_kept(manager):
     turn, _, _ = await waiting_turn(manager, "Never.")
     await manager.turns.steer("chat", "Be brief.")
-    await manager.queue("chat", "And then?")
+    await manager.queue(question("And then?"))
     turn.cancel()
     events = await events_of(turn)
     warned = [event.text for event in events if isinstance(event, Warned)]
@@ -172,11 +177,11 @@ async def test_idle_session_cannot_be_steered_and_is_asked_by_queue(manager):
         await manager.turns.steer("chat", "Left.")
     model = acts("Hello.", "Again.")
     register_model("acts", model)
-    turn = await manager.queue("chat", "First?", model="acts")
+    turn = await manager.queue(question("First?", model="acts"))
     await turn.result()
     with pytest.raises(SessionIdleError, match="queue"):
         await manager.turns.steer("chat", "Left.")
-    turn = await manager.queue("chat", "Second?")
+    turn = await manager.queue(question("Second?"))
     assert (await turn.result()).text == "Again."
     assert prompts(model.sent[-1]) == ["First?", "Second?"]
 
@@ -184,7 +189,7 @@ async def test_idle_session_cannot_be_steered_and_is_asked_by_queue(manager):
 @on_a_loop
 async def test_what_is_told_to_a_turn_that_has_ended_reaches_no_other(manager):
     register_model("acts", acts("Hello."))
-    before = await manager.queue("chat", "First?", model="acts")
+    before = await manager.queue(question("First?", model="acts"))
     await before.result()
     turn, tool, model = await waiting_turn(manager, "Done.")
     with pytest.raises(SessionIdleError):
@@ -197,12 +202,12 @@ async def test_what_is_told_to_a_turn_that_has_ended_reaches_no_other(manager):
 @on_a_loop
 async def test_key_that_was_used_queues_nothing(manager):
     turn, tool, model = await waiting_turn(manager, "First.", "Second.", "Third.")
-    assert await manager.queue("chat", "And A?", key="a") is turn
-    assert await manager.queue("chat", "And A?", key="a") is None
+    assert await manager.queue(question("And A?"), key="a") is turn
+    assert await manager.queue(question("And A?"), key="a") is None
     assert turn.inbox.waiting == ["And A?"]
     tool.go_on.set()
     await turn.result()
-    assert await manager.queue("chat", "And A?", key="a") is None
+    assert await manager.queue(question("And A?"), key="a") is None
     assert len(model.sent) == 3
 
 
@@ -210,8 +215,8 @@ async def test_key_that_was_used_queues_nothing(manager):
 async def test_key_of_what_was_refused_can_be_used_again(manager):
     turn, tool, _ = await waiting_turn(manager, "First.")
     with pytest.raises(PromptError):
-        await manager.queue("chat", " ", key="a")
-    assert await manager.queue("chat", "And A?", key="a") is turn
+        await manager.queue(question(" "), key="a")
+    assert await manager.queue(question("And A?"), key="a") is turn
     tool.go_on.set()
     await turn.result()
 
@@ -219,13 +224,13 @@ async def test_key_of_what_was_refused_can_be_used_again(manager):
 @on_a_loop
 async def test_key_of_what_was_never_delivered_can_be_used_again(manager):
     turn, _, _ = await waiting_turn(manager, "Never.")
-    assert await manager.queue("chat", "And A?", key="a") is turn
+    assert await manager.queue(question("And A?"), key="a") is turn
     turn.cancel()
     await turn.result()
     register_model("acts", model := acts("A it is."))
-    again = await manager.queue("chat", "And A?", key="a")
+    again = await manager.queue(question("And A?"), key="a")
     assert (await again.result()).text == "A it is."
-    assert await manager.queue("chat", "And A?", key="a") is None
+    assert await manager.queue(question("And A?"), key="a") is None
     assert len(model.sent) == 1
 
 
@@ -243,7 +248,7 @@ async def test_what_steers_the_last_answer_is_answered_before_what_is_queued(man
     register_model("gated", FunctionModel(stream_function=stream))
     turn = await manager.run("Go", session="chat", model="gated")
     await until(lambda: turn.transcript.text)
-    await manager.queue("chat", "And A?")
+    await manager.queue(question("And A?"))
     await manager.turns.steer("chat", "Be brief.")
     gate.set()
     assert (await turn.result()).status == "completed"
@@ -253,7 +258,7 @@ async def test_what_steers_the_last_answer_is_answered_before_what_is_queued(man
 @on_a_loop
 async def test_key_of_a_deleted_session_can_be_used_again_under_its_name(manager):
     for _ in range(2):
-        turn = await manager.queue("chat", "Hello", key="a")
+        turn = await manager.queue(question("Hello"), key="a")
         await turn.result()
         await manager.delete("chat")
 
@@ -262,9 +267,9 @@ async def test_key_of_a_deleted_session_can_be_used_again_under_its_name(manager
 async def test_queue_over_many_turns_answers_each(manager):
     turn, tool, model = await waiting_turn(manager, *(f"Answer {n}." for n in range(SIZES["queue"] + 1)))
     for n in range(SIZES["queue"]):
-        await manager.queue("chat", f"Question {n}?")
+        await manager.queue(question(f"Question {n}?"))
     with pytest.raises(InboxFullError):
-        await manager.queue("chat", "One more?")
+        await manager.queue(question("One more?"))
     tool.go_on.set()
     await until(lambda: turn.finished)
     assert prompts(model.sent[-1]) == ["Go", *(f"Question {n}?" for n in range(SIZES["queue"]))]
@@ -272,10 +277,10 @@ async def test_queue_over_many_turns_answers_each(manager):
 
 @on_a_loop
 async def test_key_holds_for_a_session_by_its_name_and_by_its_id(manager):
-    first = await manager.queue("chat", "Hello", key="a")
+    first = await manager.queue(question("Hello"), key="a")
     await first.result()
     for name in ("chat", first.session_id):
-        assert await manager.queue(name, "Hello", key="a") is None
+        assert await manager.queue(question("Hello", session=name), key="a") is None
 
 
 @on_a_loop
@@ -287,8 +292,8 @@ async def test_what_cannot_be_written_at_once_is_said_once(manager, monkeypatch)
 
     with monkeypatch.context() as patch:
         patch.setattr(manager.store, "update", full)
-        assert await manager.queue("chat", "And A?", key="a") is turn
-    assert await manager.queue("chat", "And A?", key="a") is None
+        assert await manager.queue(question("And A?"), key="a") is turn
+    assert await manager.queue(question("And A?"), key="a") is None
     tool.go_on.set()
     await turn.result()
     assert prompts(model.sent[-1]) == ["Go", "And A?"]

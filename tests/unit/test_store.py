@@ -9,7 +9,10 @@ from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelRequest, ModelRe
 
 from sessionmagic import MemoryStore, TinyStore
 from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
-from sessionmagic.conversation.session import Session, TurnRecord, Usage, with_finished_turn, with_override, with_turn
+from sessionmagic.conversation.session import Session, TurnRecord, with_override
+from sessionmagic.conversation.usage import RequestRecord, Usage
+from sessionmagic.conversation.tree import with_finished_turn
+from sessionmagic.conversation.tree import with_turn
 from sessionmagic.storage.claims import HeldError, Holder
 from sessionmagic.storage.store import new_session_id
 from tests.turns import ask, manager_on
@@ -56,10 +59,18 @@ def test_session_comes_back_as_it_was_stored(store):
             1,
             messages=ModelMessagesTypeAdapter.dump_python(messages, mode="json"),
             status="failed",
-            answered_by="openai:gpt",
+            requests=[
+                RequestRecord(
+                    agent="assistant",
+                    model="openai:gpt",
+                    usage=Usage(input_tokens=3, cached_tokens=2, output_tokens=4, reasoning_tokens=1, cost=0.25),
+                    first_token_seconds=0.5,
+                    seconds=1.5,
+                    finish_reason="length",
+                )
+            ],
             error_code="auth",
             error="refused",
-            usage=Usage(input_tokens=3, output_tokens=4, cost=0.25),
             finished_at=20.0,
             cell_id="cell",
         ),
@@ -178,11 +189,11 @@ def test_summary_tells_of_the_path_and_of_all_usage(store):
         for number, (status, cost) in enumerate([("completed", 0.5), ("failed", 0.25)], start=1):
             now = with_turn(now, turn(number))
             used = Usage(input_tokens=10, output_tokens=1, cost=cost)
+            requests = [RequestRecord(agent="assistant", model="m", usage=used)]
             now = with_finished_turn(
                 now,
                 str(number),
-                lambda record, status=status, used=used: replace(record, status=status, usage=used),
-                keep_on_path=status == "completed",
+                lambda record, status=status, requests=requests: replace(record, status=status, requests=requests),
                 at=50.0,
             )
         return with_override(now, "assistant", "lab:x")

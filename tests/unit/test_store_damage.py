@@ -6,7 +6,7 @@ import pytest
 
 from sessionmagic import TinyStore
 from sessionmagic.exceptions import SessionNotFoundError, SessionSchemaError, SessionUnreadableError
-from sessionmagic.conversation.session import with_turn
+from sessionmagic.conversation.tree import with_turn
 from tests.turns import ask, manager_on, on_a_loop
 from tests.unit.test_store import stored, turn
 
@@ -30,7 +30,7 @@ DAMAGE = {
     "wrong types": lambda content: content.replace(b'"starred":false', b'"starred":{}'),
     "turns without numbers": lambda content: content.replace(b'"turns":{"1"', b'"turns":{"one"'),
     "turn of a wrong type": lambda content: content.replace(b'"status":"completed"', b'"status":"brilliant"'),
-    "schema of a wrong type": lambda content: content.replace(b'"schema":1', b'"schema":"one"'),
+    "schema of a wrong type": lambda content: content.replace(b'"schema":2', b'"schema":"one"'),
     "head without a turn": lambda content: content.replace(b'"head":"2"', b'"head":"9"'),
     "turn without a parent": lambda content: content.replace(b'"parent":"1"', b'"parent":"9"'),
 }
@@ -107,19 +107,26 @@ async def test_asking_a_session_whose_file_is_damaged_says_so(home):
         await ask(manager_on(home), session="chat")
 
 
-def test_file_of_a_newer_schema_is_refused_untouched(store, home):
-    key, healthy = stored(store, "newer"), stored(store, "healthy")
+@pytest.mark.parametrize(
+    ("schema", "whose", "what_to_do"),
+    [
+        (1, "a sessionmagic from before the first release", "use another session name, or delete the file"),
+        (99, "a newer sessionmagic", "pip install --upgrade sessionmagic"),
+    ],
+)
+def test_file_of_another_schema_is_refused_untouched(store, home, schema, whose, what_to_do):
+    key, healthy = stored(store, "other"), stored(store, "healthy")
     path = file_of(home, key)
-    content = path.read_bytes().replace(b'"schema":1', b'"schema":99,"new_field":{}')
+    content = path.read_bytes().replace(b'"schema":2', b'"schema":%d,"new_field":{}' % schema)
     path.write_bytes(content)
     fresh = TinyStore(home)
-    with pytest.raises(SessionSchemaError, match="pip install --upgrade sessionmagic"):
+    with pytest.raises(SessionSchemaError, match=f"written by {whose} .* left as it is; {what_to_do}"):
         fresh.load(key)
     with pytest.raises(SessionSchemaError):
         fresh.update(key, lambda now: replace(now, title="late"))
     summaries, problems = fresh.summaries()
     assert [summary.id for summary in summaries] == [healthy]
-    assert ["newer sessionmagic" in problem for problem in problems] == [True]
+    assert [f"written by {whose}" in problem for problem in problems] == [True]
     assert path.read_bytes() == content
 
 
@@ -127,7 +134,7 @@ def test_file_of_a_newer_schema_is_refused_untouched(store, home):
 async def test_asking_a_session_of_a_newer_schema_says_so(home):
     await ask(manager_on(home), session="chat")
     [path] = (home / "sessions").glob("*.json")
-    path.write_bytes(path.read_bytes().replace(b'"schema":1', b'"schema":99'))
+    path.write_bytes(path.read_bytes().replace(b'"schema":2', b'"schema":99'))
     with pytest.raises(SessionSchemaError):
         await ask(manager_on(home), session="chat")
     assert len(list((home / "sessions").glob("*.json"))) == 1

@@ -15,6 +15,7 @@ from sessionmagic.exceptions import TurnLimitError, TurnTimeoutError
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import TextBlock
 from tests.scripted import acts
+from sessionmagic.turns.request import Request
 from tests.turns import (
     acted,
     acting,
@@ -296,7 +297,7 @@ async def test_call_that_answers_another_prompt_of_the_turn_is_no_repetition(man
     turn, model = await acting(manager, *steps, tools=[look], attended=True)
     await asked(turn)
     for number in range(5):
-        await manager.queue("chat", f"Question {number}?")
+        await manager.queue(Request(prompt=f"Question {number}?", session="chat"))
     manager.sessions.set_permissions("chat", {"look": "allow"}, None)
     turn.approvals.resolve(turn.approvals.open[0].id, "once")
     result = await turn.result()

@@ -30,10 +30,10 @@ from sessionmagic.conversation.events import (
     event_from_json,
     event_to_json,
 )
-from sessionmagic.conversation.session import Usage
+from sessionmagic.conversation.usage import Usage
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, ToolBlock, Transcript, fold
-from sessionmagic.turns.turn import RING_SIZE, EventLog
+from sessionmagic.turns.event_log import RING_SIZE, EventLog
 from tests.scripted import says, thinks
 from tests.turns import ask, events_of, manager_on, on_a_loop
 
@@ -67,7 +67,7 @@ returns = st.tuples(st.integers(1, 3), texts).map(
     )
 )
 warnings = texts.map(lambda text: (Warned, {"text": text}))
-usages = st.integers(0, 9).map(lambda n: (UsageReported, {"input_tokens": n, "output_tokens": n, "cost": None}))
+usages = st.integers(0, 9).map(lambda n: (UsageReported, {"usage": Usage(input_tokens=n, output_tokens=n)}))
 tool_events = st.one_of(drafts, calls, questions, answers, asked, provided, returns)
 contents = st.lists(st.one_of(deltas, drafts, tool_events, injected, limits, warnings, usages), max_size=20)
 
@@ -118,7 +118,7 @@ def test_transcript_of_a_whole_turn():
         (TextDelta, {"text": "Sec"}),
         (TextDelta, {"text": "ond."}),
         (Warned, {"text": "careful"}),
-        (UsageReported, {"input_tokens": 3, "output_tokens": 4, "cost": 0.5}),
+        (UsageReported, {"usage": Usage(input_tokens=3, output_tokens=4, cost=0.5)}),
         (TurnFinished, {"status": "failed", "model": "lab:x", "error_code": "auth", "error": "refused"}),
     )
     transcript = fold(Transcript(), events)
@@ -156,7 +156,7 @@ EXAMPLES = {
     InputProvided: {"question_id": "q", "action": "accept", "content": {"n": [1, "🦊"]}},
     MessageInjected: {"text": "Be brief", "kind": "queue"},
     LimitReached: {"which": "repeated_call", "value": 5},
-    UsageReported: {"input_tokens": 2**40, "output_tokens": 0, "cost": 0.125},
+    UsageReported: {"usage": Usage(input_tokens=2**40, reasoning_tokens=1, cost=0.125)},
     Warned: {"text": "w"},
     TurnFinished: {"status": "interrupted", "model": "m", "error_code": None, "error": None},
 }

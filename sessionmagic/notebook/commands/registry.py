@@ -125,9 +125,9 @@ def chosen(context: NotebookContext, name: str) -> str:
 
 
 def running(context: NotebookContext, name: str) -> str:
-    """Return the named session, else the only one that has a running turn, else the one that `chosen` returns."""
-    turns = context.manager.turns.running()
-    return turns[0].session_id if not name and len(turns) == 1 else chosen(context, name)
+    """Return the named session, else the only one with a running turn, else the one that `chosen` returns."""
+    sessions = {turn.session_id for turn in context.manager.turns.running()}
+    return sessions.pop() if not name and len(sessions) == 1 else chosen(context, name)
 
 
 def typed(name: str) -> str:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.conversation.session import total_cost
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.commands.registry import RUNNING, SESSION, argument, chosen, command, running, say
 from sessionmagic.notebook.page.listing import Listing, ago, money
+from sessionmagic.sessions.usage import usage_by_day, usage_by_model
 
 if TYPE_CHECKING:
     import argparse
 
-    from sessionmagic.conversation.session import Usage
     from sessionmagic.conversation.transcript import Transcript
     from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.turns.turn import Turn
@@ -52,11 +51,11 @@ def show(context: NotebookContext, options: argparse.Namespace) -> None:
     from sessionmagic.notebook.page.view import show_turn
 
     session = context.manager.sessions.load(chosen(context, options.session))
-    running = context.manager.turns.of(session.id)
     if options.last < 0:
         raise UsageError("--last cannot be negative; --last 3 shows the last three turns")
     for turn in session.path()[-options.last :]:
-        if running is not None and running.id == turn.id:
+        running = context.manager.turns.find(session.id, turn.id)
+        if running is not None:
             transcript = _so_far(running)
         else:
             transcript = transcript_of(session.name, turn)
@@ -119,38 +118,19 @@ def delete(context: NotebookContext, options: argparse.Namespace) -> None:
     say(f"deleted {session.name} ({len(session.turns)} turns)")
 
 
-@dataclass(frozen=True, slots=True)
-class ModelUsage:
-    """What a session has used of one model."""
-
-    model: str
-    turns: int
-    input_tokens: int
-    output_tokens: int
-    cost: float | None
-
-
-@command("Show a session's turns, tokens and cost for each model.", SESSION)
+@command(
+    "Show a session's turns, tokens and cost for each model.",
+    SESSION,
+    argument("--days", action="store_true", help="show them for each day instead"),
+)
 def usage(context: NotebookContext, options: argparse.Namespace) -> Any:
     session = context.manager.sessions.load(chosen(context, options.session))
-    by_model: dict[str, list[Usage]] = {}
-    for turn in session.turns:
-        by_model.setdefault(turn.answered_by or turn.model, []).append(turn.usage)
-    entries = [
-        ModelUsage(
-            name,
-            len(used),
-            sum(each.input_tokens for each in used),
-            sum(each.output_tokens for each in used),
-            total_cost(used),
-        )
-        for name, used in by_model.items()
-    ]
     return Listing(
-        entries,
+        usage_by_day([session]) if options.days else usage_by_model([session]),
         {
-            "model": lambda entry: entry.model,
+            "day" if options.days else "model": lambda entry: entry.heading,
             "turns": lambda entry: entry.turns,
+            "requests": lambda entry: entry.requests,
             "tokens": lambda entry: f"{entry.input_tokens:,} → {entry.output_tokens:,}",
             "cost": lambda entry: money(entry.cost),
         },

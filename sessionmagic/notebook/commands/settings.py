@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.notebook.commands.registry import argument, chosen, command, say
 from sessionmagic.notebook.page.listing import Listing
 
@@ -15,30 +14,10 @@ if TYPE_CHECKING:
     from sessionmagic.notebook.context import NotebookContext
 
 
-@dataclass(frozen=True, slots=True)
-class ModelEntry:
-    """A model reference that can be used on this machine."""
-
-    reference: str
-    note: str
-
-
-def _about_local(context: NotebookContext) -> str:
-    try:
-        context.manager.models.check("local")
-    except ModelReferenceError as error:
-        return f"demo model, not available: {error}"
-    return "demo model, runs in this kernel"
-
-
 @command("List the models that can be used on this machine.")
 def models(context: NotebookContext, _options: argparse.Namespace) -> Any:
-    notes = {"local": _about_local(context), "test": "answers without a model, for testing"}
-    entries = [
-        ModelEntry(reference, notes.get(reference, "any model of this provider" if reference.endswith(":") else ""))
-        for reference in context.manager.models.known()
-    ]
-    return Listing(entries, {"model": lambda entry: entry.reference, "": lambda entry: entry.note})
+    offers = context.manager.models.offers()
+    return Listing(offers, {"model": lambda offer: offer.reference, "": lambda offer: offer.note})
 
 
 @command(

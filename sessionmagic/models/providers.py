@@ -1,0 +1,71 @@
+"""The providers that pydantic-ai knows, and what their models need on this machine."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.models.references import quoted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """What a provider's models need on this machine."""
+
+    module: str
+    """The SDK's import name."""
+    install: str
+    """What pip installs to get the SDK."""
+    key: tuple[str, ...] = ()
+    """Environment variables of which one must be set; empty for a provider that needs no key."""
+
+    def check(self, reference: str) -> None:
+        """Raise `ModelReferenceError` if the SDK or the key that the reference needs is missing."""
+        if not _importable(self.module):
+            raise ModelReferenceError(
+                f'{quoted(reference)} needs an SDK that is not installed; run `pip install "{self.install}"`'
+            )
+        if self.key and not any(os.environ.get(name) for name in self.key):
+            name = self.key[0]
+            raise ModelReferenceError(
+                f"{quoted(reference)} needs {name}, which is not set; in the notebook: "
+                f'import os, getpass; os.environ["{name}"] = getpass.getpass()'
+            )
+
+
+def openai_compatible(*key: str) -> Provider:
+    """Return what a server that speaks OpenAI's protocol needs."""
+    return Provider(module="openai", install="sessionmagic[openai]", key=key)
+
+
+def _from_pydantic_ai(extra: str, module: str, *key: str) -> Provider:
+    return Provider(module=module, install=f"pydantic-ai-slim[{extra}]", key=key)
+
+
+PROVIDERS = {
+    "openai": openai_compatible("OPENAI_API_KEY"),
+    "openai-chat": openai_compatible("OPENAI_API_KEY"),
+    "openai-responses": openai_compatible("OPENAI_API_KEY"),
+    "anthropic": Provider(module="anthropic", install="sessionmagic[anthropic]", key=("ANTHROPIC_API_KEY",)),
+    "google": Provider(module="google.genai", install="sessionmagic[google]", key=("GOOGLE_API_KEY", "GEMINI_API_KEY")),
+    "ollama": openai_compatible(),
+    "openrouter": openai_compatible("OPENROUTER_API_KEY"),
+    "deepseek": openai_compatible("DEEPSEEK_API_KEY"),
+    "together": openai_compatible("TOGETHER_API_KEY"),
+    "fireworks": openai_compatible("FIREWORKS_API_KEY"),
+    "vllm": openai_compatible("VLLM_BASE_URL"),
+    "groq": _from_pydantic_ai("groq", "groq", "GROQ_API_KEY"),
+    "mistral": _from_pydantic_ai("mistral", "mistralai", "MISTRAL_API_KEY"),
+    "cohere": _from_pydantic_ai("cohere", "cohere", "CO_API_KEY"),
+    "xai": _from_pydantic_ai("xai", "xai_sdk", "XAI_API_KEY"),
+    "huggingface": _from_pydantic_ai("huggingface", "huggingface_hub", "HF_TOKEN"),
+}
+
+
+def _importable(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # raised when the package that contains it is missing
+        return False

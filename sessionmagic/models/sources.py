@@ -1,0 +1,256 @@
+"""The kinds of model: one class for each, which recognizes, checks, builds and lists the models of its kind."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.models.providers import PROVIDERS, openai_compatible
+from sessionmagic.models.weights import check_installed, check_weights, find_weights
+from sessionmagic.words import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from pydantic_ai.models import Model
+
+    from sessionmagic.models.providers import Provider
+    from sessionmagic.models.references import ModelRef
+
+OLLAMA_URL = "http://localhost:11434/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A reference to choose from."""
+
+    reference: str
+    """A whole reference, or a provider with its colon."""
+    note: str = ""
+    """What the user should know about it."""
+
+
+class Source(Protocol):
+    """One kind of model. `check`, `build`, `settings` and `warnings` take a reading that `recognizes` accepts."""
+
+    def recognizes(self, reference: ModelRef) -> bool:
+        """Return whether this reading of a reference names a model of this kind."""
+
+    def names(self) -> Iterable[str]:
+        """Return the names that a reference of this kind can begin with, to suggest from."""
+
+    def check(self, reference: ModelRef) -> None:
+        """Raise `ModelReferenceError` if the model cannot be used. Uses no network, imports no SDK."""
+
+    def build(self, reference: ModelRef) -> Model:
+        """Return the model; raises `ModelReferenceError`, or whatever an SDK raises."""
+
+    def offers(self) -> list[Offer]:
+        """Return the references that can be used on this machine."""
+
+    def settings(self, reference: ModelRef) -> Mapping[str, Any]:  # noqa: ARG002  most kinds have none
+        """Return the model's settings, with the names of pydantic-ai's `ModelSettings`."""
+        return {}
+
+    def warnings(self, reference: ModelRef) -> list[str]:  # noqa: ARG002  most kinds have none
+        """Return warnings about the reference for the user, one line each."""
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A model that has a name in this process."""
+
+    model: Model
+    settings: Mapping[str, Any]
+
+
+_registered: dict[str, Registered] = {}
+
+
+def register_model(name: str, model: Model, settings: Mapping[str, Any] | None = None) -> None:
+    """Make `name` a reference to this model in this process, before anything else that `name` could mean.
+
+    Args:
+        name: the reference.
+        model: any pydantic-ai model.
+        settings: settings for every request, with the names of pydantic-ai's `ModelSettings`: ``temperature``,
+            ``max_tokens``, ``thinking``, …; they override the settings that the model was made with.
+    """
+    _registered[name] = Registered(model, dict(settings or {}))
+
+
+class RegisteredSource(Source):
+    """The models that `register_model` was given."""
+
+    def recognizes(self, reference: ModelRef) -> bool:
+        return reference.text in _registered
+
+    def names(self) -> Iterable[str]:
+        return _registered
+
+    def check(self, reference: ModelRef) -> None:
+        """Do nothing: a registered model is ready to use."""
+
+    def build(self, reference: ModelRef) -> Model:
+        return _registered[reference.text].model
+
+    def settings(self, reference: ModelRef) -> Mapping[str, Any]:
+        return _registered[reference.text].settings
+
+    def offers(self) -> list[Offer]:
+        return [Offer(name) for name in _registered]
+
+
+class EndpointSource(Source):
+    """The models of the user's own OpenAI-compatible servers.
+
+    Args:
+        endpoints: the servers' names and base URLs.
+    """
+
+    def __init__(self, endpoints: Mapping[str, str]) -> None:
+        self._endpoints = endpoints
+
+    def recognizes(self, reference: ModelRef) -> bool:
+        return bool(reference.model) and reference.provider in self._endpoints
+
+    def names(self) -> Iterable[str]:
+        return self._endpoints
+
+    def check(self, reference: ModelRef) -> None:
+        openai_compatible().check(reference.text)
+
+    def build(self, reference: ModelRef) -> Model:
+        name = reference.provider
+        key = os.environ.get(f"{name.upper().replace('-', '_')}_API_KEY")
+        return _openai_chat(reference.model, self._endpoints[name], key)
+
+    def warnings(self, reference: ModelRef) -> list[str]:
+        return _unlisted(reference)
+
+    def offers(self) -> list[Offer]:
+        return [_any_model_of(name) for name in self._endpoints]
+
+
+class LocalSource(Source):
+    """The models that run inside this process.
+
+    Args:
+        home: the directory whose ``models/`` has further weights; None for the default home.
+    """
+
+    def __init__(self, home: Path | None = None) -> None:
+        self._home = home
+
+    def recognizes(self, reference: ModelRef) -> bool:
+        return reference.provider == "local"
+
+    def names(self) -> Iterable[str]:
+        return ["local"]
+
+    def check(self, reference: ModelRef) -> None:
+        self._weights(reference.model)
+
+    def build(self, reference: ModelRef) -> Model:
+        from sessionmagic.models.local import LocalModel
+
+        path = self._weights(reference.model)
+        check_weights(path, home=self._home)
+        return LocalModel(path)
+
+    def offers(self) -> list[Offer]:
+        try:
+            self._weights("")
+        except ModelReferenceError as error:
+            return [Offer("local", f"demo model, not ready: {error}")]
+        return [Offer("local", "demo model, runs in this kernel")]
+
+    def _weights(self, name: str) -> Path:
+        check_installed()
+        return find_weights(name, home=self._home)
+
+
+class TestSource(Source):
+    """pydantic-ai's test model, which answers without a model."""
+
+    def recognizes(self, reference: ModelRef) -> bool:
+        return reference.provider == "test"
+
+    def names(self) -> Iterable[str]:
+        return ["test"]
+
+    def check(self, reference: ModelRef) -> None:
+        """Do nothing: the test model needs nothing."""
+
+    def build(self, reference: ModelRef) -> Model:  # noqa: ARG002  there is only one
+        from pydantic_ai.models import infer_model
+
+        return infer_model("test")
+
+    def offers(self) -> list[Offer]:
+        return [Offer("test", "answers without a model, for trying things out")]
+
+
+class ProviderSource(Source):
+    """The models of the providers that pydantic-ai knows."""
+
+    def recognizes(self, reference: ModelRef) -> bool:
+        return bool(reference.model) and reference.provider in PROVIDERS
+
+    def names(self) -> Iterable[str]:
+        return PROVIDERS
+
+    def check(self, reference: ModelRef) -> None:
+        PROVIDERS[reference.provider].check(reference.text)
+
+    def build(self, reference: ModelRef) -> Model:
+        if reference.provider == "ollama" and "OLLAMA_BASE_URL" not in os.environ:
+            return _openai_chat(reference.model, OLLAMA_URL, None)
+        from pydantic_ai.models import infer_model
+
+        return infer_model(f"{reference.provider}:{reference.model}")
+
+    def warnings(self, reference: ModelRef) -> list[str]:
+        return _unlisted(reference)
+
+    def offers(self) -> list[Offer]:
+        from pydantic_ai.models import known_model_names
+
+        usable = {name for name, provider in PROVIDERS.items() if _usable(name, provider)}
+        listed = [name for name in known_model_names() if name.partition(":")[0] in usable]
+        return [*map(_any_model_of, sorted(usable)), *map(Offer, listed)]
+
+
+def _usable(name: str, provider: Provider) -> bool:
+    try:
+        provider.check(name)
+    except ModelReferenceError:
+        return False
+    return True
+
+
+def _any_model_of(provider: str) -> Offer:
+    return Offer(f"{provider}:", "any model of this provider")
+
+
+def _openai_chat(model: str, base_url: str, key: str | None) -> Model:
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    return OpenAIChatModel(model, provider=OpenAIProvider(base_url=base_url, api_key=key or "not-needed"))
+
+
+def _unlisted(reference: ModelRef) -> list[str]:
+    """Return a warning if the provider's models are listed and this one is not. Lists age, so it is not an error."""
+    from pydantic_ai.models import known_model_names
+
+    listed = [name.partition(":") for name in known_model_names()]
+    names = [model for provider, _, model in listed if provider == reference.provider]
+    if not names or reference.model in names or "OPENAI_BASE_URL" in os.environ:
+        return []
+    hint = did_you_mean(reference.model, names)
+    return [f"{reference.text} is in no known model list; trying it anyway" + (f".{hint}" if hint else "")]

@@ -1,0 +1,104 @@
+"""The model requests of one run: how long each took, and what it used."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pydantic_ai.messages import ModelResponse
+
+from sessionmagic.conversation.usage import RequestRecord, Usage, total
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from genai_prices.types import PriceCalculation
+    from pydantic_ai.messages import ModelMessage
+
+
+class ModelRequests:
+    """Keeps a record of each model request of a run.
+
+    Args:
+        agent: The name of the agent that asks.
+    """
+
+    def __init__(self, agent: str) -> None:
+        self.records: list[RequestRecord] = []
+        """The requests that have ended, in order."""
+        self._agent = agent
+        self._began: float | None = None
+        """When the request that is open was made."""
+        self._first_token: float | None = None
+
+    @property
+    def usage(self) -> Usage:
+        """What all requests that have ended used."""
+        return total(record.usage for record in self.records)
+
+    @property
+    def answered_by(self) -> str | None:
+        """The model that answered last, as it calls itself; None when none did."""
+        return next((record.model for record in reversed(self.records) if record.model), None)
+
+    def begin(self) -> None:
+        """Note that a request is made."""
+        self._began, self._first_token = time.monotonic(), None
+
+    def hear(self) -> None:
+        """Note that a piece of the response has come."""
+        if self._first_token is None:
+            self._first_token = time.monotonic()
+
+    def end(self, response: ModelResponse | None) -> None:
+        """Record the open request with its response, or None when it got none."""
+        if self._began is None:
+            return
+        first = self._first_token - self._began if self._first_token is not None else None
+        self.records.append(
+            RequestRecord(
+                agent=self._agent,
+                model=name_of(response) if response is not None and response.model_name else None,
+                usage=usage_of(response) if response is not None else Usage(),
+                first_token_seconds=first,
+                seconds=time.monotonic() - self._began,
+                finish_reason=response.finish_reason if response and response.state != "interrupted" else None,
+            )
+        )
+        self._began = None
+
+    def close(self, messages: Sequence[ModelMessage]) -> None:
+        """Record a request that was open when the run ended, with what came of its response."""
+        responses = [message for message in messages if isinstance(message, ModelResponse)]
+        self.end(responses[-1] if len(responses) > len(self.records) else None)
+
+
+def name_of(response: ModelResponse) -> str:
+    """Return the name of the model that answered, as it calls itself."""
+    return f"{response.provider_name}:{response.model_name}" if response.provider_name else str(response.model_name)
+
+
+def usage_of(response: ModelResponse) -> Usage:
+    """Return what a response used, and its price where that is known."""
+    used = response.usage
+    price = _price(response)
+    return Usage(
+        input_tokens=used.input_tokens,
+        cached_tokens=used.cache_read_tokens,
+        output_tokens=used.output_tokens,
+        reasoning_tokens=used.details.get("reasoning_tokens", 0),
+        cost=float(price.total_price) if price else None,
+    )
+
+
+def context_limit_of(response: ModelResponse) -> int | None:
+    """Return how many tokens the response's model reads, when that is known."""
+    price = _price(response)
+    return price.model.context_window if price else None
+
+
+def _price(response: ModelResponse) -> PriceCalculation | None:
+    with suppress(LookupError, ValueError, AssertionError):
+        return response.cost()
+    return None

@@ -1,0 +1,173 @@
+"""Several turns under one claim: a group owns the claim and releases it once, when the last turn has ended."""
+
+import asyncio
+
+import pytest
+
+from sessionmagic import register_model
+from sessionmagic.exceptions import ModelReferenceError, SessionBusyError, SessionIdleError, UsageError
+from sessionmagic.turns.request import Request
+from tests.scripted import Gate, lists_prompts
+from tests.turns import ask, events_of, manager_on, on_a_loop, said, statuses, until, whole
+
+
+def request(prompt="Hello", session="chat", **options):
+    return Request(prompt=prompt, session=session, **options)
+
+
+@pytest.fixture
+def gates():
+    """Two models that say a word and wait until they are let go on."""
+    both = {name: Gate() for name in ("left", "right")}
+    for name, gate in both.items():
+        register_model(name, gate.model)
+    return both
+
+
+@on_a_loop
+async def test_turns_of_a_group_run_side_by_side_and_free_the_session_once(manager, gates):
+    await ask(manager)
+    async with manager.group("chat") as group:
+        turns = [
+            await manager.start(request(model=name, once=True, after="1", moves_head=False), group) for name in gates
+        ]
+        await asyncio.gather(*map(said, turns))
+    assert [turn.id for turn in turns] == ["2", "3"]
+    assert {turn.id for turn in manager.turns.of("chat")} == {"2", "3"}
+    gates["left"].open.set()
+    assert (await turns[0].result()).text == "before after"
+    with pytest.raises(SessionBusyError):
+        await manager.run("Too early", session="chat")
+    gates["right"].open.set()
+    for turn in turns:
+        whole(await events_of(turn))
+    session = manager.sessions.load("chat")
+    assert (session.head, statuses(session)) == ("1", ["completed"] * 3)
+    assert [turn.parent for turn in session.turns] == [None, "1", "1"]
+    assert (await ask(manager, "Free again")).status == "completed"
+
+
+@on_a_loop
+async def test_group_holds_the_session_until_it_is_left(manager):
+    async with manager.group("chat") as group:
+        turn = await manager.start(request(), group)
+        await turn.result()
+        with pytest.raises(SessionBusyError):
+            await manager.run("Hello", session="chat")
+    assert (await ask(manager)).status == "completed"
+
+
+@on_a_loop
+async def test_group_without_a_turn_creates_nothing_and_frees_the_name(manager):
+    async with manager.group("chat"):
+        pass
+    assert manager.sessions.summaries() == ([], [])
+    assert (await ask(manager)).turn == "1"
+
+
+@on_a_loop
+async def test_request_that_is_refused_leaves_the_group_as_it_was(manager):
+    async with manager.group("chat") as group:
+        with pytest.raises(ModelReferenceError):
+            await manager.start(request(model="bad:x"), group)
+        turn = await manager.start(request(), group)
+        with pytest.raises(UsageError, match="this group has claimed session 'chat', not 'other'"):
+            await manager.start(request(session="other"), group)
+        await turn.result()
+    assert statuses(manager.sessions.load("chat")) == ["completed"]
+
+
+@on_a_loop
+async def test_running_turn_of_a_group_is_neither_cut_off_nor_continued_by_the_next(manager, gates):
+    await ask(manager)
+    async with manager.group("chat") as group:
+        first = await manager.start(request(model="left", once=True), group)
+        await said(first)
+        with pytest.raises(UsageError, match="turn 2 of session 'chat' is still running"):
+            await manager.start(request(), group)
+        second = await manager.start(request(after="1", moves_head=False), group)
+        await second.result()
+        assert statuses(manager.sessions.load("chat")) == ["completed", "running", "completed"]
+        gates["left"].open.set()
+        assert (await first.result()).status == "completed"
+
+
+@on_a_loop
+async def test_history_of_a_turn_is_the_path_to_the_turn_that_it_comes_after(manager):
+    register_model("lists", lists_prompts())
+    for prompt in ("One", "Two"):
+        await ask(manager, prompt)
+    assert (await ask(manager, "Three", model="lists", once=True, after="1")).text == "One\nThree"
+    assert manager.sessions.load("chat").head == "3"
+    assert (await ask(manager, "Four", model="lists", once=True)).text == "One\nThree\nFour"
+    branch = await ask(manager, "Five", model="lists", once=True, after="2", moves_head=False)
+    assert branch.text == "One\nTwo\nFive"
+    assert manager.sessions.load("chat").head == "4"
+
+
+@on_a_loop
+async def test_turn_after_one_that_there_is_not_is_refused_and_changes_nothing(manager):
+    await ask(manager)
+    before = manager.sessions.load("chat")
+    with pytest.raises(UsageError, match="session 'chat' has no turn '7'; it has turns 1 to 1"):
+        await ask(manager, "Hello", model="recalls", after="7")
+    with pytest.raises(UsageError, match="session 'new' has no turn '1'; it has no turns yet"):
+        await ask(manager, "Hello", session="new", after="1")
+    assert manager.sessions.load("chat") == before
+    assert [summary.name for summary in manager.sessions.summaries()[0]] == ["chat"]
+
+
+@on_a_loop
+async def test_turn_that_failed_in_silence_never_becomes_the_head(manager):
+    await ask(manager)
+    await ask(manager, "Fail", model="dumb", once=True)
+    with pytest.raises(UsageError, match="turn 2 failed before the model said anything; name turn 1"):
+        await ask(manager, "Hello", after="2")
+    assert manager.sessions.load("chat").head == "1"
+
+
+@on_a_loop
+async def test_what_is_said_to_one_of_several_turns_names_it(manager, gates):
+    await ask(manager)
+    async with manager.group("chat") as group:
+        turns = [await manager.start(request(model=name, once=True, after="1"), group) for name in gates]
+        await asyncio.gather(*map(said, turns))
+    with pytest.raises(UsageError, match="turns 2, 3 run on 'chat'; name one of them"):
+        await manager.turns.steer("chat", "Be brief.")
+    with pytest.raises(SessionIdleError):
+        await manager.turns.steer("chat", "Be brief.", turn="4")
+    assert await manager.turns.steer("chat", "Be brief.", turn="3") is turns[1]
+    assert turns[1].inbox.waiting == ["Be brief."]
+    assert manager.turns.stop("chat")
+    assert [(await turn.result()).status for turn in turns] == ["interrupted"] * 2
+
+
+@on_a_loop
+async def test_deleting_a_session_stops_all_of_its_turns(manager, gates):
+    await ask(manager)
+    async with manager.group("chat") as group:
+        turns = [await manager.start(request(model=name, once=True, after="1"), group) for name in gates]
+    await manager.delete("chat")
+    assert all(turn.finished for turn in turns)
+    assert manager.sessions.summaries() == ([], [])
+
+
+@on_a_loop
+async def test_turns_that_a_crash_cut_off_are_interrupted_once_when_a_group_goes_on(home):
+    manager = manager_on(home)
+    await ask(manager)
+    async with manager.group("chat") as group:
+        for _ in range(2):
+            await manager.start(request(model="hang", once=True, after="1"), group)
+    crashed = manager.sessions.load("chat")
+    manager.shutdown(5)
+    await until(lambda: not manager.turns.running())
+    manager.store.update(crashed.id, lambda _: crashed)  # what a kill would have left
+    fresh = manager_on(home)
+    async with fresh.group("chat") as group:
+        first = await fresh.start(request(after="1"), group)
+        second = await fresh.start(request(after="1", moves_head=False), group)
+        await asyncio.gather(first.result(), second.result())
+    session = fresh.sessions.load("chat")
+    assert statuses(session) == ["completed", "interrupted", "interrupted", "completed", "completed"]
+    assert session.head == "4"
