@@ -218,7 +218,8 @@ class SessionManager:
         """Ask the session when its running turn is done, in the same stream; start a turn on an idle session.
 
         Args:
-            request: What to ask. All but its prompt and session matter only when a turn is started.
+            request: What to ask. `after` names the running turn when there are several. All but that, the prompt and
+                the session matters only when a turn is started.
             key: Do nothing when this manager has queued something under the same key before.
             start: What starts a turn on an idle session; `start` of the manager when left out.
 
@@ -230,7 +231,7 @@ class SessionManager:
             if not new:
                 return None
             with suppress(SessionIdleError, SessionNotFoundError):
-                return await self.turns.say(request.session, "queue", request.prompt, key=key)
+                return await self.turns.say(request.session, "queue", request.prompt, turn=request.after or "", key=key)
             turn = await (start or self.start)(replace(request, wait=request.wait or STOP_SECONDS))
             self.turns.queue_keys.use(turn.session_id, key)
             if known is None:

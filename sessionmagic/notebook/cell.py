@@ -16,9 +16,10 @@ from sessionmagic.notebook.offered_tools import offered_tools
 if TYPE_CHECKING:
     import argparse
 
+    from sessionmagic.notebook.asker import Asks
     from sessionmagic.notebook.context import NotebookContext
-    from sessionmagic.notebook.launch import Asks, Launch, WaitsFor
-    from sessionmagic.notebook.page.view import View
+    from sessionmagic.notebook.launch import Launch, WaitsFor
+    from sessionmagic.notebook.view import View
     from sessionmagic.turns.turn import Turn, TurnResult
 
 END_SECONDS = 5.0
@@ -148,7 +149,9 @@ def _by_a_tool() -> bool:
 
 
 def _view_for(context: NotebookContext, options: argparse.Namespace, launch: Launch, *, background: bool) -> View:
-    from sessionmagic.notebook.page.view import GuardedView, StaticView, TextView
+    from sessionmagic.notebook.static import StaticView
+    from sessionmagic.notebook.terminal.view import TextView
+    from sessionmagic.notebook.view import GuardedView
 
     view: View
     match _surface(context):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.notebook.completion import register_completion
 from sessionmagic.notebook.magics import AgentMagics
-from sessionmagic.notebook.page.visible import visible
 from sessionmagic.notebook.question_marks import keep_question_marks
+from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell

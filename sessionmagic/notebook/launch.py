@@ -1,46 +1,48 @@
-"""From a cell to its turn: start it on the loop thread, show it, wait for it, and stop it when interrupted."""
+"""From a cell to its turn: start it on the loop thread, show it, wait for it, and stop it if interrupted."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from contextlib import asynccontextmanager, contextmanager, suppress
-from functools import partial
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from sessionmagic.conversation.events import ApprovalRequested, InputRequested
 from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.exceptions import ApprovalNotOpenError, QuestionNotOpenError, UsageError
 from sessionmagic.loop import loop_thread
-from sessionmagic.notebook.asking import announced, ask_on_stdin, fill_in_on_stdin
+from sessionmagic.notebook.asker import Asker
 from sessionmagic.notebook.page.answer import answer_html
-from sessionmagic.notebook.page.view import TICK_SECONDS, follow
+from sessionmagic.notebook.view import TICK_SECONDS, follow
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
     from typing import Any, Literal
 
     from sessionmagic.conversation.events import Decision, InputAction
     from sessionmagic.manager import SessionManager
+    from sessionmagic.notebook.asker import Asks
     from sessionmagic.notebook.kernel.main_thread import MainThread
-    from sessionmagic.notebook.page.view import View
+    from sessionmagic.notebook.view import View
     from sessionmagic.turns.turn import Turn, TurnResult
 
     WaitsFor = Literal["nothing", "start", "end"]
-    """How far a cell waits for its turn."""
-    Asks = Literal["page", "stdin", "command"]
-    """How the user answers a turn: with a click, on stdin, or with ``%agent approve``, where neither can be."""
+    """How long a cell waits: not at all, until its turn has started, or until its turn has ended."""
 INTERRUPT_SECONDS = 0.8
 """How long an interrupted cell waits for its turn to end before it gives the kernel back."""
 FRAME_SECONDS = 0.05
-SHOWN_SECONDS = 0.5
-GRANT_SECONDS = 0.3
-"""How long it may take until a lasting answer is on disk, and has answered other open questions."""
+"""How long an interrupted cell waits for the last frame of its ended turn. A later one still reaches the page."""
 
 
 class Launch:
-    """A turn on its way, from before it exists. `stop` may be called at any time, from any thread."""
+    """A turn, from before it exists until its answer is shown. These are also its `Controls`.
+
+    Args:
+        manager: runs the turn.
+        hz: how often the view is updated, per second.
+        done: called with the turn's result, on the loop thread, before the waiting cell goes on.
+        main_thread: makes the calls that belong on the main thread, while the cell waits there.
+        asks: how the turn's questions are answered.
+    """
 
     def __init__(
         self,
@@ -55,8 +57,8 @@ class Launch:
         self._hz = hz
         self._done = done
         self._main_thread = main_thread
-        self._asks = asks
         self.asks_on_page = asks == "page"
+        self._asker = None if self.asks_on_page else Asker(self, main_thread, asks, hz)
         self._turn: Turn | None = None
         self._stopped = False
         self._admission: asyncio.Task[Turn] | None = None
@@ -64,33 +66,34 @@ class Launch:
         self._view: View | None = None
         self._begun = False
         self._admitted = threading.Event()
+        """Set when the turn has started, or failed to."""
         self._over = threading.Event()
         self._error: BaseException | None = None
         self.result: TurnResult | None = None
 
     def open(self, view: View) -> None:
-        """Show at once that something is going on."""
+        """Show at once that a turn is starting."""
         self._view = view
         view.open()
 
     def begin(self, start: Coroutine[Any, Any, Turn], view: View, waits_for: WaitsFor) -> None:
         """Start the turn and show it in the opened view, in the context of the calling cell.
 
-        What keeps it from starting is shown in the view when no cell waits to raise it.
+        An error that prevents the start is shown in the view if no cell waits for it. Raises `UsageError` on the
+        loop thread, where waiting for the turn would block the turn itself.
         """
         self._begun = True
         try:
             loop_thread().submit(self._serve(start, view, waits_for))
-        except RuntimeError as error:  # on the loop's own thread nobody can wait
+        except RuntimeError as error:
             start.close()
             view.discard()
-            raise UsageError("a model's own code cannot run a cell: await SessionManager.run instead") from error
+            raise UsageError("a model cannot run a cell from its own code; await SessionManager.run instead") from error
 
     async def _serve(self, start: Coroutine[Any, Any, Turn], view: View, waits_for: WaitsFor) -> None:
         try:
             turn = await self._admit(start, view, waited_for=waits_for != "nothing")
-            async with self._asking(turn):
-                await follow(turn, view, self._hz)
+            await self._show(turn, view)
             self.result = await turn.result()
             self._done(self.result)
         except BaseException as error:  # noqa: BLE001  raised in the thread that waits
@@ -100,57 +103,14 @@ class Launch:
             self._over.set()
             self._main_thread.wake()
 
-    @asynccontextmanager
-    async def _asking(self, turn: Turn) -> AsyncIterator[None]:
-        """Ask what the turn asks, where no buttons can be clicked."""
-        asking = asyncio.ensure_future(self._ask_each(turn)) if not self.asks_on_page else None
-        try:
-            yield
-        finally:
-            if asking is not None:
-                asking.cancel()
-
-    async def _ask_each(self, turn: Turn) -> None:
-        async for event in turn.events():
-            if not isinstance(event, ApprovalRequested | InputRequested):
-                continue
-            shown_by_then = event.at + min(2 / self._hz, SHOWN_SECONDS)  # all that was said before
-            await asyncio.sleep(max(0, shown_by_then - time.time()))
-            if not _is_open(turn, event):
-                continue
-            match event:
-                case _ if self._asks == "command":
-                    print(announced(turn.session_name, event))
-                case ApprovalRequested():
-                    await self._ask_approval(event)
-                case InputRequested():
-                    await self._ask_input(turn, event)
-
-    async def _ask_approval(self, asked: ApprovalRequested) -> None:
-        try:
-            decision, reason = await self._main_thread.run_in_cell(partial(ask_on_stdin, asked))
-        except Exception as error:  # noqa: BLE001  an unanswered call would wait for ever
-            decision, reason = "reject", f"it could not be asked for ({type(error).__name__})"
-        self.resolve(asked.approval_id, decision, reason)
-        if decision in {"tool", "all"}:
-            await asyncio.sleep(GRANT_SECONDS)  # the questions that this answers too need not be asked
-
-    async def _ask_input(self, turn: Turn, asked: InputRequested) -> None:
-        while _is_open(turn, asked):
-            try:
-                self.reply(asked.question_id, *await self._main_thread.run_in_cell(partial(fill_in_on_stdin, asked)))
-            except UsageError as error:
-                await self._main_thread.run_in_cell(partial(print, error))
-            except Exception:  # noqa: BLE001  as above
-                self.reply(asked.question_id, "decline")
-
     async def _admit(self, start: Coroutine[Any, Any, Turn], view: View, *, waited_for: bool) -> Turn:
+        """Return the turn once it has started, or show in the view why it has not."""
         self._admission = asyncio.ensure_future(start)
-        if self._stopped:
+        if self._stopped:  # before there was anything to cancel
             self._admission.cancel()
         while not self._admission.done():
             await asyncio.wait([self._admission], timeout=TICK_SECONDS)
-            view.update(Transcript())
+            view.update(Transcript())  # the elapsed time goes on while a busy session is waited for
         try:
             turn = self._admission.result()
         except BaseException as error:
@@ -162,29 +122,44 @@ class Launch:
             raise
         self._turn = turn
         self._admitted.set()
-        if self._stopped:
+        if self._stopped:  # while the turn was starting
             turn.cancel()
         return turn
 
+    async def _show(self, turn: Turn, view: View) -> None:
+        """Show the turn until it ends, and ask its questions if the page does not."""
+        asking = None if self._asker is None else asyncio.ensure_future(self._asker.follow(turn))
+        try:
+            await follow(turn, view, self._hz)
+        finally:
+            if asking is not None:
+                asking.cancel()
+
     def resolve(self, approval_id: str, decision: Decision, reason: str = "") -> None:
-        """Resolve the turn's open approval of that id; what is not open any more is left alone. From any thread."""
+        """Decide on a tool call of the turn; do nothing if it no longer waits. Safe on any thread."""
         if self._turn is not None:
             with suppress(ApprovalNotOpenError):
                 self._turn.approvals.resolve(approval_id, decision, reason)
 
     def reply(self, question_id: str, action: InputAction, content: dict[str, Any] | None = None) -> None:
-        """Answer what a server asked, if it still waits. From any thread. Raises `UsageError` for what does not fit."""
+        """Answer a server's question; do nothing if it no longer waits. Safe on any thread.
+
+        Raises `UsageError` for content that does not match the question's schema.
+        """
         if self._turn is not None:
             with suppress(QuestionNotOpenError):
                 self._turn.questions.answer(question_id, action, content)
 
     def steer(self, text: str) -> None:
-        """Tell the turn something before its next model request. From any thread. Raises `SessionMagicError`."""
+        """Tell the model something before its next request. Safe on any thread but the loop's.
+
+        Raises `SessionMagicError` if the turn has ended or too many messages wait.
+        """
         if self._turn is not None and text.strip():
             loop_thread().submit(self._manager.turns.tell(self._turn, "steer", text)).result()
 
     def stop(self) -> None:
-        """End the turn, or what would have become one."""
+        """End the turn, or prevent it from starting. Safe at any time, on any thread."""
         self._stopped = True
         if self._turn is not None:
             self._turn.cancel()
@@ -192,14 +167,15 @@ class Launch:
             self._loop.call_soon_threadsafe(self._admission.cancel)
 
     def wait_until_admitted(self) -> None:
-        """Wait until the turn is on disk and streams; raise what kept it from that."""
+        """Wait until the turn is on disk and streams; raise the error that prevented it from starting."""
         self._admitted.wait()
         self._raise()
 
     def wait_until_over(self) -> TurnResult | None:
-        """Wait for the turn's end and its static answer; raise what kept it from starting. None: stopped before.
+        """Wait until the turn has ended and its static answer is shown; return None if it was stopped before its start.
 
-        Meanwhile the main thread does what the turn wants done there.
+        Meanwhile, the main thread makes the calls that the turn sends there. Raises the error that prevented the turn
+        from starting.
         """
         if threading.current_thread() is threading.main_thread():
             self._main_thread.serve(self._over)
@@ -213,12 +189,12 @@ class Launch:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Let an interrupt stop the turn, wait a little until it has ended, and show as one line."""
+        """Let an interrupt stop the turn, wait a little for its end, and raise it again as one line."""
         try:
             with self._main_thread.noticing_interrupts():
                 yield
         except KeyboardInterrupt:
-            with suppress(KeyboardInterrupt):  # pressed again: then there is no waiting
+            with suppress(KeyboardInterrupt):  # a second interrupt ends the waiting
                 self._end_soon()
             raise short_interrupt("turn interrupted") from None
 
@@ -230,7 +206,6 @@ class Launch:
             self._view.discard()
 
     def _wait_a_little(self) -> None:
-        """Wait until the turn has ended, and not long for its last frame: that may also come after the cell."""
         if self._turn is not None:
             self._turn.wait(INTERRUPT_SECONDS)
             self._over.wait(FRAME_SECONDS)
@@ -238,15 +213,8 @@ class Launch:
             self._over.wait(INTERRUPT_SECONDS)
 
 
-def _is_open(turn: Turn, asked: ApprovalRequested | InputRequested) -> bool:
-    """Whether that still waits for an answer: one before may have covered it."""
-    if isinstance(asked, ApprovalRequested):
-        return asked.approval_id in {approval.id for approval in turn.approvals.open}
-    return asked.question_id in {question.id for question in turn.questions.open}
-
-
 def short_interrupt(words: str) -> KeyboardInterrupt:
-    """Return an interrupt that shows as one line. It still ends Run All, which a swallowed one would not."""
+    """Return an interrupt that IPython shows as one line. Raised, it ends Run All, as the user expects of one."""
     interrupt = KeyboardInterrupt(words)
     interrupt._render_traceback_ = lambda: [f"KeyboardInterrupt: {interrupt}"]  # type: ignore[attr-defined]
     return interrupt

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import ToolError
-from sessionmagic.notebook.page.visible import one_line
+from sessionmagic.notebook.visible import one_line
 from sessionmagic.tools.functions import offered, tool_for
 from sessionmagic.words import did_you_mean
 

@@ -35,7 +35,7 @@ def test_form_is_filled_in_and_its_answer_reaches_the_model(notebook):
     form.get_by_title("Meals").select_option(["Breakfast", "Dinner"])
     form.get_by_role("checkbox").check()
     form.get_by_role("button", name="Answer").click()
-    expect(form.get_by_text("Name is needed")).to_be_visible(timeout=SECONDS)
+    expect(form.get_by_text("Name is required")).to_be_visible(timeout=SECONDS)
     name.fill("Ada")
     form.get_by_title("Vouchers").fill('["X1"]')
     form.get_by_role("button", name="Answer").click()

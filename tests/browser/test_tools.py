@@ -70,7 +70,7 @@ def test_running_turn_is_told_something_in_the_box_under_its_cell(notebook):
     it.run(1)
     approve = it.area(1).get_by_role("button", name="Approve")
     expect(approve).to_be_visible(timeout=SECONDS)
-    box = it.area(1).get_by_placeholder("tell it something")
+    box = it.area(1).get_by_placeholder("tell the model something")
     box.fill("In one word.")
     it.area(1).get_by_role("button", name="Tell").click()
     expect(box).to_have_value("", timeout=SECONDS)
@@ -92,7 +92,7 @@ def test_what_the_box_cannot_deliver_stays_in_it(notebook):
     it.run(1)
     approve = it.area(1).get_by_role("button", name="Approve")
     expect(approve).to_be_visible(timeout=SECONDS)
-    box = it.area(1).get_by_placeholder("tell it something")
+    box = it.area(1).get_by_placeholder("tell the model something")
     for number in range(5):
         box.fill(f"Text {number}")
         box.press("Enter")

@@ -631,18 +631,18 @@ def test_a_scratch_kernel_ends_with_its_session_whoever_deletes_it(kernel, sessi
 def test_a_question_that_cannot_be_asked_is_a_rejection(kernel, session, acts):
     kernel.run("%config AgentMagics.approval = 'stdin'").ok()
     kernel.run(
-        "import sessionmagic.notebook.launch as launch\n"
-        "kept = launch.ask_on_stdin\n"
-        "def launch_fails(asked): raise OSError('no terminal')\n"
-        "launch.ask_on_stdin = launch_fails"
+        "import sessionmagic.notebook.asker as asker\n"
+        "kept = asker.ask_on_stdin\n"
+        "def asking_fails(asked): raise OSError('no terminal')\n"
+        "asker.ask_on_stdin = asking_fails"
     ).ok()
     try:
         acts(python("1 + 1"), "Done.")
         cell = kernel.run(f"%%agent -m acts -s {session}\ngo").ok()
     finally:
-        kernel.run("launch.ask_on_stdin = kept\n%config AgentMagics.approval = 'auto'").ok()
+        kernel.run("asker.ask_on_stdin = kept\n%config AgentMagics.approval = 'auto'").ok()
     assert "Done." in cell.text
-    assert "could not be asked for (OSError)" in told(kernel)[0][1]
+    assert "could not be asked (OSError)" in told(kernel)[0][1]
 
 
 def test_where_stdin_asks_there_are_no_buttons(kernel, session, acts):

@@ -460,7 +460,7 @@ def test_what_was_typed_before_enter_is_told_also_when_it_comes_after_it(kernel,
     kernel.run(WATCHED).ok()
     acts(python("1 + 1"), "Done.")
     cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks()
-    box, subshell = cell.box("tell it something"), kernel.subshell()
+    box, subshell = cell.box("tell the model something"), kernel.subshell()
     kernel.press_enter(box)  # an empty one says nothing
     kernel.type(box, "Be")
     kernel.press_enter(box)
@@ -492,9 +492,9 @@ def test_a_long_turn_that_calls_no_tool_can_be_told_something_too(kernel, sessio
     cell = kernel.send(f"%%agent -m long -s {session}\ngo").until_shows("['go'] is what I heard.")
     assert "'Tell'" not in str(cell.widgets)
     cell.until(lambda cell: "'Tell'" in str(cell.widgets))
-    kernel.type(cell.box("tell it something"), "not __this__\n\nbut $that$")
+    kernel.type(cell.box("tell the model something"), "not __this__\n\nbut $that$")
     kernel.click(cell.button("Tell"))
-    cell.until(lambda cell: cell.widgets[cell.box("tell it something")].get("value") == "")
+    cell.until(lambda cell: cell.widgets[cell.box("tell the model something")].get("value") == "")
     kernel.run("told._loop.call_soon_threadsafe(told.set)", subshell=kernel.subshell()).ok()
     assert "'not __this__\\n\\nbut $that$'] is what I heard." in cell.wait().ok().text
     said = "not __this__\n\nbut $that$</pre>"
@@ -506,9 +506,9 @@ def test_a_running_turn_is_steered_and_queued(kernel, session, acts, subshells):
     cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks()
     subshell = kernel.subshell()
     kernel.run(f"%agent queue -s {session} And now the second?", subshell=subshell).ok()
-    kernel.type(cell.box("tell it something"), "Be brief.")
+    kernel.type(cell.box("tell the model something"), "Be brief.")
     kernel.click(cell.button("Tell"))
-    cell.until(lambda cell: cell.widgets[cell.box("tell it something")].get("value") == "")
+    cell.until(lambda cell: cell.widgets[cell.box("tell the model something")].get("value") == "")
     kernel.run(f"%agent steer -s {session} In French.", subshell=subshell).ok()
     kernel.click(cell.button("Approve"))
     cell.wait().ok()

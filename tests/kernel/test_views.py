@@ -1,6 +1,7 @@
 """A view is only a window: when it breaks, the turn goes on."""
 
 import json
+import re
 
 import pytest
 
@@ -52,8 +53,8 @@ def test_a_long_answer_is_sent_in_few_messages_and_little_more_than_its_size(ker
 
 def test_the_elapsed_time_moves_while_the_model_is_silent(kernel, session):
     cell = kernel.send(f"%%agent -m hang -s {session}\nhi")
-    cell.until_shows(" · 1 s")
-    cell.until_shows(" · 2 s")
+    for least in (1, 3):  # a busy machine may skip a second
+        cell.until(lambda cell: any(int(at) >= least for at in re.findall(r" · (\d+) s", cell.words)))
 
 
 def test_two_turns_and_a_print_in_one_cell_all_stay(kernel, session):

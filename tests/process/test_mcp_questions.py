@@ -20,7 +20,8 @@ from sessionmagic.conversation.events import (
     event_to_json,
 )
 from sessionmagic.exceptions import QuestionNotOpenError, UsageError
-from sessionmagic.notebook.page.answer import answer_html, status_line
+from sessionmagic.notebook.captions import status_line
+from sessionmagic.notebook.page.answer import answer_html
 from sessionmagic.tools.questions import Questions
 from sessionmagic.conversation.transcript import QuestionBlock, Transcript, fold
 from tests.turns import acting, events_of, manager_on, on_a_loop, returned, until, whole

@@ -3,8 +3,8 @@
 import pytest
 
 from sessionmagic.conversation.events import ApprovalRequested, InputRequested
-from sessionmagic.notebook.asking import announced, ask_on_stdin, fill_in_on_stdin
-from sessionmagic.notebook.page.forms import CHOICE_LIMIT, FIELD_LIMIT
+from sessionmagic.notebook.terminal.asking import announced, ask_on_stdin, fill_in_on_stdin
+from sessionmagic.notebook.forms import CHOICE_LIMIT, FIELD_LIMIT
 from tests.mcp_server import TRAVELLER
 
 
@@ -105,11 +105,11 @@ def test_what_does_not_fit_is_asked_again(fill_in):
     answer, shown = fill_in(TRAVELLER, "y", "", "Ada", "9", "1", "Lunch", "", "many", "", "", "[x", "[]")
     assert answer[1]["codes"] == []
     for words in (
-        "Name is needed",
-        "Seat: '9' is none",
-        "Meals: 'Lunch' is none",
-        "no integer",
-        "Vouchers: '[x' is no JSON",
+        "Name is required",
+        "Seat: '9' is not one",
+        "Meals: 'Lunch' is not one",
+        "not an integer",
+        "Vouchers: '[x' is not valid JSON",
     ):
         assert words in shown
 

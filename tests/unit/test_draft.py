@@ -6,7 +6,8 @@ import pytest
 
 from sessionmagic.notebook.page import draft as module
 from sessionmagic.notebook.page.draft import BYTES_PER_SECOND, PAUSE_SECONDS, Draft
-from sessionmagic.notebook.page.view import NOTHING, GuardedView
+from sessionmagic.notebook.static import NOTHING
+from sessionmagic.notebook.view import GuardedView
 from sessionmagic.conversation.transcript import TextBlock, ToolBlock, Transcript
 
 
@@ -103,7 +104,7 @@ def test_view_that_fails_gets_its_next_frame_and_the_answer_is_shown_without_it_
     monkeypatch, failing, answers
 ):
     shown = []
-    monkeypatch.setattr("sessionmagic.notebook.page.view.show_answer", lambda *answer: shown.append(answer))
+    monkeypatch.setattr("sessionmagic.notebook.static.show_answer", lambda *answer: shown.append(answer))
     view = GuardedView(failed := Failing(*failing))
     view.update(calls(1))
     view.update(calls(2))

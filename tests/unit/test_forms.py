@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.notebook.page.forms import (
+from sessionmagic.notebook.forms import (
     CHOICE_LIMIT,
     FIELD_LIMIT,
     HINT_LENGTH,
@@ -55,17 +55,17 @@ def test_what_was_typed_becomes_values_and_empty_fields_are_left_out():
 @pytest.mark.parametrize(
     ("about", "typed", "words"),
     [
-        ({}, " ", "it is needed"),
-        ({"type": "integer"}, "x", "it: 'x' is no integer"),
-        ({"type": "number"}, "nan", "it: 'nan' is no number"),
+        ({}, " ", "it is required"),
+        ({"type": "integer"}, "x", "it: 'x' is not an integer"),
+        ({"type": "number"}, "nan", "it: 'nan' is not a number"),
         ({"type": "boolean"}, "maybe", "it: 'maybe' is neither yes nor no"),
-        ({"type": "array"}, "[1,\n2", "it: '[1, 2' is no JSON"),
-        ({"type": "array"}, "[NaN]", "it: '[NaN]' is no JSON"),
-        ({"type": "object"}, "[" * 100_000, "is no JSON"),
-        ({"enum": ["a", "b"]}, "c", "it: 'c' is none of the choices"),
-        ({"enum": ["a", "b"]}, "3", "it: '3' is none of the choices"),
-        ({"enum": ["a", "b"]}, "", "it is needed"),
-        ({"type": "array", "items": {"enum": ["a", "b"]}}, "a, c", "it: 'c' is none of the choices"),
+        ({"type": "array"}, "[1,\n2", "it: '[1, 2' is not valid JSON"),
+        ({"type": "array"}, "[NaN]", "it: '[NaN]' is not valid JSON"),
+        ({"type": "object"}, "[" * 100_000, "is not valid JSON"),
+        ({"enum": ["a", "b"]}, "c", "it: 'c' is not one of the choices"),
+        ({"enum": ["a", "b"]}, "3", "it: '3' is not one of the choices"),
+        ({"enum": ["a", "b"]}, "", "it is required"),
+        ({"type": "array", "items": {"enum": ["a", "b"]}}, "a, c", "it: 'c' is not one of the choices"),
     ],
 )
 def test_what_does_not_fit_is_said_in_one_short_line(about, typed, words):
@@ -187,12 +187,12 @@ def test_form_with_too_many_fields_or_choices_is_declined_in_one_line():
         return {"properties": {f"p{at}": about for at in range(number)}}
 
     assert len(fields_of(of(FIELD_LIMIT, {}))) == FIELD_LIMIT
-    with pytest.raises(UsageError, match=f"cannot be filled in here, it has {FIELD_LIMIT + 1} fields: decline it"):
+    with pytest.raises(UsageError, match=f"cannot be filled in here: it has {FIELD_LIMIT + 1} fields; decline it"):
         fields_of(of(FIELD_LIMIT + 1, {}))
     values = [str(number) for number in range(CHOICE_LIMIT + 1)]
     assert len(field({"enum": values[1:]}).choices) == CHOICE_LIMIT
     for about in ({"enum": values}, {"type": "array", "items": {"enum": values}}):
-        with pytest.raises(UsageError, match=f"cannot be filled in here, p0 has {CHOICE_LIMIT + 1} choices"):
+        with pytest.raises(UsageError, match=f"cannot be filled in here: p0 has {CHOICE_LIMIT + 1} choices"):
             fields_of(of(1, about))
 
 

@@ -137,7 +137,8 @@ async def test_what_is_said_to_one_of_several_turns_names_it(manager, gates):
     with pytest.raises(SessionIdleError):
         await manager.turns.steer("chat", "Be brief.", turn="4")
     assert await manager.turns.steer("chat", "Be brief.", turn="3") is turns[1]
-    assert turns[1].inbox.waiting == ["Be brief."]
+    assert await manager.queue(request("And then?", after="3")) is turns[1]
+    assert turns[1].inbox.waiting == ["Be brief.", "And then?"]
     assert manager.turns.stop("chat")
     assert [(await turn.result()).status for turn in turns] == ["interrupted"] * 2
 

@@ -4,7 +4,7 @@ import pytest
 from ipywidgets import HTML, HTMLMath
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.notebook.page.forms import FIELD_LIMIT
+from sessionmagic.notebook.forms import FIELD_LIMIT
 from sessionmagic.notebook.page.question_row import QuestionRow
 from sessionmagic.conversation.transcript import QuestionBlock
 from tests.mcp_server import TRAVELLER
@@ -78,8 +78,8 @@ def test_what_stands_in_the_inputs_is_answered_with_the_values_of_the_choices():
 @pytest.mark.parametrize(
     ("label", "value", "words"),
     [
-        ("Name", " ", "Name is needed"),
-        (BAGS, "two", "no integer"),
+        ("Name", " ", "Name is required"),
+        (BAGS, "two", "not an integer"),
         ("Vouchers", "[x", "Vouchers: &#x27;[x&#x27; is no"),
     ],
 )

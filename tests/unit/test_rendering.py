@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sessionmagic.notebook.page.rendering import cut_fence, render_markdown, settled_length
-from sessionmagic.notebook.page.visible import escape, visible
+from sessionmagic.notebook.visible import escape, visible
 
 TAGS = {
     "a",

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sessionmagic.notebook.page.answer import LINE_LENGTH
-from sessionmagic.notebook.page.view import TextView
+from sessionmagic.notebook.captions import LINE_LENGTH
+from sessionmagic.notebook.terminal.view import TextView
 from sessionmagic.conversation.transcript import MessageBlock, TextBlock, ToolBlock, Transcript
 
 CODE = "x = {" + ", ".join(f"'key {at}': {at}" for at in range(20)) + "}"

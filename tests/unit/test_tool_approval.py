@@ -17,7 +17,7 @@ from sessionmagic.conversation.events import (
     event_to_json,
 )
 from sessionmagic.exceptions import ApprovalNotOpenError, SessionBusyError, StoreError
-from sessionmagic.notebook.page.answer import status_line
+from sessionmagic.notebook.captions import status_line
 from tests.turns import acted, acting, ask, asked, events_of, manager_on, on_a_loop, orphans, returned, until, whole
 
 

@@ -19,7 +19,8 @@ from sessionmagic.conversation.events import (
     event_from_json,
     event_to_json,
 )
-from sessionmagic.notebook.page.answer import call_html, tool_line
+from sessionmagic.notebook.captions import tool_line
+from sessionmagic.notebook.page.answer import call_html
 from sessionmagic.conversation.session import TurnRecord
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import MessageBlock, TextBlock, ToolBlock, Transcript, fold

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.exceptions import SessionNotFoundError, UsageError
 from sessionmagic.notebook.arguments import LineParser
 from sessionmagic.notebook.page.listing import Listing
-from sessionmagic.notebook.page.visible import visible
+from sessionmagic.notebook.visible import visible
 from sessionmagic.words import did_you_mean
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import loop_thread
+from sessionmagic.notebook.captions import money
 from sessionmagic.notebook.commands.registry import RUNNING, SESSION, argument, chosen, command, running, say
-from sessionmagic.notebook.page.listing import Listing, ago, money
+from sessionmagic.notebook.page.listing import Listing, ago
 from sessionmagic.sessions.usage import usage_by_day, usage_by_model
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ def sessions(context: NotebookContext, _options: argparse.Namespace) -> Any:
 )
 def show(context: NotebookContext, options: argparse.Namespace) -> None:
     from sessionmagic.conversation.stored_transcript import transcript_of
-    from sessionmagic.notebook.page.answer import turn_text
-    from sessionmagic.notebook.page.view import show_turn
+    from sessionmagic.notebook.terminal.text import turn_text
+    from sessionmagic.notebook.view import show_turn
 
     session = context.manager.sessions.load(chosen(context, options.session))
     if options.last < 0:

@@ -100,7 +100,7 @@ def approve(context: NotebookContext, options: argparse.Namespace) -> Any:
 
 
 def _waiting(context: NotebookContext) -> Any:
-    from sessionmagic.notebook.page.answer import excerpt, written
+    from sessionmagic.notebook.captions import excerpt, written
 
     calls = [
         Waiting(approval.id, turn.session_name, approval.tool, dict(approval.args), approval.why)
@@ -140,8 +140,8 @@ def _answer_question(context: NotebookContext, turn: Turn, question: Question, o
 
 
 def _filled_in(context: NotebookContext, turn: Turn, question: Question) -> InputAction:
-    from sessionmagic.notebook.asking import fill_in_on_stdin
     from sessionmagic.notebook.launch import short_interrupt
+    from sessionmagic.notebook.terminal.asking import fill_in_on_stdin
 
     if context.front_end.headless:
         raise UsageError(

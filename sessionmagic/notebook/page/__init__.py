@@ -1,1 +1,1 @@
-"""What stands on the page: growing answers, calls, questions and listings, rendered and cleaned in the kernel."""
+"""What a notebook's page shows: answers, tool calls, questions and listings, rendered and cleaned in the kernel."""

@@ -1,7 +1,8 @@
-"""What a page asks of the kernel while a cell waits on the main thread: clicks, and the widgets after a reload.
+"""Answering the page while a cell waits on the main thread: clicks, and requests for widgets after a reload.
 
-ipykernel would keep it until the cell has ended. From version 7 on it has subshells: the questions that concern us
-are sent to one of our own, which answers at once. Versions before have none, and there they wait.
+By itself, ipykernel answers them when the cell has ended. From version 7 on it has subshells, which run on threads
+of their own. Messages that concern our widgets are sent to such a subshell, and are answered at once. Older versions
+have none, so there the page waits.
 """
 
 from __future__ import annotations
@@ -17,24 +18,25 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 CONTROL = "jupyter.widget.control"
-"""Where a page that was loaded anew asks for all widgets (ipywidgets' protocol)."""
+"""The comm target that a reloaded page asks for all widgets, in the protocol of ipywidgets."""
 
 _ours: WeakSet[Any] = WeakSet()
-"""The comms of widgets whose callbacks may run on any thread."""
+"""Comms of the widgets that `answer_at_once` was called with."""
 
 
 def answer_at_once(widget: Any) -> None:
-    """Handle this widget's messages while a cell waits. Its callbacks must be fit for any thread.
-
-    ipykernel 7.4 sends them to the shell that created the widget, which is the one that the cell keeps busy.
-    """
+    """Handle this widget's messages while a cell waits. Its callbacks must be safe on any thread."""
     _ours.add(widget.comm)
+    # ipykernel 7.4 sends them to the shell that created the widget, which is the one that the cell keeps busy.
     if hasattr(widget.comm, "_reply_subshell_for"):
         widget.comm._reply_subshell_for = lambda data, default: default  # noqa: SLF001, ARG005
 
 
 def attention(kernel: Any) -> AbstractContextManager[None]:
-    """Return a context in which the page is answered while the main thread waits."""
+    """Return a context in which the page is answered while the main thread waits.
+
+    It has no effect without subshells, or on another thread than the main one.
+    """
     if getattr(kernel, "shell_channel_thread", None) is None or not _is_main_thread():
         return nullcontext()
     return _attention(kernel).paid()
@@ -45,7 +47,10 @@ def _is_main_thread() -> bool:
 
 
 class _Attention:
-    """Sends the page's questions to a subshell. Made on the main thread; `_…` is called on the shell channel's."""
+    """Sends the page's messages to a subshell, by taking the place of the kernel's own receiver.
+
+    It is created on the main thread. The private methods run on the thread of the shell channel.
+    """
 
     def __init__(self, kernel: Any) -> None:
         self._kernel = kernel
@@ -56,6 +61,7 @@ class _Attention:
 
     @contextmanager
     def paid(self) -> Iterator[None]:
+        """Send messages to the subshell within this context; contexts may be nested."""
         before, self._paid = self._paid, True
         try:
             yield
@@ -63,15 +69,17 @@ class _Attention:
             self._paid = before
 
     def _begin(self) -> None:
+        # ipykernel has no hook for this. Our receiver replaces its own, shell_channel_thread_main, and then calls it.
         self._kernel.shell_stream.on_recv(self._receive, copy=False)
 
     async def _receive(self, frames: list[Any]) -> None:
         if self._paid:
-            with suppress(Exception):  # then it waits, as it would without us
+            with suppress(Exception):  # the message then waits for the end of the cell, as it would without us
                 frames = self._readdressed(frames)
         await self._kernel.shell_channel_thread_main(frames)
 
     def _readdressed(self, frames: list[Any]) -> list[Any]:
+        """Return the frames of a message, addressed to our subshell if it concerns us."""
         import zmq
 
         session = self._kernel.session
@@ -84,6 +92,7 @@ class _Attention:
         return [*map(zmq.Frame, session.serialize(message, identities)), *message["buffers"]]
 
     def _own_subshell(self) -> str:
+        """Return the id of our subshell, created at first use, or again if somebody has deleted it."""
         manager = self._kernel.shell_channel_thread.manager
         if self._subshell not in manager.list_subshell():
             self._subshell = manager._create_subshell()  # noqa: SLF001
@@ -92,13 +101,14 @@ class _Attention:
     def _concerns_us(self, message: dict[str, Any]) -> bool:
         content = message["content"]
         match message["header"]["msg_type"]:
-            case "kernel_info_request" | "comm_info_request":  # what a page begins with
+            case "kernel_info_request" | "comm_info_request":  # sent first by a page that loads
                 return True
             case "comm_open" if content["target_name"] == CONTROL:
                 self._controls.add(content["comm_id"])
                 return True
             case "comm_msg" | "comm_close":
                 comm = content["comm_id"]
+                # A page reloaded in mid-cell asks every widget for its state, the user's own ones too.
                 ours = comm in self._controls or self._kernel.comm_manager.comms.get(comm) in _ours
                 return ours or content["data"].get("method") == "request_state"
         return False

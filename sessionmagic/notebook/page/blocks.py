@@ -1,4 +1,4 @@
-"""A growing answer on the page: what is settled is sent once, and only the rest again."""
+"""A growing answer on the page: finished text is sent once, and only the rest is sent again."""
 
 from __future__ import annotations
 
@@ -18,21 +18,24 @@ from sessionmagic.notebook.page.pieces import page, wrapped
 from sessionmagic.notebook.page.question_row import QuestionRow
 from sessionmagic.notebook.page.rendering import cut_fence, settled_length
 from sessionmagic.notebook.page.tool_row import ToolRow
-from sessionmagic.notebook.page.visible import escape
+from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sessionmagic.notebook.page.view import Controls
+    from sessionmagic.notebook.controls import Controls
 
 PAGE_LENGTH = 1_500
-"""Characters of settled text after which the page that was sent stays as it is."""
+"""Characters of text after which the finished part of it gets a widget of its own and is not sent again."""
 TAIL_LENGTH = 12_000
-"""Characters of one unfinished block that are shown while it grows."""
+"""Characters that are shown of one unfinished block, from its end."""
 
 
 class Blocks:
-    """A turn's blocks on the page, one below the other; only the last one grows, and tool calls change."""
+    """The blocks of a turn, one below the other.
+
+    Text only grows, and only in the last block. Tool calls and questions may change anywhere.
+    """
 
     def __init__(self, box: Any, controls: Controls) -> None:
         self.box = box
@@ -40,15 +43,18 @@ class Blocks:
         self._first = page("")
         self.box.children = (self._first,)
         self._shown: list[tuple[Block, Callable[[Any], int]]] = []
-        """Each block as it was shown last, and what shows it as it is now."""
+        """Each block as it was last shown, with the function that shows a newer version of it."""
 
     def only(self, html: str) -> Any:
-        """Return the first page, with this on it. A page that was reloaded knows it already, as it would no new one."""
+        """Put this HTML on the first page and return that page. A reloaded browser page knows it, but no new widget."""
         self._first.value = wrapped(html)
         return self._first
 
     def show(self, transcript: Transcript) -> int:
-        """Show the blocks as they are now; return about how many bytes went to the page."""
+        """Show the blocks as they are now; return roughly how many bytes were sent to the page.
+
+        Reasoning is left out: it is shown apart from the answer.
+        """
         blocks = [block for block in transcript.blocks if not isinstance(block, ReasoningBlock)]
         sent = 0
         for at, block in enumerate(blocks):
@@ -90,20 +96,27 @@ class Blocks:
 
 
 class Pages:
-    """A growing text on the page. What is settled is sent once; only the last page is sent again.
+    """A growing text in a column of widgets, called pages, of which only the last one is sent again.
 
-    A code block that outgrows a page goes on on the next one.
+    A page ends where Markdown blocks end, because later text cannot change them any more. A code block that is longer
+    than a page is cut at a line and opened again on the next page.
+
+    Args:
+        add: adds a page to the column.
+        first: an empty page to begin with; None to add one.
     """
 
     def __init__(self, add: Callable[[Any], object], first: Any) -> None:
         self._add = add
         self._page = first
-        """The page that is sent again; None when the next text begins one."""
+        """The page that is sent again; None if the next text begins a new one."""
         self._settled = 0
+        """Characters of the text that are on earlier pages."""
         self._reopening = ""
+        """The line that opens the code block again which the last page has cut."""
 
     def show(self, text: str) -> int:
-        """Show all of the text; return about how many bytes went to the page."""
+        """Show the whole text; return roughly how many bytes were sent to the page."""
         sent = 0
         tail = self._reopening + text[self._settled :]
         if len(tail) > PAGE_LENGTH:

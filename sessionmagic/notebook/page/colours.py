@@ -1,4 +1,4 @@
-"""Code in colours that read on light and on dark pages."""
+"""Syntax colours that can be read on light and on dark pages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import time
 from typing import TYPE_CHECKING
 
-from sessionmagic.notebook.page.visible import escape
+from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _LONGEST_CODE = 50_000  # characters; more is not coloured
 _SECONDS = 1.0  # to colour one piece of code
 
-# A colour that reads on white (4.4:1) and on #111 (4.2:1), and whose colour it is.
+# Each colour, and the tokens that have it. Contrast is 4.4:1 on white and 4.2:1 on #111.
 _COLOURS = (
     ("#482", "Name.Builtin Name.Exception"),
     ("#487", "Comment Generic.Prompt"),
@@ -27,13 +27,13 @@ _COLOURS = (
     ("#189", "Name.Attribute Name.Variable"),
     ("#d44", "Literal.String Generic.Deleted"),
 )
-# No theme's variables: JupyterLab's sanitizer, at work in untrusted notebooks, drops them, and they cost as much
-# as the code.
+# Variables of the theme are no alternative: JupyterLab removes them in notebooks that are not trusted, and they would
+# double the size of the HTML.
 STYLES = {kind: f"color:{colour}" for colour, kinds in _COLOURS for kind in kinds.split()}
 
 
 def coloured(code: str, info: str) -> str:
-    """Return escaped code, its tokens coloured if the first word of `info` names a language."""
+    """Return code as HTML, coloured if the first word of `info`, a fence's info string, names a language."""
     from pygments.lexers import find_lexer_class
 
     name = _languages().get(info.strip().split(" ")[0].lower())
@@ -47,7 +47,7 @@ def coloured(code: str, info: str) -> str:
                 runs[-1][1].append(value)
             else:
                 runs.append((style, [value]))
-    except Exception:  # noqa: BLE001  a lexer that fails or dawdles costs the colours, not the code
+    except Exception:  # noqa: BLE001  code is shown without colours if its lexer fails or is slow
         return escape(code)
     shown = [(style, escape("".join(values))) for style, values in runs]
     return "".join(f'<span style="{style}">{run}</span>' if style else run for style, run in shown)
@@ -71,5 +71,5 @@ def _style(kind: tuple[str, ...]) -> str | None:
 def _languages() -> dict[str, str]:
     from pygments.lexers import get_all_lexers
 
-    # Without plugins: looking for those reads the metadata of every installed package.
+    # Looking for plugins would read the metadata of every installed package.
     return {alias.lower(): name for name, aliases, *_ in get_all_lexers(plugins=False) for alias in aliases}

@@ -1,4 +1,4 @@
-"""What a notebook keeps of a turn whose kernel ends before the turn does."""
+"""The part of a turn that the notebook keeps if the kernel ends before the turn does."""
 
 from __future__ import annotations
 
@@ -10,40 +10,43 @@ from typing import TYPE_CHECKING, Any
 from IPython.display import display
 
 from sessionmagic.conversation.transcript import ToolBlock
-from sessionmagic.notebook.page.answer import answer_html, answer_text
-from sessionmagic.notebook.page.view import NOTHING
+from sessionmagic.notebook.captions import answer_text
+from sessionmagic.notebook.page.answer import answer_html
+from sessionmagic.notebook.static import NOTHING
 
 if TYPE_CHECKING:
     from sessionmagic.conversation.transcript import Transcript
 
 PAUSE_SECONDS = 2.0
 BYTES_PER_SECOND = 20_000
-"""What drafts may send, on the average: each is the whole turn again."""
-NOTE = "not finished when this was saved; %agent show {} shows what became of it"
+"""Limits on how often drafts are sent: the least pause, and the average rate. Each draft is the whole turn again."""
+NOTE = "not finished when this was saved; %agent show {} shows how it ended"
 
 
 class Draft:
     """The turn so far as static output, which can be saved, below its widgets, which cannot.
 
-    Nobody sees it while the widgets are there: they bring the style that hides it.
+    The widgets hold a style that hides the draft, so it is seen only in a notebook that has lost them.
 
     Args:
-        wanted: whether to make one at all.
+        wanted: False for a draft that is never shown.
     """
 
     def __init__(self, *, wanted: bool = True) -> None:
         self._wanted = wanted
         self._mark = f"sessionmagic-{uuid.uuid4().hex}"
         self.hidden = f"<style>.{self._mark} {{ display: none }}</style>"
-        """HTML that hides it, wherever on the page it stands."""
+        """HTML that hides the draft, wherever on the page it is."""
         self._handle: Any = None
         self._shown = (0, False)
+        """How many calls had returned at the last draft, and whether the turn waited for the user."""
         self._due = 0.0
+        """When the next draft may be sent, on the monotonic clock."""
 
     def update(self, transcript: Transcript) -> int:
-        """Write down what has happened, when that is a step: a tool has returned, or the user is waited for.
+        """Show a new draft if a tool has returned or the turn waits for the user; return roughly how many bytes it has.
 
-        Returns about how many bytes went to the page.
+        A question is drafted without a pause, because the turn may wait for its answer for a long time.
         """
         returned = sum(isinstance(block, ToolBlock) and block.outcome is not None for block in transcript.blocks)
         step = (returned, transcript.waits_for_an_answer)
@@ -59,7 +62,7 @@ class Draft:
         return len(html)
 
     def discard(self) -> None:
-        """Take it away: the turn has ended."""
+        """Remove the draft: the turn has ended."""
         if self._handle is not None:
             self._handle.update(NOTHING, raw=True)
 

@@ -1,4 +1,4 @@
-"""Lists that show as a table in a page and in a terminal, and turn into a DataFrame."""
+"""Lists that are displayed as tables, on a page and in a terminal, and can become a DataFrame."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sessionmagic.notebook.page.answer import NO_MATH
-from sessionmagic.notebook.page.visible import escape, visible
+from sessionmagic.notebook.visible import escape, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LEFT = 'style="text-align:left;white-space:pre-wrap"'
-"""JupyterLab would put cells on the right, as in a table of numbers, and their lines into one."""
+"""Without it, JupyterLab would align cells to the right and join their lines."""
 
 
 class Listing(list[T]):
-    """A list with a table for its repr.
+    """A list that is displayed as a table.
 
     Args:
-        items: what is listed.
-        columns: heading to a function from an item to what its cell shows.
+        items: the items, one for each row.
+        columns: maps each heading to a function that returns an item's cell.
         notes: lines below the table.
     """
 
@@ -58,7 +58,10 @@ class Listing(list[T]):
         return f"<table {NO_MATH}><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}"
 
     def to_frame(self) -> Any:
-        """Return the items as a pandas DataFrame, a column an attribute."""
+        """Return the items, which are dataclasses, as a pandas DataFrame with a column for each field.
+
+        Fields whose names end in ``_at`` become timestamps in UTC.
+        """
         from dataclasses import asdict
 
         import pandas as pd
@@ -70,14 +73,9 @@ class Listing(list[T]):
 
 
 def ago(at: float) -> str:
-    """Say how long ago a moment was."""
+    """Return in words how long ago a moment was. `at` is in seconds since the epoch."""
     seconds = max(0.0, time.time() - at)
     for length, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= length:
             return f"{seconds // length:.0f} {unit} ago"
     return "just now"
-
-
-def money(cost: float | None) -> str:
-    """Write a price in US dollars."""
-    return "unpriced" if cost is None else f"${cost:.4f}"

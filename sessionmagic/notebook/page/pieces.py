@@ -1,4 +1,4 @@
-"""Pieces of the page as widgets: HTML that looks like a saved answer, and buttons; and letting go of them."""
+"""Widgets that the page is built from: HTML that looks like a saved answer, columns, rows and buttons."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 PAGE_CLASSES = ("jp-RenderedHTMLCommon", "jp-OutputArea-output")
-"""What JupyterLab gives a saved answer, so that the growing one looks the same."""
+"""The classes that JupyterLab gives a saved answer, so that the growing one looks the same."""
 
 
 def page(html: str) -> Any:
-    """Return a page with a layout and style of its own: a page that was reloaded cannot resolve older ones in time.
+    """Return a widget that shows HTML and typesets its formulas.
 
-    It is as wide as its column by its class, so that a margin at its sides would make a scroll bar.
+    Its layout and style are its own, because a reloaded browser page cannot resolve shared ones in time. Its class
+    makes it as wide as its column, so a margin at its sides would cause a scroll bar.
     """
     from ipywidgets import HTMLMath
 
@@ -25,21 +26,21 @@ def page(html: str) -> Any:
 
 
 def column(*children: Any) -> Any:
-    """Return widgets one below the other."""
+    """Return a widget that shows these below one another."""
     from ipywidgets import VBox
 
     return VBox(children)
 
 
 def row(*children: Any, **layout: str) -> Any:
-    """Return widgets one beside the other."""
+    """Return a widget that shows these beside one another."""
     from ipywidgets import HBox
 
     return HBox(children, layout=layout)
 
 
 def button(words: str, clicked: Callable[[], object], **about: Any) -> Any:
-    """Return a button whose clicks arrive also while a cell runs."""
+    """Return a button whose clicks arrive while a cell runs, too, on any thread."""
     from ipywidgets import Button, Layout
 
     made = Button(description=words, layout=Layout(width="auto"), **about)
@@ -49,20 +50,20 @@ def button(words: str, clicked: Callable[[], object], **about: Any) -> Any:
 
 
 def wrapped(html: str) -> str:
-    """Let a word that is longer than the line break, instead of widening the page."""
+    """Return HTML in which words longer than a line are broken, so that they do not widen the page."""
     return f'<div style="overflow-wrap:anywhere">{html}</div>'
 
 
 def forget(widgets: Iterable[Any], keep: Sequence[Any] = ()) -> None:
-    """Let go of widgets that no page shows any more, and of all within them, without telling every page of each."""
+    """Close widgets that no page shows any more, with all widgets within them but those to keep."""
     for part in [part for widget in widgets for part in within(widget)]:
         if part.comm is not None and all(part is not kept for kept in keep):
-            part.comm.publish_msg = lambda *_, **__: None
+            part.comm.publish_msg = lambda *_, **__: None  # pages need not hear of each one
             part.close()
 
 
 def within(widget: Any) -> Iterator[Any]:
-    """Yield a widget and all that it is made of."""
+    """Yield a widget and all widgets within it, styles and layouts included."""
     yield widget
     for part in (getattr(widget, "style", None), getattr(widget, "layout", None), *getattr(widget, "children", ())):
         if hasattr(part, "comm"):

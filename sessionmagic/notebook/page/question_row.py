@@ -1,28 +1,28 @@
-"""A server's question on the page, and the form that answers it."""
+"""A server's question on the page, with the form that answers it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import UsageError
+from sessionmagic.notebook.forms import fields_of, filled_in
 from sessionmagic.notebook.page.answer import MUTED, NO_MATH, question_html, warning_html
 from sessionmagic.notebook.page.attention import answer_at_once
-from sessionmagic.notebook.page.forms import fields_of, filled_in
 from sessionmagic.notebook.page.pieces import button, column, forget, page, row, wrapped
-from sessionmagic.notebook.page.visible import escape, visible
+from sessionmagic.notebook.visible import escape, visible
 
 if TYPE_CHECKING:
     from sessionmagic.conversation.transcript import QuestionBlock
-    from sessionmagic.notebook.page.forms import Field
-    from sessionmagic.notebook.page.view import Controls
+    from sessionmagic.notebook.controls import Controls
+    from sessionmagic.notebook.forms import Field
 
 LABEL = "line-height: 1.4; margin-top: 0.5em"
 ROWS = 6
-"""Choices that are seen at once, of several that may be picked."""
+"""Choices that are visible at once in a list from which several can be picked."""
 
 
 class QuestionRow:
-    """A question on the page, with its form while it is open."""
+    """A question on the page; while it is open, its form too."""
 
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
@@ -30,7 +30,7 @@ class QuestionRow:
         self.box = column(self._page)
 
     def show(self, block: QuestionBlock) -> int:
-        """Show the question as it is now."""
+        """Show the question as it is now; return roughly how many bytes were sent to the page."""
         self._page.value = html = question_html(block)
         asks = block.action is None and self._controls.asks_on_page
         answered = self.box.children[1:]
@@ -59,10 +59,10 @@ class QuestionRow:
 
 
 def _label(field: Field) -> Any:
-    """Return a label of our own: in one of an input's, a page would typeset formulas and cut what is long."""
+    """Return a field's label as a widget: the label of an input would typeset formulas and cut long texts."""
     from ipywidgets import HTML
 
-    hints = [field.hint, "Ctrl or ⌘ picks several" if field.several else ""]
+    hints = [field.hint, "hold Ctrl or ⌘ to pick several" if field.several else ""]
     hint = " · ".join(part for part in hints if part)
     star = " *" if field.required else ""
     words = f'{escape(field.label)}{star} <small style="{MUTED}">{escape(hint)}</small>'
@@ -70,6 +70,7 @@ def _label(field: Field) -> Any:
 
 
 def _input(field: Field) -> Any:
+    """Return the widget that takes a field's value; the values of choices are their places."""
     from ipywidgets import Checkbox, Dropdown, Layout, SelectMultiple, Text
 
     about = {"tooltip": field.label, "layout": Layout(width="auto", max_width="40em")}
@@ -88,7 +89,7 @@ def _input(field: Field) -> Any:
 
 
 def _value(field: Field, widget: Any) -> Any:
-    """Return what stands in a field's widget; raises `UsageError`."""
+    """Return the value in a field's widget; raises `UsageError` if it is not valid."""
     if field.several:
         return field.picked(widget.value)
     if field.choices:

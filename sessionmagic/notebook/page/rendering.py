@@ -1,11 +1,11 @@
-"""Model output on its way to the page: hostile until cleaned.
+"""Rendering a model's Markdown as HTML that is safe on the page.
 
-Front ends run whatever a text/html output holds, fetch its images and typeset its math. So an answer is
-rendered here, with raw HTML switched off, and the result is cut down to a short list of tags.
+The text is hostile until it has been cleaned: front ends run whatever a text/html output holds, fetch its images and
+typeset its math. So it is rendered here without raw HTML, and the result is reduced to a short list of tags.
 
-Math is left to the page's MathJax, which looks for delimiters in the text it is given. Every formula gets an
-element of its own, and in ordinary text each ``$`` and each backslash gets one too: MathJax never joins text
-across elements, so nothing but a formula checked here can be typeset.
+The page's MathJax typesets the math. It looks for delimiters in the text of each element, and never joins text across
+elements. So every formula gets an element of its own, and so does each ``$`` and each backslash in ordinary text:
+MathJax finds no formula but those that were checked here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sessionmagic.notebook.page.colours import STYLES, coloured
-from sessionmagic.notebook.page.visible import escape, visible
+from sessionmagic.notebook.visible import escape, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _LONGEST_TEXT = 1_000_000  # characters; more is shown as it is
 _LONGEST_MATH = 5_000  # characters; MathJax gives up at about the same length
-_DEEPEST = 60  # nested blocks; the parser drops what lies deeper
+_DEEPEST = 60  # nested blocks; the parser drops deeper ones
 _SECONDS = 2.0  # to parse a text
 
 _TAGS = "a blockquote br code em h1 h2 h3 h4 h5 h6 hr li ol p pre s span strong table tbody td th thead tr ul"
@@ -40,8 +40,8 @@ _CODE_STYLE = "white-space:pre;overflow-x:auto;margin:0.7em 0"
 _LINK = re.compile(r"(?:https?://|mailto:)\S", re.IGNORECASE)
 
 
-# The bodies stop at the next delimiter (those in dollars at code, too) and never give back, so that a failed
-# search costs no more than what lies up to there.
+# The body of a formula ends at the next delimiter; between dollars, at code too. It is matched possessively, so a
+# failed search reads the text up to there only once.
 _INLINE_MATH = re.compile(
     rf"""\$\$ (?:[^\\$`]|\\.|\$(?!\$)){{1,{_LONGEST_MATH}}}+ \$\$
     |    (?<!\$) \$(?![\s$]) (?:[^\\$`]|\\.){{1,{_LONGEST_MATH}}}+ (?<!\s)\$(?!\d)
@@ -58,16 +58,16 @@ _REFUSED_MATH = re.compile(
     r"\\(?:(?:href|url|ref|eqref|style|class|cssId|require|unicode|includegraphics|data|mmlToken|bbox|texttip|mathtip"
     r"|toggle|csname|[egx]?def|let|global|(?:re)?new[a-z]+|providecommand)(?![A-Za-z])|html|Declare)"
 )
-_LABEL = re.compile(r"\\label\s*\{[^{}]*\}")  # MathJax refuses a label it has seen, as in the frame before
+_LABEL = re.compile(r"\\label\s*\{[^{}]*\}")  # MathJax refuses a label that it saw in an earlier frame
 
 _ALLOWED_STYLES = {*STYLES.values(), _CODE_STYLE, "text-align:left", "text-align:center", "text-align:right"}
 
 
 def render_markdown(text: str) -> str:
-    """Return hostile Markdown as a safe HTML fragment; what cannot be rendered comes as escaped ``<pre>``.
+    """Return hostile Markdown as a safe HTML fragment, or as escaped text in ``<pre>`` if it cannot be rendered.
 
-    CommonMark with tables, strikethrough, coloured fences and math. Links go to http, https and mailto only,
-    and nothing in the fragment loads anything: an image becomes a link to it.
+    The Markdown is CommonMark with tables, strikethrough, syntax colours and math. Links may use http, https and
+    mailto. The fragment loads nothing: an image becomes a link to the image.
     """
     if len(text) <= _LONGEST_TEXT:
         try:
@@ -75,29 +75,29 @@ def render_markdown(text: str) -> str:
             tokens = markdown.parse(visible(text), env)
             if all(token.level < _DEEPEST - 1 for token in tokens):
                 return _cleaner().clean(markdown.renderer.render(tokens, markdown.options, env))
-        except Exception:  # noqa: BLE001, S110  an answer is always shown, whatever it does to a parser
+        except Exception:  # noqa: BLE001, S110  an answer is shown even if it breaks the parser
             pass
     return f"<pre>{escape(text)}</pre>\n"
 
 
 def render_code(code: str, language: str) -> str:
-    """Return code in colours, as safe HTML for a ``<pre>``."""
+    """Return code with syntax colours, as safe HTML for a ``<pre>``."""
     if len(code) <= _LONGEST_TEXT:
-        with suppress(Exception):  # as above
+        with suppress(Exception):  # code is shown even if it breaks the lexer
             return _cleaner().clean(coloured(visible(code), language))
     return escape(code)
 
 
 def clean_html(html: str) -> str:
-    """Return foreign HTML with nothing left that acts or fetches."""
+    """Return foreign HTML without anything that runs code or fetches a resource."""
     return _cleaner().clean(html)
 
 
 def settled_length(text: str) -> int:
-    """Return how many leading characters of a growing answer later text can no longer change.
+    """Return how many characters at the start of a growing answer can no longer change their meaning.
 
-    They are whole top-level blocks: all before the last one. Rendering them and the rest apart looks like
-    rendering the whole, but for reference definitions, which do not reach across.
+    They are all top-level blocks but the last one. Rendered apart from the rest they look as in the whole text, except
+    that reference definitions of one part have no effect in the other.
     """
     lines, blocks = _top_level_blocks(text)
     lines_before = blocks[-1].map[0] if len(blocks) > 1 and blocks[-1].map else 0
@@ -105,9 +105,9 @@ def settled_length(text: str) -> int:
 
 
 def cut_fence(text: str) -> tuple[int, str]:
-    """Return where a code block that fills a growing answer may be cut, and what opens it again after the cut.
+    """Return where to cut an open code block, and the line that opens it again after the cut.
 
-    The cut is behind the last whole line; ``(0, "")`` when the answer is anything but one fence that is open.
+    The cut is behind the last whole line. Returns ``(0, "")`` for a text that is not a single open fence.
     """
     lines, blocks = _top_level_blocks(text)
     if len(blocks) != 1 or blocks[0].type != "fence" or lines[-1].strip().strip(blocks[0].markup[0]) == "":
@@ -116,9 +116,10 @@ def cut_fence(text: str) -> tuple[int, str]:
 
 
 def _top_level_blocks(text: str) -> tuple[list[str], list[Token]]:
-    """Return the text's whole lines and the tokens that open its blocks; none when it can't be parsed.
+    """Return the text's whole lines and the tokens that open its blocks; both are empty if it cannot be parsed.
 
-    The last line may still turn into anything (`#` is a heading, `#x` goes on with the paragraph above).
+    The last line is left out, because it can still become anything: `#` is a heading, but `#x` belongs to the paragraph
+    above it.
     """
     whole_lines = text[: text.rfind("\n") + 1]
     if not whole_lines or len(text) > _LONGEST_TEXT:
@@ -127,7 +128,7 @@ def _top_level_blocks(text: str) -> tuple[list[str], list[Token]]:
     try:
         markdown = _markdown()
         markdown.block.parse(visible(whole_lines), markdown, _env(), tokens)
-    except Exception:  # noqa: BLE001  then nothing is known of it
+    except Exception:  # noqa: BLE001  the text breaks the parser
         return [], []
     blocks = [token for token in tokens if token.level == 0 and token.nesting >= 0 and token.map]
     return whole_lines.split("\n")[:-1], blocks
@@ -152,7 +153,7 @@ def _markdown() -> MarkdownIt:
     markdown.core.ruler.push("plain_links", _plain_links)
     markdown.core.ruler.push("left_cells", _left_cells)
     for name, show in {
-        # Escaped once more: entities have become characters since.
+        # The parser has turned entities into characters, so the text must be escaped again.
         "text": lambda token: re.sub(r"[$\\]", r"<span>\g<0></span>", escape(token.content)),
         "math": lambda token: _show_math(token, "<span>{}</span>", "<code>{}</code>"),
         "display_math": lambda token: _show_math(token, "<p>{}</p>\n", "<pre><code>{}</code></pre>\n"),
@@ -201,9 +202,10 @@ def _parse_inline_math(state: StateInline, silent: bool) -> bool:  # noqa: FBT00
 
 
 def _parse_display_math(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001
-    """Take the lines from a delimiter to its partner; to a blank line or fence, and they are a paragraph.
+    """Parse the lines from a delimiter to its partner as one formula.
 
-    The first line alone decides that they belong together, so text to come never changes the blocks before.
+    If a blank line or a fence comes first, they are a paragraph. That they are one block depends on the first line
+    alone, so later text never changes the blocks before.
     """
     first, last = state.bMarks[start] + state.tShift[start], state.eMarks[start]
     opening = _DISPLAY_MATH.match(state.src, first, last)
@@ -240,14 +242,14 @@ def _show_math(token: Token, formula: str, code: str) -> str:
 
 
 def _plain_links(state: StateCore) -> None:
-    """Let each link say where it goes, and turn images into links."""
+    """Give each link its address as a title, and turn images into links."""
     for token in state.tokens:
         if token.children:
             token.children = list(_without_images(token.children))
 
 
 def _left_cells(state: StateCore) -> None:
-    """Align what no one has aligned as text is: JupyterLab would put it on the right, as numbers."""
+    """Align table cells without an alignment to the left: JupyterLab would align them to the right, as numbers."""
     for token in state.tokens:
         if token.type in {"th_open", "td_open"} and not token.attrs:
             token.attrSet("style", "text-align:left")

@@ -1,4 +1,4 @@
-"""A box under a running turn, to tell it something."""
+"""A text box under a running turn, for messages to its model."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from sessionmagic.notebook.page.text_box import text_box
 
 if TYPE_CHECKING:
     from sessionmagic.conversation.transcript import Transcript
-    from sessionmagic.notebook.page.view import Controls
+    from sessionmagic.notebook.controls import Controls
 
 WAITS = f'<small {NO_MATH} style="{MUTED}">The model reads it before its next step.</small>'
 
 
 class SteeringBox:
-    """For a turn that calls tools, or takes long. What cannot be told stays in the box."""
+    """A box whose text the model reads before its next request. A text that cannot be told stays in the box."""
 
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
-        self._text = text_box("tell it something before its next step", "auto", self._tell)
+        self._text = text_box("tell the model something before its next step", "auto", self._tell)
         tell = button("Tell", lambda: self._tell(self._text.value), tooltip="The model reads it before its next step")
         self._note = page("")
         self._told = 0
-        """How many messages the model has read."""
+        """How many messages the model has read so far."""
         self.box = column(row(self._text, tell), self._note)
 
     def update(self, transcript: Transcript) -> None:
-        """Say no longer that a message waits when one was read."""
+        """Remove the note that a message waits once the model has read one."""
         told = sum(isinstance(block, MessageBlock) for block in transcript.blocks)
         if told > self._told:
             self._told, self._note.value = told, ""
@@ -44,4 +44,4 @@ class SteeringBox:
         except SessionMagicError as error:
             self._note.value = warning_html(str(error))
         else:
-            self._text.value = self._text.value.removeprefix(text)  # somebody may have typed on
+            self._text.value = self._text.value.removeprefix(text)  # the user may have typed more meanwhile

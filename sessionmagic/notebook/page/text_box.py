@@ -1,4 +1,4 @@
-"""A line of text on the page, and what the Enter key does in it."""
+"""A text box of one line, and its Enter key."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SETTLE_SECONDS = 0.15
-"""A page says at once that Enter was pressed, but sends what was typed before it one message after the other."""
+"""How long to wait after Enter for the text that was typed before it: the page may send it in later messages."""
 
 
 def text_box(placeholder: str, width: str, entered: Callable[[str], object]) -> Any:
-    """Return a box whose text is `value`; when Enter is pressed, a text goes to `entered`, on a thread of its own."""
+    """Return a text box that calls `entered` with its text when Enter is pressed, unless that is empty.
+
+    The call is made on a new thread.
+    """
     from ipywidgets import Layout, Text
 
     box = Text(placeholder=placeholder, layout=Layout(flex=f"1 1 {width}", max_width="40em"))
@@ -28,7 +31,7 @@ def text_box(placeholder: str, width: str, entered: Callable[[str], object]) -> 
 
 
 class _Enter:
-    """Waits, once Enter was pressed, until no more comes of what was typed."""
+    """Waits after Enter until the whole text has arrived, then hands it over."""
 
     def __init__(self, box: Any, entered: Callable[[str], object]) -> None:
         self._box = box
@@ -46,7 +49,7 @@ class _Enter:
     def _wait(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        # in this context, as ipykernel 7.0 can send nothing to the page without one
+        # ipykernel 7.0 finds the cell to send output to in the context, which a new thread does not have.
         self._timer = threading.Timer(SETTLE_SECONDS, copy_context().run, [self._hand_over])
         self._timer.daemon = True
         self._timer.start()

@@ -1,4 +1,4 @@
-"""A tool call on the page, and the buttons that let it run."""
+"""A tool call on the page, with the buttons that decide whether it runs."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.notebook.page.answer import NO_MATH, OPENED, call_html, tool_html
 from sessionmagic.notebook.page.pieces import button, column, forget, page, row, wrapped
 from sessionmagic.notebook.page.text_box import text_box
-from sessionmagic.notebook.page.visible import escape
+from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
     from sessionmagic.conversation.events import Decision
     from sessionmagic.conversation.transcript import ToolBlock
-    from sessionmagic.notebook.page.view import Controls
+    from sessionmagic.notebook.controls import Controls
 
 
 class ToolRow:
-    """A tool call on the page, with buttons while it waits for a yes."""
+    """A tool call on the page; while it waits for approval, its arguments and buttons too."""
 
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
         self._page = page("")
         self._asked = ""
+        """The id of the approval that buttons are shown for."""
         self.box = column(self._page)
 
     def show(self, block: ToolBlock) -> int:
-        """Show the call as it is now."""
+        """Show the call as it is now; return roughly how many bytes were sent to the page."""
         self._page.value = html = wrapped(tool_html(block))
         if block.approval_id != self._asked:
             self._asked = block.approval_id
@@ -39,7 +40,7 @@ class ToolRow:
         call = page(
             f'<div style="{OPENED}">{call_html(block.asked)}<p {NO_MATH}>asks because {escape(block.why)}</p></div>'
         )
-        reason = text_box("why not, for the model", "16em", lambda why: decide("reject", why))
+        reason = text_box("why not (the model reads this)", "16em", lambda why: decide("reject", why))
 
         def decide(decision: Decision, why: str) -> None:
             self._controls.resolve(block.approval_id, decision, why)
@@ -47,12 +48,11 @@ class ToolRow:
         def deciding(words: str, decision: Decision, tooltip: str, style: str = "") -> Any:
             return button(words, lambda: decide(decision, reason.value), tooltip=tooltip, button_style=style)
 
+        always = "Run every call of this tool in this session, even where a rule says to ask"
         buttons = [
             deciding("Approve", "once", "Run this call", "primary"),
-            deciding(
-                f"Always {block.tool}", "tool", "Run every call of this tool in this session, also where a rule asks"
-            ),
-            deciding("Always everything", "all", "Run every call in this session, but for those that a rule asks for"),
-            deciding("Reject", "reject", "Do not run it; the model is told, with the reason", "warning"),
+            deciding(f"Always {block.tool}", "tool", always),
+            deciding("Always everything", "all", "Run every call in this session, except where a rule says to ask"),
+            deciding("Reject", "reject", "Do not run this call; the model is told so, with your reason", "warning"),
         ]
         return column(call, row(*buttons, reason, flex_flow="row wrap"))

@@ -1,4 +1,4 @@
-"""A running turn as an area of ipywidgets under its cell."""
+"""A running turn as ipywidgets under its cell."""
 
 from __future__ import annotations
 
@@ -9,42 +9,44 @@ from typing import TYPE_CHECKING, Any
 from IPython.display import display
 
 from sessionmagic.conversation.transcript import ReasoningBlock, ToolBlock, Transcript
-from sessionmagic.notebook.page.answer import MUTED, NO_MATH, status_line, text_html, warning_html
+from sessionmagic.notebook.captions import status_line
+from sessionmagic.notebook.page.answer import MUTED, NO_MATH, text_html, warning_html
 from sessionmagic.notebook.page.attention import answer_at_once
 from sessionmagic.notebook.page.blocks import Blocks
 from sessionmagic.notebook.page.pieces import forget, page, within, wrapped
 from sessionmagic.notebook.page.steering_box import SteeringBox
-from sessionmagic.notebook.page.view import NOTHING, show_answer
-from sessionmagic.notebook.page.visible import escape
+from sessionmagic.notebook.static import NOTHING, show_answer
+from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
+    from sessionmagic.notebook.controls import Controls
     from sessionmagic.notebook.page.draft import Draft
-    from sessionmagic.notebook.page.view import Controls
 
 STATUS_SECONDS = 0.5
-"""How often the status line moves at the most."""
+"""The least time between two updates of the status line; a new phase of the turn is shown at once."""
 STEERING_SECONDS = 10.0
-"""After how long a turn can be told something, also one that calls no tools."""
+"""When a turn without tool calls gets a box for messages."""
 REASONING_LENGTH = 4_000
-RUNNING = "A turn runs here; %agent show shows it."
-"""For pages without widgets, and for the saved notebook."""
+"""Characters of the reasoning that are shown while the turn runs, from its end."""
+RUNNING = "A turn is running here; %agent show shows it."
+"""Shown by front ends without widgets, and in a notebook that was saved during the turn."""
 AREAS_KEPT = 10
-"""Finished areas that a page still finds which is loaded anew; of those before it shows the static answers."""
-
+"""Finished areas, kept so that a reloaded page still finds them. Older turns show their static answers."""
 
 _finished: deque[Any] = deque()
 
 
 class WidgetView:
-    """An area of widgets under the cell while the turn runs; then the static answer takes its place.
+    """An area of widgets under the cell while the turn runs. At the end, the static answer takes its place.
 
-    The area stays alive for some turns with the final frame: a page that was reloaded meanwhile shows only that.
+    The area lives on for some turns and shows the answer too, because a page that was reloaded during the turn keeps
+    showing the area.
 
     Args:
-        session: the session's name, as far as it is known.
-        model: the reference that was asked for, as far as it is known.
-        controls: what the buttons do.
-        draft: what is to be kept when the kernel ends before the turn.
+        session: the session's name, if it is known before the turn starts.
+        model: the model reference that the cell named, if any.
+        controls: called by the buttons and boxes.
+        draft: shows what is to remain if the kernel ends before the turn.
     """
 
     def __init__(self, session: str, model: str, controls: Controls, draft: Draft) -> None:
@@ -54,7 +56,7 @@ class WidgetView:
         self._model = model
         self._opened_at = time.time()
         self._draft = draft
-        self._layout = Layout(flex="1 1 auto")  # shared: each one of its own would be a message more
+        self._layout = Layout(flex="1 1 auto")  # shared, because each layout is one more message to the page
         self._status = HTML(self._status_html(Transcript()), layout=self._layout)
         self._button = Button(
             description="Stop", icon="stop", tooltip="Stop the turn and keep what was said", layout=Layout(width="6em")
@@ -65,6 +67,7 @@ class WidgetView:
         self._handle: Any = None
         self._status_due = 0.0
         self._phase = ("", False, False)
+        """Whether the turn has started, has shown something, and waits for the user."""
         self._reasoning: Any = None
         self._steering: SteeringBox | None = None
         self._answer = Blocks(VBox(layout=self._layout), controls)
@@ -88,7 +91,7 @@ class WidgetView:
         return sent + self._show_reasoning(transcript) + self._answer.show(transcript)
 
     def _is_long(self, transcript: Transcript) -> bool:
-        """Whether the turn has begun, and somebody may want to tell it something."""
+        """Return True if the user may want to tell the turn something: it calls tools, or takes long."""
         calls = any(isinstance(block, ToolBlock) for block in transcript.blocks)
         return calls or bool(transcript.turn_id and time.time() > self._opened_at + STEERING_SECONDS)
 
@@ -99,6 +102,7 @@ class WidgetView:
             self._draft.discard()
 
     def _show_last(self, transcript: Transcript, html: str) -> None:
+        """Show the whole answer as one page in the area, and as static output in the area's place."""
         self._button.on_click(self._stop, remove=True)
         shown = self._area.children
         last = self._answer.only(self._draft.hidden + html)

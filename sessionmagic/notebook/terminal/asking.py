@@ -1,4 +1,4 @@
-"""Asking in words what a turn wants to know: in terminals, and where buttons wait for the end of the cell."""
+"""Questions to the user on stdin: whether a tool call may run, and the forms of MCP servers."""
 
 from __future__ import annotations
 
@@ -8,29 +8,32 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.events import ApprovalRequested
 from sessionmagic.exceptions import UsageError
-from sessionmagic.notebook.page.answer import written
-from sessionmagic.notebook.page.forms import LABEL_LENGTH, fields_of, filled_in
-from sessionmagic.notebook.page.visible import one_line, visible
+from sessionmagic.notebook.captions import written
+from sessionmagic.notebook.forms import LABEL_LENGTH, fields_of, filled_in
+from sessionmagic.notebook.visible import one_line, visible
 
 if TYPE_CHECKING:
     from sessionmagic.conversation.events import Decision, InputAction, InputRequested
-    from sessionmagic.notebook.page.forms import Field
+    from sessionmagic.notebook.forms import Field
     from sessionmagic.tools.questions import Question
 
 QUESTION = "[y]es · [t]his tool always · [a]ll always · [n]o, or why not: "
 MARGIN = "    "
-"""Sets off what is not ours."""
+"""Indents what a model or a server wrote, so that it cannot pass for a line of ours."""
 YES = ("y", "yes")
 NO = ("n", "no")
 ABBREVIATED_NO = re.compile(r"n[\s,;:]+", re.IGNORECASE)
 ALMOST_YES = re.compile(r"(y|yes|always)\b", re.IGNORECASE)
 TIMES = 3
-"""How often a call is asked for until there is an answer; without one it is rejected."""
+"""How often a call is asked about before it is rejected for want of a clear answer."""
 DECISIONS: dict[str, Decision] = {"y": "once", "yes": "once", "t": "tool", "this": "tool", "a": "all", "all": "all"}
 
 
 def ask_on_stdin(request: ApprovalRequested) -> tuple[Decision, str]:
-    """Show the call and ask; anything that is no yes is a rejection, and more than "no" is its reason."""
+    """Show a call and ask whether it may run; return the decision, and the reason of a rejection.
+
+    Every other answer than yes is a rejection, and its reason is whatever was typed besides "no".
+    """
     print(visible(f"\n? {_call_words(request)}"))
     said = next(filter(_is_clear, (input(QUESTION).strip() for _ in range(TIMES))), "n")
     decision = DECISIONS.get(said.casefold())
@@ -40,12 +43,12 @@ def ask_on_stdin(request: ApprovalRequested) -> tuple[Decision, str]:
 
 
 def _is_clear(said: str) -> bool:
-    """Whether that is an answer: a reason why not has more words than one, and does not begin with yes."""
+    """Return True for a decision, and for a reason: several words, of which the first does not mean yes."""
     return said.casefold() in {*DECISIONS, *NO} or (" " in said and not ALMOST_YES.match(said))
 
 
 def announced(session: str, request: ApprovalRequested | InputRequested) -> str:
-    """Say what a turn in the background waits for, and how it gets it."""
+    """Return what a turn in the background waits for, and the command that answers it."""
     if isinstance(request, ApprovalRequested):
         what, how = _call_words(request), f"%agent approve {request.approval_id}   (or with --reject WHY)"
     else:
@@ -62,7 +65,10 @@ def _question_words(question: Question | InputRequested) -> str:
 
 
 def fill_in_on_stdin(request: Question | InputRequested) -> tuple[InputAction, dict[str, Any] | None]:
-    """Show what a server asks, and fill in its form field by field, or decline."""
+    """Show a server's question and ask for each field of its form; return the action and the content.
+
+    A form that cannot be filled in here is declined.
+    """
     print(visible(f"\n? {_question_words(request)}"))
     try:
         fields = fields_of(request.schema)
@@ -76,21 +82,10 @@ def fill_in_on_stdin(request: Question | InputRequested) -> tuple[InputAction, d
 
 
 def _asked(field: Field) -> Any:
-    """Ask for one value until it is one; an empty line stands for the default, which is shown in brackets."""
+    """Ask for a field until its value is valid. An empty line means the default, which stands in brackets."""
     for number, choice in enumerate(field.choices, start=1):
         print(f"  {number}. {choice.title}" if field.numbered else f"  {choice.title}")
-    how = "commas between" if field.several else "yes or no" if field.kind == "boolean" else ""
-    hint = ", ".join(part for part in (field.hint, how) if part)
-    default = ", ".join(field.choices[place].title for place in field.preselected) or field.prefilled
-    prompt = "".join(
-        [
-            field.label,
-            " *" if field.required else "",
-            f" ({hint})" if hint else "",
-            f" [{one_line(default, LABEL_LENGTH)}]" if default else "",
-            ": ",
-        ]
-    )
+    prompt = _prompt(field)
     while True:
         text = input(prompt).strip()
         try:
@@ -99,3 +94,16 @@ def _asked(field: Field) -> Any:
             return field.value(text or field.prefilled)
         except UsageError as error:
             print(error)
+
+
+def _prompt(field: Field) -> str:
+    how = "commas between" if field.several else "yes or no" if field.kind == "boolean" else ""
+    hint = ", ".join(part for part in (field.hint, how) if part)
+    default = ", ".join(field.choices[place].title for place in field.preselected) or field.prefilled
+    parts = [
+        field.label,
+        " *" if field.required else "",
+        f" ({hint})" if hint else "",
+        f" [{one_line(default, LABEL_LENGTH)}]" if default else "",
+    ]
+    return f"{''.join(parts)}: "

@@ -1,4 +1,4 @@
-"""Text whose control characters can be seen, so that they do nothing."""
+"""Foreign text made harmless: its control characters are shown instead of obeyed."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ _INVISIBLE = re.compile("\r\n|[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u20
 
 
 def visible(text: str) -> str:
-    """Return `text` with a visible stand-in for each control and bidi character; CRLF becomes a newline."""
+    """Return `text` with a visible character in place of each control and bidi character; CRLF becomes a newline."""
     return _INVISIBLE.sub(_stand_in, text)
 
 
 def one_line(text: str, length: int) -> str:
-    """Return a text on one line, its control characters visible, cut to that length."""
+    """Return `text` on one line of at most `length` characters, with its control characters visible."""
     line = visible(" ".join(text.split()))
     return line if len(line) <= length else line[: length - 1] + "…"
 
 
 def escape(text: str) -> str:
-    """Return `text` as HTML, quotes included: for names, titles, error texts.
+    """Return `text` as HTML that also fits in an attribute, for names, titles and error texts.
 
-    MathJax would still typeset a formula in it: show it inside ``<code>`` or ``<pre>``, or with the classes
+    MathJax would still typeset a formula in it. Put it in ``<code>`` or ``<pre>``, or in an element with the classes
     ``mathjax_ignore tex2jax_ignore``.
     """
     return html.escape(visible(text))

@@ -1,4 +1,4 @@
-"""The fields of a form that a JSON schema describes, and what was typed or picked as values."""
+"""Forms that a JSON schema describes: their fields, and the values of what was typed or picked."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.notebook.page.visible import one_line
+from sessionmagic.notebook.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 FIELD_LIMIT = 50
 CHOICE_LIMIT = 300
-"""Of one field. There are fewer countries."""
+"""Choices of one field: enough for a list of all countries."""
 LABEL_LENGTH = 100
 HINT_LENGTH = 300
 
 TYPES: dict[str, type | tuple[type, ...]] = {"string": str, "integer": int, "number": (int, float), "boolean": bool}
-"""Kinds of fields that are not typed as JSON, and the types of their values."""
+"""The kinds of fields that are not typed as JSON, with the types of their values."""
 STRUCTURE = {"$ref", "allOf", "anyOf", "const", "items", "oneOf", "properties"}
-"""What makes more than a text of a property that says no type."""
+"""Keywords by which a property without a type is something other than text."""
+PROBLEMS = {"boolean": "neither yes nor no", "integer": "not an integer", "number": "not a number"}
+"""What is wrong with a text that is not a value of this kind; of any other kind, it is not valid JSON."""
 BOOLEANS = {"y": True, "yes": True, "true": True, "1": True, "n": False, "no": False, "false": False, "0": False}
 
 
 class Choice(NamedTuple):
-    """One of the values that a field allows."""
+    """A value that a field allows, with the title that the user sees."""
 
     title: str
     value: Any
@@ -34,24 +36,29 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One value that a form asks for. Its label, hint and titles are short lines without control characters."""
+    """A value that a form asks for.
+
+    The label, the hint and the titles of the choices are short lines with their control characters made visible.
+    """
 
     name: str
     label: str
     kind: str
-    """``string``, ``integer``, ``number``, ``boolean``, or ``json`` for whatever else."""
+    """``string``, ``integer``, ``number`` or ``boolean``; ``json`` for anything else."""
     choices: tuple[Choice, ...] = ()
     several: bool = False
-    """Whether its value is a list of choices."""
+    """True if the value is a list of choices."""
     required: bool = False
     default: Any = None
-    """What it holds before anything is typed: a value that it allows, or None."""
+    """The initial value, which is one that the field allows; None if there is no such default."""
     hint: str = ""
 
     def value(self, text: str) -> Any:
-        """Return what was typed as a value, None for an empty field; raises `UsageError`.
+        """Return the value of a typed text; None if it is empty.
 
-        Choices are typed as titles, or as numbers from 1; several with commas between.
+        A choice is typed as its title or its number, counted from 1; several are separated by commas.
+
+        Raises `UsageError` for a text that is not a valid value.
         """
         text = text.strip()
         if self.choices:
@@ -63,12 +70,15 @@ class Field:
             value = _read(text, self.kind)
             json.dumps(value, allow_nan=False)
         except (ValueError, KeyError, RecursionError):
-            wanted = {"boolean": "neither yes nor no", "json": "no JSON"}.get(self.kind, f"no {self.kind}")
-            raise UsageError(f"{self.label}: {one_line(text, LABEL_LENGTH)!r} is {wanted}") from None
+            problem = PROBLEMS.get(self.kind, "not valid JSON")
+            raise UsageError(f"{self.label}: {one_line(text, LABEL_LENGTH)!r} is {problem}") from None
         return value
 
     def picked(self, places: Iterable[int]) -> Any:
-        """Return the choices at these places, from 0, as a value, None when there are none; raises `UsageError`."""
+        """Return the value of the choices at these places, counted from 0; None without any.
+
+        Raises `UsageError` if a required field has no choice.
+        """
         values = [self.choices[place].value for place in sorted(set(places))]
         if self.several and (values or self.required):
             return values
@@ -76,23 +86,23 @@ class Field:
 
     @property
     def preselected(self) -> tuple[int, ...]:
-        """The places of the choices that are its default."""
+        """The places of the default choices."""
         values = () if self.default is None else self.default if self.several else (self.default,)
         return tuple(place for place, choice in enumerate(self.choices) if choice.value in values)
 
     @property
     def prefilled(self) -> str:
-        """Its default as it would be typed, where there are no choices."""
+        """The default as the user would type it; empty for a field with choices."""
         return "" if self.default is None or self.choices else _text(self.default, quoted=self.kind == "json")
 
     @property
     def numbered(self) -> bool:
-        """Whether choices may be typed as numbers: not when a title could be taken for one."""
+        """True if a choice can be typed as its number, because no title is a number itself."""
         return not any(choice.title.isdecimal() for choice in self.choices)
 
     def _nothing(self) -> None:
         if self.required:
-            raise UsageError(f"{self.label} is needed")
+            raise UsageError(f"{self.label} is required")
 
     def _place(self, text: str) -> int:
         titles = [choice.title for choice in self.choices]
@@ -100,7 +110,7 @@ class Field:
         for names in (titles, numbers):
             if names.count(text) == 1:
                 return names.index(text)
-        raise UsageError(f"{self.label}: {one_line(text, LABEL_LENGTH)!r} is none of the choices")
+        raise UsageError(f"{self.label}: {one_line(text, LABEL_LENGTH)!r} is not one of the choices")
 
 
 def _read(text: str, kind: str) -> Any:
@@ -118,9 +128,11 @@ def _read(text: str, kind: str) -> Any:
 
 
 def fields_of(schema: Mapping[str, Any]) -> list[Field]:
-    """Return the fields of a flat JSON schema, as MCP servers ask with; what is odd in it becomes text or JSON.
+    """Return the fields of a flat JSON schema, such as MCP servers send with a question.
 
-    Raises `UsageError` for more fields or choices than a form here can have.
+    A property that does not follow the protocol becomes a field for text or JSON.
+
+    Raises `UsageError` for a schema with more than `FIELD_LIMIT` fields, or more than `CHOICE_LIMIT` choices in one.
     """
     properties = schema.get("properties")
     required = schema.get("required")
@@ -157,7 +169,7 @@ def _field(name: str, about: dict[str, Any], *, required: bool) -> Field:
 
 
 def _too_large(why: str) -> UsageError:
-    return UsageError(f"the form cannot be filled in here, {why}: decline it")
+    return UsageError(f"the form cannot be filled in here: {why}; decline it")
 
 
 def _kind(about: dict[str, Any]) -> str:
@@ -168,10 +180,10 @@ def _kind(about: dict[str, Any]) -> str:
 
 
 def _choices(about: dict[str, Any]) -> tuple[Choice, ...]:
-    """Return the values that a property may have: an enum, or titled constants."""
+    """Return the choices of a property, which are an enum or constants with titles."""
     values = about.get("enum")
     if isinstance(values, list):
-        titles = about.get("enumNames")  # of older versions of MCP
+        titles = about.get("enumNames")  # from older versions of MCP
         if not isinstance(titles, list) or len(titles) != len(values):
             titles = values
     else:
@@ -211,6 +223,6 @@ def _text(value: Any, *, quoted: bool = False) -> str:
 
 
 def filled_in(fields: Iterable[Field], value_of: Callable[[Field], Any]) -> dict[str, Any]:
-    """Return the answer of these fields with their values; those without one are left out."""
+    """Return the names and values of these fields, without the fields whose value is None."""
     values = {field.name: value_of(field) for field in fields}
     return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,163 @@
+"""The words about a turn that the page and a terminal both show, as plain text: whoever shows them escapes them."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, ToolBlock
+from sessionmagic.notebook.visible import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sessionmagic.conversation.transcript import QuestionBlock, Transcript
+
+TEXT_LIMIT = 400_000
+"""Characters of a text that are shown. Front ends become slow beyond that; the session stores the whole text."""
+LINE_LENGTH = 80
+"""Characters of a line; a longer one is broken where it can be."""
+EXCERPT_WIDTH = 400
+"""Characters of each line of an excerpt."""
+CHARACTERS_PER_TOKEN = 4
+"""An estimate, for the tokens of a request that the provider has not counted yet."""
+SHORT_SECONDS = 0.1
+"""Shorter times are given in milliseconds."""
+
+OUTCOMES = {
+    "success": ("✓", ""),
+    "failed": ("✗", "failed"),
+    "denied": ("⊘", "not run"),
+    "retried": ("✗", "invalid call"),
+    "interrupted": ("■", "interrupted"),
+}
+"""The mark of each outcome of a tool call, and the words for all but success."""
+ACTIONS = {
+    None: ("?", "waits for your answer"),
+    "accept": ("✓", "answered"),
+    "decline": ("⊘", "declined"),
+    "cancel": ("■", "not answered"),
+}
+"""The mark and the words for each state of a server's question; None is an open one."""
+ENDINGS = {"interrupted": "interrupted", "failed": "failed", "limit": "stopped at a limit"}
+"""The words for each status of a turn that did not complete."""
+
+
+def status_line(transcript: Transcript, session: str, model: str, opened_at: float) -> str:
+    """Return the session, model, elapsed time, tokens and present activity of a running turn.
+
+    The token count is an estimate, marked with `~`, where more text has arrived than the provider has counted.
+    """
+    parts = [transcript.session or session, transcript.model or model, f"{time.time() - opened_at:.0f} s"]
+    counted = transcript.usage.output_tokens if transcript.usage else 0
+    texts = [block.text for block in transcript.blocks if isinstance(block, TextBlock | ReasoningBlock)]
+    estimated = sum(map(len, texts)) // CHARACTERS_PER_TOKEN
+    if counted or estimated:
+        parts.append(f"~{estimated:,} tokens" if estimated > counted else f"{counted:,} tokens")
+    return " · ".join(part for part in [*parts, _activity(transcript)] if part)
+
+
+def _activity(transcript: Transcript) -> str:
+    """Return what a running turn does at present; nothing while text arrives, which the user can see."""
+    blocks = transcript.blocks
+    running = [block for block in blocks if isinstance(block, ToolBlock) and not (block.outcome or block.draft)]
+    if transcript.waits_for_an_answer:
+        return "waits for your answer"
+    if running:
+        return f"running {running[0].tool}"
+    if not transcript.turn_id:
+        return "starting"
+    if not (blocks and isinstance(blocks[-1], TextBlock | ReasoningBlock)):
+        return "waiting for the model"
+    return ""
+
+
+def tool_line(block: ToolBlock) -> str:
+    """Return a tool call's state or outcome in one line."""
+    if block.outcome is not None:
+        mark, words = OUTCOMES[block.outcome]
+        took = f" · {_duration(block.duration)}" if block.duration is not None else ""
+        return f"{mark} {block.tool}{took}{f' · {words}' if words else ''}"
+    if block.approval_id:
+        return f"? {block.tool} · waits for your answer"
+    if block.draft:
+        return f"… {block.tool} · {len(block.draft):,} character{'s' if len(block.draft) > 1 else ''}"
+    return f"… {block.tool}"
+
+
+def question_line(block: QuestionBlock) -> str:
+    """Return a server's question and its state."""
+    mark, words = ACTIONS[block.action]
+    return f"{mark} {block.server} asks: {cut(block.message)} · {words}"
+
+
+def ending(transcript: Transcript) -> str:
+    """Return how a turn ended that did not complete, and why; an empty string for any other turn."""
+    words = ENDINGS.get(transcript.status)
+    if words is None:
+        return ""
+    return f"■ {words}: {transcript.error}" if transcript.error else f"■ {words}"
+
+
+def footer(transcript: Transcript) -> str:
+    """Return the session, the turn, the model that answered, the tokens in and out, the cost and the time."""
+    usage = transcript.usage
+    parts = [transcript.session, f"turn {transcript.turn_id}" if transcript.turn_id else "", transcript.model]
+    if usage is not None:
+        parts.append(f"{usage.input_tokens:,} → {usage.output_tokens:,} tokens")
+    parts.append(money(usage.cost if usage is not None else None))
+    if transcript.started_at and transcript.finished_at:
+        parts.append(_duration(transcript.finished_at - transcript.started_at))
+    return " · ".join(part for part in parts if part)
+
+
+def money(cost: float | None) -> str:
+    """Return a cost in US dollars as text; None is a cost that is not known."""
+    return "unpriced" if cost is None else f"${cost:.4f}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= SHORT_SECONDS else f"{max(1, round(seconds * 1000))} ms"
+
+
+def answer_text(transcript: Transcript) -> str:
+    """Return the answer's Markdown, cut and with control characters visible; if it is empty, how the turn ended."""
+    return visible(cut(transcript.text) or ending(transcript))
+
+
+def written(args: Mapping[str, Any]) -> str:
+    """Return a call's arguments as text: the code as it is, then the other arguments as JSON."""
+    return "\n".join(filter(None, code_and_rest(args)))
+
+
+def code_and_rest(args: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the argument `code` of a call, and its other arguments as JSON; each is empty if there is none."""
+    code = args.get("code")
+    if not isinstance(code, str):
+        return "", _json(args) if args else ""
+    # Python ends a line at a carriage return too. Shown as a character, it would hide code in a comment.
+    code = code.replace("\r\n", "\n").replace("\r", "\n")
+    rest = {name: value for name, value in args.items() if name != "code"}
+    return code, _json(rest) if rest else ""
+
+
+def _json(value: object) -> str:
+    """Return arguments as JSON on one line, or indented if that line is too long."""
+    line = json.dumps(value, ensure_ascii=False, default=str)
+    return line if len(line) <= LINE_LENGTH else json.dumps(value, ensure_ascii=False, default=str, indent=2)
+
+
+def cut(text: str) -> str:
+    """Return the first `TEXT_LIMIT` characters of a text, with a note if there are more."""
+    if len(text) <= TEXT_LIMIT:
+        return text
+    return f"{text[:TEXT_LIMIT]}\n\n[{len(text) - TEXT_LIMIT:,} more characters are not shown here]"
+
+
+def excerpt(text: str, lines: int) -> str:
+    """Return the first lines of a text, each cut to `EXCERPT_WIDTH`, and the number of lines left out."""
+    whole = text.rstrip().splitlines()
+    shown = [line if len(line) <= EXCERPT_WIDTH else f"{line[:EXCERPT_WIDTH]}…" for line in whole[:lines]]
+    more = [f"… {len(whole) - lines:,} more lines"] if len(whole) > lines else []
+    return "\n".join([*shown, *more])

@@ -1,0 +1,27 @@
+"""What the user can tell a running turn: the page's buttons and boxes call it, and so do the questions on stdin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from sessionmagic.conversation.events import Decision, InputAction
+
+
+class Controls(Protocol):
+    """The controls of one turn. They may be called on any thread, and before the turn exists."""
+
+    asks_on_page: bool
+    """True if the page asks the turn's questions, and not stdin."""
+
+    def stop(self) -> None:
+        """End the turn."""
+
+    def resolve(self, approval_id: str, decision: Decision, reason: str = "") -> None:
+        """Decide on a tool call; do nothing if it no longer waits. The model reads the reason of a rejection."""
+
+    def steer(self, text: str) -> None:
+        """Tell the model something before its next request; raises `SessionMagicError` if it cannot be told."""
+
+    def reply(self, question_id: str, action: InputAction, content: dict[str, Any] | None = None) -> None:
+        """Answer a server's question; do nothing if it no longer waits. Raises `UsageError` for invalid content."""

@@ -1,0 +1,65 @@
+"""A turn as plain text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, TextBlock, ToolBlock
+from sessionmagic.notebook.captions import cut, ending, excerpt, footer, question_line, tool_line, written
+from sessionmagic.notebook.visible import visible
+
+if TYPE_CHECKING:
+    from sessionmagic.conversation.transcript import Block, Transcript
+
+EXCERPT_LINES = 12
+"""Lines that are shown of a call's arguments, and of its result."""
+
+
+def turn_text(transcript: Transcript, prompt: str) -> str:
+    """Return the prompt and the whole turn as it is now, with control characters visible."""
+    blocks = filter(None, (block_text(block) or _open_text(block) for block in transcript.blocks))
+    return visible("\n\n".join([_quoted(cut(prompt)), *map(cut, blocks), closing_text(transcript)]))
+
+
+def block_text(block: Block, *, with_call: bool = True) -> str:
+    """Return the text of a block that will not change any more, or that only grows.
+
+    What a terminal has printed stays there, so a tool call is empty until it has ended, and reasoning and
+    questions always are. `with_call` is False for a call whose arguments have been printed before.
+    """
+    match block:
+        case TextBlock():
+            return block.text
+        case ToolBlock() if block.outcome:
+            details = [written(block.args) if with_call else "", block.content]
+            return "\n".join([tool_line(block), *(_indented(detail) for detail in details if detail.strip())])
+        case MessageBlock():
+            return _quoted(block.text)
+        case _:
+            return ""
+
+
+def _open_text(block: Block) -> str:
+    """Return the text of a block that is still to change: a running call, or a server's question."""
+    match block:
+        case ToolBlock():
+            call = written(block.args)
+            return "\n".join([tool_line(block), *([_indented(call)] if call else [])])
+        case QuestionBlock():
+            return question_line(block)
+        case _:
+            return ""
+
+
+def closing_text(transcript: Transcript) -> str:
+    """Return the lines below an answer: the warnings, how the turn ended if it did not complete, and the footer."""
+    notes = [f"⚠ {text}" for text in transcript.warnings]
+    return "\n".join(line for line in [*notes, ending(transcript), f"— {footer(transcript)}"] if line)
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {line}" for line in text.splitlines())
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in excerpt(text, EXCERPT_LINES).split("\n"))

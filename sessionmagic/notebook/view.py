@@ -1,0 +1,97 @@
+"""Showing a turn: in a view that follows it while it runs, or as one output afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
+
+from IPython.display import display
+
+from sessionmagic.notebook.page.answer import answer_html, said_html
+from sessionmagic.notebook.static import StaticView, metadata
+from sessionmagic.notebook.terminal.text import turn_text
+
+if TYPE_CHECKING:
+    from sessionmagic.conversation.transcript import Transcript
+    from sessionmagic.turns.turn import Turn
+
+TICK_SECONDS = 1.0
+"""How often the elapsed time is updated while nothing arrives from the model."""
+BYTES_PER_SECOND = 100_000
+"""What a running answer may send to the page. A long block is sent again less often, not cut."""
+
+
+class View(Protocol):
+    """A place where a turn is shown: widgets, a terminal, or static output.
+
+    Called on the loop thread, in the context of the cell that started the turn.
+    """
+
+    def open(self) -> None:
+        """Show at once that a turn is starting."""
+
+    def update(self, transcript: Transcript) -> int:
+        """Show the turn as it is now; return roughly how many bytes of the answer were sent to the page."""
+
+    def finish(self, transcript: Transcript, html: str) -> None:
+        """Show the finished turn, as it will stay; `html` is its answer, rendered."""
+
+    def discard(self) -> None:
+        """Remove everything shown so far, because the turn did not start."""
+
+
+class GuardedView:
+    """A view around another one that may raise: a frame is lost then, but neither the turn nor its answer."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def open(self) -> None:
+        with suppress(Exception):
+            self._view.open()
+
+    def update(self, transcript: Transcript) -> int:
+        with suppress(Exception):
+            return self._view.update(transcript)
+        return 0
+
+    def finish(self, transcript: Transcript, html: str) -> None:
+        try:
+            self._view.finish(transcript, html)
+        except Exception:  # noqa: BLE001  a view may fail in any way
+            StaticView().finish(transcript, html)
+
+    def discard(self) -> None:
+        with suppress(Exception):
+            self._view.discard()
+
+
+async def follow(turn: Turn, view: View, hz: float) -> None:
+    """Show a turn until it ends: the first text at once, and then at most `hz` updates a second."""
+    seen = 0
+    over = asyncio.ensure_future(turn.result())
+    try:
+        while not turn.finished:
+            seen = await turn.news(seen, TICK_SECONDS)
+            if turn.finished:
+                break
+            transcript = turn.transcript
+            sent = view.update(transcript)
+            if transcript.blocks:
+                # The end of the turn cuts the pause short.
+                await asyncio.wait([over], timeout=max(1 / hz, sent / BYTES_PER_SECOND))
+    finally:
+        over.cancel()
+    transcript = turn.transcript
+    # Rendering a long answer takes a second or more, and other turns run on this loop.
+    view.finish(transcript, await asyncio.to_thread(answer_html, transcript))
+
+
+def show_turn(transcript: Transcript, prompt: str) -> None:
+    """Display a turn again, with its prompt, as one output: JupyterLab hides those after the fiftieth."""
+    display(
+        {"text/html": f"<hr>{said_html(prompt)}{answer_html(transcript)}", "text/plain": turn_text(transcript, prompt)},
+        raw=True,
+        metadata=metadata(transcript),
+    )
