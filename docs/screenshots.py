@@ -46,17 +46,17 @@ PLOT = """\
 rates = customers.groupby("contract").churned.mean()
 rates.plot.bar(ylabel="churned", rot=0)
 """
-ACTS = [
-    [("list_variables", {})],
-    [("inspect_variable", {"name": "customers"})],
-    [("run_python", {"code": PLOT})],
-    "Done.",
-]
-SETUP = 'register_model("demo", scripted.tails("answer.txt", name="demo"))\n'
+SETUP = 'script("demo", scripted.tails("answer.txt"));\n'
 ACTING_SETUP = f"""\
 import pandas as pd
 customers = pd.DataFrame({{"contract": ["monthly", "yearly"] * 50, "churned": [1, 0, 0, 0] * 25}})
-register_model("demo", scripted.acts(*{ACTS!r}))
+script(
+    "demo",
+    call("list_variables"),
+    call("inspect_variable", name="customers"),
+    call("run_python", code={PLOT!r}),
+    "Done.",
+);
 """
 
 

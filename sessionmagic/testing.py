@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic_ai.models.function import DeltaThinkingPart, DeltaToolCall, FunctionModel
 
-from sessionmagic.models.catalog import register_model
+from sessionmagic.models.sources import register_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -13,7 +13,8 @@ from sessionmagic.conversation.events import (
     TurnFinished,
     TurnStarted,
 )
-from tests.scripted import acts, fails, hangs, recalls, says
+from sessionmagic.testing import hang, script
+from tests.scripted import acts, recalls
 
 DEADLINE = 60.0
 
@@ -30,15 +31,11 @@ def on_a_loop(test):
 
 def manager_on(store):
     """A manager on a store or a home directory, with models to script a test by."""
-    models = {
-        "calm": says("It is ", "fine."),
-        "hang": hangs("So far"),
-        "recalls": recalls(),
-        "dumb": fails(RuntimeError("it broke")),
-        "breaks": fails(RuntimeError("it broke"), "So far"),
-    }
-    for name, model in models.items():
-        register_model(name, model)
+    script("calm", ["It is ", "fine."])
+    script("hang", ["So far", hang()])
+    script("recalls", recalls)
+    script("dumb", RuntimeError("it broke"))
+    script("breaks", ["So far", RuntimeError("it broke")])
     return SessionManager(store if hasattr(store, "load") else TinyStore(store), Models("calm"))
 
 

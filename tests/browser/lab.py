@@ -18,6 +18,7 @@ TOKEN = "sessionmagic"
 SETUP = """\
 %load_ext sessionmagic
 from sessionmagic import register_model
+from sessionmagic.testing import Call, call, script
 from tests import scripted
 """
 SECONDS = 30_000

@@ -93,7 +93,7 @@ def light_again(page):
 
 
 def test_math_table_and_code_come_out_right_in_light_and_dark(notebook, light_again):
-    it = notebook("%%agent -s looks -m rich\nShow all.", setup=f'register_model("rich", scripted.says({ANSWER!r}))\n')
+    it = notebook("%%agent -s looks -m rich\nShow all.", setup=f'script("rich", {ANSWER!r});\n')
     it.run(1)
     it.expect_done(1)
     expect_all_of_it(it)
@@ -107,7 +107,7 @@ def test_math_table_and_code_come_out_right_in_light_and_dark(notebook, light_ag
 
 
 def test_long_answer_is_all_there_live_and_at_the_end(notebook):
-    setup = 'register_model("tail", scripted.tails("long.txt"))\n'
+    setup = 'script("tail", scripted.tails("long.txt"));\n'
     it = notebook("%%agent -s long -m tail\nTalk.", setup=setup)
     it.run(1)
     paragraphs = "".join(f"Paragraph {number} says {'so ' * 40}.\n\n" for number in range(200))

@@ -2,6 +2,7 @@
 
 from playwright.sync_api import expect
 
+from sessionmagic.testing import call
 from tests.browser.lab import SECONDS
 from tests.browser.test_tools import acting
 
@@ -9,7 +10,7 @@ BUSY = "import pathlib, time\nwhile not pathlib.Path('second').exists(): time.sl
 
 
 def makes(name):
-    return ("run_python_isolated", {"code": f"open('{name}', 'w').close()\n6 * 7"})
+    return call("run_python_isolated", code=f"open('{name}', 'w').close()\n6 * 7")
 
 
 def test_calls_of_one_background_step_are_answered_one_by_one_while_another_cell_runs(notebook):
@@ -42,7 +43,7 @@ def test_calls_of_one_background_step_are_answered_one_by_one_while_another_cell
 def test_what_a_turn_has_done_is_in_the_saved_notebook_when_its_kernel_ends_before_it(notebook):
     it = notebook(
         "%%agent -b -s cut -m acts\nGo.",
-        setup=acting(["Let me **look**.", ("list_variables", {})], ["I *ask*.", makes("never")], "Done."),
+        setup=acting(["Let me **look**.", call("list_variables")], ["I *ask*.", makes("never")], "Done."),
     )
     it.run(1)
     expect(it.area(1).get_by_role("button", name="Approve")).to_be_visible(timeout=SECONDS)

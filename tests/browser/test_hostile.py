@@ -110,7 +110,7 @@ def test_page_would_run_and_fetch_what_is_not_cleaned(notebook, requests):
 
 
 def test_hostile_answer_is_text_live_saved_trusted_and_not(notebook, requests):
-    setup = f'register_model("tail", scripted.tails("hostile.txt", reasoning={MARKUP!r}))\n'
+    setup = f'script("tail", scripted.tails("hostile.txt", reasoning={MARKUP!r}));\n'
     it = notebook(f'%%agent -s "{NAME}" -m tail\n{MARKUP}', setup=setup)
     it.run(1)
     it.say("hostile.txt", MARKUP)
@@ -137,7 +137,7 @@ def test_hostile_answer_is_text_live_saved_trusted_and_not(notebook, requests):
 
 def test_hostile_names_titles_prompts_and_errors_are_text_in_listings_too(notebook, requests):
     setup = (
-        f'register_model("bad", scripted.fails(ValueError({NAME!r}), "Half an answer"))\n'
+        f'script("bad", ["Half an answer", ValueError({NAME!r})])\n'
         "from dataclasses import replace\n"
         'manager = get_ipython().magics_manager.registry["AgentMagics"].context.manager\n'
         f"def titled(session): return replace(session, title={NAME!r})\n"

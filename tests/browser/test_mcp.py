@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.lab import REPOSITORY, SECONDS
 
 SERVER = f"%agent tools add-mcp tests {sys.executable} {REPOSITORY / 'tests/mcp_server.py'}"
-BOOK = "register_model('acts', scripted.acts([('tests__book', {})], 'Booked.'))\n"
+BOOK = "script('acts', call('tests__book'), 'Booked.');\n"
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from playwright.sync_api import expect
 
 from tests.browser.lab import SECONDS
 
-TAIL = 'register_model("tail", scripted.tails("{0}"))\n'
+TAIL = 'script("tail", scripted.tails("{0}"));\n'
 ANSWER = "Three *features*:\n\n| feature | leak |\n|---|---|\n| `cancel_date` | yes |\n"
 
 

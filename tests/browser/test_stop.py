@@ -4,7 +4,7 @@ from playwright.sync_api import expect
 
 from tests.browser.lab import SECONDS
 
-TAILS = 'register_model("a", scripted.tails("{0}-a.txt"))\nregister_model("b", scripted.tails("{0}-b.txt"))\n'
+TAILS = 'script("a", scripted.tails("{0}-a.txt"))\nscript("b", scripted.tails("{0}-b.txt"));\n'
 
 
 def test_stop_ends_the_turn_while_its_cell_runs_without_an_error(notebook):

@@ -4,7 +4,7 @@ from playwright.sync_api import expect
 
 from tests.browser.lab import SECONDS
 
-TAIL = 'register_model("tail", scripted.tails("{0}"))\n'
+TAIL = 'script("tail", scripted.tails("{0}"));\n'
 
 
 def test_answer_grows_under_the_running_cell_and_the_static_answer_takes_its_place(notebook):

@@ -2,17 +2,18 @@
 
 from playwright.sync_api import expect
 
+from sessionmagic.testing import call
 from tests.browser.lab import SECONDS
 
 PLOT = "import matplotlib.pyplot as plt\n%matplotlib inline\nprint('<i>drawing</i>')\nplt.plot([1, 2])\nplt.show()"
 
 
 def acting(*steps):
-    return f"register_model('acts', scripted.acts(*{steps!r}))\n"
+    return f"script('acts', *{steps!r});\n"
 
 
 def code(text):
-    return [("run_python", {"code": text})]
+    return call("run_python", code=text)
 
 
 def test_call_is_shown_whole_and_runs_when_it_is_approved(notebook):
@@ -34,7 +35,7 @@ def test_call_is_shown_whole_and_runs_when_it_is_approved(notebook):
 
 
 def remove(name):
-    return ("run_python", {"code": f"import os; os.remove('{name}')"})
+    return code(f"import os; os.remove('{name}')")
 
 
 def test_rejection_takes_its_reason_to_the_model_and_the_run_goes_on(notebook):

@@ -11,18 +11,16 @@ from tests.kernel.kernels import TESTS, Kernel, comes_true
 MODELS = """
 import asyncio, scripted
 from sessionmagic import register_model
-for name, model in {
-    "hello": scripted.says("Hello ", "**world**"),
-    "slow": scripted.says(*[f"word{i} " for i in range(400)], delay=0.01),
-    "hang": scripted.hangs("partial answer"),
-    "deaf": scripted.ignores_cancel("partial answer"),
-    "dictated": scripted.dictated(),
-    "recalls": scripted.recalls(),
-    "prompts": scripted.lists_prompts(),
-    "fails": scripted.fails(RuntimeError("it broke"), "some words"),
-    "dumb": scripted.fails(RuntimeError("it broke")),
-}.items():
-    register_model(name, model)
+from sessionmagic.testing import Call, call, hang, paced, script, think
+script("hello", ["Hello ", "**world**"])
+script("slow", paced([f"word{i} " for i in range(400)], 0.01))
+script("hang", ["partial answer", hang()])
+script("deaf", scripted.ignores_cancel("partial answer"))
+script("dictated", scripted.dictated)
+script("recalls", scripted.recalls)
+script("prompts", scripted.lists_prompts)
+script("fails", ["some words", RuntimeError("it broke")])
+script("dumb", RuntimeError("it broke"));
 """
 
 _numbers = count(1)

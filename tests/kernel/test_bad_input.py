@@ -80,7 +80,7 @@ def harmless(cell):
 
 
 def test_a_hostile_answer_is_shown_as_text(kernel, session):
-    kernel.run(f"register_model('hostile', scripted.says(*{HOSTILE!r}, delay=0.001))").ok()
+    kernel.run(f"script('hostile', paced({HOSTILE!r}, 0.001))").ok()
     cell = harmless(kernel.run(f"%%agent -m hostile -s {session}\nhi").ok())
     assert "&lt;script&gt;alert(1)" in cell.html
     assert "</pre><script>alert(5)</script>" in unescape(re.sub("<[^>]*>", "", cell.html))
@@ -97,7 +97,7 @@ def test_hostile_prompts_titles_and_names_are_shown_as_text(kernel, session):
 
 
 def test_hostile_error_texts_are_shown_as_text(kernel, session):
-    kernel.run(f"register_model('hostile-error', scripted.fails(RuntimeError({HOSTILE!r}), 'some words'))").ok()
+    kernel.run(f"script('hostile-error', ['some words', RuntimeError({HOSTILE!r})])").ok()
     cell = harmless(kernel.run(f"%%agent -m hostile-error -s {session}\nhi"))
     assert cell.ename == "TurnFailedError"
     assert not {"\x1b", "\x07", "\u202e"} & {*cell.traceback, *cell.evalue}
@@ -107,12 +107,12 @@ def test_hostile_error_texts_are_shown_as_text(kernel, session):
 
 
 def test_hostile_reasoning_is_shown_as_text(kernel, session):
-    kernel.run(f"register_model('hostile-mind', scripted.thinks({HOSTILE!r}, 'done'))").ok()
+    kernel.run(f"script('hostile-mind', [think({HOSTILE!r}), 'done'])").ok()
     harmless(kernel.run(f"%%agent -m hostile-mind -s {session}\nhi").ok())
 
 
 def test_an_answer_of_64_megabytes_is_bounded_on_the_page_and_whole_in_the_result(kernel, session):
-    kernel.run("register_model('huge', scripted.says(*['0123456789abcde ' * 65536] * 64))").ok()
+    kernel.run("script('huge', ['0123456789abcde ' * 65536] * 64)").ok()
     cell = kernel.run(f"%%agent -m huge -s {session}\nhi", timeout=90).ok()
     assert sum(len(json.dumps(message["content"])) for message in cell.messages) < 5_000_000
     assert len(cell.messages) < 300

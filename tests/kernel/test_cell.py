@@ -181,7 +181,7 @@ def test_loading_the_extension_twice_changes_nothing(kernel, session):
 
 
 def test_reasoning_is_folded_away(kernel, session):
-    kernel.run("register_model('thinks', scripted.thinks('let me see', 'It is 4.'))").ok()
+    kernel.run("script('thinks', [think('let me see'), 'It is 4.'])").ok()
     cell = kernel.run(f"%%agent -m thinks -s {session}\n2 + 2?").ok()
     assert cell.answer["data"]["text/plain"] == "It is 4."
     assert "<details><summary>Reasoning</summary>" in cell.html

@@ -272,9 +272,7 @@ def test_a_value_is_described_where_it_was_made_and_not_on_the_thread_of_all_tur
 
 
 def test_what_a_turn_within_a_call_would_ask_is_denied(kernel, session, acts):
-    kernel.run(
-        "inner = scripted.acts([('run_python', {'code': 'asked = True'})], 'Inner.')\nregister_model('inner', inner)"
-    ).ok()
+    kernel.run("inner = script('inner', call('run_python', code='asked = True'), 'Inner.')").ok()
     acts(
         [("insert_cell", {"code": "first"})],
         python(f"get_ipython().run_cell_magic('agent', '-m inner -s {session}b', 'go')"),
@@ -467,8 +465,7 @@ def test_an_asynchronous_tool_may_run_a_cell(kernel, session, acts):
         "async def nests(model: str):\n"
         f"    get_ipython().run_cell_magic('agent', f'-m {{model}} -s {session}-of-{{model}} --yes -t nests', 'go')"
     ).ok()
-    nested = "scripted.acts([('nests', {'model': 'hello'})], 'Done within.')"
-    kernel.run(f"register_model('nested', {nested})").ok()
+    kernel.run("script('nested', call('nests', model='hello'), 'Done within.')").ok()
     acts([("nests", {"model": "nested"})], "Done.")
     assert "Done." in run(kernel, session, "--tools nests").ok().text
     assert told(kernel) == [("success", "(no output)")]
@@ -523,11 +520,8 @@ def test_what_others_print_while_an_asynchronous_tool_runs_is_not_its_output(ker
         "    while not go_on: await asyncio.sleep(0.02)\n"
         "    print(word)"
     ).ok()
-    steps = [
-        "scripted.acts([('waits', {'word': 'one'})], 'Done.')",
-        "scripted.acts([('waits', {'word': 'two'})], 'Done.')",
-    ]
-    kernel.run(f"models = [{', '.join(steps)}]\n[register_model(f'w{{n}}', m) for n, m in enumerate(models)]").ok()
+    models = [f"script('w{n}', call('waits', word={word!r}), 'Done.')" for n, word in enumerate(("one", "two"))]
+    kernel.run(f"models = [{', '.join(models)}]").ok()
     cells = [kernel.run(f"%%agent -m w{n} -b -s {session}-{n} --yes -t waits\ngo").ok() for n in (0, 1)]
     for n, cell in enumerate(cells):
         cell.until_shows("… waits")

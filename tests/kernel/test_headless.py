@@ -40,7 +40,7 @@ def test_a_failed_background_turn_is_the_cells_error(kernel, session):
 
 def test_an_interrupt_keeps_the_partial_answer(kernel, session, tmp_path):
     mark = tmp_path / "hangs"
-    kernel.run(f"register_model('marks', scripted.hangs('partial answer', mark={str(mark)!r}))").ok()
+    kernel.run(f"script('marks', scripted.hangs('partial answer', mark={str(mark)!r}))").ok()
     cell = kernel.send(f"%%agent -m marks -s {session}\nhi", allow_stdin=False)
     appears(mark)
     kernel.interrupt()

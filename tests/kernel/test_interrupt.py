@@ -55,7 +55,7 @@ def test_interrupt_while_the_model_hears_nothing(kernel, session):
 
 def test_interrupt_while_the_model_holds_up_the_loop(kernel, session, tmp_path):
     mark = tmp_path / "blocked"
-    kernel.run(f"register_model('blocks', scripted.blocks('partial answer', mark={str(mark)!r}))").ok()
+    kernel.run(f"script('blocks', scripted.blocks('partial answer', mark={str(mark)!r}))").ok()
     cell = kernel.send(f"%%agent -m blocks -s {session}\nhi")
     cell.until_shows("partial answer")
     appears(mark)

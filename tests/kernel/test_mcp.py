@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.kernel.acting import acts
 from tests.kernel.kernels import TESTS, comes_true
 
 SERVER = TESTS / "mcp_server.py"
@@ -14,10 +15,6 @@ SERVER = TESTS / "mcp_server.py"
 @pytest.fixture(scope="module", autouse=True)
 def _mcp():
     pytest.importorskip("fastmcp")
-
-
-def acts(kernel, *steps):
-    kernel.run(f"model = scripted.acts(*{steps!r}); register_model('acts', model)").ok()
 
 
 def told(kernel):

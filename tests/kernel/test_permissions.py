@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.kernel.acting import acts, asked, in_background, needs_clicks, question, told, until_over, waiting
+from tests.kernel.acting import acts, asked, in_background, needs_clicks, question, told, until_over
 from tests.kernel.conftest import restarted
 
 RUN = ("run_python", {"code": "ran.append(1)"})
@@ -277,7 +277,7 @@ def test_functions_may_be_named_one_by_one(kernel, chat):
 
 
 def test_a_model_that_cannot_call_tools_is_warned_of(kernel, chat):
-    kernel.run("register_model('mute', scripted.acts('Done.', profile={'supports_tools': False}))").ok()
+    kernel.run("script('mute', 'Done.', profile={'supports_tools': False})").ok()
     cell = kernel.run(f"%%agent -m mute -s {chat} -t double\ngo").ok()
     assert "mute cannot call tools: it is not offered double" in cell.html
     assert "mute cannot call tools; none are offered to it" in kernel.run(f"%agent tools {chat}").ok().text

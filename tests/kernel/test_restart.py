@@ -31,7 +31,7 @@ def test_a_restart_in_mid_stream_ends_the_turn_and_frees_the_session(kernel, ses
 
 
 def test_a_model_that_is_gone_after_a_restart_is_said_and_the_default_answers(kernel, session):
-    kernel.run("register_model('gone', scripted.says('from the lost model'))").ok()
+    kernel.run("script('gone', 'from the lost model')").ok()
     kernel.run(f"%%agent -m gone -s {session}\nfirst").ok()
     restarted(kernel)
     kernel.run("%config AgentMagics.model = 'hello'").ok()
@@ -39,5 +39,5 @@ def test_a_model_that_is_gone_after_a_restart_is_said_and_the_default_answers(ke
     assert cell.answer["data"]["text/plain"] == "Hello **world**"
     assert "gone" in cell.html
     assert "unresolved" in kernel.run("%agent sessions").text
-    kernel.run("register_model('gone', scripted.says('found again'))").ok()
+    kernel.run("script('gone', 'found again')").ok()
     assert kernel.run(f"%%agent -s {session}\nthird").ok().text == "found again"

@@ -11,11 +11,12 @@ import time
 import psutil
 import pytest
 
+from sessionmagic.exceptions import ScratchError
 from sessionmagic.notebook.kernel import scratch
 from sessionmagic.notebook.kernel.outputs import SHOWN_LIMIT, TEXT_LIMIT
-from sessionmagic.exceptions import ScratchError
 from sessionmagic.notebook.kernel.scratch import ScratchKernels
 from sessionmagic.notebook.kernel.scratch_process import MEMORY_LIMIT
+from sessionmagic.testing import call
 from tests.kernel.kernels import PATIENCE, comes_true
 
 DEAF = """
@@ -294,8 +295,8 @@ def test_close_while_a_kernel_starts_or_runs_code_ends_the_call_and_the_process(
 @pytest.mark.parametrize("option", ["", "-b"])
 def test_the_tool_sees_no_variable_of_the_user_and_shows_its_figures(kernel, session, option):
     code = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nprint('drawn', 'mine' in globals())"
-    steps = [[("run_python_isolated", {"code": "mine", "timeout": 9})], [("run_python_isolated", {"code": code})]]
-    kernel.run(f"mine = 1; register_model('isolated', scripted.acts(*{steps!r}, 'Done.'))").ok()
+    calls = [call("run_python_isolated", code="mine", timeout=9), call("run_python_isolated", code=code)]
+    kernel.run(f"mine = 1\nscript('isolated', *{calls!r}, 'Done.')").ok()
     cell = kernel.run(f"%%agent -m isolated -s {session} --yes {option}\ngo").ok()
     cell.until_shows("Done.")
     comes_true(lambda: [output for output in cell.outputs if "image/png" in output.get("data", {})])

@@ -112,8 +112,7 @@ def test_a_background_turn_is_answered_with_the_line_magic(kernel, session, acts
 
 def test_a_question_of_another_kernel_is_not_answered_here(start):
     asking, other = start(), start()
-    asking.run("ran = []\nmodel = scripted.acts([('run_python', {'code': 'ran.append(1)'})], 'Done.')").ok()
-    asking.run("register_model('acts', model)").ok()
+    asking.run("ran = []\nscript('acts', call('run_python', code='ran.append(1)'), 'Done.')").ok()
     asking.run("%%agent -m acts -b -s shared\ngo").ok()
     waiting = "[entry.id for entry in get_ipython().run_line_magic('agent', 'approve')]"
     comes_true(lambda: len(eval(asking.value(waiting))) == 1)
@@ -477,14 +476,13 @@ def test_what_was_typed_before_enter_is_told_also_when_it_comes_after_it(kernel,
 
 
 LONG = """import asyncio
-from pydantic_ai.models.function import FunctionModel
 told = asyncio.Event()
-async def stream(messages, info):
+async def answer(messages):
     said = [part.content for message in messages for part in message.parts if part.part_kind == 'user-prompt']
     yield f'{said[-1:]} is what I heard.'
     if len(said) == 1:
         await told.wait()
-register_model('long', FunctionModel(stream_function=stream))"""
+script('long', answer)"""
 
 
 def test_a_long_turn_that_calls_no_tool_can_be_told_something_too(kernel, session, subshells):

@@ -44,7 +44,7 @@ def test_a_closed_area_does_not_stop_the_turn(kernel, session, pen):
 
 
 def test_a_long_answer_is_sent_in_few_messages_and_little_more_than_its_size(kernel, session):
-    kernel.run("register_model('long', scripted.says(*['some words '] * 2000))").ok()
+    kernel.run("script('long', ['some words '] * 2000)").ok()
     cell = kernel.run(f"%%agent -m long -s {session}\nhi").ok()
     assert len(cell.answer["data"]["text/plain"]) == 22_000
     assert len(cell.messages) < 150

@@ -1,5 +1,7 @@
 """Notebooks that nbclient runs, as `jupyter execute` and papermill do: nobody watches, nothing is lost."""
 
+import os
+
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
@@ -14,7 +16,7 @@ def execute(tmp_path, monkeypatch):
     """Run cells headless and return them."""
     monkeypatch.setenv("SESSIONMAGIC_HOME", str(tmp_path / "store"))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    monkeypatch.setenv("PYTHONPATH", str(TESTS))
+    monkeypatch.setenv("PYTHONPATH", str(TESTS), prepend=os.pathsep)
 
     def execute(*sources):
         cells = [new_code_cell(source) for source in ("%load_ext sessionmagic", MODELS, *sources)]
@@ -59,9 +61,7 @@ def test_a_run_stops_at_the_first_error_and_says_it_in_one_line(execute):
 
 
 def test_long_answers_are_saved_whole(execute):
-    (_, cell), error = execute(
-        "register_model('long', scripted.says(*[f'line {n}\\n\\n' for n in range(5000)]))", "%%agent -m long\nhi"
-    )
+    (_, cell), error = execute("script('long', [f'line {n}\\n\\n' for n in range(5000)])", "%%agent -m long\nhi")
     assert error is None
     (answer,) = cell.outputs
     assert answer["data"]["text/plain"].split() == [word for n in range(5000) for word in ("line", str(n))]

@@ -32,7 +32,7 @@ class Run:
             | {
                 "SESSIONMAGIC_HOME": str(home / "store"),
                 "IPYTHONDIR": str(home / "ipython"),
-                "PYTHONPATH": str(TESTS),
+                "PYTHONPATH": os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")])),
                 "PYTHONIOENCODING": "utf-8",
             },
         )

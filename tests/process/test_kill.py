@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[2]
 STREAMS = """
 import os, sys
 import sessionmagic.turns.agent_run  # what is slow to import
-from sessionmagic import Models, SessionManager, TinyStore, register_model
-from tests.scripted import says
-register_model("slow", says(*"word " * 50, delay=0.002))
+from sessionmagic import Models, SessionManager, TinyStore
+from sessionmagic.testing import paced, script
+script("slow", paced("word " * 50, 0.002))
 for line in sys.stdin:
     if os.fork() == 0:
         os.write(1, f"pid {os.getpid()}\\n".encode())

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from sessionmagic import MemoryStore
-from sessionmagic.tools.mcp.config import model_name
-from sessionmagic.tools.mcp import connection, server, toolset  # noqa: F401  imported here, as that takes time
-from sessionmagic.tools.mcp.servers import McpServers
 from sessionmagic.conversation.events import ApprovalRequested, Warned
 from sessionmagic.exceptions import ToolError, TurnTimeoutError
+from sessionmagic.tools.mcp import connection, server, toolset  # noqa: F401  imported here, as that takes time
+from sessionmagic.tools.mcp.config import model_name
+from sessionmagic.tools.mcp.servers import McpServers
 from tests.turns import acted, acting, ask, asked, events_of, manager_on, on_a_loop, returned, until, whole
 
 ROOT = Path(__file__).parents[2]
@@ -392,11 +392,11 @@ async def test_closed_servers_are_gone_and_come_back_with_the_next_turn(alone, m
 LEAVES = """
 import os, signal, sys
 import sessionmagic.tools.mcp.toolset, sessionmagic.turns.lifecycle
-from sessionmagic import MemoryStore, Models, SessionManager, register_model
-from tests.scripted import acts
+from sessionmagic import MemoryStore, Models, SessionManager
+from sessionmagic.testing import call, script
 
 killed = os.fork()
-register_model("acts", acts([("tests__pid", {})], "Done"))
+script("acts", call("tests__pid"), "Done")
 manager = SessionManager(MemoryStore(), Models("acts"))
 manager.mcp.add("tests", {"command": sys.executable, "args": [sys.argv[1]]})
 result = manager.run_sync("Go", session="chat")

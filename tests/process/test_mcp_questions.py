@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from sessionmagic import MemoryStore
-from sessionmagic.tools.mcp.servers import McpServers
 from sessionmagic.conversation.events import (
     InputProvided,
     InputRequested,
@@ -19,11 +18,13 @@ from sessionmagic.conversation.events import (
     event_from_json,
     event_to_json,
 )
+from sessionmagic.conversation.transcript import QuestionBlock, Transcript, fold
 from sessionmagic.exceptions import QuestionNotOpenError, UsageError
 from sessionmagic.notebook.captions import status_line
 from sessionmagic.notebook.page.answer import answer_html
+from sessionmagic.testing import call, script
+from sessionmagic.tools.mcp.servers import McpServers
 from sessionmagic.tools.questions import Questions
-from sessionmagic.conversation.transcript import QuestionBlock, Transcript, fold
 from tests.turns import acting, events_of, manager_on, on_a_loop, returned, until, whole
 
 SERVER = str(Path(__file__).parents[1] / "mcp_server.py")
@@ -191,10 +192,7 @@ async def test_turn_on_the_loop_thread_asks_too(manager):
     _, _, _ = turn, question, _ = await asking(manager, session="other")
     turn.questions.answer(question.id, "decline")
     await turn.result()
-    from sessionmagic import register_model
-    from tests.scripted import acts
-
-    register_model("acts", acts(ASK, "Done"))
+    script("acts", call("tests__ask"), "Done")
     thread = threading.Thread(target=run)
     thread.start()
     await until(lambda: [q for running in manager.turns.running() for q in running.questions.open])

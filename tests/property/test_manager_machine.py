@@ -8,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from pydantic_ai.models.function import FunctionModel
 
 from sessionmagic import MemoryStore, Models, SessionManager, TinyStore, register_model
 from sessionmagic.conversation.events import TurnFinished, TurnStarted
@@ -20,6 +19,7 @@ from sessionmagic.exceptions import (
     StoreError,
     UsageError,
 )
+from sessionmagic.testing import ScriptedModel
 from sessionmagic.turns.request import Request
 
 NAMES = st.sampled_from(["a", "b"])
@@ -75,11 +75,11 @@ class Conductor:
     """A model that says and does what it is told, and remembers what it was sent."""
 
     def __init__(self):
-        self.model = FunctionModel(stream_function=self._stream)
+        self.model = ScriptedModel(self._answer)
         self.sent = {}
         self.orders = {}
 
-    async def _stream(self, messages, info):
+    async def _answer(self, messages):
         parts = [(part.part_kind, part.content) for message in messages for part in message.parts]
         prompt = parts[-1][1]
         self.sent[prompt] = parts

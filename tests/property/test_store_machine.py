@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sessionmagic import MemoryStore, TinyStore
-from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
 from sessionmagic.conversation.session import Session, TurnRecord, summarize, with_override
-from sessionmagic.conversation.tree import with_finished_turn
-from sessionmagic.conversation.tree import with_turn
+from sessionmagic.conversation.tree import with_finished_turn, with_turn
+from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
 from sessionmagic.storage.claims import HeldError, Holder
 
 SOME_NAMES = ["a", "a/b", "🦊", "..", "A", "index"]

@@ -1,6 +1,6 @@
 import pytest
 
-from sessionmagic import MemoryStore, register_model
+from sessionmagic import MemoryStore
 from sessionmagic.tools.functions import tool_of
 from tests.scripted import Gate
 from tests.turns import manager_on
@@ -11,18 +11,16 @@ def home(tmp_path):
     return tmp_path / "store"
 
 
-@pytest.fixture(params=["tiny", "memory"])
-def manager(request, home):
-    """A manager with scripted models, on each kind of store."""
-    return manager_on(home if request.param == "tiny" else MemoryStore())
+@pytest.fixture
+def manager():
+    """A manager with scripted models, in memory; `test_store_contract` has what also holds on disk."""
+    return manager_on(MemoryStore())
 
 
 @pytest.fixture
 def gate():
     """What opens the model `gate`."""
-    gate = Gate()
-    register_model("gate", gate.model)
-    return gate
+    return Gate()
 
 
 class Tools:

@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
+from sessionmagic.exceptions import ApprovalNotOpenError, SessionMagicError
 from sessionmagic.tools.approvals import Approvals, Resolution
 from sessionmagic.tools.permissions import Call
-from sessionmagic.exceptions import ApprovalNotOpenError, SessionMagicError
 from tests.turns import on_a_loop
 
 

@@ -2,10 +2,8 @@
 
 import pytest
 
-from sessionmagic import register_model
 from sessionmagic.exceptions import PromptError, SessionExistsError, UsageError
-from tests.scripted import says
-from tests.turns import ask, events_of, on_a_loop, statuses, whole
+from tests.turns import ask, on_a_loop, statuses
 
 
 @pytest.mark.parametrize(
@@ -39,23 +37,6 @@ async def test_any_visible_name_is_a_session(manager, name):
     await ask(manager, session=name)
     assert manager.sessions.load(name).name == name
     assert statuses(manager.sessions.load(name)) == ["completed"] * 2
-
-
-@pytest.mark.parametrize("chunks", [["\ud83d", "\ude00"], ["half \ud83d"]], ids=["in two", "one half"])
-@on_a_loop
-async def test_half_a_surrogate_pair_in_an_answer_frees_the_session(manager, chunks):
-    register_model("halves", says(*chunks))
-    turn = await manager.run("Hello", session="chat", model="halves")
-    whole(await events_of(turn))
-    await turn.result()
-    assert (await ask(manager, model="calm")).status == "completed"
-
-
-@on_a_loop
-async def test_half_a_surrogate_pair_in_a_prompt_does_no_harm(manager):
-    await ask(manager, "half \ud83d")
-    assert (await ask(manager, "Next")).status == "completed"
-    assert manager.turns.running() == []
 
 
 @on_a_loop

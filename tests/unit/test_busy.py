@@ -12,10 +12,10 @@ import time
 
 import pytest
 
-from sessionmagic import register_model
 from sessionmagic.conversation.events import TurnFinished
 from sessionmagic.exceptions import ModelReferenceError, SessionBusyError, SessionExistsError
-from tests.scripted import Gate, says
+from sessionmagic.testing import script
+from tests.scripted import Gate
 from tests.turns import ask, manager_on, on_a_loop, prompts, said
 
 
@@ -97,7 +97,6 @@ async def test_busy_session_does_not_hold_up_another(manager):
 @on_a_loop
 async def test_many_prompts_at_once_run_one_and_refuse_the_others(manager):
     gate = Gate()
-    register_model("gate", gate.model)
     await ask(manager)
     found = await asyncio.gather(
         *(manager.run(f"prompt {n}", session="chat", model="gate") for n in range(10)), return_exceptions=True
@@ -152,7 +151,6 @@ def test_session_is_free_when_the_turn_says_that_it_has_ended(manager):
 @on_a_loop
 async def test_waiting_for_a_busy_session_gets_it_when_it_is_free(manager):
     gate = Gate()
-    register_model("gate", gate.model)
     first = await manager.run("First", session="chat", model="gate", once=True)
     second = asyncio.create_task(manager.run("Second", session="chat", wait=math.inf))
     third = asyncio.create_task(manager.run("Third", session="chat", wait=0.2))
@@ -244,7 +242,7 @@ async def test_refused_prompt_leaves_the_session_free(manager, new):
 def test_threads_that_use_one_manager_never_hold_one_session_twice(manager):
     running, most, lock, errors = 0, 0, threading.Lock(), []
 
-    async def stream(messages, info):
+    async def counted(messages):
         nonlocal running, most
         with lock:
             running += 1
@@ -254,9 +252,7 @@ def test_threads_that_use_one_manager_never_hold_one_session_twice(manager):
         with lock:
             running -= 1
 
-    model = says()
-    model.stream_function = stream
-    register_model("counted", model)
+    script("counted", counted)
 
     def cells():
         try:
@@ -277,11 +273,11 @@ def test_threads_that_use_one_manager_never_hold_one_session_twice(manager):
 
 HOLD = """
 import asyncio, sys
-from sessionmagic import SessionManager, Models, TinyStore, register_model
-from tests.scripted import hangs
+from sessionmagic import SessionManager, Models, TinyStore
+from sessionmagic.testing import hang, script
 
 async def hold():
-    register_model("hang", hangs("So far"))
+    script("hang", ["So far", hang()])
     manager = SessionManager(TinyStore(sys.argv[1]), Models("hang"))
     turn = await manager.run("held", session="chat", where="cell elsewhere")
     async for event in turn.events():

@@ -4,11 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from sessionmagic.conversation.transcript import TextBlock, ToolBlock, Transcript
 from sessionmagic.notebook.page import draft as module
 from sessionmagic.notebook.page.draft import BYTES_PER_SECOND, PAUSE_SECONDS, Draft
 from sessionmagic.notebook.static import NOTHING
 from sessionmagic.notebook.view import GuardedView
-from sessionmagic.conversation.transcript import TextBlock, ToolBlock, Transcript
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from sessionmagic import register_model
 from sessionmagic.exceptions import ModelReferenceError, SessionBusyError, SessionIdleError, UsageError
+from sessionmagic.testing import script
 from sessionmagic.turns.request import Request
 from tests.scripted import Gate, lists_prompts
 from tests.turns import ask, events_of, manager_on, on_a_loop, said, statuses, until, whole
@@ -18,10 +18,7 @@ def request(prompt="Hello", session="chat", **options):
 @pytest.fixture
 def gates():
     """Two models that say a word and wait until they are let go on."""
-    both = {name: Gate() for name in ("left", "right")}
-    for name, gate in both.items():
-        register_model(name, gate.model)
-    return both
+    return {name: Gate(name) for name in ("left", "right")}
 
 
 @on_a_loop
@@ -94,7 +91,7 @@ async def test_running_turn_of_a_group_is_neither_cut_off_nor_continued_by_the_n
 
 @on_a_loop
 async def test_history_of_a_turn_is_the_path_to_the_turn_that_it_comes_after(manager):
-    register_model("lists", lists_prompts())
+    script("lists", lists_prompts)
     for prompt in ("One", "Two"):
         await ask(manager, prompt)
     assert (await ask(manager, "Three", model="lists", once=True, after="1")).text == "One\nThree"

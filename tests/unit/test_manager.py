@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from sessionmagic import Attachment, SessionManager, register_model
+from sessionmagic import Attachment, SessionManager
 from sessionmagic.conversation.events import TextDelta, UsageReported
 from sessionmagic.exceptions import (
     PromptError,
@@ -21,7 +21,7 @@ from sessionmagic.exceptions import (
     UsageError,
 )
 from sessionmagic.loop import loop_thread
-from tests.scripted import fails
+from sessionmagic.testing import script
 from tests.turns import ask, events_of, on_a_loop, prompts, said, statuses, whole
 
 
@@ -74,7 +74,7 @@ async def test_turn_that_completes(manager):
 )
 @on_a_loop
 async def test_error_of_ours_ends_a_turn_as_it_is_with_a_code_of_its_kind(manager, error, code):
-    register_model("raises", fails(error))
+    script("raises", error)
     turn = await manager.run("Hello", session="chat", model="raises")
     events = whole(await events_of(turn))
     assert (events[-1].status, events[-1].error_code, events[-1].error) == ("failed", code, str(error))
@@ -111,7 +111,7 @@ async def test_turn_that_fails_in_the_middle_keeps_what_was_said(manager):
 @pytest.mark.parametrize("error", [ValueError(""), KeyError("x"), OSError(5, "io"), AssertionError(), TimeoutError()])
 @on_a_loop
 async def test_model_may_fail_in_any_way(manager, error):
-    register_model("fails", fails(error))
+    script("fails", error)
     turn = await manager.run("Hello", session="chat", model="fails")
     events = whole(await events_of(turn))
     assert events[-1].status == "failed"
@@ -122,7 +122,7 @@ async def test_model_may_fail_in_any_way(manager, error):
 
 @on_a_loop
 async def test_model_that_gives_itself_up_has_not_completed_its_answer(manager):
-    register_model("gives up", fails(asyncio.CancelledError(), "So far"))
+    script("gives up", ["So far", asyncio.CancelledError()])
     turn = await manager.run("Hello", session="chat", model="gives up")
     events = whole(await events_of(turn))
     assert events[-1].status in {"failed", "interrupted"}

@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from sessionmagic.tools.mcp.servers import McpServers
-from sessionmagic.tools.mcp.config import model_name, server_config
 from sessionmagic.exceptions import ToolError
+from sessionmagic.tools.mcp.config import model_name, server_config
+from sessionmagic.tools.mcp.servers import McpServers
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 from mcp.types import Tool
 
 from sessionmagic import MemoryStore
+from sessionmagic.exceptions import ServerDiedError
 from sessionmagic.tools.mcp.servers import McpServers
 from sessionmagic.tools.mcp.toolset import toolset_of_server
-from sessionmagic.exceptions import ServerDiedError
 from tests.turns import acted, acting, events_of, manager_on, on_a_loop, returned, whole
 
 

@@ -5,17 +5,16 @@ import gc
 
 import pytest
 
-from sessionmagic import register_model
 from sessionmagic.conversation.events import TurnFinished, Warned
 from sessionmagic.loop import loop_thread
+from sessionmagic.testing import script
 from sessionmagic.turns.event_log import RING_SIZE
-from tests.scripted import says
 from tests.turns import events_of, on_a_loop, said, statuses, until, whole
 
 
 @on_a_loop
 async def test_observer_that_stops_reading_never_holds_up_the_turn(manager):
-    register_model("long", says(*["word "] * (RING_SIZE + 500)))
+    script("long", ["word "] * (RING_SIZE + 500))
     turn = await manager.run("Hello", session="chat", model="long")
     abandoned = turn.events()
     await anext(abandoned)

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from sessionmagic import Models, SessionManager, TinyStore, register_model
+from sessionmagic import Models, SessionManager, TinyStore
 from sessionmagic.agents.definition import AgentDefinition
 from sessionmagic.conversation.events import TurnStarted, Warned
+from sessionmagic.conversation.session import with_override
 from sessionmagic.exceptions import (
     ModelReferenceError,
     SessionNotFoundError,
@@ -18,7 +19,6 @@ from sessionmagic.exceptions import (
     UsageError,
 )
 from sessionmagic.models import sources
-from sessionmagic.conversation.session import with_override
 from sessionmagic.storage import atomic
 from tests.provider import ScriptedProvider, answers
 from tests.scripted import Gate
@@ -237,7 +237,6 @@ async def test_changes_made_while_a_turn_is_let_in_survive_its_write(manager, mo
 @on_a_loop
 async def test_override_set_during_a_turn_holds_from_the_next_one(manager):
     gate = Gate()
-    register_model("gate", gate.model)
     turn = await manager.run("Hello", session="chat", model="gate")
     manager.sessions.set_model("chat", "recalls")
     gate.open.set()

@@ -6,9 +6,9 @@ import threading
 import pytest
 
 from sessionmagic.conversation.events import Warned
+from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.exceptions import ModelRefusedError
 from sessionmagic.models import sources
-from sessionmagic.conversation.stored_transcript import transcript_of
 from tests.provider import ScriptedProvider, answers, refuses
 from tests.turns import ask, events_of, on_a_loop
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sessionmagic.exceptions import UsageError
 from sessionmagic.tools.permissions import (
     SAFETIES,
     VERDICTS,
@@ -18,7 +19,6 @@ from sessionmagic.tools.permissions import (
     with_rule,
     without_rule,
 )
-from sessionmagic.exceptions import UsageError
 
 
 def rules(text):

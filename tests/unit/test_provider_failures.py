@@ -4,11 +4,11 @@ import asyncio
 import time
 
 import pytest
-from pydantic_ai.models.function import DeltaToolCall, FunctionModel
 
-from sessionmagic import Models, SessionManager, TinyStore, register_model
+from sessionmagic import Models, SessionManager, TinyStore
 from sessionmagic.conversation.events import TextDelta, event_to_json
 from sessionmagic.exceptions import ModelRefusedError, TurnFailedError, TurnTimeoutError
+from sessionmagic.testing import call, script
 from tests.provider import (
     ScriptedProvider,
     answers,
@@ -223,15 +223,10 @@ class OddError(BaseException):
 
 @on_a_loop
 async def test_what_was_stored_stays_when_a_model_fails_as_nothing_should(manager):
-    async def stream(messages, _info):
-        if len(messages) > 1:
-            raise OddError("gone")
-        yield {0: DeltaToolCall("look", "{}")}
-
     def look() -> str:
         return "seen"
 
-    register_model("odd", FunctionModel(stream_function=stream))
+    script("odd", call("look"), OddError("gone"))
     turn = await manager.run("Hello", session="chat", model="odd", tools=[look], yes=True)
     result = await turn.result()
     assert (result.status, str(result.error)) == ("failed", "odd: OddError: gone")

@@ -3,10 +3,10 @@
 import pytest
 from ipywidgets import HTML, HTMLMath
 
+from sessionmagic.conversation.transcript import QuestionBlock
 from sessionmagic.exceptions import UsageError
 from sessionmagic.notebook.forms import FIELD_LIMIT
 from sessionmagic.notebook.page.question_row import QuestionRow
-from sessionmagic.conversation.transcript import QuestionBlock
 from tests.mcp_server import TRAVELLER
 
 BAGS = TRAVELLER["properties"]["bags"]["title"]

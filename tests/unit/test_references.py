@@ -6,7 +6,7 @@ from sessionmagic import Models, register_model
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models import providers
 from sessionmagic.models.references import ModelRef, readings
-from tests.scripted import says
+from sessionmagic.testing import script
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_nothing_is_suggested_for_a_provider_without_its_model(models):
 
 
 def test_registered_name_that_is_mistyped_is_suggested(models):
-    register_model("calm", says("It is fine."))
+    script("calm", "It is fine.")
     assert refusal(models, "clam").endswith("Did you mean 'calm'?")
 
 
@@ -122,8 +122,7 @@ def test_any_provider_that_pip_can_complete_is_an_extra_that_exists():
 
 
 def test_named_model_comes_before_any_other_reading(models):
-    model = says("mine")
-    register_model("test", model)
+    model = script("test", "mine")
     register_model("openai:gpt-5.2", model)
     for reference in ("test", "openai:gpt-5.2"):
         models.check(reference)
@@ -170,7 +169,7 @@ def test_reference_is_checked_without_a_request(models, monkeypatch):
 
 
 def test_references_to_offer_are_those_that_can_be_used(models, monkeypatch):
-    register_model("mine", says("hello"))
+    script("mine", "hello")
     offered = models.known()
     assert {"mine", "local", "test", "lab:", "my-lab:", "ollama:"} <= set(offered)
     assert not [reference for reference in offered if reference.startswith("openai:")]

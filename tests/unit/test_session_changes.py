@@ -1,7 +1,6 @@
 """What is done to a session while its turn runs, and what befalls its store."""
 
 import asyncio
-import os
 
 import pytest
 
@@ -74,7 +73,7 @@ async def test_stop_ends_the_turn_and_says_whether_there_was_one(manager):
 
 @pytest.mark.parametrize("turn_number", [1, 2])
 @on_a_loop
-async def test_deleting_a_session_stops_its_turn_and_nothing_brings_it_back(manager, home, turn_number):
+async def test_deleting_a_session_stops_its_turn_and_nothing_brings_it_back(manager, turn_number):
     for _ in range(turn_number - 1):
         await ask(manager)
     turn = await manager.run("Hello", session="chat", model="hang")
@@ -87,7 +86,6 @@ async def test_deleting_a_session_stops_its_turn_and_nothing_brings_it_back(mana
     assert manager.turns.running() == []
     with pytest.raises(SessionNotFoundError):
         manager.sessions.load("chat")
-    assert not home.exists() or os.listdir(home / "sessions") == []
     await ask(manager)
     assert prompts(manager.sessions.load("chat")) == ["Hello"]
 

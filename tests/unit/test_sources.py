@@ -9,7 +9,7 @@ from sessionmagic import Models, register_model
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models import providers, sources
 from sessionmagic.models.local import LocalModel
-from tests.scripted import says
+from sessionmagic.testing import ScriptedModel
 
 URL = "http://127.0.0.1:1/v1"
 
@@ -60,14 +60,14 @@ def test_whole_reference_is_tried_with_a_colon_before_a_slash():
 
 
 def test_registered_name_may_have_any_form():
-    model = says("hello")
+    model = ScriptedModel("hello")
     for name in ("a,b", "openai:", "nope:x", "vendor/name"):
         register_model(name, model)
         assert Models().resolve(name).model is model
 
 
 def test_registered_name_is_not_a_provider():
-    register_model("mine", says("hello"))
+    register_model("mine", ScriptedModel("hello"))
     with pytest.raises(ModelReferenceError, match="unknown provider 'mine'"):
         Models().check("mine:x")
 
@@ -122,7 +122,7 @@ def test_sdk_in_a_namespace_package_that_is_missing_says_how_to_install_it(monke
 
 
 def test_offers_are_listed_with_a_note(weights, tmp_path):
-    register_model("mine", says("hello"))
+    register_model("mine", ScriptedModel("hello"))
     listed = notes(Models(endpoints={"lab": URL}, home=tmp_path))
     assert list(listed)[:4] == ["mine", "lab:", "local", "test"]
     assert listed["mine"] == ""

@@ -3,14 +3,14 @@
 import asyncio
 
 import pytest
-from pydantic_ai.models.function import FunctionModel
 
 from sessionmagic import register_model
 from sessionmagic.conversation.events import MessageInjected, ToolCalled, Warned
+from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.exceptions import InboxFullError, PromptError, SessionIdleError, SessionNotFoundError, StoreError
+from sessionmagic.testing import script
 from sessionmagic.turns.inbox import SIZES, Inbox
 from sessionmagic.turns.request import Request
-from sessionmagic.conversation.stored_transcript import transcript_of
 from tests.scripted import acts
 from tests.turns import acting, events_of, on_a_loop, until
 
@@ -237,22 +237,20 @@ async def test_key_of_what_was_never_delivered_can_be_used_again(manager):
 @on_a_loop
 async def test_what_steers_the_last_answer_is_answered_before_what_is_queued(manager):
     gate = asyncio.Event()
-    sent = []
 
-    async def stream(messages, info):
-        sent.append(prompts(messages))
-        yield f"Answer {len(sent)}. "
+    async def answer(messages):
+        yield f"Answer {len(model.sent)}. "
         await gate.wait()
         yield "Over."
 
-    register_model("gated", FunctionModel(stream_function=stream))
+    model = script("gated", answer)
     turn = await manager.run("Go", session="chat", model="gated")
     await until(lambda: turn.transcript.text)
     await manager.queue(question("And A?"))
     await manager.turns.steer("chat", "Be brief.")
     gate.set()
     assert (await turn.result()).status == "completed"
-    assert sent == [["Go"], ["Go", "Be brief."], ["Go", "Be brief.", "And A?"]]
+    assert [*map(prompts, model.sent)] == [["Go"], ["Go", "Be brief."], ["Go", "Be brief.", "And A?"]]
 
 
 @on_a_loop

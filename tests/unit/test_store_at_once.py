@@ -9,7 +9,7 @@ import pytest
 
 from sessionmagic import TinyStore
 from sessionmagic.exceptions import SessionExistsError
-from tests.unit.test_store import session, stored
+from tests.unit.test_store_contract import session, stored
 
 
 @pytest.fixture

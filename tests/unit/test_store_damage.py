@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from sessionmagic import TinyStore
-from sessionmagic.exceptions import SessionNotFoundError, SessionSchemaError, SessionUnreadableError
 from sessionmagic.conversation.tree import with_turn
+from sessionmagic.exceptions import SessionNotFoundError, SessionSchemaError, SessionUnreadableError
 from tests.turns import ask, manager_on, on_a_loop
-from tests.unit.test_store import stored, turn
+from tests.unit.test_store_contract import stored, turn
 
 
 @pytest.fixture

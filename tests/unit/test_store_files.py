@@ -19,7 +19,7 @@ from sessionmagic.exceptions import StoreError
 from sessionmagic.storage import atomic
 from sessionmagic.storage.claims import Holder
 from tests.turns import ask, manager_on, on_a_loop
-from tests.unit.test_store import session, stored
+from tests.unit.test_store_contract import session, stored
 
 KILLS = int(os.environ.get("SESSIONMAGIC_KILLS", "20"))
 

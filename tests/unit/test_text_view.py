@@ -2,9 +2,9 @@
 
 import pytest
 
+from sessionmagic.conversation.transcript import MessageBlock, TextBlock, ToolBlock, Transcript
 from sessionmagic.notebook.captions import LINE_LENGTH
 from sessionmagic.notebook.terminal.view import TextView
-from sessionmagic.conversation.transcript import MessageBlock, TextBlock, ToolBlock, Transcript
 
 CODE = "x = {" + ", ".join(f"'key {at}': {at}" for at in range(20)) + "}"
 ANSWER = f"First {'words ' * 40}\n\n```python\n    {CODE}\n{CODE}\n```\n| a | {'b ' * 60}|\n    {CODE}\nLast {'words ' * 40}end"

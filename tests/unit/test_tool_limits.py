@@ -8,14 +8,14 @@ from contextlib import suppress
 import pytest
 
 from sessionmagic import MemoryStore, register_model, tool
-from sessionmagic.tools.permissions import Limits
-from sessionmagic.tools.functions import registered
 from sessionmagic.conversation.events import LimitReached
-from sessionmagic.exceptions import TurnLimitError, TurnTimeoutError
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import TextBlock
-from tests.scripted import acts
+from sessionmagic.exceptions import TurnLimitError, TurnTimeoutError
+from sessionmagic.tools.functions import registered
+from sessionmagic.tools.permissions import Limits
 from sessionmagic.turns.request import Request
+from tests.scripted import acts
 from tests.turns import (
     acted,
     acting,

@@ -10,11 +10,12 @@ from pydantic_ai.messages import BinaryContent, ToolReturn, ToolReturnPart
 from pydantic_ai.models.function import DeltaToolCall, FunctionModel
 
 from sessionmagic import register_model
-from sessionmagic.tools.results import RESULT_LIMIT
-from sessionmagic.tools.functions import tool_of
 from sessionmagic.conversation.events import event_from_json, event_to_json
-from sessionmagic.notebook.page.answer import answer_html
 from sessionmagic.conversation.stored_transcript import transcript_of
+from sessionmagic.notebook.page.answer import answer_html
+from sessionmagic.testing import call, script
+from sessionmagic.tools.functions import tool_of
+from sessionmagic.tools.results import RESULT_LIMIT
 from tests.turns import acted, acting, ask, events_of, manager_on, on_a_loop, returned, whole
 
 
@@ -168,7 +169,7 @@ LONG = "x" * 1_000_000 + KEY
 
 
 def result_that_is(outcome):
-    return ToolReturnPart("give", LONG, "call-1-0", outcome=outcome)
+    return ToolReturnPart("give", LONG, "id", outcome=outcome)
 
 
 @pytest.mark.parametrize(
@@ -176,8 +177,8 @@ def result_that_is(outcome):
     [
         (("give", {}), raising(ToolFailed(LONG))),
         (("give", {}), raising(ModelRetry(LONG))),
-        (("give", {}), raising(ToolFailedError(result_that_is("failed")))),
-        (("give", {}), raising(ToolRetryError(result_that_is("retried")))),
+        (("give", {}, "id"), raising(ToolFailedError(result_that_is("failed")))),
+        (("give", {}, "id"), raising(ToolRetryError(result_that_is("retried")))),
         (("give", {"a": LONG}), add),
         (("give", f'{{"a": "{LONG}'), add),
         ((LONG, {}), add),
@@ -363,15 +364,12 @@ async def test_image_that_a_provider_would_refuse_is_named_and_not_sent(manager,
 
 @on_a_loop
 async def test_image_that_a_provider_has_refused_is_not_sent_again(manager):
-    async def stream(messages, info):
+    def answer(messages):
         if images_in(messages):
-            raise ModelHTTPError(400, "text-only", "no images, please")
-        if any(part.part_kind == "tool-return" for part in messages[-1].parts) or len(messages) > 1:
-            yield "I see no image."
-        else:
-            yield {0: DeltaToolCall("give", "{}", tool_call_id="call")}
+            return ModelHTTPError(400, "text-only", "no images, please")
+        return "I see no image." if len(messages) > 1 else call("give")
 
-    register_model("text-only", FunctionModel(stream_function=stream))
+    script("text-only", answer)
     refused = await ask(manager, model="text-only", tools=[giving(png(100))], yes=True)
     assert refused.status == "failed"
     assert len(images_in(refused.messages)) == 1

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sessionmagic.tools.permissions import with_rule
 from sessionmagic.conversation.events import ApprovalRequested
+from sessionmagic.tools.permissions import with_rule
 from tests.turns import acted, acting, ask, asked, events_of, on_a_loop, returned, whole
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from sessionmagic import register_model
 from sessionmagic.exceptions import SessionNotFoundError
-from tests.scripted import acts, says
+from sessionmagic.testing import script
+from tests.scripted import acts
 from tests.turns import acted, acting, ask, events_of, on_a_loop, prompts, returned, statuses, until, whole
 
 
@@ -74,17 +75,9 @@ def test_tool_may_start_a_turn_on_another_session_while_a_cell_waits(manager):
 
 @on_a_loop
 async def test_turn_inside_a_tool_is_offered_none_of_the_outer_turns_tools(manager, inner):
-    register_model("calm", model := says("It is fine."))
-    offered = []
-    stream = model.stream_function
-
-    def spying(messages, info):
-        offered.append([tool.name for tool in info.function_tools])
-        return stream(messages, info)
-
-    model.stream_function = spying
+    model = script("calm", "It is fine.")
     await acted(manager, [("inner", {"session": "other"})], "Done", tools=[inner], yes=True)
-    assert offered == [[]]
+    assert model.offered == [{}]
 
 
 def deleting_in_a_thread(manager):

@@ -5,7 +5,6 @@ import re
 
 import pytest
 from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelRequest, ModelResponse, TextPart, UserPromptPart
-from pydantic_ai.models.function import DeltaToolCall, FunctionModel
 
 from sessionmagic import register_model
 from sessionmagic.conversation.events import (
@@ -19,13 +18,14 @@ from sessionmagic.conversation.events import (
     event_from_json,
     event_to_json,
 )
-from sessionmagic.notebook.captions import tool_line
-from sessionmagic.notebook.page.answer import call_html
 from sessionmagic.conversation.session import TurnRecord
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import MessageBlock, TextBlock, ToolBlock, Transcript, fold
+from sessionmagic.notebook.captions import tool_line
+from sessionmagic.notebook.page.answer import call_html
+from sessionmagic.testing import call, hang, script
 from tests.scripted import acts
-from tests.turns import manager_on, acted, ask, events_of, on_a_loop, orphans, whole
+from tests.turns import acted, ask, events_of, manager_on, on_a_loop, orphans, whole
 
 
 @pytest.fixture
@@ -150,10 +150,10 @@ SCRIPTS = {
 }
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("name", SCRIPTS)
 @on_a_loop
-async def test_stored_turn_shows_what_the_live_one_showed(manager, script):
-    register_model("acts", acts(*SCRIPTS[script]))
+async def test_stored_turn_shows_what_the_live_one_showed(manager, name):
+    register_model("acts", acts(*SCRIPTS[name]))
     turn = await manager.run("Go", session="chat", model="acts", tools=[add, breaks], yes=True)
     events = whole(await events_of(turn))
     await turn.result()
@@ -178,12 +178,7 @@ async def test_denied_call_shows_the_same_live_and_stored(manager):
 
 @on_a_loop
 async def test_call_that_was_cut_off_while_it_was_written_is_shown_as_interrupted(manager):
-    async def stream(messages, info):
-        yield "Let me "
-        yield {0: DeltaToolCall("add", '{"a": ', tool_call_id="id")}
-        await asyncio.Event().wait()
-
-    register_model("cut", FunctionModel(stream_function=stream))
+    script("cut", ["Let me ", call("add", '{"a": ', call_id="id"), hang()])
     turn = await manager.run("Go", session="chat", model="cut", tools=[add], yes=True)
     async for event in turn.events():
         if isinstance(event, ToolCallDelta):
@@ -192,8 +187,8 @@ async def test_call_that_was_cut_off_while_it_was_written_is_shown_as_interrupte
     whole(await events_of(turn))
     await turn.result()
     for transcript in (transcript_of("chat", manager.sessions.load("chat").turns[0]), turn.transcript):
-        [text, call] = transcript.blocks
-        assert (text, call.tool, call.outcome) == (TextBlock("Let me "), "add", "interrupted")
+        [text, cut] = transcript.blocks
+        assert (text, cut.tool, cut.outcome) == (TextBlock("Let me "), "add", "interrupted")
     result, _, _ = await acted(manager, [ONE], "Done", tools=[add], yes=True)
     assert result.text == "Done"
 

@@ -9,9 +9,9 @@ import pytest
 from pydantic_ai.profiles import ModelProfile
 
 from sessionmagic import MemoryStore, tool
-from sessionmagic.tools.functions import offered, registered, tool_of
 from sessionmagic.exceptions import ToolError
-from tests.turns import manager_on, acted, ask, on_a_loop, returned
+from sessionmagic.tools.functions import offered, registered, tool_of
+from tests.turns import acted, ask, manager_on, on_a_loop, returned
 
 
 @pytest.fixture

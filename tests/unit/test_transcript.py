@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from sessionmagic import register_model
 from sessionmagic.conversation.events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -30,11 +29,11 @@ from sessionmagic.conversation.events import (
     event_from_json,
     event_to_json,
 )
-from sessionmagic.conversation.usage import Usage
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, ToolBlock, Transcript, fold
+from sessionmagic.conversation.usage import Usage
+from sessionmagic.testing import script, think
 from sessionmagic.turns.event_log import RING_SIZE, EventLog
-from tests.scripted import says, thinks
 from tests.turns import ask, events_of, manager_on, on_a_loop
 
 HEAD = {"session_id": "s", "turn_id": "1", "agent": "assistant", "at": 5.0}
@@ -224,8 +223,8 @@ async def test_waiting_for_news_ends_at_the_next_event_or_when_its_time_is_over(
 @on_a_loop
 async def test_stored_turn_shows_what_the_live_one_showed(tmp_path, model):
     manager = manager_on(tmp_path)
-    register_model("thinks", thinks("Let me see.", "It is."))
-    register_model("markdown", says("# A\n\n", "```python\n", "x = {}\n```\n", " 🦊", "\n"))
+    script("thinks", [think("Let me see."), "It is."])
+    script("markdown", ["# A\n\n", "```python\n", "x = {}\n```\n", " 🦊", "\n"])
     turn = await manager.run("Hello", session="chat", model=model)
     await turn.result()
     live, stored = turn.transcript, transcript_of("chat", manager.sessions.load("chat").turns[0])
@@ -242,7 +241,7 @@ async def test_stored_turn_shows_what_the_live_one_showed(tmp_path, model):
 def test_answer_shows_the_same_streamed_folded_stored_and_returned(tmp_path_factory, chunks):
     async def scenario():
         manager = manager_on(tmp_path_factory.mktemp("store"))
-        register_model("chunky", says("<", *chunks, ">"))
+        script("chunky", ["<", *chunks, ">"])
         turn = await manager.run("Hello", session="chat", model="chunky")
         events = await events_of(turn)
         result = await turn.result()

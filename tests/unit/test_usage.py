@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from sessionmagic import register_model
 from sessionmagic.conversation.session import Session, TurnRecord
 from sessionmagic.conversation.usage import RequestRecord, Usage, total
 from sessionmagic.sessions.usage import usage_by_day, usage_by_model
-from tests.scripted import acts, fails, hangs, says
+from sessionmagic.testing import call, hang, paced, script
 from tests.turns import acted, ask, on_a_loop, said
 
 DAY = 86_400.0
@@ -35,7 +34,7 @@ async def test_each_request_of_a_turn_has_a_record(manager):
 
 @on_a_loop
 async def test_time_to_the_first_token_is_that_of_the_request(manager):
-    register_model("slow", says("It ", "is ", "fine.", delay=0.05))
+    script("slow", paced(["It ", "is ", "fine."], 0.05))
     await ask(manager, model="slow")
     [request] = manager.sessions.load("chat").turns[0].requests
     assert request.first_token_seconds >= 0.05
@@ -44,7 +43,7 @@ async def test_time_to_the_first_token_is_that_of_the_request(manager):
 
 @on_a_loop
 async def test_request_that_was_stopped_has_a_record_with_what_came(manager):
-    register_model("stuck", hangs("So far"))
+    script("stuck", ["So far", hang()])
     turn = await manager.run("Hello", session="chat", model="stuck")
     await said(turn)
     turn.cancel()
@@ -56,7 +55,7 @@ async def test_request_that_was_stopped_has_a_record_with_what_came(manager):
 
 @on_a_loop
 async def test_request_that_failed_in_silence_has_a_record_of_no_model(manager):
-    register_model("mute", fails(RuntimeError("it broke")))
+    script("mute", RuntimeError("it broke"))
     result = await ask(manager, model="mute")
     [turn] = manager.sessions.load("chat").turns
     [request] = turn.requests
@@ -73,7 +72,7 @@ async def test_requests_are_on_disk_while_the_turn_goes_on(manager):
         await waiting.wait()
         return "waited"
 
-    register_model("acts", acts([("wait", {})], "Done."))
+    script("acts", call("wait"), "Done.")
     turn = await manager.run("Go", session="chat", model="acts", tools=[wait], yes=True)
     async with asyncio.timeout(10):
         while not manager.sessions.load("chat").turns[0].requests:

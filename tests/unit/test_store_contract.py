@@ -1,4 +1,4 @@
-"""What both stores promise."""
+"""What both stores promise, by themselves and under a manager."""
 
 import asyncio
 import re
@@ -7,20 +7,31 @@ from dataclasses import replace
 import pytest
 from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelRequest, ModelResponse, TextPart
 
-from sessionmagic import MemoryStore, TinyStore
-from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
+from sessionmagic import Attachment, MemoryStore, TinyStore
 from sessionmagic.conversation.session import Session, TurnRecord, with_override
+from sessionmagic.conversation.stored_transcript import transcript_of
+from sessionmagic.conversation.tree import with_finished_turn, with_turn
 from sessionmagic.conversation.usage import RequestRecord, Usage
-from sessionmagic.conversation.tree import with_finished_turn
-from sessionmagic.conversation.tree import with_turn
+from sessionmagic.exceptions import ModelReferenceError, SessionBusyError, SessionExistsError, SessionNotFoundError
 from sessionmagic.storage.claims import HeldError, Holder
 from sessionmagic.storage.store import new_session_id
-from tests.turns import ask, manager_on
+from sessionmagic.testing import script
+from tests.turns import acted, acting, ask, asked, events_of, manager_on, on_a_loop, prompts, said, statuses, whole
 
 
 @pytest.fixture(params=["tiny", "memory"])
 def store(request, tmp_path):
     return TinyStore(tmp_path / "store") if request.param == "tiny" else MemoryStore()
+
+
+@pytest.fixture
+def manager(store):
+    return manager_on(store)
+
+
+def reopened(store):
+    """The store as another process would find it."""
+    return TinyStore(store.home) if isinstance(store, TinyStore) else store
 
 
 def session(name="chat", **fields):
@@ -229,8 +240,8 @@ def test_session_is_claimed_once_until_it_is_released(store):
     store.claim(key, Holder.here("another")).release()
 
 
-def test_running_turn_is_listed_as_interrupted_when_nobody_holds_the_claim(store):
-    key, manager = stored(store), manager_on(store)
+def test_running_turn_is_listed_as_interrupted_when_nobody_holds_the_claim(store, manager):
+    key = stored(store)
     claim = store.claim(key, Holder.here("cell"))
     store.update(key, lambda now: with_turn(now, turn(1)))
     assert [summary.status for summary in manager.sessions.summaries()[0]] == ["running"]
@@ -240,8 +251,7 @@ def test_running_turn_is_listed_as_interrupted_when_nobody_holds_the_claim(store
     assert manager.sessions.load(key).turns[0].status == "interrupted"
 
 
-def test_prompt_of_a_turn_and_its_override_are_one_write(store, monkeypatch):
-    manager = manager_on(store)
+def test_prompt_of_a_turn_and_its_override_are_one_write(store, manager, monkeypatch):
     asyncio.run(ask(manager))
     writes, update = [], store.update
 
@@ -255,3 +265,192 @@ def test_prompt_of_a_turn_and_its_override_are_one_write(store, monkeypatch):
     assert writes[0] == (2, "running", {"assistant": "recalls"})
     assert [turns for turns, status, _ in writes if status == "running"].count(2) <= 2  # admission, and the answer
     assert writes[-1][1] == "completed"
+
+
+@on_a_loop
+async def test_turn_is_found_after_a_restart_as_it_was_shown(store, manager):
+    image = Attachment(name="plot.png", content=b"\x89PNG", media_type="image/png")
+    turn = await manager.run("Look", session="chat", cell_id="cell", attachments=[image])
+    result = await turn.result()
+    restarted = manager_on(reopened(store))
+    [record] = restarted.sessions.load("chat").turns
+    assert (record.prompt, record.status, record.model, record.cell_id) == ("Look", "completed", "calm", "cell")
+    assert (record.messages, record.usage) == (result.raw_messages, result.usage)
+    assert transcript_of("chat", record).blocks == turn.transcript.blocks
+    assert (await ask(restarted, "And now?")).status == "completed"
+
+
+@on_a_loop
+async def test_override_is_kept_for_every_later_turn_until_it_is_cleared(store, manager):
+    await ask(manager, model="recalls")
+    await ask(manager, model="test", once=True)
+    restarted = manager_on(reopened(store))
+    await ask(restarted)
+    await ask(restarted, model="default")
+    await ask(restarted)
+    session = reopened(store).load(store.find("chat"))
+    assert [turn.model for turn in session.turns] == ["recalls", "test", "recalls", "calm", "calm"]
+    assert session.agent_model_overrides == {}
+
+
+@on_a_loop
+async def test_bad_reference_leaves_no_trace(store, manager):
+    await ask(manager)
+    before = store.load(store.find("chat"))
+    for name in ("chat", "fresh"):
+        with pytest.raises(ModelReferenceError):
+            await ask(manager, "Orphan?", session=name, model="opnai:gpt")
+    assert reopened(store).load(before.id) == before
+    assert [summary.name for summary in reopened(store).summaries()[0]] == ["chat"]
+    assert not store.is_claimed(before.id)
+
+
+@on_a_loop
+async def test_second_prompt_to_a_busy_session_is_refused_and_changes_nothing(store, manager):
+    turn = await manager.run("First", session="chat", model="hang", where="cell In [3]")
+    await said(turn)
+    before = store.load(turn.session_id)
+    for other in (manager, manager_on(reopened(store))):
+        with pytest.raises(SessionBusyError, match=r"session 'chat' is busy: cell In \[3\] has held it since"):
+            await other.run("Second", session="chat", model="calm")
+        assert [summary.status for summary in other.sessions.summaries()[0]] == ["running"]
+    assert store.load(turn.session_id) == before
+    turn.cancel()
+    await turn.result()
+    assert (await ask(manager_on(reopened(store)), "Third", model="recalls")).text.splitlines() == [
+        "user-prompt: First",
+        "text: So far",
+        "user-prompt: Third",
+    ]
+
+
+@on_a_loop
+async def test_turns_form_a_tree_whose_path_is_sent(store, manager):
+    await ask(manager, "One")
+    await ask(manager, "Two", model="dumb", once=True)
+    await ask(manager, "Three", model="breaks", once=True)
+    restarted = manager_on(reopened(store))
+    result = await ask(restarted, "Four", model="recalls")
+    session = reopened(store).load(store.find("chat"))
+    assert [(turn.id, turn.parent, turn.status) for turn in session.turns] == [
+        ("1", None, "completed"),
+        ("2", "1", "failed"),
+        ("3", "1", "failed"),
+        ("4", "3", "completed"),
+    ]
+    assert (session.head, [turn.id for turn in session.path()]) == ("4", ["1", "3", "4"])
+    assert [line for line in result.text.splitlines() if "user-prompt" in line] == [
+        "user-prompt: One",
+        "user-prompt: Three",
+        "user-prompt: Four",
+    ]
+
+
+@on_a_loop
+async def test_changes_made_while_a_turn_runs_are_kept_at_its_end(store, manager):
+    turn = await manager.run("Hello", session="chat", model="hang", once=True)
+    await said(turn)
+    other = manager_on(reopened(store))
+    other.sessions.rename("chat", "renamed")
+    other.sessions.star("renamed")
+    other.sessions.set_model("renamed", "recalls")
+    other.sessions.set_permissions("renamed", {"run_*": "deny"}, "strict")
+    turn.cancel()
+    await turn.result()
+    session = manager.sessions.load("renamed")
+    assert (session.starred, session.agent_model_overrides) == (True, {"assistant": "recalls"})
+    assert (session.permissions, session.safety) == ({"deny": ["run_*"]}, "strict")
+    assert statuses(session) == ["interrupted"]
+    assert store.find("chat") is None
+
+
+@on_a_loop
+async def test_deleting_a_session_stops_its_turn_and_nothing_brings_it_back(store, manager):
+    turn = await manager.run("Hello", session="chat", model="hang")
+    await said(turn)
+    await manager.delete("chat")
+    whole(await events_of(turn))
+    assert reopened(store).summaries() == ([], [])
+    assert reopened(store).find("chat") is store.find(turn.session_id) is None
+    await ask(manager, "Anew", model="calm")
+    assert prompts(reopened(store).load(store.find("chat"))) == ["Anew"]
+
+
+@on_a_loop
+async def test_listing_has_the_latest_first_and_tells_of_each_turns_end(store, manager):
+    await ask(manager, session="failed", model="breaks")
+    await ask(manager, "One", session="completed", model="recalls")
+    turn = await manager.run("Hello", session="running", model="hang")
+    await said(turn)
+    listed = manager_on(reopened(store)).sessions.summaries()[0]
+    assert [(each.name, each.title, each.turns, each.status, each.model) for each in listed] == [
+        ("running", "Hello", 1, "running", "hang"),
+        ("completed", "One", 1, "completed", "recalls"),
+        ("failed", "Hello", 1, "failed", "breaks"),
+    ]
+    turn.cancel()
+    await turn.result()
+
+
+@on_a_loop
+async def test_grant_is_stored_before_the_tool_runs(store, manager):
+    found = []
+
+    def peek():
+        session = reopened(store).load(store.find("chat"))
+        found.append(session.permissions)
+
+    turn, _ = await acting(manager, [("peek", {})], "Done", tools=[peek], attended=True)
+    [question] = (await asked(turn)).values()
+    turn.approvals.resolve(question.id, "tool")
+    await turn.result()
+    assert found == [{"allow": ["peek"]}]
+
+
+@on_a_loop
+async def test_what_waits_for_a_running_turn_is_stored_until_it_is_delivered(store, manager):
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> str:
+        began.set()
+        await go_on.wait()
+        return "waited"
+
+    turn, model = await acting(manager, [("wait", {})], "Done.", "Yes.", tools=[wait], yes=True)
+    await began.wait()
+    await manager.turns.steer("chat", "Be brief.")
+    assert reopened(store).load(turn.session_id).turns[0].waiting == ["Be brief."]
+    go_on.set()
+    await turn.result()
+    [record] = reopened(store).load(turn.session_id).turns
+    assert record.waiting == []
+    assert transcript_of("chat", record).blocks == turn.transcript.blocks
+    assert "Be brief." in str(model.sent[-1])
+
+
+@pytest.mark.parametrize("chunks", [["\ud83d", "\ude00"], ["half \ud83d"]], ids=["in two", "one half"])
+@on_a_loop
+async def test_half_a_surrogate_pair_in_an_answer_frees_the_session(store, manager, chunks):
+    script("halves", chunks)
+    turn = await manager.run("Hello", session="chat", model="halves")
+    whole(await events_of(turn))
+    await turn.result()
+    assert not store.is_claimed(turn.session_id)
+    assert (await ask(manager, model="calm")).status == "completed"
+
+
+@on_a_loop
+async def test_half_a_surrogate_pair_in_a_prompt_does_no_harm(manager):
+    await ask(manager, "half \ud83d")
+    assert (await ask(manager, "Next")).status == "completed"
+    assert manager.turns.running() == []
+
+
+@on_a_loop
+async def test_result_of_a_tool_is_stored_as_the_model_reads_it(store, manager):
+    def look() -> dict:
+        return {"seen": ["🦊", 1.5, None]}
+
+    _, _, model = await acted(manager, [("look", {})], "Done", tools=[look], yes=True)
+    [record] = reopened(store).load(store.find("chat")).turns
+    assert record.messages[2]["parts"][0]["content"] == model.sent[1][-1].parts[0].content == '{"seen":["🦊",1.5,null]}'
