@@ -1,4 +1,4 @@
-"""How a magic's line is read: IPython's argument parser, with our errors and shell-like quotes."""
+"""Parsing a magic's line: IPython's argument parser with our errors and quotes as in a shell."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
 
 
 class LineParser(MagicArgumentParser):
-    """Reads a magic's line. What does not fit raises `UsageError`, one line, with the nearest option."""
+    """The parser of a magic's line. An error is a `UsageError` of one line, which names the closest option."""
 
     def __init__(self, prog: str, description: str) -> None:
-        # IPython's help writes one % before the name
+        # IPython's help adds one % to the name
         super().__init__(prog.removeprefix("%"), description=description, add_help=False)  # type: ignore[no-untyped-call]
-        self.add_argument("-h", "--help", action="store_true", help="show this")
+        self.add_argument("-h", "--help", action="store_true", help="show this help")
         self._verbatim: argparse.Action | None = None
 
     def add_verbatim(self, *names: str, **options: Any) -> None:
-        """Add the argument that takes the rest of the line as it is: all after it, or after the leading options."""
+        """Add the argument that takes the rest of the line unchanged: after its name, or after the leading options."""
         self._verbatim = self.add_argument(*names, **options)
 
     def parse_line(self, line: str) -> argparse.Namespace:
-        """Return the line's options; raises `UsageError`."""
-        words, rest = self._parted(line)
+        """Parse the line. Raises `UsageError`."""
+        words, rest = self._split_off_verbatim(line)
         return self.parse_args([*split(words), *rest])
 
     def wants_help(self, line: str) -> bool:
-        """Whether the line asks for the help, with whatever else; what an argument takes as it is asks for nothing."""
-        words = split(self._parted(line)[0])
+        """Whether the line has ``-h`` or ``--help``. Text that is taken unchanged does not count."""
+        words = split(self._split_off_verbatim(line)[0])
         takes_all = any(action.nargs == REMAINDER for action in self._actions)
         return not {"-h", "--help"}.isdisjoint(words[:1] if takes_all else words)
 
-    def _parted(self, line: str) -> tuple[str, list[str]]:
-        """Return what is to be split into words, and what is not."""
+    def _split_off_verbatim(self, line: str) -> tuple[str, list[str]]:
+        """Return the part of the line to split into words, and the arguments that take the rest unchanged."""
         if self._verbatim is None:
             return line, []
         if names := self._verbatim.option_strings:
@@ -59,38 +59,38 @@ class LineParser(MagicArgumentParser):
         return rf"(?:\s*(?:(?:{'|'.join(flags)})(?=\s|$)|(?:{'|'.join(others)})(?:=|\s+){value}(?=\s|$)))*\s*"
 
     def format_help(self) -> str:
-        """Return the manual, without the mark for documentation tools that IPython begins it with."""
+        """Return the help, without the ``::`` that IPython begins it with for Sphinx."""
         return super().format_help().removeprefix("::\n\n")
 
     def options(self) -> list[str]:
-        """Return the long options, as they are typed."""
+        """Return the long options, such as ``--model``."""
         return [option for option in self._option_string_actions if option.startswith("--")]
 
     def error(self, message: str) -> NoReturn:
-        """Raise what argparse found wrong, as our error."""
+        """Raise what argparse complains about as a `UsageError`."""
         unknown = re.search(r"unrecognized arguments: (\S+)", message)
         hint = _nearest(unknown[1], self.options()) if unknown else ""
-        raise UsageError(f"{message}.{hint or f' %{self.prog} --help shows all options'}")
+        raise UsageError(message + (f".{hint}" if hint else f"; %{self.prog} --help lists the options"))
 
 
 def _nearest(word: str, options: list[str]) -> str:
-    """Say which option was meant, by its letters alone: all dashes are alike."""
+    """Suggest the closest option. Its dashes do not count, as they make all options alike."""
     return did_you_mean(word.lstrip("-"), [option.lstrip("-") for option in options]).replace("'", "'--", 1)
 
 
 def _bare(text: str) -> str:
-    """Take away quotes around all of a text."""
+    """Remove surrounding white space, and quotes around the whole text."""
     text = text.strip()
     quoted = len(text) > 1 and text[0] == text[-1] in "'\"" and text[0] not in text[1:-1]
     return text[1:-1] if quoted else text
 
 
 def split(line: str) -> list[str]:
-    """Split a line at spaces; quotes keep words together and a backslash is a backslash, as in Windows paths."""
+    """Split a line at spaces. Quotes keep words together; a backslash is an ordinary character, for Windows paths."""
     words = shlex.shlex(line, posix=True, punctuation_chars=False)
     words.whitespace_split = True
     words.commenters = words.escape = ""
     try:
         return list(words)
-    except ValueError as error:
-        raise UsageError(f"{error}: {line}") from None
+    except ValueError:
+        raise UsageError(f"a quotation mark is not closed: {line}") from None

@@ -1,208 +1,162 @@
-"""One ``%%agent`` cell: what its options mean, what its turn is asked, and where it is shown."""
+"""One ``%%agent`` cell: from its options and text to a turn that is shown under it."""
 
 from __future__ import annotations
 
 import itertools
-import math
 from contextlib import nullcontext, suppress
 from functools import partial
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.exceptions import SessionExistsError, SessionIdleError, ToolError, UsageError
+from sessionmagic.exceptions import SessionExistsError, SessionIdleError, UsageError
 from sessionmagic.loop import in_thread, loop_thread
-from sessionmagic.notebook.arguments import LineParser
-from sessionmagic.tools.functions import registered, tool_of
-from sessionmagic.words import did_you_mean
+from sessionmagic.notebook.cell_line import CELL_LINE
+from sessionmagic.notebook.offered_tools import offered_tools
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
 
     from sessionmagic.notebook.asker import Asks
+    from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.notebook.launch import Launch, WaitsFor
-    from sessionmagic.notebook.magics import AgentMagics
     from sessionmagic.notebook.view import View
-    from sessionmagic.tools.functions import Tool
     from sessionmagic.turns.turn import Turn, TurnResult
 
 END_SECONDS = 5.0
-"""How long a turn that says it has ended may take to let go of its session."""
-MANUAL = """Send the cell to an agent session: the answer streams under the cell, and the session remembers it.
-
-    %%agent --model local --session churn
-    Name three features that often leak the label in a churn model.
-
-Write $`expression` in the prompt for a value of yours; every other character is sent as it is.
-A model stays with its session until another is given; --model default takes it back, --once asks it one time.
-_agent holds the last result: str(_agent) is the answer, and it has .usage .cost .model .turn .session .messages.
-
-%agent alone lists the subcommands for sessions, models and tools; %config AgentMagics shows and sets the defaults.
-"""
+"""How long to wait for a turn that is ending to release its session."""
 
 
-def cell_parser() -> LineParser:
-    """Return the parser of a ``%%agent`` line."""
-    parser = LineParser("%%agent", MANUAL)
-    add = parser.add_argument
-    add("-m", "--model", default="", metavar="REF", help="provider:model, local, local:path.gguf; default clears it")
-    add("--once", action="store_true", help="use --model for this turn only")
-    add("-s", "--session", default="", metavar="NAME", help="the session of that name, created when there is none")
-    add("-a", "--agent", default="", metavar="NAME", help="which agent answers")
-    add("--new", action="store_true", help="start a fresh session and make it the active one")
-    add("-b", "--background", action="store_true", help="return at once; the area keeps streaming")
-    add(
-        "--wait", nargs="?", type=float, const=math.inf, default=0.0, metavar="SECONDS",
-        help="wait for a busy session (at most SECONDS) instead of refusing",
-    )  # fmt: skip
-    add("-o", "--out", default="", metavar="VAR", help="put the result in the variable VAR")
-    add(
-        "-t", "--tools", action="append", default=[], metavar="NAMES",
-        help="functions of yours that the model may call, with commas; may be repeated",
-    )  # fmt: skip
-    add("--yes", action="store_true", help="approve every tool call of this turn, deny rules excepted")
-    add(
-        "--attach", action="append", default=[], metavar="EXPR",
-        help="a file (image, PDF, text) or a value (figure, image, DataFrame); may be repeated",
-    )  # fmt: skip
-    add(
-        "--timeout",
-        type=float,
-        metavar="SECONDS",
-        help="fail the turn after SECONDS, your answers not counted; 0: never",
-    )
-    return parser
-
-
-def run_cell(magics: AgentMagics, options: argparse.Namespace, text: str) -> None:
-    """Ask the session that the options mean for an answer to the text, and show it under the running cell."""
+def run_cell(context: NotebookContext, options: argparse.Namespace, text: str) -> None:
+    """Send the text to the session that the options choose, and show the answer under the running cell."""
     from sessionmagic.notebook.launch import Launch
     from sessionmagic.notebook.page.attention import attention
 
     if options.out and (not options.out.isidentifier() or iskeyword(options.out)):
-        raise UsageError(f"--out {options.out!r} is no variable name")
-    background = options.background and not magics.front_end.headless
-    request = _request(magics, options, text, background=background)
-    done = partial(_keep, magics, out=options.out)
-    asks = _asks(magics, background=background)
-    launch = Launch(magics.manager, magics.refresh_hz, done, magics.main_thread, asks=asks)
-    with launch.interruptible(), nullcontext() if background else magics.main_thread.served():
-        view = _view_for(magics, options, launch, background=background)
+        raise UsageError(f"--out {options.out!r} is not a valid variable name")
+    background = options.background and not context.front_end.headless
+    request = _request(context, options, text, background=background)
+    done = partial(_keep, context, out=options.out)
+    asks = _asks(context, background=background)
+    launch = Launch(context.manager, context.settings.refresh_hz, done, context.main_thread, asks=asks)
+    with launch.interruptible(), nullcontext() if background else context.main_thread.served():
+        view = _view_for(context, options, launch, background=background)
         launch.open(view)
         waits_for: WaitsFor = "end" if not background else "nothing" if options.wait else "start"
-        launch.begin(_start(magics, options, request), view, waits_for)
+        launch.begin(_start(context, options, request), view, waits_for)
         if waits_for == "start":
             launch.wait_until_admitted()
         if background:
             return
-        with attention(magics.front_end.kernel):
+        with attention(context.front_end.kernel):
             result = launch.wait_until_over()
     if result is not None and result.error is not None:
         raise result.error
 
 
-def _request(magics: AgentMagics, options: argparse.Namespace, text: str, *, background: bool) -> dict[str, Any]:
-    """What the manager is asked to run, but for the session."""
+def _request(context: NotebookContext, options: argparse.Namespace, text: str, *, background: bool) -> dict[str, Any]:
+    """Return the arguments of `SessionManager.run`, except for the session."""
     from sessionmagic.notebook.prompts import attach, interpolate
     from sessionmagic.tools.permissions import Limits
 
+    settings, front_end = context.settings, context.front_end
     return {
-        "prompt": interpolate(text, magics.shell.user_ns),
-        "attachments": [attach(expression, magics.shell.user_ns) for expression in options.attach],
+        "prompt": interpolate(text, context.shell.user_ns),
+        "attachments": [attach(expression, context.shell.user_ns) for expression in options.attach],
         "model": options.model,
         "once": options.once,
         "agent": options.agent,
         "wait": options.wait,
-        "timeout": (options.timeout if options.timeout is not None else magics.timeout) or None,
-        "tools": offered(magics, options.tools, background=background),
-        "attended": not magics.front_end.headless and not _by_a_tool(),
+        "timeout": (options.timeout if options.timeout is not None else settings.timeout) or None,
+        "tools": offered_tools(context, options.tools, background=background),
+        "attended": not front_end.headless and not _by_a_tool(),
         "yes": options.yes,
-        "safety": magics.safety,
-        "limits": Limits(requests=magics.request_limit, tool_calls=magics.tool_call_limit),
-        "where": magics.front_end.cell,
-        "cell_id": magics.front_end.cell_id,
+        "safety": settings.safety,
+        "limits": Limits(requests=settings.request_limit, tool_calls=settings.tool_call_limit),
+        "where": front_end.cell,
+        "cell_id": front_end.cell_id,
     }
 
 
-def queue(magics: AgentMagics, session: str, text: str, key: str) -> None:
-    """Ask the session when its running turn is done, or at once, in the background, when none runs."""
+def queue(context: NotebookContext, session: str, text: str, key: str) -> None:
+    """Ask the session when its running turn ends; if none is running, ask at once, in the background."""
     from sessionmagic.notebook.prompts import interpolate
 
-    session = magics.manager.sessions.load(session).id
-    with magics.manager.turns.queue_keys.once(session, key) as new:
+    session = context.manager.sessions.load(session).id
+    with context.manager.turns.queue_keys.once(session, key) as new:
         if not new:
-            print(f"{key} was used before; nothing was queued")
+            print(f"key {key!r} was used before; nothing was queued")
             return
-        ending = magics.manager.turns.of_id(session)
+        ending = context.manager.turns.of_id(session)
         try:
-            said = interpolate(text, magics.shell.user_ns)
-            loop_thread().submit(magics.manager.turns.say(session, "queue", said, key=key)).result()
+            said = interpolate(text, context.shell.user_ns)
+            loop_thread().submit(context.manager.turns.say(session, "queue", said, key=key)).result()
         except SessionIdleError:
             for turn in ending:
                 turn.wait(END_SECONDS)
-            run_cell(magics, magics.cell_parser.parse_args(["--background", "--session", session]), text)
+            run_cell(context, CELL_LINE.parse_args(["--background", "--session", session]), text)
         else:
-            print("it is asked when the running turn is done")
+            print("queued until the running turn ends")
 
 
-async def _start(magics: AgentMagics, options: argparse.Namespace, request: dict[str, Any]) -> Turn:
-    """Run the request on the session that the options mean, which is active from then on when it is new."""
-    if magics.active is not None and await in_thread(magics.manager.store.find, magics.active) is None:
-        magics.active = None  # deleted since
-    named = options.session or (None if options.new else magics.chosen())
+async def _start(context: NotebookContext, options: argparse.Namespace, request: dict[str, Any]) -> Turn:
+    """Run the request on the session that the options choose. A session created here becomes the active one."""
+    active = context.active_session
+    if active is not None and await in_thread(context.manager.store.find, active) is None:
+        context.active_session = None  # it was deleted
+    named = options.session or (None if options.new else context.chosen())
     if named:
-        turn = await magics.manager.run(session=named, new=options.new, **request)
+        turn = await context.manager.run(session=named, new=options.new, **request)
     else:
-        turn = await _start_fresh(magics, request)
-    magics.latest = turn.session_id
+        turn = await _start_fresh(context, request)
+    context.latest_session = turn.session_id
     if options.new or not named:
-        magics.active = turn.session_id
+        context.active_session = turn.session_id
     return turn
 
 
-async def _start_fresh(magics: AgentMagics, request: dict[str, Any]) -> Turn:
-    """Run the request on a new session, named after the notebook, with a number when that name is taken."""
-    base = magics.front_end.notebook or "session"
+async def _start_fresh(context: NotebookContext, request: dict[str, Any]) -> Turn:
+    """Run the request on a new session, named after the notebook and numbered if that name is taken."""
+    base = context.front_end.notebook or "session"
     for number in itertools.count(1):
         name = base if number == 1 else f"{base}-{number}"
         with suppress(SessionExistsError):
-            return await magics.manager.run(session=name, new=True, **request)
+            return await context.manager.run(session=name, new=True, **request)
     raise AssertionError
 
 
-def _keep(magics: AgentMagics, result: TurnResult, out: str) -> None:
-    magics.shell.user_ns["_agent"] = result
+def _keep(context: NotebookContext, result: TurnResult, out: str) -> None:
+    context.shell.user_ns["_agent"] = result
     if out:
-        magics.shell.user_ns[out] = result
+        context.shell.user_ns[out] = result
 
 
-def _surface(magics: AgentMagics) -> str:
-    """Where turns of the running cell are shown: widgets, text or static."""
-    if magics.view != "auto":
-        surface = magics.view
-    elif magics.front_end.kernel is None:
+def _surface(context: NotebookContext) -> str:
+    """Return how the running cell shows its turn: widgets, text or static."""
+    if context.settings.view != "auto":
+        surface = context.settings.view
+    elif context.front_end.kernel is None:
         surface = "text"
     else:
-        surface = "static" if magics.front_end.headless else "widgets"
+        surface = "static" if context.front_end.headless else "widgets"
     return "static" if surface == "widgets" and _by_a_tool() else surface
 
 
 def _by_a_tool() -> bool:
-    """Whether a tool runs the cell: then nobody sees its widgets, or answers."""
+    """Whether a tool runs the cell, so that nobody can see its widgets or answer its questions."""
     from sessionmagic.turns.turn import current_turn
 
     return current_turn.get(None) is not None
 
 
-def _view_for(magics: AgentMagics, options: argparse.Namespace, launch: Launch, *, background: bool) -> View:
+def _view_for(context: NotebookContext, options: argparse.Namespace, launch: Launch, *, background: bool) -> View:
     from sessionmagic.notebook.static import StaticView
     from sessionmagic.notebook.terminal.view import TextView
     from sessionmagic.notebook.view import GuardedView
 
     view: View
-    match _surface(magics):
+    match _surface(context):
         case "text":
-            again = magics.tools.show_again if magics.front_end.kernel is not None else None
+            again = context.tools.show_again if context.front_end.kernel is not None else None
             view = TextView(again, by_lines=background)
         case "static":
             view = StaticView()
@@ -210,35 +164,17 @@ def _view_for(magics: AgentMagics, options: argparse.Namespace, launch: Launch, 
             from sessionmagic.notebook.page.draft import Draft
             from sessionmagic.notebook.page.widgets import WidgetView
 
-            # what ipykernel 6 displays for a background turn is under whatever cell ran last
-            draft = Draft(wanted=magics.front_end.clicks_arrive or not background)
-            known = options.session or ("" if options.new or magics.active else magics.session)
+            # ipykernel 6 displays the output of a background turn under whichever cell ran last
+            draft = Draft(wanted=context.front_end.clicks_arrive or not background)
+            known = options.session or ("" if options.new or context.active_session else context.settings.session)
             view = WidgetView(known, options.model, launch, draft)
     return GuardedView(view)
 
 
-def offered(magics: AgentMagics, names: Iterable[str], *, background: bool = False) -> list[Tool]:
-    """Return what a turn offers: the kernel's tools, marked functions, and those of these names.
-
-    In the background some of them cannot run.
-
-    Raises `ToolError` for a name that means no function.
-    """
-    functions = []
-    for name in filter(None, (name.strip() for name in ",".join(names).split(","))):
-        if name not in magics.shell.user_ns:
-            raise ToolError(f"--tools: there is no function {name!r}.{did_you_mean(name, magics.shell.user_ns)}")
-        function = magics.shell.user_ns[name]
-        marked = next((each for each in registered.values() if each.function is function), None)
-        functions.append(marked or tool_of(function, name=name))
-    own = magics.tools.own(background=background) if magics.kernel_tools else []
-    users = [*registered.values(), *functions]
-    return [*own, *(magics.tools.of_user(tool, background=background) for tool in users)]
-
-
-def _asks(magics: AgentMagics, *, background: bool) -> Asks:
-    """How a turn's questions are answered: with clicks, unless they should not or cannot be."""
+def _asks(context: NotebookContext, *, background: bool) -> Asks:
+    """Return where the user answers the turn's questions: on the page if clicks are wanted and arrive in time."""
     if background:
-        return "page" if _surface(magics) == "widgets" else "command"
-    clicks = magics.approval == "buttons" or (magics.approval == "auto" and magics.front_end.clicks_arrive)
-    return "page" if clicks and _surface(magics) == "widgets" else "stdin"
+        return "page" if _surface(context) == "widgets" else "command"
+    approval = context.settings.approval
+    clicks = approval == "buttons" or (approval == "auto" and context.front_end.clicks_arrive)
+    return "page" if clicks and _surface(context) == "widgets" else "stdin"

@@ -1,4 +1,4 @@
-"""Tab in a line that starts with ``%%agent`` or ``%agent``: options, subcommands, sessions, model references."""
+"""Tab completion of ``%%agent`` and ``%agent`` lines: options, subcommands, sessions and model references."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.completer import SimpleCompletion, context_matcher
 
 from sessionmagic.exceptions import SessionMagicError
+from sessionmagic.notebook.cell_line import CELL_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,25 +16,25 @@ if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
 
-    from sessionmagic.notebook.magics import AgentMagics
+    from sessionmagic.notebook.context import NotebookContext
 
 LINE = re.compile(r"\s*(%%?)agent\s+(?P<words>.*)$")
 
 
-def register_completion(shell: InteractiveShell, magics: AgentMagics) -> None:
-    """Add our matcher to the shell's completer; it answers alone in our lines and not at all in others."""
+def register_completion(shell: InteractiveShell, context: NotebookContext) -> None:
+    """Add a matcher to the shell's completer. In lines of ours it suppresses the other matchers."""
     completer = getattr(shell, "Completer", None)
     if completer is None:
         return
 
     @context_matcher(identifier="sessionmagic")  # type: ignore[untyped-decorator]
-    def match(context: CompletionContext) -> SimpleMatcherResult:
-        line = context.full_text.split("\n")[context.cursor_line]
-        found = LINE.match(line[: context.cursor_position])
-        if not found or (found[1] == "%%" and context.cursor_line > 0):
+    def match(typing: CompletionContext) -> SimpleMatcherResult:
+        line = typing.full_text.split("\n")[typing.cursor_line]
+        found = LINE.match(line[: typing.cursor_position])
+        if not found or (found[1] == "%%" and typing.cursor_line > 0):
             return {"completions": [], "suppress": False}
         before, typed = _words(found["words"])
-        offers = _offers(magics, found[1], before, typed)
+        offers = _offers(context, found[1], before, typed)
         return {
             "completions": [SimpleCompletion(offer) for offer in offers if offer.startswith(typed)],
             "suppress": True,
@@ -44,27 +45,27 @@ def register_completion(shell: InteractiveShell, magics: AgentMagics) -> None:
 
 
 def _words(text: str) -> tuple[list[str], str]:
-    """Return the words before the one that is being typed, and that one; a quote keeps its words together."""
+    """Return the finished words, and the word being typed. Quotes keep words together."""
     words = re.findall(r'"[^"]*"?|[^\s"]+', text)
     if not words or (text.endswith(" ") and text.count('"') % 2 == 0):
         return words, ""
     return words[:-1], words[-1]
 
 
-def _offers(magics: AgentMagics, percent: str, before: list[str], typed: str) -> Iterable[str]:
+def _offers(context: NotebookContext, percent: str, before: list[str], typed: str) -> Iterable[str]:
     last = before[-1] if before else ""
     if last in {"-m", "--model"}:
-        return _models(magics)
+        return _models(context)
     if last in {"-s", "--session"}:
-        return _sessions(magics)
+        return _sessions(context)
     if last in {"-a", "--agent"}:
-        return list(magics.manager.agents)
+        return list(context.manager.agents)
     if percent == "%%":
-        return magics.cell_parser.options()
-    return _of_command(magics, before, typed)
+        return CELL_LINE.options()
+    return _of_command(context, before, typed)
 
 
-def _of_command(magics: AgentMagics, before: list[str], typed: str) -> Iterable[str]:
+def _of_command(context: NotebookContext, before: list[str], typed: str) -> Iterable[str]:
     from sessionmagic.notebook.commands import COMMANDS
 
     if before and typed.startswith("-"):
@@ -73,27 +74,27 @@ def _of_command(magics: AgentMagics, before: list[str], typed: str) -> Iterable[
         case []:
             return [name for name in COMMANDS if " " not in name]
         case ["model"]:
-            return _models(magics)
+            return _models(context)
         case ["tools"]:
-            return ["add-mcp", "remove-mcp", *_sessions(magics)]
+            return ["add-mcp", "remove-mcp", *_sessions(context)]
         case ["tools", "remove-mcp"]:
-            return magics.servers.names
+            return context.servers.names
         case ["approve"]:
-            calls, questions = magics.manager.turns.approvals(), magics.manager.turns.questions()
+            calls, questions = context.manager.turns.approvals(), context.manager.turns.questions()
             return [*(call.id for _, call in calls), *(question.id for _, question in questions)]
         case ["show" | "use" | "stop" | "rename" | "star" | "delete" | "usage" | "permissions"]:
-            return _sessions(magics)
+            return _sessions(context)
         case _:
             return []
 
 
-def _models(magics: AgentMagics) -> list[str]:
-    return ["default", *magics.manager.models.known()]
+def _models(context: NotebookContext) -> list[str]:
+    return ["default", *context.manager.models.known()]
 
 
-def _sessions(magics: AgentMagics) -> list[str]:
+def _sessions(context: NotebookContext) -> list[str]:
     try:
-        summaries: list[Any] = magics.manager.sessions.summaries()[0]
+        summaries: list[Any] = context.manager.sessions.summaries()[0]
     except SessionMagicError:
         return []
     return [f'"{summary.name}"' if " " in summary.name else summary.name for summary in summaries]

@@ -1,4 +1,4 @@
-"""Registering the magics with a shell, and ending turns with the kernel."""
+"""Loading the extension: register the magics with a shell, and end their turns when the kernel exits."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 def load(shell: InteractiveShell) -> None:
-    """Register the magics, their completion, and the end of all turns at kernel shutdown; once per shell."""
+    """Register the magics and their completion, and stop all turns at exit. Does nothing when already loaded."""
     if "AgentMagics" in shell.magics_manager.registry:
         return
     magics = AgentMagics(shell)
     shell.register_magics(magics)
-    register_completion(shell, magics)
+    register_completion(shell, magics.context)
     shell.input_transformers_cleanup.append(keep_question_marks)
     formatters: Any = shell.display_formatter
     for kind, show in (("text/html", _result_html), ("text/plain", _result_text)):
         formatters.formatters[kind].for_type_by_name("sessionmagic.turns.turn", "TurnResult", show)
-    atexit.register(magics.close)
+    atexit.register(magics.context.close)
     threading.Thread(target=_import_the_view, daemon=True).start()
 
 
@@ -44,7 +44,7 @@ def _result_text(result: TurnResult, printer: RepresentationPrinter, _cycle: obj
 
 
 def _import_the_view() -> None:
-    """Import what the first cell shows its status line with, while its user is still writing it."""
+    """Import the widgets that the first cell shows, while the user is still writing it."""
     import ipywidgets  # noqa: F401
 
     import sessionmagic.notebook.launch

@@ -1,4 +1,4 @@
-"""What the front end tells of the running cell: whether somebody watches, what arrives, and which notebook it is in."""
+"""What the front end says about itself and the running cell: can it answer, and which notebook and cell is it."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 NOTEBOOK_LENGTH = 100
-"""Characters of a notebook's name that its session is named after."""
+"""How many characters of a notebook's name are used in the name of its session."""
 
 
 class FrontEnd:
-    """A notebook's page, or a terminal."""
+    """The notebook page or terminal that runs the shell's cells."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self.kernel: Any = getattr(shell, "kernel", None)
-        """The ipykernel that the page talks to; None in a terminal."""
+        """The ipykernel that a page is connected to; None in a terminal."""
 
     @property
     def headless(self) -> bool:
-        """Whether nobody watches: such front ends answer no questions, and drop what comes after the cell's end."""
+        """Whether nobody watches: the front end answers no questions, and drops output that comes after the cell."""
         return self.kernel is not None and not self._parent.get("content", {}).get("allow_stdin", False)
 
     @property
     def clicks_arrive(self) -> bool:
-        """Whether clicks reach the kernel while a cell runs."""
+        """Whether clicks reach the kernel while a cell runs, as they do since ipykernel 7."""
         return getattr(self.kernel, "shell_channel_thread", None) is not None
 
     @property
     def notebook(self) -> str:
-        """The notebook's name without its ending, fit for a session; empty where the front end does not tell it."""
+        """The notebook's name without its suffix, fit for a session; empty if the front end does not tell it."""
         path = self._shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
         return visible(" ".join(Path(str(path)).stem.split()))[:NOTEBOOK_LENGTH]
 
     @property
     def cell(self) -> str:
-        """The running cell, in words for whoever looks for it."""
+        """The running cell, described for a user who looks for it."""
         history: Any = self._shell.history_manager
-        number = len(history.input_hist_parsed) - 1  # `execution_count` is that of the next one, from IPython 9 on
+        number = len(history.input_hist_parsed) - 1  # not `execution_count`: since IPython 9 that is the next cell's
         return f"cell In [{number}]{f' of {self.notebook}' if self.notebook else ''}"
 
     @property
     def cell_id(self) -> str | None:
-        """The front end's id of the running cell."""
+        """The front end's id of the running cell, if it has one."""
         cell_id: str | None = self._parent.get("metadata", {}).get("cellId")
         return cell_id
 
     @property
     def _parent(self) -> dict[str, Any]:
-        """The execute request of the running cell, empty outside a kernel."""
+        """The execute request of the running cell; empty outside a kernel."""
         parent: dict[str, Any] = self.kernel.get_parent("shell") if self.kernel is not None else {}
         return parent or {}

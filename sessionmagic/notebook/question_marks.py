@@ -1,4 +1,4 @@
-"""Lines that say something to a running turn, and end in a question mark: IPython would show help instead."""
+"""Lines such as ``%agent steer why?``, which IPython would take for a request for help."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _SAID = re.compile(r"(\s*)%agent\s+((?:steer|queue|approve)\s.*\?)\s*")
 
 
 def keep_question_marks(lines: list[str]) -> list[str]:
-    """Write those lines as the call that IPython makes of other magics. An input transformer."""
+    """Turn such lines into the call that IPython turns other magics into. An input transformer."""
     if lines and lines[0].startswith("%%"):
         return lines
     return [_SAID.sub(_call, line) if _SAID.fullmatch(line) else line for line in lines]

@@ -98,13 +98,18 @@ def tool_of(function: Callable[..., Any] | Tool, *, name: str = "", read_only: b
     return made
 
 
-def offered(functions: Iterable[Callable[..., Any] | Tool]) -> list[Tool]:
-    """Return what a turn offers: the functions marked with `tool`, then the given ones.
+def offered(functions: Iterable[Callable[..., Any] | Tool] = ()) -> list[Tool]:
+    """Return the functions that a turn offers: the marked ones, then the given ones.
 
-    A later function takes the place of an earlier one with the same name. Raises `ToolError`.
+    A later tool takes the place of an earlier one of the same name. Raises `ToolError` for what cannot be a tool.
     """
-    tools = [*registered.values(), *map(tool_of, functions)]
-    return list({tool.name: tool for tool in tools}.values())
+    return list({each.name: each for each in [*registered.values(), *map(tool_for, functions)]}.values())
+
+
+def tool_for(function: Callable[..., Any] | Tool, *, name: str = "") -> Tool:
+    """Return the tool that a function was marked as, or make one of it. Raises `ToolError` when it cannot be one."""
+    marked = (each for each in registered.values() if each.function is function)
+    return next(marked, None) or tool_of(function, name=name)
 
 
 def toolset_of(tools: Iterable[Tool]) -> AbstractToolset[None]:

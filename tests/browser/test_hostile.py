@@ -139,7 +139,7 @@ def test_hostile_names_titles_prompts_and_errors_are_text_in_listings_too(notebo
     setup = (
         f'script("bad", ["Half an answer", ValueError({NAME!r})])\n'
         "from dataclasses import replace\n"
-        'manager = get_ipython().magics_manager.registry["AgentMagics"].manager\n'
+        'manager = get_ipython().magics_manager.registry["AgentMagics"].context.manager\n'
         f"def titled(session): return replace(session, title={NAME!r})\n"
     )
     it = notebook(

@@ -107,7 +107,7 @@ def test_model_shows_sets_and_takes_back_the_override(kernel, chat):
 
 
 def test_stop_says_when_there_is_nothing_to_stop(kernel, chat):
-    assert "no turn" in kernel.run(f"%agent stop {chat}").ok().text
+    assert "no running turn" in kernel.run(f"%agent stop {chat}").ok().text
 
 
 def test_rename_keeps_the_conversation(kernel, chat):

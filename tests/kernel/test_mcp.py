@@ -122,7 +122,7 @@ def test_interrupt_leaves_a_slow_server_starting(kernel):
     cell = kernel.send("%agent tools add-mcp slow sleep 60").until_shows("starting slow")
     time.sleep(0.2)  # until it waits
     kernel.interrupt()
-    assert cell.wait().traceback == "KeyboardInterrupt: they go on starting; %agent tools shows how they are"
+    assert cell.wait().traceback == "KeyboardInterrupt: the servers keep starting; %agent tools shows their status"
     comes_true(lambda: "MCP slow (sleep 60): starting" in kernel.run("%agent tools").ok().text)
     kernel.run("%agent tools remove-mcp slow").ok()
 

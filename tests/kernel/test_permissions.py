@@ -199,16 +199,16 @@ def test_permissions_change_what_happens_to_the_next_call(kernel, chat, on_stdin
 
 def test_a_rule_that_fits_no_tool_is_kept_with_a_note(kernel, chat):
     said = kernel.run(f"%agent permissions {chat} --deny run_pyton:code=*open*").ok().text
-    assert "⚠ no tool that is offered now is called 'run_pyton'; %agent tools lists them" in said
+    assert "⚠ no offered tool matches 'run_pyton'; %agent tools lists them" in said
     assert "⚠" not in kernel.run(f"%agent permissions {chat} --deny RUN_*:code=*open*").ok().text
 
 
 def test_a_rule_on_an_argument_that_no_tool_has_is_kept_with_a_note(kernel, chat, server):
     said = kernel.run(f"%agent permissions {chat} --deny run_*:cod=*open* --allow tests__add:c=1").ok().text
-    assert "⚠ run_* has no argument 'cod', only code, timeout" in said
-    assert "⚠ tests__add has no argument 'c', only a, b" in said
+    assert "⚠ run_* has no argument 'cod'; it takes code, timeout" in said
+    assert "⚠ tests__add has no argument 'c'; it takes a, b" in said
     assert "⚠" not in kernel.run(f"%agent permissions {chat} --deny tests__*:text=* --deny run_python:code=*").ok().text
-    assert "is called 'run_python:code'" in kernel.run(f"%agent permissions {chat} --deny run_python:code").ok().text
+    assert "matches 'run_python:code'" in kernel.run(f"%agent permissions {chat} --deny run_python:code").ok().text
 
 
 def test_a_line_may_have_several_rules_of_a_kind(kernel, chat):
@@ -218,7 +218,7 @@ def test_a_line_may_have_several_rules_of_a_kind(kernel, chat):
     assert decisions == {"run_python": "is denied", "insert_cell": "is denied", "list_variables": "asks"}
     kernel.run(f"%agent permissions {chat} --forget run_python --forget list_*").ok()
     assert listed(kernel, chat)["run_python"][1].startswith("asks")
-    assert "give it one of the four" in refused(kernel.run(f"%agent permissions {chat} --deny read* --ask read*"))
+    assert "give it to only one" in refused(kernel.run(f"%agent permissions {chat} --deny read* --ask read*"))
 
 
 def test_a_marked_function_is_offered_once_whatever_it_is_called(kernel, chat):
@@ -246,14 +246,14 @@ def test_rules_may_be_there_before_a_sessions_first_turn(kernel, session):
 def test_a_session_is_named_as_in_a_cell_or_without_an_option(kernel, chat):
     for line in (f"show {chat}", f"show -s {chat}", f"show --session {chat}"):
         assert "world" in kernel.run(f"%agent {line}").ok().text
-    assert kernel.run(f"%agent stop -s {chat}").ok().text == f"no turn of this kernel runs on {chat}\n"
+    assert kernel.run(f"%agent stop -s {chat}").ok().text == f"{chat} has no running turn in this kernel\n"
 
 
 @pytest.mark.parametrize(
     ("option", "words", "back"),
     [
-        ("--tool", "run_python is approved, now and later; %agent permissions {} --forget run_python", "--forget run_python"),
-        ("--all", "and its session is autonomous; %agent permissions {} --safety strict takes", "--safety strict"),
+        ("--tool", "run_python is approved, and so are later calls of it; %agent permissions {} --forget run_python", "--forget run_python"),
+        ("--all", "and the session is now autonomous; %agent permissions {} --safety strict undoes", "--safety strict"),
     ],
 )  # fmt: skip
 def test_a_lasting_decision_says_how_it_is_taken_back(kernel, chat, option, words, back):
@@ -280,7 +280,7 @@ def test_a_model_that_cannot_call_tools_is_warned_of(kernel, chat):
     kernel.run("script('mute', 'Done.', profile={'supports_tools': False})").ok()
     cell = kernel.run(f"%%agent -m mute -s {chat} -t double\ngo").ok()
     assert "mute cannot call tools: it is not offered double" in cell.html
-    assert "mute cannot call tools: none is offered to it" in kernel.run(f"%agent tools {chat}").ok().text
+    assert "mute cannot call tools; none are offered to it" in kernel.run(f"%agent tools {chat}").ok().text
     assert "cannot call tools" not in kernel.run(f"%%agent -s {chat}\ngo").ok().html
 
 

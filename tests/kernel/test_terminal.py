@@ -186,7 +186,7 @@ def test_what_cannot_run_in_the_background_fails_without_being_asked_for(termina
     acts(terminal, calls, "Done.")
     at = terminal.type(f"%%agent -b -t mine -m acts -s {session}\ngo\n\n\n")
     shown = terminal.until(f"{session} · turn 1", at)
-    assert shown.count("ask without -b") == 3
+    assert shown.count("run without -b") == 3
     assert "✓ list_variables" in shown
     assert "waits for your answer" not in shown
 
@@ -201,8 +201,8 @@ def test_question_of_a_server_in_a_background_turn_is_announced_and_answered(ter
     at = terminal.type(f"%%agent -b --yes -m acts -s {session}\ngo\n\n\n")
     shown, waits = announced(terminal, at)
     assert "MCP server tests asks: Where do you want to go?" in shown
-    refused = terminal.ask(f"%agent approve {waits} --all", "answered")
-    assert "UsageError: a server's question is answered once" in refused
+    refused = terminal.ask(f"%agent approve {waits} --all", "question of a server")
+    assert "UsageError: --tool, --all and a reason for --reject are for tool calls" in refused
     at = terminal.type(f"%agent approve {waits}{answer}")
     assert result in terminal.until(f"{session} · turn 1", at)
 

@@ -123,7 +123,7 @@ def test_a_question_of_another_kernel_is_not_answered_here(start):
     steered = other.run("%agent steer -s shared Be brief.")
     assert steered.ename == "SessionIdleError"
     shown = other.run("%agent show shared").ok().html
-    assert "… run_python" in shown and "it runs in another kernel" in shown and "interrupted" not in shown
+    assert "… run_python" in shown and "running in another kernel" in shown and "interrupted" not in shown
     assert asking.value("ran") == "[]"
     asking.run(f"%agent approve {question}").ok()
     comes_true(lambda: asking.value("ran") == "[1]")
@@ -396,7 +396,7 @@ def test_a_background_turn_cannot_propose_a_cell_and_says_so(kernel, session, ac
     acts([("insert_cell", {"code": "first = 1"})], "Done.")
     cell = kernel.run(f"%%agent -m acts -b -s {session}\ngo").ok()
     cell.until(lambda cell: "Done." in cell.text)
-    assert "ask without -b" in cell.html
+    assert "needs a foreground cell; run without -b" in cell.html
 
 
 def test_functions_of_the_user_are_offered_and_run_where_figures_work(kernel, session, acts):
@@ -451,7 +451,7 @@ def test_a_call_that_deletes_its_session_ends_the_turn(kernel, session, acts):
 
 
 WATCHED = """import threading
-raised, manager = [], get_ipython().magics_manager.registry["AgentMagics"].manager
+raised, manager = [], get_ipython().magics_manager.registry["AgentMagics"].context.manager
 threading.excepthook = lambda about: raised.append(repr(about.exc_value))"""
 
 

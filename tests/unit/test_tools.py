@@ -10,7 +10,7 @@ from pydantic_ai.profiles import ModelProfile
 
 from sessionmagic import MemoryStore, tool
 from sessionmagic.exceptions import ToolError
-from sessionmagic.tools.functions import registered, tool_of
+from sessionmagic.tools.functions import offered, registered, tool_of
 from tests.turns import acted, ask, manager_on, on_a_loop, returned
 
 
@@ -209,6 +209,23 @@ async def test_tool_given_to_a_turn_takes_the_place_of_a_marked_one_in_that_turn
         _, events, model = await acted(manager, [("give", {})], "Done", tools=tools)
         assert list(model.offered[0]) == ["give"]
         assert returned(events) == [("give", "success", word)]
+
+
+@on_a_loop
+async def test_marked_function_that_is_also_given_to_a_turn_stays_as_it_was_marked(manager, registry):
+    function = giving("seen")
+    tool(read_only=True, name="look")(function)
+    _, events, model = await acted(manager, [("look", {})], "Done", tools=[function])
+    assert list(model.offered[0]) == ["look"]
+    assert returned(events) == [("look", "success", "seen")]
+
+
+def test_later_tool_takes_the_place_of_an_earlier_one_of_the_same_name(registry):
+    marked, given, last = giving("marked"), giving("given"), giving("last")
+    tool(name="give")(marked)
+    tool(name="look")(giving("seen"))
+    assert [each.name for each in offered()] == ["give", "look"]
+    assert [each.function for each in offered([given, last, add])][::2] == [last, add]
 
 
 @on_a_loop

@@ -1,4 +1,4 @@
-"""The subcommands of ``%agent``: how they are written down, found and run."""
+"""The subcommands of ``%agent``: how they are declared, found and run."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from sessionmagic.notebook.magics import AgentMagics
+    from sessionmagic.notebook.context import NotebookContext
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A subcommand: its options, and what it does with them."""
+    """A subcommand: the parser of its options, the function that it calls, and its help text."""
 
     parser: LineParser
-    run: Callable[[AgentMagics, argparse.Namespace], Any]
+    run: Callable[[NotebookContext, argparse.Namespace], Any]
     help: str
 
 
 COMMANDS: dict[str, Command] = {}
 
 
-def run_command(magics: AgentMagics, line: str) -> Any:
-    """Do what ``%agent LINE`` asks and return its result; raises `UsageError` for what it does not know."""
+def run_command(context: NotebookContext, line: str) -> Any:
+    """Run ``%agent LINE`` and return its result. Raises `UsageError` for an unknown subcommand or option."""
     name, rest = _named(line)
     if not name:
         return Listing(
@@ -41,7 +41,8 @@ def run_command(magics: AgentMagics, line: str) -> Any:
             {"%agent": lambda entry: entry.subcommand, "": lambda entry: entry.does},
         )
     if name not in COMMANDS:
-        raise UsageError(f"no subcommand {name!r}.{did_you_mean(name, COMMANDS) or ' %agent lists them all'}")
+        hint = did_you_mean(name, COMMANDS)
+        raise UsageError(f"{name!r} is not a subcommand" + (f".{hint}" if hint else "; %agent lists them all"))
     command = COMMANDS[name]
     if command.parser.wants_help(rest):
         print(command.parser.format_help())
@@ -49,11 +50,11 @@ def run_command(magics: AgentMagics, line: str) -> Any:
     options = command.parser.parse_line(rest)
     if named := vars(options).pop(NAMED, ""):
         options.session = named
-    return command.run(magics, options)
+    return command.run(context, options)
 
 
 def _named(line: str) -> tuple[str, str]:
-    """Return the subcommand that a line begins with, of one word or two, and the rest."""
+    """Split a line into its subcommand, which has one word or two, and the rest."""
     first, _, rest = line.strip().partition(" ")
     second, _, further = rest.strip().partition(" ")
     return (f"{first} {second}", further) if f"{first} {second}" in COMMANDS else (first, rest)
@@ -61,7 +62,7 @@ def _named(line: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Help:
-    """A subcommand in the listing of all."""
+    """A subcommand in the list that ``%agent`` alone shows."""
 
     subcommand: str
     does: str
@@ -69,7 +70,10 @@ class Help:
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """An argument of a subcommand, as argparse takes it; a verbatim one takes the rest of the line as it is."""
+    """An argument of a subcommand: the arguments of argparse's ``add_argument``.
+
+    A verbatim argument takes the rest of the line unchanged.
+    """
 
     names: tuple[str, ...]
     options: dict[str, Any]
@@ -77,18 +81,21 @@ class Argument:
 
 
 def argument(*names: str, verbatim: bool = False, **options: Any) -> Argument:
+    """Declare an argument of a `command`."""
     return Argument(names, options, verbatim)
 
 
 def command(
     text: str, *arguments: Argument, name: str = ""
-) -> Callable[[Callable[[AgentMagics, argparse.Namespace], Any]], Callable[..., Any]]:
-    def register(function: Callable[[AgentMagics, argparse.Namespace], Any]) -> Callable[..., Any]:
+) -> Callable[[Callable[[NotebookContext, argparse.Namespace], Any]], Callable[..., Any]]:
+    """Register the decorated function as a subcommand: `text` is its help, and `name` is needed for two words."""
+
+    def register(function: Callable[[NotebookContext, argparse.Namespace], Any]) -> Callable[..., Any]:
         known = name or function.__name__
         parser = LineParser(f"%agent {known}", text)
         for each in arguments:
             (parser.add_verbatim if each.verbatim else parser.add_argument)(*each.names, **each.options)
-        if any(each in (SESSION, RUNNING) for each in arguments):  # as `%%agent` takes it
+        if any(each in (SESSION, RUNNING) for each in arguments):  # as in `%%agent`
             parser.add_argument("-s", "--session", dest=NAMED, default="", help=SUPPRESS)
         COMMANDS[known] = Command(parser, function, text)
         return function
@@ -97,33 +104,39 @@ def command(
 
 
 NAMED = "named_session"
+"""Where the parser puts the value of ``-s``."""
 SESSION = argument(
-    "session", nargs="?", default="", help="name or id, also after -s; left out: this kernel's active one, or its last"
+    "session", nargs="?", default="", help="name or id, also as -s NAME; default: the active session, or the latest"
 )
 RUNNING = argument(
-    "session", nargs="?", default="", help="name or id, also after -s; left out: the one that runs, if it is one"
+    "session",
+    nargs="?",
+    default="",
+    help="name or id, also as -s NAME; default: the one that is running, or the active one",
 )
 
 
-def chosen(magics: AgentMagics, name: str) -> str:
-    chosen = magics.chosen(name) or magics.latest
+def chosen(context: NotebookContext, name: str) -> str:
+    """Return the named session, else the active one, else the latest one. Raises `SessionNotFoundError`."""
+    chosen = context.chosen(name) or context.latest_session
     if not chosen:
-        raise SessionNotFoundError("no session is active yet: name one, or run a cell with %%agent")
+        raise SessionNotFoundError("no session is active; name one, or run a %%agent cell")
     return chosen
 
 
-def running(magics: AgentMagics, name: str) -> str:
-    """Return the session that is meant where one that runs is: when none is named, the only one that does."""
-    sessions = {turn.session_id for turn in magics.manager.turns.running()}
-    return sessions.pop() if not name and len(sessions) == 1 else chosen(magics, name)
+def running(context: NotebookContext, name: str) -> str:
+    """Return the named session, else the only one with a running turn, else the one that `chosen` returns."""
+    sessions = {turn.session_id for turn in context.manager.turns.running()}
+    return sessions.pop() if not name and len(sessions) == 1 else chosen(context, name)
 
 
 def typed(name: str) -> str:
-    """Return a session's name as it is typed in a line."""
+    """Return a session's name as a user types it, in quotes if necessary."""
     if re.fullmatch(r"[^\s'\"]+", name):
         return name
     return f'"{name}"' if '"' not in name else f"'{name}'"
 
 
 def say(line: str) -> None:
+    """Print a line, with control characters made visible."""
     print(visible(line))

@@ -1,4 +1,4 @@
-"""``%agent`` on sessions: list, show, choose, stop, rename, mark, delete, count."""
+"""``%agent`` on sessions: list, show, use, stop, rename, star, delete, and what they have used."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     import argparse
 
     from sessionmagic.conversation.transcript import Transcript
-    from sessionmagic.notebook.magics import AgentMagics
+    from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.turns.turn import Turn
 
 
-@command("List all sessions, the latest first.")
-def sessions(magics: AgentMagics, _options: argparse.Namespace) -> Any:
-    found, problems = magics.manager.sessions.summaries()
-    waiting = {turn.session_id for turn in magics.manager.turns.running() if turn.transcript.waits_for_an_answer}
+@command("List all sessions, most recent first.")
+def sessions(context: NotebookContext, _options: argparse.Namespace) -> Any:
+    found, problems = context.manager.sessions.summaries()
+    waiting = {turn.session_id for turn in context.manager.turns.running() if turn.transcript.waits_for_an_answer}
     return Listing(
         found,
         {
@@ -42,90 +42,90 @@ def sessions(magics: AgentMagics, _options: argparse.Namespace) -> Any:
 
 
 @command(
-    "Show a session's turns again, also one that is running.",
+    "Show a session's turns again, including a running one.",
     SESSION,
-    argument("--last", type=int, default=0, metavar="N", help="only the last N turns"),
+    argument("--last", type=int, default=0, metavar="N", help="show only the last N turns"),
 )
-def show(magics: AgentMagics, options: argparse.Namespace) -> None:
+def show(context: NotebookContext, options: argparse.Namespace) -> None:
     from sessionmagic.conversation.stored_transcript import transcript_of
     from sessionmagic.notebook.terminal.text import turn_text
     from sessionmagic.notebook.view import show_turn
 
-    session = magics.manager.sessions.load(chosen(magics, options.session))
+    session = context.manager.sessions.load(chosen(context, options.session))
     if options.last < 0:
-        raise UsageError("--last takes how many turns to show, such as --last 3")
+        raise UsageError("--last cannot be negative; --last 3 shows the last three turns")
     for turn in session.path()[-options.last :]:
-        running = magics.manager.turns.find(session.id, turn.id)
+        running = context.manager.turns.find(session.id, turn.id)
         if running is not None:
             transcript = _so_far(running)
         else:
             transcript = transcript_of(session.name, turn)
             if turn.status == "running":
-                transcript = _noted(transcript, "it runs in another kernel")
-        if magics.front_end.kernel is None:
+                transcript = _noted(transcript, "running in another kernel")
+        if context.front_end.kernel is None:
             print(turn_text(transcript, turn.prompt))
         else:
             show_turn(transcript, turn.prompt)
 
 
 def _so_far(turn: Turn) -> Transcript:
-    """Return what there is of a running turn, with a note of that."""
+    """Return the transcript of a running turn so far, with a note that it is running."""
     transcript = turn.transcript
-    note = "it runs" + (", and waits for your answer: %agent approve" if transcript.waits_for_an_answer else " still")
-    return _noted(transcript, note)
+    waits = transcript.waits_for_an_answer
+    return _noted(transcript, "waiting for your answer; see %agent approve" if waits else "still running")
 
 
 def _noted(transcript: Transcript, note: str) -> Transcript:
     return replace(transcript, warnings=(*transcript.warnings, note))
 
 
-@command("Make a session the one that cells without --session go on with.", argument("session"))
-def use(magics: AgentMagics, options: argparse.Namespace) -> None:
-    session = magics.manager.sessions.load(options.session)
-    magics.active = session.id
-    say(f"{session.name} is the active session")
+@command("Make a session the active one, which cells without --session continue.", argument("session"))
+def use(context: NotebookContext, options: argparse.Namespace) -> None:
+    session = context.manager.sessions.load(options.session)
+    context.active_session = session.id
+    say(f"{session.name} is now the active session")
 
 
-@command("Stop a session's running turn and keep what was said.", RUNNING)
-def stop(magics: AgentMagics, options: argparse.Namespace) -> None:
-    session = magics.manager.sessions.load(running(magics, options.session))
-    stopped = magics.manager.turns.stop(session.id)
-    say(f"stopping {session.name}" if stopped else f"no turn of this kernel runs on {session.name}")
+@command("Stop a session's running turn; what was said so far is kept.", RUNNING)
+def stop(context: NotebookContext, options: argparse.Namespace) -> None:
+    session = context.manager.sessions.load(running(context, options.session))
+    stopped = context.manager.turns.stop(session.id)
+    say(f"stopping {session.name}" if stopped else f"{session.name} has no running turn in this kernel")
 
 
 @command(
-    "Give a session another name.",
+    "Rename a session.",
     argument("names", nargs="+", metavar="[SESSION] NAME"),
 )
-def rename(magics: AgentMagics, options: argparse.Namespace) -> None:
+def rename(context: NotebookContext, options: argparse.Namespace) -> None:
     if len(options.names) > 2:  # noqa: PLR2004
-        raise UsageError("rename takes one or two names; put a name with spaces in quotes")
+        raise UsageError("rename takes one or two names; put quotes around a name with spaces")
     *old, new = options.names
-    before = magics.manager.sessions.load(old[0] if old else chosen(magics, "")).name
-    magics.manager.sessions.rename(before, new)
+    before = context.manager.sessions.load(old[0] if old else chosen(context, "")).name
+    context.manager.sessions.rename(before, new)
     say(f"{before} is now {new}")
 
 
-@command("Mark a session with a star.", SESSION, argument("--off", action="store_true", help="take the star away"))
-def star(magics: AgentMagics, options: argparse.Namespace) -> None:
-    session = magics.manager.sessions.star(chosen(magics, options.session), starred=not options.off)
+@command("Star a session.", SESSION, argument("--off", action="store_true", help="remove the star"))
+def star(context: NotebookContext, options: argparse.Namespace) -> None:
+    session = context.manager.sessions.star(chosen(context, options.session), starred=not options.off)
     say(f"{session.name} {'has a star' if session.starred else 'has no star'}")
 
 
-@command("Stop a session's turn and remove the session for good.", argument("session"))
-def delete(magics: AgentMagics, options: argparse.Namespace) -> None:
-    session = magics.manager.sessions.load(options.session)
-    loop_thread().submit(magics.manager.delete(session.id)).result()
+@command("Delete a session permanently, after stopping its turn.", argument("session"))
+def delete(context: NotebookContext, options: argparse.Namespace) -> None:
+    session = context.manager.sessions.load(options.session)
+    loop_thread().submit(context.manager.delete(session.id)).result()
     say(f"deleted {session.name} ({len(session.turns)} turns)")
 
 
 @command(
-    "Show what a session has used, model by model.",
+    "Show a session's turns, tokens and cost for each model.",
     SESSION,
-    argument("--days", action="store_true", help="day by day instead"),
+    argument("--days", action="store_true", help="show them for each day instead"),
 )
-def usage(magics: AgentMagics, options: argparse.Namespace) -> Any:
-    session = magics.manager.sessions.load(chosen(magics, options.session))
+def usage(context: NotebookContext, options: argparse.Namespace) -> Any:
+    session = context.manager.sessions.load(chosen(context, options.session))
     return Listing(
         usage_by_day([session]) if options.days else usage_by_model([session]),
         {

@@ -11,43 +11,43 @@ from sessionmagic.notebook.page.listing import Listing
 if TYPE_CHECKING:
     import argparse
 
-    from sessionmagic.notebook.magics import AgentMagics
+    from sessionmagic.notebook.context import NotebookContext
 
 
-@command("List the model references that can be used on this machine.")
-def models(magics: AgentMagics, _options: argparse.Namespace) -> Any:
-    offers = magics.manager.models.offers()
+@command("List the models that can be used on this machine.")
+def models(context: NotebookContext, _options: argparse.Namespace) -> Any:
+    offers = context.manager.models.offers()
     return Listing(offers, {"model": lambda offer: offer.reference, "": lambda offer: offer.note})
 
 
 @command(
-    "Show the session's model, or set it from the next turn on; default takes it back.",
-    argument("reference", nargs="?", default=""),
-    argument("-s", "--session", default=""),
+    "Show a session's model, or set it from the next turn on.",
+    argument("reference", nargs="?", default="", help="a reference as in %%%%agent --model, or default"),
+    argument("-s", "--session", default="", metavar="NAME", help="default: the active session, or the latest"),
 )
-def model(magics: AgentMagics, options: argparse.Namespace) -> None:
-    name = chosen(magics, options.session)
-    for warning in magics.manager.sessions.set_model(name, options.reference) if options.reference else []:
+def model(context: NotebookContext, options: argparse.Namespace) -> None:
+    name = chosen(context, options.session)
+    for warning in context.manager.sessions.set_model(name, options.reference) if options.reference else []:
         say(f"⚠ {warning}")
-    session = magics.manager.sessions.load(name)
-    [summary] = [item for item in magics.manager.sessions.summaries()[0] if item.id == session.id]
+    session = context.manager.sessions.load(name)
+    [summary] = [item for item in context.manager.sessions.summaries()[0] if item.id == session.id]
     say(f"{session.name}: {summary.model}{'' if session.agent_model_overrides else ' (the default)'}")
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A default of the magics."""
+    """A default that the user can change."""
 
     name: str
     value: object
     help: str
 
 
-@command("Show the defaults and where sessions live; %config AgentMagics.NAME = VALUE sets one.")
-def config(magics: AgentMagics, _options: argparse.Namespace) -> Any:
-    values = {name: getattr(magics, name) for name in magics.trait_names(config=True)}
-    values["store"] = str(getattr(magics.manager.store, "home", ""))
-    entries = [Setting(name, value, magics.traits()[name].help) for name, value in sorted(values.items())]
+@command("Show the defaults, and where sessions are stored; %config AgentMagics.NAME = VALUE sets a default.")
+def config(context: NotebookContext, _options: argparse.Namespace) -> Any:
+    values = {name: getattr(context.settings, name) for name in context.settings.trait_names(config=True)}
+    values["store"] = str(getattr(context.manager.store, "home", ""))
+    entries = [Setting(name, value, context.settings.traits()[name].help) for name, value in sorted(values.items())]
     return Listing(
         entries,
         {

@@ -1,4 +1,4 @@
-"""``%agent`` on tools: what is offered, and what may run."""
+"""``%agent`` on tools: which are offered, which of their calls may run, and MCP servers."""
 
 from __future__ import annotations
 
@@ -8,123 +8,36 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import loop_thread
-from sessionmagic.notebook import cell
 from sessionmagic.notebook.commands.registry import SESSION, Argument, argument, chosen, command, say
+from sessionmagic.notebook.offered_tools import listed_tools
 from sessionmagic.notebook.page.listing import Listing
-from sessionmagic.notebook.visible import one_line
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from sessionmagic.notebook.magics import AgentMagics
+    from sessionmagic.notebook.context import NotebookContext
+    from sessionmagic.notebook.offered_tools import OfferedTool
     from sessionmagic.tools.permissions import Verdict
 
-DOES_LENGTH = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfferedTool:
-    """A tool that the next turn offers."""
-
-    name: str
-    source: str
-    read_only: bool
-    decision: str
-    does: str
-    arguments: Sequence[str]
-
 
 @command(
-    "List the tools that the next turn of a session offers, and what happens when they are called; "
-    "%agent tools add-mcp adds an MCP server.",
+    "List the tools that a session's next turn offers, and what happens to calls of them; "
+    "%agent tools add-mcp adds MCP servers.",
     SESSION,
-    argument("-t", "--tools", action="append", default=[], metavar="NAMES", help="functions of yours, as in %%%%agent"),
+    argument(
+        "-t", "--tools", action="append", default=[], metavar="NAMES", help="list these functions too, as in %%%%agent"
+    ),
 )
-def tools(magics: AgentMagics, options: argparse.Namespace) -> Any:
-    return _offered(magics, options.session, options.tools)
-
-
-@command(
-    "Add the MCP servers of a file with mcpServers, or one by its name and its command or address.",
-    argument("server", nargs=REMAINDER, metavar="FILE | NAME COMMAND…"),
-    name="tools add-mcp",
-)
-def add_mcp(magics: AgentMagics, options: argparse.Namespace) -> None:
-    from sessionmagic.notebook.launch import short_interrupt
-
-    match options.server:
-        case []:
-            raise UsageError("add-mcp takes a file with mcpServers, or a name and a command or address")
-        case [path]:
-            if not (names := magics.servers.load(path)):
-                say(f"no server of {path} is switched on")
-                return
-        case [name, "--", where, *arguments] | [name, where, *arguments]:
-            address = where.startswith(("http://", "https://"))
-            magics.servers.add(name, {"url": where} if address else {"command": where, "args": arguments})
-            names = [name]
-    try:
-        say(f"starting {', '.join(names)}")
-        started = loop_thread().submit(magics.servers.start(names)).result()
-    except KeyboardInterrupt:
-        raise short_interrupt("they go on starting; %agent tools shows how they are") from None
-    for server, problem in started:
-        offers = f"{server.name} offers {', '.join(server.tools) or 'no tools'}"
-        say(f"⚠ {server.name}: {problem}; the next turn tries again" if problem else offers)
-
-
-@command("End an MCP server, and offer its tools no more.", argument("name"), name="tools remove-mcp")
-def remove_mcp(magics: AgentMagics, options: argparse.Namespace) -> None:
-    magics.servers.remove(options.name)
-    say(f"{options.name} is no server any more")
-
-
-def _offered(magics: AgentMagics, session_name: str, functions: Iterable[str]) -> Any:
-    from sessionmagic.tools.permissions import Call, Policy, described, fits_tool, safety_of
+def tools(context: NotebookContext, options: argparse.Namespace) -> Any:
     from sessionmagic.turns.admission import can_call
 
-    name = magics.chosen(session_name) or magics.latest
-    session = magics.manager.sessions.load(name) if name else None
-    rules, safety = (session.permissions, safety_of(session.safety)) if session else ({}, safety_of(magics.safety))
-    policy = Policy(session=rules, file={}, safety=safety, attended=not magics.front_end.headless)
-
-    def decided(tool: str, *, read_only: bool) -> str:
-        ruling = policy.rule_on(Call(tool, {}, read_only))
-        words = {"allow": "runs", "ask": "asks", "deny": "is denied"}[ruling.verdict]
-        by_arguments = [
-            f"; {verdict} {rule}" for verdict, rule in described(rules) if ":" in rule and fits_tool(rule, tool)
-        ]
-        return "".join([f"{words}: {ruling.why}", *by_arguments])
-
-    entries = [
-        OfferedTool(
-            name=tool.name,
-            source=tool.source,
-            read_only=tool.read_only,
-            decision=decided(tool.name, read_only=tool.read_only),
-            does=tool.description,
-            arguments=tool.arguments,
-        )
-        for tool in {tool.name: tool for tool in cell.offered(magics, functions)}.values()
-    ]
-    servers = magics.servers.listing()
-    entries += [
-        OfferedTool(
-            name=name,
-            source=f"MCP {server.name}",
-            read_only=name in server.read_only,
-            decision=decided(name, read_only=name in server.read_only),
-            does=one_line(does, DOES_LENGTH),
-            arguments=server.arguments[name],
-        )
-        for server in servers
-        for name, does in server.tools.items()
-    ]
-    model = magics.manager.sessions.next_model(session)
-    in_vain = [f"⚠ {model.reference} cannot call tools: none is offered to it"] if model and not can_call(model) else []
+    name = context.chosen(options.session) or context.latest_session
+    session = context.manager.sessions.load(name) if name else None
+    model = context.manager.sessions.next_model(session)
+    warning = f"⚠ {model.reference} cannot call tools; none are offered to it" if model and not can_call(model) else ""
     return Listing(
-        entries,
+        listed_tools(context, session, options.tools),
         {
             "tool": lambda entry: entry.name,
             "from": lambda entry: entry.source,
@@ -132,15 +45,50 @@ def _offered(magics: AgentMagics, session_name: str, functions: Iterable[str]) -
             "": lambda entry: entry.does,
         },
         [
-            *in_vain,
-            *(f"MCP {server.name} ({server.where}): {server.status}" for server in servers),
+            *([warning] if warning else []),
+            *(f"MCP {server.name} ({server.where}): {server.status}" for server in context.servers.listing()),
         ],
     )
 
 
+@command(
+    "Add the MCP servers that a file lists under mcpServers, or one server by its name and its command or address.",
+    argument("server", nargs=REMAINDER, metavar="FILE | NAME COMMAND…"),
+    name="tools add-mcp",
+)
+def add_mcp(context: NotebookContext, options: argparse.Namespace) -> None:
+    from sessionmagic.notebook.launch import short_interrupt
+
+    match options.server:
+        case []:
+            raise UsageError("add-mcp needs a file with mcpServers, or a name and a command or address")
+        case [path]:
+            if not (names := context.servers.load(path)):
+                say(f"every server in {path} is disabled; none was added")
+                return
+        case [name, "--", where, *arguments] | [name, where, *arguments]:
+            address = where.startswith(("http://", "https://"))
+            context.servers.add(name, {"url": where} if address else {"command": where, "args": arguments})
+            names = [name]
+    try:
+        say(f"starting {', '.join(names)}")
+        started = loop_thread().submit(context.servers.start(names)).result()
+    except KeyboardInterrupt:
+        raise short_interrupt("the servers keep starting; %agent tools shows their status") from None
+    for server, problem in started:
+        offers = f"{server.name} offers {', '.join(server.tools) or 'no tools'}"
+        say(f"⚠ {server.name}: {problem}; the next turn tries again" if problem else offers)
+
+
+@command("Stop an MCP server and no longer offer its tools.", argument("name"), name="tools remove-mcp")
+def remove_mcp(context: NotebookContext, options: argparse.Namespace) -> None:
+    context.servers.remove(options.name)
+    say(f"removed {options.name}")
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule of a session."""
+    """One of a session's rules."""
 
     verdict: str
     pattern: str
@@ -151,46 +99,55 @@ def _pattern(option: str, text: str) -> Argument:
 
 
 @command(
-    "Show or change what a session does with tool calls: deny beats allow beats ask, and then the safety mode.",
+    "Show or change a session's rules for tool calls. Deny beats allow, and allow beats ask; the safety mode decides "
+    "on calls that no rule covers.",
     SESSION,
     _pattern(
-        "--allow", "run calls that match, such as read_* or fetch:url=https://our.org/*; may be repeated, as all are"
+        "--allow",
+        "run matching calls without asking; PATTERN is a tool's name and, if wanted, values of its arguments, with "
+        "wildcards: read_* or fetch:url=https://our.org/*. May be repeated, like the next three",
     ),
-    _pattern("--ask", "ask for calls that match"),
-    _pattern("--deny", "never run calls that match"),
-    _pattern("--forget", "take a rule away"),
-    argument("--safety", metavar="MODE", help="strict, balanced, restricted or autonomous"),
-    argument("--new", action="store_true", help="make a session of that name, with these from its first turn on"),
+    _pattern("--ask", "ask before running matching calls"),
+    _pattern("--deny", "never run matching calls"),
+    _pattern("--forget", "remove the rule with this pattern"),
+    argument(
+        "--safety",
+        metavar="MODE",
+        help="strict, balanced, restricted or autonomous; decides on calls that no rule covers",
+    ),
+    argument("--new", action="store_true", help="create the session, so that the rules hold from its first turn on"),
 )
-def permissions(magics: AgentMagics, options: argparse.Namespace) -> Any:
+def permissions(context: NotebookContext, options: argparse.Namespace) -> Any:
     from sessionmagic.tools.permissions import VERDICTS, described, safety_of
 
     if options.new and not options.session:
-        raise UsageError("--new makes a session of the name that is given: give one")
-    name = options.session if options.new else chosen(magics, options.session)
+        raise UsageError("--new needs a name for the new session; give one")
+    name = options.session if options.new else chosen(context, options.session)
     given: list[tuple[str, Verdict | None]] = [
         *((pattern, verdict) for verdict in VERDICTS for pattern in getattr(options, verdict)),
         *((pattern, None) for pattern in options.forget),
     ]
     rules = dict(given)
     if len(rules) < len(set(given)):
-        raise UsageError("a pattern is allowed, asked for, denied or forgotten: give it one of the four")
-    mode = options.safety or (magics.safety if options.new else "")
-    magics.manager.sessions.set_permissions(name, rules, safety_of(mode) if mode else None, new=options.new)
-    session = magics.manager.sessions.load(name)
+        raise UsageError(
+            "the same pattern was given to two options; give it to only one of --allow, --ask, --deny and --forget"
+        )
+    mode = options.safety or (context.settings.safety if options.new else "")
+    context.manager.sessions.set_permissions(name, rules, safety_of(mode) if mode else None, new=options.new)
+    session = context.manager.sessions.load(name)
     added = [pattern for pattern, verdict in rules.items() if verdict]
     return Listing(
         [Rule(verdict, pattern) for verdict, pattern in described(session.permissions)],
         {"rule": lambda rule: rule.verdict, "pattern": lambda rule: rule.pattern},
         [
             f"{session.name} is {session.safety}: {SAFETY_WORDS[session.safety]}",
-            *(_doubts(added, _offered(magics, options.session, ())) if added else ()),
+            *(_doubts(added, listed_tools(context, session)) if added else ()),
         ],
     )
 
 
 def _doubts(patterns: Sequence[str], tools: Sequence[OfferedTool]) -> Iterator[str]:
-    """Say which patterns fit no call of the tools that are offered."""
+    """Yield a warning for each pattern that matches no call of the offered tools."""
     from sessionmagic.tools.permissions import fits_tool, parted
 
     for pattern in patterns:
@@ -198,14 +155,14 @@ def _doubts(patterns: Sequence[str], tools: Sequence[OfferedTool]) -> Iterator[s
         found = [each for each in tools if fits_tool(pattern, each.name)]
         known = {name for each in found for name in each.arguments}
         if not found:
-            yield f"⚠ no tool that is offered now is called {tool!r}; %agent tools lists them"
+            yield f"⚠ no offered tool matches {tool!r}; %agent tools lists them"
         for unknown in {name for name, _ in conditions} - known if found else ():
-            yield f"⚠ {tool} has no argument {unknown!r}, only {', '.join(sorted(known)) or 'none'}"
+            yield f"⚠ {tool} has no argument {unknown!r}; it takes {', '.join(sorted(known)) or 'none'}"
 
 
 SAFETY_WORDS = {
-    "strict": "it asks for every other call",
-    "balanced": "other calls that only read run, and it asks for the rest",
-    "restricted": "other calls that only read run, and the rest is denied",
-    "autonomous": "every other call runs",
+    "strict": "asks before every call that no rule covers",
+    "balanced": "of the calls not covered by a rule, read-only ones run; it asks before the rest",
+    "restricted": "of the calls not covered by a rule, read-only ones run; the rest are denied",
+    "autonomous": "every call not covered by a rule runs",
 }

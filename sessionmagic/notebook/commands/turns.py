@@ -1,4 +1,4 @@
-"""``%agent`` on a turn that runs: tell it something, ask it what comes next, answer what it asks."""
+"""``%agent`` on a running turn: steer it, queue the next prompt, and answer what it waits for."""
 
 from __future__ import annotations
 
@@ -15,98 +15,100 @@ if TYPE_CHECKING:
     import argparse
 
     from sessionmagic.conversation.events import Decision, InputAction
-    from sessionmagic.notebook.magics import AgentMagics
+    from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.tools.questions import Question
     from sessionmagic.turns.turn import Turn
 
-HOW_TO_ANSWER = "%agent approve ID says yes, with --tool or --all also to later calls; --reject WHY says no"
-HOW_TO_FILL_IN = "%agent approve ID fills in a server's form, --reject declines it"
+HOW_TO_ANSWER = "%agent approve ID approves a call, and later ones with --tool or --all; --reject REASON rejects it"
+HOW_TO_FILL_IN = "%agent approve ID answers a server's question; --reject declines it"
 LASTS: dict[Decision, str] = {
     "once": "is approved",
-    "tool": "is approved, now and later; %agent permissions {session} --forget {tool} takes that back",
-    "all": "is approved, and its session is autonomous; %agent permissions {session} --safety {safety} takes that back",
+    "tool": "is approved, and so are later calls of it; %agent permissions {session} --forget {tool} undoes this",
+    "all": "is approved, and the session is now autonomous; %agent permissions {session} --safety {safety} undoes this",
     "reject": "is rejected",
 }
 ARGUMENT_LINES = 60
-"""Of a call that waits, in a listing; `args` has all."""
-_IN_SESSION = argument("-s", "--session", default="", metavar="NAME", help="left out: the one that runs, if it is one")
+"""How many lines of a waiting call's arguments the listing shows; `Waiting.args` has them all."""
+_IN_SESSION = argument(
+    "-s", "--session", default="", metavar="NAME", help="default: the one that is running, or the active one"
+)
 
 
 @command(
-    "Tell a running turn something before its next model request.",
-    argument("text", verbatim=True, help="the rest of the line, as it is"),
+    "Send a message to a running turn. The model reads it with its next request.",
+    argument("text", verbatim=True, help="the rest of the line, unchanged"),
     _IN_SESSION,
 )
-def steer(magics: AgentMagics, options: argparse.Namespace) -> None:
+def steer(context: NotebookContext, options: argparse.Namespace) -> None:
     from sessionmagic.notebook.prompts import interpolate
 
-    session = magics.manager.sessions.load(running(magics, options.session))
-    text = interpolate(options.text, magics.shell.user_ns)
-    loop_thread().submit(magics.manager.turns.steer(session.name, text)).result()
-    say(f"{session.name} is told before its next request")
+    session = context.manager.sessions.load(running(context, options.session))
+    text = interpolate(options.text, context.shell.user_ns)
+    loop_thread().submit(context.manager.turns.steer(session.name, text)).result()
+    say(f"sent to {session.name}; the model reads it with its next request")
 
 
 @command(
-    "Ask a session when its running turn is done; an idle one is asked at once, in the background.",
-    argument("text", verbatim=True, help="the rest of the line, as it is"),
+    "Queue a prompt for when a session's running turn ends. An idle session is asked at once, in the background.",
+    argument("text", verbatim=True, help="the rest of the line, unchanged"),
     _IN_SESSION,
-    argument("--key", default="", help="do nothing when this key was used before"),
+    argument("--key", default="", help="do nothing if this key was used before"),
 )
-def queue(magics: AgentMagics, options: argparse.Namespace) -> None:
-    cell.queue(magics, running(magics, options.session), options.text, options.key)
+def queue(context: NotebookContext, options: argparse.Namespace) -> None:
+    cell.queue(context, running(context, options.session), options.text, options.key)
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits for the user: a tool call for a yes, or an MCP server for an answer."""
+    """What waits for the user: a tool call for approval, or an MCP server's question for an answer."""
 
     id: str
     session: str
     tool: str
-    """Of a server's question ``MCP NAME``."""
+    """The tool that is called; for a server's question ``MCP NAME``."""
     args: dict[str, Any]
-    """The call's arguments; of a server's question the JSON schema of its answer."""
+    """The call's arguments; for a server's question the JSON schema of the answer."""
     why: str
-    """Why the call asks; of a server's question its message."""
+    """Why the call asks; for a server's question its message."""
 
 
 @command(
-    "Answer what waits: a tool call for a yes, an MCP server for its form; without an id, list it.",
-    argument("id", nargs="?", default=""),
-    argument("--tool", action="store_true", help="and every later call of this tool in the session"),
-    argument("--all", action="store_true", help="and every later call in the session but where a rule asks"),
-    argument("--reject", verbatim=True, metavar="REASON", help="do not run it; the model reads the rest of the line"),
+    "Approve a tool call that waits, or answer the question of an MCP server; without an id, list what waits.",
+    argument("id", nargs="?", default="", help="id of the call or question"),
+    argument("--tool", action="store_true", help="approve later calls of this tool in the session too"),
+    argument("--all", action="store_true", help="approve all later calls in the session too, unless a rule asks"),
+    argument("--reject", verbatim=True, metavar="REASON", help="reject it; the model reads the rest of the line"),
 )
-def approve(magics: AgentMagics, options: argparse.Namespace) -> Any:
+def approve(context: NotebookContext, options: argparse.Namespace) -> Any:
     rejected = options.reject is not None
     if not options.id:
         if rejected or options.tool or options.all:
-            raise UsageError("approve takes the id of a call; %agent approve lists those that wait")
-        return _waiting(magics)
-    for turn, question in magics.manager.turns.questions():
+            raise UsageError("--tool, --all and --reject need the id of a call; %agent approve lists those that wait")
+        return _waiting(context)
+    for turn, question in context.manager.turns.questions():
         if question.id == options.id:
-            _answer_question(magics, turn, question, options)
+            _answer_question(context, turn, question, options)
             return None
     decision: Decision = "reject" if rejected else "all" if options.all else "tool" if options.tool else "once"
-    asking = [turn for turn, approval in magics.manager.turns.approvals() if approval.id == options.id]
-    before = {turn.session_id: magics.manager.sessions.load(turn.session_id) for turn in asking}
-    approval = magics.manager.turns.approve(options.id, decision, options.reject or "")
+    asking = [turn for turn, approval in context.manager.turns.approvals() if approval.id == options.id]
+    before = {turn.session_id: context.manager.sessions.load(turn.session_id) for turn in asking}
+    approval = context.manager.turns.approve(options.id, decision, options.reject or "")
     for session in before.values():
         words = LASTS[decision].format(tool=approval.tool, session=typed(session.name), safety=session.safety)
         say(f"{approval.tool} {words}")
     return None
 
 
-def _waiting(magics: AgentMagics) -> Any:
+def _waiting(context: NotebookContext) -> Any:
     from sessionmagic.notebook.captions import excerpt, written
 
     calls = [
         Waiting(approval.id, turn.session_name, approval.tool, dict(approval.args), approval.why)
-        for turn, approval in magics.manager.turns.approvals()
+        for turn, approval in context.manager.turns.approvals()
     ]
     questions = [
         Waiting(question.id, turn.session_name, f"MCP {question.server}", dict(question.schema), question.message)
-        for turn, question in magics.manager.turns.questions()
+        for turn, question in context.manager.turns.questions()
     ]
     asked = {entry.id for entry in questions}
     return Listing(
@@ -126,29 +128,31 @@ def _waiting(magics: AgentMagics) -> Any:
     )
 
 
-def _answer_question(magics: AgentMagics, turn: Turn, question: Question, options: argparse.Namespace) -> None:
+def _answer_question(context: NotebookContext, turn: Turn, question: Question, options: argparse.Namespace) -> None:
     if options.tool or options.all or options.reject:
-        raise UsageError("a server's question is answered once, or declined with --reject, without a reason")
+        raise UsageError("--tool, --all and a reason for --reject are for tool calls; this is the question of a server")
     if options.reject is None:
-        accepted = _filled_in(magics, turn, question) == "accept"
+        accepted = _filled_in(context, turn, question) == "accept"
     else:
         accepted = False
         turn.questions.answer(question.id, "decline")
-    say(f"{question.server} {'has its answer' if accepted else 'is declined'}")
+    say(f"{'answered' if accepted else 'declined'} the question of {question.server}")
 
 
-def _filled_in(magics: AgentMagics, turn: Turn, question: Question) -> InputAction:
+def _filled_in(context: NotebookContext, turn: Turn, question: Question) -> InputAction:
     from sessionmagic.notebook.launch import short_interrupt
     from sessionmagic.notebook.terminal.asking import fill_in_on_stdin
 
-    if magics.front_end.headless:
-        raise UsageError(f"nobody can fill in a form here; %agent approve {question.id} --reject declines it")
-    left = f"the form was left; {question.server} still waits for an answer to {question.id}"
+    if context.front_end.headless:
+        raise UsageError(
+            f"nobody can answer the question in a headless run; %agent approve {question.id} --reject declines it"
+        )
+    left = f"no answer was sent; {question.server} still waits for one to {question.id}"
     while True:
         try:
             action, content = fill_in_on_stdin(question)
             turn.questions.answer(question.id, action, content)
-        except UsageError as error:  # it is asked once more
+        except UsageError as error:  # ask again
             say(str(error))
         except EOFError:
             raise UsageError(left) from None

@@ -27,6 +27,7 @@ NOTICE_SECONDS = 0.25
 """How late an interrupt is noticed that Python has lost."""
 AGAIN_SECONDS = 0.5
 """How long a call has to end after one interruption, before the next."""
+NEEDS_A_CELL = "needs a foreground cell; run without -b"
 NOBODY_TO_ASK = "there is nobody to ask: this runs in the background"
 START_SECONDS = 60.0
 """How long work waits for the main thread to have time for it."""
@@ -108,7 +109,7 @@ class MainThread:
         job = _Job(call)
         with self._news:
             if in_cell and not self._serving:
-                raise MainThreadBusyError("this works only while a cell waits for its turn, not in the background")
+                raise MainThreadBusyError(NEEDS_A_CELL)
             self._jobs.append(job)
             self._news.notify_all()
         if self._when_idle is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from sessionmagic.exceptions import ToolError
+from sessionmagic.notebook.kernel.main_thread import NEEDS_A_CELL
 from sessionmagic.notebook.kernel.outputs import SVG, Ran, RichOutput
 from sessionmagic.notebook.kernel.running import returned, run_code
 from sessionmagic.notebook.kernel.scratch import ScratchKernels
@@ -33,7 +34,6 @@ SHOWN = 2_000
 """Characters of one cell's code or output."""
 SOURCE = "notebook"
 LONGEST_SECONDS = 3_600
-NEEDS_A_CELL = "this works only while a cell waits for its turn, and this one runs in the background: ask without -b"
 DROPPED = "The proposed cell is not below, as this one ended in an error: its code is in the call of insert_cell."
 
 

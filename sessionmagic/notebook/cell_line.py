@@ -1,0 +1,57 @@
+"""The options of a ``%%agent`` cell, and their manual."""
+
+from __future__ import annotations
+
+import math
+
+from sessionmagic.notebook.arguments import LineParser
+
+MANUAL = """Send the cell to an agent session. The answer streams under the cell, and the session remembers it.
+
+    %%agent --model local --session churn
+    Name three features that often leak the label in a churn model.
+
+$`expression` in the prompt is replaced by its value; every other character is sent unchanged.
+A session keeps its model until you choose another. With --once, a model answers one turn only.
+_agent is the latest result: str(_agent) is the answer; it also has .usage .cost .model .turn .session .messages.
+
+%agent lists the subcommands for sessions, models and tools.
+%config AgentMagics shows the defaults; %config AgentMagics.model = "REF" sets one.
+"""
+
+
+def _parser() -> LineParser:
+    parser = LineParser("%%agent", MANUAL)
+    add = parser.add_argument
+    add(
+        "-m", "--model", default="", metavar="REF",
+        help="the session's model from now on: provider:model, local, local:path.gguf, or default to use the default",
+    )  # fmt: skip
+    add("--once", action="store_true", help="use --model for this turn only")
+    add("-s", "--session", default="", metavar="NAME", help="session to continue; created if it does not exist")
+    add("-a", "--agent", default="", metavar="NAME", help="agent that answers")
+    add("--new", action="store_true", help="start a new session and make it the active one")
+    add("-b", "--background", action="store_true", help="return at once; the answer keeps streaming")
+    add(
+        "--wait", nargs="?", type=float, const=math.inf, default=0.0, metavar="SECONDS",
+        help="wait for a busy session instead of failing, at most SECONDS if given",
+    )  # fmt: skip
+    add("-o", "--out", default="", metavar="VAR", help="assign the result to the variable VAR")
+    add(
+        "-t", "--tools", action="append", default=[], metavar="NAMES",
+        help="your functions that the model may call, separated by commas; may be repeated",
+    )  # fmt: skip
+    add("--yes", action="store_true", help="approve every tool call of this turn; deny rules still apply")
+    add(
+        "--attach", action="append", default=[], metavar="EXPR",
+        help="send a file (image, PDF, text) or a value (figure, image, DataFrame); may be repeated",
+    )  # fmt: skip
+    add(
+        "--timeout", type=float, metavar="SECONDS",
+        help="fail the turn after SECONDS, not counting the time it waits for you; 0: never",
+    )  # fmt: skip
+    return parser
+
+
+CELL_LINE = _parser()
+"""The parser of a ``%%agent`` line. Its help is the manual."""

@@ -1,0 +1,111 @@
+"""What the cells and commands of one notebook share: the shell, the settings, the manager and the active session."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from sessionmagic.exceptions import StoreError
+from sessionmagic.notebook.front_end import FrontEnd
+from sessionmagic.notebook.kernel.main_thread import MainThread
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from sessionmagic.manager import SessionManager
+    from sessionmagic.notebook.kernel.tools import KernelTools
+    from sessionmagic.notebook.settings import Settings
+    from sessionmagic.tools.mcp.servers import McpServers
+
+
+class NotebookContext:
+    """The shared state of one shell's cells, commands, completion and views.
+
+    The manager, the tools and the servers are created when first used, because importing them is slow.
+
+    Args:
+        shell: the shell that the magics are registered with.
+        settings: the user's defaults. Changing one takes effect immediately.
+    """
+
+    def __init__(self, shell: InteractiveShell, settings: Settings) -> None:
+        self.shell = shell
+        self.settings = settings
+        self.front_end = FrontEnd(shell)
+        kernel = self.front_end.kernel
+        self.main_thread = MainThread(kernel.io_loop.add_callback if kernel is not None else None)
+        self.active_session: str | None = None
+        """Id of the session that cells without ``--session`` continue, if there is one."""
+        self.latest_session: str | None = None
+        """Id of the session that the latest turn was started on, if there was one."""
+        self._manager: SessionManager | None = None
+        self._making = Lock()
+        settings.observe(self._models_changed, ["model", "endpoints"])
+        settings.observe(self._store_changed, "store")
+        settings.observe(self._session_changed, "session")
+
+    @property
+    def manager(self) -> SessionManager:
+        """The manager that runs this kernel's turns."""
+        with self._making:  # a second manager would not know about the first one's turns
+            if self._manager is None:
+                self._manager = self._made_manager()
+            return self._manager
+
+    def _made_manager(self) -> SessionManager:
+        from sessionmagic.manager import SessionManager
+        from sessionmagic.models.catalog import Models
+        from sessionmagic.storage.store import TinyStore
+
+        settings = self.settings
+        try:
+            store = TinyStore(Path(settings.store).expanduser() if settings.store else None)
+        except (RuntimeError, ValueError) as error:  # no such user after ~, or not a path at all
+            raise StoreError(f"cannot store sessions in {settings.store!r}: {error}") from error
+        manager = SessionManager(store, Models(settings.model, settings.endpoints, store.home), mcp=self.servers)
+        manager.on_deleted = self.tools.end_session
+        return manager
+
+    @cached_property
+    def servers(self) -> McpServers:
+        """The MCP servers added in this kernel. They stay when the store changes."""
+        from sessionmagic.tools.mcp.servers import McpServers
+
+        return McpServers(show=self.tools.show_picture)
+
+    @cached_property
+    def tools(self) -> KernelTools:
+        """The tools that run in this kernel."""
+        from sessionmagic.notebook.kernel.tools import KernelTools
+
+        return KernelTools(self.shell, self.main_thread, self.front_end)
+
+    def chosen(self, name: str = "") -> str | None:
+        """Return the named session, else the active one, else the configured one, else None."""
+        return name or self.active_session or self.settings.session or None
+
+    def close(self) -> None:
+        """Stop every turn and end every process started for one. Called when the kernel exits."""
+        if "tools" in vars(self):
+            self.tools.close()  # first, because it is quick and a front end may soon kill the kernel
+        self._stop_turns()
+
+    def _stop_turns(self) -> None:
+        """Stop every turn and wait until its answer so far is on disk."""
+        if self._manager is not None:
+            self._manager.shutdown()
+
+    def _models_changed(self, _change: object) -> None:
+        if self._manager is not None:
+            self._manager.models.default = self.settings.model
+            self._manager.models.endpoints = dict(self.settings.endpoints)
+
+    def _store_changed(self, _change: object) -> None:
+        self._stop_turns()
+        self._manager = None
+        self.active_session = self.latest_session = None
+
+    def _session_changed(self, _change: object) -> None:
+        self.active_session = None

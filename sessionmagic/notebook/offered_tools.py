@@ -1,0 +1,107 @@
+"""The tools that a turn of this notebook offers, and what a session's rules do with calls of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.exceptions import ToolError
+from sessionmagic.notebook.visible import one_line
+from sessionmagic.tools.functions import offered, tool_for
+from sessionmagic.words import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from sessionmagic.conversation.session import Session
+    from sessionmagic.notebook.context import NotebookContext
+    from sessionmagic.tools.functions import Tool
+    from sessionmagic.tools.permissions import Policy
+
+DOES_LENGTH = 200
+"""How many characters of an MCP tool's description a listing shows."""
+
+
+def offered_tools(context: NotebookContext, names: Iterable[str] = (), *, background: bool = False) -> list[Tool]:
+    """Return the kernel's tools, then the functions marked with `tool`, then the functions named by ``--tools``.
+
+    Each item of `names` holds one or more names, separated by commas. If two tools have the same name, the later one
+    is offered. In the background, tools that need a waiting cell have an obstacle. The tools of MCP servers are added
+    while the turn runs. Raises `ToolError` for a name that is not defined, or not a function.
+    """
+    own = context.tools.own(background=background) if context.settings.kernel_tools else []
+    named = _named(names, context.shell.user_ns)
+    users = (context.tools.of_user(tool, background=background) for tool in offered(named))
+    return list({tool.name: tool for tool in [*own, *users]}.values())
+
+
+def _named(names: Iterable[str], namespace: Mapping[str, Any]) -> Iterator[Tool]:
+    for name in filter(None, (name.strip() for name in ",".join(names).split(","))):
+        if name not in namespace:
+            raise ToolError(f"--tools: {name!r} is not defined.{did_you_mean(name, namespace)}")
+        yield tool_for(namespace[name], name=name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedTool:
+    """A tool that the next turn of a session offers, as ``%agent tools`` lists it."""
+
+    name: str
+    source: str
+    read_only: bool
+    decision: str
+    """What happens to a call of it, and why."""
+    does: str
+    arguments: Sequence[str]
+
+
+def listed_tools(context: NotebookContext, session: Session | None, names: Iterable[str] = ()) -> list[OfferedTool]:
+    """Return the tools that the session's next turn offers, MCP servers' last. Raises what `offered_tools` raises.
+
+    With None, return what a new session offers.
+    """
+    from sessionmagic.tools.permissions import Policy, safety_of
+
+    policy = Policy(
+        session=session.permissions if session else {},
+        file={},
+        safety=safety_of(session.safety if session else context.settings.safety),
+        attended=not context.front_end.headless,
+    )
+    return [
+        *(
+            OfferedTool(
+                name=tool.name,
+                source=tool.source,
+                read_only=tool.read_only,
+                decision=_decision(policy, tool.name, read_only=tool.read_only),
+                does=tool.description,
+                arguments=tool.arguments,
+            )
+            for tool in offered_tools(context, names)
+        ),
+        *(
+            OfferedTool(
+                name=name,
+                source=f"MCP {server.name}",
+                read_only=name in server.read_only,
+                decision=_decision(policy, name, read_only=name in server.read_only),
+                does=one_line(does, DOES_LENGTH),
+                arguments=server.arguments[name],
+            )
+            for server in context.servers.listing()
+            for name, does in server.tools.items()
+        ),
+    ]
+
+
+def _decision(policy: Policy, tool: str, *, read_only: bool) -> str:
+    """Describe what happens to a call of the tool, and list the rules that depend on its arguments."""
+    from sessionmagic.tools.permissions import Call, described, fits_tool
+
+    ruling = policy.rule_on(Call(tool, {}, read_only))
+    what = {"allow": "runs", "ask": "asks", "deny": "is denied"}[ruling.verdict]
+    by_arguments = (
+        f"; {verdict} {rule}" for verdict, rule in described(policy.session) if ":" in rule and fits_tool(rule, tool)
+    )
+    return "".join([f"{what}: {ruling.why}", *by_arguments])

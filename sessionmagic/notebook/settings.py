@@ -1,0 +1,50 @@
+"""The defaults, which a user changes with ``%config AgentMagics`` or with ``c.AgentMagics`` in a config file."""
+
+from __future__ import annotations
+
+from traitlets import Bool, Dict, Enum, Float, HasTraits, Int, Unicode
+
+
+class Settings(HasTraits):
+    """The traits of the magics that can be configured.
+
+    Not a `Configurable` itself: traitlets would then read them from a section ``c.Settings`` too.
+    """
+
+    model = Unicode("local", help="Model for sessions that have none of their own.").tag(config=True)
+    session = Unicode(
+        "",
+        help="Session for cells without --session, until %agent use or --new chooses another; empty: a new session, "
+        "named after the notebook.",
+    ).tag(config=True)
+    store = Unicode(
+        "", help="Directory where sessions are stored; empty: $SESSIONMAGIC_HOME, or the user data directory."
+    ).tag(config=True)
+    endpoints = Dict(
+        value_trait=Unicode(),
+        key_trait=Unicode(),
+        help="OpenAI-compatible servers, name to base URL. NAME:model asks one; its key is read from NAME_API_KEY.",
+    ).tag(config=True)
+    timeout = Float(0, min=0, help="Seconds after which a turn fails; 0: never.").tag(config=True)
+    safety = Enum(
+        ["strict", "balanced", "restricted", "autonomous"],
+        "balanced",
+        help="What a new session does with tool calls that no rule covers. strict: ask before each; balanced: run "
+        "read-only calls, ask before the rest; restricted: run read-only calls, deny the rest; autonomous: run all.",
+    ).tag(config=True)
+    approval = Enum(
+        ["auto", "buttons", "stdin"],
+        "auto",
+        help="Where tool calls ask for approval. buttons: under the cell; stdin: at an input prompt; auto: with "
+        "buttons if they can be clicked while the cell runs, else on stdin.",
+    ).tag(config=True)
+    kernel_tools = Bool(True, help="Offer the tools that inspect this notebook and run code in it.").tag(config=True)
+    request_limit = Int(50, min=1, help="Maximum number of model requests in one turn.").tag(config=True)
+    tool_call_limit = Int(50, min=1, help="Maximum number of tool calls in one turn.").tag(config=True)
+    refresh_hz = Float(10, min=0.5, max=30, help="Maximum updates of a streaming answer per second.").tag(config=True)
+    view = Enum(
+        ["auto", "widgets", "text", "static"],
+        "auto",
+        help="How a turn is shown. widgets: live, with buttons; text: as it streams, without widgets; static: only the "
+        "finished answer; auto: widgets in a notebook, text in a terminal, static in a headless run.",
+    ).tag(config=True)
