@@ -1,1 +1,1 @@
-"""What is said in a session: values, and pure functions from one to the next. No I/O."""
+"""Sessions, turns and events as immutable values, and pure functions on them. No I/O."""

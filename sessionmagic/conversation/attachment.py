@@ -1,16 +1,16 @@
-"""What goes to the model beside the prompt."""
+"""Files and values that are sent to the model with a prompt."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 IMAGE_STARTS = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8", "image/gif": b"GIF8", "image/webp": b"RIFF"}
-"""The images that models see, and how the bytes of each kind begin."""
+"""The types of image that models accept, with the first bytes of each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A file or value for the model: text, or the bytes of an image or document."""
+    """A text, or the bytes of an image or document, that is sent to the model with a prompt."""
 
     name: str
     content: str | bytes

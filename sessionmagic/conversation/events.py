@@ -1,7 +1,7 @@
-"""What happens during a turn: frozen events, numbered within their turn, that round-trip through JSON.
+"""The events of a turn: frozen values, numbered within their turn, that round-trip through JSON.
 
-The first event of a turn is `TurnStarted`, the last is its only `TurnFinished`. Events are what happens;
-messages are what is remembered. Names and meaning follow docker-agent's runtime events.
+The first event of a turn is `TurnStarted`, and the last is its only `TurnFinished`. Events report what happens in a
+turn; its messages are what the session remembers. Names and meanings follow docker-agent's runtime events.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from sessionmagic.conversation.usage import Usage  # noqa: TC001  read at run time to validate JSON
+from sessionmagic.conversation.usage import Usage  # noqa: TC001  needed at run time to validate JSON
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 TurnStatus = Literal["running", "completed", "interrupted", "failed", "limit"]
 ToolOutcome = Literal["success", "failed", "denied", "retried", "interrupted"]
 Decision = Literal["once", "tool", "all", "reject"]
-"""To a tool call that asks: run it; run every call of this tool in this session; run all calls; do not run it."""
+"""The user's answer to an approval: run the call, run all calls of its tool, run all calls, or do not run it.
+
+``"tool"`` and ``"all"`` also hold for later calls in the session.
+"""
 
 InputAction = Literal["accept", "decline", "cancel"]
-"""To a question of a server's: here is the answer; no; nobody has answered."""
+"""The answer to a server's question: it was answered, the user declined it, or nobody answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,7 @@ class _Event:
     session_id: str
     turn_id: str
     agent: str
-    """The agent that the event comes from."""
+    """The name of the agent that the event comes from."""
     at: float
     """Seconds since the epoch."""
 
@@ -75,7 +78,7 @@ class ToolCallDelta(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCalled(_Event):
-    """The model calls a tool; one `ToolReturned` of the same call id follows."""
+    """The model calls a tool; one `ToolReturned` with the same call id follows."""
 
     call_id: str
     tool: str
@@ -85,32 +88,33 @@ class ToolCalled(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolReturned(_Event):
-    """A tool call has its result."""
+    """A tool call has a result, even if the tool did not run."""
 
     call_id: str
     tool: str
     outcome: ToolOutcome
     content: str
     duration: float | None
-    """Seconds; None when it did not run."""
+    """Seconds; None when the tool did not run."""
     type: Literal["tool_returned"] = "tool_returned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRequested(_Event):
-    """A tool call waits for somebody's yes."""
+    """A tool call waits for a decision."""
 
     approval_id: str
     call_id: str
     tool: str
     args: dict[str, Any]
     why: str
+    """Why the call needs a decision."""
     type: Literal["approval_requested"] = "approval_requested"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalResolved(_Event):
-    """The question was answered."""
+    """The user has decided whether the tool call runs."""
 
     approval_id: str
     call_id: str
@@ -121,30 +125,30 @@ class ApprovalResolved(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputRequested(_Event):
-    """An MCP server asks the user; one `InputProvided` of the same question id follows."""
+    """An MCP server asks the user a question; one `InputProvided` with the same question id follows."""
 
     question_id: str
     server: str
     message: str
     schema: dict[str, Any]
-    """JSON schema of the object that is asked for."""
+    """The JSON schema of the answer."""
     type: Literal["input_requested"] = "input_requested"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputProvided(_Event):
-    """The server's question is closed."""
+    """A server's question is closed."""
 
     question_id: str
     action: InputAction
     content: dict[str, Any] | None = None
-    """What was accepted."""
+    """The answer, when the action is ``"accept"``."""
     type: Literal["input_provided"] = "input_provided"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageInjected(_Event):
-    """A message of the user's has reached the model while the turn was running."""
+    """A message that the user sent during the turn has reached the model."""
 
     text: str
     kind: Literal["steer", "queue"]
@@ -153,7 +157,7 @@ class MessageInjected(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitReached(_Event):
-    """The turn stops because it has done as much as it may."""
+    """The turn stops because it has reached one of its limits."""
 
     which: Literal["requests", "tool_calls", "repeated_call"]
     value: int
@@ -162,19 +166,19 @@ class LimitReached(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageReported(_Event):
-    """What the turn has used so far."""
+    """The usage of the turn so far."""
 
     usage: Usage
     context_used: int = 0
-    """Tokens of the conversation as the model last saw it, its answer included."""
+    """Tokens of the conversation at the latest model request, including the response."""
     context_limit: int | None = None
-    """How many tokens the model can read; None when that is not known."""
+    """The size of the model's context in tokens; None when it is unknown."""
     type: Literal["usage_reported"] = "usage_reported"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warned(_Event):
-    """Something the user should know that does not stop the turn."""
+    """A warning to the user that does not stop the turn."""
 
     text: str
     type: Literal["warned"] = "warned"
@@ -186,7 +190,7 @@ class TurnFinished(_Event):
 
     status: TurnStatus
     model: str
-    """The model that really answered, as it calls itself."""
+    """The name of the model that answered, as its response gives it."""
     error_code: str | None = None
     error: str | None = None
     type: Literal["turn_finished"] = "turn_finished"
@@ -224,5 +228,5 @@ def event_to_json(event: Event) -> str:
 
 
 def event_from_json(text: str | bytes) -> Event:
-    """Read an event back; raises `pydantic.ValidationError` for anything that is no event."""
+    """Return the event in a line of JSON; raises `pydantic.ValidationError` when it is not a valid event."""
     return _adapter().validate_json(text)

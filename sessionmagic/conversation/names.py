@@ -1,4 +1,4 @@
-"""What a session may be called."""
+"""Which names are valid for a session."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from sessionmagic.words import shortened
 
 NAME_LIMIT = 200
 UNSEEN = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control and bidi characters, which could make a name look like another one."""
+"""Control characters, bidirectional controls and surrogates: with them a name can look like another one."""
 
 
 def check_name(name: str) -> None:
-    """Raise `UsageError` for what cannot be a session's name."""
+    """Raise `UsageError` if this is not a valid session name."""
     if not name.strip() or UNSEEN.search(name):
-        raise UsageError(f"{shortened(name)!r} is no session name: it needs visible characters on one line")
+        raise UsageError(f"{shortened(name)!r} is not a valid session name; it needs visible characters on one line")
     if len(name) > NAME_LIMIT:
-        raise UsageError(f"a session name has at most {NAME_LIMIT} characters, this one has {len(name):,}")
+        raise UsageError(f"the session name has {len(name):,} characters; use at most {NAME_LIMIT}")

@@ -1,4 +1,4 @@
-"""What there is to see of a remembered turn, read from its messages."""
+"""The transcript of a stored turn, built from its messages."""
 
 from __future__ import annotations
 
@@ -22,14 +22,19 @@ if TYPE_CHECKING:
 
 
 def transcript_of(session: str, turn: TurnRecord) -> Transcript:
-    """Return the transcript of a remembered turn of the session of that name, read from its messages."""
+    """Return the transcript of a stored turn.
+
+    Args:
+        session: The name of the turn's session.
+        turn: The turn.
+    """
     return Transcript(
         session=session,
         turn_id=turn.id,
         agent=turn.agent,
         model=turn.answered_by or turn.model,
         prompt=turn.prompt,
-        blocks=_merged(_blocks(turn.messages, running=turn.status == "running")),
+        blocks=_joined(_blocks(turn.messages, running=turn.status == "running")),
         warnings=tuple(turn.warnings),
         usage=turn.usage,
         status=turn.status,
@@ -39,24 +44,24 @@ def transcript_of(session: str, turn: TurnRecord) -> Transcript:
     )
 
 
-def _merged(blocks: Iterable[Block]) -> tuple[Block, ...]:
-    """Join adjacent texts, as they were when they streamed."""
-    merged: list[Block] = []
+def _joined(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """Join adjacent texts into one block, as the fold of the turn's events does."""
+    joined: list[Block] = []
     for block in blocks:
-        if isinstance(block, TextBlock) and merged and isinstance(last := merged[-1], TextBlock):
-            merged[-1] = TextBlock(last.text + block.text)
+        if isinstance(block, TextBlock) and joined and isinstance(last := joined[-1], TextBlock):
+            joined[-1] = TextBlock(last.text + block.text)
         else:
-            merged.append(block)
-    return tuple(merged)
+            joined.append(block)
+    return tuple(joined)
 
 
 def _blocks(messages: list[dict[str, Any]], *, running: bool) -> Iterator[Block]:
     parts = [part for message in messages for part in message["parts"]]
-    results: dict[str, list[dict[str, Any]]] = {}
+    results: dict[str, list[dict[str, Any]]] = {}  # lists, because some providers use a call id more than once
     for part in parts:
         if part["part_kind"] == "tool-return":
             results.setdefault(part["tool_call_id"], []).append(part)
-    said = False
+    after_prompt = False  # the first user prompt is the turn's; later ones were sent while the turn was running
     for part in parts:
         match part["part_kind"]:
             case "text" if part["content"]:
@@ -65,16 +70,16 @@ def _blocks(messages: list[dict[str, Any]], *, running: bool) -> Iterator[Block]
                 yield ReasoningBlock(part["content"])
             case "tool-call":
                 yield _tool_block(part, results.get(part["tool_call_id"], []), running=running)
-            case "user-prompt" if said and isinstance(part["content"], str):
+            case "user-prompt" if after_prompt and isinstance(part["content"], str):
                 yield MessageBlock(part["content"])
             case _:
                 pass
-        said = said or part["part_kind"] == "user-prompt"
+        after_prompt = after_prompt or part["part_kind"] == "user-prompt"
 
 
 def _tool_block(call: dict[str, Any], results: list[dict[str, Any]], *, running: bool) -> ToolBlock:
-    without: dict[str, Any] = {"outcome": None if running else "interrupted", "content": ""}
-    result = results.pop(0) if results else without
+    no_result: dict[str, Any] = {"outcome": None if running else "interrupted", "content": ""}
+    result = results.pop(0) if results else no_result
     args, content = call["args"], result["content"]
     return ToolBlock(
         call["tool_call_id"],

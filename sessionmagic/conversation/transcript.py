@@ -1,4 +1,4 @@
-"""Events folded into what a view shows: a pure fold, the same however the text was chunked."""
+"""What a view shows of a turn: a pure fold of its events. The result does not depend on how text was split."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TextBlock:
-    """A stretch of the answer, as Markdown."""
+    """A continuous piece of the answer, as Markdown."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReasoningBlock:
-    """A stretch of the model's reasoning."""
+    """A continuous piece of the model's reasoning."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ToolBlock:
-    """A tool call: being written, waiting for a yes, running, or with its result."""
+    """A tool call: being written, waiting for a decision, running, or ended."""
 
     call_id: str
     tool: str
@@ -61,40 +61,41 @@ class ToolBlock:
     content: str = ""
     duration: float | None = None
     draft: str = ""
-    """The JSON of the arguments as far as the model has written it."""
+    """The JSON of the arguments as far as the model has written it; ``""`` when `args` is complete."""
     approval_id: str = ""
-    """The id of the question whether it may run, while that is open."""
+    """The id of the open approval; ``""`` when there is none."""
     why: str = ""
+    """Why the call needs a decision, while the approval is open."""
     asked: Mapping[str, Any] = field(default_factory=dict)
-    """The arguments, with those that the model left out, while that question is open."""
+    """The arguments to decide on, while the approval is open: `args` and the defaults of those left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class MessageBlock:
-    """What the user said while the turn was running."""
+    """A message that the user sent during the turn."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionBlock:
-    """What an MCP server asks the user in the middle of a call; open until there is an action."""
+    """A question that an MCP server asks the user during a tool call; open while `action` is None."""
 
     question_id: str
     message: str
     schema: dict[str, Any]
-    """JSON schema of the object that is asked for."""
+    """The JSON schema of the answer."""
     action: InputAction | None = None
     server: str = ""
 
 
-_ASKS_NOTHING: dict[str, Any] = {"approval_id": "", "why": "", "asked": {}}
+_NO_APPROVAL: dict[str, Any] = {"approval_id": "", "why": "", "asked": {}}
 Block = TextBlock | ReasoningBlock | ToolBlock | MessageBlock | QuestionBlock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
-    """What there is to see of one turn at one moment."""
+    """Everything that a view shows of a turn at one moment."""
 
     session: str = ""
     """The session's name."""
@@ -112,12 +113,12 @@ class Transcript:
 
     @property
     def text(self) -> str:
-        """The answer's Markdown; texts that a tool call or reasoning parts are a paragraph each."""
+        """The answer as Markdown. Texts with a tool call or reasoning between them become separate paragraphs."""
         return "\n\n".join(block.text for block in self.blocks if isinstance(block, TextBlock))
 
     @property
     def waits_for_an_answer(self) -> bool:
-        """Whether a tool call asks for a yes, or a server for an answer."""
+        """Whether an approval or a question is open."""
         return any(
             (isinstance(block, ToolBlock) and block.approval_id)
             or (isinstance(block, QuestionBlock) and block.action is None)
@@ -126,19 +127,19 @@ class Transcript:
 
 
 def fold(transcript: Transcript, events: Iterable[Event]) -> Transcript:
-    """Return the transcript after these events."""
-    return reduce(_folded, _joined(events), transcript)
+    """Return the transcript with more events folded into it."""
+    return reduce(_fold_event, _join_deltas(events), transcript)
 
 
-def _joined(events: Iterable[Event]) -> Iterator[Event]:
-    """Join adjacent deltas, so that folding a batch copies a long text once and not once per delta."""
-    for _, run in groupby(events, key=_stretch):
-        deltas: list[Any] = list(run)
+def _join_deltas(events: Iterable[Event]) -> Iterator[Event]:
+    """Join adjacent deltas. Folding a batch then copies a long text once, not once per delta."""
+    for _, group in groupby(events, key=_delta_key):
+        deltas: list[Any] = list(group)
         yield replace(deltas[0], text="".join(delta.text for delta in deltas)) if len(deltas) > 1 else deltas[0]
 
 
-def _stretch(event: Event) -> object:
-    """Return what an event has in common with those that it can be joined with."""
+def _delta_key(event: Event) -> object:
+    """Return a key that adjacent deltas share if they can be joined; it is unique for other events."""
     match event:
         case TextDelta() | ReasoningDelta():
             return type(event)
@@ -148,7 +149,7 @@ def _stretch(event: Event) -> object:
             return event.seq
 
 
-def _folded(transcript: Transcript, event: Event) -> Transcript:
+def _fold_event(transcript: Transcript, event: Event) -> Transcript:
     match event:
         case TurnStarted():
             return replace(
@@ -161,7 +162,7 @@ def _folded(transcript: Transcript, event: Event) -> Transcript:
                 started_at=event.at,
             )
         case TextDelta() | ReasoningDelta():
-            return replace(transcript, blocks=_extended(transcript.blocks, event))
+            return replace(transcript, blocks=_with_delta(transcript.blocks, event))
         case ToolCallDelta() | ToolCalled() | ToolReturned() | ApprovalRequested() | ApprovalResolved():
             return _fold_call(transcript, event)
         case InputRequested() | InputProvided():
@@ -177,7 +178,7 @@ def _folded(transcript: Transcript, event: Event) -> Transcript:
         case TurnFinished():
             return replace(
                 transcript,
-                blocks=tuple(map(_closed, transcript.blocks)),
+                blocks=tuple(map(_close, transcript.blocks)),
                 model=event.model,
                 status=event.status,
                 error=event.error,
@@ -187,7 +188,7 @@ def _folded(transcript: Transcript, event: Event) -> Transcript:
             assert_never(event)
 
 
-def _extended(blocks: tuple[Block, ...], delta: TextDelta | ReasoningDelta) -> tuple[Block, ...]:
+def _with_delta(blocks: tuple[Block, ...], delta: TextDelta | ReasoningDelta) -> tuple[Block, ...]:
     kind = TextBlock if isinstance(delta, TextDelta) else ReasoningBlock
     if blocks and isinstance(last := blocks[-1], kind):
         return (*blocks[:-1], kind(last.text + delta.text))
@@ -200,8 +201,8 @@ def _fold_call(
     changes: dict[str, Any]
     match event:
         case ToolCallDelta():
-            written = next((block.draft for block in transcript.blocks if _is_open(block, event.call_id)), "")
-            changes = {"tool": event.tool, "draft": written + event.text}
+            draft = next((block.draft for block in transcript.blocks if _is_open(block, event.call_id)), "")
+            changes = {"tool": event.tool, "draft": draft + event.text}
         case ToolCalled():
             changes = {"tool": event.tool, "args": event.args, "draft": ""}
         case ToolReturned():
@@ -210,25 +211,25 @@ def _fold_call(
                 "outcome": event.outcome,
                 "content": event.content,
                 "duration": event.duration,
-                **_ASKS_NOTHING,
+                **_NO_APPROVAL,
             }
         case ApprovalRequested():
             changes = {"approval_id": event.approval_id, "why": event.why, "asked": event.args}
         case ApprovalResolved():
-            changes = _ASKS_NOTHING
+            changes = _NO_APPROVAL
     return _with_call(transcript, event.call_id, **changes)
 
 
-def _closed(block: Block) -> Block:
-    """Close a call that nothing more will be heard of."""
+def _close(block: Block) -> Block:
+    """Close a tool call that the end of the turn has left without a result."""
     if not isinstance(block, ToolBlock) or block.outcome is not None:
         return block
     args = json_object(block.draft) if block.draft else block.args
-    return replace(block, args=args, outcome="interrupted", draft="", **_ASKS_NOTHING)
+    return replace(block, args=args, outcome="interrupted", draft="", **_NO_APPROVAL)
 
 
 def _with_call(transcript: Transcript, call_id: str, **changes: Any) -> Transcript:
-    """Change the block of that call, which is there from the first that is heard of it."""
+    """Change the block of an open call; the first change adds the block."""
     blocks = transcript.blocks
     if not any(_is_open(block, call_id) for block in blocks):
         blocks = (*blocks, ToolBlock(call_id, "", {}))
@@ -248,17 +249,17 @@ def _with_question(blocks: tuple[Block, ...], event: InputRequested | InputProvi
 
 
 def _is_open(block: Block, call_id: str) -> TypeGuard[ToolBlock]:
-    """Whether this is the call of that id that has no result yet: some providers give an id again and again."""
+    """Return whether the block is a call with that id and no result. Some providers use an id more than once."""
     return isinstance(block, ToolBlock) and block.call_id == call_id and block.outcome is None
 
 
 def json_object(args: str | dict[str, Any] | None) -> dict[str, Any]:
-    """Return arguments that a model wrote; as they stand, under one name, when they are no JSON object."""
+    """Return the arguments of a tool call as a dict. If they are not a JSON object, its only value is their text."""
     if isinstance(args, dict):
         return args
     try:
         value = json.loads(args or "{}")
-        value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))  # half a character
+        value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))  # no lone surrogates
     except (ValueError, RecursionError):
         value = args
     return value if isinstance(value, dict) else {"arguments": value}

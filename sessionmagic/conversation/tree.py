@@ -1,7 +1,7 @@
 """The turns of a session as a tree: each turn names its parent, and the head is the turn that the next one continues.
 
-Every change is a function from one `Session` to the next, so that the store applies it to what is on disk at that
-moment, and no change writes back a stale record.
+Every change is a function from one `Session` to the next. The store applies it to the session that is on disk at that
+moment, so that no change writes back a stale record.
 """
 
 from __future__ import annotations
@@ -18,32 +18,38 @@ if TYPE_CHECKING:
 
 
 def parent_of_next(session: Session, after: str | None) -> str | None:
-    """Return the id of the turn that a new turn continues: `after`, or the head when that is None.
+    """Return the id of the turn that a new turn continues: `after`, or the head when `after` is None.
 
-    Raises `UsageError` when there is no such turn, it is still running, or it failed before the model said anything.
+    Raises `UsageError` when that turn does not exist, is still running, or failed before the model said anything.
     """
     parent = session.head if after is None else after
     if parent is None:
         return None
     turn = next((turn for turn in session.turns if turn.id == parent), None)
     if turn is None:
-        known = f"it has turns 1 to {session.turns[-1].id}" if session.turns else "it has no turns yet"
+        known = f"its last turn is {session.turns[-1].id}" if session.turns else "it has no turns yet"
         raise UsageError(f"session {session.name!r} has no turn {shortened(parent)!r}; {known}")
     if turn.status == "running":
         raise UsageError(f"turn {parent} of session {session.name!r} is still running; name an earlier turn")
     if not is_kept(turn):
-        before = f"turn {turn.parent}, which it came after" if turn.parent else "no turn, as it was the first"
-        raise UsageError(f"turn {parent} failed before the model said anything; name {before}")
+        advice = f"name turn {turn.parent}, its parent, instead" if turn.parent else "it has no parent to name instead"
+        raise UsageError(f"turn {parent} failed before the model said anything; {advice}")
     return parent
 
 
 def next_turn_id(session: Session) -> str:
-    """Return an id that no turn of the session has had."""
+    """Return an id that no turn of the session has."""
     return str(max((int(turn.id) for turn in session.turns if turn.id.isdecimal()), default=0) + 1)
 
 
 def with_turn(session: Session, turn: TurnRecord, *, moves_head: bool = True) -> Session:
-    """Add a new turn, which becomes the head. The first prompt gives a session without a title its title."""
+    """Return the session with a new turn. A session without a title takes it from the turn's prompt.
+
+    Args:
+        session: The session.
+        turn: The new turn.
+        moves_head: Whether the turn becomes the head, and its agent the current one.
+    """
     return replace(
         session,
         turns=(*session.turns, turn),
@@ -55,25 +61,28 @@ def with_turn(session: Session, turn: TurnRecord, *, moves_head: bool = True) ->
 
 
 def with_changed_turn(session: Session, turn_id: str, change: Callable[[TurnRecord], TurnRecord]) -> Session:
-    """Replace one turn by `change(turn)`."""
+    """Return the session with one turn replaced by `change(turn)`."""
     turns = tuple(change(turn) if turn.id == turn_id else turn for turn in session.turns)
     return replace(session, turns=turns)
 
 
 def said_something(turn: TurnRecord) -> bool:
-    """Return whether the model answered at all, if only in part."""
+    """Return whether the model answered at all, even if only in part."""
     return any(message["kind"] == "response" and message["parts"] for message in turn.messages)
 
 
 def is_kept(turn: TurnRecord) -> bool:
-    """Return whether a turn may be on the path: one that failed before the model said anything may not."""
+    """Return whether a turn stays on the path. A turn that failed before the model said anything does not."""
     return turn.status != "failed" or said_something(turn)
 
 
 def with_finished_turn(
     session: Session, turn_id: str, change: Callable[[TurnRecord], TurnRecord], *, at: float
 ) -> Session:
-    """End a turn. When it failed before the model said anything, only its record stays: the head goes to its parent."""
+    """Return the session with a turn replaced by `change(turn)` and ended.
+
+    If the turn failed before the model said anything, the head goes back to its parent, and only its record stays.
+    """
     session = with_changed_turn(session, turn_id, lambda turn: replace(change(turn), finished_at=at))
     ended = session.turn(turn_id)
     head = ended.parent if session.head == turn_id and not is_kept(ended) else session.head
@@ -81,18 +90,23 @@ def with_finished_turn(
 
 
 def running_turns(session: Session) -> frozenset[str]:
-    """Return the ids of the turns whose record says that they run."""
+    """Return the ids of the turns with the status ``"running"``."""
     return frozenset(turn.id for turn in session.turns if turn.status == "running")
 
 
 def with_interrupted_turns(session: Session, dead: Collection[str]) -> Session:
-    """Mark these turns as interrupted: their process has ended."""
+    """Return the session with those of the dead turns that are stored as running marked as interrupted.
+
+    Args:
+        session: The session.
+        dead: The ids of turns whose process has ended.
+    """
     turns = tuple(
         replace(
             turn,
             status="interrupted",
             error_code=CRASHED,
-            error="it was cut off",
+            error="its process ended",
             waiting=[],
             warnings=[*turn.warnings, *undelivered(turn.waiting)],
         )
@@ -104,5 +118,5 @@ def with_interrupted_turns(session: Session, dead: Collection[str]) -> Session:
 
 
 def undelivered(texts: Sequence[str]) -> list[str]:
-    """Return a warning that names the messages of the user that did not reach the model, if there are any."""
-    return [f"this never reached the model: {' · '.join(texts)}"] if texts else []
+    """Return a list with a warning that quotes these undelivered messages, or an empty list when there are none."""
+    return [f"not delivered to the model: {' · '.join(texts)}"] if texts else []

@@ -1,4 +1,4 @@
-"""What model requests used: tokens, cost and time. Every sum is a fold of the records of single requests."""
+"""The usage of model requests: tokens, cost and time. Every total is a sum over the records of single requests."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens of one or more model requests, and their price."""
+    """The tokens of one or more model requests, and their cost."""
 
     input_tokens: int = 0
     cached_tokens: int = 0
-    """The part of the input that the provider read from its cache."""
+    """The input tokens that the provider read from its cache."""
     output_tokens: int = 0
     reasoning_tokens: int = 0
-    """The part of the output that was reasoning, where the provider counts it."""
+    """The output tokens that were reasoning, if the provider counts them."""
     cost: float | None = None
-    """US dollars; None when unpriced."""
+    """In US dollars; None when the price is unknown."""
 
     @property
     def tokens(self) -> int:
@@ -30,28 +30,28 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRecord:
-    """One model request of a turn."""
+    """The record of one model request of a turn."""
 
     agent: str
     model: str | None
-    """The model that answered, as it calls itself; None when none did."""
+    """The name of the model that answered, as its response gives it; None when no model answered."""
     usage: Usage = field(default_factory=Usage)
     first_token_seconds: float | None = None
-    """Seconds from the request to the first piece of the response; None when none came."""
+    """Seconds from the request to the first piece of the response; None when there was no response."""
     seconds: float = 0.0
-    """Seconds from the request to the end of its response."""
+    """Seconds from the request to the end of the response."""
     finish_reason: str | None = None
-    """Why the model stopped, in pydantic-ai's terms; None when it was stopped, or did not answer."""
+    """Why the model stopped, in pydantic-ai's terms; None when it was interrupted or did not answer."""
 
 
 def total(usages: Iterable[Usage]) -> Usage:
-    """Add usages up. The cost is None when one that has tokens is unpriced, or when none has a price."""
-    each = list(usages)
-    costs = [usage.cost for usage in each if usage.tokens or usage.cost is not None]
+    """Return the sum of usages. Its cost is None when none has a cost, or when one with tokens has no cost."""
+    parts = list(usages)
+    costs = [usage.cost for usage in parts if usage.tokens or usage.cost is not None]
     return Usage(
-        input_tokens=sum(usage.input_tokens for usage in each),
-        cached_tokens=sum(usage.cached_tokens for usage in each),
-        output_tokens=sum(usage.output_tokens for usage in each),
-        reasoning_tokens=sum(usage.reasoning_tokens for usage in each),
+        input_tokens=sum(usage.input_tokens for usage in parts),
+        cached_tokens=sum(usage.cached_tokens for usage in parts),
+        output_tokens=sum(usage.output_tokens for usage in parts),
+        reasoning_tokens=sum(usage.reasoning_tokens for usage in parts),
         cost=sum(cost for cost in costs if cost is not None) if costs and None not in costs else None,
     )

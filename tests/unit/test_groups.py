@@ -106,7 +106,7 @@ async def test_history_of_a_turn_is_the_path_to_the_turn_that_it_comes_after(man
 async def test_turn_after_one_that_there_is_not_is_refused_and_changes_nothing(manager):
     await ask(manager)
     before = manager.sessions.load("chat")
-    with pytest.raises(UsageError, match="session 'chat' has no turn '7'; it has turns 1 to 1"):
+    with pytest.raises(UsageError, match="session 'chat' has no turn '7'; its last turn is 1"):
         await ask(manager, "Hello", model="recalls", after="7")
     with pytest.raises(UsageError, match="session 'new' has no turn '1'; it has no turns yet"):
         await ask(manager, "Hello", session="new", after="1")

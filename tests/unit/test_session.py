@@ -112,18 +112,18 @@ def running_after_failed():
     ("session", "after", "words"),
     [
         (EMPTY, "1", "session 'chat' has no turn '1'; it has no turns yet"),
-        (conversation(3), "9", "session 'chat' has no turn '9'; it has turns 1 to 3"),
+        (conversation(3), "9", "session 'chat' has no turn '9'; its last turn is 3"),
         (running_after_failed(), "3", "turn 3 of session 'chat' is still running; name an earlier turn"),
         (running_after_failed(), None, "turn 3 of session 'chat' is still running; name an earlier turn"),
         (
             running_after_failed(),
             "2",
-            "turn 2 failed before the model said anything; name turn 1, which it came after",
+            "turn 2 failed before the model said anything; name turn 1, its parent, instead",
         ),
         (
             ended(with_turn(EMPTY, turn(1)), 1, "failed"),
             "1",
-            "turn 1 failed before the model said anything; name no turn, as it was the first",
+            "turn 1 failed before the model said anything; it has no parent to name instead",
         ),
     ],
 )
@@ -174,7 +174,7 @@ def test_dead_turn_becomes_interrupted_and_stays_on_the_path():
 def test_what_waited_for_a_dead_turn_is_said():
     waiting = replace(turn(1, None), waiting=["Be brief.", "In French."], warnings=["before"])
     [dead] = interrupted(with_turn(EMPTY, waiting)).turns
-    assert dead.warnings == ["before", "this never reached the model: Be brief. · In French."]
+    assert dead.warnings == ["before", "not delivered to the model: Be brief. · In French."]
     assert dead.waiting == []
 
 

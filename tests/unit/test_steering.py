@@ -165,7 +165,7 @@ async def test_what_was_not_delivered_when_the_turn_was_stopped_is_said_and_kept
     turn.cancel()
     events = await events_of(turn)
     warned = [event.text for event in events if isinstance(event, Warned)]
-    assert warned == ["this never reached the model: Be brief. · And then?"]
+    assert warned == ["not delivered to the model: Be brief. · And then?"]
     [record] = manager.sessions.load("chat").turns
     assert record.waiting == []
     assert record.warnings == warned
