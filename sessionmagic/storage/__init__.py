@@ -1,1 +1,1 @@
-"""Sessions on disk, and who may run a turn on them."""
+"""Stored sessions, and claims: the right to run turns on them."""

@@ -1,4 +1,4 @@
-"""A TinyDB storage whose every write replaces the file at once, so that a killed process leaves it whole."""
+"""A TinyDB storage with atomic writes: a process that is killed never leaves a half-written file."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ PRIVATE_DIRECTORY = 0o700
 
 
 class AtomicStorage(Storage):
-    """Keeps a TinyDB database in one JSON file, mode 0600.
+    """A TinyDB storage in one JSON file with mode 0600.
 
-    A write goes to a temporary file, is synced and takes the old file's place. TinyDB's own `JSONStorage`
-    rewrites in place, and a kill in that moment loses the database.
+    A write goes to a temporary file, which is synced to disk and then replaces the old file. TinyDB's own
+    `JSONStorage` overwrites the file in place, so that a process killed at that moment loses the database.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
     def read(self) -> dict[str, dict[str, Any]] | None:
-        """Return the database, or None when there is no file; raises `orjson.JSONDecodeError`, `OSError`."""
+        """Return the database, or None when there is no file; raises `orjson.JSONDecodeError` and `OSError`."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
@@ -34,14 +34,14 @@ class AtomicStorage(Storage):
         return database
 
     def write(self, data: dict[str, dict[str, Any]]) -> None:
-        """Replace the file; raises `OSError`, and then the old file is as it was."""
+        """Replace the file; raises `OSError` and leaves the old file unchanged when that fails."""
         replace_file(self.path, _dumps(data))
 
 
 def _dumps(data: Any) -> bytes:
     try:
         return orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS)
-    except TypeError:  # half of a surrogate pair, as models that are cut off say; no file can hold it
+    except TypeError:  # lone surrogates, from models that stop in the middle of a character, cannot be encoded
         return orjson.dumps(_encodable(data), option=orjson.OPT_NON_STR_KEYS)
 
 
@@ -58,7 +58,10 @@ def _encodable(value: Any) -> Any:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Put `content` in the file's place, synced to disk, or raise `OSError` and leave the old file alone."""
+    """Replace the file with one that has `content`, synced to disk.
+
+    Raises `OSError` and leaves the old file unchanged when that fails.
+    """
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE), "wb") as file:
@@ -74,7 +77,7 @@ def replace_file(path: Path, content: bytes) -> None:
 
 def _sync_directory(directory: Path) -> None:
     if os.name == "nt":
-        return  # Windows has no handle on a directory to sync
+        return  # Windows cannot open a directory to sync it
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -83,7 +86,7 @@ def _sync_directory(directory: Path) -> None:
 
 
 def make_private_directory(path: Path) -> None:
-    """Create the directory and its parents; what is created is for the user alone."""
+    """Create the directory and its missing parents; only the user has access to the new ones."""
     missing = [parent for parent in (path, *path.parents) if not parent.exists()]
     for directory in reversed(missing):
         directory.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)

@@ -1,4 +1,7 @@
-"""The right to run a turn on a session: a lock file whose lock the operating system drops when the holder dies."""
+"""Claims: the right to run turns on a session.
+
+A claim is a lock on a file. The operating system releases it when the process of its holder ends.
+"""
 
 from __future__ import annotations
 
@@ -20,36 +23,42 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Who holds a claim, for the message that the next one gets."""
+    """Who holds a claim, for the error of a turn that finds the session busy."""
 
     where: str
-    """The cell or script, as its user knows it."""
+    """The cell or script, in words that its user knows."""
     pid: int
     host: str
     since: float
 
     @classmethod
     def here(cls, where: str) -> Holder:
-        """Describe this process, now."""
+        """Return the holder of a claim that this process takes now."""
         return cls(where=where, pid=os.getpid(), host=socket.gethostname(), since=time.time())
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the holder is this process."""
+        return self.pid == os.getpid()
+
     def describe(self) -> str:
-        """Say in words who holds the claim and since when."""
+        """Return a clause that says who holds the claim and since when."""
         clock = time.strftime("%H:%M:%S", time.localtime(self.since))
-        process = "" if self.pid == os.getpid() else f" of process {self.pid}"
+        process = "" if self.is_here else f" of process {self.pid}"
         return f"{self.where or 'a turn'}{process} has held it since {clock}"
 
 
 def busy(name: str, holder: Holder | None) -> SessionBusyError:
-    """Return the error for a session that someone else holds."""
+    """Return the error for a session that is claimed by someone else."""
     who = holder.describe() if holder else "another process holds it"
+    where = "" if holder and holder.is_here else " in that process"
     return SessionBusyError(
-        f"session {name!r} is busy: {who}; --wait waits for its end, %agent stop {name!r} stops it there"
+        f"session {name!r} is busy: {who}; --wait waits for its end, %agent stop {name!r}{where} stops it"
     )
 
 
 class FileClaim:
-    """A held claim. Release it once, from any thread."""
+    """A claim that is held until `release`, which is called once, from any thread."""
 
     def __init__(self, lock: FileLock, path: Path) -> None:
         self.session_id = path.stem
@@ -57,9 +66,9 @@ class FileClaim:
         self._path = path
 
     def release(self) -> None:
-        """Let the next turn have the session. Of a session that is no more, nothing is left behind."""
+        """Release the claim. If its session has been deleted, delete the lock files too."""
         try:
-            with suppress(OSError):
+            with suppress(OSError):  # while the lock is held, so that no file of the next holder is deleted
                 self._path.with_suffix(".holder").unlink(missing_ok=True)
                 if not self._path.with_suffix(".json").exists():
                     self._path.with_suffix(".lock").unlink(missing_ok=True)
@@ -69,7 +78,7 @@ class FileClaim:
 
 
 class HeldError(Exception):
-    """Someone else has the claim; `holder` says who, where that is known."""
+    """The session is already claimed. `holder` is None when it cannot be read."""
 
     def __init__(self, holder: Holder | None) -> None:
         super().__init__()
@@ -77,9 +86,9 @@ class HeldError(Exception):
 
 
 def take_claim(path: Path, holder: Holder) -> FileClaim:
-    """Claim a session through the lock file at `path`; raises `HeldError`, never waits."""
+    """Claim a session through the lock file at `path`, without waiting; raises `HeldError` and `OSError`."""
     holder_path = path.with_suffix(".holder")
-    lock = FileLock(path, timeout=0, thread_local=False, mode=0o600)
+    lock = FileLock(path, timeout=0, thread_local=False, mode=0o600)  # any thread may release it
     try:
         lock.acquire()
     except Timeout:
@@ -94,7 +103,11 @@ def take_claim(path: Path, holder: Holder) -> FileClaim:
 
 
 def is_claimed(path: Path) -> bool:
-    """Whether a living process holds the claim. Takes the lock only to clear away what a dead holder has left."""
+    """Return whether a living process holds the claim.
+
+    A holder file may be left over from a process that was killed. Only the lock can tell: it is taken for a moment,
+    and if that works, the file is removed. Without a holder file the lock is not touched.
+    """
     holder_path = path.with_suffix(".holder")
     if not holder_path.exists():
         return False

@@ -1,4 +1,4 @@
-"""What a listing needs of every session, kept in one file that can be rebuilt from the sessions at any time."""
+"""The summaries of all sessions in one file, for listings. It can be rebuilt from the sessions at any time."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Stamp = tuple[int, int, int]
-"""Inode, size and modification time of a session's file: a commit changes at least one of them."""
+"""The inode, size and modification time of a session's file. Every write changes at least one of them."""
 
 
 class Index:
-    """Summaries of all sessions in a directory. A listing reads only what has changed since the last one.
+    """The summaries of all sessions in a directory. A listing reads only the files that changed since the last one.
 
     Args:
-        directory: where the sessions' files are.
-        path: where the index is kept between processes.
-        read: returns the summary of the session of an id, or raises a `StoreError`.
+        directory: The directory of the session files.
+        path: The file of the index.
+        read: A function that returns the summary of the session with an id, or raises a `StoreError`.
     """
 
     def __init__(self, directory: Path, path: Path, read: Callable[[str], SessionSummary]) -> None:
@@ -35,21 +35,21 @@ class Index:
         self._read = read
 
     def summaries(self) -> tuple[list[SessionSummary], list[str]]:
-        """Return every session's summary, and a line about each file that cannot be read."""
+        """Return the summaries of all sessions, and a line about each file that cannot be read."""
         known = self._load()
         entries: dict[str, tuple[Stamp, SessionSummary]] = {}
         problems: list[str] = []
         for session_id, stamp in self._files():
-            before = known.get(session_id)
-            if before is not None and before[0] == stamp:
-                entries[session_id] = before
+            entry = known.get(session_id)
+            if entry is not None and entry[0] == stamp:
+                entries[session_id] = entry
                 continue
             try:
                 entries[session_id] = (stamp, self._read(session_id))
             except SessionNotFoundError:
-                continue  # deleted since
-            except StoreError as problem:
-                problems.append(str(problem))
+                continue  # deleted meanwhile
+            except StoreError as error:
+                problems.append(str(error))
         if entries != known:
             self._save(entries)
         return [summary for _, summary in entries.values()], problems
@@ -57,10 +57,10 @@ class Index:
     def _files(self) -> list[tuple[str, Stamp]]:
         files = []
         try:
-            with os.scandir(self._directory) as entries:  # at 10,000 files three times as fast as pathlib
+            with os.scandir(self._directory) as entries:  # three times as fast as pathlib with 10,000 files
                 for entry in entries:
                     if entry.name.endswith(".json"):
-                        with suppress(FileNotFoundError):  # deleted since
+                        with suppress(FileNotFoundError):  # deleted meanwhile
                             files.append((entry.name.removesuffix(".json"), _stamp(entry.stat())))
         except FileNotFoundError:
             return []
@@ -73,7 +73,7 @@ class Index:
             stored = orjson.loads(self._path.read_bytes())
             return {key: (tuple(stamp), SessionSummary(**summary)) for key, (stamp, summary) in stored.items()}
         except (OSError, ValueError, TypeError, AttributeError):
-            return {}  # the sessions themselves have it all
+            return {}  # all of it can be read from the sessions again
 
     def _save(self, entries: dict[str, tuple[Stamp, SessionSummary]]) -> None:
         with suppress(OSError):  # a listing must work on a full or read-only disk

@@ -1,4 +1,4 @@
-"""The store's twin in memory: for tests, and for sessions that are not to be kept."""
+"""A store in memory, for tests and for sessions that need not be kept."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.session import Session, SessionSummary, summarize
-from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
+from sessionmagic.exceptions import SessionNotFoundError
 from sessionmagic.storage.claims import HeldError, Holder
+from sessionmagic.storage.names import name_taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 class MemoryStore:
-    """Keeps sessions for as long as the process lives, with the same promises as `TinyStore`."""
+    """Sessions that last as long as the process, with the same guarantees as `TinyStore`."""
 
     def __init__(self) -> None:
         self._sessions: dict[str, Session] = {}
@@ -26,7 +27,7 @@ class MemoryStore:
     def create(self, session: Session) -> None:
         with self._lock:
             if any(other.name == session.name for other in self._sessions.values()):
-                raise SessionExistsError(f"a session named {session.name!r} is there already")
+                raise name_taken(session.name)
             self._sessions[session.id] = deepcopy(session)
 
     def load(self, session_id: str) -> Session:
@@ -34,7 +35,7 @@ class MemoryStore:
             try:
                 return deepcopy(self._sessions[session_id])
             except KeyError:
-                raise SessionNotFoundError(f"no session {session_id!r}") from None
+                raise SessionNotFoundError(f"no session has the id {session_id!r}; it may have been deleted") from None
 
     def update(self, session_id: str, change: Callable[[Session], Session]) -> Session:
         with self._lock:
@@ -45,7 +46,7 @@ class MemoryStore:
     def rename(self, session_id: str, name: str) -> None:
         with self._lock:
             if self.find(name) not in (None, session_id):
-                raise SessionExistsError(f"a session named {name!r} is there already")
+                raise name_taken(name)
             self.update(session_id, lambda session: replace(session, name=name))
 
     def delete(self, session_id: str) -> None:

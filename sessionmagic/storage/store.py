@@ -1,4 +1,4 @@
-"""Where sessions live: one TinyDB file each, changed under a lock, replaced atomically."""
+"""The store of sessions: one TinyDB file per session, changed under a lock and replaced atomically."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from tinydb.table import Document
 
 from sessionmagic.conversation.session import SCHEMA, Session, SessionSummary, summarize
 from sessionmagic.exceptions import (
-    SessionExistsError,
     SessionMagicError,
     SessionNotFoundError,
     SessionSchemaError,
@@ -30,7 +29,7 @@ from sessionmagic.home import default_home
 from sessionmagic.storage.atomic import AtomicStorage, make_private_directory
 from sessionmagic.storage.claims import Holder, is_claimed, take_claim
 from sessionmagic.storage.index import Index
-from sessionmagic.storage.names import Names
+from sessionmagic.storage.names import Names, name_taken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,56 +39,60 @@ if TYPE_CHECKING:
 SESSION_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
 ASIDE = ".unreadable-"
 LOCK_SECONDS = 10.0
-"""How long a change waits for another process that is changing the same session."""
+"""How long a change waits for another process that changes the same session."""
 
 
 class Claim(Protocol):
-    """A held right to run a turn on a session."""
+    """The right to run turns on a session, held until `release`."""
 
     session_id: str
 
     def release(self) -> None:
-        """Let the next turn have the session."""
+        """Release the claim."""
 
 
 class Store(Protocol):
-    """What the manager needs of a store. Every change is atomic; an update never creates a session."""
+    """The interface of a store. Every change is atomic, and an update never creates a session."""
 
     def create(self, session: Session) -> None:
-        """Store a new session; raises `SessionExistsError` when its name is taken."""
+        """Store a new session; raises `SessionExistsError` when its name is taken, and `StoreError`."""
 
     def load(self, session_id: str) -> Session:
-        """Return the session; raises `SessionNotFoundError` or a `StoreError`."""
+        """Return the session; raises `SessionNotFoundError` and `StoreError`."""
 
     def update(self, session_id: str, change: Callable[[Session], Session]) -> Session:
-        """Apply a change to what is stored now, and return the result; raises as `load` does."""
+        """Apply a change to the session as it is stored now, and return the result; raises what `load` raises."""
 
     def rename(self, session_id: str, name: str) -> None:
-        """Give the session another name; raises `SessionExistsError`."""
+        """Give the session another name; raises `SessionExistsError`, and what `load` raises."""
 
     def delete(self, session_id: str) -> None:
-        """Remove the session; raises `SessionNotFoundError`."""
+        """Delete the session; raises what `load` raises."""
 
     def find(self, name: str) -> str | None:
-        """Return the id of the session of that name or id, or None."""
+        """Return the id of the session with that name or id, or None."""
 
     def summaries(self) -> tuple[list[SessionSummary], list[str]]:
-        """Return a summary of every session and a line about each that cannot be read."""
+        """Return the summaries of all sessions, and a line about each file that cannot be read."""
 
     def is_claimed(self, session_id: str) -> bool:
-        """Whether a living process holds the session."""
+        """Return whether a living process has claimed the session."""
 
     def claim(self, session_id: str, holder: Holder) -> Claim:
-        """Claim the session; raises `HeldError` at once when another holds it."""
+        """Claim the session; raises `HeldError`, without waiting, when it is already claimed."""
 
 
 def new_session_id() -> str:
-    """Return a fresh id: the local time, for people who look at the files, and a random part."""
+    """Return a new id: the local time, for people who look at the files, and a random part."""
     return time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(4)
 
 
 class TinyStore:
-    """Sessions under a home directory (mode 0700), one TinyDB database file each (mode 0600)."""
+    """Sessions in a home directory with mode 0700, each in a TinyDB file with mode 0600.
+
+    Args:
+        home: The home directory; by default the user's own.
+    """
 
     def __init__(self, home: Path | str | None = None) -> None:
         self.home = Path(home) if home is not None else default_home()
@@ -98,9 +101,9 @@ class TinyStore:
         self._index = Index(self._directory, self.home / "index.json", lambda key: summarize(self.load(key)))
 
     def create(self, session: Session) -> None:
-        with self._naming():
+        with self._lock_names():
             self._require_free(session.name)
-            # The name first: one that leads to no session is free, but a session without its name is lost.
+            # The name comes first: a name without a session is free, but a session without a name could not be found.
             with self._reporting("write", self.home):
                 self._names.put(session.name, session.id)
             try:
@@ -126,27 +129,27 @@ class TinyStore:
             return after
 
     def rename(self, session_id: str, name: str) -> None:
-        with self._naming(), self._reporting("rename a session in", self.home):
+        with self._lock_names(), self._reporting("rename a session in", self.home):
             if self.find(name) != session_id:
                 self._require_free(name)
-            before = self.load(session_id).name
+            old_name = self.load(session_id).name
             self._names.put(name, session_id)
             try:
                 self.update(session_id, lambda session: replace(session, name=name))
             except BaseException:
-                if before != name:
+                if old_name != name:
                     with suppress(OSError):
                         self._names.drop(name, session_id)
                 raise
-            if before != name:
-                self._names.drop(before, session_id)
+            if old_name != name:
+                self._names.drop(old_name, session_id)
 
     def delete(self, session_id: str) -> None:
         path = self._path(session_id)
         name = self.load(session_id).name
         with self._lock(path.with_suffix(".lock")), self._reporting("delete", path):
-            for left in self._directory.glob(f"{path.name}.*"):  # by a killed writer, or set aside
-                left.unlink(missing_ok=True)
+            for leftover in self._directory.glob(f"{path.name}.*"):  # temporary files, and damaged ones set aside
+                leftover.unlink(missing_ok=True)
             path.unlink(missing_ok=True)
             self._names.drop(name, session_id)
 
@@ -158,15 +161,13 @@ class TinyStore:
             return found if found and self._path(found).exists() else None
 
     def summaries(self) -> tuple[list[SessionSummary], list[str]]:
-        notes = [f"{path} could not be read once and was set aside" for path in self._set_aside_before()]
+        damaged = sorted(self._directory.glob(f"*.json{ASIDE}*"))
         summaries, problems = self._index.summaries()
+        notes = [f"{path} is a damaged session file; delete it if you do not need it" for path in damaged]
         return summaries, [*problems, *notes]
 
     def is_claimed(self, session_id: str) -> bool:
         return is_claimed(self._path(session_id).with_suffix(".claim"))
-
-    def _set_aside_before(self) -> list[Path]:
-        return sorted(self._directory.glob(f"*.json{ASIDE}*"))
 
     def claim(self, session_id: str, holder: Holder) -> Claim:
         path = self._path(session_id).with_suffix(".claim")
@@ -177,14 +178,14 @@ class TinyStore:
     def _path(self, session_id: str) -> Path:
         return self._directory / f"{session_id}.json"
 
-    def _naming(self) -> Any:
+    def _lock_names(self) -> Any:
         with self._reporting("create", self._directory):
             make_private_directory(self._directory)
         return self._lock(self.home / "names.lock")
 
     def _require_free(self, name: str) -> None:
         if self.find(name) is not None:
-            raise SessionExistsError(f"a session named {name!r} is there already")
+            raise name_taken(name)
 
     @contextmanager
     def _lock(self, path: Path) -> Iterator[None]:
@@ -193,14 +194,16 @@ class TinyStore:
             try:
                 lock.acquire()
             except Timeout:
-                raise StoreError(f"{path} has been locked by another process for {LOCK_SECONDS:g} s") from None
+                raise StoreError(
+                    f"another process has locked {path} for more than {LOCK_SECONDS:g} seconds; try again"
+                ) from None
         try:
             yield
         finally:
             lock.release()
 
     def _database(self, session_id: str) -> TinyDB:
-        """Open a session's database: it reads the file at most once and writes only when it is flushed."""
+        """Return a session's database. It reads the file at most once, and writes only when it is flushed."""
         return TinyDB(self._path(session_id), storage=_buffered())
 
     def _read(self, session_id: str, database: TinyDB) -> Session:
@@ -223,12 +226,13 @@ class TinyStore:
         schema = document["schema"]
         if not isinstance(schema, int) or schema == SCHEMA:
             return
-        newer = schema > SCHEMA
-        whose = "a newer sessionmagic" if newer else "a sessionmagic from before the first release"
-        what_to_do = "pip install --upgrade sessionmagic" if newer else "use another session name, or delete the file"
+        if schema > SCHEMA:
+            version, advice = "a newer version", "run pip install --upgrade sessionmagic"
+        else:
+            version, advice = "a version before the first release", "use another session name or delete the file"
         raise SessionSchemaError(
-            f"{path} was written by {whose} (schema {schema}, this one reads {SCHEMA}) and was left as it is; "
-            f"{what_to_do}"
+            f"{path} was written by {version} of sessionmagic and was left unchanged "
+            f"(its schema is {schema}, this version reads {SCHEMA}); {advice}"
         )
 
     def _set_aside(self, path: Path, error: Exception) -> SessionUnreadableError:
@@ -237,13 +241,13 @@ class TinyStore:
         try:
             path.rename(aside)
         except OSError:
-            return SessionUnreadableError(f"session file {path} cannot be read ({reason}); it was left as it is")
+            return SessionUnreadableError(f"session file {path} cannot be read ({reason}); it was left unchanged")
         return SessionUnreadableError(
-            f"session file {path.name} cannot be read ({reason}); it was set aside as {aside}, nothing is lost"
+            f"session file {path.name} cannot be read ({reason}); it was set aside unchanged as {aside}"
         )
 
     def _write(self, database: TinyDB, after: Session, before: Session | None) -> None:
-        """Write what differs between two states of a session, all in one replacement of its file."""
+        """Write the differences between two states of a session, and replace its file once."""
         with self._reporting("write", self._path(after.id)):
             database.table("session").upsert(Document(_session_fields(after), doc_id=1))
             turns = database.table("turns")
@@ -254,17 +258,18 @@ class TinyStore:
             database.storage.flush()  # type: ignore[attr-defined]
 
     @contextmanager
-    def _reporting(self, doing: str, path: Path) -> Iterator[None]:
+    def _reporting(self, action: str, path: Path) -> Iterator[None]:
+        """Turn an `OSError` into a `StoreError` that says which action failed."""
         try:
             yield
         except OSError as error:
             reason = error.strerror or str(error)
-            raise StoreError(f"cannot {doing} {path}: {reason}; nothing was changed") from error
+            raise StoreError(f"cannot {action} {path}: {reason}; nothing was changed") from error
 
 
 def _buffered() -> CachingMiddleware:
     middleware = CachingMiddleware(AtomicStorage)
-    middleware.WRITE_CACHE_SIZE = 2**62  # a change is one write, at the flush
+    middleware.WRITE_CACHE_SIZE = 2**62  # nothing is written before the flush
     return middleware
 
 
@@ -280,7 +285,7 @@ def _session_fields(session: Session) -> dict[str, Any]:
 
 
 def _not_found(session_id: str) -> SessionNotFoundError:
-    return SessionNotFoundError(f"no session {session_id!r}")
+    return SessionNotFoundError(f"no session has the id {session_id!r}; it may have been deleted")
 
 
 def _first_line(error: Exception) -> str:

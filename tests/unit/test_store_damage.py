@@ -108,25 +108,27 @@ async def test_asking_a_session_whose_file_is_damaged_says_so(home):
 
 
 @pytest.mark.parametrize(
-    ("schema", "whose", "what_to_do"),
+    ("schema", "version", "advice"),
     [
-        (1, "a sessionmagic from before the first release", "use another session name, or delete the file"),
-        (99, "a newer sessionmagic", "pip install --upgrade sessionmagic"),
+        (1, "a version before the first release", "use another session name or delete the file"),
+        (99, "a newer version", "run pip install --upgrade sessionmagic"),
     ],
 )
-def test_file_of_another_schema_is_refused_untouched(store, home, schema, whose, what_to_do):
+def test_file_of_another_schema_is_refused_untouched(store, home, schema, version, advice):
     key, healthy = stored(store, "other"), stored(store, "healthy")
     path = file_of(home, key)
     content = path.read_bytes().replace(b'"schema":2', b'"schema":%d,"new_field":{}' % schema)
     path.write_bytes(content)
     fresh = TinyStore(home)
-    with pytest.raises(SessionSchemaError, match=f"written by {whose} .* left as it is; {what_to_do}"):
+    with pytest.raises(
+        SessionSchemaError, match=f"{version} of .* schema is {schema}, this version reads 2.; {advice}$"
+    ):
         fresh.load(key)
     with pytest.raises(SessionSchemaError):
         fresh.update(key, lambda now: replace(now, title="late"))
     summaries, problems = fresh.summaries()
     assert [summary.id for summary in summaries] == [healthy]
-    assert [f"written by {whose}" in problem for problem in problems] == [True]
+    assert [f"written by {version}" in problem for problem in problems] == [True]
     assert path.read_bytes() == content
 
 
