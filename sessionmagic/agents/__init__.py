@@ -1,1 +1,1 @@
-"""Who answers."""
+"""Agents: who answers a prompt."""

@@ -1,4 +1,4 @@
-"""Which agents there are to answer."""
+"""The definition of an agent, and the built-in agents."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentDefinition:
-    """An agent: its name, what it is told, and the model it asks when the session has no override."""
+    """An agent: its name, its instructions and its model."""
 
     name: str
     instructions: str = ""
     model: str | None = None
+    """The model reference for sessions without an override; None for the default model."""
 
 
 BUILT_IN = {"assistant": AgentDefinition(name="assistant")}
 
 
 def find_agent(agents: Mapping[str, AgentDefinition], name: str) -> AgentDefinition:
-    """Return the agent of that name, or the first one for ``""``; raises `UnknownAgentError`."""
+    """Return the agent with that name, or the first agent when the name is empty; raises `UnknownAgentError`."""
     if not name:
         return next(iter(agents.values()))
     if name not in agents:
-        hint = did_you_mean(name, agents) or f" There is {', '.join(agents)}"
-        raise UnknownAgentError(f"no agent {name!r}.{hint}")
+        hint = did_you_mean(name, agents)
+        advice = f".{hint}" if hint else f"; available agents: {', '.join(agents)}"
+        raise UnknownAgentError(f"no agent named {name!r}{advice}")
     return agents[name]
