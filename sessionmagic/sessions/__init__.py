@@ -1,1 +1,1 @@
-"""The sessions of a store: looked at, changed, and the turns that run on them."""
+"""The sessions of a store, and the turns that run on them."""

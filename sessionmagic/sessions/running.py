@@ -1,4 +1,4 @@
-"""The turns that run here, by their sessions: what they ask, and what they are told."""
+"""The running turns of a manager: how to find and stop them, send them messages and answer their approvals."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 class RunningTurns:
-    """The turns that one manager runs. Their methods may be called from any thread, coroutines on any loop.
+    """The turns that one manager runs. Methods can be called on any thread, and coroutines awaited on any loop.
 
-    Wherever a session is taken, that is its name or id, and `SessionNotFoundError` is raised when there is none.
+    A session is given by its name or id. `SessionNotFoundError` is raised when there is no such session.
     """
 
     def __init__(self, sessions: Sessions, store: Store) -> None:
@@ -33,91 +33,99 @@ class RunningTurns:
         self._store = store
         self._turns: dict[tuple[str, str], Turn] = {}
         self.queue_keys = UsedKeys()
-        """The keys under which something was queued, by the session's id."""
+        """The keys under which messages were queued, by session id."""
 
     def add(self, turn: Turn) -> None:
-        """Begin to know a turn. For the manager."""
+        """Add a turn that starts. For the manager."""
         self._turns[turn.session_id, turn.id] = turn
 
     def remove(self, turn: Turn) -> None:
-        """Forget a turn, and the keys of what it has not delivered. For the manager."""
+        """Remove a turn that has ended, and free the keys of its undelivered messages. For the manager."""
         self._turns.pop((turn.session_id, turn.id), None)
         for key in turn.inbox.waiting_keys:
             self.queue_keys.free(turn.session_id, key)
 
     def running(self) -> list[Turn]:
-        """Return all of them."""
+        """Return all running turns."""
         return list(self._turns.values())
 
     def of(self, session: str) -> list[Turn]:
-        """Return the turns that run on the session."""
+        """Return the running turns of the session."""
         return self.of_id(self._sessions.id_of(session))
 
     def of_id(self, session_id: str) -> list[Turn]:
-        """Return the turns that run on the session with that id, whether there is such a session or not."""
+        """Return the running turns of the session with that id, without looking it up in the store."""
         return [turn for turn in self.running() if turn.session_id == session_id]
 
     def find(self, session_id: str, turn_id: str) -> Turn | None:
-        """Return the turn with that id, if it runs here."""
+        """Return the turn with that id if this manager runs it, or None."""
         return self._turns.get((session_id, turn_id))
 
     def stop(self, session: str) -> bool:
-        """Ask the session's turns to stop. Return whether any ran."""
+        """Ask the session's turns to stop. Return whether any were running."""
         turns = self.of(session)
         for turn in turns:
             turn.cancel()
         return bool(turns)
 
     def approvals(self) -> list[tuple[Turn, Approval]]:
-        """Return the tool calls that wait for a yes."""
+        """Return the open approvals, each with its turn."""
         return [(turn, approval) for turn in self.running() for approval in turn.approvals.open]
 
     def questions(self) -> list[tuple[Turn, Question]]:
-        """Return what MCP servers ask; `Turn.questions` takes the answer."""
+        """Return the open questions, each with its turn. `Turn.questions` takes the answer."""
         return [(turn, question) for turn in self.running() for question in turn.questions.open]
 
     def approve(self, approval_id: str, decision: Decision, reason: str = "") -> Approval:
-        """Answer an open approval; raises `ApprovalNotOpenError` when it is not, or is another process's."""
+        """Decide on an open approval, and return it.
+
+        Raises `ApprovalNotOpenError` when no turn of this manager has an open approval with that id.
+        """
         for turn, approval in self.approvals():
             if approval.id == approval_id:
                 return turn.approvals.resolve(approval_id, decision, reason)
-        raise ApprovalNotOpenError(f"no approval {approval_id!r} is open here; %agent approve lists those that are")
+        raise ApprovalNotOpenError(f"no open approval has the id {approval_id!r}; %agent approve lists the open ones")
 
     async def steer(self, session: str, *texts: str, turn: str = "") -> Turn:
-        """Tell the session's turn something before its next model request; see `say`."""
+        """Send messages to the session's turn, for its next model request; see `say`."""
         return await self.say(session, "steer", *texts, turn=turn)
 
     async def say(self, session: str, kind: Kind, *texts: str, turn: str = "", key: str = "") -> Turn:
-        """Tell the session's turn all of these texts, or none, and return the turn.
+        """Send messages to the session's turn, and return the turn. It accepts all of the messages or none.
 
         Args:
             session: Name or id.
-            kind: ``"steer"`` is delivered before the next model request, ``"queue"`` when the model is done.
-            texts: What to say.
-            turn: The id of the turn; needed when several run on the session.
-            key: One of `queue_keys`. It can be used again when the turn ends before it has delivered the texts.
+            kind: ``"steer"`` delivers the messages before the next model request, ``"queue"`` when the model is done.
+            texts: The messages.
+            turn: The id of the turn; required when the session has several running turns.
+            key: The key that the messages were queued under. It is freed if the turn ends before it delivers them.
 
-        Raises `SessionIdleError` when no such turn runs, `InboxFullError`, `PromptError`, and `UsageError` when several
-        turns run and none is named.
+        Raises:
+            SessionIdleError: This manager runs no such turn.
+            InboxFullError: Too many messages are waiting.
+            PromptError: A message is empty.
+            UsageError: The session has several running turns, and none was named.
         """
         running = self.of_id(await in_thread(self._sessions.id_of, session))
-        named = [each for each in running if turn in ("", each.id)]
-        if not named:
-            raise SessionIdleError(f"no turn of this kernel runs on {session!r}; ask with a cell, or with %agent queue")
-        if len(named) > 1:
-            ids = ", ".join(each.id for each in named)
-            raise UsageError(f"turns {ids} run on {session!r}; name one of them")
-        await self.tell(named[0], kind, *texts, key=key)
-        return named[0]
+        matching = [candidate for candidate in running if turn in ("", candidate.id)]
+        if not matching:
+            raise SessionIdleError(
+                f"session {session!r} has no running turn in this kernel; start one with a cell or %agent queue"
+            )
+        if len(matching) > 1:
+            ids = ", ".join(candidate.id for candidate in matching)
+            raise UsageError(f"session {session!r} has several running turns; name one of {ids}")
+        await self.tell(matching[0], kind, *texts, key=key)
+        return matching[0]
 
     async def tell(self, turn: Turn, kind: Kind, *texts: str, key: str = "") -> None:
-        """Do what `say` does, for a turn of this manager; raises `SessionIdleError` when that has ended."""
+        """Send messages to a turn of this manager, as `say` does; raises `SessionIdleError` when it has ended."""
         if not all(text.strip() for text in texts):
-            raise PromptError("there is nothing to say: write it after the subcommand")
+            raise PromptError("the message is empty; write it after the subcommand")
         turn.inbox.accept(kind, texts, key)
 
         def change(stored: Session) -> Session:
             return with_changed_turn(stored, turn.id, lambda record: replace(record, waiting=turn.inbox.waiting))
 
-        with suppress(StoreError):  # it is said all the same, and the turn writes it with its next message
+        with suppress(StoreError):  # the messages are accepted anyway, and stored with the turn's next write
             await in_thread(self._store.update, turn.session_id, change)

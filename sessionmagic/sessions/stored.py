@@ -1,4 +1,4 @@
-"""The stored sessions: found by name or id, looked at, and changed, whether a turn runs on them or not."""
+"""The stored sessions: how to find, list and change them, between turns and during a turn."""
 
 from __future__ import annotations
 
@@ -27,10 +27,15 @@ if TYPE_CHECKING:
 
 
 class Sessions:
-    """The sessions of a store, and what is done to them between turns and during one.
+    """The sessions of a store.
 
-    Every method that takes a session takes its name or id, and raises `SessionNotFoundError` when there is none, and
-    `StoreError`. Every change is a patch of what is on disk at that moment: all of it is made, or nothing.
+    Every method takes a session's name or id, and raises `SessionNotFoundError` when there is no such session, and
+    `StoreError`. Every change is atomic, and applies to the session that is on disk at that moment.
+
+    Args:
+        store: The store.
+        models: The models that references can name.
+        agents: The agents by name, the default one first.
     """
 
     def __init__(self, store: Store, models: Models, agents: Mapping[str, AgentDefinition]) -> None:
@@ -39,29 +44,30 @@ class Sessions:
         self._agents = agents
 
     def id_of(self, session: str) -> str:
-        """Return the id of a session."""
+        """Return the id of the session with that name or id."""
         session_id = self._store.find(session)
         if session_id is None:
             names = [summary.name for summary in self._store.summaries()[0]]
-            hint = did_you_mean(session, names) or " A cell makes one, with %%agent --session"
-            raise SessionNotFoundError(f"no session {shortened(session)!r}.{hint}")
+            hint = did_you_mean(session, names)
+            advice = f".{hint}" if hint else "; %%agent --session creates one"
+            raise SessionNotFoundError(f"no session named {shortened(session)!r}{advice}")
         return session_id
 
     def load(self, session: str) -> Session:
-        """Return a session. A turn that nobody runs any more is shown as what it is, interrupted."""
+        """Return a session. A turn whose process ended before it did is returned as interrupted."""
         stored = self._store.load(self.id_of(session))
         return stored if self._store.is_claimed(stored.id) else with_interrupted_turns(stored, running_turns(stored))
 
     def summaries(self) -> tuple[list[SessionSummary], list[str]]:
-        """Return all sessions, the latest first, and a line about each file that could not be read.
+        """Return the summaries of all sessions, latest first, and a line about each file that cannot be read.
 
-        Their model is the one that the next turn asks; of an override that no longer resolves, it is
-        ``unresolved (…)``. A turn that nobody runs any more is interrupted.
+        The model of each summary is the one that the next turn asks, or ``unresolved (REFERENCE)`` for an override
+        that cannot be used. A turn whose process ended before it did is listed as interrupted.
         """
         summaries, problems = self._store.summaries()
         usable = {reference: self._usable(reference) for reference in {summary.model for summary in summaries}}
 
-        def now(summary: SessionSummary) -> SessionSummary:
+        def current(summary: SessionSummary) -> SessionSummary:
             if summary.status == "running" and not self._store.is_claimed(summary.id):
                 summary = replace(summary, status="interrupted")
             if summary.model is None:
@@ -69,7 +75,7 @@ class Sessions:
                 return replace(summary, model=(agent.model if agent else None) or self._models.default)
             return summary if usable[summary.model] else replace(summary, model=f"unresolved ({summary.model})")
 
-        return sorted(map(now, summaries), key=lambda summary: summary.updated_at, reverse=True), problems
+        return sorted(map(current, summaries), key=lambda summary: summary.updated_at, reverse=True), problems
 
     def _usable(self, reference: str | None) -> bool:
         if reference is None:
@@ -81,9 +87,9 @@ class Sessions:
         return True
 
     def set_model(self, session: str, reference: str, agent: str = "") -> list[str]:
-        """Set the session's model override from the next turn on; ``"default"`` clears it. Returns warnings.
+        """Set an agent's override in the session, or clear it with ``"default"``. Return warnings, one line each.
 
-        Raises `ModelReferenceError`, `UnknownAgentError`.
+        A running turn keeps its model. Raises `ModelReferenceError` and `UnknownAgentError`.
         """
         definition = find_agent(self._agents, agent)
         warnings = self._models.resolve(reference).warnings if reference != "default" else []
@@ -92,7 +98,7 @@ class Sessions:
         return warnings
 
     def next_model(self, session: Session | None) -> ResolvedModel | None:
-        """Return the model that the session's next turn asks, or a new session's; None when none can be used."""
+        """Return the model that the next turn asks, also for a new session; None when no model can be used."""
         agent = find_agent(self._agents, "")
         override = session.agent_model_overrides.get(agent.name) if session is not None else None
         for reference in filter(None, (override, agent.model or self._models.default)):
@@ -108,16 +114,17 @@ class Sessions:
         *,
         new: bool = False,
     ) -> Session:
-        """Change what the session does with tool calls, from the next call on.
+        """Change the rules and the safety mode of a session, and return it. They hold from the next tool call on.
 
         Args:
-            session: name or id.
-            rules: what is done with calls that match a pattern; None takes the rule away.
-            safety: what is done with calls that no rule names.
-            new: store a new session of that name, so that they hold from its first turn on.
+            session: Name or id.
+            rules: Patterns with their new verdicts. None as the verdict removes the rule.
+            safety: The safety mode, which decides on calls that no rule covers; None leaves it.
+            new: Create a session with that name, so that rules and safety mode hold from its first turn on.
 
-        Raises `UsageError` for a pattern that names no tool, or a rule that is not there, and `SessionExistsError` for
-        a new session whose name is taken.
+        Raises:
+            UsageError: A pattern names no tool, or a rule to remove does not exist.
+            SessionExistsError: The name of the new session is taken.
         """
 
         def change(stored: Session) -> Session:
@@ -134,10 +141,10 @@ class Sessions:
         return created
 
     def rename(self, session: str, name: str) -> None:
-        """Give the session another name; raises `SessionExistsError`, and `UsageError` for what is no name."""
+        """Give the session another name; raises `SessionExistsError`, and `UsageError` when the name is not valid."""
         check_name(name)
         self._store.rename(self.id_of(session), name)
 
     def star(self, session: str, *, starred: bool = True) -> Session:
-        """Mark the session, or take the mark away."""
+        """Mark the session with a star, or remove its star."""
         return self._store.update(self.id_of(session), lambda stored: replace(stored, starred=starred))

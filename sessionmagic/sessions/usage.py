@@ -1,4 +1,4 @@
-"""What sessions have used, added up by model and by day."""
+"""The usage of sessions, by model or by day."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageEntry(Usage):
-    """What was used under one heading: by one model, or on one day."""
+    """The usage of one model or one day."""
 
     heading: str
+    """The model or the day."""
     turns: int
     requests: int
 
 
 def usage_by_model(sessions: Iterable[Session]) -> list[UsageEntry]:
-    """Add up by model, in the order of first use.
+    """Return the usage of each model, in order of first use.
 
-    That is the model that answered, as it calls itself; for a request without an answer, the one that was asked.
+    The model of a request is the one that answered, as its response gives it. For a request without a response it is
+    the reference of the model that was asked.
     """
     return _entries(sessions, lambda turn, request: request.model or turn.model)
 
 
 def usage_by_day(sessions: Iterable[Session]) -> list[UsageEntry]:
-    """Add up by the local date on which the turn began, as ``2026-11-28``, the earliest first."""
+    """Return the usage of each day, earliest first. A turn counts for the local date of its start: ``2026-11-28``."""
     return sorted(_entries(sessions, lambda turn, _: _day(turn.started_at)), key=lambda entry: entry.heading)
 
 

@@ -129,7 +129,7 @@ async def test_what_is_said_to_one_of_several_turns_names_it(manager, gates):
     async with manager.group("chat") as group:
         turns = [await manager.start(request(model=name, once=True, after="1"), group) for name in gates]
         await asyncio.gather(*map(said, turns))
-    with pytest.raises(UsageError, match="turns 2, 3 run on 'chat'; name one of them"):
+    with pytest.raises(UsageError, match="session 'chat' has several running turns; name one of 2, 3"):
         await manager.turns.steer("chat", "Be brief.")
     with pytest.raises(SessionIdleError):
         await manager.turns.steer("chat", "Be brief.", turn="4")

@@ -251,7 +251,9 @@ def test_setting_the_model_of_an_unknown_session_or_agent_changes_nothing(manage
     asyncio.run(ask(manager))
     with pytest.raises(SessionNotFoundError, match="Did you mean 'chat'"):
         manager.sessions.set_model("chatt", "recalls")
-    with pytest.raises(UnknownAgentError):
+    with pytest.raises(SessionNotFoundError, match="^no session named 'other'; %%agent --session creates one$"):
+        manager.sessions.set_model("other", "recalls")
+    with pytest.raises(UnknownAgentError, match="^no agent named 'nobody'; available agents: assistant$"):
         manager.sessions.set_model("chat", "recalls", agent="nobody")
     assert override(manager) is None
 

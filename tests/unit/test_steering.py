@@ -179,7 +179,9 @@ async def test_idle_session_cannot_be_steered_and_is_asked_by_queue(manager):
     register_model("acts", model)
     turn = await manager.queue(question("First?", model="acts"))
     await turn.result()
-    with pytest.raises(SessionIdleError, match="queue"):
+    with pytest.raises(
+        SessionIdleError, match="'chat' has no running turn in this kernel; start one with .* %agent queue"
+    ):
         await manager.turns.steer("chat", "Left.")
     turn = await manager.queue(question("Second?"))
     assert (await turn.result()).text == "Again."
