@@ -2,7 +2,7 @@
 
     %load_ext sessionmagic
 
-Then ``%%agent?`` is the manual. Without IPython, `SessionManager().run_sync(prompt, session="name")` does the same.
+``%%agent?`` shows the manual. Without IPython, `SessionManager().run_sync(prompt, session="name")` does the same.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ def __dir__() -> list[str]:
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
-    """Register ``%%agent`` and ``%agent``. Called by ``%load_ext sessionmagic``."""
+    """Register ``%%agent`` and ``%agent``; ``%load_ext sessionmagic`` calls this."""
     from sessionmagic.notebook.extension import load
 
     load(shell)

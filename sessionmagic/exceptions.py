@@ -1,35 +1,35 @@
-"""Everything that sessionmagic raises on purpose, each with a one-line message that says what to do.
+"""The exceptions that sessionmagic raises. Their messages are one line, and most of them say what to do.
 
 SessionMagicError
-├── UsageError                  a magic was written wrongly: option, subcommand, value
-│   └── PromptError             the prompt is empty, or an expression in it cannot be evaluated
-├── SessionBusyError            another turn holds the session
-├── SessionNotFoundError        no session of that name or id
-├── SessionExistsError          a session of that name is there already
+├── UsageError                  an option, a subcommand or a value is not valid
+│   └── PromptError             a prompt, message or attachment cannot be sent
+├── SessionBusyError            another turn has claimed the session
+├── SessionNotFoundError        no session has that name or id
+├── SessionExistsError          another session has that name
 ├── StoreError                  the store cannot be read or written
-│   ├── SessionUnreadableError  the session's file is damaged; it was set aside
-│   └── SessionSchemaError      the session's file has another schema; it was left alone
-├── UnknownAgentError           no agent of that name
-├── ToolError                   something that cannot be offered as a tool, or cannot run here
-│   ├── MainThreadBusyError     the kernel has no time for it
-│   ├── ScratchError            its scratch kernel failed, or its code did there
-│   └── ServerDiedError         its MCP server ended in the middle of a call
-├── SessionIdleError            no turn runs on the session that could be steered
-├── InboxFullError              as many messages wait for a running turn as may
-├── ApprovalNotOpenError        a decision on an approval that is not open (any more)
-├── QuestionNotOpenError        an answer to a server's question that is not open (any more)
-├── ModelReferenceError         a model reference that cannot be used
-└── TurnFailedError             the model did not finish its answer
-    ├── ModelRefusedError       unknown model, or a key that the provider refuses
-    ├── TurnTimeoutError        the turn took longer than it was given
-    └── TurnLimitError          the turn made as many requests or tool calls as it may
+│   ├── SessionUnreadableError  the session's file is damaged
+│   └── SessionSchemaError      the session's file has another schema
+├── UnknownAgentError           no agent has that name
+├── ToolError                   a tool or an MCP server cannot be used
+│   ├── MainThreadBusyError     the kernel's main thread cannot run the tool
+│   ├── ScratchError            a scratch kernel failed, or the code that it ran
+│   └── ServerDiedError         an MCP server ended during a call
+├── SessionIdleError            the session has no running turn to send messages to
+├── InboxFullError              too many messages are waiting for the running turn
+├── ApprovalNotOpenError        the approval to decide on is not open
+├── QuestionNotOpenError        the question to answer is not open
+├── ModelReferenceError         a model reference cannot be used
+└── TurnFailedError             the turn ended before the model finished its answer
+    ├── ModelRefusedError       the provider refused the model or the key
+    ├── TurnTimeoutError        the turn took too long
+    └── TurnLimitError          the turn made too many model requests or tool calls
 """
 
 from __future__ import annotations
 
 
 class SessionMagicError(Exception):
-    """Base of every error raised on purpose. Shows in a cell as ``Name: message``, without a traceback."""
+    """The base class of all exceptions here. A cell shows them as ``Name: message``, without a traceback."""
 
     def _render_traceback_(self) -> list[str]:
         """Return what IPython shows instead of a traceback."""
@@ -37,15 +37,15 @@ class SessionMagicError(Exception):
 
 
 class UsageError(SessionMagicError):
-    """A magic was written wrongly: an unknown option or subcommand, or a value that does not fit."""
+    """An option or subcommand is unknown, or a value is not valid."""
 
 
 class PromptError(UsageError):
-    """The prompt is empty, or an expression in it cannot be evaluated."""
+    """A prompt or message is empty or too long, or an expression or attachment in it cannot be evaluated or read."""
 
 
 class SessionBusyError(SessionMagicError):
-    """Another turn holds the session; the message names the session, the holder and since when."""
+    """Another turn has claimed the session. The message says which turn, and since when."""
 
 
 class SessionNotFoundError(SessionMagicError):
@@ -53,7 +53,7 @@ class SessionNotFoundError(SessionMagicError):
 
 
 class SessionExistsError(SessionMagicError):
-    """A session of that name is there already."""
+    """Another session already has that name."""
 
 
 class StoreError(SessionMagicError):
@@ -61,11 +61,11 @@ class StoreError(SessionMagicError):
 
 
 class SessionUnreadableError(StoreError):
-    """The session's file is damaged; it was set aside, and nothing was overwritten."""
+    """The session's file is damaged. It was set aside, and its content was kept."""
 
 
 class SessionSchemaError(StoreError):
-    """The session's file was written by a sessionmagic with another schema; it was left as it is."""
+    """The session's file was written by a version of sessionmagic with another schema. It was left unchanged."""
 
 
 class UnknownAgentError(SessionMagicError):
@@ -73,52 +73,52 @@ class UnknownAgentError(SessionMagicError):
 
 
 class ToolError(SessionMagicError):
-    """Something cannot be offered as a tool, such as a function whose arguments cannot be described; or cannot run."""
+    """A function cannot be offered as a tool, an MCP server cannot be used, or a tool cannot run."""
 
 
 class MainThreadBusyError(ToolError):
-    """The main thread has no time for the work: another cell runs, or nothing serves it."""
+    """The main thread cannot run a tool: another cell is running, or no cell waits for the turn."""
 
 
 class ScratchError(ToolError):
-    """Code in a scratch kernel raised something or was stopped, or its kernel died or did not start."""
+    """Code in a scratch kernel failed or was stopped, or the kernel died or did not start."""
 
 
 class ServerDiedError(ToolError):
-    """A call has ended its MCP server."""
+    """An MCP server ended during a call."""
 
 
 class SessionIdleError(SessionMagicError):
-    """No turn runs on the session here, so that there is nothing to steer."""
+    """The session has no running turn in this process to send messages to."""
 
 
 class InboxFullError(SessionMagicError):
-    """As many messages wait for the running turn as may; none of the new ones was taken."""
+    """Too many messages are waiting for the running turn. None of the new ones was accepted."""
 
 
 class ApprovalNotOpenError(SessionMagicError):
-    """No open approval has that id: it was resolved, its turn has ended, or another kernel asks for it."""
+    """No open approval has that id. It was decided on, its turn has ended, or it belongs to another process."""
 
 
 class QuestionNotOpenError(SessionMagicError):
-    """No open question of a server's has that id: it was answered, or its turn has ended."""
+    """No open question has that id. It was answered, or its turn has ended."""
 
 
 class ModelReferenceError(SessionMagicError):
-    """A model reference that cannot be used: unknown provider, missing SDK, key, weights or path."""
+    """A model reference cannot be used: its provider is unknown, or its SDK, key or weights are missing."""
 
 
 class TurnFailedError(SessionMagicError):
-    """The model did not finish its answer; what it said until then is kept."""
+    """The turn ended before the model finished its answer. What the model said before is kept."""
 
 
 class ModelRefusedError(TurnFailedError):
-    """The provider says that the model does not exist, or refuses the key."""
+    """The provider said that the model does not exist, or refused the key."""
 
 
 class TurnTimeoutError(TurnFailedError):
-    """The turn took longer than ``--timeout`` allows."""
+    """The turn took longer than its timeout."""
 
 
 class TurnLimitError(TurnFailedError):
-    """The turn made as many model requests or tool calls as it may; what it did is kept, and can be gone on from."""
+    """The turn reached one of its limits. What it did is kept, and the next turn continues from there."""

@@ -1,4 +1,4 @@
-"""Where sessionmagic keeps what it keeps."""
+"""The directory in which sessionmagic keeps its data."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ import platformdirs
 
 
 def default_home() -> Path:
-    """Return ``SESSIONMAGIC_HOME``, or the platform's directory for user data."""
+    """Return the directory in ``SESSIONMAGIC_HOME``, or the platform's directory for user data."""
     home = os.environ.get("SESSIONMAGIC_HOME")
     return Path(home).expanduser() if home else Path(platformdirs.user_data_dir("sessionmagic", appauthor=False))

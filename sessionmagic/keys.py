@@ -1,4 +1,4 @@
-"""The keys that this process knows from its environment, and how to keep them to ourselves."""
+"""The keys in the environment, and how to remove them from texts."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 KEY_LENGTH = 8
-"""What is shorter is no key, and would be found in innocent words."""
+"""The minimum length of a key. Shorter values would also match parts of ordinary words."""
 
 
 def names_a_key(variable: str) -> bool:
-    """Say whether an environment variable of that name holds a key."""
+    """Return whether an environment variable with that name holds a key."""
     return variable.upper().endswith(("_KEY", "_TOKEN", "_SECRET"))
 
 
 def without_keys(text: str, others: Iterable[str] = ()) -> str:
-    """Take the keys out of a text, and other secrets: the longest first, as one may begin with another."""
+    """Return the text with dots in place of keys and other secrets."""
     keys = {value for name, value in os.environ.items() if names_a_key(name) and len(value) >= KEY_LENGTH}
+    # The longest first: what is left of a secret that begins with another one would still be readable.
     for secret in sorted(keys.union(others), key=len, reverse=True):
         text = text.replace(secret, "•••")
     return text

@@ -1,7 +1,7 @@
-"""Threads with an asyncio loop: one, started at first use, on which every turn of the process runs, and others.
+"""Threads that run an asyncio loop, and calls in worker threads.
 
-A notebook's main thread already runs a loop, so a magic cannot run one there; and a turn must go on when the
-cell that started it has ended.
+All turns of a process run on one loop thread, which is started when it is first used. A notebook's main thread already
+runs a loop, so that a magic cannot run another one there, and a turn must outlive the cell that started it.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ class LoopThread:
     def _serve(self) -> None:
         asyncio.set_event_loop(self.loop)
         while True:
-            with suppress(BaseException):  # a SystemExit in one turn's task must not end every other turn
+            with suppress(BaseException):  # a SystemExit in the task of one turn must not end the others
                 self.loop.run_forever()
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Start a coroutine on the loop, in a copy of the caller's context variables.
+        """Start a coroutine on the loop, in a copy of the caller's context, and return its future.
 
-        Raises `RuntimeError` on the loop's own thread, where waiting for the future would wait for ever.
+        Raises `RuntimeError` on the loop's own thread, where waiting for the future would never end.
         """
         if threading.current_thread() is self._thread:
             work.close()
@@ -44,14 +44,14 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await work on this loop from another one; when cancelled, it waits until the work has ended, too."""
+        """Run a coroutine on this loop and await it on another one. When cancelled, wait for its end, too."""
         caller, ended = asyncio.get_running_loop(), asyncio.Event()
 
         async def run() -> T:
             try:
                 return await work
             finally:
-                with suppress(RuntimeError):  # the caller's loop is closed
+                with suppress(RuntimeError):  # the caller's loop may be closed by now
                     caller.call_soon_threadsafe(ended.set)
 
         try:
@@ -66,8 +66,8 @@ _starting = threading.Lock()
 
 
 def loop_thread() -> LoopThread:
-    """Return the process's loop thread, starting it at the first call."""
-    global _shared  # noqa: PLW0603  one per process is the point
+    """Return the loop thread of the process. The first call starts it."""
+    global _shared  # noqa: PLW0603  there is one per process
     with _starting:
         if _shared is None:
             _shared = LoopThread()
@@ -75,6 +75,7 @@ def loop_thread() -> LoopThread:
 
 
 def _forget_after_fork() -> None:
+    """Forget the loop thread in a forked child, which has none of its parent's threads."""
     global _shared, _starting
     _shared, _starting = None, threading.Lock()
 
@@ -84,7 +85,7 @@ if hasattr(os, "register_at_fork"):
 
 
 async def in_thread(call: Callable[..., T], *args: Any) -> T:
-    """Call in a worker thread, to its end even when the awaiting task is cancelled meanwhile."""
+    """Call a function in a worker thread and return its result. When cancelled, wait for the end of the call, too."""
     result, cancelled = await settled_in_thread(call, *args)
     if cancelled:
         raise asyncio.CancelledError
@@ -92,13 +93,13 @@ async def in_thread(call: Callable[..., T], *args: Any) -> T:
 
 
 async def settled_in_thread(call: Callable[..., T], *args: Any) -> tuple[T, bool]:
-    """Call in a worker thread, to its end; return the result, and whether the task was cancelled meanwhile.
+    """Call a function in a worker thread; return its result, and whether the task was cancelled meanwhile.
 
-    The cancellation is then the caller's to act on.
+    A cancelled task waits for the end of the call, and the caller has to act on the cancellation.
     """
     try:
         work = asyncio.get_running_loop().run_in_executor(None, call, *args)
-    except RuntimeError:  # the interpreter is shutting down and starts no more threads
+    except RuntimeError:  # no thread can be started while the interpreter shuts down
         return call(*args), False
     cancelled = False
     while not work.done():

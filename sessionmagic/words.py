@@ -1,4 +1,4 @@
-"""Pieces of messages: the nearest known word, somebody's error in words, a long text cut."""
+"""Parts of messages: an exception in words, a suggestion for an unknown word, and a shortened text."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LIKENESS = 0.65
-"""How similar, from 0 to 1, a known word must be to be suggested. At difflib's own 0.6, "nope" suggests "openai"."""
+"""How similar a known word must be to be suggested, from 0 to 1. With difflib's 0.6, "nope" suggests "openai"."""
 SHOWN_LIMIT = 60
-"""Characters of a user's own text that an error message quotes."""
+"""The number of characters that a message quotes of the user's own text."""
 
 
 def words_of(error: BaseException) -> str:
-    """Return kind and message of somebody's error, also of one that cannot say what it is."""
+    """Return the type and message of any exception, or only the type if its `__str__` raises."""
     try:
         return f"{type(error).__name__}: {error}"
     except BaseException:  # noqa: BLE001
@@ -29,5 +29,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def shortened(text: str) -> str:
-    """Cut a text to what an error message quotes of it."""
+    """Return a text cut to the length that a message quotes."""
     return text if len(text) <= SHOWN_LIMIT else text[: SHOWN_LIMIT - 1] + "…"
