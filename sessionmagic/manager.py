@@ -1,4 +1,4 @@
-"""The manager of sessions: runs their turns, one at a time each. Knows nothing of IPython."""
+"""The session manager: claims sessions, starts and queues turns on them, and deletes them. It works without IPython."""
 
 from __future__ import annotations
 
@@ -36,18 +36,21 @@ if TYPE_CHECKING:
     from sessionmagic.turns.turn import Turn, TurnResult
 
 POLL_SECONDS = 0.05
+"""The time between two attempts to claim a busy session."""
 STOP_SECONDS = 5.0
+"""How long to wait for the end of a turn that was asked to stop."""
 DELETE_SECONDS = 2.0
+"""How long a deletion waits for a session that another process has claimed."""
 
 
 class SessionManager:
     """Runs turns on stored sessions, one at a time per session.
 
     Args:
-        store: where sessions live; the user's own store when left out.
-        models: which models references can name.
-        agents: which agents answer, the default one first.
-        mcp: the MCP servers whose tools every turn offers; none when left out, until some are added to `mcp`.
+        store: The store of the sessions; by default the user's own.
+        models: The models that references can name.
+        agents: The agents by name, the default one first.
+        mcp: The MCP servers whose tools every turn offers; none by default. Servers can be added to `mcp` later.
     """
 
     def __init__(
@@ -65,56 +68,57 @@ class SessionManager:
         self.turns = RunningTurns(self.sessions, self.store)
         self._tasks: set[asyncio.Task[None]] = set()
         self.on_deleted: Callable[[str], Awaitable[None]] | None = None
-        """Awaited with the id of each session that was deleted here."""
+        """Called with the id of each session that this manager has deleted, and awaited."""
 
     async def start(self, request: Request, group: TurnGroup | None = None) -> Turn:
         """Start a turn and return its handle once the prompt is on disk and the model is being asked.
 
         Args:
             request: What is asked, and how.
-            group: The group that the turn belongs to; see `group`. Left out, the turn has a claim of its own.
+            group: The group that the turn belongs to; see `group`. Without one, the turn claims the session itself.
 
-        When the calling task is cancelled while the prompt is being written, the turn exists: it is returned, stopped.
+        If the calling task is cancelled while the prompt is being written, the turn is started all the same. It is
+        returned, and has been asked to stop.
 
         Raises:
-            SessionBusyError: Another turn holds the session.
+            SessionBusyError: Another turn has claimed the session.
             ModelReferenceError: The model cannot be used.
             UnknownAgentError: No agent has that name.
-            SessionExistsError: The request is for a new session, and the name is taken.
+            SessionExistsError: The request asks for a new session, but its name is taken.
             StoreError: The store cannot be read or written.
-            ToolError: Something in `tools` cannot be a tool.
-            UsageError: The turn cannot come after the one that the request names.
+            ToolError: One of the request's tools cannot be offered.
+            UsageError: The turn that the request names in `after` cannot be continued.
 
-        Whatever is raised, nothing was stored.
+        When one of them is raised, nothing has been stored.
         """
         agent = find_agent(self.agents, request.agent)
         if group is not None:
             return await self._admit(request, agent, group)
         deadline = time.monotonic() + request.wait
         while True:
-            own = await self._group(request.session, request.where, deadline, new=request.new)
+            own_group = await self._group(request.session, request.where, deadline, new=request.new)
             try:
-                return await self._admit(request, agent, own)
-            except SessionExistsError:
+                return await self._admit(request, agent, own_group)
+            except SessionExistsError:  # created by another process meanwhile
                 if request.new:
                     raise
             except SessionNotFoundError:
-                pass  # deleted while we waited for it
+                pass  # deleted before it was claimed
             finally:
-                own.leave()
+                own_group.leave()
 
     @asynccontextmanager
     async def group(self, session: str, *, where: str = "", wait: float = 0) -> AsyncIterator[TurnGroup]:
-        """Claim a session for several turns: pass the group to `start`. They may run at the same time.
+        """Claim a session for a group of turns, which may run at the same time. Pass the group to `start`.
 
-        The claim is released when the block has been left and all turns have ended.
+        The claim is released when the block has been left and all turns of the group have ended.
 
         Args:
-            session: Name or id of the session; a name that no session has is created by the first turn.
-            where: The cell or script, for the error of whoever finds the session busy.
+            session: Name or id. If there is no such session, the first turn creates it.
+            where: The cell or script that claims the session, for the errors that others get.
             wait: Seconds to wait for a busy session.
 
-        Raises `SessionBusyError`, `StoreError`, and `UsageError` for a name that is not valid.
+        Raises `SessionBusyError`, `StoreError`, and `UsageError` when the name is not valid.
         """
         check_name(session)
         group = await self._group(session, where, time.monotonic() + wait)
@@ -124,18 +128,18 @@ class SessionManager:
             group.leave()
 
     async def _group(self, session: str, where: str, deadline: float, *, new: bool = False) -> TurnGroup:
-        found = await in_thread(self.store.find, session)
-        if found is not None and new:
+        session_id = await in_thread(self.store.find, session)
+        if session_id is not None and new:
             raise SessionExistsError(f"a session named {session!r} already exists; drop --new to continue it")
-        claim = await self._claim(found or new_session_id(), where, deadline)
-        return TurnGroup(session, claim, new=found is None)
+        claim = await self._claim(session_id or new_session_id(), where, deadline)
+        return TurnGroup(session, claim, new=session_id is None)
 
     async def run(self, prompt: str, **options: Any) -> Turn:
         """Start a turn, as `start` does. The options are the other fields of `Request`; `session` is required."""
         return await self.start(Request(prompt=prompt, **options))
 
     async def _admit(self, request: Request, agent: AgentDefinition, group: TurnGroup) -> Turn:
-        """Admit the turn and start it. From then on the turn holds the group's claim, too."""
+        """Admit the turn and start it. It holds the group's claim until it ends."""
         group.require(request.session)
         admitting = functools.partial(admit, request, store=self.store, models=self.models, agent=agent, group=group)
         async with group.admitting:
@@ -153,10 +157,9 @@ class SessionManager:
         return turn
 
     def run_sync(self, prompt: str, **options: Any) -> TurnResult:
-        """Do what `run` does, wait for the turn's end, and return its result.
+        """Run a turn to its end and return its result. The options are those of `run`.
 
-        Takes the options of `run` and raises what it raises, and the turn's own error when it failed.
-        `KeyboardInterrupt` stops the turn.
+        Raises what `run` raises, and the error of the turn when it failed. `KeyboardInterrupt` stops the turn.
         """
 
         async def turn() -> Turn:
@@ -178,32 +181,31 @@ class SessionManager:
             raise result.error
         return result
 
-    async def _claim(self, session_id: str, where: str, deadline: float, *, ends_turns: bool = False) -> Claim:
+    async def _claim(self, session_id: str, where: str, deadline: float, *, stops_turns: bool = False) -> Claim:
         while True:
-            if ends_turns:
+            if stops_turns:
                 for turn in (turns := self.turns.of_id(session_id)):
                     turn.cancel()
                 for turn in turns:
                     await turn.ended(STOP_SECONDS)
-            taking = asyncio.ensure_future(asyncio.to_thread(self.store.claim, session_id, Holder.here(where)))
+            claiming = asyncio.ensure_future(asyncio.to_thread(self.store.claim, session_id, Holder.here(where)))
             try:
-                return await asyncio.shield(taking)
-            except asyncio.CancelledError:
-                taking.add_done_callback(_give_back)
+                return await asyncio.shield(claiming)
+            except asyncio.CancelledError:  # the thread goes on, and may still get the claim
+                claiming.add_done_callback(_release_claim)
                 raise
-            except HeldError as held:
-                if time.monotonic() >= deadline or _by_a_tool_of(session_id):
-                    raise await self._busy(session_id, held.holder) from None
+            except HeldError as error:
+                if time.monotonic() >= deadline or _is_called_by_turn_of(session_id):
+                    raise await self._busy(session_id, error.holder) from None
             await asyncio.sleep(POLL_SECONDS)
 
     async def _busy(self, session_id: str, holder: Holder | None) -> SessionBusyError:
-        error = busy((await in_thread(self.store.load, session_id)).name, holder)
-        if any(turn.transcript.waits_for_an_answer for turn in self.turns.of_id(session_id)):
-            return SessionBusyError(f"{error}; it waits for your answer: %agent approve")
-        return error
+        name = (await in_thread(self.store.load, session_id)).name
+        waits = any(turn.transcript.waits_for_an_answer for turn in self.turns.of_id(session_id))
+        return busy(name, holder, waits_for_answer=waits)
 
     def shutdown(self, seconds: float = STOP_SECONDS) -> None:
-        """Stop every turn and wait, at most that long, until what they said is on disk; then end the MCP servers."""
+        """Stop all turns, wait at most `seconds` until they have ended and are stored, and end the MCP servers."""
         turns = self.turns.running()
         for turn in turns:
             turn.cancel()
@@ -215,13 +217,12 @@ class SessionManager:
     async def queue(
         self, request: Request, *, key: str = "", start: Callable[[Request], Awaitable[Turn]] | None = None
     ) -> Turn | None:
-        """Ask the session when its running turn is done, in the same stream; start a turn on an idle session.
+        """Let the session's running turn answer a prompt when it is done, or start a turn on an idle session.
 
         Args:
-            request: What to ask. `after` names the running turn when there are several. All but that, the prompt and
-                the session matters only when a turn is started.
-            key: Do nothing when this manager has queued something under the same key before.
-            start: What starts a turn on an idle session; `start` of the manager when left out.
+            request: The request. A running turn uses only its prompt; `after` names the turn if several are running.
+            key: Do nothing if something was queued for this session under the same key before.
+            start: Starts the turn on an idle session; by default the manager's `start`.
 
         Returns the turn that will answer, or None when the key was used before. Raises what `start` raises, and
         `InboxFullError`.
@@ -235,21 +236,21 @@ class SessionManager:
             turn = await (start or self.start)(replace(request, wait=request.wait or STOP_SECONDS))
             self.turns.queue_keys.use(turn.session_id, key)
             if known is None:
-                self.turns.queue_keys.free(request.session, key)  # the name may be another session's later
+                self.turns.queue_keys.free(request.session, key)  # another session may have this name later
             return turn
 
     async def delete(self, session: str) -> None:
-        """Stop the session's turn, wait for its end, and remove the session for good.
+        """Stop the session's turns, wait for their end, and delete the session.
 
-        A prompt that has waited for the session and gets it first is stopped too. Raises `SessionBusyError` when
-        another process runs a turn on it for another `DELETE_SECONDS`. A turn may delete its own session.
+        If a prompt that waits for the session claims it first, its turn is stopped too. A turn may delete its own
+        session. Raises `SessionBusyError` when another process does not release the session within `DELETE_SECONDS`.
         """
         await asyncio.shield(asyncio.ensure_future(self._delete(session)))
 
     async def _delete(self, session: str) -> None:
         session_id = await in_thread(self.sessions.id_of, session)
         deadline = time.monotonic() + DELETE_SECONDS
-        claim = await self._claim(session_id, "its deletion", deadline, ends_turns=True)
+        claim = await self._claim(session_id, "a deletion", deadline, stops_turns=True)
         try:
             await in_thread(self.store.delete, session_id)
         finally:
@@ -258,14 +259,14 @@ class SessionManager:
             await self.on_deleted(session_id)
 
 
-def _by_a_tool_of(session_id: str) -> bool:
-    """Whether a tool of a turn on that session asks, at whatever depth: it would wait for its own end."""
+def _is_called_by_turn_of(session_id: str) -> bool:
+    """Return whether a tool of a turn of the session makes this call, at any depth. It would wait for its own end."""
     turn = current_turn.get(None)
     while turn is not None and turn.session_id != session_id:
         turn = turn.within
     return turn is not None
 
 
-def _give_back(taking: asyncio.Future[Claim]) -> None:
-    if not taking.cancelled() and taking.exception() is None:
-        taking.result().release()
+def _release_claim(claiming: asyncio.Future[Claim]) -> None:
+    if not claiming.cancelled() and claiming.exception() is None:
+        claiming.result().release()

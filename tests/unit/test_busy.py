@@ -30,8 +30,10 @@ async def test_second_prompt_to_a_busy_session_is_refused_and_changes_nothing(ma
     with pytest.raises(SessionBusyError) as caught:
         await manager.run("Second", session="chat", model="calm")
     assert time.monotonic() - began < 1
-    assert re.search(
-        r"session 'chat' is busy: cell In \[3\] of churn.ipynb has held it since \d\d:\d\d:\d\d", str(caught.value)
+    assert re.fullmatch(
+        r"session 'chat' is busy: cell In \[3\] of churn.ipynb has held it since \d\d:\d\d:\d\d; "
+        r"--wait waits for its end, %agent stop 'chat' stops it",
+        str(caught.value),
     )
     assert manager.store.load(turn.session_id) == before
     assert not turn.finished
@@ -174,7 +176,7 @@ async def test_deletion_stops_also_a_prompt_that_waited_and_came_first(manager, 
     claim, taken = manager.store.claim, threading.Event()
 
     def claim_in_order(key, holder):
-        if holder.where == "its deletion":
+        if holder.where == "a deletion":
             assert taken.wait(10)
         claimed = claim(key, holder)
         taken.set()

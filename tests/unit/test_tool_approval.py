@@ -71,7 +71,7 @@ async def test_other_tool_asks_and_runs_when_approved(manager, tools):
 async def test_who_finds_the_session_busy_is_told_that_it_waits_for_an_answer(manager, tools):
     turn, _ = await acting(manager, [("run", {"code": "1"})], "Done", tools=tools.all, attended=True)
     await asked(turn)
-    with pytest.raises(SessionBusyError, match="it waits for your answer: %agent approve"):
+    with pytest.raises(SessionBusyError, match="and waits for your answer; %agent approve answers it"):
         await manager.run("Second", session="chat")
     turn.cancel()
     await turn.result()
