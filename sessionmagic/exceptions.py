@@ -41,7 +41,7 @@ class UsageError(SessionMagicError):
 
 
 class PromptError(UsageError):
-    """A prompt or message is empty or too long, or an expression or attachment in it cannot be evaluated or read."""
+    """A prompt or message is empty or too long, an expression in it cannot be evaluated, or a file cannot be read."""
 
 
 class SessionBusyError(SessionMagicError):

@@ -18,9 +18,9 @@ def names_a_key(variable: str) -> bool:
 
 
 def without_keys(text: str, others: Iterable[str] = ()) -> str:
-    """Return the text with dots in place of keys and other secrets."""
+    """Return the text with dots in place of each key and each of the other secrets."""
     keys = {value for name, value in os.environ.items() if names_a_key(name) and len(value) >= KEY_LENGTH}
-    # The longest first: what is left of a secret that begins with another one would still be readable.
+    # The longest first: when a secret begins with another one, its rest must not stay readable.
     for secret in sorted(keys.union(others), key=len, reverse=True):
         text = text.replace(secret, "•••")
     return text

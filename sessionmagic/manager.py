@@ -147,11 +147,12 @@ class SessionManager:
         group.join()
         turn = admitted.turn
         self.turns.add(turn)
-        ended = functools.partial(self.turns.remove, turn)
-        task = asyncio.create_task(stream(admitted, self.store, self.mcp, ended))
-        self._tasks.add(task)
+        on_end = functools.partial(self.turns.remove, turn)
+        task = asyncio.create_task(stream(admitted, self.store, self.mcp, on_end))
+        self._tasks.add(task)  # the loop itself does not keep its tasks alive
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: None if turn.finished else abandon(admitted, ended))
+        # A task that is cancelled before its first step runs none of `stream`, not even the end of the turn.
+        task.add_done_callback(lambda _: None if turn.finished else abandon(admitted, on_end))
         if cancelled:
             turn.cancel()
         return turn
@@ -183,7 +184,7 @@ class SessionManager:
 
     async def _claim(self, session_id: str, where: str, deadline: float, *, stops_turns: bool = False) -> Claim:
         while True:
-            if stops_turns:
+            if stops_turns:  # at each attempt, as a prompt that was waiting may have claimed the session
                 for turn in (turns := self.turns.of_id(session_id)):
                     turn.cancel()
                 for turn in turns:
@@ -245,6 +246,7 @@ class SessionManager:
         If a prompt that waits for the session claims it first, its turn is stopped too. A turn may delete its own
         session. Raises `SessionBusyError` when another process does not release the session within `DELETE_SECONDS`.
         """
+        # Shielded: when a turn deletes its own session, stopping the turn cancels this call, too.
         await asyncio.shield(asyncio.ensure_future(self._delete(session)))
 
     async def _delete(self, session: str) -> None:
@@ -260,7 +262,10 @@ class SessionManager:
 
 
 def _is_called_by_turn_of(session_id: str) -> bool:
-    """Return whether a tool of a turn of the session makes this call, at any depth. It would wait for its own end."""
+    """Return whether the caller runs in a turn of the session, or in one that such a turn has started.
+
+    If it waited for the session, the turn would wait for its own end.
+    """
     turn = current_turn.get(None)
     while turn is not None and turn.session_id != session_id:
         turn = turn.within

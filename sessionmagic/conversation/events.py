@@ -24,7 +24,7 @@ Decision = Literal["once", "tool", "all", "reject"]
 """
 
 InputAction = Literal["accept", "decline", "cancel"]
-"""The answer to a server's question: it was answered, the user declined it, or nobody answered."""
+"""The outcome of a server's question: the user answered it, declined it, or did not answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +190,7 @@ class TurnFinished(_Event):
 
     status: TurnStatus
     model: str
-    """The name of the model that answered, as its response gives it."""
+    """The name of the model that answered, as given in its response."""
     error_code: str | None = None
     error: str | None = None
     type: Literal["turn_finished"] = "turn_finished"

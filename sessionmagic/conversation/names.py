@@ -1,4 +1,4 @@
-"""Which names are valid for a session."""
+"""Which session names are valid."""
 
 from __future__ import annotations
 

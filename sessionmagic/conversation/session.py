@@ -49,7 +49,7 @@ class TurnRecord:
 
     @property
     def answered_by(self) -> str | None:
-        """The name of the model that answered last, as its response gives it; None when no model answered."""
+        """The name of the model that answered last, as given in its response; None when no model answered."""
         return next((request.model for request in reversed(self.requests) if request.model), None)
 
 
@@ -85,7 +85,7 @@ class Session:
         raise KeyError(turn_id)
 
     def require_whole(self) -> None:
-        """Raise `ValueError` if the head or the parent of a turn is missing."""
+        """Raise `ValueError` if the head, or the parent of a turn, does not exist."""
         ids = {turn.id for turn in self.turns}
         missing = {self.head, *(turn.parent for turn in self.turns)} - ids - {None}
         if missing:

@@ -1,4 +1,4 @@
-"""What a view shows of a turn: a pure fold of its events. The result does not depend on how text was split."""
+"""What a view shows of a turn: a pure fold of its events. How a text was split into deltas makes no difference."""
 
 from __future__ import annotations
 
@@ -221,7 +221,7 @@ def _fold_call(
 
 
 def _close(block: Block) -> Block:
-    """Close a tool call that the end of the turn has left without a result."""
+    """Mark a tool call as interrupted if it has no result when the turn ends."""
     if not isinstance(block, ToolBlock) or block.outcome is not None:
         return block
     args = json_object(block.draft) if block.draft else block.args
@@ -229,7 +229,7 @@ def _close(block: Block) -> Block:
 
 
 def _with_call(transcript: Transcript, call_id: str, **changes: Any) -> Transcript:
-    """Change the block of an open call; the first change adds the block."""
+    """Return the transcript with the block of an open call changed. The first change adds the block."""
     blocks = transcript.blocks
     if not any(_is_open(block, call_id) for block in blocks):
         blocks = (*blocks, ToolBlock(call_id, "", {}))
@@ -254,7 +254,7 @@ def _is_open(block: Block, call_id: str) -> TypeGuard[ToolBlock]:
 
 
 def json_object(args: str | dict[str, Any] | None) -> dict[str, Any]:
-    """Return the arguments of a tool call as a dict. If they are not a JSON object, its only value is their text."""
+    """Return the arguments of a tool call as a dict. If they are not a JSON object, ``"arguments"`` holds them."""
     if isinstance(args, dict):
         return args
     try:

@@ -81,7 +81,8 @@ def with_finished_turn(
 ) -> Session:
     """Return the session with a turn replaced by `change(turn)` and ended.
 
-    If the turn failed before the model said anything, the head goes back to its parent, and only its record stays.
+    A turn that failed before the model said anything keeps its record, but leaves the path: the head goes back to its
+    parent.
     """
     session = with_changed_turn(session, turn_id, lambda turn: replace(change(turn), finished_at=at))
     ended = session.turn(turn_id)
@@ -95,11 +96,11 @@ def running_turns(session: Session) -> frozenset[str]:
 
 
 def with_interrupted_turns(session: Session, dead: Collection[str]) -> Session:
-    """Return the session with those of the dead turns that are stored as running marked as interrupted.
+    """Return the session with dead turns marked as interrupted.
 
     Args:
         session: The session.
-        dead: The ids of turns whose process has ended.
+        dead: The ids of turns whose process ended before they did.
     """
     turns = tuple(
         replace(
@@ -118,5 +119,5 @@ def with_interrupted_turns(session: Session, dead: Collection[str]) -> Session:
 
 
 def undelivered(texts: Sequence[str]) -> list[str]:
-    """Return a list with a warning that quotes these undelivered messages, or an empty list when there are none."""
+    """Return a list with one warning that quotes the undelivered messages, or an empty list when there are none."""
     return [f"not delivered to the model: {' · '.join(texts)}"] if texts else []

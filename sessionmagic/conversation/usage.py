@@ -34,7 +34,7 @@ class RequestRecord:
 
     agent: str
     model: str | None
-    """The name of the model that answered, as its response gives it; None when no model answered."""
+    """The name of the model that answered, as given in its response; None when no model answered."""
     usage: Usage = field(default_factory=Usage)
     first_token_seconds: float | None = None
     """Seconds from the request to the first piece of the response; None when there was no response."""

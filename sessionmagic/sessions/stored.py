@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 class Sessions:
     """The sessions of a store.
 
-    Every method takes a session's name or id, and raises `SessionNotFoundError` when there is no such session, and
-    `StoreError`. Every change is atomic, and applies to the session that is on disk at that moment.
+    A session is given by its name or id. `SessionNotFoundError` is raised when there is no such session, and
+    `StoreError` when the store cannot be read or written. Every change is atomic, and applies to the session that is
+    on disk at that moment.
 
     Args:
         store: The store.
@@ -98,7 +99,11 @@ class Sessions:
         return warnings
 
     def next_model(self, session: Session | None) -> ResolvedModel | None:
-        """Return the model that the next turn asks, also for a new session; None when no model can be used."""
+        """Return the model that the next turn of a session asks; None when no model can be used.
+
+        Args:
+            session: The session, or None for a new session.
+        """
         agent = find_agent(self._agents, "")
         override = session.agent_model_overrides.get(agent.name) if session is not None else None
         for reference in filter(None, (override, agent.model or self._models.default)):
@@ -114,12 +119,12 @@ class Sessions:
         *,
         new: bool = False,
     ) -> Session:
-        """Change the rules and the safety mode of a session, and return it. They hold from the next tool call on.
+        """Change the rules and the safety mode of a session from the next tool call on, and return the session.
 
         Args:
             session: Name or id.
-            rules: Patterns with their new verdicts. None as the verdict removes the rule.
-            safety: The safety mode, which decides on calls that no rule covers; None leaves it.
+            rules: New verdicts by pattern. None as the verdict removes the rule.
+            safety: The safety mode for calls that no rule covers; None leaves it unchanged.
             new: Create a session with that name, so that rules and safety mode hold from its first turn on.
 
         Raises:

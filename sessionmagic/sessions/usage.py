@@ -28,7 +28,7 @@ class UsageEntry(Usage):
 def usage_by_model(sessions: Iterable[Session]) -> list[UsageEntry]:
     """Return the usage of each model, in order of first use.
 
-    The model of a request is the one that answered, as its response gives it. For a request without a response it is
+    A request counts for the model that answered, as named in its response. A request without a response counts for
     the reference of the model that was asked.
     """
     return _entries(sessions, lambda turn, request: request.model or turn.model)
