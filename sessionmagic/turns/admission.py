@@ -1,6 +1,6 @@
-"""Letting a turn in: everything is decided first, then override, agent and prompt are written at once.
+"""Admit a turn: decide everything first, then write the override, the agent and the prompt in one atomic write.
 
-The contract is docker-agent's ``SessionManager.RunSession``, by the means of its later rewrite: the model is
+The contract is that of docker-agent's ``SessionManager.RunSession``, kept in the way of its later rewrite: the model is
 resolved before anything is stored, and nothing in memory changes before the write has succeeded.
 """
 
@@ -48,9 +48,9 @@ class Plan:
     agent: AgentDefinition
     model: ResolvedModel
     tools: Sequence[Tool]
-    """The functions that are offered to a model that can call them."""
+    """The functions that the turn offers, if the model can call tools."""
     toolset: AbstractToolset[None] | None
-    """The same for pydantic-ai; None when there are none, or the model cannot call anything."""
+    """The functions in the form of pydantic-ai; None when there are none or the model cannot call tools."""
     warnings: list[str]
     previous: Session
     """The session before the turn."""
@@ -64,20 +64,23 @@ class Plan:
 
     @property
     def changes_override(self) -> bool:
-        """Whether the override is new in this turn."""
+        """Whether this turn changes the override."""
         return self.override != self.previous_override
 
     @property
     def takes_tools(self) -> bool:
-        """Whether the model can call anything."""
+        """Whether the model can call tools."""
         return can_call(self.model)
 
     def with_override(self, session: Session) -> Session:
-        """Apply the turn's override."""
+        """Return the session with the turn's override."""
         return with_override(session, self.agent.name, self.override) if self.changes_override else session
 
     def without_override(self, session: Session) -> Session:
-        """Take the turn's override back, unless someone has changed it since."""
+        """Return the session with the override from before the turn.
+
+        An override that was changed while the turn ran is kept.
+        """
         if session.agent_model_overrides.get(self.agent.name) != self.override:
             return session
         before = self.previous.custom_models_used
@@ -88,7 +91,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """A turn that is on disk and about to stream."""
+    """A turn that is on disk and about to run."""
 
     plan: Plan
     turn: Turn
@@ -101,7 +104,10 @@ class Admitted:
 
 
 def admit(request: Request, *, store: Store, models: Models, agent: AgentDefinition, group: TurnGroup) -> Admitted:
-    """Plan the turn and write it, in one atomic write. What is raised leaves nothing behind. Blocks: not for a loop."""
+    """Plan the turn and store it in one atomic write. If this raises, nothing was stored.
+
+    Blocks while it reads and writes files, so call it in a worker thread.
+    """
     from sessionmagic.turns.messages import content_of, prompt_message
 
     session_id = group.session_id
@@ -115,16 +121,7 @@ def admit(request: Request, *, store: Store, models: Models, agent: AgentDefinit
 
     def change(session: Session) -> Session:
         session = with_interrupted_turns(session, dead)
-        record = TurnRecord(
-            id=next_turn_id(session),
-            parent=parent_of_next(session, request.after),
-            agent=agent.name,
-            model=plan.model.reference,
-            prompt=request.prompt,
-            messages=messages,
-            started_at=time.time(),
-            cell_id=request.cell_id,
-        )
+        record = _new_record(request, plan, session, messages)
         return with_turn(plan.with_override(session), record, moves_head=request.moves_head)
 
     if group.new:
@@ -147,13 +144,27 @@ def admit(request: Request, *, store: Store, models: Models, agent: AgentDefinit
     )
 
 
+def _new_record(request: Request, plan: Plan, session: Session, messages: Messages) -> TurnRecord:
+    """Return the record of the turn. Its id and parent depend on `session` as it is on disk when it is written."""
+    return TurnRecord(
+        id=next_turn_id(session),
+        parent=parent_of_next(session, request.after),
+        agent=plan.agent.name,
+        model=plan.model.reference,
+        prompt=request.prompt,
+        messages=messages,
+        started_at=time.time(),
+        cell_id=request.cell_id,
+    )
+
+
 def _plan(request: Request, session: Session, parent: str | None, models: Models, agent: AgentDefinition) -> Plan:
     stored = session.agent_model_overrides.get(agent.name)
     override = stored
     if request.model and not request.once:
         override = None if request.model == "default" else request.model
     default = agent.model or models.default
-    warnings = [f"turn {parent} was cut off; it stays in the history"] if _was_cut_off(session, parent) else []
+    warnings = _warnings_of_parent(session, parent)
     try:
         wanted = {"": stored or default, "default": default}.get(request.model, request.model)
         model = models.resolve(wanted)
@@ -161,8 +172,8 @@ def _plan(request: Request, session: Session, parent: str | None, models: Models
         if request.model:
             raise
         if not stored:
-            raise ModelReferenceError(f"{error} (or name another model with --model)") from error
-        warnings += [f"this session's model cannot be used, {default} answers instead: {error}"]
+            raise ModelReferenceError(f"{error} (or choose another model with --model)") from error
+        warnings += [f"the session's model cannot be used, so {default} answers this turn: {error}"]
         model = models.resolve(default)
     tools = offered(request.tools)
     return Plan(
@@ -177,28 +188,33 @@ def _plan(request: Request, session: Session, parent: str | None, models: Models
 
 
 def _toolset(tools: Sequence[Tool], model: ResolvedModel) -> AbstractToolset[None] | None:
-    toolset = toolset_of(tools) if tools else None  # also for a model that cannot call it: a wrong one is an error
+    # Built also for a model that cannot call tools, so that a bad function is an error whatever model is asked.
+    toolset = toolset_of(tools) if tools else None
     return toolset if can_call(model) else None
 
 
 def _left_out(tools: Sequence[Tool], model: ResolvedModel) -> list[str]:
-    """Say which of the user's functions are not offered."""
+    """Return a warning that names the user's functions, if the model cannot call them."""
     names = ", ".join(tool.name for tool in tools if tool.source == YOURS)
-    return [f"{model.reference} cannot call tools: it is not offered {names}"] if names and not can_call(model) else []
+    if not names or can_call(model):
+        return []
+    return [f"{model.reference} cannot call tools, so it is not offered {names}"]
 
 
 def can_call(model: ResolvedModel) -> bool:
-    """Whether a model can call tools."""
+    """Return whether the model can call tools."""
     return bool(model.model.profile.get("supports_tools", True))
 
 
-def _was_cut_off(session: Session, turn_id: str | None) -> bool:
-    """Return whether that turn was running when its process ended."""
-    return turn_id is not None and session.turn(turn_id).error_code == CRASHED
+def _warnings_of_parent(session: Session, parent: str | None) -> list[str]:
+    """Return a warning if the turn that the new one continues was running when its process ended."""
+    if parent is None or session.turn(parent).error_code != CRASHED:
+        return []
+    return [f"turn {parent} was cut off when its process ended; it stays in the history"]
 
 
 def fresh_session(session_id: str, name: str, safety: Safety) -> Session:
-    """Return a session without turns, not stored yet."""
+    """Return a new session without turns. It is not stored yet."""
     now = time.time()
     return Session(
         id=session_id,

@@ -1,4 +1,4 @@
-"""One turn of one agent: pydantic-ai does the work, its events become ours, its messages are kept."""
+"""One run of an agent by pydantic-ai: its events become events of the turn, and its messages are stored."""
 
 from __future__ import annotations
 
@@ -57,16 +57,17 @@ if TYPE_CHECKING:
 
     Persist = Callable[[Messages, list[RequestRecord]], Awaitable[None]]
 
-pydantic_ai.BANNER_ENABLED = False  # a terminal would show it in the midst of the first answer
+pydantic_ai.BANNER_ENABLED = False  # in a terminal, the banner would appear in the middle of the first answer
 
 CANCEL_SECONDS = 1.0
+"""How long a cancelled run may take to end. Each further cancellation starts the time again."""
 CANCEL_TRIES = 3
-"""How long, and through how many more cancellations, a cancelled run may take to say what it has."""
+"""How many times that wait may be started."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """How a run ended."""
+    """How a run has ended."""
 
     status: TurnStatus
     messages: Messages = field(default_factory=list)
@@ -76,10 +77,12 @@ class Outcome:
 
 
 class AgentRun:
-    """One run of an agent. `cancel` may be called from any thread, also before the run has begun.
+    """One run of an agent.
 
     Args:
-        guard: what stands between the model and a tool.
+        agent: The agent that answers.
+        model: The model that it asks.
+        guard: The capability that checks each tool call.
     """
 
     def __init__(
@@ -88,24 +91,29 @@ class AgentRun:
         model: ResolvedModel,
         guard: Guard,
     ) -> None:
-        self._agent = agent
+        self._definition = agent
         self._model = model
         self._guard = guard
         self._requests = guard.requests
         self._narrator = Narrator(guard.emit, guard.seconds, model.model.profile.get("context_window"))
         self._events: AgentRunEvents[str] | None = None
         self._cancelled = False
-        self._late: TurnTimeoutError | None = None
+        self._timeout: TurnTimeoutError | None = None
 
     def cancel(self) -> None:
-        """Stop the run; what the model has said so far is kept."""
+        """Stop the run; what the model has said so far is kept.
+
+        May be called from any thread, also before the run begins.
+        """
         self._cancelled = True
         if self._events is not None:
             self._events.cancel()
 
     def time_out(self, seconds: float) -> None:
-        """Have the run fail, once it is cancelled, as one that did not end in that time."""
-        self._late = TurnTimeoutError(f"the turn did not finish within {seconds:g} s")
+        """Record that the run has taken longer than `seconds`: once cancelled, it fails with `TurnTimeoutError`."""
+        self._timeout = TurnTimeoutError(
+            f"the turn did not finish within {seconds:g} s; allow more time with --timeout"
+        )
 
     async def run(
         self,
@@ -114,56 +122,62 @@ class AgentRun:
         persist: Persist,
         toolset: AbstractToolset[None] | None,
     ) -> Outcome:
-        """Ask the model, emit events as they happen, persist messages at each boundary.
+        """Ask the model, emit events as they happen, and store the messages at each boundary.
+
+        Never raises: the outcome says how the model failed.
 
         Args:
-            prompt: what is asked.
-            history: the messages before it.
-            persist: awaited with the run's messages so far, the prompt first, and the requests that have ended.
-            toolset: what the model may call, if anything.
-
-        However the model fails, the failure is in the outcome; no exception leaves here.
+            prompt: What to ask.
+            history: The messages before the prompt.
+            persist: Stores the run's messages so far, the prompt first, and the records of the model requests that have
+                ended.
+            toolset: The tools that the model may call, if any.
         """
         messages: list[ModelMessage] = []
         ending: Exception | None = None
         try:
-            agent = Agent(
-                self._model.model,
-                instructions=self._agent.instructions or None,
-                model_settings=cast("ModelSettings", dict(self._model.settings)) if self._model.settings else None,
-                name=self._agent.name,
-                toolsets=[toolset] if toolset is not None else [],
-                capabilities=[self._guard],
-                retries={"tools": RETRIES},
-            )
-            past = as_history(history)
+            agent = self._new_agent(toolset)
             running = agent.run_stream_events(
-                prompt, message_history=past, usage_limits=UsageLimits(request_limit=None)
+                prompt, message_history=as_history(history), usage_limits=UsageLimits(request_limit=None)
             )
-            async with agent, running as events:  # leaving the agent closes its connections
+            async with agent, running as events:  # leaving the agent's context closes its connections
                 self._events = events
-                if self._cancelled:
+                if self._cancelled:  # `cancel` was called while there was nothing to cancel
                     events.cancel()
-                ending = await self._ending(events, persist)
-                with suppress(UserError):  # cancelled before it began
+                ending = await self._run_to_end(events, persist)
+                with suppress(UserError):  # the run was cancelled before its first step, so it has no messages
                     messages = events.new_messages()
-        except Exception as error:  # noqa: BLE001  a model may fail in any way; a turn ends in one
+        except Exception as error:  # noqa: BLE001  a model may fail in any way, and the turn must end all the same
             ending = error
         self._close(messages)
         if isinstance(ending, RunCancelled):
-            ending = self._late or ending
+            ending = self._timeout or ending
         return self._outcome(messages or [request_of(prompt)], ending)
 
+    def _new_agent(self, toolset: AbstractToolset[None] | None) -> Agent[None, str]:
+        return Agent(
+            self._model.model,
+            instructions=self._definition.instructions or None,
+            model_settings=cast("ModelSettings", dict(self._model.settings)) if self._model.settings else None,
+            name=self._definition.name,
+            toolsets=[toolset] if toolset is not None else [],
+            capabilities=[self._guard],
+            retries={"tools": RETRIES},
+        )
+
     def _close(self, messages: list[ModelMessage]) -> None:
-        """Say what became of the calls and messages that are still open."""
+        """Report what became of the tool calls and the user's messages that are still open."""
         self._narrator.close_calls(messages)
         for warning in undelivered(self._guard.inbox.close()):
             self._guard.emit(Warned, text=warning)
 
-    async def _ending(self, events: AgentRunEvents[str], persist: Persist) -> Exception | None:
+    async def _run_to_end(self, events: AgentRunEvents[str], persist: Persist) -> Exception | None:
+        """Follow the run to its end; return the error that ended it, or None."""
         try:
             await self._follow(events, persist)
-        except asyncio.CancelledError:  # the loop is closing down: end as if asked to stop
+        except asyncio.CancelledError:
+            # This is not `cancel`, which ends the run with RunCancelled. The task itself is cancelled when its loop
+            # shuts down. Absorb that and stop the run, so that what the model has said can still be stored.
             events.cancel()
             await self._drain(events, persist)
             return None if events.result else RunCancelled("the turn was cancelled")
@@ -172,14 +186,14 @@ class AgentRun:
         return None
 
     async def _drain(self, events: AgentRunEvents[str], persist: Persist) -> None:
-        """Follow a cancelled run to its end, through further cancellations, but not for ever."""
+        """Follow a cancelled run to its end for a limited time, even if this task is cancelled again."""
         for _ in range(CANCEL_TRIES):
             try:
                 async with asyncio.timeout(CANCEL_SECONDS):
                     await self._follow(events, persist)
             except asyncio.CancelledError:
                 continue
-            except Exception:  # noqa: BLE001, S110  the cancellation itself, most likely
+            except Exception:  # noqa: BLE001, S110  usually the RunCancelled that was asked for
                 pass
             return
 
@@ -188,19 +202,19 @@ class AgentRun:
         events: AgentRunEvents[str],
         persist: Persist,
     ) -> None:
-        persisted = 1  # part: the prompt
+        stored_parts = 1  # the prompt, which was stored when the turn was admitted
         results: list[ModelRequestPart] = []
         async for event in events:
             match event:
                 case PartStartEvent() | PartDeltaEvent():
                     self._requests.hear()
-                    self._narrator.tell_part(event)
+                    self._narrator.report_part(event)
                     continue
                 case FunctionToolCallEvent(part=call):
-                    self._narrator.tell_call(call)
+                    self._narrator.report_call(call)
                 case FunctionToolResultEvent(part=result):
                     results.append(result)
-                    self._narrator.tell_result(result)
+                    self._narrator.report_result(result)
                 case EnqueuedMessagesEvent(enqueue_id=delivery):
                     if note := self._guard.inbox.delivered(delivery):
                         self._guard.emit(MessageInjected, text=note.text, kind=note.kind)
@@ -209,13 +223,15 @@ class AgentRun:
                 case _:
                     pass
             messages = events.new_messages()
-            self._narrator.tell_usage(self._requests.usage, messages)
+            self._narrator.report_usage(self._requests.usage, messages)
+            # pydantic-ai adds the results of a step to its messages when all calls of the step have ended. Store each
+            # result as soon as it comes in, since the process may end before the last one.
             if isinstance(messages[-1], ModelResponse) and results:
-                messages = [*messages, ModelRequest(results)]  # what is in already, before the step is whole
+                messages = [*messages, ModelRequest(results)]
             else:
                 results = []
-            if (parts := sum(len(message.parts) for message in messages)) > persisted:
-                persisted = parts
+            if (parts := sum(len(message.parts) for message in messages)) > stored_parts:
+                stored_parts = parts
                 await persist(to_json(messages), list(self._requests.records))
 
     def _outcome(self, messages: list[ModelMessage], ending: Exception | None) -> Outcome:
@@ -235,5 +251,5 @@ class AgentRun:
             case _:
                 outcome.status = "failed"
                 outcome.error_code, outcome.error = failure(self._model.reference, ending, self._model.model.base_url)
-        self._narrator.tell_usage(self._requests.usage, messages)
+        self._narrator.report_usage(self._requests.usage, messages)
         return outcome

@@ -1,4 +1,4 @@
-"""The numbered events of a turn, and whoever follows them."""
+"""The numbered events of a turn, and the observers that follow them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.events import Event
 
 RING_SIZE = 4096
+"""How many of the latest events are kept."""
 
 
 class EventLog:
-    """The turn's events: numbered, folded into a transcript, the latest kept in a ring. Safe in any thread."""
+    """A turn's events: numbered, folded into a transcript, and the latest kept in a ring. Thread-safe."""
 
     def __init__(self, session_id: str, turn_id: str, agent: str) -> None:
         self._session_id = session_id
@@ -37,13 +38,13 @@ class EventLog:
         self._waiting: set[Callable[[], object]] = set()
 
     def emit(self, kind: type[Any], /, *, agent: str = "", **content: Any) -> None:
-        """Number and stamp an event and show it to all followers.
+        """Number and stamp an event, and wake all observers.
 
-        Nothing follows a turn's `TurnFinished`: an event that a call left to itself emits later is dropped.
+        `TurnFinished` is the last event. A tool call that outlives its turn may emit more; these are dropped.
 
         Args:
             kind: The class of the event.
-            agent: The agent that the event comes from; the one that the turn began with when left out.
+            agent: The agent that the event comes from; by default the agent that the turn began with.
             content: The other fields of the event.
         """
         with self._lock:
@@ -72,7 +73,7 @@ class EventLog:
         return event
 
     def snapshot(self) -> Transcript:
-        """Return the transcript as of now."""
+        """Return the transcript of all events so far."""
         with self._lock:
             self._fold()
             return self._transcript
@@ -82,7 +83,10 @@ class EventLog:
         self._unfolded = []
 
     def _since(self, after: int, wake: Callable[[], object]) -> tuple[list[Event], int]:
-        """Return the kept events after that number and how many were dropped; with none, register `wake`."""
+        """Return the kept events after number `after`, and how many events in between were dropped.
+
+        When no event has come since, register `wake`, which the next event calls.
+        """
         with self._lock:
             fresh = list(islice(self._ring, max(0, len(self._ring) - (self._last - after)), None))
             if not fresh:
@@ -90,13 +94,13 @@ class EventLog:
             return fresh, (fresh[0].seq - after - 1 if fresh else 0)
 
     async def news(self, after: int, seconds: float) -> int:
-        """Wait, at most that long, for an event after that number; return the number of the latest."""
-        news, wake = self._signal()
+        """Wait up to `seconds` for an event after number `after`; return the number of the latest event."""
+        arrived, wake = self._signal()
         fresh, _ = self._since(after, wake)
         if not fresh:
             try:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(news.wait(), seconds)
+                    await asyncio.wait_for(arrived.wait(), seconds)
             finally:
                 with self._lock:
                     self._waiting.discard(wake)
@@ -104,26 +108,26 @@ class EventLog:
 
     @staticmethod
     def _signal() -> tuple[asyncio.Event, Callable[[], object]]:
-        """An event of the running loop, and how another thread sets it."""
+        """Return an asyncio event of the running loop, and a function that sets it from any thread."""
         loop = asyncio.get_running_loop()
-        news = asyncio.Event()
+        arrived = asyncio.Event()
 
         def wake() -> None:
             with suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(news.set)
+                loop.call_soon_threadsafe(arrived.set)
 
-        return news, wake
+        return arrived, wake
 
     async def follow(self, after: int = 0) -> AsyncIterator[Event]:
-        """Yield every event after that number, to the turn's last.
+        """Yield every event after number `after`, up to the last event of the turn.
 
-        A follower that falls more than `RING_SIZE` events behind gets a `Warned` in place of what it missed.
+        An observer that falls more than `RING_SIZE` events behind gets a `Warned` in place of the events it missed.
         """
         while True:
-            news, wake = self._signal()
+            arrived, wake = self._signal()
             fresh, missed = self._since(after, wake)
             if missed:
-                text = f"{missed} events were not kept; the turn's transcript has all that they said"
+                text = f"{missed} events were dropped as they came too fast; the turn's transcript has their content"
                 yield self._stamped(Warned, fresh[0].seq - 1, "", {"text": text})
             for event in fresh:
                 yield event
@@ -131,4 +135,4 @@ class EventLog:
                 if isinstance(event, TurnFinished):
                     return
             if not fresh:
-                await news.wait()
+                await arrived.wait()

@@ -1,4 +1,4 @@
-"""What a failed model request means, in one line that says what to do."""
+"""The error for a failed model request: one line that says what failed and what to do."""
 
 from __future__ import annotations
 
@@ -21,29 +21,44 @@ from sessionmagic.exceptions import ModelRefusedError, SessionMagicError, StoreE
 from sessionmagic.keys import without_keys
 
 REASON_LENGTH = 240
+"""Characters of the provider's own message that an error quotes."""
 
 
 def failure(reference: str, error: BaseException, address: str | None = None) -> tuple[str, SessionMagicError]:
-    """Return the code and the error that a turn which failed so ends with; `address` is where the model was asked."""
+    """Return the error code and the error of a turn that `error` has ended.
+
+    Args:
+        reference: The reference of the model.
+        error: What was raised.
+        address: The address at which the model was asked, if it has one.
+    """
     if isinstance(error, SessionMagicError):
         return _code(StoreError if isinstance(error, StoreError) else type(error)), error
     reason = _reason(error)
     match error:
         case ModelNotFoundError():
-            return "model_not_found", ModelRefusedError(f"{reference}: the provider knows no such model ({reason})")
+            return "model_not_found", ModelRefusedError(
+                f"{reference}: the provider does not have this model; check its name ({reason})"
+            )
         case ModelAuthenticationError():
-            return "auth", ModelRefusedError(f"{reference}: the provider refuses the key ({reason})")
+            return "auth", ModelRefusedError(f"{reference}: the provider refused the API key; check it ({reason})")
         case ModelRateLimitError():
-            return "rate_limited", TurnFailedError(f"{reference}: too many requests, try again later ({reason})")
+            return "rate_limited", TurnFailedError(
+                f"{reference}: too many requests to the provider; try again later ({reason})"
+            )
         case ModelContextWindowExceededError():
             return "context_exceeded", TurnFailedError(
-                f"{reference}: it is more than the model can read; shorten the prompt, or go on with --new ({reason})"
+                f"{reference}: the conversation is longer than the model can read; shorten the prompt, or start a new "
+                f"session with --new ({reason})"
             )
         case ModelTimeoutError():
-            return "timeout", TurnFailedError(f"{reference}: the provider did not answer in time ({reason})")
+            return "timeout", TurnFailedError(
+                f"{reference}: the provider did not answer in time; try again later ({reason})"
+            )
         case ModelConnectionError():
             return "connection", TurnFailedError(
-                f"{reference}: the connection to {address or 'the provider'} failed or was cut ({reason})"
+                f"{reference}: the connection to {address or 'the provider'} failed or was lost; check that the server "
+                f"can be reached ({reason})"
             )
         case ModelAPIError() | UnexpectedModelBehavior() | UserError():
             return "model_error", TurnFailedError(f"{reference}: {reason}")
@@ -52,12 +67,12 @@ def failure(reference: str, error: BaseException, address: str | None = None) ->
 
 
 def _code(kind: type[SessionMagicError]) -> str:
-    """Return the name of an error of ours as a code: ``store_error``."""
+    """Return the code of an error class: its name in snake case, such as ``store_error``."""
     return re.sub(r"\B(?=[A-Z])", "_", kind.__name__).lower()
 
 
 def _reason(error: BaseException) -> str:
-    """The provider's own words on one line, cut, without any key that this process knows."""
+    """Return the provider's own message on one line, cut, and without the keys that this process knows."""
     text = str(error)
     if isinstance(error, ModelHTTPError):
         text = f"{error.status_code}: {_body_message(error.body) or text}"

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class TurnGroup:
-    """A claim on a session, and the turns that run under it. The claim is released once: when nobody holds it any more.
+    """A claim on a session, and the turns that run under it. The claim is released once, by its last holder.
 
-    Whoever makes a group holds it until `leave`; each of its turns holds it from its start to its end.
+    The creator of a group holds the claim until it calls `leave`. Each turn holds it from its start to its end.
 
     Args:
-        session: The session's name or id, as it was asked for.
-        claim: The claim on it.
-        new: Whether the session is still to be created, by the group's first turn.
+        session: The session's name or id, as the caller gave it.
+        claim: The claim on the session.
+        new: Whether the session does not exist yet; the group's first turn then creates it.
     """
 
     def __init__(self, session: str, claim: Claim, *, new: bool) -> None:
@@ -28,25 +28,31 @@ class TurnGroup:
         self.session_id = claim.session_id
         self.new = new
         self.dead: frozenset[str] | None = None
-        """The turns that say they run although their process has ended; None until the first turn is admitted."""
+        """The ids of the turns that are stored as running although their process has ended.
+
+        They are found when the first turn is admitted; until then, this is None. Later on, turns of this group are
+        stored as running too.
+        """
         self.admitting = asyncio.Lock()
-        """Held while a turn is admitted, so that a group admits one at a time."""
+        """Held while a turn is admitted, so that the group admits one turn at a time."""
         self._claim = claim
         self._lock = threading.Lock()
         self._holders = 1
 
     def require(self, session: str) -> None:
-        """Raise `UsageError` unless this group has claimed that session."""
+        """Raise `UsageError` unless the group has claimed the session."""
         if session not in (self.session, self.session_id):
-            raise UsageError(f"this group has claimed session {self.session!r}, not {session!r}")
+            raise UsageError(
+                f"the group has claimed session {self.session!r}, not {session!r}; start the turn without the group"
+            )
 
     def join(self) -> None:
-        """Hold the claim for one turn more."""
+        """Add a holder of the claim."""
         with self._lock:
             self._holders += 1
 
     def leave(self) -> None:
-        """Hold the claim no longer. Whoever leaves last releases it. From any thread."""
+        """Remove a holder of the claim; the last one releases it. May be called from any thread."""
         with self._lock:
             self._holders -= 1
             last = self._holders == 0

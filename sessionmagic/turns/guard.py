@@ -1,4 +1,4 @@
-"""What stands between a model and a tool: permission, approval and limits."""
+"""Check what a model does in a turn: the permission and approval of each tool call, and the turn's limits."""
 
 from __future__ import annotations
 
@@ -39,16 +39,27 @@ if TYPE_CHECKING:
     from sessionmagic.turns.model_requests import ModelRequests
 
 CANCEL_SECONDS = 0.5
-"""How long a call may take to end when its turn is stopped: less than an interrupted cell waits."""
+"""How long a tool call may take to stop with its turn. An interrupted cell waits longer than that."""
 
 
 @dataclass
 class Guard(AbstractCapability[None]):
-    """Lets each tool call of a turn run, asks for it, or refuses it; counts what the turn does.
+    """A capability that runs, asks about or denies each tool call of a turn, and enforces the turn's limits.
+
+    pydantic-ai calls the hooks in this order: `before_run`; then for each model request `before_model_request` and
+    `after_model_request`; then for each tool call of the response `after_tool_validate`, `on_event` with the call,
+    `wrap_tool_execute`, and `on_event` with the result. The calls of one response run side by side. For a call with an
+    unknown tool or invalid arguments only `on_event` is called.
 
     Args:
-        policy: what decides over calls, read anew for each, so that a rule set in mid-turn holds.
-        grant: writes a lasting decision to the session; awaited before the call runs.
+        emit: Emits an event, as `EventLog.emit` does.
+        requests: Records the model requests.
+        approvals: Holds the calls that wait for a decision.
+        inbox: Holds what the user says to the turn while it runs.
+        policy: Returns what decides over tool calls. It is awaited for each call, so that a rule that is set while the
+            turn runs applies to the next call.
+        grant: Stores a decision that lasts. It is awaited before the call runs.
+        limits: How many model requests and tool calls the turn may make.
     """
 
     emit: Callable[..., None]
@@ -59,60 +70,62 @@ class Guard(AbstractCapability[None]):
     grant: Callable[[Decision, str], Awaitable[None]]
     limits: Limits
     seconds: dict[str, float] = field(default_factory=dict)
-    """How long calls ran, by call id."""
+    """How many seconds each call ran, by call id."""
     running: int = 0
-    """How many calls run now."""
-    _asked: int = 0
-    _calls: int = 0
-    _latest: tuple[str, str] = ("", "")
+    """How many calls are running."""
+    _request_count: int = 0
+    _call_count: int = 0
+    _latest_call: tuple[str, str] = ("", "")
     _repeats: int = 0
+    """How many times in a row the latest call was made."""
     _stopped: bool = False
 
     async def before_run(self, ctx: RunContext[None]) -> None:
-        """Let what the user says meanwhile reach the run."""
+        """Connect the inbox with the run, which delivers what the user says while it runs."""
 
         def send(text: str, kind: Kind) -> str:
             try:
                 return ctx.enqueue(text, priority="asap" if kind == "steer" else "when_idle") or ""
             except UserError as error:  # the run has just ended
-                raise SessionIdleError("the turn has just ended") from error
+                raise SessionIdleError("the turn has just ended; send it as a new prompt") from error
 
         self.inbox.open(send, ctx.dequeue)
 
     async def before_model_request(self, ctx: Any, request_context: Any) -> Any:  # noqa: ARG002
-        """Count a model request."""
-        self._asked += 1
-        if self._asked > self.limits.requests:
-            self._stop("requests", self.limits.requests, "model requests")
+        """Count a model request, and stop the turn at its limit."""
+        self._request_count += 1
+        if self._request_count > self.limits.requests:
+            limit = self.limits.requests
+            self._stop("requests", limit, f"stopped after {limit} model requests")
         self.requests.begin()
         return request_context
 
     async def after_model_request(self, ctx: Any, *, request_context: Any, response: ModelResponse) -> ModelResponse:  # noqa: ARG002
-        """Record the request, and give each call of its response an id of its own and a name that can be read."""
+        """Record the model request, and give each call of the response a unique id and a name of limited length."""
         self.requests.end(response)
         return tidied(response)
 
     async def on_event(self, ctx: RunContext[None], *, event: AgentStreamEvent) -> None:  # noqa: ARG002
-        """Count a call that comes to nothing: of a tool that there is not, or with arguments that do not fit.
-
-        A call that was made before the user said something is not repeated by one that answers that. Every result
-        passes here before it is sent.
-        """
+        """Count the calls that cannot run, and limit the size of every result."""
         match event:
             case FunctionToolCallEvent(args_valid=False):
+                # An unknown tool, or invalid arguments: `wrap_tool_execute` is not called, but the limits apply.
                 self._count(event.part)
             case FunctionToolResultEvent():
+                # Every result passes here before the model and the observers get it, also the error texts that
+                # pydantic-ai writes itself.
                 bound(event.part)
             case EnqueuedMessagesEvent():
+                # What the user has said may be a reason to make the same call again.
                 self._repeats = 0
 
     async def after_tool_validate(self, ctx: Any, *, call: Any, tool_def: Any, args: Any) -> dict[str, Any]:  # noqa: ARG002
-        """Refuse arguments that are no object: those for a server's tool are taken as the model writes them."""
+        """Refuse arguments that are not an object. pydantic-ai does not check them for the tools of MCP servers."""
         if not isinstance(args, dict):
-            raise ToolFailed("the arguments must be an object")
+            raise ToolFailed("the arguments must be a JSON object")
         return args
 
-    async def wrap_tool_execute(  # noqa: D102  pydantic-ai says it
+    async def wrap_tool_execute(
         self,
         ctx: RunContext[None],
         *,
@@ -121,10 +134,12 @@ class Guard(AbstractCapability[None]):
         args: dict[str, Any],
         handler: Any,
     ) -> Any:
+        """Run a call if it is permitted, after its approval where that is needed; return its result for the model."""
         written = self._count(call)
-        args = _to_be_read_twice(args)
-        meant = to_jsonable_python(args, fallback=str, bytes_mode="base64")
-        wanted = Call(call.tool_name, written | _defaults(tool_def) | written, is_read_only(tool_def), meant)
+        args = _without_iterators(args)
+        received = to_jsonable_python(args, fallback=str, bytes_mode="base64")
+        # The written arguments stand twice: first for their order, then to win over the defaults.
+        wanted = Call(call.tool_name, written | _defaults(tool_def) | written, is_read_only(tool_def), received)
         if obstacle := (tool_def.metadata or {}).get("obstacle"):
             raise ToolFailed(obstacle)
         refusal = await self._refusal(wanted, call.tool_call_id)
@@ -133,47 +148,54 @@ class Guard(AbstractCapability[None]):
         began = time.monotonic()
         self.running += 1
         try:
-            result = await self._ended(call.tool_name, asyncio.ensure_future(_called(handler, args)))
+            result = await self._result_of(call.tool_name, asyncio.ensure_future(_run_tool(handler, args)))
         finally:
             self.running -= 1
             self.seconds[call.tool_call_id] = time.monotonic() - began
-        sees = isinstance(ctx.model, Model) and ctx.model.profile.get("supports_image_input", True)
-        return result if sees else replace(result, content=without_images(result.content))
+        sees_images = isinstance(ctx.model, Model) and ctx.model.profile.get("supports_image_input", True)
+        return result if sees_images else replace(result, content=without_images(result.content))
 
-    async def _ended(self, tool: str, running: asyncio.Future[ToolReturn[Any]]) -> ToolReturn[Any]:
-        """Wait for a call; when the turn is stopped, not for ever: then a tool that does not stop is left to itself."""
+    async def _result_of(self, tool: str, running: asyncio.Future[ToolReturn[Any]]) -> ToolReturn[Any]:
+        """Wait for a call and return its result. When the turn is stopped, cancel the call and wait a short time only.
+
+        The call runs in a task of its own, which `asyncio.wait` does not cancel. So a tool that ignores its
+        cancellation cannot hold up the end of the turn.
+        """
         try:
             await asyncio.wait([running])
         except asyncio.CancelledError:
             running.cancel()
             await asyncio.wait([running], timeout=CANCEL_SECONDS)
             if not running.done():
-                running.add_done_callback(_heard)
-                self.emit(Warned, text=f"{tool} has not stopped, and goes on by itself")
+                running.add_done_callback(_retrieve_error)
+                self.emit(Warned, text=f"{tool} did not stop with the turn; it is still running")
             raise
         return running.result()
 
     def _count(self, call: ToolCallPart) -> dict[str, Any]:
-        """Count a call; return its arguments as the model wrote them."""
+        """Count a call, and stop the turn at its limits; return the call's arguments as the model wrote them."""
         args = json_object(call.args)
-        self._calls += 1
-        if self._calls > self.limits.tool_calls:
-            self._stop("tool_calls", self.limits.tool_calls, "tool calls")
-        this = (call.tool_name, json.dumps(args, sort_keys=True, default=str))
-        self._repeats = self._repeats + 1 if this == self._latest else 1
-        self._latest = this
+        self._call_count += 1
+        if self._call_count > self.limits.tool_calls:
+            limit = self.limits.tool_calls
+            self._stop("tool_calls", limit, f"stopped after {limit} tool calls")
+        this_call = (call.tool_name, json.dumps(args, sort_keys=True, default=str))
+        self._repeats = self._repeats + 1 if this_call == self._latest_call else 1
+        self._latest_call = this_call
         if self._repeats >= self.limits.repeats:
-            self._stop("repeated_call", self.limits.repeats, f"times the same call of {call.tool_name}")
+            limit = self.limits.repeats
+            cause = f"stopped: {call.tool_name} was called {limit} times in a row with the same arguments"
+            self._stop("repeated_call", limit, cause)
         return args
 
-    def _stop(self, which: str, value: int, what: str) -> None:
-        if not self._stopped:
+    def _stop(self, which: str, value: int, cause: str) -> None:
+        if not self._stopped:  # several calls of one response may reach the limit
             self.emit(LimitReached, which=which, value=value)
         self._stopped = True
-        raise TurnLimitError(f"stopped after {value} {what}; ask the session to go on, and it will")
+        raise TurnLimitError(f"{cause}; send another prompt to continue")
 
     async def _refusal(self, call: Call, call_id: str) -> str | None:
-        """Return why the call may not run; None when it may."""
+        """Return what the model is told about a call that may not run; return None if it may run."""
         ruling = (await self.policy()).rule_on(call)
         match ruling.verdict:
             case "allow":
@@ -185,45 +207,52 @@ class Guard(AbstractCapability[None]):
             return "The user rejected this call." + (f" Reason: {resolution.reason}" if resolution.reason else "")
         if resolution.decision != "once":
             await self.grant(resolution.decision, call.tool)
-            await self._approve_what_is_allowed_now()
-        ruling = (await self.policy()).rule_on(call)  # a rule may have come meanwhile
+            await self._approve_allowed_calls()
+        ruling = (await self.policy()).rule_on(call)  # a deny rule may have been set while the call waited
         return f"This call is not allowed: {ruling.why}." if ruling.verdict == "deny" else None
 
-    async def _approve_what_is_allowed_now(self) -> None:
+    async def _approve_allowed_calls(self) -> None:
+        """Approve the waiting calls that a lasting decision now allows."""
         policy = await self.policy()
         for approval in self.approvals.open:
             if policy.rule_on(approval.call).verdict == "allow":
-                with suppress(ApprovalNotOpenError):  # resolved meanwhile
+                with suppress(ApprovalNotOpenError):  # it was resolved in the meantime
                     self.approvals.resolve(approval.id, "once")
 
 
-async def _called(handler: Any, args: dict[str, Any]) -> ToolReturn[Any]:
-    """Call a tool; return its result as the model reads it."""
+async def _run_tool(handler: Any, args: dict[str, Any]) -> ToolReturn[Any]:
+    """Call a tool and return its result as the model reads it; raise `ToolFailed` if the tool raises an error."""
     try:
         return await as_read(await handler(args))
     except (ToolFailed, ToolFailedError, ToolRetryError, ModelRetry):
         raise
-    except BaseException as error:  # a tool may end neither the turn nor the kernel
+    except BaseException as error:  # also SystemExit and the like: a tool must not end the turn or the kernel
+        # A CancelledError either cancels this task, because the turn is stopped, or was raised by the tool itself,
+        # in which case it is a failure like any other.
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-            raise  # the turn's own
+            raise
         raise ToolFailed(words_of(error)) from error
 
 
-def _heard(running: asyncio.Future[Any]) -> None:
-    """Let a call end that nobody waits for any more: what it raises is not logged."""
+def _retrieve_error(running: asyncio.Future[Any]) -> None:
+    """Retrieve the error of a call that nobody waits for any longer, so that asyncio does not log it."""
     if not running.cancelled():
         running.exception()
 
 
 def is_read_only(tool_def: ToolDefinition) -> bool:
-    """Say whether a tool was marked as one that only reads: by us, or by its MCP server."""
+    """Return whether a tool was marked as read-only, where it is defined or by its MCP server."""
     metadata = tool_def.metadata or {}
     return bool(metadata.get("read_only") or (metadata.get("annotations") or {}).get("readOnlyHint"))
 
 
-def _to_be_read_twice(args: dict[str, Any]) -> dict[str, Any]:
-    """Return arguments that a rule and then the tool can read: of an `Iterable` pydantic makes an iterator."""
+def _without_iterators(args: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments with lists in place of iterators.
+
+    For a parameter of type `Iterable`, pydantic makes an iterator that can be read once; but the rules read the
+    arguments before the tool does.
+    """
     try:
         return {name: list(value) if isinstance(value, Iterator) else value for name, value in args.items()}
     except ValidationError as error:
@@ -231,7 +260,7 @@ def _to_be_read_twice(args: dict[str, Any]) -> dict[str, Any]:
 
 
 def _defaults(tool_def: ToolDefinition) -> dict[str, Any]:
-    """Return what a call means by leaving arguments out, so that a rule sees it."""
+    """Return the default values of a tool's arguments, so that rules also apply to arguments that a call leaves out."""
     properties = tool_def.parameters_json_schema.get("properties")
-    described = properties.items() if isinstance(properties, dict) else ()  # a server may write anything
-    return {name: about["default"] for name, about in described if isinstance(about, dict) and "default" in about}
+    schemas = properties.items() if isinstance(properties, dict) else ()  # an MCP server's schema may be anything
+    return {name: schema["default"] for name, schema in schemas if isinstance(schema, dict) and "default" in schema}

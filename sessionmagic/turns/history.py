@@ -1,4 +1,4 @@
-"""What a new turn's model is sent of the turns before it."""
+"""The messages of earlier turns that a new turn sends to its model."""
 
 from __future__ import annotations
 
@@ -10,22 +10,24 @@ if TYPE_CHECKING:
     from sessionmagic.turns.messages import Messages
 
 REFUSALS = {"model_error", "context_exceeded"}
-"""Codes of turns that may have failed because of what was sent."""
+"""Error codes of turns that may have failed because of the content they sent."""
 
 
 def history_before(session: Session, parent: str | None, model: ResolvedModel) -> Messages:
-    """Return the messages of the path to `parent`, without the images of tools that may make the new turn fail.
+    """Return the messages of the path to `parent`, without those images of tool results that may make the turn fail.
 
-    Those are all of them for a model that sees no images. For other models they are those of every turn up to the last
-    whose provider refused a request: it may have refused one of them.
+    For a model that cannot see images, these are all images of tool results. For other models, they are those of every
+    turn up to the last one whose request failed at the provider, as one of these images may have been the reason.
     """
     from sessionmagic.turns.messages import without_tool_images
 
-    sees = model.model.profile.get("supports_image_input", True)
-    refused = max((place for place, turn in enumerate(session.turns) if turn.error_code in REFUSALS), default=-1)
-    doubtful = {turn.id for turn in session.turns[: refused + 1]}
+    sees_images = model.model.profile.get("supports_image_input", True)
+    last_refused = max((index for index, turn in enumerate(session.turns) if turn.error_code in REFUSALS), default=-1)
+    suspects = {turn.id for turn in session.turns[: last_refused + 1]}
     return [
         message
         for turn in (session.path(parent) if parent else [])
-        for message in (turn.messages if sees and turn.id not in doubtful else without_tool_images(turn.messages))
+        for message in (
+            turn.messages if sees_images and turn.id not in suspects else without_tool_images(turn.messages)
+        )
     ]

@@ -1,4 +1,7 @@
-"""What the user says to a turn while it runs: steering for its next request, and messages for when it is done."""
+"""What the user says to a turn while it runs.
+
+A steering message is delivered before the next model request, a queued one when the model has answered.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,9 @@ if TYPE_CHECKING:
 Kind = Literal["steer", "queue"]
 
 SIZES: dict[Kind, int] = {"steer": 5, "queue": 20}
-"""How many messages of a kind may wait. docker-agent's figures."""
+"""How many messages of each kind may wait. The numbers are docker-agent's."""
 KEYS_KEPT = 256
+"""How many used keys are kept for each session."""
 
 
 @dataclass(slots=True)
@@ -27,13 +31,13 @@ class Note:
     text: str
     kind: Kind
     key: str = ""
-    """Under which it was queued, if it was."""
+    """The key that it was queued with, if any."""
     delivery: str | None = None
-    """The id under which the run will say that it has delivered it; None while it was not handed over."""
+    """The id with which the run reports its delivery; None until it is handed over to the run."""
 
 
 class Inbox:
-    """The messages of one turn that wait for delivery, in order. Safe in any thread."""
+    """The messages of one turn that wait for delivery, in order. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -44,24 +48,31 @@ class Inbox:
 
     @property
     def waiting(self) -> list[str]:
-        """The texts that were accepted and not delivered yet."""
+        """The texts of the messages that wait."""
         with self._lock:
             return [note.text for note in self._notes]
 
     @property
     def waiting_keys(self) -> list[str]:
-        """The keys of those that were accepted and not delivered yet."""
+        """The keys of the messages that wait."""
         with self._lock:
             return [note.key for note in self._notes if note.key]
 
     def accept(self, kind: Kind, texts: Sequence[str], key: str = "") -> None:
-        """Take all of these messages or none. Raises `InboxFullError`, and `SessionIdleError` when it is too late."""
+        """Accept all of these messages or none.
+
+        Raises:
+            InboxFullError: Too many messages of this kind wait.
+            SessionIdleError: The turn has ended.
+        """
         with self._lock:
             if self._closed:
-                raise SessionIdleError("the turn has just ended")
+                raise SessionIdleError("the turn has just ended; send it as a new prompt")
             room = SIZES[kind] - sum(note.kind == kind for note in self._notes)
             if len(texts) > room:
-                raise InboxFullError(f"{SIZES[kind]} messages wait already; let the model answer first")
+                raise InboxFullError(
+                    f"{SIZES[kind]} messages are already waiting; send more when the model has read them"
+                )
             before = list(self._notes)
             self._notes += [Note(text, kind, key) for text in texts]
             try:
@@ -71,35 +82,39 @@ class Inbox:
                 raise
 
     def open(self, send: Callable[[str, Kind], str], take_back: Callable[[str], bool]) -> None:
-        """Begin to hand messages over to the run. Called when that begins.
+        """Start to hand messages over to the run. Called when the run begins.
 
         Args:
-            send: returns the id of a delivery.
-            take_back: says whether a delivery could be taken back.
+            send: Hands a message over and returns the id of its delivery.
+            take_back: Takes a message back by that id, and returns whether it could; a delivered message cannot be.
         """
         with self._lock:
             self._send, self._take_back = send, take_back
             self._hand_over()
 
     def delivered(self, delivery: str) -> Note | None:
-        """Say that the run has delivered a message; return it. The next one of the queue is handed over."""
+        """Remove a message that the run has delivered and return it; hand over the next queued one."""
         with self._lock:
             note = next((note for note in self._notes if note.delivery == delivery), None)
             if note is not None:
                 self._notes.remove(note)
-                with suppress(SessionIdleError):  # the run was cancelled meanwhile: what waits is not delivered
+                with suppress(SessionIdleError):  # the run has been cancelled, so nothing more is delivered
                     self._hand_over()
             return note
 
     def close(self) -> list[str]:
-        """Take no more, and return what was not delivered. Called when the run has ended."""
+        """Accept no more messages; return the texts that were not delivered. Called when the run has ended."""
         with self._lock:
             self._closed = True
             self._send = None
             return [note.text for note in self._notes]
 
     def _hand_over(self) -> None:
-        """Hand over all steering, and when none waits the first message of the queue, so that each has its answer."""
+        """Hand over all steering messages or, if there are none, the first queued message.
+
+        Queued messages are handed over one by one, so that the model answers each of them. One that was handed over is
+        taken back when a steering message arrives, which goes first.
+        """
         if self._send is None:
             return
         steering = [note for note in self._notes if note.kind == "steer"]
@@ -113,7 +128,7 @@ class Inbox:
 
 
 class UsedKeys:
-    """The keys under which something was queued, so that it is not queued twice. Safe in any thread."""
+    """The keys that prompts were queued with, so that no prompt is queued twice. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -121,7 +136,10 @@ class UsedKeys:
 
     @contextmanager
     def once(self, session: str, key: str) -> Iterator[bool]:
-        """Give whether the key is new on that session, as an empty one always is. It stays new when the body fails."""
+        """Use the key in the session, and yield whether it was new there. An empty key is always new.
+
+        The key is free again if the body raises.
+        """
         new = self.use(session, key)
         try:
             yield new
@@ -131,12 +149,12 @@ class UsedKeys:
             raise
 
     def free(self, session: str, key: str) -> None:
-        """Let a key be new on that session again: what was queued under it came to nothing."""
+        """Make the key new in the session again."""
         with self._lock, suppress(ValueError):
             self._used[session].remove(key)
 
     def use(self, session: str, key: str) -> bool:
-        """Use the key on that session; whether it was new there, as an empty one always is."""
+        """Use the key in the session, and return whether it was new there. An empty key is always new."""
         with self._lock:
             used = self._used[session]
             new = key not in used

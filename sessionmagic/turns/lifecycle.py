@@ -1,4 +1,4 @@
-"""A turn from its first event to its last: ask the model, persist at boundaries, write the end, let go."""
+"""Run an admitted turn: ask the model, store messages at each boundary, store the end, release the session."""
 
 from __future__ import annotations
 
@@ -33,14 +33,23 @@ if TYPE_CHECKING:
     from sessionmagic.tools.mcp.servers import McpServers
     from sessionmagic.turns.admission import Admitted
     from sessionmagic.turns.agent_run import Outcome
+    from sessionmagic.turns.guard import Guard
     from sessionmagic.turns.messages import Messages
     from sessionmagic.turns.request import Request
 
 TICK_SECONDS = 0.1
+"""How often a turn's time limit is checked."""
 
 
 async def stream(admitted: Admitted, store: Store, servers: McpServers, ended: Callable[[], object]) -> None:
-    """Run the turn to its end, whatever that is; `ended` is called when all is written. Never raises."""
+    """Run the turn to its end. Never raises: the turn's result has the error.
+
+    Args:
+        admitted: The turn.
+        store: Where its messages are stored.
+        servers: The MCP servers whose tools it offers.
+        ended: Called when everything is stored, just before the session is released.
+    """
     from sessionmagic.turns.agent_run import Outcome
     from sessionmagic.turns.failures import failure
 
@@ -49,21 +58,19 @@ async def stream(admitted: Admitted, store: Store, servers: McpServers, ended: C
         outcome = await _ask(admitted, store, servers)
     except asyncio.CancelledError:
         outcome = Outcome("interrupted", error_code="cancelled")
-    except BaseException as problem:  # noqa: BLE001  the session must become free, whatever a model does
+    except BaseException as problem:  # noqa: BLE001  the session must be released, whatever a model does
         code, error = failure(admitted.record.model, problem)
         outcome = Outcome("failed", error_code=code, error=error)
     undo = plan.changes_override and isinstance(outcome.error, ModelRefusedError)
     if undo:
-        kept = plan.previous_override or "the default"
-        log.emit(Warned, text=f"session {admitted.turn.session_name!r} goes back to its model before: {kept}")
-    unwritten = await _write_end(admitted, outcome, store, undo=undo)
-    _let_go(admitted, outcome, unwritten or outcome.error, ended)
+        previous = plan.previous_override or "the default model"
+        log.emit(Warned, text=f"session {admitted.turn.session_name!r} was switched back to {previous}")
+    store_error = await _write_end(admitted, outcome, store, undo=undo)
+    _release(admitted, outcome, store_error or outcome.error, ended)
 
 
 async def _ask(admitted: Admitted, store: Store, servers: McpServers) -> Outcome:
     from sessionmagic.turns.agent_run import AgentRun
-    from sessionmagic.turns.guard import Guard
-    from sessionmagic.turns.model_requests import ModelRequests
 
     turn, log, record, plan = admitted.turn, admitted.log, admitted.record, admitted.plan
     turn.within = current_turn.get(None)
@@ -71,6 +78,38 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers) -> Outcome
     log.emit(TurnStarted, session=turn.session_name, prompt=record.prompt, model=record.model, cell_id=record.cell_id)
     for warning in plan.warnings:
         log.emit(Warned, text=warning)
+    guard = _guard(admitted, store)
+    run = AgentRun(plan.agent, plan.model, guard)
+
+    async def persist(messages: Messages, requests: list[RequestRecord]) -> None:
+        def changed(stored: TurnRecord) -> TurnRecord:
+            return replace(stored, messages=messages, requests=requests, waiting=turn.inbox.waiting)
+
+        # The write is shielded: if this task is cancelled, `in_thread` finishes the write before it raises.
+        await in_thread(store.update, turn.session_id, lambda session: with_changed_turn(session, turn.id, changed))
+
+    def waits_for_user() -> bool:
+        # A call that waits for its approval is not running yet, but a call whose MCP server asks a question is. So the
+        # turn does nothing but wait if no more calls are running than questions are open.
+        questions = len(turn.questions.open)
+        return bool(questions or turn.approvals.open) and guard.running <= questions
+
+    def stop_late(seconds: float) -> None:
+        run.time_out(seconds)
+        turn.cancel()
+
+    async with _time_limit(admitted.request.timeout, waits_for_user, stop_late):
+        toolset = await _toolset(admitted, servers)
+        turn.on_cancel(run.cancel)
+        return await run.run(admitted.content, admitted.history, persist, toolset)
+
+
+def _guard(admitted: Admitted, store: Store) -> Guard:
+    """Return the guard of a turn. Its rules are read from the store, and its lasting decisions written there."""
+    from sessionmagic.turns.guard import Guard
+    from sessionmagic.turns.model_requests import ModelRequests
+
+    turn, agent = admitted.turn, admitted.plan.agent
 
     async def policy() -> Policy:
         session = await in_thread(store.load, turn.session_id)
@@ -79,57 +118,34 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers) -> Outcome
     async def grant(decision: Decision, tool: str) -> None:
         await in_thread(store.update, turn.session_id, lambda session: granted(session, decision, tool))
 
-    guard = Guard(
-        emit=partial(log.emit, agent=plan.agent.name),
-        requests=ModelRequests(plan.agent.name),
+    return Guard(
+        emit=partial(admitted.log.emit, agent=agent.name),
+        requests=ModelRequests(agent.name),
         approvals=turn.approvals,
         inbox=turn.inbox,
         policy=policy,
         grant=grant,
         limits=admitted.request.limits or Limits(),
     )
-    run = AgentRun(plan.agent, plan.model, guard)
-
-    async def persist(messages: Messages, requests: list[RequestRecord]) -> None:
-        def changed(stored: TurnRecord) -> TurnRecord:
-            return replace(stored, messages=messages, requests=requests, waiting=turn.inbox.waiting)
-
-        def change(session: Session) -> Session:
-            return with_changed_turn(session, turn.id, changed)
-
-        await in_thread(store.update, turn.session_id, change)
-
-    def waits_for_the_user() -> bool:
-        asking = len(turn.questions.open)  # each in the middle of a call
-        return bool(asking or turn.approvals.open) and guard.running <= asking
-
-    def stop_late(seconds: float) -> None:
-        run.time_out(seconds)
-        turn.cancel()
-
-    async with _timed(admitted.request.timeout, waits_for_the_user, stop_late):
-        toolset = await _toolset(admitted, servers)
-        turn.on_cancel(run.cancel)
-        return await run.run(admitted.content, admitted.history, persist, toolset)
 
 
 @asynccontextmanager
-async def _timed(
-    seconds: float | None, stands_still: Callable[[], bool], late: Callable[[float], object]
+async def _time_limit(
+    seconds: float | None, is_paused: Callable[[], bool], stop: Callable[[float], object]
 ) -> AsyncIterator[None]:
-    """Call `late` after that many seconds of the loop's clock, but for those in which the time stands still."""
+    """Call `stop` when the body has run for `seconds` of the loop's clock, not counting the time in which it is paused."""
     now = asyncio.get_running_loop().time
 
-    async def run_down(seconds: float) -> None:
+    async def count_down(seconds: float) -> None:
         left = seconds
         while left > 0:
             began = now()
             await asyncio.sleep(min(left, TICK_SECONDS))
-            if not stands_still():
+            if not is_paused():
                 left -= now() - began
-        late(seconds)
+        stop(seconds)
 
-    timer = asyncio.ensure_future(run_down(seconds)) if seconds is not None else None
+    timer = asyncio.ensure_future(count_down(seconds)) if seconds is not None else None
     try:
         yield
     finally:
@@ -138,7 +154,7 @@ async def _timed(
 
 
 async def _toolset(admitted: Admitted, servers: McpServers) -> AbstractToolset[None] | None:
-    """Return what the model may call: functions, and the tools of those MCP servers that can be reached."""
+    """Return the tools that the model may call: functions, and the tools of the MCP servers that can be reached."""
     plan, turn = admitted.plan, admitted.turn
     if not servers.names or not plan.takes_tools:
         return plan.toolset
@@ -148,25 +164,27 @@ async def _toolset(admitted: Admitted, servers: McpServers) -> AbstractToolset[N
         admitted.log.emit(Warned, text=text)
 
     taken = [tool.name for tool in plan.tools]
-    opening = asyncio.ensure_future(servers.toolsets(turn.questions, warn, taken))
+    # A server may take seconds to start. That is a task of its own, so that `Turn.cancel` can end the wait from any
+    # thread.
+    starting = asyncio.ensure_future(servers.toolsets(turn.questions, warn, taken))
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
         with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(opening.cancel)
+            loop.call_soon_threadsafe(starting.cancel)
 
     turn.on_cancel(stop)
     try:
-        await asyncio.wait([opening])
+        await asyncio.wait([starting])
     finally:
-        opening.cancel()
-    if opening.cancelled():  # the turn was stopped; it ends as soon as it runs
+        starting.cancel()
+    if starting.cancelled():  # the turn was stopped, so its run will end before the first model request
         return plan.toolset
-    return CombinedToolset([*([plan.toolset] if plan.toolset else []), *opening.result()])
+    return CombinedToolset([*([plan.toolset] if plan.toolset else []), *starting.result()])
 
 
 def policy_of(session: Session, request: Request) -> Policy:
-    """Return what decides over the tool calls of a turn on that session."""
+    """Return what decides over the tool calls of a turn on the session."""
     return Policy(
         session=session.permissions,
         file={},
@@ -177,14 +195,20 @@ def policy_of(session: Session, request: Request) -> Policy:
 
 
 def granted(session: Session, decision: Decision, tool: str) -> Session:
-    """Remember a decision that holds for the session: for one tool, or for all."""
+    """Return the session with a lasting decision: to run every call of one tool (``"tool"``), or of all (``"all"``)."""
     if decision == "all":
         return replace(session, safety="autonomous")
     return replace(session, permissions=with_grant(session.permissions, tool))
 
 
-def _let_go(admitted: Admitted, outcome: Outcome, error: SessionMagicError | None, ended: Callable[[], object]) -> None:
-    """Release the turn's session, then close its event stream."""
+def _release(
+    admitted: Admitted, outcome: Outcome, error: SessionMagicError | None, ended: Callable[[], object]
+) -> None:
+    """Release the turn's session, then emit the last event, then set the result.
+
+    The order matters: an observer that has seen the end may start the next turn at once, and must not find the session
+    busy.
+    """
     turn = admitted.turn
     record = replace(admitted.record, requests=outcome.requests)
     model = record.answered_by or record.model
@@ -213,14 +237,17 @@ def _let_go(admitted: Admitted, outcome: Outcome, error: SessionMagicError | Non
 
 
 def abandon(admitted: Admitted, ended: Callable[[], object]) -> None:
-    """Free the session of a turn whose task was cancelled before its first step. Its record says `running`."""
+    """Release the session of a turn whose task was cancelled before its first step.
+
+    The turn stays stored as running; the next turn of the session marks it as interrupted.
+    """
     from sessionmagic.turns.agent_run import Outcome
 
-    _let_go(admitted, Outcome("interrupted", error_code="cancelled"), None, ended)
+    _release(admitted, Outcome("interrupted", error_code="cancelled"), None, ended)
 
 
 async def _write_end(admitted: Admitted, outcome: Outcome, store: Store, *, undo: bool) -> SessionMagicError | None:
-    """Write the turn's end; return what kept it from being written."""
+    """Store the turn's end; return the error if that fails."""
 
     def finished(stored: TurnRecord) -> TurnRecord:
         return replace(
@@ -239,10 +266,11 @@ async def _write_end(admitted: Admitted, outcome: Outcome, store: Store, *, undo
         return admitted.plan.without_override(session) if undo else session
 
     try:
+        # A cancellation of this task is ignored here, as the turn ends anyway.
         await settled_in_thread(store.update, admitted.turn.session_id, change)
     except SessionNotFoundError:
-        return None  # deleted meanwhile, and nothing may bring it back
-    except Exception as problem:  # noqa: BLE001  the session must become free, whatever befell its file
+        return None  # the session was deleted while the turn ran, and must not be written again
+    except Exception as problem:  # noqa: BLE001  the session must be released, whatever is wrong with its file
         error = (
             problem if isinstance(problem, SessionMagicError) else StoreError(f"{type(problem).__name__}: {problem}")
         )

@@ -1,4 +1,4 @@
-"""Messages as pydantic-ai has them, as they are stored, and what they tell of a turn."""
+"""Messages: pydantic-ai's objects, and the JSON form in which they are stored."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.attachment import Attachment
 
 Messages = list[dict[str, Any]]
-"""pydantic-ai messages in their JSON form."""
+"""Messages of pydantic-ai in their JSON form."""
 NAME_LENGTH = 100
-"""Characters of a call's tool that are kept: more than the name of any has, so that what is cut names none."""
+"""Characters to which the tool name in a call is cut. The name of every tool is shorter, so no tool has a cut name."""
 
 
 def prompt_message(prompt: str | Sequence[UserContent]) -> Messages:
@@ -35,7 +35,7 @@ def prompt_message(prompt: str | Sequence[UserContent]) -> Messages:
 
 
 def content_of(prompt: str, attachments: Sequence[Attachment]) -> str | list[UserContent]:
-    """Return what the model is asked: the prompt, then each attachment."""
+    """Return the content of the user's message: the prompt, then the attachments."""
     if not attachments:
         return prompt
     content: list[UserContent] = [prompt]
@@ -48,26 +48,26 @@ def content_of(prompt: str, attachments: Sequence[Attachment]) -> str | list[Use
 
 
 def request_of(prompt: str | Sequence[UserContent]) -> ModelRequest:
-    """Return the prompt as a message."""
+    """Return the prompt as a message of pydantic-ai."""
     return ModelRequest(parts=[UserPromptPart(prompt)])
 
 
 def tidied(response: ModelResponse) -> ModelResponse:
-    """Return a response whose calls have an id each, by which results belong to them, and names that can be read.
+    """Return the response with a unique id for each tool call, and with tool names of limited length.
 
-    Some models repeat an id, or write on and on where a name belongs.
+    Results are matched to calls by their id, but some models repeat an id, or write a name that does not end.
     """
     parts: list[ModelResponsePart] = []
     used: list[str] = []
     for part in response.parts:
-        own = tidied_call(part, used) if isinstance(part, ToolCallPart) else part
-        used += [own.tool_call_id] if isinstance(own, ToolCallPart) else []
-        parts.append(own)
+        new = tidied_call(part, used) if isinstance(part, ToolCallPart) else part
+        used += [new.tool_call_id] if isinstance(new, ToolCallPart) else []
+        parts.append(new)
     return replace(response, parts=parts)
 
 
 def tidied_call(call: ToolCallPart, used: Collection[str]) -> ToolCallPart:
-    """Return a call with another id if an earlier one of the same response has it; a name that is too long is cut."""
+    """Return the call with an id that is not among the `used` ones, and with a tool name of limited length."""
     numbers = count(2)
     call_id = call.tool_call_id
     while call_id in used:
@@ -77,16 +77,16 @@ def tidied_call(call: ToolCallPart, used: Collection[str]) -> ToolCallPart:
 
 
 def to_json(messages: list[ModelMessage]) -> Messages:
-    """Return messages in the form in which they are stored."""
+    """Return messages in the JSON form in which they are stored."""
     stored: Messages = ModelMessagesTypeAdapter.dump_python(messages, mode="json")
     return stored
 
 
 def as_history(stored: Messages) -> list[ModelMessage]:
-    """Return stored messages as a history that the next run can go on from.
+    """Return stored messages as a history that a run can continue.
 
-    A response whose tool calls never got a result is marked interrupted, on which pydantic-ai closes the calls;
-    left as it is, it would run them again or refuse the next prompt.
+    A response with tool calls that never got a result is marked as interrupted; pydantic-ai then closes these calls.
+    Without the mark it would run them again, or refuse the next prompt.
     """
     messages = ModelMessagesTypeAdapter.validate_python(stored)
     for message, following in zip_longest(messages, messages[1:]):
@@ -96,7 +96,7 @@ def as_history(stored: Messages) -> list[ModelMessage]:
 
 
 def without_tool_images(stored: Messages) -> Messages:
-    """Return stored messages without the images that stand beside the results of tools."""
+    """Return stored messages without the images that were sent along with tool results."""
     return [
         {**message, "parts": [left for part in message["parts"] if (left := _without_images(part))]}
         if any(part["part_kind"] == "tool-return" for part in message["parts"])
@@ -106,7 +106,10 @@ def without_tool_images(stored: Messages) -> Messages:
 
 
 def _without_images(part: dict[str, Any]) -> dict[str, Any] | None:
-    """Return a part without its images; None when it has nothing else."""
+    """Return a part without its images, or None if nothing else is in it.
+
+    A tool result is text; its images are a user prompt in the same message.
+    """
     content = part.get("content")
     if part["part_kind"] != "user-prompt" or not isinstance(content, list):
         return part
@@ -124,16 +127,16 @@ def _answers(following: ModelMessage | None, response: ModelResponse) -> bool:
 
 
 def doubt_about(response: ModelResponse) -> str | None:
-    """Say why a response that ended without an error may not be what was asked for."""
+    """Return a warning if the response may be incomplete although it ended without an error."""
     details = response.provider_details or {}
     match response.finish_reason:
         case _ if left_out := details.get("left_out"):
-            return f"the conversation is longer than this model reads: its oldest {left_out} messages were left out"
+            return f"the conversation is longer than the model can read; oldest messages left out: {left_out}"
         case "length":
-            return "the answer was cut where the model reached its limit of tokens"
+            return "the answer was cut off at the model's token limit; ask the model to continue"
         case "content_filter":
-            return "the answer was cut by the provider's filter"
+            return "the answer was cut off by the provider's content filter"
         case _ if response.provider_url and not {"finish_reason", "refusal"} & set(details):
-            # a cut connection may look like an end, for which pydantic-ai then makes up a reason
-            return "the answer may be cut: the provider ended it without saying that it was whole"
+            # pydantic-ai sets a finish reason of its own when the provider gives none, as after a lost connection.
+            return "the answer may be incomplete: the provider ended it without a finish reason"
     return None

@@ -1,4 +1,4 @@
-"""The model requests of one run: how long each took, and what it used."""
+"""Records of the model requests of one run: how long each took, and what it used."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ if TYPE_CHECKING:
 
 
 class ModelRequests:
-    """Keeps a record of each model request of a run.
+    """Records each model request of a run.
 
     Args:
-        agent: The name of the agent that asks.
+        agent: The name of the agent that makes the requests.
     """
 
     def __init__(self, agent: str) -> None:
         self.records: list[RequestRecord] = []
-        """The requests that have ended, in order."""
+        """The records of the requests that have ended, in order."""
         self._agent = agent
         self._began: float | None = None
-        """When the request that is open was made."""
+        """When the open request was made; None while no request is open."""
         self._first_token: float | None = None
 
     @property
     def usage(self) -> Usage:
-        """What all requests that have ended used."""
+        """The usage of all requests that have ended."""
         return total(record.usage for record in self.records)
 
     @property
     def answered_by(self) -> str | None:
-        """The model that answered last, as it calls itself; None when none did."""
+        """The model that answered last, by the name it gives itself; None if no model has answered."""
         return next((record.model for record in reversed(self.records) if record.model), None)
 
     def begin(self) -> None:
-        """Note that a request is made."""
+        """Record that a request is made."""
         self._began, self._first_token = time.monotonic(), None
 
     def hear(self) -> None:
-        """Note that a piece of the response has come."""
+        """Record that a part of the response has come in."""
         if self._first_token is None:
             self._first_token = time.monotonic()
 
     def end(self, response: ModelResponse | None) -> None:
-        """Record the open request with its response, or None when it got none."""
+        """Record the end of the open request; `response` is None if it got none."""
         if self._began is None:
             return
         first = self._first_token - self._began if self._first_token is not None else None
@@ -69,18 +69,18 @@ class ModelRequests:
         self._began = None
 
     def close(self, messages: Sequence[ModelMessage]) -> None:
-        """Record a request that was open when the run ended, with what came of its response."""
+        """Record the end of a request that is open when the run ends, with what has come in of its response."""
         responses = [message for message in messages if isinstance(message, ModelResponse)]
         self.end(responses[-1] if len(responses) > len(self.records) else None)
 
 
 def name_of(response: ModelResponse) -> str:
-    """Return the name of the model that answered, as it calls itself."""
+    """Return the name that the answering model gives itself, after its provider's name if that is known."""
     return f"{response.provider_name}:{response.model_name}" if response.provider_name else str(response.model_name)
 
 
 def usage_of(response: ModelResponse) -> Usage:
-    """Return what a response used, and its price where that is known."""
+    """Return what a response used, with its price if that is known."""
     used = response.usage
     price = _price(response)
     return Usage(
@@ -93,7 +93,7 @@ def usage_of(response: ModelResponse) -> Usage:
 
 
 def context_limit_of(response: ModelResponse) -> int | None:
-    """Return how many tokens the response's model reads, when that is known."""
+    """Return how many tokens the response's model can read, if that is known."""
     price = _price(response)
     return price.model.context_window if price else None
 

@@ -1,4 +1,4 @@
-"""What happens in a run of pydantic-ai's, told in the turn's events."""
+"""Report what happens in a run of pydantic-ai as events of the turn."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Narrator:
 
     Args:
         emit: Emits an event, as `EventLog.emit` does.
-        seconds: How long calls ran, by call id. The time of a call whose result was reported is taken out.
-        context_window: How many tokens the model reads, if that is known.
+        seconds: How many seconds each call ran, by call id. The entry of a call is removed when its result is reported.
+        context_window: How many tokens the model can read, if that is known.
     """
 
     def __init__(self, emit: Callable[..., None], seconds: dict[str, float], context_window: int | None) -> None:
@@ -51,13 +51,13 @@ class Narrator:
         self._seconds = seconds
         self._context_window = context_window
         self._unanswered: dict[str, str] = {}
-        """Tools of the calls that have no result yet, by call id."""
+        """The tools of the calls that have no result yet, by call id."""
         self._drafts: dict[int, ToolCallPart] = {}
-        """The calls that the model is writing, by their place in the response."""
-        self._told_usage = Usage()
+        """The calls that the model is writing, by their index in the response."""
+        self._reported_usage = Usage()
 
-    def tell_part(self, event: PartStartEvent | PartDeltaEvent) -> None:
-        """Tell what the model is saying, thinking, or writing of a call."""
+    def report_part(self, event: PartStartEvent | PartDeltaEvent) -> None:
+        """Report a piece of the answer, of the reasoning or of a tool call's arguments."""
         match event:
             case PartStartEvent(part=TextPart(content=text)) | PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
                 if text:
@@ -69,7 +69,7 @@ class Narrator:
                 if text:
                     self._emit(ReasoningDelta, text=text)
             case PartStartEvent(index=index, part=ToolCallPart() as call):
-                earlier = [draft.tool_call_id for place, draft in self._drafts.items() if place < index]
+                earlier = [draft.tool_call_id for other, draft in self._drafts.items() if other < index]
                 self._drafts[index] = call = tidied_call(call, earlier)
                 written = call.args if isinstance(call.args, str) else ""
                 self._emit(ToolCallDelta, call_id=call.tool_call_id, tool=call.tool_name, text=written)
@@ -79,17 +79,17 @@ class Narrator:
             case _:
                 pass
 
-    def tell_call(self, call: ToolCallPart) -> None:
-        """Tell that a call begins."""
+    def report_call(self, call: ToolCallPart) -> None:
+        """Report that a tool is called."""
         self._emit(ToolCalled, call_id=call.tool_call_id, tool=call.tool_name, args=json_object(call.args))
         self._unanswered[call.tool_call_id] = call.tool_name
         self._drafts.clear()
 
-    def tell_result(self, result: ToolReturnPart) -> None:
-        """Tell what a call has come to, and note on it how long that took."""
+    def report_result(self, result: ToolReturnPart) -> None:
+        """Report the result of a call, and add to it how long the call ran."""
         self._unanswered.pop(result.tool_call_id, None)
         seconds = self._seconds.pop(result.tool_call_id, None)
-        result.metadata = {"seconds": seconds}  # stored with it
+        result.metadata = {"seconds": seconds}  # stored with the result
         self._emit(
             ToolReturned,
             call_id=result.tool_call_id,
@@ -100,25 +100,29 @@ class Narrator:
         )
 
     def close_calls(self, messages: Sequence[ModelMessage]) -> None:
-        """Tell what became of the calls that are still open at the end of these messages."""
+        """Report a result for each call that still has none at the end of the run.
+
+        Some results are only in the messages, as when pydantic-ai closes the calls of a cancelled run. A call that has
+        no result there either is reported as interrupted.
+        """
         for part in _after_last_response(messages):
             if isinstance(part, ToolReturnPart) and part.tool_call_id in self._unanswered:
-                bound(part)  # no event told of it
-                self.tell_result(part)
+                bound(part)  # the guard limits results only when there is an event for them
+                self.report_result(part)
         for call_id, tool in self._unanswered.items():
             self._emit(ToolReturned, call_id=call_id, tool=tool, outcome="interrupted", content="", duration=None)
 
-    def tell_usage(self, usage: Usage, messages: Sequence[ModelMessage]) -> None:
-        """Report what the turn has used so far, when that has changed.
+    def report_usage(self, usage: Usage, messages: Sequence[ModelMessage]) -> None:
+        """Report what the turn has used so far, if that has changed.
 
         Args:
-            usage: The sum over the turn's requests.
-            messages: The messages so far; the last response says how much of the context is used.
+            usage: The sum over the turn's model requests.
+            messages: The messages so far; the last response tells how much of the context is used.
         """
         last = next((message for message in reversed(messages) if isinstance(message, ModelResponse)), None)
-        if last is None or not usage.tokens or usage == self._told_usage:
+        if last is None or not usage.tokens or usage == self._reported_usage:
             return
-        self._told_usage = usage
+        self._reported_usage = usage
         self._emit(
             UsageReported,
             usage=usage,
@@ -128,7 +132,10 @@ class Narrator:
 
 
 def _after_last_response(messages: Sequence[ModelMessage]) -> list[ModelRequestPart]:
-    """Return what was said since the model's last response; of an earlier one, it may have used the call ids again."""
+    """Return the parts after the model's last response.
+
+    Results of earlier responses do not count, as a model may use the same call ids again.
+    """
     parts: list[ModelRequestPart] = []
     for message in reversed(messages):
         if isinstance(message, ModelResponse):

@@ -1,4 +1,4 @@
-"""What a turn is asked for: all that a cell or a script says of it, as one value."""
+"""What a turn is asked for: everything that a cell or a script can specify, as one value."""
 
 from __future__ import annotations
 
@@ -16,36 +16,40 @@ if TYPE_CHECKING:
     from sessionmagic.tools.permissions import Limits, Safety
 
 PROMPT_LIMIT = 10_000_000
+"""Characters."""
 TIMEOUT_LIMIT = 10_000_000
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A prompt for a session, and how it is to be answered.
+    """A prompt for a session, and how to answer it.
 
     Args:
         prompt: What to ask.
-        session: Name or id of the session; a name that no session has creates one.
-        new: Refuse a session that exists.
-        model: The model reference that holds from this turn on; ``"default"`` clears it, ``""`` leaves it.
+        session: Name or id of the session. If no session has it, one is created with that name.
+        new: Raise an error if the session exists.
+        model: Reference of the session's model from this turn on. ``"default"`` switches back to the default model;
+            ``""`` changes nothing.
         once: Use `model` for this turn only.
-        after: The id of the turn that this one continues; None is the session's head.
-        moves_head: Whether the next turn of the session continues this one. If not, this one is a branch.
-        agent: The agent that answers; ``""`` is the first one.
+        after: Id of the turn that this one continues; by default the session's head.
+        moves_head: Whether the next turn of the session continues this one. If not, this turn is a branch.
+        agent: Name of the agent that answers; ``""`` is the first agent.
         attachments: Further content for the model, after the prompt.
         tools: Functions that the model may call, in addition to those marked with `sessionmagic.tool`.
-        wait: Seconds to wait for a busy session; ``math.inf`` waits without end.
-        timeout: Seconds of work after which the turn fails; time in which it waits for the user does not count.
-        attended: Whether somebody can answer `Turn.approvals`. If not, calls that need approval are denied.
-        yes: Approve every tool call of this turn except those that a rule denies.
-        safety: The safety mode of a session that this request creates; see `StoredSessions.set_permissions`.
-        limits: How many requests and tool calls the turn may make.
-        where: The cell or script, for the error of whoever finds the session busy.
-        cell_id: The front end's id of the cell.
+        wait: Seconds to wait for a busy session; ``math.inf`` waits until it is free.
+        timeout: Seconds after which the turn fails, not counting the time in which it waits for the user.
+        attended: Whether a user can answer `Turn.approvals` and `Turn.questions`. If not, calls that need approval are
+            denied, and questions are declined.
+        yes: Approve every tool call of this turn that no rule denies.
+        safety: The safety mode of the session, if this request creates it.
+        limits: How many model requests and tool calls the turn may make.
+        where: The cell or script that asks. The error for a busy session names it.
+        cell_id: The id that the front end gives the cell.
 
     Raises:
         PromptError: The prompt is empty or too long.
-        UsageError: Another value is not valid.
+        UsageError: Another value is invalid.
     """
 
     prompt: str
@@ -70,12 +74,12 @@ class Request:
     def __post_init__(self) -> None:
         check_name(self.session)
         if not self.prompt.strip():
-            raise PromptError("the prompt is empty; write it in the cell, below the %%agent line")
+            raise PromptError("the prompt is empty; write it below the %%agent line")
         if len(self.prompt) > PROMPT_LIMIT:
             raise PromptError(f"the prompt has {len(self.prompt):,} characters; at most {PROMPT_LIMIT:,} can be sent")
         if self.timeout is not None and not 0 < self.timeout <= TIMEOUT_LIMIT:
             raise UsageError(f"the timeout must be more than 0 and at most {TIMEOUT_LIMIT:,} seconds")
         if not self.wait >= 0:
-            raise UsageError("the seconds to wait cannot be negative")
+            raise UsageError("the time to wait must be 0 or more seconds")
         if self.once and not self.model:
-            raise UsageError("--once limits --model to one turn; give a --model too")
+            raise UsageError("--once has no model; name one with --model")

@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from sessionmagic.turns.event_log import EventLog
 
 current_turn: ContextVar[Turn] = ContextVar("current_turn")
-"""The turn in whose name a tool runs."""
+"""The turn whose tool call runs in this context."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnResult:
-    """What a turn came to. ``str(result)`` is the answer."""
+    """The result of a turn. ``str(result)`` is the answer."""
 
     text: str
     status: TurnStatus
     usage: Usage
     model: str
-    """The model that really answered, as it calls itself."""
+    """The model that answered, by the name it gives itself."""
     turn: str
     """The turn's id."""
     session: str
@@ -46,7 +46,7 @@ class TurnResult:
 
     @property
     def cost(self) -> float | None:
-        """US dollars; None when unpriced."""
+        """The cost in US dollars; None if the model has no known price."""
         return self.usage.cost
 
     @property
@@ -70,22 +70,22 @@ class Turn:
         self.session_name = session_name
         self.id = turn_id
         self.approvals = Approvals(log.emit)
-        """The tool calls that wait for a yes, and how they get it."""
+        """The tool calls that wait for a decision."""
         self.questions = Questions(log.emit, attended=attended)
-        """What MCP servers ask the user, and how they are answered."""
+        """The questions of MCP servers that wait for an answer."""
         self.inbox = Inbox()
-        """What the user says to the turn while it runs."""
+        """The messages that wait to be delivered to the model."""
         self.within: Turn | None = None
-        """The turn whose tool has started this one."""
+        """The turn whose tool call has started this one."""
         self._log = log
         self._cancelled = threading.Event()
         self._stop: Callable[[], object] | None = None
         self._result: Future[TurnResult] = Future()
-        self._result.set_running_or_notify_cancel()  # whoever stops waiting for it does not cancel it
+        self._result.set_running_or_notify_cancel()  # so that no waiting caller can cancel it
 
     @property
     def transcript(self) -> Transcript:
-        """What there is to see of the turn right now."""
+        """What the turn has said and done so far."""
         return self._log.snapshot()
 
     @property
@@ -94,39 +94,49 @@ class Turn:
         return self._result.done()
 
     def events(self, after: int = 0) -> AsyncIterator[Event]:
-        """Follow the turn's events, from the first one after that number to its `TurnFinished`."""
+        """Follow the turn's events, from the first one after number `after` to `TurnFinished`."""
         return self._log.follow(after)
 
     async def news(self, after: int, seconds: float) -> int:
-        """Wait, at most that long, for an event after that number; return the number of the latest event."""
+        """Wait up to `seconds` for an event after number `after`; return the number of the latest event."""
         return await self._log.news(after, seconds)
 
     def cancel(self) -> None:
-        """Ask the turn to stop; from any thread, any number of times, also after it has ended."""
+        """Ask the turn to stop. May be called from any thread, more than once, and after the turn has ended."""
         self._cancelled.set()
         if self._stop is not None:
             self._stop()
 
     async def result(self) -> TurnResult:
-        """Wait for the turn's end, on any loop. Never raises for a failed turn: see `TurnResult.error`."""
+        """Wait for the turn's end, on any event loop, and return its result.
+
+        A failed turn does not raise: its error is `TurnResult.error`.
+        """
         return await asyncio.wrap_future(self._result)
 
     async def ended(self, seconds: float) -> bool:
-        """Wait for the turn's end, at most that long, on any loop; whether it has ended."""
+        """Wait up to `seconds` for the turn's end, on any event loop; return whether it has ended."""
         await asyncio.wait([asyncio.wrap_future(self._result)], timeout=seconds)
         return self.finished
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait in another thread until the turn has ended; whether it has, after `timeout` seconds."""
+        """Block until the turn has ended; return whether it has. Do not call it on the turn's event loop.
+
+        Args:
+            timeout: Seconds to wait at most; by default without limit.
+        """
         wait([self._result], timeout)
         return self.finished
 
     def on_cancel(self, stop: Callable[[], object]) -> None:
-        """Set what `cancel` calls; it is called at once when the turn was cancelled before. For the manager."""
+        """Set the function that `cancel` calls. If the turn was cancelled before, it is called at once.
+
+        Only for the code that runs the turn.
+        """
         self._stop = stop
         if self._cancelled.is_set():
             stop()
 
     def end(self, result: TurnResult) -> None:
-        """Say that the turn has ended, and what it came to. For the manager."""
+        """Set the result of the turn, which has ended. Only for the code that runs the turn."""
         self._result.set_result(result)

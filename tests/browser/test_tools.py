@@ -100,7 +100,7 @@ def test_what_the_box_cannot_deliver_stays_in_it(notebook):
         expect(box).to_have_value("", timeout=SECONDS)
     box.fill("Text 5")
     box.press("Enter")
-    expect(it.area(1).first).to_contain_text("5 messages wait already", timeout=SECONDS)
+    expect(it.area(1).first).to_contain_text("5 messages are already waiting", timeout=SECONDS)
     expect(box).to_have_value("Text 5")
     approve.click()
     it.expect_done(1)

@@ -606,7 +606,7 @@ def test_an_asynchronous_tool_that_does_not_stop_ends_with_its_turn_and_holds_up
     at = kernel.interrupt()
     assert cell.wait().ename == "KeyboardInterrupt"
     assert cell.idle_at - at < 1
-    cell.until(lambda cell: f"{tool} has not stopped, and goes on by itself" in cell.html)
+    cell.until(lambda cell: f"{tool} did not stop with the turn" in cell.html)
     acts([("quick", {})], "Done.")
     assert "Done." in run(kernel, session, "--tools quick").ok().text
     assert told(kernel)[-1] == ("success", "quick")

@@ -279,7 +279,7 @@ def test_functions_may_be_named_one_by_one(kernel, chat):
 def test_a_model_that_cannot_call_tools_is_warned_of(kernel, chat):
     kernel.run("script('mute', 'Done.', profile={'supports_tools': False})").ok()
     cell = kernel.run(f"%%agent -m mute -s {chat} -t double\ngo").ok()
-    assert "mute cannot call tools: it is not offered double" in cell.html
+    assert "mute cannot call tools, so it is not offered double" in cell.html
     assert "mute cannot call tools; none are offered to it" in kernel.run(f"%agent tools {chat}").ok().text
     assert "cannot call tools" not in kernel.run(f"%%agent -s {chat}\ngo").ok().html
 

@@ -68,7 +68,7 @@ async def test_request_that_is_refused_leaves_the_group_as_it_was(manager):
         with pytest.raises(ModelReferenceError):
             await manager.start(request(model="bad:x"), group)
         turn = await manager.start(request(), group)
-        with pytest.raises(UsageError, match="this group has claimed session 'chat', not 'other'"):
+        with pytest.raises(UsageError, match="the group has claimed session 'chat', not 'other'"):
             await manager.start(request(session="other"), group)
         await turn.result()
     assert statuses(manager.sessions.load("chat")) == ["completed"]

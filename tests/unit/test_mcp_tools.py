@@ -47,7 +47,7 @@ async def test_call_with_arguments_that_are_no_object_fails_and_the_turn_goes_on
     result, events, _ = await acted(manager, [("s__odd", arguments)], "Sorry", yes=True)
     assert (result.status, returned(events)) == (
         "completed",
-        [("s__odd", "failed", "the arguments must be an object")],
+        [("s__odd", "failed", "the arguments must be a JSON object")],
     )
 
 
@@ -79,4 +79,4 @@ async def test_nothing_follows_the_end_of_a_turn_not_even_from_a_call_that_goes_
     await passes(1)
     events = whole(await events_of(turn))
     assert await turn.news(0, 0) == events[-1].seq
-    assert turn.transcript.warnings == ("s__odd has not stopped, and goes on by itself",)
+    assert turn.transcript.warnings == ("s__odd did not stop with the turn; it is still running",)

@@ -195,7 +195,7 @@ async def test_stored_override_that_no_longer_resolves_is_said_and_the_default_a
     assert isinstance(events[0], TurnStarted)
     assert events[0].model == "calm"
     [warning] = [event.text for event in events if isinstance(event, Warned)]
-    assert "calm answers instead" in warning
+    assert "calm answers this turn" in warning
     assert "'recalls'" in warning
     assert (await turn.result()).text == "It is fine."
     assert listed_model(manager) == "unresolved (recalls)"

@@ -33,8 +33,7 @@ async def test_new_override_that_the_provider_refuses_is_taken_back(manager, ref
         result = await turn.result()
     assert isinstance(result.error, ModelRefusedError)
     [warning] = [event.text for event in events if isinstance(event, Warned)]
-    assert "'chat'" in warning
-    assert (before or "the default") in warning
+    assert warning == f"session 'chat' was switched back to {before or 'the default model'}"
     session = manager.sessions.load("chat")
     assert session.agent_model_overrides.get("assistant") == (before or None)
     assert session.custom_models_used == []

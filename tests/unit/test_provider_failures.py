@@ -82,8 +82,13 @@ async def test_second_turn_sends_the_whole_conversation(home):
 @pytest.mark.parametrize(
     ("script", "kind", "code", "words"),
     [
-        (refuses(401, "Invalid key."), ModelRefusedError, "auth", "refuses the key"),
-        (refuses(404, "No such model.", "model_not_found"), ModelRefusedError, "model_not_found", "no such model"),
+        (refuses(401, "Invalid key."), ModelRefusedError, "auth", "refused the API key; check it"),
+        (
+            refuses(404, "No such model.", "model_not_found"),
+            ModelRefusedError,
+            "model_not_found",
+            "does not have this model",
+        ),
         (refuses(429, "Slow down."), TurnFailedError, "rate_limited", "too many requests"),
         (refuses(500, "Out of order."), TurnFailedError, "model_error", "Out of order."),
         (replies("<html>down for maintenance</html>", "text/html"), TurnFailedError, None, "lab:some-model"),
@@ -112,7 +117,7 @@ async def test_failure_before_the_first_word_is_one_line_and_keeps_the_record_of
 
 
 @pytest.mark.parametrize(
-    ("finish", "words"), [("length", "limit of tokens"), ("content_filter", "filter"), (None, "may be cut")]
+    ("finish", "words"), [("length", "token limit"), ("content_filter", "filter"), (None, "may be incomplete")]
 )
 @on_a_loop
 async def test_answer_that_ends_early_without_an_error_says_so(home, finish, words):
@@ -128,7 +133,7 @@ async def test_whole_answer_has_no_warning(home):
     with ScriptedProvider(answers("A whole answer")) as provider:
         manager = manager_of(provider, home)
         await ask(manager, model="lab:some-model")
-    assert not [text for text in manager.sessions.load("chat").turns[0].warnings if "cut" in text]
+    assert manager.sessions.load("chat").turns[0].warnings == []
 
 
 @pytest.mark.parametrize(

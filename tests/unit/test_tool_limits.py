@@ -138,7 +138,7 @@ async def test_tool_that_hears_no_cancellation_is_left_to_itself_when_its_turn_i
     await passes(2)
     events = whole(await asyncio.wait_for(events_of(turn), 3))
     assert returned(events) == [("deaf", "interrupted", "")]
-    assert list(turn.transcript.warnings) == ["deaf has not stopped, and goes on by itself"]
+    assert list(turn.transcript.warnings) == ["deaf did not stop with the turn; it is still running"]
     await goes_on(manager)
     endless.released.set()
 
@@ -223,6 +223,15 @@ def calls_of(*numbers):
     return [("add", {"a": number}) for number in numbers]
 
 
+STOPPED = {
+    "requests": "stopped after {} model requests; send another prompt to continue",
+    "tool_calls": "stopped after {} tool calls; send another prompt to continue",
+    "repeated_call": (
+        "stopped: add was called {} times in a row with the same arguments; send another prompt to continue"
+    ),
+}
+
+
 @pytest.mark.parametrize(
     ("which", "limits", "steps", "ran"),
     [
@@ -242,7 +251,7 @@ async def test_turn_that_reaches_a_limit_says_so_and_the_next_turn_goes_on(manag
     assert (reached.which, reached.value) == (which, value)
     assert (result.status, type(result.error)) == ("limit", TurnLimitError)
     assert (events[-1].status, events[-1].error) == ("limit", str(result.error))
-    assert str(value) in str(result.error)
+    assert str(result.error) == STOPPED[which].format(value)
     if ran is not None:
         assert [outcome for _, outcome, _ in returned(events)].count("success") == ran
     session = manager.sessions.load("chat")

@@ -217,7 +217,7 @@ async def test_results_that_are_in_when_the_turn_is_stopped_are_cut_too(manager)
 @on_a_loop
 async def test_name_of_a_tool_that_there_is_not_is_cut_everywhere(manager):
     result, events, _ = await acted(manager, [(LONG, {})], yes=True)
-    assert (result.status, "times the same call of xxx" in str(result.error)) == ("limit", True)
+    assert (result.status, "times in a row with the same arguments" in str(result.error)) == ("limit", True)
     [turn] = manager.sessions.load("chat").turns
     for said in (*map(event_to_json, events), str(result.messages), answer_html(transcript_of("chat", turn))):
         assert len(said) < 10_000
