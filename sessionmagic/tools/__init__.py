@@ -1,1 +1,1 @@
-"""What a model may call: functions and the tools of MCP servers, and who says yes to a call."""
+"""The tools that a model may call: functions and the tools of MCP servers, and which calls need approval."""

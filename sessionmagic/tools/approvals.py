@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """A tool call that waits for a decision."""
+    """A tool call that waits for the user's decision."""
 
     id: str
     call_id: str
     call: Call
     why: str
-    """Why the call is not run without asking."""
+    """Why the call needs approval."""
 
     @property
     def tool(self) -> str:
@@ -32,13 +32,13 @@ class Approval:
 
     @property
     def args(self) -> Mapping[str, Any]:
-        """The arguments of the call as the model wrote them."""
+        """The arguments as the model wrote them, and the defaults of those that it left out."""
         return self.call.args
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What was decided. The model reads the reason of a rejection."""
+    """The user's decision on a call. The model is told the reason of a rejection."""
 
     decision: Decision
     reason: str = ""
@@ -48,7 +48,7 @@ class Approvals(Pending[Approval, Resolution]):
     """The open approvals of one turn.
 
     Args:
-        emit: emits an event, as `EventLog.emit` does.
+        emit: Emits an event, as `EventLog.emit` does.
     """
 
     def __init__(self, emit: Callable[..., None]) -> None:
@@ -56,20 +56,28 @@ class Approvals(Pending[Approval, Resolution]):
         self._emit = emit
 
     async def ask(self, call_id: str, call: Call, why: str) -> Resolution:
-        """Wait for the user's decision on a call; a call whose turn has ended is rejected."""
+        """Return the user's decision on a call, once it is made. When the turn has ended, the call is rejected."""
         return await self._answer(Approval(id=new_id(), call_id=call_id, call=call, why=why)) or Resolution("reject")
 
     def resolve(self, approval_id: str, decision: Decision, reason: str = "") -> Approval:
-        """Decide on the call of an open approval.
+        """Decide on the call of an open approval, and return that approval.
 
-        Raises `ApprovalNotOpenError` when the approval is not open, and `UsageError` for an unknown decision.
+        Args:
+            approval_id: The id of the approval.
+            decision: The decision.
+            reason: The reason of a rejection, for the model.
+
+        Raises:
+            ApprovalNotOpenError: No open approval has that id.
+            UsageError: The decision is unknown.
         """
         if decision not in get_args(Decision):
             raise UsageError(f"{decision!r} is not a decision; use one of {', '.join(get_args(Decision))}")
         approval = self._settle(approval_id, Resolution(decision, reason))
         if approval is None:
             raise ApprovalNotOpenError(
-                f"no approval {approval_id!r} is open here: it was resolved, or its turn has ended"
+                f"approval {approval_id!r} is not open (it was resolved, or its turn has ended); %agent approve lists "
+                f"those that are"
             )
         return approval
 
@@ -84,7 +92,7 @@ class Approvals(Pending[Approval, Resolution]):
         )
 
     def _announce_answer(self, asked: Approval, answer: Resolution | None) -> None:
-        if answer is not None:  # a call that was withdrawn gets a result, which says so
+        if answer is not None:  # without an answer the call was withdrawn, and its result says so
             self._emit(
                 ApprovalResolved,
                 approval_id=asked.id,

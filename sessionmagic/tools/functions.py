@@ -1,4 +1,4 @@
-"""Functions that a model may call."""
+"""Functions as tools that a model may call."""
 
 from __future__ import annotations
 
@@ -17,23 +17,27 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 RETRIES = 5
-"""How often in a row a model may call a tool wrongly, or one that there is not."""
+"""How many times in a row a model may call a tool with invalid arguments, or an unknown tool, before the turn fails."""
 REASON_LENGTH = 200
+"""Characters of a foreign error's message that an error quotes."""
 YOURS = "yours"
-"""Where a function comes from that is none of ours."""
+"""The source of the user's own functions."""
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
-"""What providers take for a tool's name."""
+"""The tool names that all providers accept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A function offered to the model; its docstring and annotations are what the model knows of it.
+    """A function that is offered to the model, which is told its docstring and its parameters with their types.
 
     Args:
-        read_only: whether it changes nothing, so that it need not be asked for.
-        alone: whether calls of it wait for one another, in the order in which the model made them.
-        source: where it comes from, for listings.
-        obstacle: why it cannot run in this turn; then a call of it fails with these words, and nobody is asked.
+        name: The name by which the model calls it.
+        function: The function.
+        read_only: Whether it changes nothing. Its calls then need approval only in safety mode ``strict``, or where
+            a rule asks for it.
+        alone: Whether its calls run one after the other, in the order in which the model made them.
+        source: Where it comes from, for listings.
+        obstacle: Why it cannot run in this turn. If this is set, a call fails with this text, without approval.
     """
 
     name: str
@@ -55,7 +59,7 @@ class Tool:
 
 
 registered: dict[str, Tool] = {}
-"""Functions marked with `tool`, which every turn of this process offers."""
+"""The functions that were marked with `tool`, by name. Every turn of this process offers them."""
 
 
 @overload
@@ -65,43 +69,54 @@ def tool(*, read_only: bool = False, name: str = "") -> Callable[[F], F]: ...
 def tool(function: F | None = None, *, read_only: bool = False, name: str = "") -> F | Callable[[F], F]:
     """Offer a function to the model in every turn of this process: ``@tool`` or ``@tool(read_only=True)``.
 
-    A function marked again under the same name takes the earlier one's place. Raises `ToolError`.
+    A function replaces an earlier one with the same name.
+
+    Args:
+        function: The function, when `tool` is used without arguments.
+        read_only: Whether the function changes nothing. Its calls then need approval only in safety mode ``strict``, or
+            where a rule asks for it.
+        name: The name by which the model calls it; by default the function's own name.
+
+    Raises `ToolError` when the function cannot be a tool.
     """
 
     def mark(function: F) -> F:
-        made = tool_of(function, name=name, read_only=read_only)
-        toolset_of([made])  # what cannot be described is an error here, and not in every turn
-        registered[made.name] = made
+        new = tool_of(function, name=name, read_only=read_only)
+        toolset_of([new])  # a function without a valid schema is an error here, and not later in every turn
+        registered[new.name] = new
         return function
 
     return mark if function is None else mark(function)
 
 
 def tool_of(function: Callable[..., Any] | Tool, *, name: str = "", read_only: bool = False) -> Tool:
-    """Return a function as a tool; raises `ToolError` when it is none."""
+    """Return a function as a tool. Raises `ToolError` when it cannot be one."""
     if isinstance(function, Tool):
         return function
     if not callable(function):
-        what = f"{name} is" if name else "that is"
-        raise ToolError(f"{what} no function, and {type(function).__name__} values cannot be tools")
-    made = Tool(name=name or getattr(function, "__name__", ""), function=function, read_only=read_only)
-    if not NAME.fullmatch(made.name):
-        raise ToolError(f"{made.name!r} is no name for a tool: it takes letters, digits and _, up to 64")
+        raise ToolError(f"{name or 'this value'} is of type {type(function).__name__}; only functions can be tools")
+    new = Tool(name=name or getattr(function, "__name__", ""), function=function, read_only=read_only)
+    if not NAME.fullmatch(new.name):
+        raise ToolError(
+            f"{new.name!r} is not a valid tool name; use up to 64 of A-Z, a-z, 0-9, _ and -, a letter or _ first"
+        )
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise ToolError(f"{made.name} yields, and a tool returns: have it return a list")
+        raise ToolError(f"{new.name} is a generator, which cannot be a tool; return a list instead")
     try:
-        arguments = made.arguments
+        arguments = new.arguments
     except (TypeError, ValueError):
-        raise ToolError(f"{made.name} does not say what it takes: offer a function of yours that calls it") from None
+        raise ToolError(
+            f"the parameters of {new.name} cannot be read; offer a function of yours that calls it"
+        ) from None
     if arguments[:1] == ["self"]:
-        raise ToolError(f"{made.name} takes self: offer the method of an object, as in tool(thing.{made.name})")
-    return made
+        raise ToolError(f"{new.name} takes self; offer the method of an object, as in tool(thing.{new.name})")
+    return new
 
 
 def offered(functions: Iterable[Callable[..., Any] | Tool] = ()) -> list[Tool]:
-    """Return the functions that a turn offers: the marked ones, then the given ones.
+    """Return the functions that a turn offers: those marked with `tool`, then the given ones.
 
-    A later tool takes the place of an earlier one of the same name. Raises `ToolError` for what cannot be a tool.
+    A function replaces an earlier one with the same name. Raises `ToolError` for a function that cannot be a tool.
     """
     return list({each.name: each for each in [*registered.values(), *map(tool_for, functions)]}.values())
 
@@ -113,18 +128,18 @@ def tool_for(function: Callable[..., Any] | Tool, *, name: str = "") -> Tool:
 
 
 def toolset_of(tools: Iterable[Tool]) -> AbstractToolset[None]:
-    """Return tools as pydantic-ai offers them; raises `ToolError` for a function that cannot be described."""
+    """Return tools in the form of pydantic-ai. Raises `ToolError` for a function whose schema cannot be made."""
     from pydantic_ai.tools import GenerateToolJsonSchema
     from pydantic_ai.tools import Tool as ModelTool
     from pydantic_ai.toolsets import FunctionToolset
 
     class Schema(GenerateToolJsonSchema):
-        ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012  as the base has it
+        ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012  as in the base class
 
-    made: dict[str, ModelTool[None]] = {}
+    model_tools: dict[str, ModelTool[None]] = {}
     for each in tools:
         try:
-            made[each.name] = ModelTool(
+            model_tools[each.name] = ModelTool(
                 each.function,
                 takes_ctx=False,
                 name=each.name,
@@ -132,7 +147,7 @@ def toolset_of(tools: Iterable[Tool]) -> AbstractToolset[None]:
                 schema_generator=Schema,
                 metadata={"read_only": each.read_only, "obstacle": each.obstacle},
             )
-        except Exception as error:  # whatever is wrong with somebody's function
+        except Exception as error:  # annotations and defaults of a user's function may raise anything
             reason = " ".join(str(error).split())[:REASON_LENGTH]
             raise ToolError(f"{each.name} cannot be offered as a tool: {reason}") from error
-    return FunctionToolset(list(made.values()))
+    return FunctionToolset(list(model_tools.values()))

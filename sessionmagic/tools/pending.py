@@ -1,4 +1,7 @@
-"""What a turn asks its user: each item waits until it is answered once, by its id, from any thread."""
+"""What a turn asks its user: approvals and questions.
+
+Each item waits until it is answered once, by its id, from any thread.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,11 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Asked(Protocol):
-    """Something that waits for an answer."""
+    """An item that waits for an answer."""
 
     @property
     def id(self) -> str:
-        """The id that an answer names."""
+        """The id by which the item is answered."""
 
 
 Q = TypeVar("Q", bound=Asked)
@@ -27,7 +30,7 @@ def new_id() -> str:
 
 
 class Pending(Generic[Q, A]):
-    """The items of one turn that wait for an answer. Subclasses say what is asked and how an answer is made known."""
+    """The items of one turn that wait for an answer. Subclasses emit the events about them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -41,14 +44,14 @@ class Pending(Generic[Q, A]):
             return [asked for asked, _ in self._open.values()]
 
     def close(self) -> None:
-        """Withdraw every open item and accept no more: the turn ends."""
+        """Withdraw all open items and accept no more. Called when the turn ends."""
         with self._lock:
             self._closed = True
         for asked in self.open:
             self._settle(asked.id, None)
 
     async def _answer(self, asked: Q) -> A | None:
-        """Ask, and return the answer; None when the item was withdrawn. Cancelling the caller withdraws it."""
+        """Ask and return the answer, or None if the item was withdrawn. If the caller is cancelled, it is withdrawn."""
         future: asyncio.Future[A | None] = asyncio.get_running_loop().create_future()
         with self._lock:
             if self._closed:
@@ -61,22 +64,22 @@ class Pending(Generic[Q, A]):
             self._settle(asked.id, None)
 
     def _settle(self, asked_id: str, answer: A | None) -> Q | None:
-        """Give an open item its answer and return it; return None when no such item is open."""
+        """Answer an open item and return the item; return None if no open item has that id."""
         with self._lock:
             if asked_id not in self._open:
                 return None
             asked, future = self._open.pop(asked_id)
             self._announce_answer(asked, answer)
-        with suppress(RuntimeError):  # the asker's loop is closed, so nobody waits
+        with suppress(RuntimeError):  # the loop of the caller is closed, so nobody waits for the answer
             future.get_loop().call_soon_threadsafe(_resolve, future, answer)
         return asked
 
     def _announce(self, asked: Q) -> None:
-        """Emit the event that something is asked. Called under the lock, so that it comes before its answer."""
+        """Emit the event for a new item. Called under the lock, so that it comes before the event for the answer."""
         raise NotImplementedError
 
     def _announce_answer(self, asked: Q, answer: A | None) -> None:
-        """Emit the event that an item was answered, or withdrawn. Called under the lock."""
+        """Emit the event for an answer, or for a withdrawn item. Called under the lock."""
         raise NotImplementedError
 
 

@@ -1,7 +1,14 @@
-"""Whether a tool call may run: rules first, then the safety mode. Pure.
+"""Rules and safety modes, which decide whether a tool call runs, needs approval or is denied. Pure functions.
 
-The order is docker-agent's: a deny rule wins wherever it stands, then the session's rules, then the agents file's,
-then the safety mode. Within one set, deny beats allow beats ask.
+The first of the following that applies to a call decides. The order is docker-agent's.
+
+1. A deny rule, of the session or of the agents file: the call is denied.
+2. The turn was approved in advance (``--yes``): the call runs.
+3. A rule of the session: an allow rule before an ask rule.
+4. A rule of the agents file: an allow rule before an ask rule.
+5. The session's safety mode.
+
+When nobody can give an approval, a call that needs one is denied.
 """
 
 from __future__ import annotations
@@ -20,61 +27,77 @@ if TYPE_CHECKING:
 
 Verdict = Literal["allow", "ask", "deny"]
 Safety = Literal["strict", "balanced", "restricted", "autonomous"]
-"""strict asks for every call; balanced runs what is read-only and asks for the rest; restricted runs what is
-read-only and denies the rest without asking; autonomous runs everything."""
+"""What happens to a call that no rule covers.
+
+- ``strict``: every call needs approval.
+- ``balanced``: calls of read-only tools run; every other call needs approval.
+- ``restricted``: calls of read-only tools run; every other call is denied.
+- ``autonomous``: every call runs.
+"""
 
 SAFETIES: tuple[Safety, ...] = get_args(Safety)
 VERDICTS: tuple[Verdict, ...] = ("deny", "allow", "ask")
-"""In the order in which they win within one set of rules."""
+"""The verdicts of rules, the strongest first: within one set of rules, deny beats allow, and allow beats ask."""
 
 Rules = dict[str, list[str]]
-"""Patterns by verdict. A pattern is a glob on the tool's name, then `:argument=glob` for each argument that must
-match too; capitals do not count."""
+"""A set of rules: lists of patterns by verdict.
 
+A pattern is a glob for the tool's name, which any number of conditions may follow, each of the form ``:argument=glob``:
+``read_*``, or ``fetch:url=https://example.org/*:method=GET``. It matches a call if the name and all conditions match.
+
+- ``*`` stands for any text, ``?`` for any character, and ``[abc]`` for one of some characters. Case does not matter.
+- A condition on an argument that the call does not have, not even by default, never matches.
+- An argument is compared as the model wrote it and as the tool receives it; one match is enough.
+- Text is compared as it is; numbers, booleans, null, lists and objects are compared as JSON.
+"""
+
+# A colon only begins a condition when `argument=` follows, as the name of a tool and a glob may contain colons, too.
 _CONDITION = re.compile(r":(?=[\w.-]+=)")
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A tool call that wants to run."""
+    """A tool call for which a ruling is needed."""
 
     tool: str
     args: Mapping[str, Any]
-    """As the model wrote them."""
+    """The arguments as the model wrote them, and the defaults of those that it left out."""
     read_only: bool = False
     meant: Mapping[str, Any] = field(default_factory=dict)
-    """Its arguments as the tool gets them: a text that says a number may have become one. Plain values."""
+    """The arguments as the tool receives them, as JSON values. The text ``"1"``, for example, may have become 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What is done with a call, and why, in words for the user and the model."""
+    """Whether a call runs, needs approval or is denied."""
 
     verdict: Verdict
     why: str
+    """The reason, for the user and the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much one turn may do."""
+    """How much one turn may do until it is stopped."""
 
     requests: int = 50
-    """Model requests."""
+    """How many model requests it may make."""
     tool_calls: int = 50
+    """How many tool calls it may make, including those that are denied or fail."""
     repeats: int = 5
-    """How often the same tool may be called with the same arguments, one time after the other."""
+    """How many calls in a row of one tool, with the same arguments, stop the turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """All that decides over a turn's calls.
+    """Everything that decides over the tool calls of a turn.
 
     Args:
-        session: the session's rules.
-        file: the agents file's rules.
-        safety: what happens to calls that no rule names.
-        attended: whether there is somebody to ask. When not, what would ask is denied.
-        yes: whether every call of the turn was approved beforehand; deny rules stand.
+        session: The session's rules.
+        file: The rules of the agents file.
+        safety: The safety mode, for calls that no rule covers.
+        attended: Whether a user can approve calls. If not, calls that need approval are denied.
+        yes: Whether all calls of the turn were approved in advance. Deny rules still apply.
     """
 
     session: Rules
@@ -84,59 +107,65 @@ class Policy:
     yes: bool = False
 
     def rule_on(self, call: Call) -> Ruling:
-        """Return what is to be done with the call."""
-        ruling = self._wanted(call)
+        """Return whether the call runs, needs approval or is denied, and why."""
+        ruling = self._ruling_if_attended(call)
         if ruling.verdict == "ask" and not self.attended:
-            return Ruling("deny", f"{ruling.why}, and there is nobody to ask")
+            return Ruling("deny", f"{ruling.why}, and nobody is available to approve the call")
         return ruling
 
-    def _wanted(self, call: Call) -> Ruling:
+    def _ruling_if_attended(self, call: Call) -> Ruling:
         sets = {"the session": self.session, "the agents file": self.file}
         for owner, rules in sets.items():
             if pattern := _matching(rules, "deny", call):
-                return Ruling("deny", f"{owner} denies {pattern}")
+                return Ruling("deny", f"{owner} has a deny rule for {pattern}")
         if self.yes:
-            return Ruling("allow", "every call of this turn was approved")
+            return Ruling("allow", "all calls of this turn were approved in advance")
         for owner, rules in sets.items():
             if pattern := _matching(rules, "allow", call):
-                return Ruling("allow", f"{owner} allows {pattern}")
+                return Ruling("allow", f"{owner} has an allow rule for {pattern}")
             if pattern := _matching(rules, "ask", call):
-                return Ruling("ask", f"{owner} asks for {pattern}")
+                return Ruling("ask", f"{owner} has an ask rule for {pattern}")
         return self._by_safety(call)
 
     def _by_safety(self, call: Call) -> Ruling:
         match self.safety:
             case "autonomous":
-                return Ruling("allow", "the session is autonomous")
+                return Ruling("allow", "the session's safety mode is autonomous")
             case "strict":
-                return Ruling("ask", "the session is strict")
+                return Ruling("ask", "the session's safety mode is strict")
             case _ if call.read_only:
-                return Ruling("allow", "it only reads")
+                return Ruling("allow", "the tool is read-only")
             case "restricted":
-                return Ruling("deny", "it may change something, and the session is restricted")
+                return Ruling("deny", "the tool may change something, and the session's safety mode is restricted")
             case "balanced":
-                return Ruling("ask", "it may change something")
+                return Ruling("ask", "the tool may change something")
 
 
 def with_rule(rules: Rules, verdict: Verdict, pattern: str) -> Rules:
-    """Add a pattern, and take it away from where it stood before. Raises `UsageError` for an empty one."""
+    """Return the rules with this pattern under this verdict, and under no other.
+
+    Raises `UsageError` for a pattern without a tool.
+    """
     if not pattern.partition(":")[0].strip():
-        raise UsageError(f"{pattern!r} names no tool: write a glob such as run_* or read:path=*.csv")
+        raise UsageError(f"{pattern!r} does not name a tool; write a pattern such as run_* or read:path=*.csv")
     kept = _without(rules, pattern)
     return kept | {verdict: [*kept.get(verdict, []), pattern]}
 
 
 def with_grant(rules: Rules, tool: str) -> Rules:
-    """Allow a tool from now on; a rule that denies it stays, and wins."""
+    """Return the rules with an allow rule for a tool. A deny rule that covers the tool still wins."""
     allowed = rules.get("allow", [])
     return rules if tool in allowed else rules | {"allow": [*allowed, tool]}
 
 
 def without_rule(rules: Rules, pattern: str) -> Rules:
-    """Take a pattern away, wherever it stands; raises `UsageError` when it is not there."""
+    """Return the rules without this pattern, whatever its verdict. Raises `UsageError` when no rule has it."""
     known = [pattern for _, pattern in described(rules)]
     if pattern not in known:
-        raise UsageError(f"there is no rule {pattern!r}.{did_you_mean(pattern, known)}")
+        hint = did_you_mean(pattern, known)
+        raise UsageError(
+            f"there is no rule {pattern!r}; %agent permissions lists the rules" + (f".{hint}" if hint else "")
+        )
     return _without(rules, pattern)
 
 
@@ -145,11 +174,12 @@ def _without(rules: Rules, pattern: str) -> Rules:
 
 
 def safety_of(word: str) -> Safety:
-    """Return the safety mode of that name; raises `UsageError`."""
+    """Return the safety mode with that name. Raises `UsageError` when there is none."""
     for safety in SAFETIES:
         if word == safety:
             return safety
-    raise UsageError(f"no safety mode {word!r}.{did_you_mean(word, SAFETIES)} There are {', '.join(SAFETIES)}")
+    hint = did_you_mean(word, SAFETIES)
+    raise UsageError(f"{word!r} is not a safety mode; use one of {', '.join(SAFETIES)}" + (f".{hint}" if hint else ""))
 
 
 def _matching(rules: Rules, verdict: Verdict, call: Call) -> str | None:
@@ -157,36 +187,40 @@ def _matching(rules: Rules, verdict: Verdict, call: Call) -> str | None:
 
 
 def matches(pattern: str, call: Call) -> bool:
-    """Say whether a pattern fits a call: its tool, and every argument that it names, as written or as meant."""
+    """Return whether a pattern matches a call; `Rules` says how."""
     conditions = parted(pattern)[1]
     return fits_tool(pattern, call.tool) and all(_holds(*condition, call) for condition in conditions)
 
 
 def fits_tool(pattern: str, tool: str) -> bool:
-    """Say whether a pattern fits calls of a tool with some arguments."""
-    return _glob(parted(pattern)[0], tool)
+    """Return whether a pattern can match calls of the tool: whether the glob for the tool's name matches."""
+    return _matches_glob(parted(pattern)[0], tool)
 
 
 def parted(pattern: str) -> tuple[str, list[tuple[str, str]]]:
-    """Return a pattern's glob on the tool's name, and those on arguments with their names; one may have several."""
+    """Split a pattern into the glob for the tool's name and the conditions.
+
+    A condition is the name of an argument and its glob. One argument may have several conditions.
+    """
     tool, *conditions = _CONDITION.split(pattern)
     return tool, [(argument, glob) for argument, _, glob in (condition.partition("=") for condition in conditions)]
 
 
 def _holds(argument: str, glob: str, call: Call) -> bool:
-    return any(argument in args and _glob(glob, _written(args[argument])) for args in (call.args, call.meant))
+    return any(argument in args and _matches_glob(glob, _text_of(args[argument])) for args in (call.args, call.meant))
 
 
-def _written(value: object) -> str:
+def _text_of(value: object) -> str:
+    """Return the text of an argument with which a glob is compared."""
     if value is None or isinstance(value, dict | list | bool | int | float):
         return json.dumps(value, ensure_ascii=False, default=str, skipkeys=True)
     return str(value)
 
 
-def _glob(pattern: str, text: str) -> bool:
+def _matches_glob(pattern: str, text: str) -> bool:
     return fnmatchcase(text.casefold(), pattern.casefold())
 
 
 def described(rules: Rules) -> Sequence[tuple[Verdict, str]]:
-    """Return all patterns with their verdicts, in the order in which they win."""
+    """Return all patterns with their verdicts, the strongest verdict first."""
     return [(verdict, pattern) for verdict in VERDICTS for pattern in rules.get(verdict, ())]

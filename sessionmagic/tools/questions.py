@@ -1,4 +1,4 @@
-"""Questions that an MCP server asks the user in the middle of a call: a message, and a form as a JSON schema."""
+"""The questions that MCP servers ask the user during a call: a message, and a form as a JSON schema."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ if TYPE_CHECKING:
 
 _importing = threading.Lock()
 PROBLEM_LENGTH = 300
+"""Characters of an error about an answer. Much of its text may come from the server."""
 ACTIONS: tuple[InputAction, ...] = get_args(InputAction)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A question that is open."""
+    """An open question."""
 
     id: str
     server: str
     message: str
     schema: Mapping[str, Any]
-    """JSON schema of the object that answers it: flat, by MCP's rules, which a server may break."""
+    """The JSON schema of the answer, which is an object. MCP wants it to be flat, but a server may break that rule."""
 
 
 class Reply(NamedTuple):
-    """What was answered: accept with content, decline, or cancel when there was no answer."""
+    """The reply to a question: accept, with the content of the answer; decline; or cancel, if nobody answered."""
 
     action: InputAction
     content: dict[str, Any] | None = None
@@ -44,8 +45,8 @@ class Questions(Pending[Question, Reply]):
     """The open questions of one turn.
 
     Args:
-        emit: emits an event, as `EventLog.emit` does.
-        attended: whether somebody can answer. If not, each question is declined at once.
+        emit: Emits an event, as `EventLog.emit` does.
+        attended: Whether a user can answer. If not, each question is declined at once.
     """
 
     def __init__(self, emit: Callable[..., None], *, attended: bool = False) -> None:
@@ -54,33 +55,41 @@ class Questions(Pending[Question, Reply]):
         self._attended = attended
 
     async def ask(self, server: str, message: str, schema: dict[str, Any]) -> Reply:
-        """Ask the user and return the reply; cancelling the caller withdraws the question."""
+        """Ask the user and return the reply. If the caller is cancelled, the question is withdrawn."""
         question = Question(id=new_id(), server=server, message=message, schema=schema)
         return await self._answer(question) or WITHDRAWN
 
     def answer(self, question_id: str, action: InputAction, content: Mapping[str, Any] | None = None) -> Question:
-        """Answer an open question. Only ``"accept"`` has content.
+        """Answer an open question, and return that question.
 
-        Raises `QuestionNotOpenError` when the question is not open. Raises `UsageError` for an unknown action, and for
-        content that the question's schema does not allow; the question then stays open.
+        Args:
+            question_id: The id of the question.
+            action: ``"accept"``, ``"decline"`` or ``"cancel"``.
+            content: The answer; for ``"accept"`` only.
+
+        Raises:
+            QuestionNotOpenError: No open question has that id.
+            UsageError: The action is unknown, or the content does not match the question's schema. The question stays
+                open.
         """
         if action not in ACTIONS:
-            raise UsageError(f"{action!r} is not an answer; use one of {', '.join(ACTIONS)}")
+            raise UsageError(f"{action!r} is not a valid action; use one of {', '.join(ACTIONS)}")
         question = next((question for question in self.open if question.id == question_id), None)
         if question is not None and action == "accept":
             _check(dict(content or {}), question.schema)
         given = dict(content or {}) if action == "accept" else None
         if question is None or self._settle(question_id, Reply(action, given)) is None:
             raise QuestionNotOpenError(
-                f"no question {question_id!r} is open here: it was answered, or its turn has ended"
+                f"question {question_id!r} is not open (it was answered, or its turn has ended); %agent approve lists "
+                f"those that are"
             )
         return question
 
     def miss(self, server: str, why: str) -> None:
-        """Warn that a server has asked something that cannot be shown."""
+        """Warn about a question that cannot be shown."""
         with self._lock:
             if not self._closed:
-                self._emit(Warned, text=f"MCP server {server!r} asked something and got no answer: {why}")
+                self._emit(Warned, text=f"a question of MCP server {server!r} could not be shown: {why}")
 
     def _announce(self, asked: Question) -> None:
         self._emit(
@@ -88,7 +97,7 @@ class Questions(Pending[Question, Reply]):
         )
         loop = asyncio.get_running_loop()
         if self._attended:
-            loop.run_in_executor(None, _libraries)  # imported while somebody reads the question
+            loop.run_in_executor(None, _libraries)  # import them while the user reads the question
         else:
             loop.call_soon(self._settle, asked.id, Reply("decline"))
 
@@ -98,7 +107,7 @@ class Questions(Pending[Question, Reply]):
 
 
 def _libraries() -> tuple[Any, Any, Any]:
-    """Import what checks an answer, which may take seconds; one thread at a time."""
+    """Import the libraries that check an answer, in one thread at a time. The import may take seconds."""
     with _importing:
         from jsonschema.exceptions import ValidationError
         from jsonschema.validators import validator_for
@@ -112,17 +121,17 @@ def _check(content: dict[str, Any], schema: Mapping[str, Any]) -> None:
     try:
         validator_for(schema)(schema, registry=registry()).validate(content)  # an empty registry: nothing is fetched
     except ValidationError as error:
-        raise _misfit(error.absolute_path, error.message) from error
+        raise _mismatch(error.absolute_path, error.message) from error
     except Exception as error:
-        raise UsageError(f"the server's form cannot be filled in ({type(error).__name__}): decline it") from error
+        raise UsageError(f"the server's form cannot be filled in ({type(error).__name__}); decline it") from error
     for name, value in content.items():
         each_of = value if isinstance(value, list) else []
         if isinstance(value, dict) or not all(isinstance(each, str) for each in each_of):
-            raise _misfit([name], "MCP carries texts, numbers, booleans and lists of texts, and nothing else")
+            raise _mismatch([name], "only strings, numbers, booleans and lists of strings can be sent to an MCP server")
 
 
-def _misfit(path: Iterable[object], words: str) -> UsageError:
-    """Say what does not fit, in a short line: much of the words may be the server's."""
-    line = " ".join("".join([*(f"{part}: " for part in path), words]).split())
+def _mismatch(path: Iterable[object], message: str) -> UsageError:
+    """Return the error for a field that does not match the schema, on one line and cut."""
+    line = " ".join("".join([*(f"{part}: " for part in path), message]).split())
     line = "".join(character if character.isprintable() else "�" for character in line)
     return UsageError(line if len(line) <= PROBLEM_LENGTH else f"{line[: PROBLEM_LENGTH - 1]}…")

@@ -1,4 +1,4 @@
-"""What a model reads of a tool's result: in bounded size, without keys."""
+"""What the model reads of a tool's result: text of limited size without keys, and images."""
 
 from __future__ import annotations
 
@@ -23,68 +23,79 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import ToolReturnPart
 
 SAFE_NUMBER = 2**53
-"""Integers from here on are given as text: not every reader of JSON keeps them."""
+"""Integers of this size and above are given as text, as many readers of JSON would round them."""
 RESULT_LIMIT = 20_000
-"""Characters of one tool's result that the model reads."""
+"""Characters of one result that the model reads."""
 NOTE_LENGTH = 50
-"""No less than that is cut, so that what is cut already is not cut again."""
+"""Characters by which a result may exceed the limit, so that one with a note of what was cut is not cut again."""
 IMAGE_LIMIT = 3_500_000
-"""Bytes of an image that is sent: with one of 5 MB in base64 some providers refuse this request and all later ones."""
+"""Bytes of an image that is sent.
+
+With an image of 5 MB in base64, some providers refuse the request, and so all later requests of the session.
+"""
 IMAGES = 10
-"""Images of one result that are sent, and then with every later request."""
+"""How many images of one result are sent. They are sent again with every later request."""
 
 _content: TypeAdapter[UserContent] = TypeAdapter(UserContent)
-"""What models see."""
+"""Checks that a value is content that pydantic-ai can send."""
 
 
 async def as_read(value: Any) -> ToolReturn[Any]:
-    """Return a tool's result as the model reads it: a short value or text, to be bound, and images beside it."""
+    """Return a tool's result as the model reads it: a plain value or text, and images beside it.
+
+    The text is not cut yet; `bound` does that.
+    """
     if isinstance(value, ToolReturn):
-        said = await readable(value.return_value)
-        content, left_out = _sent(value.content)
-        if left_out:
-            said = "\n".join([str(said), *left_out])
-        return replace(value, return_value=said, content=content)
+        text = await readable(value.return_value)
+        content, notes = _sendable(value.content)
+        if notes:
+            text = "\n".join([str(text), *notes])
+        return replace(value, return_value=text, content=content)
     parts = value if isinstance(value, list) else [value]
     if not any(isinstance(part, BinaryContent) for part in parts):
         return ToolReturn(await readable(value))
-    said = [
+    texts = [
         f"[{part.media_type}, {len(part.data):,} bytes]" if isinstance(part, BinaryContent) else await readable(part)
         for part in parts
     ]
     images = [part for part in parts if isinstance(part, BinaryContent) and part.media_type in IMAGE_STARTS]
-    return await as_read(ToolReturn("\n".join(map(str, said)), content=images))
+    return await as_read(ToolReturn("\n".join(map(str, texts)), content=images))
 
 
 def without_images(content: str | Sequence[UserContent] | None) -> list[UserContent] | None:
-    """Return what stands beside a result, for a model that sees no images."""
+    """Return the content beside a result for a model that cannot see images."""
     items = [content] if isinstance(content, str) else content or ()
     return [item for item in items if not (isinstance(item, BinaryContent) and item.is_image)] or None
 
 
-def _sent(content: str | Sequence[UserContent] | None) -> tuple[list[UserContent] | None, list[str]]:
-    """Return what stands beside a result, as far as it can be sent, and notes on the rest."""
+def _sendable(content: str | Sequence[UserContent] | None) -> tuple[list[UserContent] | None, list[str]]:
+    """Return the content beside a result that can be sent to the model, and notes on the rest."""
     sent: list[UserContent] = []
-    left_out: list[str] = []
+    notes: list[str] = []
     images = 0
     for item in [content] if isinstance(content, str) else content or ():
         if isinstance(item, str):
             sent.append(cut(item))
         elif not _can_be_sent(item):
-            left_out.append(f"[{getattr(item, 'media_type', type(item).__name__)} that cannot be sent to the model]")
+            notes.append(f"[{getattr(item, 'media_type', type(item).__name__)}: cannot be sent to the model]")
         elif not isinstance(item, BinaryContent) or not item.is_image:
             sent.append(item)
         elif len(item.data) > IMAGE_LIMIT:
-            left_out.append(f"[{item.media_type} of {len(item.data):,} bytes: too large to be sent to the model]")
+            notes.append(f"[{item.media_type} of {len(item.data):,} bytes: too large to be sent to the model]")
         elif (images := images + 1) <= IMAGES:
             sent.append(item)
     if images > IMAGES:
-        left_out.append(f"[{images - IMAGES:,} more: only {IMAGES} images of one result are sent to the model]")
-    return sent or None, left_out
+        notes.append(
+            f"[images left out: {images - IMAGES:,}; only the first {IMAGES} of a result are sent to the model]"
+        )
+    return sent or None, notes
 
 
 def _can_be_sent(item: object) -> bool:
-    """Whether something can stand in a prompt: no image that is none, as a provider would refuse it again and again."""
+    """Return whether an item can be in a prompt.
+
+    Data that only claims to be an image cannot: the provider would refuse it in this request and in all later ones.
+    """
     if isinstance(item, BinaryContent):
         start = IMAGE_STARTS.get(item.media_type)
         return item.data.startswith(start) if start else not item.is_image
@@ -96,7 +107,7 @@ def _can_be_sent(item: object) -> bool:
 
 
 async def readable(value: Any) -> Any:
-    """Return a value as it is when it is short and plain, or as text."""
+    """Return a short plain value as it is, and any other value as text."""
     if value is None:
         return ""
     if isinstance(value, bool) or (isinstance(value, int) and abs(value) < SAFE_NUMBER):
@@ -107,18 +118,24 @@ async def readable(value: Any) -> Any:
 
 
 def bound(result: ToolReturnPart) -> None:
-    """Cut what a result says, whoever wrote it: pydantic-ai's own errors quote the arguments that they are about."""
+    """Limit the size of a result, and remove keys from it.
+
+    This is also needed for the results that pydantic-ai writes, as its errors quote the arguments of the call.
+    """
     try:
         text = result.model_response_str(wrap_if_error=False)
-    except Exception:  # noqa: BLE001  what an error quotes has half a character
+    except Exception:  # noqa: BLE001  a result with half a surrogate pair cannot be written as JSON
         result.content = text = repr(result.content)
-    said = cut(text)
-    if isinstance(result.content, str) or said != text:
-        result.content = said
+    shortened = cut(text)
+    if isinstance(result.content, str) or shortened != text:
+        result.content = shortened
 
 
 def cut(text: str) -> str:
-    """Cut a result in its middle, and say so; keys are taken out, and what no file can hold is replaced."""
+    """Return a text without keys, and cut in its middle if it is too long.
+
+    Characters that cannot be stored as UTF-8 are replaced.
+    """
     text = without_keys(text)
     if len(text) > RESULT_LIMIT + NOTE_LENGTH:
         half = RESULT_LIMIT // 2
@@ -127,12 +144,12 @@ def cut(text: str) -> str:
 
 
 def _text(value: Any) -> str:
-    """Write a value as JSON, or as it writes itself when it is none."""
+    """Return a value as JSON if it has such a form, or as its own text."""
     try:
         if isinstance(value, list | tuple | dict | set | frozenset | BaseModel) or is_dataclass(value):
-            with suppress(Exception):  # such as bytes that are no text, within
+            with suppress(Exception):  # it contains, for example, bytes that are not UTF-8
                 return to_json(value, fallback=repr, inf_nan_mode="constants").decode()
             return repr(value)
         return str(value)
-    except Exception as error:  # noqa: BLE001  the call has succeeded all the same
-        return f"(a {type(value).__name__} that cannot be written: {words_of(error)})"
+    except Exception as error:  # noqa: BLE001  a value without a text does not make the call fail
+        return f"(a {type(value).__name__} that cannot be shown as text: {words_of(error)})"

@@ -133,7 +133,7 @@ def _guard(admitted: Admitted, store: Store) -> Guard:
 async def _time_limit(
     seconds: float | None, is_paused: Callable[[], bool], stop: Callable[[float], object]
 ) -> AsyncIterator[None]:
-    """Call `stop` when the body has run for `seconds` of the loop's clock, not counting the time in which it is paused."""
+    """Call `stop` when the body has run for that long by the loop's clock, not counting the time while it is paused."""
     now = asyncio.get_running_loop().time
 
     async def count_down(seconds: float) -> None:

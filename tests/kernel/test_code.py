@@ -282,7 +282,7 @@ def test_what_a_turn_within_a_call_would_ask_is_denied(kernel, session, acts):
     cell = run(kernel, session).ok()
     assert "Done." in cell.text
     assert kernel.value("'asked' in globals()") == "False"
-    assert "nobody to ask" in kernel.value("str(inner.sent[-1])")
+    assert "nobody is available to approve the call" in kernel.value("str(inner.sent[-1])")
     [payload] = [each for each in cell.reply["payload"] if each["source"] == "set_next_input"]
     assert payload["text"] == "first\n\nsecond"
 

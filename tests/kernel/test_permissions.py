@@ -82,11 +82,11 @@ def test_tools_are_listed_with_where_they_come_from(kernel, chat, server):
     acts(kernel, "Done.")
     kernel.run(f"%%agent -m acts -s {chat}\ngo").ok()
     tools = listed(kernel, f"--tools double {chat}")
-    assert tools["list_variables"] == ("notebook", "runs: it only reads")
-    assert tools["insert_cell"] == ("notebook", "asks: it may change something")
-    assert tools["double"] == ("yours", "asks: it may change something")
-    assert tools["tests__echo"] == ("MCP tests", "runs: it only reads")
-    assert tools["tests__add"] == ("MCP tests", "asks: it may change something")
+    assert tools["list_variables"] == ("notebook", "runs: the tool is read-only")
+    assert tools["insert_cell"] == ("notebook", "asks: the tool may change something")
+    assert tools["double"] == ("yours", "asks: the tool may change something")
+    assert tools["tests__echo"] == ("MCP tests", "runs: the tool is read-only")
+    assert tools["tests__add"] == ("MCP tests", "asks: the tool may change something")
     assert "double" not in listed(kernel, chat)
     assert "Say the text again." in kernel.run(f"%agent tools {chat}").ok().text
 
@@ -94,22 +94,25 @@ def test_tools_are_listed_with_where_they_come_from(kernel, chat, server):
 def test_tools_are_listed_with_what_the_rules_say(kernel, chat):
     kernel.run(f"%agent permissions {chat} --deny run_* --allow dou* --ask list_variables").ok()
     tools = listed(kernel, f"-t double {chat}")
-    assert tools["run_python"] == ("notebook", "is denied: the session denies run_*")
-    assert tools["double"] == ("yours", "runs: the session allows dou*")
-    assert tools["list_variables"] == ("notebook", "asks: the session asks for list_variables")
-    assert tools["insert_cell"] == ("notebook", "asks: it may change something")
+    assert tools["run_python"] == ("notebook", "is denied: the session has a deny rule for run_*")
+    assert tools["double"] == ("yours", "runs: the session has an allow rule for dou*")
+    assert tools["list_variables"] == ("notebook", "asks: the session has an ask rule for list_variables")
+    assert tools["insert_cell"] == ("notebook", "asks: the tool may change something")
     kernel.run(f"%agent permissions {chat} --deny double --forget run_*").ok()
     tools = listed(kernel, f"-t double {chat}")
-    assert tools["run_python"] == ("notebook", "asks: it may change something")
-    assert tools["double"] == ("yours", "is denied: the session denies double")
+    assert tools["run_python"] == ("notebook", "asks: the tool may change something")
+    assert tools["double"] == ("yours", "is denied: the session has a deny rule for double")
 
 
 def test_tools_that_would_ask_are_listed_as_denied_where_nobody_can_be_asked(kernel, chat):
     kernel.run(f"%agent permissions {chat} --allow insert_cell").ok()
     tools = listed(kernel, chat, allow_stdin=False)
-    assert tools["run_python"] == ("notebook", "is denied: it may change something, and there is nobody to ask")
-    assert tools["insert_cell"] == ("notebook", "runs: the session allows insert_cell")
-    assert tools["list_variables"] == ("notebook", "runs: it only reads")
+    assert tools["run_python"] == (
+        "notebook",
+        "is denied: the tool may change something, and nobody is available to approve the call",
+    )
+    assert tools["insert_cell"] == ("notebook", "runs: the session has an allow rule for insert_cell")
+    assert tools["list_variables"] == ("notebook", "runs: the tool is read-only")
 
 
 def test_always_everything_holds_for_other_tools_and_after_a_restart(start, session):
@@ -139,7 +142,7 @@ def test_approve_for_the_tool_asks_for_other_tools_still(kernel, chat):
     until_over(kernel)
     assert kernel.value("ran") == "[1, 1]"
     assert [outcome for _, outcome, _ in told(kernel)] == ["success"] * 3
-    assert listed(kernel, chat)["run_python"] == ("notebook", "runs: the session allows run_python")
+    assert listed(kernel, chat)["run_python"] == ("notebook", "runs: the session has an allow rule for run_python")
 
 
 def test_approve_for_all_asks_no_more_but_where_a_rule_does(kernel, chat):
@@ -225,7 +228,7 @@ def test_a_marked_function_is_offered_once_whatever_it_is_called(kernel, chat):
     kernel.run("import sessionmagic\n@sessionmagic.tool(name='load', read_only=True)\ndef load_orders(): return 1").ok()
     try:
         tools = listed(kernel, f"{chat} --tools load_orders")
-        assert ("load_orders" in tools, tools["load"]) == (False, ("yours", "runs: it only reads"))
+        assert ("load_orders" in tools, tools["load"]) == (False, ("yours", "runs: the tool is read-only"))
     finally:
         kernel.run("from sessionmagic.tools.functions import registered; del registered['load']").ok()
 
@@ -240,7 +243,9 @@ def test_rules_may_be_there_before_a_sessions_first_turn(kernel, session):
     acts(kernel, [RUN], "Done.")
     kernel.run(f"ran = []\n%agent use {session}").ok()
     kernel.run("%%agent -m acts --yes\ngo").ok()
-    assert told(kernel) == [("run_python", "denied", "This call is not allowed: the session denies run_*.")]
+    assert told(kernel) == [
+        ("run_python", "denied", "This call is not allowed: the session has a deny rule for run_*.")
+    ]
 
 
 def test_a_session_is_named_as_in_a_cell_or_without_an_option(kernel, chat):
@@ -286,17 +291,17 @@ def test_a_model_that_cannot_call_tools_is_warned_of(kernel, chat):
 
 def test_tools_are_listed_with_the_rules_on_their_arguments(kernel, chat):
     kernel.run(f"%agent permissions {chat} --deny RUN_*:code=*open*").ok()
-    assert listed(kernel, chat)["run_python"][1] == "asks: it may change something; deny RUN_*:code=*open*"
-    assert listed(kernel, chat)["list_variables"][1] == "runs: it only reads"
+    assert listed(kernel, chat)["run_python"][1] == "asks: the tool may change something; deny RUN_*:code=*open*"
+    assert listed(kernel, chat)["list_variables"][1] == "runs: the tool is read-only"
 
 
 @pytest.mark.parametrize(
     ("change", "answer", "why"),
     [
-        ("--deny run_python", "", "the session denies run_python"),
-        ("--deny run_python", "--tool", "the session denies run_python"),
-        ("--deny run_*", "--all", "the session denies run_*"),
-        ("--safety restricted", "", "it may change something, and the session is restricted"),
+        ("--deny run_python", "", "the session has a deny rule for run_python"),
+        ("--deny run_python", "--tool", "the session has a deny rule for run_python"),
+        ("--deny run_*", "--all", "the session has a deny rule for run_*"),
+        ("--safety restricted", "", "the tool may change something, and the session's safety mode is restricted"),
     ],
 )
 def test_a_denial_that_comes_while_a_call_waits_wins_over_its_approval(kernel, chat, change, answer, why):
@@ -316,7 +321,7 @@ def test_a_denial_that_comes_while_a_call_waits_wins_over_a_click(kernel, chat):
     cell = kernel.send(f"%%agent -m acts -s {chat}\ngo").until_asks()
     kernel.run(f"%agent permissions {chat} --deny run_python", subshell=kernel.subshell()).ok()
     kernel.click(cell.button("Always run_python"))
-    assert "the session denies run_python" in cell.wait().ok().html
+    assert "the session has a deny rule for run_python" in cell.wait().ok().html
     assert kernel.value("ran") == "[]"
 
 
@@ -348,7 +353,7 @@ def test_a_line_with_an_unknown_safety_mode_changes_no_rule(kernel, chat):
 @pytest.mark.parametrize("pattern", ["''", "' '", ":code=*"])
 def test_a_pattern_that_names_no_tool_is_refused(kernel, chat, option, pattern):
     before = kernel.run(f"%agent permissions {chat}").ok().text
-    assert "names no tool" in refused(kernel.run(f"%agent permissions {chat} {option} {pattern}"))
+    assert "does not name a tool" in refused(kernel.run(f"%agent permissions {chat} {option} {pattern}"))
     assert kernel.run(f"%agent permissions {chat}").ok().text == before
 
 

@@ -179,7 +179,7 @@ def test_nobody_is_asked_where_nobody_watches(kernel, session, acts):
     assert "Done." in cell.text
     ((_, outcome, told),) = results(kernel)
     assert outcome == "denied"
-    assert "nobody to ask" in told
+    assert "nobody is available to approve the call" in told
 
 
 def test_output_figures_and_errors_appear_under_the_cell_and_stay(kernel, session, acts):

@@ -41,7 +41,7 @@ def test_looking_runs_and_what_was_seen_can_be_opened(executed):
 def test_code_is_denied_without_a_yes_and_runs_with_one(executed):
     [denied] = outputs_of(executed, "%%agent --model plots --session tools\nDraw the totals.")
     assert "⊘ run_python" in denied["data"]["text/html"]
-    assert "nobody to ask" in denied["data"]["text/html"]
+    assert "nobody is available to approve the call" in denied["data"]["text/html"]
     figure, answer = outputs_of(executed, "%%agent --model plots --session tools --yes\nDraw the totals.")
     assert "✓ run_python" in answer["data"]["text/html"]
     assert "530" in answer["data"]["text/html"]

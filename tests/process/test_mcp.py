@@ -128,7 +128,7 @@ async def test_other_tool_asks_and_its_approval_holds_for_the_session(manager):
 async def test_rules_hold_for_a_server_and_without_anybody_to_ask_nothing_runs(manager):
     _, events, _ = await acted(manager, [("tests__add", {"a": 1, "b": 2})], "Done")
     [(_, outcome, content)] = returned(events)
-    assert (outcome, "nobody to ask" in content) == ("denied", True)
+    assert (outcome, "nobody is available to approve the call" in content) == ("denied", True)
     manager.sessions.set_permissions("chat", {"tests_*": "deny"})
     _, events, _ = await acted(manager, ECHO, "Done", yes=True)
     [(_, outcome, content)] = returned(events)

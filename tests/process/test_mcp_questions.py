@@ -176,7 +176,7 @@ async def test_question_of_one_of_two_calling_turns_is_shown_to_neither(manager)
     turn, _ = await acting(manager, ASK, "Done", session="b", attended=True, yes=True)
     events = await events_of(turn)
     assert (returned(events), inputs(events)) == ([("tests__ask", "success", "cancel")], [])
-    said = "MCP server 'tests' asked something and got no answer: calls of 2 turns run there"
+    said = "a question of MCP server 'tests' could not be shown: calls of 2 turns run there"
     assert [event.text for event in events if isinstance(event, Warned)] == [said]
     slow.cancel()
     assert inputs(await events_of(slow)) == []
@@ -260,7 +260,7 @@ async def asked(schema):
 @on_a_loop
 async def test_value_that_the_protocol_does_not_carry_is_refused_and_the_question_stays_open(value):
     async with asked({"type": "object"}) as (questions, question):
-        with pytest.raises(UsageError, match="a: MCP carries texts, numbers, booleans and lists of texts"):
+        with pytest.raises(UsageError, match="a: only strings, numbers, booleans and lists of strings"):
             questions.answer(question.id, "accept", {"a": value})
         assert questions.open == [question]
         questions.answer(question.id, "accept", {"a": ["x"], "b": None, "c": 1.5, "d": True})

@@ -18,7 +18,7 @@ def approvals():
 
 async def ask(approvals, tool="run"):
     """Ask; return the approval that is open now, and the task that waits for its resolution."""
-    asking = asyncio.ensure_future(approvals.ask("call-1", Call(tool, {"code": "1"}), "it may change something"))
+    asking = asyncio.ensure_future(approvals.ask("call-1", Call(tool, {"code": "1"}), "the tool may change something"))
     await asyncio.sleep(0)
     return approvals.open[-1], asking
 
@@ -31,7 +31,7 @@ async def test_answer_reaches_whoever_asked(approvals):
         "call-1",
         "run",
         {"code": "1"},
-        "it may change something",
+        "the tool may change something",
     )
     assert approvals.resolve(approval.id, "reject", "too risky") == approval
     assert await answered == Resolution("reject", "too risky")
@@ -42,7 +42,7 @@ async def test_answer_reaches_whoever_asked(approvals):
 async def test_second_answer_is_refused_and_changes_nothing(approvals):
     approval, answered = await ask(approvals)
     approvals.resolve(approval.id, "reject", "no")
-    with pytest.raises(ApprovalNotOpenError, match=f"no approval '{approval.id}' is open here"):
+    with pytest.raises(ApprovalNotOpenError, match=f"approval '{approval.id}' is not open"):
         approvals.resolve(approval.id, "once")
     assert await answered == Resolution("reject", "no")
 
@@ -60,7 +60,7 @@ async def test_late_answer_is_refused(approvals):
 @on_a_loop
 async def test_call_that_asks_after_its_turn_has_ended_is_rejected(approvals):
     approvals.close()
-    assert await approvals.ask("call-1", Call("run", {}), "it may change something") == Resolution("reject")
+    assert await approvals.ask("call-1", Call("run", {}), "the tool may change something") == Resolution("reject")
     assert approvals.open == []
 
 

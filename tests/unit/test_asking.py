@@ -11,7 +11,9 @@ HEAD = {"session_id": "s", "turn_id": "1", "agent": "a", "at": 0.0, "seq": 1}
 
 
 def call(tool="run", **args):
-    return ApprovalRequested(approval_id="q", call_id="c", tool=tool, args=args, why="it may change something", **HEAD)
+    return ApprovalRequested(
+        approval_id="q", call_id="c", tool=tool, args=args, why="the tool may change something", **HEAD
+    )
 
 
 def test_line_that_runs_is_shown_as_a_line(monkeypatch, capsys):
@@ -43,7 +45,7 @@ def test_call_is_answered_with_a_letter_a_word_or_a_reason(monkeypatch, capsys, 
     monkeypatch.setattr("builtins.input", lambda _: next(given))
     assert ask_on_stdin(call(code="a = 1\nb = 2", at=3)) == answer
     assert next(given, None) is None
-    assert capsys.readouterr().out == '\n? run · it may change something\n    a = 1\n    b = 2\n    {"at": 3}\n'
+    assert capsys.readouterr().out == '\n? run · the tool may change something\n    a = 1\n    b = 2\n    {"at": 3}\n'
 
 
 def test_words_of_others_cannot_be_taken_for_ours():

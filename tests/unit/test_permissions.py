@@ -150,18 +150,24 @@ def test_without_a_deny_rule_only_what_would_ask_is_denied():
 @pytest.mark.parametrize(
     ("session", "file", "safety", "given", "words"),
     [
-        ("deny r*", "", "balanced", "", "the session denies r*"),
-        ("", "deny r*", "balanced", "", "the agents file denies r*"),
-        ("", "allow r*", "balanced", "", "the agents file allows r*"),
-        ("ask run", "", "balanced", "", "the session asks for run"),
-        ("ask run", "", "balanced", "alone", "the session asks for run, and there is nobody to ask"),
-        ("", "", "balanced", "alone", "it may change something, and there is nobody to ask"),
-        ("", "", "restricted", "", "it may change something, and the session is restricted"),
-        ("", "", "balanced", "", "it may change something"),
-        ("", "", "balanced", "reads", "it only reads"),
-        ("", "", "strict", "", "the session is strict"),
-        ("", "", "autonomous", "", "the session is autonomous"),
-        ("", "", "strict", "yes", "every call of this turn was approved"),
+        ("deny r*", "", "balanced", "", "the session has a deny rule for r*"),
+        ("", "deny r*", "balanced", "", "the agents file has a deny rule for r*"),
+        ("", "allow r*", "balanced", "", "the agents file has an allow rule for r*"),
+        ("ask run", "", "balanced", "", "the session has an ask rule for run"),
+        (
+            "ask run",
+            "",
+            "balanced",
+            "alone",
+            "the session has an ask rule for run, and nobody is available to approve the call",
+        ),
+        ("", "", "balanced", "alone", "the tool may change something, and nobody is available to approve the call"),
+        ("", "", "restricted", "", "the tool may change something, and the session's safety mode is restricted"),
+        ("", "", "balanced", "", "the tool may change something"),
+        ("", "", "balanced", "reads", "the tool is read-only"),
+        ("", "", "strict", "", "the session's safety mode is strict"),
+        ("", "", "autonomous", "", "the session's safety mode is autonomous"),
+        ("", "", "strict", "yes", "all calls of this turn were approved in advance"),
     ],
 )
 def test_ruling_says_why(session, file, safety, given, words):
@@ -262,7 +268,7 @@ def test_rule_is_taken_away_wherever_it_stands():
 @pytest.mark.parametrize("pattern", ["", "  ", ":path=*.csv", " :path=*.csv"])
 @pytest.mark.parametrize("verdict", VERDICTS)
 def test_rule_that_names_no_tool_is_refused(verdict, pattern):
-    with pytest.raises(UsageError, match="names no tool"):
+    with pytest.raises(UsageError, match="does not name a tool"):
         with_rule({}, verdict, pattern)
 
 
@@ -273,7 +279,7 @@ def test_safety_mode_is_found_by_its_name(safety):
 
 @pytest.mark.parametrize(
     ("word", "hint"),
-    [("balancd", "Did you mean 'balanced'?"), ("", "There are"), ("STRICT", "There are"), ("x", "strict")],
+    [("balancd", "Did you mean 'balanced'?"), ("", "use one of"), ("STRICT", "use one of"), ("x", "strict")],
 )
 def test_unknown_safety_mode_is_refused_and_all_are_named(word, hint):
     with pytest.raises(UsageError) as caught:

@@ -48,7 +48,7 @@ async def test_status_line_says_what_was_used_and_that_a_call_waits(manager, too
 async def test_other_tool_asks_and_runs_when_approved(manager, tools):
     turn, model = await acting(manager, [("run", {"code": "1"})], "Done", tools=tools.all, attended=True)
     [question] = (await asked(turn)).values()
-    assert (question.tool, question.args, question.why) == ("run", {"code": "1"}, "it may change something")
+    assert (question.tool, question.args, question.why) == ("run", {"code": "1"}, "the tool may change something")
     [block] = turn.transcript.blocks
     assert (block.approval_id, block.outcome, tools.ran) == (question.id, None, [])
     turn.approvals.resolve(question.id, "once")

@@ -117,7 +117,7 @@ async def test_call_whose_result_cannot_be_written_has_succeeded_all_the_same(ma
     _, events, _ = await acted(manager, [("give", {})], "Done", tools=[giving(value)], yes=True)
     [(_, outcome, shown)] = returned(events)
     assert outcome == "success"
-    assert "that cannot be written: " in shown
+    assert "that cannot be shown as text: " in shown
 
 
 @on_a_loop
@@ -336,22 +336,22 @@ TOO_LARGE = "[image/png of 9,000,000 bytes: too large to be sent to the model]"
         (["a plot", png(100)], "a plot\n[image/png, 100 bytes]", 1),
         (
             ToolReturn("plots", content=[png(100)] * 12),
-            "plots\n[2 more: only 10 images of one result are sent to the model]",
+            "plots\n[images left out: 2; only the first 10 of a result are sent to the model]",
             10,
         ),
         (BinaryContent(b"<svg/>", media_type="image/svg+xml"), "[image/svg+xml, 6 bytes]", 0),
         (
             ToolReturn("a plot", content=[BinaryContent(b"BM", media_type="image/bmp")]),
-            "a plot\n[image/bmp that cannot be sent to the model]",
+            "a plot\n[image/bmp: cannot be sent to the model]",
             0,
         ),
         (BinaryContent(b"PK", media_type="application/zip"), "[application/zip, 2 bytes]", 0),
         (
             BinaryContent(b"", media_type="image/png"),
-            "[image/png, 0 bytes]\n[image/png that cannot be sent to the model]",
+            "[image/png, 0 bytes]\n[image/png: cannot be sent to the model]",
             0,
         ),
-        (ToolReturn("a plot", content=[object()]), "a plot\n[object that cannot be sent to the model]", 0),
+        (ToolReturn("a plot", content=[object()]), "a plot\n[object: cannot be sent to the model]", 0),
     ],
     ids=["large", "one of two", "ToolReturn", "mixed", "many", "svg", "bmp", "zip", "none", "any object"],
 )

@@ -29,7 +29,7 @@ async def test_answer_for_the_session_leaves_the_calls_of_a_deny_rule_denied(man
     [question] = (await asked(turn)).values()
     turn.approvals.resolve(question.id, "all")
     events = whole(await events_of(turn))
-    denied = ("send", "denied", "This call is not allowed: the session denies send:to=boss.")
+    denied = ("send", "denied", "This call is not allowed: the session has a deny rule for send:to=boss.")
     assert sorted(returned(events)) == [("run", "success", "ran 1"), denied, denied]
     assert tools.ran == ["run 1"]
 
@@ -76,7 +76,7 @@ async def test_deny_rule_holds_for_a_call_that_was_approved_beforehand(manager, 
         manager, [("run", {"code": "1"}), ("run", {"code": "2"})], "Done", tools=tools.all, yes=True
     )
     assert sorted(returned(events)) == [
-        ("run", "denied", "This call is not allowed: the session denies r*:code=*1*."),
+        ("run", "denied", "This call is not allowed: the session has a deny rule for r*:code=*1*."),
         ("run", "success", "ran 2"),
     ]
 
@@ -148,5 +148,5 @@ async def test_deny_rule_holds_for_an_argument_however_the_model_writes_it(manag
     _, events, _ = await acted(manager, [("delete", args)], "Done", tools=[delete])
     [(_, outcome, words)] = returned(events)
     assert outcome == "denied"
-    assert "the session denies delete:" in words
+    assert "the session has a deny rule for delete:" in words
     assert not ran

@@ -258,17 +258,17 @@ async def yields_too():
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (5, "int values cannot be tools"),
-        ("add", "str values cannot be tools"),
-        (None, "NoneType values cannot be tools"),
-        (lambda x: x, "'<lambda>' is no name for a tool"),
-        (functools.partial(add, 1), "'' is no name for a tool"),
+        (5, "of type int; only functions can be tools"),
+        ("add", "of type str; only functions can be tools"),
+        (None, "of type NoneType; only functions can be tools"),
+        (lambda x: x, "'<lambda>' is not a valid tool name"),
+        (functools.partial(add, 1), "'' is not a valid tool name"),
         (takes_anything, "takes_anything cannot be offered as a tool"),
         (takes_undefined, "takes_undefined cannot be offered as a tool"),
-        (yields, "yields yields, and a tool returns: have it return a list"),
-        (yields_too, "yields_too yields, and a tool returns"),
-        (int, "int does not say what it takes: offer a function of yours that calls it"),
-        (max, "max does not say what it takes"),
+        (yields, "yields is a generator, which cannot be a tool; return a list instead"),
+        (yields_too, "yields_too is a generator"),
+        (int, "the parameters of int cannot be read; offer a function of yours that calls it"),
+        (max, "the parameters of max cannot be read"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
@@ -302,6 +302,6 @@ def test_method_without_its_object_is_refused():
 
 @pytest.mark.parametrize("name", ["two words", "1st", "a.b", "naïve", "x" * 65, "a\n", "-a"])
 def test_name_that_providers_refuse_is_refused(name, registry):
-    with pytest.raises(ToolError, match="is no name for a tool"):
+    with pytest.raises(ToolError, match="is not a valid tool name"):
         tool(name=name)(add)
     assert registry == {}
