@@ -180,9 +180,9 @@ async def test_server_that_dies_fails_its_call_and_is_started_anew_by_the_next_t
     assert (result.status, result.text) == ("completed", "Sorry")
     [(_, outcome, content), (_, later, _)] = returned(events)
     assert (outcome, later) == ("failed", "failed")
-    assert "'tests' died in a call of crash: Connection closed (the disk is on fire)" in content
+    assert "'tests' died during a call of crash: Connection closed (the disk is on fire)" in content
     [warning] = warnings(events)
-    assert warning == f"{content}; the next turn starts it anew"
+    assert warning == f"{content}; the next turn starts it again"
     [server] = alone.mcp.listing()
     assert server.status.startswith("failed: Connection closed")
     after = await pid_of_server(alone)
@@ -199,7 +199,7 @@ async def test_server_over_http_that_dies_fails_the_call_and_is_found_again(alon
     result, events, _ = await acted(alone, [("tests__crash", {})], "Sorry", yes=True)
     assert result.status == "completed"
     [(_, outcome, content)] = returned(events)
-    assert (outcome, "died in a call of crash" in content) == ("failed", True)
+    assert (outcome, "died during a call of crash" in content) == ("failed", True)
     result, events, model = await acted(alone, "Nothing to do")
     assert (result.status, model.offered) == ("completed", [{}])
     assert ["the turn goes on without MCP server 'tests'" in warning for warning in warnings(events)] == [True]
@@ -349,7 +349,7 @@ async def test_server_that_is_taken_away_in_mid_call_ends_and_its_call_fails(alo
     result = await turn.result()
     assert (result.status, result.text) == ("completed", "Done")
     [(_, outcome, told)] = returned(await events_of(turn))
-    assert (outcome, told) == ("failed", "MCP server 'tests' was stopped in a call of slow")
+    assert (outcome, told) == ("failed", "MCP server 'tests' was stopped during a call of slow")
     await until(lambda: not is_there(pid))
 
 
@@ -371,7 +371,7 @@ async def test_servers_start_when_a_turn_first_needs_them_and_stay(alone):
     await until(lambda: not is_there(first))
     _, _, model = await acted(alone, "Done")
     assert (alone.mcp.names, model.offered) == ([], [{}])
-    with pytest.raises(ToolError, match="no MCP server 'tests'"):
+    with pytest.raises(ToolError, match="no MCP server is named 'tests'"):
         alone.mcp.remove("tests")
 
 
@@ -427,7 +427,7 @@ async def test_function_of_the_users_keeps_its_name(manager):
 
     _, events, _ = await acted(manager, ECHO, "Done", tools=[tests__echo], yes=True)
     assert returned(events) == [("tests__echo", "success", "mine: hi")]
-    assert warnings(events) == ["a tool of MCP server 'tests' is left out: there is another tests__echo"]
+    assert warnings(events) == ["a tool of MCP server 'tests' was left out: another tool is named tests__echo"]
 
 
 @on_a_loop

@@ -176,7 +176,7 @@ async def test_question_of_one_of_two_calling_turns_is_shown_to_neither(manager)
     turn, _ = await acting(manager, ASK, "Done", session="b", attended=True, yes=True)
     events = await events_of(turn)
     assert (returned(events), inputs(events)) == ([("tests__ask", "success", "cancel")], [])
-    said = "a question of MCP server 'tests' could not be shown: calls of 2 turns run there"
+    said = "a question of MCP server 'tests' could not be shown: calls of 2 turns are running on the server"
     assert [event.text for event in events if isinstance(event, Warned)] == [said]
     slow.cancel()
     assert inputs(await events_of(slow)) == []

@@ -48,30 +48,39 @@ def test_servers_of_a_file_are_added_with_their_variables_filled_in(file, monkey
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (None, "cannot be read (No such file or directory): give a file with mcpServers"),
-        ("{'mcpServers': 1}", "is no JSON: Expecting property name enclosed in double quotes in line 1; mend it there"),
-        ("\0\0", "is no JSON"),
-        (b"\xff\xfe\xff", "is no JSON text"),
-        ("[" * 100_000, "is no JSON text"),
-        ("[]", "names no servers: write"),
-        ('{"servers": {}}', "names no servers: write"),
-        ('{"mcpServers": []}', "names no servers: write"),
-        ('{"mcpServers": {"a": 1}}', "MCP server 'a' is no object"),
-        ('{"mcpServers": {"a": {}}}', "MCP server 'a' needs either a command that starts it, or the url"),
-        ('{"mcpServers": {"a": {"command": "x", "url": "http://x"}}}', "needs either a command"),
-        ('{"mcpServers": {"a": {"command": ["x"]}}}', "has command that is not a text"),
-        ('{"mcpServers": {"a": {"command": "x", "args": "y"}}}', "has args that is not a list of texts"),
-        ('{"mcpServers": {"a": {"command": "x", "env": {"PORT": 1}}}}', "has env that is not an object of texts"),
-        ('{"mcpServers": {"a": {"url": "ftp://x"}}}', "has a url that is no http or https address"),
-        ('{"mcpServers": {"a": {"url": "http://[x"}}}', "has a url that is no http or https address"),
-        ('{"mcpServers": {"a": {"command": "x", "type": "http"}}}', "is of type 'http': stdio takes a command"),
-        ('{"mcpServers": {"a": {"command": "x", "disabled": "true"}}}', "has disabled that is not true or false"),
-        ('{"mcpServers": {"a": {"command": "x", "enabled": 0}}}', "has enabled that is not true or false"),
-        ('{"mcpServers": {"a": {"command": "x", "type": {}}}}', "is of type {}: stdio takes a command"),
-        ('{"mcpServers": {"a\\nb": {"command": "x"}}}', "MCP server 'a\\nb' needs another name"),
+        (None, "cannot be read (No such file or directory); name a JSON file with mcpServers"),
+        ("{'mcpServers': 1}", "is not valid JSON (Expecting property name enclosed in double quotes); correct line 1"),
+        ("\0\0", "is not valid JSON"),
+        (b"\xff\xfe\xff", "is not valid JSON; name a JSON file with mcpServers"),
+        ("[" * 100_000, "is not valid JSON; name a JSON file with mcpServers"),
+        ("[]", "has no mcpServers; write"),
+        ('{"servers": {}}', "has no mcpServers; write"),
+        ('{"mcpServers": []}', "has no mcpServers; write"),
+        ('{"mcpServers": {"a": 1}}', "MCP server 'a' is not an object"),
+        ('{"mcpServers": {"a": {}}}', "MCP server 'a' needs a command or a url, but not both"),
+        ('{"mcpServers": {"a": {"command": "x", "url": "http://x"}}}', "needs a command or a url, but not both"),
+        ('{"mcpServers": {"a": {"command": ["x"]}}}', "has an invalid 'command'; it must be a non-empty string"),
+        ('{"mcpServers": {"a": {"command": "x", "args": "y"}}}', "has an invalid 'args'; it must be a list of strings"),
+        (
+            '{"mcpServers": {"a": {"command": "x", "env": {"PORT": 1}}}}',
+            "has an invalid 'env'; it must be an object of strings",
+        ),
+        ('{"mcpServers": {"a": {"url": "ftp://x"}}}', "has an invalid url; use an http or https address"),
+        ('{"mcpServers": {"a": {"url": "http://[x"}}}', "has an invalid url; use an http or https address"),
+        (
+            '{"mcpServers": {"a": {"command": "x", "type": "http"}}}',
+            "has the wrong type 'http'; use stdio for a command",
+        ),
+        (
+            '{"mcpServers": {"a": {"command": "x", "disabled": "true"}}}',
+            "has an invalid 'disabled'; it must be true or false",
+        ),
+        ('{"mcpServers": {"a": {"command": "x", "enabled": 0}}}', "has an invalid 'enabled'; it must be true or false"),
+        ('{"mcpServers": {"a": {"command": "x", "type": {}}}}', "has the wrong type {}; use stdio for a command"),
+        ('{"mcpServers": {"a\\nb": {"command": "x"}}}', "MCP server 'a\\nb' has an invalid name"),
         (
             '{"mcpServers": {"ok": {"command": "x"}, "a": {"command": "${UNSET_VAR}"}}}',
-            "MCP server 'a' uses the variable UNSET_VAR, which is not set: set it, or write ${UNSET_VAR:-DEFAULT}",
+            "MCP server 'a' uses the variable UNSET_VAR, which is not set; set it, or write ${UNSET_VAR:-DEFAULT}",
         ),
     ],
 )
@@ -187,7 +196,7 @@ def test_failure_to_list_tools_is_said_without_secrets(monkeypatch):
     async def fails():
         raise ValueError("401 for https://host/mcp?key=sk-0123456789")
 
-    monkeypatch.setattr(servers._servers["x"], "_listed", fails)
+    monkeypatch.setattr(servers._servers["x"], "_list_tools", fails)
     assert asyncio.run(servers._servers["x"].ready_tools()) == ([], "401 for https://host/mcp?key=•••")
 
 

@@ -1,4 +1,4 @@
-"""What is written about MCP servers: the ``mcpServers`` form that Claude Desktop began and most clients read."""
+"""The configuration of MCP servers: the ``mcpServers`` form, which Claude Desktop introduced and most clients read."""
 
 from __future__ import annotations
 
@@ -18,21 +18,24 @@ from sessionmagic.tools.mcp.secrets import without_secrets
 
 NAME = re.compile(r"[\w@./ -]{1,64}")
 TYPES = {"stdio": "command", "http": "url", "streamable-http": "url", "streamableHttp": "url", "sse": "url"}
-"""What a server of each type must have."""
+"""The field that a server of each type must have."""
 FIELDS = {
-    "command": "a text",
-    "args": "a list of texts",
-    "env": "an object of texts",
-    "cwd": "a text",
-    "url": "a text",
-    "headers": "an object of texts",
+    "command": "a non-empty string",
+    "args": "a list of strings",
+    "env": "an object of strings",
+    "cwd": "a non-empty string",
+    "url": "a non-empty string",
+    "headers": "an object of strings",
 }
+"""The fields of a server that are read, and what each must be."""
 SWITCHES = {"disabled": True, "enabled": False}
-"""What switches a server of a file off."""
+"""The fields that switch a server off, with the value that does so."""
 NAME_LENGTH = 64
+"""Characters of a tool's name that all providers accept."""
 SERVER_LENGTH = 32
+"""Characters of the server's part of a tool's name."""
 SECRET_LENGTH = 8
-"""Shorter values of variables, headers and arguments are not looked for in messages."""
+"""Shorter values of variables, headers and arguments are not removed from messages."""
 
 _SEPARATORS = re.compile(r"[\s\"',;:=&#@(){}\[\]]+")
 _VARIABLE = re.compile(r"\$\{([^}:]+)(?::-([^}]*))?\}")
@@ -40,11 +43,18 @@ _VARIABLE = re.compile(r"\$\{([^}:]+)(?::-([^}]*))?\}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
-    """How to start a server, or where it is.
+    """How to start a server, or the address where it runs.
 
     Args:
-        shown: the command or address as it was written, without secrets and without what its variables hold.
-        secrets: values that no message may contain.
+        command: The command that starts it; `args`, `env` and `cwd` belong to it.
+        args: The arguments of the command.
+        env: The variables that are set for the command.
+        cwd: The directory in which the command runs.
+        url: The address, if there is no command; `headers` and `sse` belong to it.
+        headers: The HTTP headers that are sent.
+        sse: Whether the server uses the older transport of server-sent events.
+        shown: The command or address as it was written, without secrets and with its variables not filled in.
+        secrets: Values that no message may contain.
     """
 
     command: str = ""
@@ -58,24 +68,27 @@ class ServerConfig:
     secrets: frozenset[str] = frozenset()
 
     def redacted(self, text: str) -> str:
-        """Take the secrets out of a text, and the keys of this process."""
+        """Return a text without the secrets, and without the keys of this process."""
         return without_keys(text, self.secrets)
 
 
 def read_servers(path: str | Path) -> dict[str, ServerConfig]:
-    """Read a file with ``{"mcpServers": {…}}``: all of its servers that are not switched off, or `ToolError`."""
+    """Return the servers of a file with ``{"mcpServers": {…}}`` that are not switched off.
+
+    Raises `ToolError` when the file cannot be read, or anything in it is invalid.
+    """
     path = Path(path).expanduser()
     try:
-        written = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise ToolError(f"{path} cannot be read ({error.strerror}): give a file with mcpServers") from error
+        raise ToolError(f"{path} cannot be read ({error.strerror}); name a JSON file with mcpServers") from error
     except json.JSONDecodeError as error:
-        raise ToolError(f"{path} is no JSON: {error.msg} in line {error.lineno}; mend it there") from error
+        raise ToolError(f"{path} is not valid JSON ({error.msg}); correct line {error.lineno}") from error
     except (ValueError, RecursionError) as error:
-        raise ToolError(f"{path} is no JSON text: give a file with mcpServers") from error
-    servers = written.get("mcpServers") if isinstance(written, dict) else None
+        raise ToolError(f"{path} is not valid JSON; name a JSON file with mcpServers") from error
+    servers = content.get("mcpServers") if isinstance(content, dict) else None
     if not isinstance(servers, dict):
-        raise ToolError(f'{path} names no servers: write {{"mcpServers": {{"NAME": {{"command": …}}}}}} there')
+        raise ToolError(f'{path} has no mcpServers; write {{"mcpServers": {{"NAME": {{"command": …}}}}}}')
     return {
         name: server_config(name, config, source=f"{path}: ")
         for name, config in servers.items()
@@ -83,21 +96,29 @@ def read_servers(path: str | Path) -> dict[str, ServerConfig]:
     }
 
 
-def server_config(name: str, written: Any, *, source: str = "") -> ServerConfig:
-    """Return what is written about one server, its variables filled in; raises `ToolError`, which begins with `source`.
+def server_config(name: str, entry: Any, *, source: str = "") -> ServerConfig:
+    """Return the configuration of one server, with its variables filled in.
 
-    ``${VAR}`` and ``${VAR:-default}`` are replaced in all values. Fields of other clients are ignored.
+    ``${VAR}`` and ``${VAR:-default}`` are replaced in all values. Unknown fields, which other clients may use, are
+    ignored.
+
+    Args:
+        name: The server's name.
+        entry: The server's entry in an ``mcpServers`` object.
+        source: A text with which the message of an error begins.
+
+    Raises `ToolError` when the name or the entry is invalid, or a variable is not set.
     """
-    if problem := _problem(name, written):
+    if problem := _problem(name, entry):
         raise ToolError(f"{source}MCP server {name!r} {problem}")
-    given = {key: written[key] for key in FIELDS if written.get(key) is not None}
+    given = {key: entry[key] for key in FIELDS if entry.get(key) is not None}
     secrets: set[str] = set()
     try:
         filled = {key: _filled(value, secrets) for key, value in given.items()}
     except KeyError as missing:
         unset = missing.args[0]
-        advice = f"uses the variable {unset}, which is not set: set it, or write ${{{unset}:-DEFAULT}}"
-        raise ToolError(f"{source}MCP server {name!r} {advice}") from None
+        problem = f"uses the variable {unset}, which is not set; set it, or write ${{{unset}:-DEFAULT}}"
+        raise ToolError(f"{source}MCP server {name!r} {problem}") from None
     for value in (*filled.get("env", {}).values(), *filled.get("headers", {}).values()):
         secrets.update(value.split())
     for secret in without_secrets(_words(filled))[1]:
@@ -106,58 +127,61 @@ def server_config(name: str, written: Any, *, source: str = "") -> ServerConfig:
     if "command" in given:
         sse = False
     elif address := _address(filled["url"]):
-        sse = written.get("type", "sse" if address.rstrip("/").endswith("/sse") else None) == "sse"
+        sse = entry.get("type", "sse" if address.rstrip("/").endswith("/sse") else None) == "sse"
         shown = _address(given["url"]) or shown
     else:
-        raise ToolError(f"{source}MCP server {name!r} has a url that is no http or https address")
+        raise ToolError(f"{source}MCP server {name!r} has an invalid url; use an http or https address")
     secrets = {secret for secret in secrets if len(secret) >= SECRET_LENGTH}
     return ServerConfig(**filled, sse=sse, shown=without_keys(shown), secrets=frozenset(secrets))
 
 
-def _problem(name: str, written: Any) -> str:
-    """Say what is wrong with the form of what is written about a server, if anything."""
+def _problem(name: str, entry: Any) -> str:
+    """Return what is wrong with the entry of a server, or ``""``."""
     if not NAME.fullmatch(name):
-        return "needs another name: letters, digits, spaces and _ - . / @, up to 64"
-    if not isinstance(written, Mapping):
-        return "is no object: write a command that starts it, or the url where it runs"
-    given = {key: written[key] for key in FIELDS if written.get(key) is not None}
-    if wrong := next((key for key, value in given.items() if not _is(FIELDS[key], value)), None):
-        return f"has {wrong} that is not {FIELDS[wrong]}"
-    if wrong := next((key for key in SWITCHES if not isinstance(written.get(key), bool | None)), None):
-        return f"has {wrong} that is not true or false"
+        return "has an invalid name; use up to 64 letters, digits, spaces and _ - . / @"
+    if not isinstance(entry, Mapping):
+        return "is not an object; give the command that starts it, or the url where it runs"
+    given = {key: entry[key] for key in FIELDS if entry.get(key) is not None}
+    if wrong := next((key for key, value in given.items() if not _has_form(value, FIELDS[key])), None):
+        return f"has an invalid {wrong!r}; it must be {FIELDS[wrong]}"
+    if wrong := next((key for key in SWITCHES if not isinstance(entry.get(key), bool | None)), None):
+        return f"has an invalid {wrong!r}; it must be true or false"
     if ("command" in given) == ("url" in given):
-        return "needs either a command that starts it, or the url where it runs"
-    kind = written.get("type")
+        return "needs a command or a url, but not both; give the command that starts it, or the url where it runs"
+    kind = entry.get("type")
     if kind is not None and TYPES.get(str(kind)) not in given:
-        return f"is of type {kind!r}: stdio takes a command; http and sse take a url"
+        return f"has the wrong type {kind!r}; use stdio for a command, and http or sse for a url"
     return ""
 
 
-def _is(form: str, value: Any) -> bool:
+def _has_form(value: Any, form: str) -> bool:
     match form:
-        case "a text":
+        case "a non-empty string":
             return isinstance(value, str) and bool(value)
-        case "a list of texts":
+        case "a list of strings":
             return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
         case _:
             return isinstance(value, Mapping) and all(isinstance(each, str) for each in (*value, *value.values()))
 
 
 def _filled(value: Any, secrets: set[str]) -> Any:
-    """Fill variables in; raises `KeyError` with the name of the one that is not set."""
+    """Return a value with its variables filled in, whose values are added to `secrets`.
+
+    Raises `KeyError` with the name of a variable that is not set.
+    """
     if isinstance(value, Mapping):
         return {key: _filled(each, secrets) for key, each in value.items()}
     if not isinstance(value, str):
         return [_filled(each, secrets) for each in value]
 
-    def held(found: re.Match[str]) -> str:
+    def value_of(found: re.Match[str]) -> str:
         name, default = found.groups()
         if name not in os.environ and default is not None:
             return str(default)
         secrets.add(os.environ[name])
         return os.environ[name]
 
-    return _VARIABLE.sub(held, value)
+    return _VARIABLE.sub(value_of, value)
 
 
 def _words(config: Mapping[str, Any]) -> list[str]:
@@ -165,7 +189,7 @@ def _words(config: Mapping[str, Any]) -> list[str]:
 
 
 def _address(url: str) -> str:
-    """Return an address without user, query and fragment, as far as it is one."""
+    """Return an http or https address without user, query and fragment; return ``""`` if it is not one."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -175,17 +199,17 @@ def _address(url: str) -> str:
 
 
 def model_name(server: str, tool: str) -> str:
-    """Return the name under which a model knows a server's tool: ``SERVER__TOOL``, in letters that all providers take.
+    """Return the name by which models call a server's tool: ``SERVER__TOOL``, in characters that all providers accept.
 
-    A part that cannot stay as it is begins with ``_`` and ends in a part of its own, so that no two tools have the same
-    name; and whatever a tool is called, a rule for ``SERVER__*`` holds for it.
+    A part that is too long or has other characters is replaced by one that begins with ``_`` and ends with a hash, so
+    that no two tools have the same name. Whatever a tool is called, a rule for ``SERVER__*`` covers it.
     """
     owner = _name_part(server, "[A-Za-z][A-Za-z0-9-]*(_[A-Za-z0-9-]+)*", SERVER_LENGTH)
     return f"{owner}__{_name_part(tool, '[A-Za-z0-9-][A-Za-z0-9_-]*', NAME_LENGTH - len(owner) - 2)}"
 
 
-def _name_part(written: str, fit: str, length: int) -> str:
-    if len(written) <= length and re.fullmatch(fit, written):
-        return written
-    own = hashlib.sha256(written.encode(errors="replace")).hexdigest()[:8]
-    return f"_{re.sub('[^A-Za-z0-9-]+', '_', written).strip('_')[: length - 10]}_{own}"
+def _name_part(name: str, valid: str, length: int) -> str:
+    if len(name) <= length and re.fullmatch(valid, name):
+        return name
+    digest = hashlib.sha256(name.encode(errors="replace")).hexdigest()[:8]
+    return f"_{re.sub('[^A-Za-z0-9-]+', '_', name).strip('_')[: length - 10]}_{digest}"

@@ -1,4 +1,4 @@
-"""One connection to an MCP server, from its start to its end."""
+"""One connection to an MCP server, from start to end."""
 
 from __future__ import annotations
 
@@ -29,37 +29,45 @@ if TYPE_CHECKING:
     from sessionmagic.tools.questions import Questions
 
 START_SECONDS = 120.0
-"""How long a server may take to start: the first start of some downloads them."""
+"""How long a server may take to start. Some are downloaded when they are first started."""
 PING_SECONDS = 2.0
+"""How long a server may take to answer a ping before it counts as dead."""
 EVENT_LIMIT = 64 * 2**20
-"""Bytes of one message over HTTP."""
+"""Bytes of the longest message that is read over HTTP."""
 FORM_LIMIT = 20_000
-"""Characters of a question and its form."""
+"""Characters of the longest question, with its form, that is shown."""
 PROBLEM_LIMIT = 300
-LAST_WORDS = 2000
+"""Characters of a description of an error."""
+STDERR_BYTES = 2000
+"""Bytes at the end of a server's stderr in which the last line is looked for."""
 
-logging.getLogger("mcp").addHandler(logging.NullHandler())  # or what a server writes shows as errors in a cell
+logging.getLogger("mcp").addHandler(logging.NullHandler())  # otherwise Python shows its warnings in a cell
 
 
 class Connection:
-    """A server that is starting, runs, or has failed. Belongs to the loop that it was made on.
+    """A connection to a server that is starting, is running or has failed. All methods run on the loop that made it.
 
-    Its process is started and ended by a task of its own, outside of any turn's context.
+    A task of its own, the keeper, opens and closes the connection. So it does not depend on the turn that first needed
+    the server: neither on its cancellation nor on its context variables.
+
+    Args:
+        name: The server's name.
+        config: How to start or reach the server.
     """
 
     def __init__(self, name: str, config: ServerConfig) -> None:
         self.name = name
         self.problem = ""
-        """Why it does not run (any more)."""
+        """Why the server is not running; ``""`` if nothing has failed."""
         self.ready = asyncio.Event()
-        """Set when it has been opened, or has failed."""
+        """Set when the connection is open or has failed."""
         self.calls: list[Questions] = []
-        """Where the calls that it works on may ask: one entry a call, one object a turn."""
+        """The questions of the turns whose calls are running: one entry for each call, one object for each turn."""
         self._config = config
         self._client: MCPToolset[None] | None = None
         self._stop = asyncio.Event()
         self._errors: TextIO
-        """What it writes to stderr."""
+        """What the server writes to stderr."""
         self._running: set[asyncio.Future[Any]] = set()
         self._asking: dict[asyncio.Future[Any], Questions] = {}
         self.keeper = asyncio.get_running_loop().create_task(self._keep(), context=Context())
@@ -67,11 +75,11 @@ class Connection:
 
     @property
     def runs(self) -> bool:
-        """Whether it has been opened, and has not been found dead since."""
+        """Whether the connection is open and its server has not been found dead."""
         return self._client is not None and not self.problem
 
     def stop(self) -> None:
-        """Ask it to end; `keeper` is done when its process is gone."""
+        """Start to close the connection; `keeper` is done when the server's process has ended."""
         self._stop.set()
         if not self.ready.is_set():
             self.keeper.cancel()
@@ -79,7 +87,7 @@ class Connection:
     async def _keep(self) -> None:
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as self._errors:
             try:
-                client = _client(self._config, self._errors, self._asked)
+                client = _client(self._config, self._errors, self._ask_user)
                 async with asyncio.timeout(START_SECONDS):
                     await client.__aenter__()
                 self._client = client
@@ -89,61 +97,67 @@ class Connection:
                 finally:
                     self._client = None
                     for call in self._running:
-                        call.cancel()  # each keeps the client open
+                        call.cancel()  # a running call would keep the client open
                     await asyncio.gather(*self._running, return_exceptions=True)
-                    with suppress(Exception):  # it had gone before
+                    with suppress(Exception):  # the server may be dead already
                         await client.__aexit__(None, None, None)
             except TimeoutError:
                 self.problem = f"it did not start within {START_SECONDS:g} s"
             except Exception as error:  # noqa: BLE001  a server may fail in any way
-                self.problem = self._words(error)
+                self.problem = self._describe(error)
 
     async def tools(self) -> list[ServerTool]:
-        """Return what it offers; raises `ToolError`, or whatever the connection fails with."""
+        """Return the server's tools. Raises `ToolError` if it is not running, or the error of the connection."""
         if self._client is None:
             raise ToolError(self.problem or "it was stopped")
         return await self._client.list_tools()
 
     async def call(self, tool: str, args: dict[str, Any], questions: Questions) -> Any:
-        """Call a tool; raises `ToolFailed`, also when it is stopped meanwhile, and `ServerDiedError` when it died."""
+        """Call a tool and return its result.
+
+        Raises:
+            ToolFailed: The call has failed, or the server is not running or was stopped during the call.
+            ServerDiedError: The server died during the call.
+        """
         client = self._client
         if client is None or self.problem:
-            raise ToolFailed(f"MCP server {self.name!r} does not run: {self.problem or 'it was stopped'}")
+            raise ToolFailed(f"MCP server {self.name!r} is not running: {self.problem or 'it was stopped'}")
         self.calls.append(questions)
         running = asyncio.ensure_future(client.direct_call_tool(tool, args))
         self._running.add(running)
         try:
             return await running
         except asyncio.CancelledError:
+            # Either this task was cancelled with its turn, or `_keep` has cancelled the call to close the connection.
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            raise ToolFailed(f"MCP server {self.name!r} was stopped in a call of {tool}") from None
+            raise ToolFailed(f"MCP server {self.name!r} was stopped during a call of {tool}") from None
         except ToolFailed as error:
             raise ToolFailed(self._config.redacted(str(error))) from error
         except Exception as error:
-            if await _answers(client):
+            if await _is_alive(client):
                 raise ToolFailed(self._config.redacted(str(error))) from error
-            self.problem = self._words(error)
-            raise ServerDiedError(f"MCP server {self.name!r} died in a call of {tool}: {self.problem}") from error
+            self.problem = self._describe(error)
+            raise ServerDiedError(f"MCP server {self.name!r} died during a call of {tool}: {self.problem}") from error
         finally:
             self._running.discard(running)
             self.calls.remove(questions)
-            if questions not in self.calls:
+            if questions not in self.calls:  # the turn's last call has ended, so no answer is needed any longer
                 for asking in [asking for asking, asker in self._asking.items() if asker is questions]:
                     asking.cancel()
 
-    async def _asked(self, message: str, _type: object, params: Any, _context: object) -> ElicitResult:
-        """Let the user of the turn that is calling answer.
+    async def _ask_user(self, message: str, _type: object, params: Any, _context: object) -> ElicitResult:
+        """Ask the user of the calling turn a question of the server.
 
-        The protocol does not say which call a question belongs to. When more turns than one are calling, nobody is
-        asked: an answer may not reach a call of another session's.
+        The protocol does not tell which call a question belongs to. So while several turns are calling, no question is
+        shown: the answer could reach the call of another session.
         """
         schema: Any = getattr(params, "requested_schema", None)
         turns = list({id(questions): questions for questions in self.calls}.values())
         why = (
-            f"calls of {len(turns)} turns run there" if len(turns) != 1
-            else "it wants a page to be opened" if schema is None
+            f"calls of {len(turns)} turns are running on the server" if len(turns) != 1
+            else "it asks to open a web page" if schema is None
             else "its form is too long" if len(message) + len(str(schema)) > FORM_LIMIT
             else ""
         )  # fmt: skip
@@ -152,7 +166,7 @@ class Connection:
                 questions.miss(self.name, why)
             return ElicitResult(action="cancel")
         [questions] = turns
-        params.requested_schema = schema = without_patterns(schema)  # fastmcp looks at the answer, too
+        params.requested_schema = schema = without_patterns(schema)  # fastmcp validates the answer, too
         asking = asyncio.ensure_future(questions.ask(self.name, message, schema))
         self._asking[asking] = questions
         try:
@@ -160,11 +174,12 @@ class Connection:
         finally:
             del self._asking[asking]
             asking.cancel()
-        if asking.cancelled():  # the call has ended; a cancellation here would end the connection
+        if asking.cancelled():  # the call has ended; raising CancelledError here would end the connection
             return ElicitResult(action="cancel")
         return ElicitResult(**asking.result()._asdict())
 
-    def _words(self, error: BaseException) -> str:
+    def _describe(self, error: BaseException) -> str:
+        """Return an error as text, with the last line of the server's stderr."""
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         text = str(error).removeprefix("Client failed to connect: ") or type(error).__name__
@@ -174,8 +189,11 @@ class Connection:
         return self._config.redacted(" ".join(text.split()))[:PROBLEM_LIMIT]
 
 
-def _client(config: ServerConfig, errors: TextIO, asked: Callable[..., Awaitable[ElicitResult]]) -> MCPToolset[None]:
-    """Return a client that has not been opened. `legacy`: a session without a handshake could not ask questions."""
+def _client(config: ServerConfig, errors: TextIO, ask_user: Callable[..., Awaitable[ElicitResult]]) -> MCPToolset[None]:
+    """Return a client that is not open yet.
+
+    Its mode is `legacy`, as a server cannot ask questions in a session without a handshake.
+    """
     transport: StdioTransport | SSETransport | StreamableHttpTransport
     if config.command:
         transport = StdioTransport(
@@ -188,17 +206,17 @@ def _client(config: ServerConfig, errors: TextIO, asked: Callable[..., Awaitable
     client = Client(
         transport,
         mode="legacy",
-        elicitation_handler=asked,
-        log_handler=_unheard,
+        elicitation_handler=ask_user,
+        log_handler=_ignore_log,
         client_info=Implementation(name="sessionmagic", version=version("sessionmagic")),
     )
     return MCPToolset(client, tool_error_behavior="failed", cache_tools=False)
 
 
 def without_patterns(schema: Any) -> Any:
-    """Return a schema without its regular expressions: one may take for ever, and hold up the whole process.
+    """Return a schema without its regular expressions, since matching one may take for ever and block the process.
 
-    The server that wrote them can look at the answer itself.
+    The server can check the answer itself.
     """
     if isinstance(schema, list):
         return [without_patterns(each) for each in schema]
@@ -213,19 +231,19 @@ def without_patterns(schema: Any) -> Any:
     }
 
 
-async def _unheard(_message: object) -> None:
-    """Drop what a server logs."""
+async def _ignore_log(_message: object) -> None:
+    """Ignore a log message of the server."""
 
 
-async def _answers(client: MCPToolset[None]) -> bool:
+async def _is_alive(client: MCPToolset[None]) -> bool:
     try:
         async with asyncio.timeout(PING_SECONDS):
             return await client.client.ping()
-    except Exception:  # noqa: BLE001  however it fails, it does not answer
+    except Exception:  # noqa: BLE001  any failure means that the server does not answer
         return False
 
 
 def _last_line(errors: TextIO) -> str:
-    """Return the last that the server wrote to stderr."""
-    errors.seek(max(0, errors.seek(0, 2) - LAST_WORDS))
+    """Return the last line that the server wrote to stderr."""
+    errors.seek(max(0, errors.seek(0, 2) - STDERR_BYTES))
     return next((line for line in reversed(errors.read().splitlines()) if line.strip()), "")

@@ -1,4 +1,4 @@
-"""Secrets in a server's command or address, found by the names that stand before them and by their place."""
+"""Find secrets in a server's command or address, by the names before them and by their position."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ HIDDEN = "…"
 
 _NAME = r"(?:key|token|secret|pass|auth|credential)"
 _OPTION = re.compile(rf"-[\w.-]*{_NAME}[\w.-]*", re.IGNORECASE)
-"""An argument after which a secret follows as the next."""
+"""An option whose next argument is a secret."""
 _NO_SECRET = re.compile("--[a-z][a-z-]*(=.*)?", re.DOTALL)
-"""An argument that is one more option."""
+"""An argument that is another option, and so not a secret."""
 _AFTER_NAME = re.compile(rf"(?P<before>{_NAME}[\w-]*[\"']?\s*[=:]\s*)(?P<secret>\S.*)", re.IGNORECASE | re.DOTALL)
-"""``--token=…``, ``X-Api-Key: …`` or ``{"apiKey": …``: all that follows may belong to it."""
+"""A secret after its name: ``--token=…``, ``X-Api-Key: …`` or ``{"apiKey": …``. It may extend to the end."""
 _ADDRESS = re.compile(r"://\S*")
 _IN_ADDRESS = (
     re.compile(r"(?P<before>://)(?P<secret>[^\s/]+|[^\s/]*:\S+)(?=@)"),  # a password may hold a slash
@@ -25,7 +25,7 @@ _IN_ADDRESS = (
 
 
 def without_secrets(words: Iterable[str]) -> tuple[str, set[str]]:
-    """Return a command's words, or an address, as one text with … for each secret, and the secrets."""
+    """Return the words of a command, or an address, as one text with each secret replaced by …, and the secrets."""
     secrets: set[str] = set()
 
     def hide(found: re.Match[str]) -> str:
@@ -39,13 +39,13 @@ def without_secrets(words: Iterable[str]) -> tuple[str, set[str]]:
         return address
 
     shown: list[str] = []
-    expected = False
+    expects_secret = False
     for word in words:
-        if expected and not _NO_SECRET.fullmatch(word):
+        if expects_secret and not _NO_SECRET.fullmatch(word):
             secrets.add(word)
             shown.append(HIDDEN)
-            expected = False
+            expects_secret = False
         else:
             shown.append(_ADDRESS.sub(hide_in_address, _AFTER_NAME.sub(hide, word)))
-            expected = _OPTION.fullmatch(word) is not None
+            expects_secret = _OPTION.fullmatch(word) is not None
     return " ".join(shown), secrets

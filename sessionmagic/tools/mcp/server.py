@@ -1,4 +1,4 @@
-"""One MCP server: how it is, and what it offers, whichever of its processes runs."""
+"""One MCP server: its status and its tools, whichever of its processes is running."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 READY_SECONDS = 10.0
-"""How long turns wait for a server that does not answer; then they go on without it until it does."""
+"""How long turns wait for a server that does not answer. Then they continue without it until it answers."""
 SILENT_SECONDS = 0.3
-"""How long each turn after that waits for it."""
+"""How long each later turn waits for a server that still does not answer."""
 LIST_SECONDS = 5.0
-"""How long a server that runs may take to list its tools, before it is started anew."""
+"""How long a running server may take to list its tools, before it is started again."""
 NO_ANSWER = "it has not answered for {:.0f} s"
 
 
@@ -39,19 +39,27 @@ class McpServer:
 
     name: str
     where: str
-    """Its command or address, as written."""
+    """Its command or address, as configured, without secrets."""
     status: str
-    """not started, starting, running, or failed: and why."""
+    """``"not started"``, ``"starting"``, ``"running"``, or ``"failed: "`` and the reason."""
     tools: dict[str, str]
-    """As models know them, with what it says that they do; those of the last time that it was asked."""
+    """The descriptions of its tools, by the names that models use, as it listed them last."""
     read_only: frozenset[str] = frozenset()
-    """Those that it says only read."""
+    """The names of the tools that it marks as read-only."""
     arguments: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """The names of each one's arguments."""
+    """The names of each tool's arguments."""
 
 
 class Server:
-    """A server, which may be started several times. Its coroutines and `stop` are the loop thread's."""
+    """A server, which may be started several times.
+
+    Its coroutines and `stop` must run on the loop thread. The functions that `caller` returns run on any loop.
+
+    Args:
+        name: The server's name.
+        config: How to start or reach it.
+        keepers: The tasks of all open connections, to which those of this server are added.
+    """
 
     def __init__(self, name: str, config: ServerConfig, keepers: set[asyncio.Task[None]]) -> None:
         self.name = name
@@ -59,13 +67,13 @@ class Server:
         self._keepers = keepers
         self._connection: Connection | None = None
         self._tools: list[ServerTool] = []
-        self._asking: asyncio.Task[str] | None = None
-        """Asks what it offers, for all turns that wait, and still when they have gone on without it."""
+        self._refreshing: asyncio.Task[str] | None = None
+        """Updates the tools for all turns that wait, and goes on when they have continued without the server."""
         self._silent_since: float | None = None
-        """When it was first asked what it has not answered yet."""
+        """When the server was first asked for its tools since it last answered; None after it has answered."""
 
     def shown(self) -> McpServer:
-        """Return how it is, as far as that is known without asking it."""
+        """Return the server as a listing shows it, without asking it anything."""
         connection = self._connection
         if connection is None:
             status = "not started"
@@ -74,7 +82,7 @@ class Server:
         else:
             status = "running" if connection.runs else "starting"
         tools = {model_name(self.name, tool.name): tool.description or "" for tool in self._tools}
-        reading = frozenset(
+        read_only = frozenset(
             model_name(self.name, tool.name)
             for tool in self._tools
             if tool.annotations is not None and tool.annotations.read_only_hint
@@ -85,32 +93,33 @@ class Server:
             where=self.config.shown,
             status=status,
             tools=tools,
-            read_only=reading,
+            read_only=read_only,
             arguments=arguments,
         )
 
     async def ready_tools(self) -> tuple[list[ServerTool], str]:
-        """Return what it offers now, or why it offers nothing."""
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.get_running_loop().create_task(self._asked(), context=Context())
+        """Return the server's tools and ``""``, or no tools and the reason. Waits for it a limited time."""
+        if self._refreshing is None or self._refreshing.done():
+            # The task outlives the turn that starts it, so it must not have that turn's context variables.
+            self._refreshing = asyncio.get_running_loop().create_task(self._refresh(), context=Context())
             self._silent_since = self._silent_since or time.monotonic()
-        asking = self._asking
-        await asyncio.wait([asking], timeout=max(READY_SECONDS - self._silence, SILENT_SECONDS))
-        if not asking.done():
+        refreshing = self._refreshing
+        await asyncio.wait([refreshing], timeout=max(READY_SECONDS - self._silence, SILENT_SECONDS))
+        if not refreshing.done():
             return [], NO_ANSWER.format(self._silence)
-        problem = "it was stopped" if asking.cancelled() else asking.result()
+        problem = "it was stopped" if refreshing.cancelled() else refreshing.result()
         return [] if problem else self._tools, problem
 
     @property
     def _silence(self) -> float:
-        """Seconds for which it has not answered."""
+        """For how many seconds the server has not answered."""
         return time.monotonic() - self._silent_since if self._silent_since is not None else 0
 
-    async def _asked(self) -> str:
-        """Ask what it offers; return why it does not say."""
+    async def _refresh(self) -> str:
+        """Update the list of tools; return ``""``, or the reason why the server does not list them."""
         problem = ""
         try:
-            self._tools = await self._listed()
+            self._tools = await self._list_tools()
         except TimeoutError:
             return NO_ANSWER.format(self._silence)
         except Exception as error:  # noqa: BLE001  a server may fail in any way
@@ -118,17 +127,18 @@ class Server:
         self._silent_since = None
         return problem
 
-    async def _listed(self) -> list[ServerTool]:
-        connect = await asyncio.to_thread(_import)
+    async def _list_tools(self) -> list[ServerTool]:
+        """Ask the server for its tools; start it first if it is not running or does not answer."""
+        connect = await asyncio.to_thread(_import_connection)
         before = self._connection
         if before is not None and before.ready.is_set():
             if before.runs and not before.calls:
                 with suppress(Exception):
                     async with asyncio.timeout(LIST_SECONDS):
                         return await before.tools()
-            if before.runs and before.calls:  # it may do one thing at a time
+            if before.runs and before.calls:  # a server may handle one call at a time, so do not wait for it
                 return self._tools
-            self._disconnect()  # it has failed or died, or hangs
+            self._disconnect()  # the server has failed, has died or hangs
         connection = self._connection
         if connection is None:
             connection = self._connection = connect(self.name, self.config)
@@ -139,10 +149,14 @@ class Server:
             return await connection.tools()
 
     def caller(self, questions: Questions) -> Callable[[str, dict[str, Any]], Awaitable[Any]]:
-        """Return what calls its tools, from any loop, and lets it ask there meanwhile."""
+        """Return a function that calls the server's tools, from any loop.
+
+        Args:
+            questions: Where the server's questions during a call are asked.
+        """
 
         async def call(tool: str, args: dict[str, Any]) -> Any:
-            connection = self._connection  # another thread may stop it
+            connection = self._connection  # read once, as another thread may stop the server
             if connection is None:
                 raise ToolError(f"MCP server {self.name!r} was stopped")
             return await at_home(connection.call(tool, args, questions))
@@ -150,10 +164,10 @@ class Server:
         return call
 
     def stop(self) -> None:
-        """Have its process ended; the next turn starts another."""
-        if self._asking is not None:
-            self._asking.cancel()
-        self._asking = self._silent_since = None
+        """Stop the server; the next turn starts it again."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+        self._refreshing = self._silent_since = None
         self._disconnect()
 
     def _disconnect(self) -> None:
@@ -163,20 +177,20 @@ class Server:
 
 
 def argument_names(schema: Mapping[str, Any]) -> list[str]:
-    """Return what a tool's JSON schema calls its arguments."""
+    """Return the names of the arguments in a tool's JSON schema."""
     properties = schema.get("properties")
     return list(properties) if isinstance(properties, dict) else []
 
 
-def _import() -> type[Connection]:
-    """Import what takes a second to."""
+def _import_connection() -> type[Connection]:
+    """Import the slow modules, which takes a second, and return the class of connections."""
     from sessionmagic.tools.mcp import connection, toolset  # noqa: F401
 
     return connection.Connection
 
 
 async def at_home(work: Coroutine[Any, Any, T]) -> T:
-    """Await work on the loop thread, from any loop."""
+    """Run a coroutine on the loop thread, and await it on any loop."""
     home = loop_thread()
     if asyncio.get_running_loop() is home.loop:
         return await work

@@ -1,6 +1,6 @@
-"""MCP servers: started when a turn first needs them, kept over turns, ended with the kernel.
+"""MCP servers: started when a turn first needs them, kept for later turns, and stopped with the kernel.
 
-Their connections live on the process's loop thread, on whichever loop a turn runs.
+Their connections belong to the loop thread of the process, whichever loop a turn runs on.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     from sessionmagic.tools.questions import Questions
 
 CLOSE_SECONDS = 8.0
+"""How long `shutdown` waits for the servers to end."""
 
 
 class McpServers:
-    """The servers whose tools turns offer. From any thread; its coroutines on any loop.
+    """The MCP servers whose tools turns offer. Thread-safe; its coroutines run on any loop.
 
     Args:
-        show: is given each picture that a tool returns, in the context of the turn that called it.
+        show: Called with each image that a tool returns, in the context of the turn that called it.
     """
 
     def __init__(self, show: Callable[[BinaryContent], object] | None = None) -> None:
@@ -48,46 +49,55 @@ class McpServers:
         return list(self._servers)
 
     def add(self, name: str, config: Mapping[str, Any]) -> None:
-        """Add a server, from the next turn on, in place of one of the same name.
+        """Add a server, whose tools are offered from the next turn on. It replaces a server with the same name.
+
+        A command gets only those variables of the kernel's environment that it needs to run (such as ``HOME`` and
+        ``PATH``), and the variables in `env`.
 
         Args:
-            name: under which its tools are offered: ``NAME__TOOL``.
-            config: as in an ``mcpServers`` file: ``{"command", "args", "env", "cwd"}`` or ``{"url", "headers"}``.
+            name: The name of the server. Its tools are offered as ``NAME__TOOL``.
+            config: As in an ``mcpServers`` file: ``{"command", "args", "env", "cwd"}`` or ``{"url", "headers"}``.
 
-        Of the kernel's environment, a command gets what it needs to run (``HOME``, ``PATH``…) and what `env` names.
-        Raises `ToolError`.
+        Raises `ToolError` when the configuration is invalid or MCP support is not installed.
         """
-        self._take({name: server_config(name, config)})
+        self._add({name: server_config(name, config)})
 
     def load(self, path: str | Path) -> list[str]:
-        """Add the servers of an ``mcpServers`` file, and return their names; with a `ToolError`, none was added."""
+        """Add the servers of an ``mcpServers`` file, and return their names.
+
+        Raises `ToolError`, without adding any, when the file cannot be used or MCP support is not installed.
+        """
         configs = read_servers(path)
-        self._take(configs)
+        self._add(configs)
         return list(configs)
 
-    def _take(self, configs: Mapping[str, ServerConfig]) -> None:
+    def _add(self, configs: Mapping[str, ServerConfig]) -> None:
         if find_spec("fastmcp") is None or find_spec("mcp") is None:
-            raise ToolError('MCP servers need a library that is not here: pip install "sessionmagic[mcp]"')
+            raise ToolError('MCP servers need packages that are not installed; run `pip install "sessionmagic[mcp]"`')
         for name, config in configs.items():
             known = self._servers.get(name)
-            if known is None or known.config != config:  # the same again goes on running
+            if known is None or known.config != config:  # an unchanged server keeps running
                 self._servers[name] = Server(name, config, self._keepers)
                 if known is not None:
-                    _soon(known.stop)
+                    _call_on_loop_thread(known.stop)
 
     def remove(self, name: str) -> None:
-        """Forget a server, and end it; raises `ToolError` when there is none of that name."""
+        """Remove a server and stop it. Raises `ToolError` when no server has that name."""
         server = self._servers.pop(name, None)
         if server is None:
-            raise ToolError(f"no MCP server {name!r}.{did_you_mean(name, self.names)}")
-        _soon(server.stop)
+            hint = did_you_mean(name, self.names)
+            raise ToolError(f"no MCP server is named {name!r}; %agent tools lists them" + (f".{hint}" if hint else ""))
+        _call_on_loop_thread(server.stop)
 
     def listing(self) -> list[McpServer]:
-        """Return all servers with their status, as far as it is known without asking them."""
+        """Return all servers as a listing shows them, without asking them anything."""
         return [server.shown() for server in list(self._servers.values())]
 
     async def start(self, names: Collection[str]) -> list[tuple[McpServer, str]]:
-        """Start the servers of these names, and return how each is after `READY_SECONDS` at most, and its problem."""
+        """Start the servers with these names, and wait up to `READY_SECONDS` for them.
+
+        Returns each server, and the reason why it offers no tools; ``""`` if it offers tools.
+        """
         servers = [self._servers[name] for name in names if name in self._servers]
         listed = await asyncio.gather(*(at_home(server.ready_tools()) for server in servers))
         return [(server.shown(), problem) for server, (_, problem) in zip(servers, listed, strict=True)]
@@ -95,15 +105,15 @@ class McpServers:
     async def toolsets(
         self, questions: Questions, warn: Callable[[str], object], taken: Collection[str] = ()
     ) -> list[AbstractToolset[None]]:
-        """Return the servers' tools for one turn, after `READY_SECONDS` at most.
+        """Return the servers' tools for one turn. Waits up to `READY_SECONDS` for servers that do not answer.
 
-        Every tool has its server's name before its own, whether or not it clashes: so a rule or an approval for one
-        server's tool never comes to hold for another's, whatever servers are added later.
+        Every tool has its server's name before its own, even if no other tool has the same name. So a rule for the tool
+        of one server never applies to the tool of another, whatever servers are added later.
 
         Args:
-            questions: where its calls may ask.
-            warn: is told of each server that cannot be reached now, or dies in a call, and of tools left out.
-            taken: names that other tools of the turn have.
+            questions: Where the questions of servers are asked.
+            warn: Called with a warning about each server that cannot be used or dies, and each tool that is left out.
+            taken: The names of the turn's other tools.
         """
         servers = list(self._servers.values())
         if not servers:
@@ -123,14 +133,14 @@ class McpServers:
         return made
 
     async def close(self) -> None:
-        """End all servers, and wait until their processes are gone. The next turn starts them anew."""
+        """Stop all servers, and wait until their processes have ended. The next turn starts them again."""
         if self._keepers:
             await at_home(self._close())
 
     def shutdown(self, seconds: float = CLOSE_SECONDS) -> None:
-        """Do what `close` does, from a thread without a loop, in that time at most."""
+        """Do what `close` does, from a thread without a running loop, and wait up to `seconds`."""
         if self._keepers:
-            with suppress(TimeoutError, RuntimeError):  # on the loop thread itself nobody can wait
+            with suppress(TimeoutError, RuntimeError):  # the loop thread itself cannot wait
                 loop_thread().submit(self._close()).result(seconds)
 
     async def _close(self) -> None:
@@ -140,5 +150,5 @@ class McpServers:
             await asyncio.wait(set(self._keepers))
 
 
-def _soon(call: Callable[[], object]) -> None:
+def _call_on_loop_thread(call: Callable[[], object]) -> None:
     loop_thread().loop.call_soon_threadsafe(call)

@@ -1,4 +1,4 @@
-"""The tools of an MCP server as a turn offers them to its model."""
+"""The tools of an MCP server, in the form in which a turn offers them to its model."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def toolset_of_server(
     """Return a server's tools for one turn.
 
     Args:
-        server: its name.
-        tools: as it lists them.
-        call: calls one of them; what it raises is a failed result.
-        warn: is told of tools that are left out, and of the server's death.
-        used: names that are taken; those given here are added.
+        server: The server's name.
+        tools: The tools that the server lists.
+        call: Calls a tool. An error becomes a failed result.
+        warn: Called with a warning about each tool that is left out, and when the server dies.
+        used: The names of the turn's other tools. The names of these tools are added.
     """
 
     async def run(tool: str, args: dict[str, Any]) -> Any:
         try:
             return await call(tool, args)
         except ServerDiedError as error:
-            warn(f"{error}; the next turn starts it anew")
+            warn(f"{error}; the next turn starts it again")
             raise ToolFailed(str(error)) from error
 
     toolset: FunctionToolset[None] = FunctionToolset(max_retries=RETRIES)
@@ -51,7 +51,7 @@ def toolset_of_server(
         if not _is_for_models(tool):
             continue
         if name in used:
-            warn(f"a tool of MCP server {server!r} is left out: there is another {name}")
+            warn(f"a tool of MCP server {server!r} was left out: another tool is named {name}")
             continue
         used.add(name)
         toolset.add_tool(_model_tool(name, tool, partial(run, tool.name)))
@@ -61,13 +61,16 @@ def toolset_of_server(
 def showing(
     call: Callable[[str, dict[str, Any]], Awaitable[Any]], show: Callable[[BinaryContent], object]
 ) -> Callable[[str, dict[str, Any]], Awaitable[Any]]:
-    """Have the pictures that a call returns shown, as many as a model sees."""
+    """Return a function that does what `call` does, and passes the images of the result to `show`.
+
+    No more images are shown than are sent to the model.
+    """
 
     async def run(tool: str, args: dict[str, Any]) -> Any:
         value = await call(tool, args)
         parts = value if isinstance(value, list) else [value]
-        for picture in [part for part in parts if isinstance(part, BinaryContent) and part.is_image][:IMAGES]:
-            show(picture)
+        for image in [part for part in parts if isinstance(part, BinaryContent) and part.is_image][:IMAGES]:
+            show(image)
         return value
 
     return run
@@ -77,13 +80,13 @@ def _model_tool(name: str, tool: ServerTool, call: Callable[[dict[str, Any]], Aw
     async def run(**args: Any) -> Any:
         return await call(args)
 
-    made: Tool[None] = Tool.from_schema(run, name, tool.description, tool.input_schema)
-    made.metadata = {"annotations": tool.annotations.model_dump(by_alias=True) if tool.annotations else None}
-    return made
+    model_tool: Tool[None] = Tool.from_schema(run, name, tool.description, tool.input_schema)
+    model_tool.metadata = {"annotations": tool.annotations.model_dump(by_alias=True) if tool.annotations else None}
+    return model_tool
 
 
 def _is_for_models(tool: ServerTool) -> bool:
-    """Whether a tool is for the model, and not only for a page of the server's (MCP Apps)."""
+    """Return whether a tool is for models. In MCP Apps, some tools are only for the server's own web page."""
     ui = (tool.meta or {}).get("ui")
     visibility = ui.get("visibility") if isinstance(ui, dict) else None
     return not isinstance(visibility, list) or "model" in visibility
