@@ -19,7 +19,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 RETRIES = 5
 """How many times in a row a model may call a tool with invalid arguments, or an unknown tool, before the turn fails."""
 REASON_LENGTH = 200
-"""Characters of a foreign error's message that an error quotes."""
+"""Characters of the cause that an error quotes."""
 YOURS = "yours"
 """The source of the user's own functions."""
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")

@@ -113,7 +113,7 @@ class EventLog:
         arrived = asyncio.Event()
 
         def wake() -> None:
-            with suppress(RuntimeError):  # the loop is closed
+            with suppress(RuntimeError):  # the loop of the observer is closed
                 loop.call_soon_threadsafe(arrived.set)
 
         return arrived, wake

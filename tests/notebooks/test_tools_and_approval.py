@@ -58,4 +58,4 @@ def test_a_function_of_the_users_own_answers_and_its_error_is_a_result(executed)
 def test_a_deny_rule_beats_yes(executed):
     [answer] = outputs_of(executed, "%%agent --model plots --session tools --yes\nDraw the totals once more.")
     assert "⊘ run_python" in answer["data"]["text/html"]
-    assert "denies run_*" in answer["data"]["text/html"]
+    assert "has a deny rule for run_*" in answer["data"]["text/html"]

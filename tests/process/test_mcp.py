@@ -132,7 +132,7 @@ async def test_rules_hold_for_a_server_and_without_anybody_to_ask_nothing_runs(m
     manager.sessions.set_permissions("chat", {"tests_*": "deny"})
     _, events, _ = await acted(manager, ECHO, "Done", yes=True)
     [(_, outcome, content)] = returned(events)
-    assert (outcome, "denies tests_*" in content) == ("denied", True)
+    assert (outcome, "has a deny rule for tests_*" in content) == ("denied", True)
 
 
 @pytest.mark.parametrize("transport", ["streamable-http", "sse"])
@@ -202,7 +202,7 @@ async def test_server_over_http_that_dies_fails_the_call_and_is_found_again(alon
     assert (outcome, "died during a call of crash" in content) == ("failed", True)
     result, events, model = await acted(alone, "Nothing to do")
     assert (result.status, model.offered) == ("completed", [{}])
-    assert ["the turn goes on without MCP server 'tests'" in warning for warning in warnings(events)] == [True]
+    assert ["the turn continues without MCP server 'tests'" in warning for warning in warnings(events)] == [True]
     await asyncio.to_thread(over_http, port)
     assert await pid_of_server(alone)
 
@@ -222,7 +222,7 @@ async def test_turn_goes_on_without_servers_that_cannot_be_reached(manager, shar
         found = warnings(events)
         assert manager.sessions.load("chat").turns[0].warnings == found
         for warning, (name, (_, why)) in zip(found, bad.items(), strict=True):
-            assert warning.startswith(f"the turn goes on without MCP server {name!r}: ")
+            assert warning.startswith(f"the turn continues without MCP server {name!r}: ")
             assert why in warning
     finally:
         for name in bad:
@@ -264,7 +264,7 @@ async def delays_one_turn(manager):
         assert least <= time.monotonic() - began < most
         assert (result.status, model.offered) == ("completed", [{}])
         [warning] = warnings(events)
-        assert re.fullmatch(r"the turn goes on without MCP server 'slow': it has not answered for \d s", warning)
+        assert re.fullmatch(r"the turn continues without MCP server 'slow': it has not answered for \d s", warning)
 
 
 @on_a_loop
@@ -300,7 +300,7 @@ async def test_turn_goes_on_when_the_server_that_it_waits_for_is_taken_away(alon
         alone.mcp.add("slow", HANGS | {"env": {"OTHER": "1"}})
     assert (await turn.result()).text == "Done"
     assert time.monotonic() - began < 5
-    assert warnings(await events_of(turn)) == ["the turn goes on without MCP server 'slow': it was stopped"]
+    assert warnings(await events_of(turn)) == ["the turn continues without MCP server 'slow': it was stopped"]
 
 
 @on_a_loop

@@ -1,1 +1,1 @@
-"""MCP servers: where their tools come from."""
+"""MCP servers: how they are configured and started, and how their tools are offered."""

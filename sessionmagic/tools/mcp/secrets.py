@@ -19,7 +19,7 @@ _AFTER_NAME = re.compile(rf"(?P<before>{_NAME}[\w-]*[\"']?\s*[=:]\s*)(?P<secret>
 """A secret after its name: ``--token=…``, ``X-Api-Key: …`` or ``{"apiKey": …``. It may extend to the end."""
 _ADDRESS = re.compile(r"://\S*")
 _IN_ADDRESS = (
-    re.compile(r"(?P<before>://)(?P<secret>[^\s/]+|[^\s/]*:\S+)(?=@)"),  # a password may hold a slash
+    re.compile(r"(?P<before>://)(?P<secret>[^\s/]+|[^\s/]*:\S+)(?=@)"),  # a password may contain a slash
     re.compile(r"(?P<before>[?&#][^=&#]*=|[?&#])(?P<secret>[^&#]+)"),
 )
 

@@ -123,7 +123,7 @@ class McpServers:
         made: list[AbstractToolset[None]] = []
         for server, (tools, problem) in zip(servers, listed, strict=True):
             if problem:
-                warn(f"the turn goes on without MCP server {server.name!r}: {problem}")
+                warn(f"the turn continues without MCP server {server.name!r}: {problem}")
             elif tools:
                 from sessionmagic.tools.mcp.toolset import showing, toolset_of_server
 
