@@ -22,10 +22,11 @@ def words_of(error: BaseException) -> str:
         return type(error).__name__
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``" Did you mean 'x'?"`` for the closest of the known words, or ``""`` when none is close."""
+def suggestion(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return the end of an error message: ``"; did you mean 'x'?"``, or other advice when no known word is close."""
     close = get_close_matches(word, list(known), n=1, cutoff=LIKENESS)
-    return f" Did you mean {close[0]!r}?" if close else ""
+    advice = f"did you mean {close[0]!r}?" if close else otherwise
+    return f"; {advice}" if advice else ""
 
 
 def shortened(text: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sessionmagic.exceptions import UnknownAgentError
-from sessionmagic.words import did_you_mean
+from sessionmagic.words import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,6 @@ def find_agent(agents: Mapping[str, AgentDefinition], name: str) -> AgentDefinit
     if not name:
         return next(iter(agents.values()))
     if name not in agents:
-        hint = did_you_mean(name, agents)
-        advice = f".{hint}" if hint else f"; available agents: {', '.join(agents)}"
+        advice = suggestion(name, agents, f"available agents: {', '.join(agents)}")
         raise UnknownAgentError(f"no agent named {name!r}{advice}")
     return agents[name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sessionmagic.words import did_you_mean, shortened
+from sessionmagic.words import shortened, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,12 +48,11 @@ def why_unknown(text: str, names: Iterable[str]) -> str:
     known = list(names)
     if parts := readings(text)[1:]:
         problem = f"unknown provider {quoted(parts[0].provider)} in {quoted(text)}"
-        hint = did_you_mean(parts[0].provider, known)
-        return f"{problem}.{hint}" if hint else f"{problem}; %agent models lists what can be used"
+        return problem + suggestion(parts[0].provider, known, "%agent models lists what can be used")
     # A provider whose model is missing is spelled right, so there is nothing to suggest.
-    hint = "" if text.rstrip(":/") in known else did_you_mean(text, known)
-    advice = "write provider:model, for example openai:gpt-5.2, or local, or the name of a registered model"
-    return f"{quoted(text)} is not a model reference; {advice}" + (f".{hint}" if hint else "")
+    similar = [] if text.rstrip(":/") in known else known
+    forms = "write provider:model, for example openai:gpt-5.2, or local, or the name of a registered model"
+    return f"{quoted(text)} is not a model reference{suggestion(text, similar, forms)}"
 
 
 def quoted(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models.providers import PROVIDERS, openai_compatible
 from sessionmagic.models.weights import check_installed, check_weights, find_weights
-from sessionmagic.words import did_you_mean
+from sessionmagic.words import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -252,5 +252,5 @@ def _unlisted(reference: ModelRef) -> list[str]:
     names = [model for provider, _, model in listed if provider == reference.provider]
     if not names or reference.model in names or "OPENAI_BASE_URL" in os.environ:
         return []
-    hint = did_you_mean(reference.model, names)
-    return [f"{reference.text} is in no known model list; trying it anyway" + (f".{hint}" if hint else "")]
+    advice = suggestion(reference.model, names)
+    return [f"{reference.text} is in no known model list; trying it anyway{advice}"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from IPython.core.magic_arguments import MagicArgumentParser
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.words import did_you_mean
+from sessionmagic.words import suggestion
 
 if TYPE_CHECKING:
     import argparse
@@ -69,13 +69,14 @@ class LineParser(MagicArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise what argparse complains about as a `UsageError`."""
         unknown = re.search(r"unrecognized arguments: (\S+)", message)
-        hint = _nearest(unknown[1], self.options()) if unknown else ""
-        raise UsageError(message + (f".{hint}" if hint else f"; %{self.prog} --help lists the options"))
+        word = unknown[1] if unknown else ""
+        raise UsageError(message + _nearest(word, self.options(), f"%{self.prog} --help lists the options"))
 
 
-def _nearest(word: str, options: list[str]) -> str:
+def _nearest(word: str, options: list[str], otherwise: str) -> str:
     """Suggest the closest option. Its dashes do not count, as they make all options alike."""
-    return did_you_mean(word.lstrip("-"), [option.lstrip("-") for option in options]).replace("'", "'--", 1)
+    bare = [option.lstrip("-") for option in options]
+    return suggestion(word.lstrip("-"), bare, otherwise).replace("'", "'--", 1)
 
 
 def _bare(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.exceptions import ToolError
 from sessionmagic.notebook.visible import one_line
 from sessionmagic.tools.functions import offered, tool_for
-from sessionmagic.words import did_you_mean
+from sessionmagic.words import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ def offered_tools(context: NotebookContext, names: Iterable[str] = (), *, backgr
 def _named(names: Iterable[str], namespace: Mapping[str, Any]) -> Iterator[Tool]:
     for name in filter(None, (name.strip() for name in ",".join(names).split(","))):
         if name not in namespace:
-            raise ToolError(f"--tools: {name!r} is not defined.{did_you_mean(name, namespace)}")
+            raise ToolError(f"--tools: {name!r} is not defined{suggestion(name, namespace)}")
         yield tool_for(namespace[name], name=name)
 
 

@@ -14,7 +14,7 @@ from sessionmagic.exceptions import ModelReferenceError, SessionNotFoundError
 from sessionmagic.storage.store import new_session_id
 from sessionmagic.tools.permissions import with_rule, without_rule
 from sessionmagic.turns.admission import fresh_session
-from sessionmagic.words import did_you_mean, shortened
+from sessionmagic.words import shortened, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,8 +49,7 @@ class Sessions:
         session_id = self._store.find(session)
         if session_id is None:
             names = [summary.name for summary in self._store.summaries()[0]]
-            hint = did_you_mean(session, names)
-            advice = f".{hint}" if hint else "; %%agent --session creates one"
+            advice = suggestion(session, names, "%%agent --session creates one")
             raise SessionNotFoundError(f"no session named {shortened(session)!r}{advice}")
         return session_id
 

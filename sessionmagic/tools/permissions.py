@@ -20,7 +20,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.words import did_you_mean
+from sessionmagic.words import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -162,10 +162,8 @@ def without_rule(rules: Rules, pattern: str) -> Rules:
     """Return the rules without this pattern, whatever its verdict. Raises `UsageError` when no rule has it."""
     known = [pattern for _, pattern in described(rules)]
     if pattern not in known:
-        hint = did_you_mean(pattern, known)
-        raise UsageError(
-            f"there is no rule {pattern!r}; %agent permissions lists the rules" + (f".{hint}" if hint else "")
-        )
+        advice = suggestion(pattern, known, "%agent permissions lists the rules")
+        raise UsageError(f"there is no rule {pattern!r}{advice}")
     return _without(rules, pattern)
 
 
@@ -178,8 +176,8 @@ def safety_of(word: str) -> Safety:
     for safety in SAFETIES:
         if word == safety:
             return safety
-    hint = did_you_mean(word, SAFETIES)
-    raise UsageError(f"{word!r} is not a safety mode; use one of {', '.join(SAFETIES)}" + (f".{hint}" if hint else ""))
+    advice = suggestion(word, SAFETIES, f"use one of {', '.join(SAFETIES)}")
+    raise UsageError(f"{word!r} is not a safety mode{advice}")
 
 
 def _matching(rules: Rules, verdict: Verdict, call: Call) -> str | None:

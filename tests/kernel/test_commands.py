@@ -28,11 +28,11 @@ def test_alone_it_lists_all_subcommands(kernel):
 
 @pytest.mark.parametrize(("typed", "meant"), [("sesions", "sessions"), ("usge", "usage"), ("renam", "rename")])
 def test_an_unknown_subcommand_gets_a_hint(kernel, typed, meant):
-    assert f"Did you mean '{meant}'?" in refused(kernel.run(f"%agent {typed}"), "UsageError")
+    assert f"did you mean '{meant}'?" in refused(kernel.run(f"%agent {typed}"), "UsageError")
 
 
 def test_nonsense_is_refused_without_a_guess(kernel):
-    assert "Did you mean" not in refused(kernel.run("%agent xyzzy"), "UsageError")
+    assert "did you mean" not in refused(kernel.run("%agent xyzzy"), "UsageError")
 
 
 def test_an_unknown_option_gets_a_hint(kernel, chat):
@@ -42,7 +42,7 @@ def test_an_unknown_option_gets_a_hint(kernel, chat):
 
 @pytest.mark.parametrize("command", ["show", "use", "stop", "star", "delete", "usage", "model -s"])
 def test_an_unknown_session_gets_a_hint(kernel, session, chat, command):
-    assert f"Did you mean '{chat}'?" in refused(kernel.run(f"%agent {command} {chat}x"), "SessionNotFoundError")
+    assert f"did you mean '{chat}'?" in refused(kernel.run(f"%agent {command} {chat}x"), "SessionNotFoundError")
 
 
 @pytest.mark.parametrize("command", ["use", "delete", "rename", "sessions too many", "rename a b c"])
@@ -148,7 +148,7 @@ def test_delete_stops_a_running_turn_and_nothing_writes_it_back(kernel, session)
 def test_usage_adds_up_model_by_model(kernel, chat):
     kernel.run(f"%%agent -m test -s {chat}\nthird question").ok()
     kernel.run(f"used = %agent usage {chat}").ok()
-    assert kernel.value("len(used), sum(entry.turns for entry in used)") == "(2, 3)"
+    assert kernel.value("len(used), sum(entry.turns for entry in used)") == "(3, 3)"
     assert kernel.value("all(entry.output_tokens > 0 and entry.cost is None for entry in used)") == "True"
     assert "unpriced" in kernel.run(f"%agent usage {chat}").text
 

@@ -338,8 +338,8 @@ def test_a_rule_set_in_mid_turn_holds_for_the_turns_next_call(kernel, chat):
 
 def test_an_unknown_safety_mode_gets_a_hint_and_changes_nothing(kernel, chat):
     before = kernel.run(f"%agent permissions {chat}").ok().text
-    assert "Did you mean 'autonomous'?" in refused(kernel.run(f"%agent permissions {chat} --safety autonomus"))
-    assert "Did you mean" not in refused(kernel.run(f"%agent permissions {chat} --safety xyzzy"))
+    assert "did you mean 'autonomous'?" in refused(kernel.run(f"%agent permissions {chat} --safety autonomus"))
+    assert "did you mean" not in refused(kernel.run(f"%agent permissions {chat} --safety xyzzy"))
     assert kernel.run(f"%agent permissions {chat}").ok().text == before
 
 
@@ -359,7 +359,7 @@ def test_a_pattern_that_names_no_tool_is_refused(kernel, chat, option, pattern):
 
 def test_a_rule_that_is_not_there_cannot_be_forgotten(kernel, chat):
     before = kernel.run(f"%agent permissions {chat} --allow run_*").ok().text
-    assert "Did you mean 'run_*'?" in refused(kernel.run(f"%agent permissions {chat} --forget run*"))
+    assert "did you mean 'run_*'?" in refused(kernel.run(f"%agent permissions {chat} --forget run*"))
     refused(kernel.run(f"%agent permissions {chat} --forget ''"))
     assert kernel.run(f"%agent permissions {chat}").ok().text == before
 

@@ -116,7 +116,7 @@ async def test_override_belongs_to_one_agent_of_one_session(home):
     assert asked(manager) == ["recalls", "calm", "recalls"]
     assert manager.sessions.load("chat").agent_model_overrides == {"critic": "recalls"}
     assert manager.sessions.load("another").agent_model_overrides == {}
-    with pytest.raises(UnknownAgentError, match="Did you mean 'critic'"):
+    with pytest.raises(UnknownAgentError, match="did you mean 'critic'"):
         await ask(manager, agent="critc", model="test")
     assert len(manager.sessions.load("chat").turns) == 3
 
@@ -249,7 +249,7 @@ async def test_override_set_during_a_turn_holds_from_the_next_one(manager):
 
 def test_setting_the_model_of_an_unknown_session_or_agent_changes_nothing(manager):
     asyncio.run(ask(manager))
-    with pytest.raises(SessionNotFoundError, match="Did you mean 'chat'"):
+    with pytest.raises(SessionNotFoundError, match="did you mean 'chat'"):
         manager.sessions.set_model("chatt", "recalls")
     with pytest.raises(SessionNotFoundError, match="^no session named 'other'; %%agent --session creates one$"):
         manager.sessions.set_model("other", "recalls")

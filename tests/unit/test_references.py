@@ -45,12 +45,12 @@ def test_reference_is_read_as_one_name_and_then_as_a_provider_with_its_model(tex
 @pytest.mark.parametrize(
     ("reference", "words"),
     [
-        ("opnai:gpt-5.2", ["unknown provider 'opnai'", "Did you mean 'openai'?"]),
+        ("opnai:gpt-5.2", ["unknown provider 'opnai'", "did you mean 'openai'?"]),
         ("nope:x", ["unknown provider 'nope' in 'nope:x'; %agent models lists"]),
-        ("lib:x", ["unknown provider 'lib'", "Did you mean 'lab'?"]),
+        ("lib:x", ["unknown provider 'lib'", "did you mean 'lab'?"]),
         ("vendor/name", ["unknown provider 'vendor'"]),
         ("gpt-5.2", ["'gpt-5.2' is not a model reference", "provider:model"]),
-        ("locl", ["'locl' is not a model reference", "Did you mean 'local'?"]),
+        ("locl", ["'locl' is not a model reference", "did you mean 'local'?"]),
         ("openai:", ["'openai:' is not a model reference"]),
         ("openai", ["'openai' is not a model reference; write provider:model"]),
         ("lab:a,lab:b", ["'lab:a,lab:b' names several models; a turn asks one"]),
@@ -68,12 +68,12 @@ def test_reference_that_cannot_be_used_is_one_line_that_says_why(models, referen
 
 def test_nothing_is_suggested_for_a_provider_without_its_model(models):
     for reference in ("openai", "openai:", "lab/"):
-        assert "Did you mean" not in refusal(models, reference)
+        assert "did you mean" not in refusal(models, reference)
 
 
 def test_registered_name_that_is_mistyped_is_suggested(models):
     script("calm", "It is fine.")
-    assert refusal(models, "clam").endswith("Did you mean 'calm'?")
+    assert refusal(models, "clam").endswith("did you mean 'calm'?")
 
 
 def test_long_reference_is_cut_in_the_message(models):
@@ -149,7 +149,7 @@ def test_name_that_no_list_knows_is_a_warning_and_no_refusal(models, monkeypatch
     monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
     listed = next(name for name in models.known() if name.startswith("openai:gpt"))
     [warning] = models.resolve(listed + "x").warnings
-    assert f"{listed}x is in no known model list; trying it anyway. Did you mean 'gpt" in warning
+    assert f"{listed}x is in no known model list; trying it anyway; did you mean 'gpt" in warning
     assert models.resolve(listed).warnings == []
     assert models.resolve("lab:anything").warnings == []
 

@@ -11,7 +11,7 @@ from sessionmagic.exceptions import SessionNotFoundError, UsageError
 from sessionmagic.notebook.arguments import LineParser
 from sessionmagic.notebook.page.listing import Listing
 from sessionmagic.notebook.visible import visible
-from sessionmagic.words import did_you_mean
+from sessionmagic.words import suggestion
 
 if TYPE_CHECKING:
     import argparse
@@ -41,8 +41,8 @@ def run_command(context: NotebookContext, line: str) -> Any:
             {"%agent": lambda entry: entry.subcommand, "": lambda entry: entry.does},
         )
     if name not in COMMANDS:
-        hint = did_you_mean(name, COMMANDS)
-        raise UsageError(f"{name!r} is not a subcommand" + (f".{hint}" if hint else "; %agent lists them all"))
+        advice = suggestion(name, COMMANDS, "%agent lists them all")
+        raise UsageError(f"{name!r} is not a subcommand{advice}")
     command = COMMANDS[name]
     if command.parser.wants_help(rest):
         print(command.parser.format_help())

@@ -14,7 +14,7 @@ from sessionmagic.exceptions import ToolError
 from sessionmagic.loop import loop_thread
 from sessionmagic.tools.mcp.config import read_servers, server_config
 from sessionmagic.tools.mcp.server import Server, at_home
-from sessionmagic.words import did_you_mean
+from sessionmagic.words import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -85,8 +85,8 @@ class McpServers:
         """Remove a server and stop it. Raises `ToolError` when no server has that name."""
         server = self._servers.pop(name, None)
         if server is None:
-            hint = did_you_mean(name, self.names)
-            raise ToolError(f"no MCP server is named {name!r}; %agent tools lists them" + (f".{hint}" if hint else ""))
+            advice = suggestion(name, self.names, "%agent tools lists them")
+            raise ToolError(f"no MCP server is named {name!r}{advice}")
         _call_on_loop_thread(server.stop)
 
     def listing(self) -> list[McpServer]:
