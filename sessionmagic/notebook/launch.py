@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.exceptions import ApprovalNotOpenError, QuestionNotOpenError, UsageError
@@ -62,6 +62,7 @@ class Launch:
         self._turn: Turn | None = None
         self._stopped = False
         self._admission: asyncio.Task[Turn] | None = None
+        self._serving: asyncio.Task[None] | None = None
         self._loop = loop_thread().loop
         self._view: View | None = None
         self._begun = False
@@ -89,6 +90,18 @@ class Launch:
             start.close()
             view.discard()
             raise UsageError("a model cannot run a cell from its own code; await SessionManager.run instead") from error
+
+    async def start(self, start: Coroutine[Any, Any, Turn], view: View) -> Turn:
+        """Do what `begin` does, called on the loop thread, and return the turn once it has started."""
+        self._begun = True
+        self._serving = asyncio.ensure_future(self._serve(start, view, "start"))  # kept, or it may be collected
+        await asyncio.sleep(0)  # one step, after which there is an admission to wait for
+        return await asyncio.shield(cast("asyncio.Task[Turn]", self._admission))
+
+    @property
+    def begun(self) -> bool:
+        """Whether the turn was started, or the attempt was made."""
+        return self._begun
 
     async def _serve(self, start: Coroutine[Any, Any, Turn], view: View, waits_for: WaitsFor) -> None:
         try:

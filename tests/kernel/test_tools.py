@@ -581,5 +581,5 @@ def test_limits_stop_the_turn_and_say_how_to_go_on(kernel, session, acts):
     acts([("list_variables", {})])
     cell = run(kernel, session)
     assert cell.ename == "TurnLimitError"
-    assert "go on" in cell.evalue
+    assert "send another prompt to continue" in cell.evalue
     assert kernel.value("_agent.status") == "'limit'"

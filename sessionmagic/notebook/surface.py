@@ -1,0 +1,65 @@
+"""Where a turn of the running cell is shown, and where the user answers its questions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sessionmagic.turns.turn import current_turn
+
+if TYPE_CHECKING:
+    import argparse
+
+    from sessionmagic.notebook.asker import Asks
+    from sessionmagic.notebook.context import NotebookContext
+    from sessionmagic.notebook.controls import Controls
+    from sessionmagic.notebook.view import View
+
+
+def run_by_a_tool() -> bool:
+    """Whether a tool runs the cell, so that nobody can see its widgets or answer its questions."""
+    return current_turn.get(None) is not None
+
+
+def view_for(context: NotebookContext, options: argparse.Namespace, controls: Controls, *, background: bool) -> View:
+    """Return a new view for a turn of the running cell. `controls` is what its buttons do."""
+    from sessionmagic.notebook.static import StaticView
+    from sessionmagic.notebook.terminal.view import TextView
+    from sessionmagic.notebook.view import GuardedView
+
+    view: View
+    match _surface(context):
+        case "text":
+            again = context.tools.show_again if context.front_end.kernel is not None else None
+            view = TextView(again, by_lines=background)
+        case "static":
+            view = StaticView()
+        case _:
+            from sessionmagic.notebook.page.draft import Draft
+            from sessionmagic.notebook.page.widgets import WidgetView
+
+            # ipykernel 6 displays the output of a background turn under whichever cell ran last
+            draft = Draft(wanted=context.front_end.clicks_arrive or not background)
+            known = options.session or ("" if options.new or context.active_session else context.settings.session)
+            view = WidgetView(known, options.model, controls, draft)
+    return GuardedView(view)
+
+
+def asks_of(context: NotebookContext, *, background: bool) -> Asks:
+    """Return where the user answers the turn's questions: on the page if clicks are wanted and arrive in time."""
+    on_page = _surface(context) == "widgets"
+    if background:
+        return "page" if on_page else "command"
+    approval = context.settings.approval
+    clicks = approval == "buttons" or (approval == "auto" and context.front_end.clicks_arrive)
+    return "page" if clicks and on_page else "stdin"
+
+
+def _surface(context: NotebookContext) -> str:
+    """Return how the running cell shows its turn: widgets, text or static."""
+    if context.settings.view != "auto":
+        surface = context.settings.view
+    elif context.front_end.kernel is None:
+        surface = "text"
+    else:
+        surface = "static" if context.front_end.headless else "widgets"
+    return "static" if surface == "widgets" and run_by_a_tool() else surface
