@@ -34,7 +34,7 @@ def describe(expression: str, namespace: Mapping[str, Any]) -> str:
     try:
         text = described(value)
     except Exception as error:
-        raise PromptError(f"$`{expression}` has no readable value: {_words(error)}") from error
+        raise PromptError(f"the value of $`{expression}` cannot be described: {_words(error)}") from error
     if len(text) <= VALUE_LIMIT:
         return text
     return f"{text[:VALUE_LIMIT]}\n[cut: {len(text) - VALUE_LIMIT:,} more characters of {expression}]"
@@ -59,7 +59,9 @@ def _words(error: Exception) -> str:
 def attach(expression: str, namespace: Mapping[str, Any]) -> Attachment:
     """Return what ``--attach`` names: a file, or a figure, image, frame or other value. Raises `PromptError`."""
     if "://" in expression:
-        raise PromptError(f"--attach takes files and values, no addresses: {expression}")
+        raise PromptError(
+            f"--attach takes a file or a value, not an address; download {expression} and attach the file"
+        )
     path = _as_file(expression)
     if path is not None and expression not in namespace:
         return _file(path)
@@ -67,7 +69,7 @@ def attach(expression: str, namespace: Mapping[str, Any]) -> Attachment:
         value = _evaluate(expression, namespace)
     except PromptError as error:
         shown = expression if len(expression) <= SHOWN_LIMIT else "…" + expression[1 - SHOWN_LIMIT :]
-        raise PromptError(f"--attach: there is no file {shown}, and no such value ({error.__cause__})") from error
+        raise PromptError(f"--attach: {shown} is neither a file nor a value ({error.__cause__})") from error
     if callable(getattr(value, "savefig", None)):
         return _png(expression, lambda buffer: value.savefig(buffer, format="png"))
     if callable(getattr(value, "save", None)) and hasattr(value, "mode"):
@@ -86,7 +88,7 @@ def _as_file(expression: str) -> Path | None:
 def _file(path: Path) -> Attachment:
     size = path.stat().st_size
     if size > FILE_LIMIT:
-        raise PromptError(f"--attach: {path} has {size:,} bytes; at most {FILE_LIMIT:,} are sent")
+        raise PromptError(f"--attach: {path} has {size:,} bytes; attach at most {FILE_LIMIT:,} bytes")
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -97,7 +99,7 @@ def _file(path: Path) -> Attachment:
     try:
         return Attachment(name=path.name, content=content.decode())
     except UnicodeDecodeError:
-        raise PromptError(f"--attach: {path} is neither text, nor an image, nor a PDF") from None
+        raise PromptError(f"--attach: {path} is not text, an image or a PDF") from None
 
 
 def _png(name: str, save: Any) -> Attachment:

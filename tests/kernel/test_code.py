@@ -119,7 +119,7 @@ def test_of_too_many_figures_the_first_are_shown_and_it_is_said_how_many_are_not
     assert ["image/png" in data for data in shown] == [False, True] * 5
     assert "frame 4" in shown[8]["text/html"]
     assert text.endswith(
-        "[only the first 10 figures and other displays are shown, 4 more are not]\n[5 figures shown to the user]"
+        "[only the first 10 figures and other displays are shown; 4 more are not]\n[5 figures shown to the user]"
     )
 
 
@@ -244,7 +244,7 @@ def test_what_threads_and_processes_print_stands_under_the_cell_as_the_model_kno
     assert "by a thread" in cell.text
     assert told(kernel) == [("success", "(no output)")]
     description = kernel.run("print(model.offered[-1]['run_python'].description)").ok().text
-    assert "What threads and other processes print stands under the cell" in description
+    assert "Output of threads and other processes appears under the cell" in description
 
 
 def test_an_interrupt_that_code_raises_itself_fails_the_call_and_not_the_cell(kernel, session, acts):
@@ -305,7 +305,7 @@ def test_code_in_the_background_cannot_ask_and_hold_up_the_kernel(kernel, sessio
     kernel.run(f"%%agent -m acts -b -o asked_in_vain -s {session} --yes\ngo").ok()
     comes_true(lambda: kernel.value("'asked_in_vain' in globals()") == "True")
     assert [outcome for outcome, _ in told(kernel)] == ["failed", "failed"]
-    assert all("nobody to ask" in text for _, text in told(kernel))
+    assert all("cannot ask for input in the background" in text for _, text in told(kernel))
 
 
 def test_code_under_a_cell_may_ask(kernel, session, acts):
@@ -348,7 +348,7 @@ def test_cells_are_read_although_a_value_cannot_say_what_it_is(kernel, session, 
     run(kernel, session).ok()
     [(outcome, text)] = told(kernel)
     assert outcome == "success"
-    assert "(Mute, whose description failed: RuntimeError)" in text
+    assert "(a Mute that cannot be described: RuntimeError)" in text
 
 
 @pytest.mark.parametrize("option", ["", "-b"])
@@ -365,8 +365,8 @@ def test_code_that_awaits_where_it_cannot_is_told_what_works_instead(kernel, ses
     assert told(kernel) == [
         (
             "failed",
-            "ToolError: top-level await does not work here, and nothing was run: "
-            "call asyncio.run in a thread of its own, or use run_python_isolated, where await works",
+            "ToolError: top-level await does not work here, so nothing was run; "
+            "call asyncio.run in another thread, or use run_python_isolated, where await works",
         ),
         ("success", "False"),
         ("success", "42"),
@@ -457,7 +457,7 @@ def test_a_call_whose_value_cannot_be_described_has_succeeded_all_the_same(kerne
     ).ok()
     acts([("mute", {})], [("mute_too", {})], "Done.")
     run(kernel, session, "--tools mute,mute_too").ok()
-    assert told(kernel) == [("success", "ran\n(Mute, whose description failed: ValueError)")] * 2
+    assert told(kernel) == [("success", "ran\n(a Mute that cannot be described: ValueError)")] * 2
 
 
 def test_an_asynchronous_tool_may_run_a_cell(kernel, session, acts):
@@ -539,7 +539,7 @@ def test_an_asynchronous_tool_cannot_ask_on_stdin_and_leaves_the_answers_to_othe
     kernel.run(LOUD.format(dot=PNG)).ok()
     acts([("asks", {})], "Done.")
     assert "Done." in run(kernel, session, "--tools asks").ok().text
-    assert told(kernel)[0][1].endswith("cannot ask here: write it with def, without async")
+    assert told(kernel)[0][1].endswith("cannot ask for input; write it with def instead of async def")
     cell = kernel.send("print('you said', input('mine? '))")
     assert kernel.reply("yes") == "mine? "
     assert cell.wait().ok().text.strip() == "you said yes"

@@ -185,9 +185,9 @@ def test_file_is_attached_as_what_it_is(tmp_path):
 @pytest.mark.parametrize(
     ("expression", "words"),
     [
-        ("https://example.org/x.png", "no addresses"),
-        ("nowhere/plot.png", "there is no file nowhere/plot.png"),
-        ("plot.png", "there is no file plot.png"),
+        ("https://example.org/x.png", "not an address"),
+        ("nowhere/plot.png", "nowhere/plot.png is neither a file nor a value"),
+        ("plot.png", "plot.png is neither a file nor a value"),
         ("nothing", "name 'nothing' is not defined"),
         ("stubborn", "no words"),
         ("figure", "cannot be drawn"),
@@ -209,9 +209,9 @@ def test_binary_and_huge_files_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("sessionmagic.notebook.prompts.FILE_LIMIT", 10)
     (tmp_path / "a.bin").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "b.txt").write_bytes(b"x" * 11)
-    with pytest.raises(PromptError, match="neither text, nor an image, nor a PDF"):
+    with pytest.raises(PromptError, match="is not text, an image or a PDF"):
         attach(str(tmp_path / "a.bin"), {})
-    with pytest.raises(PromptError, match="11 bytes; at most 10"):
+    with pytest.raises(PromptError, match="11 bytes; attach at most 10"):
         attach(str(tmp_path / "b.txt"), {})
 
 

@@ -93,4 +93,4 @@ def test_of_many_columns_of_one_name_the_first_are_shown():
 
 def test_a_frame_that_is_not_computed_is_described_by_its_schema():
     text = said_of(Lazy())
-    assert text == "Lazy of 2 columns, whose rows are not computed\n  age: Int64\n  city: String"
+    assert text == "Lazy of 2 columns; its rows are not computed\n  age: Int64\n  city: String"

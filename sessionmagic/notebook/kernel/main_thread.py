@@ -28,7 +28,7 @@ NOTICE_SECONDS = 0.25
 AGAIN_SECONDS = 0.5
 """How long a call has to end after one interruption, before the next."""
 NEEDS_A_CELL = "needs a foreground cell; run without -b"
-NOBODY_TO_ASK = "there is nobody to ask: this runs in the background"
+NO_INPUT = "cannot ask for input in the background; run without -b"
 START_SECONDS = 60.0
 """How long work waits for the main thread to have time for it."""
 
@@ -49,7 +49,7 @@ class _Job:
     def make(self, *, in_cell: bool) -> tuple[Any, BaseException | None]:
         """Make the call; return its result, or what it raised. Between cells it cannot ask: no page would show that."""
         if not in_cell:
-            self._context.run(refuse_asking, NOBODY_TO_ASK)
+            self._context.run(refuse_asking, NO_INPUT)
         try:
             return self._context.run(self._call), None
         except BaseException as error:  # noqa: BLE001  raised where the outcome is awaited
@@ -118,7 +118,9 @@ class MainThread:
             patience = None if in_cell else START_SECONDS  # a cell serves until its turn is over
             await asyncio.wait([job.started, job.outcome], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
             if not job.started.done() and self._take_back(job):
-                raise MainThreadBusyError(f"the kernel was busy with another cell for {START_SECONDS:g} s")
+                raise MainThreadBusyError(
+                    f"the kernel was busy with another cell for {START_SECONDS:g} s; try again when that cell has ended"
+                )
             result: T = await job.outcome
         except asyncio.CancelledError:
             self._take_back(job)

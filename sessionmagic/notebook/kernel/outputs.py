@@ -198,7 +198,7 @@ class Kept(TextIOBase):
         lost = self._lost + max(0, len(tail) - TEXT_LIMIT // 2)
         cut = f"\n[cut: {lost:,} characters]\n" if lost else ""
         text = "".join([*self._head, cut, tail[-TEXT_LIMIT // 2 :]]).strip("\n")
-        first = f"[only the first {SHOWN_LIMIT} figures and other displays are shown, {self._left_out:,} more are not]"
+        first = f"[only the first {SHOWN_LIMIT} figures and other displays are shown; {self._left_out:,} more are not]"
         return "\n".join(filter(None, [text, first if self._left_out else ""]))
 
 

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from pydantic_ai.messages import ToolReturn
 
-CANNOT_ASK = "an asynchronous function cannot ask here: write it with def, without async"
+NO_ASYNC_INPUT = "an asynchronous function cannot ask for input; write it with def instead of async def"
 """Off the main thread, a question that is left waiting would take the answers to later ones."""
 NO_AWAIT = (
-    "top-level await does not work here, and nothing was run: "
-    "call asyncio.run in a thread of its own, or use run_python_isolated, where await works"
+    "top-level await does not work here, so nothing was run; "
+    "call asyncio.run in another thread, or use run_python_isolated, where await works"
 )
 
 
@@ -73,7 +73,7 @@ async def run_awaitable(shell: InteractiveShell, work: Awaitable[Any]) -> tuple[
     kept, words, raised = Kept(), "", None
     publisher: Any = shell.display_pub
     hooked = _hooked(publisher, kept) if hasattr(publisher, "register_hook") else nullcontext()
-    refuse_asking(CANNOT_ASK)
+    refuse_asking(NO_ASYNC_INPUT)
     with keeping(kept), hooked:
         try:
             words = await asyncio.to_thread(_described, shell, await work, kept)
@@ -220,7 +220,7 @@ def _tame(shell: InteractiveShell, kept: Kept) -> Iterator[None]:
         kept.write_line("\n".join(lines))
 
     def refuse() -> None:
-        raise SystemExit("the kernel stays")
+        raise SystemExit("exit() cannot end the user's kernel")
 
     tamed = {"_showtraceback": show, "ask_exit": refuse}
     before = {name: vars(shell)[name] for name in tamed if name in vars(shell)}  # a call within a call

@@ -75,7 +75,7 @@ class ScratchKernels:
             if not output.stopped.done() and session_id not in self._kernels:
                 await self._start(session_id)
             if not output.stopped.done() and not await self._kernels[session_id].execute(code, timeout, output):
-                output.note("its variables are gone; the next call has a new scratch kernel")
+                output.note("its variables are gone; the next call starts a new scratch kernel")
                 await self._drop(session_id)
             return output.ran
 
@@ -83,7 +83,7 @@ class ScratchKernels:
         try:
             self._kernels[session_id] = kernel = _ScratchKernel()
         except ImportError as error:
-            raise ScratchError("a scratch kernel needs ipykernel: pip install ipykernel") from error
+            raise ScratchError("a scratch kernel needs ipykernel; run pip install ipykernel") from error
         if self._closed:
             kernel.kill()  # `close` may not have found it
         try:
@@ -149,7 +149,7 @@ class _ScratchKernel:
                 await asyncio.wait({reading}, timeout=GRACE_SECONDS / 2)
         if not reading.done():
             reading.cancel()
-            output.fail("it did not listen, and its kernel was killed")
+            output.fail("it did not stop when interrupted, so its kernel was killed")
             return False
         return reading.result()
 
@@ -170,7 +170,7 @@ class _ScratchKernel:
             if _belongs(message, call) and message["content"].get("execution_state") == "idle":
                 return True
             output.take(message, keep=_belongs(message, call))
-        output.fail("its output was too large to be read, and its kernel was killed")  # zmq has hung up
+        output.fail("its output was too large to read, so its kernel was killed")  # zmq has hung up
         return False
 
     async def end(self) -> None:

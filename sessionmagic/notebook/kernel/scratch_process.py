@@ -23,7 +23,7 @@ def end_with_parent() -> None:
 
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != int(os.environ["JPY_PARENT_PID"]):
-            sys.exit("the parent has ended already")
+            sys.exit("the parent process has already ended")
 
 
 def limit_memory() -> None:

@@ -1,4 +1,4 @@
-"""What a model may do in the user's kernel: look at variables and cells, run code, propose a cell."""
+"""The tools of the user's kernel: look at variables and cells, run code, propose a cell."""
 
 from __future__ import annotations
 
@@ -29,12 +29,13 @@ if TYPE_CHECKING:
     from sessionmagic.turns.turn import Turn
 
 LISTED = 200
+"""Variables that a listing shows."""
 LAST_CELLS = 10
 SHOWN = 2_000
 """Characters of one cell's code or output."""
 SOURCE = "notebook"
 LONGEST_SECONDS = 3_600
-DROPPED = "The proposed cell is not below, as this one ended in an error: its code is in the call of insert_cell."
+DROPPED = "The proposed cell was not added, because this cell ended in an error; its code is in the insert_cell call."
 
 
 class KernelTools:
@@ -46,13 +47,13 @@ class KernelTools:
         self._front_end = front_end
         self._proposed = ""
         self._shown: WeakKeyDictionary[Turn, list[Ran]] = WeakKeyDictionary()
-        """What each turn's calls have shown under the cell."""
+        """The calls of each turn, so that what they displayed can be shown again."""
         self._scratch = ScratchKernels()
         self._functions = UserFunctions(shell, main_thread, self._show)
-        shell.events.register("post_run_cell", self._say_what_is_dropped)
+        shell.events.register("post_run_cell", self._report_dropped)
 
     def own(self, *, background: bool = False) -> list[Tool]:
-        """Return all of them; in the background some have an obstacle."""
+        """Return the tools. With `background`, those that need a foreground cell have an `obstacle`."""
         looking: list[Callable[..., Any]] = [self.list_variables, self.inspect_variable, self.read_cells]
         acting: list[Callable[..., Any]] = [self.run_python, self.run_python_isolated, self.insert_cell]
         obstacles = {"insert_cell": NEEDS_A_CELL, "run_python": self._obstacle} if background else {}
@@ -66,13 +67,13 @@ class KernelTools:
         ]
 
     def of_user(self, tool: Tool, *, background: bool = False) -> Tool:
-        """Have a user's function run where figures and prints work, and its value described to the model."""
+        """Return the tool of a user's function, made to run in this kernel and to describe its value to the model."""
         obstacle = self._obstacle if background and not inspect.iscoroutinefunction(tool.function) else ""
         return replace(tool, function=self._functions.wrapped(tool.function), alone=True, obstacle=obstacle)
 
     @property
     def _obstacle(self) -> str:
-        """Why nothing can run on the main thread in the background, if that is so."""
+        """Why a background turn cannot run code on the main thread; empty where it can."""
         return NEEDS_A_CELL if self._front_end.kernel is None else ""
 
     def list_variables(self) -> str:
@@ -88,21 +89,21 @@ class KernelTools:
         return "\n".join([*lines[:LISTED], *cut]) or "(no variables yet)"
 
     def inspect_variable(self, name: str) -> str:
-        """Describe one variable of the notebook: schema, shape, first rows and statistics of frames and arrays.
+        """Describe one variable of the user's notebook; frames and arrays by schema, shape, first rows and statistics.
 
         Args:
-            name: the variable's name; no expression.
+            name: The variable's name, not an expression.
         """
         if name not in self._shell.user_ns:
-            raise NameError(f"there is no variable {name!r}")
+            raise NameError(f"there is no variable {name!r}; call list_variables to see which exist")
         value = self._shell.user_ns[name]
         return "\n".join(filter(None, [f"{name}: {kind_of(value)}", said_of(value), statistics(value)]))
 
     def read_cells(self, last: int = LAST_CELLS) -> str:
-        """Read what the notebook has run so far, the latest cell last, with what each cell's last line gave.
+        """Read the cells that the notebook has run, oldest first, with the value of each cell's last line.
 
         Args:
-            last: how many cells.
+            last: How many of the latest cells to read.
         """
         history: Any = self._shell.history_manager
         inputs: list[str] = history.input_hist_raw
@@ -116,90 +117,91 @@ class KernelTools:
         return "\n\n".join(cells) or "(nothing has been run yet)"
 
     async def run_python(self, code: str) -> Any:
-        """Run Python code in the user's notebook, with its variables; what it defines stays there.
+        """Run Python code in the user's notebook, with its variables; what the code defines stays there.
 
-        Returns what it printed, the value of its last line, and its traceback if it failed. Figures are shown to
-        the user. Top-level await does not work. What threads and other processes print stands under the cell and is
-        not returned: capture it.
+        Returns what the code printed, the value of its last line, and its traceback if it failed. Figures are shown
+        to the user. Top-level await does not work. Output of threads and other processes appears under the cell and
+        is not returned; capture it to read it.
 
         Args:
-            code: the code, as it would stand in a cell.
+            code: The code, as in a notebook cell.
         """
 
         def run() -> Ran:
-            ran = run_code(self._shell, code)
-            self._show(ran)
-            return ran
+            result = run_code(self._shell, code)
+            self._show(result)
+            return result
 
         return returned(await self._main_thread.run(run))
 
     async def run_python_isolated(self, code: str, timeout: float = 30) -> Any:
-        """Run Python code in a separate process, which sees and changes none of the user's variables.
+        """Run Python code in a separate process, which neither sees nor changes the user's variables.
 
-        What it defines is there in your next calls. Returns what it printed, the value of its last line, and its
-        traceback if it failed. Figures are shown to the user.
+        What the code defines stays there for your later calls. Returns what the code printed, the value of its last
+        line, and its traceback if it failed. Figures are shown to the user.
 
         Args:
-            code: the code, as it would stand in a cell.
-            timeout: seconds after which the code is interrupted.
+            code: The code, as in a notebook cell.
+            timeout: Seconds after which the code is interrupted.
         """
         if not 0 < timeout <= LONGEST_SECONDS:
             raise ValueError(f"the timeout must be more than 0 and at most {LONGEST_SECONDS:,} seconds")
-        ran = await self._scratch.run(current_turn.get().session_id, code, timeout)
-        self._show(ran)
-        return returned(ran)
+        result = await self._scratch.run(current_turn.get().session_id, code, timeout)
+        self._show(result)
+        return returned(result)
 
     async def insert_cell(self, code: str) -> str:
         """Propose a new code cell below this one; the user decides whether to run it.
 
         Args:
-            code: what is to stand in the cell.
+            code: The code of the new cell.
         """
 
         def insert() -> None:
             if self._front_end.headless:
-                raise ToolError("nobody watches this run, and a cell that is proposed in it is lost")
+                raise ToolError("nobody watches this run, so a proposed cell would be lost; put its code in the answer")
             self._proposed = f"{self._proposed}\n\n{code}" if self._is_pending else code
             self._shell.set_next_input(self._proposed)
 
         await self._main_thread.run_in_cell(insert)
-        return "The cell will be below when this turn ends, not run yet."
+        return "The cell will be added below when this turn ends. It has not been run."
 
     @property
     def _is_pending(self) -> bool:
-        """Whether the front end is yet to get what was proposed: it does at the end of the running cell."""
+        """Whether the front end is still to receive the proposed cell, which it does when the running cell ends."""
         payloads: Any = self._shell.payload_manager
         texts = [each["text"] for each in payloads.read_payload() if each.get("source") == "set_next_input"]
         return self._proposed in [*texts, getattr(self._shell, "rl_next_input", None)]
 
-    def _say_what_is_dropped(self, result: Any) -> None:
-        """Say that a proposed cell is lost: of a cell that ends in an error, a page takes none."""
-        failed = result is not None and not result.success and result.info.store_history  # no code of a model's
+    def _report_dropped(self, result: Any) -> None:
+        """Print that a proposed cell is lost, as a page adds none when the running cell ends in an error."""
+        # A model's code runs without history; its errors do not end the cell in which it runs.
+        failed = result is not None and not result.success and result.info.store_history
         if failed and self._is_pending and self._front_end.kernel is not None:
             print(DROPPED)
 
-    def _show(self, ran: Ran) -> None:
-        ran.display()
-        self._shown.setdefault(current_turn.get(), []).append(ran)
+    def _show(self, result: Ran) -> None:
+        result.display()
+        self._shown.setdefault(current_turn.get(), []).append(result)
 
     def show_picture(self, picture: BinaryContent) -> None:
-        """Show a picture that a server's tool has returned, as if code had displayed it."""
+        """Show a picture that the tool of an MCP server has returned, as if code had displayed it."""
         content = picture.data.decode(errors="replace") if picture.media_type == SVG else picture.data
         self._show(Ran(shown=[RichOutput({picture.media_type: content})]))
 
     def show_again(self, session: str, turn_id: str) -> None:
-        """Show what the turn's calls showed, after its cell was cleared."""
+        """Show the turn's figures and other displays again, after its cell was cleared."""
         for turn, shown in list(self._shown.items()):
             if (turn.session_name, turn.id) == (session, turn_id):
-                for ran in shown:
-                    ran.display()
+                for result in shown:
+                    result.display()
 
     async def end_session(self, session_id: str) -> None:
         """End the session's scratch kernel, if it has one."""
         await self._scratch.end(session_id)
 
     def close(self) -> None:
-        """End all scratch kernels, for good: the user's kernel ends."""
+        """End all scratch kernels for good, because the user's kernel ends."""
         self._scratch.close()
 
 

@@ -39,7 +39,7 @@ def said_of(value: Any) -> str:
     try:
         return described(value)
     except Exception as error:  # noqa: BLE001
-        return f"({type(value).__name__}, whose description failed: {type(error).__name__})"
+        return f"(a {type(value).__name__} that cannot be described: {type(error).__name__})"
 
 
 def kind_of(value: Any) -> str:
@@ -91,7 +91,7 @@ def _frame(frame: Any) -> str:
     schema = "\n".join(f"  {name}: {kind}" for name, kind in zip(names, frame.dtypes, strict=False))
     cut = f"\n  [cut: {len(every) - ITEMS_SHOWN:,} more columns]" if len(every) > ITEMS_SHOWN else ""
     if not _is_there(frame):
-        return f"{type(frame).__name__} of {len(every):,} columns, whose rows are not computed\n{schema}{cut}"
+        return f"{type(frame).__name__} of {len(every):,} columns; its rows are not computed\n{schema}{cut}"
     rows, head = frame.shape[0], frame.head(ROWS_SHOWN)
     head = head.iloc[:, :ITEMS_SHOWN] if hasattr(head, "iloc") else head[names]
     shown = head.to_string() if hasattr(head, "to_string") else str(head)
