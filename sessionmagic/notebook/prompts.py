@@ -1,4 +1,4 @@
-"""What the user's values become in a prompt: ``$`expr` `` in the text, ``--attach EXPR`` beside it."""
+"""Put the user's values into a prompt: ``$`expr` `` in the text, ``--attach EXPR`` beside it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.attachment import Attachment
 from sessionmagic.exceptions import PromptError
-from sessionmagic.notebook.kernel.values import described
+from sessionmagic.notebook.kernel.values import describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,21 +20,22 @@ VALUE_LIMIT = 20_000
 """Characters of one value that are sent."""
 ERROR_LENGTH = 200
 SHOWN_LIMIT = 80
+"""Characters of an expression that an error message quotes."""
 FILE_LIMIT = 20_000_000
+"""Bytes of the largest file that can be attached."""
 
 
 def interpolate(prompt: str, namespace: Mapping[str, Any]) -> str:
-    """Replace each ``$`expr` `` by its value; every other character stays as it is. Raises `PromptError`."""
-    return EXPRESSION.sub(lambda found: describe(found[1], namespace), prompt)
+    """Replace each ``$`expr` `` with a description of its value; every other character stays. Raises `PromptError`."""
+    return EXPRESSION.sub(lambda match: _describe(match[1], namespace), prompt)
 
 
-def describe(expression: str, namespace: Mapping[str, Any]) -> str:
-    """Return an expression's value as a model reads it: text as it is, frames as schema, shape and head."""
+def _describe(expression: str, namespace: Mapping[str, Any]) -> str:
     value = _evaluate(expression, namespace)
     try:
-        text = described(value)
+        text = describe(value)
     except Exception as error:
-        raise PromptError(f"the value of $`{expression}` cannot be described: {_words(error)}") from error
+        raise PromptError(f"the value of $`{expression}` cannot be described: {_one_line(error)}") from error
     if len(text) <= VALUE_LIMIT:
         return text
     return f"{text[:VALUE_LIMIT]}\n[cut: {len(text) - VALUE_LIMIT:,} more characters of {expression}]"
@@ -44,20 +45,23 @@ def _evaluate(expression: str, namespace: Mapping[str, Any]) -> Any:
     try:
         return eval(expression, dict(namespace))  # noqa: S307  the user's own code in the user's own kernel
     except Exception as error:
-        raise PromptError(f"$`{expression[:SHOWN_LIMIT]}` cannot be evaluated: {_words(error)}") from error
+        raise PromptError(f"$`{expression[:SHOWN_LIMIT]}` cannot be evaluated: {_one_line(error)}") from error
 
 
-def _words(error: Exception) -> str:
-    """Say on one short line what went wrong in the user's code, whose message may be of any length."""
+def _one_line(error: Exception) -> str:
+    """Return an error of the user's code on one short line; its message may have any length."""
     try:
         message = " ".join(str(error).split())
-    except Exception:  # noqa: BLE001  a message that cannot be made
+    except Exception:  # noqa: BLE001  its __str__ may raise anything
         message = "(no message)"
     return f"{type(error).__name__}: {message[:ERROR_LENGTH]}"
 
 
 def attach(expression: str, namespace: Mapping[str, Any]) -> Attachment:
-    """Return what ``--attach`` names: a file, or a figure, image, frame or other value. Raises `PromptError`."""
+    """Return what ``--attach`` names: a file, a figure, an image or a description of any other value.
+
+    A variable comes before a file with the same name. Raises `PromptError`.
+    """
     if "://" in expression:
         raise PromptError(
             f"--attach takes a file or a value, not an address; download {expression} and attach the file"
@@ -74,14 +78,14 @@ def attach(expression: str, namespace: Mapping[str, Any]) -> Attachment:
         return _png(expression, lambda buffer: value.savefig(buffer, format="png"))
     if callable(getattr(value, "save", None)) and hasattr(value, "mode"):
         return _png(expression, lambda buffer: value.save(buffer, format="PNG"))
-    return Attachment(name=expression, content=describe(expression, namespace))
+    return Attachment(name=expression, content=_describe(expression, namespace))
 
 
 def _as_file(expression: str) -> Path | None:
     try:
         path = Path(expression).expanduser()
         return path if path.is_file() else None
-    except (OSError, RuntimeError, ValueError):  # no path at all
+    except (OSError, RuntimeError, ValueError):  # not a possible path
         return None
 
 
@@ -107,5 +111,5 @@ def _png(name: str, save: Any) -> Attachment:
     try:
         save(buffer)
     except Exception as error:
-        raise PromptError(f"--attach: {name} cannot be drawn: {_words(error)}") from error
+        raise PromptError(f"--attach: {name} cannot be drawn: {_one_line(error)}") from error
     return Attachment(name=name, content=buffer.getvalue(), media_type="image/png")

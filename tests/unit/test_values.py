@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from sessionmagic.notebook.kernel import values
-from sessionmagic.notebook.kernel.values import said_of, statistics
+from sessionmagic.notebook.kernel.values import describe_safely, statistics
 
 
 class Lazy:
@@ -65,7 +65,7 @@ def test_of_many_bytes_only_the_first_are_written(kind):
     value = kind(b"\xff") * 50_000_000
     tracemalloc.start()
     try:
-        text = said_of(value)
+        text = describe_safely(value)
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -73,7 +73,7 @@ def test_of_many_bytes_only_the_first_are_written(kind):
     assert text.startswith(repr(kind(b"\xff\xff"))[:-2])
     assert text.endswith("\n[cut: 49,996,000 more bytes]")
     assert len(text) < 20_000
-    assert said_of(kind(b"few")) == repr(kind(b"few"))
+    assert describe_safely(kind(b"few")) == repr(kind(b"few"))
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame(), pd.DataFrame(index=[1, 2])], ids=["empty", "no columns"])
@@ -82,15 +82,15 @@ def test_a_frame_that_cannot_be_summed_up_says_why(frame):
 
 
 def test_columns_of_one_name_are_shown_once_each():
-    text = said_of(pd.DataFrame([[7, 8]], columns=["same", "same"]))
+    text = describe_safely(pd.DataFrame([[7, 8]], columns=["same", "same"]))
     assert text.splitlines()[-2:] == ["   same  same", "0     7     8"]
 
 
 def test_of_many_columns_of_one_name_the_first_are_shown():
-    text = said_of(pd.DataFrame(np.arange(150).reshape(1, -1), columns=["same"] * 150))
+    text = describe_safely(pd.DataFrame(np.arange(150).reshape(1, -1), columns=["same"] * 150))
     assert text.split()[-1] == "99"
 
 
 def test_a_frame_that_is_not_computed_is_described_by_its_schema():
-    text = said_of(Lazy())
+    text = describe_safely(Lazy())
     assert text == "Lazy of 2 columns; its rows are not computed\n  age: Int64\n  city: String"

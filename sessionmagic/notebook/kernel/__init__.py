@@ -1,1 +1,1 @@
-"""What a model does in the user's kernel, or in one of its own: code and functions run, their output kept."""
+"""The code and functions that a model runs in the user's kernel or in a scratch kernel, and their captured output."""

@@ -1,6 +1,7 @@
-"""Keeping what a call prints, while others go on to print where they did.
+"""Capture what one call prints, while everything else goes on printing where it did.
 
-A call is known by its context, which its tasks share: several may run at once, on one thread or on more.
+A context variable says which call is running. Its tasks and `asyncio.to_thread` inherit it, so several calls can be
+captured at once, on one thread or on several.
 """
 
 from __future__ import annotations
@@ -17,89 +18,99 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
-    from sessionmagic.notebook.kernel.outputs import Kept
+    from sessionmagic.notebook.kernel.outputs import CapturedOutput
 
-_keeping: ContextVar[Kept | None] = ContextVar("_keeping", default=None)
-_unasking: ContextVar[str] = ContextVar("_unasking", default="")
-
-
-def keeps_here(kept: Kept) -> bool:
-    """Whether it is there for what the running code writes and shows."""
-    return _keeping.get() is kept and not kept.closed
+_current: ContextVar[CapturedOutput | None] = ContextVar("_current", default=None)
+"""Where the running call's output goes; None outside a captured call."""
+_input_refusal: ContextVar[str] = ContextVar("_input_refusal", default="")
+"""Why the running call must not ask for input; empty when it may."""
 
 
-def refuse_asking(why: str) -> None:
-    """Have `input` fail with these words in what this context keeps."""
-    _unasking.set(why)
+def is_capturing(output: CapturedOutput) -> bool:
+    """Return whether what the running code prints and displays goes to `output`."""
+    return _current.get() is output and not output.closed
+
+
+def refuse_input(reason: str) -> None:
+    """Make `input` and `getpass` raise `EOFError` with this reason, in the current context only."""
+    _input_refusal.set(reason)
 
 
 @contextmanager
-def keeping(kept: Kept) -> Iterator[None]:
-    """Keep in `kept` what this context prints, and close it; what it leaves behind prints where others do."""
-    now = _keeping.set(kept)
-    _put_in()
+def capturing(output: CapturedOutput) -> Iterator[None]:
+    """Capture what this context prints in `output`, and close that at the end.
+
+    Tasks and threads that outlive the block then print where everything else does.
+    """
+    token = _current.set(output)
+    _install()
     try:
         yield
     finally:
-        _take_out()
-        _keeping.reset(now)
-        kept.close()
+        _uninstall()
+        _current.reset(token)
+        output.close()
 
 
 class _Stream:
-    """Stands in for `sys.stdout` or `sys.stderr`: hands on to what keeps the running call's output, or to others."""
+    """Stands in for `sys.stdout` or `sys.stderr`, and writes to the running call's output or to the original."""
 
-    def __init__(self, before: Any) -> None:
-        vars(self)["before"] = before
+    def __init__(self, original: Any) -> None:
+        vars(self)["original"] = original  # past our own __setattr__
 
     def _target(self) -> Any:
-        kept = _keeping.get()
-        return self.before if kept is None or kept.closed else kept
+        output = _current.get()
+        return self.original if output is None or output.closed else output
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._target() if name in {"write", "writelines", "flush"} else self.before, name)
+        return getattr(self._target() if name in {"write", "writelines", "flush"} else self.original, name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        if self._target() is self.before:  # IPython puts a `write` there that keeps every line for ever
-            setattr(self.before, name, value)
+        # While a cell runs, IPython 9 replaces `write` by one that also keeps all output in the history. That would
+        # keep without bounds what a captured call prints, so it takes effect outside captured calls only.
+        if self._target() is self.original:
+            setattr(self.original, name, value)
 
 
-class _Asking:
-    """Stands in for `input` or `getpass`: asks, unless the running call may not."""
+class _Input:
+    """Stands in for `input` or `getpass`, and raises `EOFError` if the running call must not ask."""
 
-    def __init__(self, before: Callable[..., str]) -> None:
-        self.before = before
+    def __init__(self, original: Callable[..., str]) -> None:
+        self.original = original
 
     def __call__(self, *args: Any, **kwargs: Any) -> str:
-        if why := _unasking.get():
-            raise EOFError(why)
-        return self.before(*args, **kwargs)
+        if reason := _input_refusal.get():
+            raise EOFError(reason)
+        return self.original(*args, **kwargs)
 
 
-_PLACES: list[tuple[ModuleType, str, type[_Stream | _Asking]]] = [
+_REPLACED: list[tuple[ModuleType, str, type[_Stream | _Input]]] = [
     (sys, "stdout", _Stream),
     (sys, "stderr", _Stream),
-    (builtins, "input", _Asking),
-    (getpass, "getpass", _Asking),
+    (builtins, "input", _Input),
+    (getpass, "getpass", _Input),
 ]
-_changing = threading.Lock()
-_calls = 0
+_lock = threading.Lock()
+_captured_calls = 0
 
 
-def _put_in() -> None:
-    global _calls  # noqa: PLW0603  a count of all calls
-    with _changing:
-        _calls += 1
-        for module, name, kind in _PLACES:
-            if not isinstance(before := getattr(module, name), kind):
-                setattr(module, name, kind(before))
+def _install() -> None:
+    global _captured_calls  # noqa: PLW0603  calls on all threads share the stand-ins
+    with _lock:
+        _captured_calls += 1
+        for module, name, kind in _REPLACED:
+            if not isinstance(original := getattr(module, name), kind):
+                setattr(module, name, kind(original))
 
 
-def _take_out() -> None:
-    """Take the stand-ins out after the last call. One that somebody has covered stays, and is taken out later."""
-    global _calls  # noqa: PLW0603
-    with _changing:
-        _calls -= 1
-        for module, name, kind in _PLACES:
-            if not _calls and isinstance(found := getattr(module, name), kind):
-                setattr(module, name, found.before)
+def _uninstall() -> None:
+    """Put the originals back after the last call.
+
+    Where other code has replaced a stand-in meanwhile, and will put it back, it stays until a later call ends.
+    """
+    global _captured_calls  # noqa: PLW0603
+    with _lock:
+        _captured_calls -= 1
+        for module, name, kind in _REPLACED:
+            if not _captured_calls and isinstance(found := getattr(module, name), kind):
+                setattr(module, name, found.original)

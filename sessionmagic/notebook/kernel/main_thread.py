@@ -1,6 +1,6 @@
-"""The shell's main thread, for work that belongs there: user code, figures, questions on stdin.
+"""Run calls on the shell's main thread: user code, figures and `input` belong there.
 
-A cell that waits for its turn serves it; between cells the kernel's idle loop does.
+While a turn runs in a foreground cell, that cell makes the calls. Between cells, the kernel's idle loop makes them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sessionmagic.exceptions import MainThreadBusyError
-from sessionmagic.notebook.kernel.capture import refuse_asking
+from sessionmagic.notebook.kernel.capture import refuse_input
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,18 +23,21 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-NOTICE_SECONDS = 0.25
-"""How late an interrupt is noticed that Python has lost."""
-AGAIN_SECONDS = 0.5
-"""How long a call has to end after one interruption, before the next."""
+CHECK_SECONDS = 0.25
+"""How often a waiting cell checks for an interrupt that Python has lost."""
+REPEAT_SECONDS = 0.5
+"""How long a call may take to end after an interrupt before it is interrupted again."""
+START_SECONDS = 60.0
+"""How long a call waits for the main thread between cells."""
 NEEDS_A_CELL = "needs a foreground cell; run without -b"
 NO_INPUT = "cannot ask for input in the background; run without -b"
-START_SECONDS = 60.0
-"""How long work waits for the main thread to have time for it."""
 
 
 class _Job:
-    """A call on its way to the main thread, in the context of the turn that sent it."""
+    """A call on its way to the main thread, with the context of the task that sent it.
+
+    It is created on the loop of the turns; only `make` runs on the main thread.
+    """
 
     def __init__(self, call: Callable[[], Any]) -> None:
         self._call = call
@@ -44,27 +47,29 @@ class _Job:
         self.started: asyncio.Future[None] = self._loop.create_future()
         self.ended = asyncio.Event()
         self.finished = False
+        """Whether the call has ended or was taken back, so that it must not be interrupted any more."""
         self.withdrawn = False
+        """Whether the call was interrupted because its task was cancelled."""
 
     def make(self, *, in_cell: bool) -> tuple[Any, BaseException | None]:
-        """Make the call; return its result, or what it raised. Between cells it cannot ask: no page would show that."""
-        if not in_cell:
-            self._context.run(refuse_asking, NO_INPUT)
+        """Make the call; return its result and what it raised. Call this on the main thread."""
+        if not in_cell:  # no running cell could ask the user
+            self._context.run(refuse_input, NO_INPUT)
         try:
             return self._context.run(self._call), None
         except BaseException as error:  # noqa: BLE001  raised where the outcome is awaited
             return None, error
 
-    def begin(self) -> None:
-        """Say that the call is being made."""
-        self._tell(self.started.set_result, None)
+    def report_start(self) -> None:
+        """Tell the awaiting task that the call is about to be made."""
+        self._call_on_loop(self.started.set_result, None)
 
     def settle(self, result: Any, error: BaseException | None) -> None:
-        """Hand the outcome over to who awaits it; an interrupted call is a cancelled one there."""
-        self._tell(self._settle, result, error)
+        """Pass the outcome to the awaiting task, to which an interrupted call is a cancelled one."""
+        self._call_on_loop(self._settle, result, error)
 
-    def _tell(self, call: Callable[..., object], *args: object) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody awaits it
+    def _call_on_loop(self, call: Callable[..., object], *args: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed, so nothing awaits the call
             self._loop.call_soon_threadsafe(call, *args)
 
     def _settle(self, result: Any, error: BaseException | None) -> None:
@@ -80,43 +85,47 @@ class _Job:
 
 
 class MainThread:
-    """Runs calls on the main thread, one at a time.
+    """Makes calls on the main thread, one at a time.
 
     Args:
-        when_idle: has a function called on the main thread once no cell runs there; None when nothing can.
+        when_idle: Schedules a function on the main thread for the time after the running cell. None in a terminal,
+            where no loop runs between cells.
     """
 
     def __init__(self, when_idle: Callable[[Callable[[], None]], object] | None) -> None:
         self._when_idle = when_idle
         self._jobs: deque[_Job] = deque()
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
+        """Guards the jobs and their `finished`; wakes the serving cell."""
         self._serving = 0
         self._noticing = False
         self._interrupted = False
+        """Whether an interrupt has come that was not one of ours."""
 
     async def run(self, call: Callable[[], T]) -> T:
-        """Make the call there; raises what it raises, and `MainThreadBusyError`.
+        """Make the call on the main thread; return what it returns and raise what it raises.
 
-        Cancelling interrupts it, again and again until it ends.
+        Cancelling the task interrupts the call, again and again until it ends. Raises `MainThreadBusyError` when
+        another cell keeps the main thread busy; in a terminal, also when no foreground cell runs a turn.
         """
         return await self._run(call, in_cell=self._when_idle is None)
 
     async def run_in_cell(self, call: Callable[[], T]) -> T:
-        """Do what `run` does, but only while a cell waits for its turn."""
+        """Do the same as `run`, but raise `MainThreadBusyError` at once when no foreground cell runs a turn."""
         return await self._run(call, in_cell=True)
 
     async def _run(self, call: Callable[[], T], *, in_cell: bool) -> T:
         job = _Job(call)
-        with self._news:
+        with self._changed:
             if in_cell and not self._serving:
                 raise MainThreadBusyError(NEEDS_A_CELL)
             self._jobs.append(job)
-            self._news.notify_all()
+            self._changed.notify_all()
         if self._when_idle is not None:
             self._when_idle(self._serve_pending)
         try:
-            patience = None if in_cell else START_SECONDS  # a cell serves until its turn is over
-            await asyncio.wait([job.started, job.outcome], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            timeout = None if in_cell else START_SECONDS  # a cell makes calls until its turn has ended
+            await asyncio.wait([job.started, job.outcome], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             if not job.started.done() and self._take_back(job):
                 raise MainThreadBusyError(
                     f"the kernel was busy with another cell for {START_SECONDS:g} s; try again when that cell has ended"
@@ -126,13 +135,13 @@ class MainThread:
             self._take_back(job)
             while self._interrupt(job):
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(job.ended.wait(), AGAIN_SECONDS)
+                    await asyncio.wait_for(job.ended.wait(), REPEAT_SECONDS)
             raise
         return result
 
     def _take_back(self, job: _Job) -> bool:
-        """Take a job back, if it has not begun; whether it was."""
-        with self._news:
+        """Remove a job that has not started; return whether it was removed."""
+        with self._changed:
             if job not in self._jobs:
                 return False
             self._jobs.remove(job)
@@ -140,8 +149,9 @@ class MainThread:
             return True
 
     def _interrupt(self, job: _Job) -> bool:
-        """Interrupt a job that is being made; whether it was."""
-        with self._news:
+        """Interrupt a job that has not finished; return whether it was interrupted."""
+        # The lock keeps the job from finishing in between, as the signal would then hit whatever runs next.
+        with self._changed:
             if not job.finished:
                 job.withdrawn = True
                 _interrupt_main_thread()
@@ -149,28 +159,31 @@ class MainThread:
 
     @contextmanager
     def noticing_interrupts(self) -> Iterator[None]:
-        """Notice an interrupt also where Python loses it: one that comes while a finalizer runs is only printed."""
+        """Make `serve` notice every interrupt within the block, including those that Python loses.
+
+        Python only prints a `KeyboardInterrupt` that is raised in a finalizer, so the signal handler sets a flag too.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = signal.getsignal(signal.SIGINT)
-        nested, self._noticing = self._noticing, True  # a cell that a tool's code runs
-        self._interrupted &= nested
+        previous = signal.getsignal(signal.SIGINT)
+        nested, self._noticing = self._noticing, True  # nested: a call of a turn may run another cell
+        self._interrupted &= nested  # forget an interrupt of an earlier cell, but not of the outer one
 
         def notice(number: int, frame: FrameType | None) -> None:
             self._interrupted = True
-            (before if callable(before) else signal.default_int_handler)(number, frame)
+            (previous if callable(previous) else signal.default_int_handler)(number, frame)
 
         signal.signal(signal.SIGINT, notice)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            signal.signal(signal.SIGINT, previous)
             self._noticing = nested
 
     @contextmanager
     def served(self) -> Iterator[None]:
-        """Say that a cell begins which will `serve`: what it is to do may be sent from now on."""
+        """Accept calls that need a foreground cell. The caller will `serve` them within the block."""
         on_main = threading.current_thread() is threading.main_thread()
         self._serving += on_main
         try:
@@ -179,32 +192,38 @@ class MainThread:
             self._serving -= on_main
 
     def serve(self, over: threading.Event) -> None:
-        """Make the calls that come, until `over` is set and `wake` called. Raises the user's `KeyboardInterrupt`."""
+        """Make calls as they come, until `over` is set; use `wake` after setting it.
+
+        Raises `KeyboardInterrupt` when the user interrupts the cell.
+        """
         while not over.is_set():
-            with self._news:
-                self._news.wait_for(lambda: self._jobs or over.is_set(), NOTICE_SECONDS)
+            with self._changed:
+                self._changed.wait_for(lambda: self._jobs or over.is_set(), CHECK_SECONDS)
             self._serve_one()
             if self._interrupted:
                 raise KeyboardInterrupt
 
     def wake(self) -> None:
-        """Have whoever serves look whether it is over."""
-        with self._news:
-            self._news.notify_all()
+        """Make `serve` check at once whether it is over."""
+        with self._changed:
+            self._changed.notify_all()
 
     def _serve_one(self, *, in_cell: bool = True) -> None:
-        """Make the next call. An interrupt ends it; whether it was the user's, `noticing_interrupts` knows."""
+        """Make the next call, if any.
+
+        An interrupt ends the call, whether `_interrupt` or the user sent it; `_interrupted` tells which.
+        """
         job, result, error = None, None, None
         try:
-            with self._news:
+            with self._changed:
                 if not self._jobs:
                     return
-                job = self._jobs[0]
+                job = self._jobs[0]  # not yet removed: an interrupt right after `popleft` would lose the job
                 self._jobs.popleft()
-            job.begin()
+            job.report_start()
             result, error = job.make(in_cell=in_cell)
             self._finish(job)
-        except KeyboardInterrupt as interrupt:  # it came just outside of the call
+        except KeyboardInterrupt as interrupt:  # it came just before or after the call
             if job is None:
                 raise
             error = interrupt
@@ -214,28 +233,29 @@ class MainThread:
         job.settle(result, error)
 
     def _finish(self, job: _Job) -> None:
-        """Have no more interruptions of ours come."""
-        with self._news:
-            if job in self._jobs:  # the interrupt came before it was taken from there
+        """Let `_interrupt` send no more interrupts for this job."""
+        with self._changed:
+            if job in self._jobs:  # an interrupt came before `popleft`
                 self._jobs.remove(job)
             job.finished = True
 
     def _serve_pending(self) -> None:
-        ignored = signal.getsignal(signal.SIGINT)
+        # ipykernel 6 and 7 ignore SIGINT except while they handle a request, and a call can only be interrupted by it.
+        ignoring = signal.getsignal(signal.SIGINT)
         while self._jobs:
             try:
-                signal.signal(signal.SIGINT, signal.default_int_handler)  # ipykernel ignores it between cells
+                signal.signal(signal.SIGINT, signal.default_int_handler)
                 self._serve_one(in_cell=False)
-            except KeyboardInterrupt:  # of the call alone: there is no cell to be interrupted
+            except KeyboardInterrupt:  # it was meant for a call, as no cell runs
                 pass
             finally:
-                signal.signal(signal.SIGINT, ignored)
+                signal.signal(signal.SIGINT, ignoring)
 
 
 def _interrupt_main_thread() -> None:
-    """Interrupt also a call that waits in C, such as a sleep, where the system can do that."""
+    """Interrupt the main thread, where possible also in a blocking C call such as `time.sleep`."""
     thread = threading.main_thread().ident
     if hasattr(signal, "pthread_kill") and thread is not None:
         signal.pthread_kill(thread, signal.SIGINT)
-    else:
+    else:  # Windows: it takes effect when the C call has returned
         _thread.interrupt_main()

@@ -1,4 +1,4 @@
-"""What came of code that a model has written: text of bounded length, and rich outputs made harmless."""
+"""The output of code that a model has written: text of bounded length, and rich outputs made harmless."""
 
 from __future__ import annotations
 
@@ -17,25 +17,30 @@ from sessionmagic.notebook.page.answer import NO_MATH
 from sessionmagic.notebook.page.rendering import clean_html, render_markdown
 
 TEXT_LIMIT = 10_000
-"""Characters of text that are kept, half of them from the end. Less than a model reads, so it is cut once."""
+"""Characters of text that are kept, half of them from the end.
+
+Fewer than a model reads of a tool's result, so that a text is not cut a second time.
+"""
 SHOWN_LIMIT = 10
-"""Rich outputs of one call that are kept and shown."""
+"""Rich outputs of one call that are kept and shown; the others are only counted."""
 CONTENT_LIMIT = 10_000_000
-"""Characters of one rich output that are shown."""
+"""Characters of one rich output; a longer one is not shown."""
 IMAGES = ("image/png", "image/jpeg")
 SVG = "image/svg+xml"
 FIGURES = (*IMAGES, SVG)
 KINDS = (*FIGURES, "text/html", "text/markdown", "text/plain")
-"""What can be shown, or read by a model."""
+"""MIME types that can be shown or that a model can read."""
 _TAG = re.compile(r"<[^>]*>")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class RichOutput:
-    """What was displayed, by MIME type; images in base64.
+    """One displayed object, as content by MIME type.
 
     Args:
-        display_id: by which it is replaced later, if it can be.
+        data: The content as code displayed it; images are bytes or base64.
+        metadata: The metadata by MIME type, of which only the sizes of images are used.
+        display_id: The id with which a later output can replace this one.
     """
 
     def __init__(
@@ -49,50 +54,50 @@ class RichOutput:
 
     @property
     def text(self) -> str:
-        """What a model reads of it."""
+        """What a model reads; empty for a figure."""
         return "" if self.is_figure else self._data.get("text/markdown") or self._plain
 
     @property
     def image(self) -> tuple[str, str] | None:
-        """MIME type and content of its image, if a model can see it."""
+        """MIME type and base64 of the image that a model can see, if there is one."""
         return next(((kind, self._data[kind]) for kind in IMAGES if kind in self._data), None)
 
     @property
     def is_figure(self) -> bool:
-        """Whether it is to be looked at."""
+        """Whether it is an image or a drawing."""
         return bool({*FIGURES} & set(self._data))
 
     @property
     def is_rich(self) -> bool:
-        """Whether there is more to it than text, if only what cannot be shown."""
+        """Whether it has another form than plain text, even one that cannot be shown."""
         return bool(set(self._data) - {"text/plain"} or self._missing)
 
     def display(self) -> None:
-        """Show what is harmless of it under the cell."""
+        """Show what is harmless under the cell. Plain text alone is not shown, as the call's text already has it."""
         if self.is_rich:
             publish_display_data({"text/plain": without_keys(self._plain[:TEXT_LIMIT])} | self._rich(), self._sizes())
 
     @property
     def _plain(self) -> str:
-        """Its text; where that is all there is to see, with a note of what is missing."""
-        all_there_is = set(self._data) <= {"text/plain"}
-        note = f"[not shown: {', '.join(self._missing)}]" if self._missing and all_there_is else ""
+        """The plain text, with a note of what is missing if nothing else can be shown."""
+        only_text = set(self._data) <= {"text/plain"}
+        note = f"[not shown: {', '.join(self._missing)}]" if self._missing and only_text else ""
         return "\n".join(filter(None, [self._data.get("text/plain"), note]))
 
     def _rich(self) -> dict[str, str]:
         rich = dict([self.image]) if self.image else {}
         if "text/html" in self._data:
-            rich["text/html"] = _closed(self._data["text/html"])
+            rich["text/html"] = _without_math(self._data["text/html"])
         elif "text/markdown" in self._data:
             rich["text/html"] = render_markdown(without_keys(self._data["text/markdown"]))
         elif SVG in self._data and not rich:
-            # within an image, nothing of it runs and nothing is fetched
+            # A browser runs no script of an image and fetches nothing for it.
             source = base64.b64encode(self._data[SVG].encode()).decode()
             rich["text/html"] = f'<img alt="figure" src="data:{SVG};base64,{source}">'
         return rich
 
     def _sizes(self) -> dict[str, Any]:
-        """How large images are shown: of a sharp one, half as large as it is."""
+        """Return the metadata that sizes images; a high-resolution image is shown at half its size."""
         return {
             kind: {side: sizes[side] for side in ("width", "height") if isinstance(sizes.get(side), int | float)}
             for kind, sizes in self._metadata.items()
@@ -101,8 +106,8 @@ class RichOutput:
 
 
 @dataclass(slots=True)
-class Ran:
-    """What came of a call: text in the order in which it appeared, rich outputs, and what it raised."""
+class CallResult:
+    """What a call printed and displayed, in order, and what it raised."""
 
     text: str = ""
     shown: list[RichOutput] = field(default_factory=list)
@@ -113,102 +118,106 @@ class Ran:
         for output in self.shown:
             output.display()
 
-    def then(self, later: Ran) -> Ran:
-        """Return this with what came after it."""
+    def followed_by(self, later: CallResult) -> CallResult:
+        """Return this result with the result of a later part of the same call appended."""
         text = "\n".join(filter(None, [self.text, later.text]))
-        return Ran(text, [*self.shown, *later.shown], self.error or later.error)
+        return CallResult(text, [*self.shown, *later.shown], self.error or later.error)
 
 
-class Kept(TextIOBase):
-    """What a call writes and shows, in bounded size."""
+class CapturedOutput(TextIOBase):
+    """A file that keeps what a call prints and displays, in bounded size, until it is closed."""
 
     def __init__(self) -> None:
-        self._begin()
+        self._reset()
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         self.shown: list[RichOutput] = []
-        self._left_out = 0
+        self._not_shown = 0
         self._head: list[str] = []
+        self._head_room = TEXT_LIMIT // 2
         self._tail: deque[str] = deque()
-        self._room = TEXT_LIMIT // 2
-        self._kept = 0
-        """Characters in the tail."""
-        self._lost = 0
-        self._in_line = False
-        self._clearing = False
-        """Whether what comes next takes the place of all that is there."""
+        self._tail_length = 0
+        self._cut = 0
+        self._mid_line = False
+        self._clear_pending = False
+        """Whether the next output replaces everything before it."""
 
     def write(self, text: str) -> int:
-        """Keep the beginning and the end of all that is written."""
-        if text and self._clearing:
-            self._begin()
-        self._in_line = not text.endswith("\n") if text else self._in_line
-        if head := text[: self._room]:
+        """Keep the beginning and the end of everything that is written."""
+        if text and self._clear_pending:
+            self._reset()
+        self._mid_line = not text.endswith("\n") if text else self._mid_line
+        if head := text[: self._head_room]:
             self._head.append(head)
-            self._room -= len(head)
+            self._head_room -= len(head)
         if tail := text[len(head) :][-TEXT_LIMIT:]:
-            self._lost += len(text) - len(head) - len(tail)
+            self._cut += len(text) - len(head) - len(tail)
             self._tail.append(tail)
-            self._kept += len(tail)
-            while self._kept - len(self._tail[0]) >= TEXT_LIMIT // 2:
-                self._kept -= len(self._tail[0])
-                self._lost += len(self._tail.popleft())
+            self._tail_length += len(tail)
+            while self._tail_length - len(self._tail[0]) >= TEXT_LIMIT // 2:
+                self._tail_length -= len(self._tail[0])
+                self._cut += len(self._tail.popleft())
         return len(text)
 
     def write_line(self, text: str) -> None:
-        """Write text on lines of its own, without colours."""
+        """Write text without colours, beginning and ending a line."""
         if text:
-            self.write("\n" * self._in_line + _ANSI.sub("", text) + "\n")
+            self.write("\n" * self._mid_line + _ANSI.sub("", text) + "\n")
 
-    def take(self, message: dict[str, Any]) -> None:
-        """Do what a kernel's message asks of a page: display something, also in the place of something, or clear."""
+    def handle(self, message: dict[str, Any]) -> None:
+        """Do what a kernel's message asks of a page: display an output, update one, or clear all."""
         kind, content = message["msg_type"], message["content"]
         if kind == "clear_output":
             self.clear(wait=content.get("wait", False))
         elif kind in {"display_data", "update_display_data", "execute_result"}:
             display_id = (content.get("transient") or {}).get("display_id")
             output = RichOutput(content["data"], content.get("metadata"), display_id)
-            self.show(output, in_place_of=display_id if kind == "update_display_data" else None)
+            self.show(output, replacing=display_id if kind == "update_display_data" else None)
 
     def clear(self, *, wait: bool) -> None:
-        """Forget all; with `wait`, once there is something else."""
+        """Forget everything, at once or, with `wait`, when the next output comes."""
         if wait:
-            self._clearing = True
+            self._clear_pending = True
         else:
-            self._begin()
+            self._reset()
 
-    def show(self, output: RichOutput, *, in_place_of: str | None = None) -> None:
-        """Keep what is displayed, in the place of what has that id, if there is something."""
-        if self._clearing:
-            self._begin()
-        places = [n for n, other in enumerate(self.shown) if in_place_of and other.display_id == in_place_of]
+    def show(self, output: RichOutput, *, replacing: str | None = None) -> None:
+        """Keep a displayed output.
+
+        Args:
+            output: The output.
+            replacing: The display id of the outputs whose place it takes, if there are any.
+        """
+        if self._clear_pending:
+            self._reset()
+        places = [n for n, other in enumerate(self.shown) if replacing and other.display_id == replacing]
         for n in places:
             self.shown[n] = output
         if output.is_rich and not places:
             if len(self.shown) < SHOWN_LIMIT:
                 self.shown.append(output)
             else:
-                self._left_out += 1
+                self._not_shown += 1
         self.write_line(output.text)
 
     @property
     def text(self) -> str:
-        """What was written, with notes of how much was cut, and of how much is not shown."""
+        """What was written, with notes of how many characters were cut and how many outputs are not shown."""
         tail = "".join(self._tail)
-        lost = self._lost + max(0, len(tail) - TEXT_LIMIT // 2)
-        cut = f"\n[cut: {lost:,} characters]\n" if lost else ""
-        text = "".join([*self._head, cut, tail[-TEXT_LIMIT // 2 :]]).strip("\n")
-        first = f"[only the first {SHOWN_LIMIT} figures and other displays are shown; {self._left_out:,} more are not]"
-        return "\n".join(filter(None, [text, first if self._left_out else ""]))
+        cut = self._cut + max(0, len(tail) - TEXT_LIMIT // 2)
+        cut_note = f"\n[cut: {cut:,} characters]\n" if cut else ""
+        text = "".join([*self._head, cut_note, tail[-TEXT_LIMIT // 2 :]]).strip("\n")
+        note = f"[only the first {SHOWN_LIMIT} figures and other displays are shown; {self._not_shown:,} more are not]"
+        return "\n".join(filter(None, [text, note if self._not_shown else ""]))
 
 
 def _as_text(content: object) -> str:
     text = base64.b64encode(content).decode() if isinstance(content, bytes) else str(content)
-    return text.encode(errors="replace").decode()  # half a character can be neither shown nor sent
+    return text.encode(errors="replace").decode()  # a lone surrogate can be neither shown nor sent
 
 
 def _showable(kind: str, content: str) -> str:
-    """Return what can be shown of content of that kind, HTML without what acts or fetches; empty if nothing can."""
+    """Return the content if it can be shown, or an empty string. HTML loses whatever runs code or fetches something."""
     if kind == "text/plain":
         return content
     if len(content) > CONTENT_LIMIT or (kind in IMAGES and not _is_image(kind, content)):
@@ -220,13 +229,13 @@ def _showable(kind: str, content: str) -> str:
 
 
 def _is_image(kind: str, content: str) -> bool:
-    """Whether that is the base64 of such an image: a model's provider refuses all if one is none."""
+    """Return whether content is base64 of an image of this kind; a provider refuses a whole request over a bad one."""
     try:
         return base64.b64decode(content).startswith(IMAGE_STARTS[kind])
     except ValueError:
         return False
 
 
-def _closed(html: str) -> str:
-    """Keep formulas in foreign HTML from being typeset: they may hold links."""
+def _without_math(html: str) -> str:
+    """Keep the page from typesetting formulas in HTML that code displayed: they may contain links."""
     return f"<div {NO_MATH}>{html}</div>"

@@ -1,4 +1,4 @@
-"""Running code and functions in the user's shell, with all that they print, show and raise."""
+"""Run code and functions in the user's shell, and capture what they print, display and raise."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.displaypub import CapturingDisplayPublisher
 
 from sessionmagic.exceptions import ToolError
-from sessionmagic.notebook.kernel.capture import keeping, keeps_here, refuse_asking
-from sessionmagic.notebook.kernel.outputs import FIGURES, Kept, Ran, RichOutput
-from sessionmagic.notebook.kernel.values import said_of
+from sessionmagic.notebook.kernel.capture import capturing, is_capturing, refuse_input
+from sessionmagic.notebook.kernel.outputs import FIGURES, CallResult, CapturedOutput, RichOutput
+from sessionmagic.notebook.kernel.values import describe_safely
 from sessionmagic.words import words_of
 
 if TYPE_CHECKING:
@@ -24,188 +24,205 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import ToolReturn
 
 NO_ASYNC_INPUT = "an asynchronous function cannot ask for input; write it with def instead of async def"
-"""Off the main thread, a question that is left waiting would take the answers to later ones."""
+"""Off the main thread, an `input` that nobody answers would swallow the answer to a later one."""
 NO_AWAIT = (
     "top-level await does not work here, so nothing was run; "
     "call asyncio.run in another thread, or use run_python_isolated, where await works"
 )
 
 
-def run_code(shell: InteractiveShell, code: str) -> Ran:
-    """Run code as a cell of the user's, without a place in the history. Call it on the main thread."""
+def run_code(shell: InteractiveShell, code: str) -> CallResult:
+    """Run code as the user's cells run, but without adding it to the history. Call this on the main thread."""
 
-    def run(_kept: Kept) -> None:
-        if _awaits_in_vain(shell, code):
+    def run(_output: CapturedOutput) -> None:
+        if _needs_another_loop(shell, code):
             raise ToolError(NO_AWAIT)
         result = shell.run_cell(code, store_history=False)
         if result.error_before_exec or result.error_in_exec:
             raise result.error_before_exec or result.error_in_exec
 
-    return _captured(shell, run)
+    return _run_captured(shell, run)
 
 
-def _awaits_in_vain(shell: InteractiveShell, code: str) -> bool:
-    """Whether code awaits at its top level, while this thread's loop runs and cannot run it."""
+def _needs_another_loop(shell: InteractiveShell, code: str) -> bool:
+    """Return whether code awaits at its top level while this thread's loop is running, which then cannot run it."""
     try:
         asyncio.get_running_loop()
         transformed = shell.transform_cell(code)
-    except Exception:  # noqa: BLE001  no loop, as in a terminal; or no Python, which its run says
+    except Exception:  # noqa: BLE001  no loop runs, as in a terminal; or running the code will raise its SyntaxError
         return False
     return bool(shell.should_run_async(code, transformed_cell=transformed))
 
 
-def run_function(shell: InteractiveShell, function: Callable[[], Any]) -> tuple[Any, str, Ran]:
-    """Call a function of the user's; return its value, that in words, and all else. Call it on the main thread."""
-    value, words = None, ""
+def run_function(shell: InteractiveShell, function: Callable[[], Any]) -> tuple[Any, str, CallResult]:
+    """Call a user's function; return its value, a description of it, and a `CallResult`.
 
-    def call(kept: Kept) -> None:
-        nonlocal value, words
+    An awaitable value is neither awaited nor described. Call this on the main thread.
+    """
+    value, description = None, ""
+
+    def call(output: CapturedOutput) -> None:
+        nonlocal value, description
         value = function()
-        shell.events.trigger("post_execute")  # matplotlib shows its figures then
-        words = "" if inspect.isawaitable(value) else _described(shell, value, kept)
+        shell.events.trigger("post_execute")  # matplotlib_inline displays open figures on this event
+        description = "" if inspect.isawaitable(value) else _describe_and_show(shell, value, output)
 
-    ran = _captured(shell, call)
-    return value, words, _saying_why(ran)
+    result = _run_captured(shell, call)
+    return value, description, _with_error_in_text(result)
 
 
-async def run_awaitable(shell: InteractiveShell, work: Awaitable[Any]) -> tuple[str, Ran]:
-    """Await what a function of the user's returned; return its value in words, and all else. On any loop."""
-    kept, words, raised = Kept(), "", None
+async def run_awaitable(shell: InteractiveShell, work: Awaitable[Any]) -> tuple[str, CallResult]:
+    """Await what a user's function has returned; return a description of its value, and a `CallResult`.
+
+    It can run on any loop.
+    """
+    output, description, raised = CapturedOutput(), "", None
     publisher: Any = shell.display_pub
-    hooked = _hooked(publisher, kept) if hasattr(publisher, "register_hook") else nullcontext()
-    refuse_asking(NO_ASYNC_INPUT)
-    with keeping(kept), hooked:
+    hook = _display_hook(publisher, output) if hasattr(publisher, "register_hook") else nullcontext()
+    refuse_input(NO_ASYNC_INPUT)
+    with capturing(output), hook:
         try:
-            words = await asyncio.to_thread(_described, shell, await work, kept)
+            # A slow repr must not block the loop, on which other calls run.
+            description = await asyncio.to_thread(_describe_and_show, shell, await work, output)
         except BaseException as error:
             task = asyncio.current_task()
+            # A CancelledError means that the turn was stopped only if this task was cancelled. Otherwise the user's
+            # code has raised it, which is an error like any other.
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
             raised = error
-    return words, _saying_why(Ran(kept.text, kept.shown, raised))
+    return description, _with_error_in_text(CallResult(output.text, output.shown, raised))
 
 
-def _described(shell: InteractiveShell, value: Any, kept: Kept) -> str:
-    """Return a value in words; a figure is shown, unless the call has shown one: pyplot shows those that it makes."""
+def _describe_and_show(shell: InteractiveShell, value: Any, output: CapturedOutput) -> str:
+    """Describe a value, and show it if it is a figure.
+
+    It is not shown if the call has shown a figure already: pyplot displays the figures that it makes itself.
+    """
     if value is None:
         return ""
     formatters: Any = shell.display_formatter.formatters  # type: ignore[union-attr]
-    for kind in FIGURES if not any(output.is_figure for output in kept.shown) else ():
+    for kind in FIGURES if not any(shown.is_figure for shown in output.shown) else ():
         if (content := formatters[kind](value)) is not None:
             data, metadata = content if isinstance(content, tuple) else (content, {})
-            kept.show(RichOutput({kind: data}, {kind: metadata}))
+            output.show(RichOutput({kind: data}, {kind: metadata}))
             break
-    return said_of(value)
+    return describe_safely(value)
 
 
-def returned(ran: Ran, value: str = "") -> ToolReturn[str]:
-    """Return what the model gets to see of a call: text, and its figures. Raises `ToolFailed` when it failed."""
+def tool_return(result: CallResult, description: str = "") -> ToolReturn[str]:
+    """Return what the model reads of a call: its text, its value and its figures. Raises `ToolFailed` if it failed."""
     from pydantic_ai.exceptions import ToolFailed
     from pydantic_ai.messages import BinaryContent, ToolReturn
 
     from sessionmagic.tools.results import cut
 
-    if ran.error is not None:
-        raise ToolFailed(cut(ran.text or words_of(ran.error)))
-    images = [output.image for output in ran.shown if output.image]
-    count = sum(output.is_figure for output in ran.shown)
+    if result.error is not None:
+        raise ToolFailed(cut(result.text or words_of(result.error)))
+    images = [output.image for output in result.shown if output.image]
+    count = sum(output.is_figure for output in result.shown)
     note = f"[{count} figure{'s' if count > 1 else ''} shown to the user]" if count else ""
-    text = "\n".join(filter(None, [ran.text, value, note]))
+    text = "\n".join(filter(None, [result.text, description, note]))
     figures = [BinaryContent(base64.b64decode(content), media_type=kind) for kind, content in images]
     return ToolReturn(text or "(no output)", content=figures or None)
 
 
-def _saying_why(ran: Ran) -> Ran:
-    """Have the text say what was raised: no traceback does."""
-    if ran.error is not None:
-        ran.text = "\n".join(filter(None, [ran.text, words_of(ran.error)]))
-    return ran
+def _with_error_in_text(result: CallResult) -> CallResult:
+    """Append the error to the text: a call of a function, unlike a cell, prints no traceback."""
+    if result.error is not None:
+        result.text = "\n".join(filter(None, [result.text, words_of(result.error)]))
+    return result
 
 
-def _captured(shell: InteractiveShell, call: Callable[[Kept], None]) -> Ran:
-    kept, raised = Kept(), None
+def _run_captured(shell: InteractiveShell, call: Callable[[CapturedOutput], None]) -> CallResult:
+    output, raised = CapturedOutput(), None
     with (
-        shell.display_trap,
-        _tame(shell, kept),
-        keeping(kept),
-        _kept_values(shell, kept),
-        _kept_displays(shell, kept),
-        _kept_help(shell, kept),
+        shell.display_trap,  # entered first, so that `run_cell` does not undo what `_captured_values` sets
+        _contained(shell, output),
+        capturing(output),
+        _captured_values(shell, output),
+        _captured_displays(shell, output),
+        _captured_help(shell, output),
     ):
         try:
-            call(kept)
-        except BaseException as error:  # noqa: BLE001  for the model to see, and the caller to act on
+            call(output)
+        except BaseException as error:  # noqa: BLE001  the model reads it, and the caller decides what it means
             raised = error
-    return Ran(kept.text, kept.shown, raised)
+    return CallResult(output.text, output.shown, raised)
 
 
 @contextmanager
-def _kept_displays(shell: InteractiveShell, kept: Kept) -> Iterator[None]:
-    """Keep what is displayed, instead of showing it."""
+def _captured_displays(shell: InteractiveShell, output: CapturedOutput) -> Iterator[None]:
+    """Capture what `display` is given."""
     publisher: Any = shell.display_pub
     if hasattr(publisher, "register_hook"):
-        with _hooked(publisher, kept):
+        with _display_hook(publisher, output):
             yield
         return
-    keeper = CapturingDisplayPublisher(outputs=[])
-    shell.display_pub = keeper
+    # A terminal's publisher has no hooks; IPython's own replacement for it collects what is displayed.
+    collector = CapturingDisplayPublisher(outputs=[])
+    shell.display_pub = collector
     try:
         yield
     finally:
         shell.display_pub = publisher
-        for output in keeper.outputs:
-            kept.take({"msg_type": "update_display_data" if output["update"] else "display_data", "content": output})
+        for content in collector.outputs:
+            kind = "update_display_data" if content["update"] else "display_data"
+            output.handle({"msg_type": kind, "content": content})
 
 
 @contextmanager
-def _hooked(publisher: Any, kept: Kept) -> Iterator[None]:
-    """Keep what the call displays on this thread, and let pass what others do."""
+def _display_hook(publisher: Any, output: CapturedOutput) -> Iterator[None]:
+    """Capture what the call displays on this thread, and let other messages pass.
 
-    def keep(message: dict[str, Any]) -> dict[str, Any] | None:
-        if not keeps_here(kept):
+    ipykernel (6 and 7) keeps the hooks of its publisher by thread. A message is not sent when a hook returns None.
+    """
+
+    def capture(message: dict[str, Any]) -> dict[str, Any] | None:
+        if not is_capturing(output):
             return message
-        kept.take(message)
+        output.handle(message)
         return None
 
-    publisher.register_hook(keep)
+    publisher.register_hook(capture)
     try:
         yield
     finally:
-        publisher.unregister_hook(keep)
+        publisher.unregister_hook(capture)
 
 
 @contextmanager
-def _kept_values(shell: InteractiveShell, kept: Kept) -> Iterator[None]:
-    """Keep what the last line of code gives."""
+def _captured_values(shell: InteractiveShell, output: CapturedOutput) -> Iterator[None]:
+    """Capture the value of the code's last line, which IPython passes to `sys.displayhook`."""
     formatter: Any = shell.display_formatter
-    hook = sys.displayhook
+    original = sys.displayhook
 
-    def keep(value: object) -> None:
-        if not keeps_here(kept):
-            hook(value)
+    def capture(value: object) -> None:
+        if not is_capturing(output):
+            original(value)
         elif value is not None:
-            kept.show(RichOutput(*formatter.format(value)))
+            output.show(RichOutput(*formatter.format(value)))
 
-    sys.displayhook = keep
+    sys.displayhook = capture
     try:
         yield
     finally:
-        sys.displayhook = hook
+        sys.displayhook = original
 
 
 @contextmanager
-def _kept_help(shell: InteractiveShell, kept: Kept) -> Iterator[None]:
-    """Keep what ``name?`` says, instead of opening a pager."""
+def _captured_help(shell: InteractiveShell, output: CapturedOutput) -> Iterator[None]:
+    """Capture what ``name?`` would show in a pager."""
     hooks: Any = shell.hooks
     pager = hooks.show_in_pager
 
-    def keep(data: Any, **options: Any) -> None:
-        if keeps_here(kept):
-            kept.write_line(data["text/plain"] if isinstance(data, dict) else str(data))
+    def capture(data: Any, **options: Any) -> None:
+        if is_capturing(output):
+            output.write_line(data["text/plain"] if isinstance(data, dict) else str(data))
         else:
             pager(data, **options)
 
-    hooks.show_in_pager = keep
+    hooks.show_in_pager = capture
     try:
         yield
     finally:
@@ -213,21 +230,24 @@ def _kept_help(shell: InteractiveShell, kept: Kept) -> Iterator[None]:
 
 
 @contextmanager
-def _tame(shell: InteractiveShell, kept: Kept) -> Iterator[None]:
-    """Have tracebacks printed, instead of being an error of the cell, and keep `exit()` from ending the kernel."""
+def _contained(shell: InteractiveShell, output: CapturedOutput) -> Iterator[None]:
+    """Capture tracebacks, and keep `exit()` from ending the kernel.
 
-    def show(_kind: object, _error: object, lines: list[str]) -> None:
-        kept.write_line("\n".join(lines))
+    ipykernel's `_showtraceback` would send the page an error, which marks the running cell as failed.
+    """
 
-    def refuse() -> None:
+    def show_traceback(_kind: object, _error: object, lines: list[str]) -> None:
+        output.write_line("\n".join(lines))
+
+    def refuse_exit() -> None:
         raise SystemExit("exit() cannot end the user's kernel")
 
-    tamed = {"_showtraceback": show, "ask_exit": refuse}
-    before = {name: vars(shell)[name] for name in tamed if name in vars(shell)}  # a call within a call
-    vars(shell).update(tamed)
+    overrides = {"_showtraceback": show_traceback, "ask_exit": refuse_exit}
+    outer = {name: vars(shell)[name] for name in overrides if name in vars(shell)}  # of a call that runs this one
+    vars(shell).update(overrides)
     try:
         yield
     finally:
-        for name in tamed:
+        for name in overrides:
             del vars(shell)[name]
-        vars(shell).update(before)
+        vars(shell).update(outer)

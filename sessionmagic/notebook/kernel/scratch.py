@@ -1,4 +1,4 @@
-"""Scratch kernels: for each session a process in which a model's code cannot touch the user's variables."""
+"""Scratch kernels: processes, one a session, in which a model's code cannot touch the user's variables."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from typing import Any
 
 from sessionmagic.exceptions import ScratchError
 from sessionmagic.keys import names_a_key
-from sessionmagic.notebook.kernel.outputs import Kept, Ran
+from sessionmagic.notebook.kernel.outputs import CallResult, CapturedOutput
 
 OUTPUT_LIMIT = 10_000_000
-"""Characters of output after which code is stopped."""
+"""Characters of output after which a call is stopped."""
 MESSAGE_COST = 1_000
-"""Characters for which each message counts, besides its own."""
+"""Characters that each message counts in addition to its text, so that empty messages are bounded too."""
 MESSAGE_LIMIT = 32 * 2**20
-"""Bytes of a message that is read."""
+"""Bytes of the largest message that is read."""
 START_SECONDS = 60.0
 GRACE_SECONDS = 2.0
-"""How long interrupted code has to end, and late output to come."""
+"""How long interrupted code may take to end, and how long output is awaited after the reply."""
 POLL_SECONDS = 0.1
 
 _PROCESS = Path(__file__).with_name("scratch_process.py")
@@ -33,41 +33,42 @@ _ARGV = [sys.executable, str(_PROCESS), "-f", "{connection_file}", "--HistoryMan
 
 
 class ScratchKernels:
-    """The scratch kernels of this process: one for each session that has asked for one, all on one event loop."""
+    """The scratch kernels of this process, each started by its session's first call. All calls use one event loop."""
 
     def __init__(self) -> None:
         self._kernels: dict[str, _ScratchKernel] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._closed = False
 
-    async def run(self, session_id: str, code: str, timeout: float) -> Ran:
-        """Run code in the session's kernel, after what that runs already, and return all that came of it.
+    async def run(self, session_id: str, code: str, timeout: float) -> CallResult:
+        """Run code in the session's kernel, after its earlier calls, and return the result.
 
-        Code that takes longer than `timeout` seconds or prints too much, or whose caller is cancelled, is
-        interrupted, and its kernel killed if that does not help. The call after a kernel's end has a new one.
-        Raises `ScratchError` when no kernel can be started.
+        Code is interrupted when it takes longer than `timeout` seconds, when it prints too much, and when the caller
+        is cancelled. If it does not end then, its kernel is killed. After a kernel's end, the next call starts a new
+        one. Raises `ScratchError` when no kernel can be started.
         """
         output = _Output()
         try:
+            # The shield lets the call end in order when the caller is cancelled, so that the kernel can be used again.
             return await asyncio.shield(self._run(session_id, code, timeout, output))
         except asyncio.CancelledError:
             output.stop("it was cancelled")
             raise
 
     async def end(self, session_id: str) -> None:
-        """End the session's kernel, with the code that runs in it."""
+        """End the session's kernel and the code that runs in it."""
         if session_id in self._kernels:
             self._kernels[session_id].kill()
         async with self._locks[session_id]:
             await self._drop(session_id)
 
     def close(self) -> None:
-        """End all kernels, for good. Works in any thread, also when the event loop is gone."""
+        """End all kernels for good. Works on any thread, even after the event loop is closed."""
         self._closed = True
         for kernel in list(self._kernels.values()):
             kernel.kill()
 
-    async def _run(self, session_id: str, code: str, timeout: float, output: _Output) -> Ran:
+    async def _run(self, session_id: str, code: str, timeout: float, output: _Output) -> CallResult:
         async with self._locks[session_id]:
             if session_id in self._kernels and not await self._kernels[session_id].is_alive():
                 output.note("the scratch kernel has ended since the last call; its variables are gone")
@@ -77,7 +78,7 @@ class ScratchKernels:
             if not output.stopped.done() and not await self._kernels[session_id].execute(code, timeout, output):
                 output.note("its variables are gone; the next call starts a new scratch kernel")
                 await self._drop(session_id)
-            return output.ran
+            return output.result
 
     async def _start(self, session_id: str) -> None:
         try:
@@ -85,7 +86,7 @@ class ScratchKernels:
         except ImportError as error:
             raise ScratchError("a scratch kernel needs ipykernel; run pip install ipykernel") from error
         if self._closed:
-            kernel.kill()  # `close` may not have found it
+            kernel.kill()  # `close` may have run before the kernel was in the dictionary
         try:
             await kernel.start()
         except Exception as error:
@@ -98,52 +99,53 @@ class ScratchKernels:
 
 
 class _ScratchKernel:
-    """One process, from its start to its end. Raises `ImportError` without ipykernel."""
+    """One process, from its start to its end. Creating it raises `ImportError` when ipykernel is not installed."""
 
     def __init__(self) -> None:
-        import ipykernel  # noqa: F401  needed in the process
+        import ipykernel  # noqa: F401  the process needs it
         import zmq.asyncio
         from jupyter_client.kernelspec import KernelSpecManager
         from jupyter_client.manager import AsyncKernelManager
 
         self._context = zmq.asyncio.Context()
         self._context.setsockopt(zmq.MAXMSGSIZE, MESSAGE_LIMIT)
-        native = KernelSpecManager(kernel_dirs=[])
-        self._manager = AsyncKernelManager(context=self._context, kernel_spec_manager=native)
+        # Without kernel directories there is only this Python's own spec, whatever kernels the user has installed.
+        specs = KernelSpecManager(kernel_dirs=[])
+        self._manager = AsyncKernelManager(context=self._context, kernel_spec_manager=specs)
         spec: Any = self._manager.kernel_spec
         spec.argv = _ARGV
         self._killed = False
-        _not_collected.add(self)
+        _undisposed.add(self)
 
     async def start(self) -> None:
-        """Start the process, and wait until it listens."""
+        """Start the process, and wait until it accepts requests."""
         env = {name: value for name, value in os.environ.items() if not names_a_key(name)}
         env["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
         if not self._killed:
             await self._manager.start_kernel(env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if self._killed:
-            self.kill()  # the first time, there was no process yet
+            self.kill()  # the earlier `kill` found no process yet
             raise RuntimeError("it was shut down")
         self._client = self._manager.client(context=self._context)
         self._client.start_channels(stdin=False, hb=False, control=False)
         await self._client.wait_for_ready(START_SECONDS)
 
     async def is_alive(self) -> bool:
-        """Whether the process is there."""
+        """Return whether the process is running."""
         return bool(await self._manager.is_alive())
 
     async def execute(self, code: str, timeout: float, output: _Output) -> bool:
-        """Run code until it is done or there is a reason to stop it; whether the kernel can run more."""
+        """Run code until it ends or has to be stopped; return whether the kernel can run more."""
         timer = asyncio.get_running_loop().call_later(timeout, output.stop, f"it took longer than {timeout:g} s")
-        # An ipykernel 6 goes on to abort what comes for a moment after an error, if errors are to stop the rest.
+        # With stop_on_error, ipykernel 6 would abort a request that comes right after one that failed.
         request = self._client.execute(code, store_history=False, stop_on_error=False)
         reading = asyncio.ensure_future(self._read(request, output))
-        ends: set[asyncio.Future[Any]] = {reading, output.stopped}
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {reading, output.stopped}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         timer.cancel()
         if not reading.done():
             output.fail(f"stopped: {output.stopped.result()}")
-        for _ in range(2):  # the first may come before the code has begun
+        for _ in range(2):  # the first interrupt may come before the code has started, and is then ignored
             if not reading.done():
                 await self._manager.interrupt_kernel()
                 await asyncio.wait({reading}, timeout=GRACE_SECONDS / 2)
@@ -153,34 +155,38 @@ class _ScratchKernel:
             return False
         return reading.result()
 
-    async def _read(self, call: str, output: _Output) -> bool:
-        """Read all that comes of a call; whether the kernel can run more."""
-        replied, late = False, 0.0
-        while late < GRACE_SECONDS:
+    async def _read(self, request: str, output: _Output) -> bool:
+        """Read all output of a request; return whether the kernel can run more.
+
+        The output ends with the idle message on iopub. zmq disconnects over a message beyond `MESSAGE_LIMIT`, and
+        may lose the idle message then; so output is not awaited long after the reply on the shell channel.
+        """
+        replied, waited = False, 0.0
+        while waited < GRACE_SECONDS:
             try:
                 message = await self._client.get_iopub_msg(POLL_SECONDS)
             except Empty:
                 if not await self.is_alive():
                     output.fail("the scratch kernel died")
                     return False
-                late += POLL_SECONDS * replied
+                waited += POLL_SECONDS * replied
                 while not replied and await self._client.shell_channel.msg_ready():
-                    replied = _belongs(await self._client.get_shell_msg(), call)
+                    replied = _answers(await self._client.get_shell_msg(), request)
                 continue
-            if _belongs(message, call) and message["content"].get("execution_state") == "idle":
+            if _answers(message, request) and message["content"].get("execution_state") == "idle":
                 return True
-            output.take(message, keep=_belongs(message, call))
-        output.fail("its output was too large to read, so its kernel was killed")  # zmq has hung up
+            output.handle(message, keep=_answers(message, request))
+        output.fail("its output was too large to read, so its kernel was killed")
         return False
 
     async def end(self) -> None:
-        """End the process, and give back what it took here."""
+        """End the process, and release its sockets and files."""
         await self._manager.shutdown_kernel(now=True)
         self._context.destroy(linger=0)
-        _not_collected.discard(self)
+        _undisposed.discard(self)
 
     def kill(self) -> None:
-        """End the process and what it has started. Works in any thread."""
+        """End the process and, except on Windows, those that it has started. Works on any thread."""
         self._killed = True
         process = getattr(self._manager.provisioner, "process", None)
         if process is not None:
@@ -191,28 +197,32 @@ class _ScratchKernel:
 
 
 class _Output:
-    """What came of a call so far, in bounded size, and whether that is enough."""
+    """The output of a running call so far, in bounded size, and the reason to stop the call, once there is one."""
 
     def __init__(self) -> None:
         self.stopped: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """Has the reason for which the call is to end."""
-        self._kept = Kept()
+        """Done when the call has to be stopped; its result is the reason."""
+        self._captured = CapturedOutput()
         self._notes: list[str] = []
         self._error: ScratchError | None = None
         self._received = 0
 
     @property
-    def ran(self) -> Ran:
-        text = "\n".join(filter(None, [self._kept.text, *self._notes]))
-        return Ran(text, self._kept.shown, self._error)
+    def result(self) -> CallResult:
+        """The call's result, once it has ended."""
+        text = "\n".join(filter(None, [self._captured.text, *self._notes]))
+        return CallResult(text, self._captured.shown, self._error)
 
     def stop(self, reason: str) -> None:
-        """Have the call end."""
+        """Stop the call. The first reason counts."""
         if not self.stopped.done():
             self.stopped.set_result(reason)
 
-    def take(self, message: dict[str, Any], *, keep: bool) -> None:
-        """Note what a message says, if it is of this call, and its size in any case."""
+    def handle(self, message: dict[str, Any], *, keep: bool) -> None:
+        """Count the size of a message; with `keep`, add the message to the output.
+
+        A message that is not kept comes from elsewhere, such as a thread that an earlier call has started.
+        """
         content = message["content"]
         texts = [content.get("text"), *content.get("data", {}).values()]
         self._received += MESSAGE_COST + sum(len(text) for text in texts if isinstance(text, str))
@@ -221,29 +231,29 @@ class _Output:
         if not keep:
             return
         if "name" in content and "text" in content:
-            self._kept.write(content["text"])
+            self._captured.write(content["text"])
         elif "traceback" in content:
-            self._kept.write_line("\n".join(content["traceback"]))
-            self._failed(f"{content['ename']}: {content['evalue']}"[:MESSAGE_COST])
+            self._captured.write_line("\n".join(content["traceback"]))
+            self._set_error(f"{content['ename']}: {content['evalue']}"[:MESSAGE_COST])
         else:
-            self._kept.take(message)
+            self._captured.handle(message)
 
     def fail(self, reason: str) -> None:
-        """Say that the call failed, and why."""
-        self._failed(reason)
+        """Mark the call as failed, and note the reason."""
+        self._set_error(reason)
         self.note(reason)
 
     def note(self, text: str) -> None:
-        """Say what the code does not say itself."""
+        """Add a note to the output."""
         self._notes.append(f"[{text}]")
 
-    def _failed(self, text: str) -> None:
+    def _set_error(self, text: str) -> None:
         self._error = self._error or ScratchError(text)
 
 
-_not_collected: set[_ScratchKernel] = set()
-"""Kernels that have not given back all: collecting one whose event loop is closed would block in zmq for ever."""
+_undisposed: set[_ScratchKernel] = set()
+"""Kernels whose `end` has not run. Collecting one whose event loop is closed would block in zmq for ever."""
 
 
-def _belongs(message: dict[str, Any], call: str) -> bool:
-    return bool(message["parent_header"].get("msg_id") == call)
+def _answers(message: dict[str, Any], request: str) -> bool:
+    return bool(message["parent_header"].get("msg_id") == request)

@@ -1,4 +1,4 @@
-"""What the process of a scratch kernel runs: ipykernel, with bounds. It is run by its path, not imported."""
+"""The program of a scratch kernel: ipykernel with limits. It is run by its path, not imported."""
 
 from __future__ import annotations
 
@@ -10,34 +10,41 @@ from pathlib import Path
 from typing import Any
 
 MEMORY_LIMIT = 4 * 2**30
-"""Bytes of address space."""
+"""Bytes of address space that the process may use."""
 PIECE = 1_000_000
-"""Characters that are printed with one message."""
+"""Characters of printed text that are sent in one message."""
 PR_SET_PDEATHSIG = 1
+"""From Linux's <sys/prctl.h>."""
 
 
 def end_with_parent() -> None:
-    """End at once when the parent does. Elsewhere ipykernel notices within a second, unless code holds the GIL."""
+    """Have Linux kill this process when its parent ends.
+
+    On other systems ipykernel's own check ends it within a second, unless code holds the GIL.
+    """
     if sys.platform == "linux":
         import ctypes
 
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != int(os.environ["JPY_PARENT_PID"]):
+        if os.getppid() != int(os.environ["JPY_PARENT_PID"]):  # it ended before the line above
             sys.exit("the parent process has already ended")
 
 
 def limit_memory() -> None:
-    """Have more than `MEMORY_LIMIT` be a `MemoryError`, where the system can do that."""
+    """Make allocations beyond `MEMORY_LIMIT` raise `MemoryError`, where the system supports it."""
     try:
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
-    except (ImportError, OSError, ValueError):  # Windows; macOS; a lower limit holds already
+    except (ImportError, OSError, ValueError):  # on Windows; on macOS; where a lower limit is set
         pass
 
 
 def print_in_pieces() -> None:
-    """Send what is printed in pieces: ipykernel sends all of a fifth of a second at once, however much it is."""
+    """Send printed text in pieces that the parent can read.
+
+    ipykernel (6 and 7) collects what is printed in a fifth of a second, however much that is, and sends it at once.
+    """
     from ipykernel.iostream import OutStream
 
     write = OutStream.write
@@ -56,7 +63,7 @@ def print_in_pieces() -> None:
 
 
 def print_help() -> None:
-    """Print what ``name?`` says, instead of having the front end open a pager."""
+    """Print what ``name?`` shows, as a model has no pager."""
     from IPython.core import page
 
     def show(data: Any, *_: object, **__: object) -> None:
@@ -67,7 +74,7 @@ def print_help() -> None:
 
 
 if __name__ == "__main__":
-    if sys.path[0] == str(Path(__file__).parent):
+    if sys.path[0] == str(Path(__file__).parent):  # or a model's code could import our modules by their short names
         del sys.path[0]
     end_with_parent()
     limit_memory()

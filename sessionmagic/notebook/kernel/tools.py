@@ -10,11 +10,11 @@ from weakref import WeakKeyDictionary
 
 from sessionmagic.exceptions import ToolError
 from sessionmagic.notebook.kernel.main_thread import NEEDS_A_CELL
-from sessionmagic.notebook.kernel.outputs import SVG, Ran, RichOutput
-from sessionmagic.notebook.kernel.running import returned, run_code
+from sessionmagic.notebook.kernel.outputs import SVG, CallResult, RichOutput
+from sessionmagic.notebook.kernel.running import run_code, tool_return
 from sessionmagic.notebook.kernel.scratch import ScratchKernels
 from sessionmagic.notebook.kernel.user_functions import UserFunctions
-from sessionmagic.notebook.kernel.values import kind_of, said_of, statistics
+from sessionmagic.notebook.kernel.values import describe_safely, kind_of, statistics
 from sessionmagic.tools.functions import Tool
 from sessionmagic.turns.turn import current_turn
 
@@ -46,7 +46,7 @@ class KernelTools:
         self._main_thread = main_thread
         self._front_end = front_end
         self._proposed = ""
-        self._shown: WeakKeyDictionary[Turn, list[Ran]] = WeakKeyDictionary()
+        self._shown: WeakKeyDictionary[Turn, list[CallResult]] = WeakKeyDictionary()
         """The calls of each turn, so that what they displayed can be shown again."""
         self._scratch = ScratchKernels()
         self._functions = UserFunctions(shell, main_thread, self._show)
@@ -69,7 +69,7 @@ class KernelTools:
     def of_user(self, tool: Tool, *, background: bool = False) -> Tool:
         """Return the tool of a user's function, made to run in this kernel and to describe its value to the model."""
         obstacle = self._obstacle if background and not inspect.iscoroutinefunction(tool.function) else ""
-        return replace(tool, function=self._functions.wrapped(tool.function), alone=True, obstacle=obstacle)
+        return replace(tool, function=self._functions.wrap(tool.function), alone=True, obstacle=obstacle)
 
     @property
     def _obstacle(self) -> str:
@@ -97,7 +97,7 @@ class KernelTools:
         if name not in self._shell.user_ns:
             raise NameError(f"there is no variable {name!r}; call list_variables to see which exist")
         value = self._shell.user_ns[name]
-        return "\n".join(filter(None, [f"{name}: {kind_of(value)}", said_of(value), statistics(value)]))
+        return "\n".join(filter(None, [f"{name}: {kind_of(value)}", describe_safely(value), statistics(value)]))
 
     def read_cells(self, last: int = LAST_CELLS) -> str:
         """Read the cells that the notebook has run, oldest first, with the value of each cell's last line.
@@ -111,7 +111,7 @@ class KernelTools:
         numbered = [(number, code) for number, code in enumerate(inputs) if code][-max(last, 1) :]
         cells = [
             f"In [{number}]: {_short(code)}"
-            + (f"\nOut [{number}]: {_short(said_of(outputs[number]))}" if number in outputs else "")
+            + (f"\nOut [{number}]: {_short(describe_safely(outputs[number]))}" if number in outputs else "")
             for number, code in numbered
         ]
         return "\n\n".join(cells) or "(nothing has been run yet)"
@@ -127,12 +127,12 @@ class KernelTools:
             code: The code, as in a notebook cell.
         """
 
-        def run() -> Ran:
+        def run() -> CallResult:
             result = run_code(self._shell, code)
             self._show(result)
             return result
 
-        return returned(await self._main_thread.run(run))
+        return tool_return(await self._main_thread.run(run))
 
     async def run_python_isolated(self, code: str, timeout: float = 30) -> Any:
         """Run Python code in a separate process, which neither sees nor changes the user's variables.
@@ -148,7 +148,7 @@ class KernelTools:
             raise ValueError(f"the timeout must be more than 0 and at most {LONGEST_SECONDS:,} seconds")
         result = await self._scratch.run(current_turn.get().session_id, code, timeout)
         self._show(result)
-        return returned(result)
+        return tool_return(result)
 
     async def insert_cell(self, code: str) -> str:
         """Propose a new code cell below this one; the user decides whether to run it.
@@ -180,14 +180,14 @@ class KernelTools:
         if failed and self._is_pending and self._front_end.kernel is not None:
             print(DROPPED)
 
-    def _show(self, result: Ran) -> None:
+    def _show(self, result: CallResult) -> None:
         result.display()
         self._shown.setdefault(current_turn.get(), []).append(result)
 
     def show_picture(self, picture: BinaryContent) -> None:
         """Show a picture that the tool of an MCP server has returned, as if code had displayed it."""
         content = picture.data.decode(errors="replace") if picture.media_type == SVG else picture.data
-        self._show(Ran(shown=[RichOutput({picture.media_type: content})]))
+        self._show(CallResult(shown=[RichOutput({picture.media_type: content})]))
 
     def show_again(self, session: str, turn_id: str) -> None:
         """Show the turn's figures and other displays again, after its cell was cleared."""

@@ -1,4 +1,4 @@
-"""Functions of the user's as tools: run where figures and prints work, their values described to the model."""
+"""Run the user's functions as tools: where figures and prints work, and with their values described to the model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from sessionmagic.loop import LoopThread
-from sessionmagic.notebook.kernel.running import returned, run_awaitable, run_function
+from sessionmagic.notebook.kernel.running import run_awaitable, run_function, tool_return
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -17,80 +17,83 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from sessionmagic.notebook.kernel.main_thread import MainThread
-    from sessionmagic.notebook.kernel.outputs import Ran
+    from sessionmagic.notebook.kernel.outputs import CallResult
 
 BLOCKED_SECONDS = 0.5
-"""A loop that does nothing for so long is blocked."""
+"""How long a loop may take to respond before it counts as blocked."""
 
 
 class UserFunctions:
-    """Wraps functions: those with ``async`` run on a loop of their own, the others on the main thread.
+    """Wraps functions: asynchronous ones run on a separate event loop, the others on the main thread.
 
     Args:
-        show: shows what a call has displayed.
+        shell: The user's shell.
+        main_thread: Runs calls on the main thread.
+        show: Shows what a call has displayed.
     """
 
-    def __init__(self, shell: InteractiveShell, main_thread: MainThread, show: Callable[[Ran], object]) -> None:
+    def __init__(self, shell: InteractiveShell, main_thread: MainThread, show: Callable[[CallResult], object]) -> None:
         self._shell = shell
         self._main_thread = main_thread
         self._show = show
         self._coroutines: LoopThread | None = None
-        """The loop of the user's coroutines: not that of the turns, so that one that blocks holds up none of them."""
+        """Not the loop of the turns, so that a coroutine that blocks holds up no turn."""
 
-    def wrapped(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a function that looks like this one, and returns what the model gets to see."""
+    def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return an asynchronous function with the same signature that returns what the model reads of a call."""
         asynchronous = inspect.iscoroutinefunction(function)
 
         async def call(*args: Any, **kwargs: Any) -> Any:
             if asynchronous:
-                words, ran = await self._awaited(function(*args, **kwargs))
-                return returned(ran, words)
-            value, words, ran = await self._called(functools.partial(function, *args, **kwargs))
+                description, result = await self._await(function(*args, **kwargs))
+                return tool_return(result, description)
+            value, description, result = await self._call(functools.partial(function, *args, **kwargs))
             if inspect.isawaitable(value):
-                words, later = await self._awaited(value)
-                ran = ran.then(later)
-            return returned(ran, words)
+                description, later = await self._await(value)
+                result = result.followed_by(later)
+            return tool_return(result, description)
 
-        return _looking_like(function, call)
+        return _with_signature_of(function, call)
 
-    async def _called(self, call: Callable[[], Any]) -> tuple[Any, str, Ran]:
-        """Make a call on the main thread; return its value, that in words, and all else."""
+    async def _call(self, call: Callable[[], Any]) -> tuple[Any, str, CallResult]:
+        """Make a call on the main thread; return its value, a description of it, and a `CallResult`."""
 
-        def run() -> tuple[Any, str, Ran]:
-            value, words, ran = run_function(self._shell, call)
-            self._show(ran)
-            return value, words, ran
+        def run() -> tuple[Any, str, CallResult]:
+            value, description, result = run_function(self._shell, call)
+            self._show(result)
+            return value, description, result
 
         return await self._main_thread.run(run)
 
-    async def _awaited(self, work: Awaitable[Any]) -> tuple[str, Ran]:
-        """Await what a function has returned; return its value in words, and all else."""
-        loop = await self._free_loop()
-        words, ran = await loop.run(run_awaitable(self._shell, work))
-        self._show(ran)
-        return words, ran
+    async def _await(self, work: Awaitable[Any]) -> tuple[str, CallResult]:
+        """Await what a function has returned; return a description of its value, and a `CallResult`."""
+        loop = await self._responsive_loop()
+        description, result = await loop.run(run_awaitable(self._shell, work))
+        self._show(result)
+        return description, result
 
-    async def _free_loop(self) -> LoopThread:
-        """Return the loop of the user's coroutines; one that a coroutine blocks is left to that."""
+    async def _responsive_loop(self) -> LoopThread:
+        """Return the loop of the user's coroutines, or a new one if a coroutine blocks it."""
         loop = self._coroutines
         if loop is not None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.wrap_future(loop.submit(asyncio.sleep(0))), BLOCKED_SECONDS)
                 return loop
-        if self._coroutines is loop:  # no other call was quicker
+        if self._coroutines is loop:  # another call may have replaced it meanwhile
             self._coroutines = LoopThread("sessionmagic tools")
         return cast("LoopThread", self._coroutines)
 
 
-def _looking_like(function: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a wrapper documentation, signature and annotations of what it wraps, whatever kind of callable that is."""
-    called = function.func if isinstance(function, functools.partial) else function
-    if isinstance(called, type):
-        called = called.__init__  # type: ignore[misc]
-    elif not inspect.isroutine(called):
-        called = type(called).__call__
-    call.__annotations__ = {}  # a built-in has none to put in their place
-    functools.update_wrapper(call, called)
+def _with_signature_of(function: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a wrapper the documentation, signature and annotations of the callable that it wraps."""
+    # `update_wrapper` needs a function: partial objects, classes and objects with `__call__` have one inside.
+    routine = function.func if isinstance(function, functools.partial) else function
+    if isinstance(routine, type):
+        routine = routine.__init__  # type: ignore[misc]
+    elif not inspect.isroutine(routine):
+        routine = type(routine).__call__
+    call.__annotations__ = {}  # the wrapper's own, which a built-in without annotations would not replace
+    functools.update_wrapper(call, routine)
     call.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     if isinstance(function, type):
         call.__doc__ = function.__doc__

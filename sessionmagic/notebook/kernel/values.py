@@ -1,4 +1,4 @@
-"""What a model reads of the user's values: their kind and size, their content in short, and statistics."""
+"""Describe the user's values to a model: type and size, an extract of the content, and statistics."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ITEMS_SHOWN = 100
+"""Items of a container, columns of a frame or rows of an array that a description shows."""
 ROWS_SHOWN = 5
 BYTES_SHOWN = 4_000
-NUMBER_SHOWN = 40
+NUMBER_LENGTH = 40
+"""Characters of a number in a listing."""
 NUMBERS_READ = 10_000_000
-"""Of a larger array, statistics are of the first ones: they take several times their size of memory."""
+"""Numbers of an array that the statistics cover. Computing them takes several times the memory of these numbers."""
 
 
-def described(value: Any) -> str:
-    """Return a value as a model reads it: text as it is, frames and arrays by shape and head, the rest as its repr."""
+def describe(value: Any) -> str:
+    """Return a value as a model reads it.
+
+    Text stays as it is, a frame or an array becomes its shape, types and first rows, and any other value becomes what
+    IPython prints. Raises whatever the value's own methods raise.
+    """
     if isinstance(value, str):
         return value
     if isinstance(value, bytes | bytearray) and len(value) > BYTES_SHOWN:
@@ -34,36 +40,36 @@ def described(value: Any) -> str:
     return str(pretty(value, max_seq_length=ITEMS_SHOWN))
 
 
-def said_of(value: Any) -> str:
-    """Describe a value, also one that cannot say what it is."""
+def describe_safely(value: Any) -> str:
+    """Describe a value, or say why it cannot be described."""
     try:
-        return described(value)
-    except Exception as error:  # noqa: BLE001
+        return describe(value)
+    except Exception as error:  # noqa: BLE001  the value's own methods may raise anything
         return f"(a {type(value).__name__} that cannot be described: {type(error).__name__})"
 
 
 def kind_of(value: Any) -> str:
-    """Name a value's type and size, without asking it for more."""
+    """Return a value's type and size, without computing or printing its content."""
     kind = type(value).__name__
     try:
         return f"{kind} {_size(value)}".rstrip()
-    except Exception:  # noqa: BLE001  a value that cannot say how big it is
+    except Exception:  # noqa: BLE001  as above
         return kind
 
 
 def statistics(value: Any) -> str:
-    """Return statistics of a frame that is there, or of an array of numbers; empty for what has none."""
+    """Return statistics of an array of numbers or of a frame; empty for other values and for lazy frames."""
     try:
-        if numbers := _of_numbers(value):
+        if numbers := _number_statistics(value):
             return f"statistics: {numbers}"
-        if hasattr(value, "head") and callable(getattr(value, "describe", None)) and _is_there(value):
+        if hasattr(value, "head") and callable(getattr(value, "describe", None)) and _is_computed(value):
             return f"statistics:\n{value.describe()}"
-    except Exception as error:  # noqa: BLE001  as where there is no column
+    except Exception as error:  # noqa: BLE001  such as a frame without columns
         return f"no statistics: {words_of(error)}"
     return ""
 
 
-def _of_numbers(value: Any) -> str:
+def _number_statistics(value: Any) -> str:
     numpy = sys.modules.get("numpy")
     if numpy is None or not isinstance(value, numpy.ndarray) or value.dtype.kind not in "biuf":
         return ""
@@ -73,30 +79,31 @@ def _of_numbers(value: Any) -> str:
     part = f"of the first {NUMBERS_READ:,}: " if value.size > NUMBERS_READ else ""
     if not known.size:
         return part + missing
-    with numpy.errstate(all="ignore"):  # infinities
+    with numpy.errstate(all="ignore"):  # infinities give warnings
         mean, std = known.mean(), known.std()
     return f"{part}min {known.min()}, max {known.max()}, mean {mean:.6g}, std {std:.6g}, {missing}"
 
 
-def _is_there(frame: Any) -> bool:
-    """Whether a frame knows how big it is: a lazy one would have to be computed."""
+def _is_computed(frame: Any) -> bool:
+    """Return whether a frame knows its size. A lazy one (dask, polars) would have to be computed first."""
     shape = getattr(frame, "shape", None)
     return isinstance(shape, tuple) and all(isinstance(size, int) for size in shape)
 
 
 def _frame(frame: Any) -> str:
-    """Describe a frame of whatever library; reads no more of it than what is shown, and computes nothing."""
-    every = list(frame.columns)
-    names = every[:ITEMS_SHOWN]
+    """Describe a frame of any library, reading only what is shown and computing nothing."""
+    columns = list(frame.columns)
+    names = columns[:ITEMS_SHOWN]
     schema = "\n".join(f"  {name}: {kind}" for name, kind in zip(names, frame.dtypes, strict=False))
-    cut = f"\n  [cut: {len(every) - ITEMS_SHOWN:,} more columns]" if len(every) > ITEMS_SHOWN else ""
-    if not _is_there(frame):
-        return f"{type(frame).__name__} of {len(every):,} columns; its rows are not computed\n{schema}{cut}"
+    cut = f"\n  [cut: {len(columns) - ITEMS_SHOWN:,} more columns]" if len(columns) > ITEMS_SHOWN else ""
+    if not _is_computed(frame):
+        return f"{type(frame).__name__} of {len(columns):,} columns; its rows are not computed\n{schema}{cut}"
     rows, head = frame.shape[0], frame.head(ROWS_SHOWN)
+    # By position in pandas, where several columns can have the same name.
     head = head.iloc[:, :ITEMS_SHOWN] if hasattr(head, "iloc") else head[names]
     shown = head.to_string() if hasattr(head, "to_string") else str(head)
     first = f"first {min(rows, ROWS_SHOWN)} rows:\n{shown}"
-    return f"DataFrame of {rows:,} rows and {len(every):,} columns\n{schema}{cut}\n{first}"
+    return f"DataFrame of {rows:,} rows and {len(columns):,} columns\n{schema}{cut}\n{first}"
 
 
 def _array(array: Any) -> str:
@@ -112,7 +119,7 @@ def _size(value: Any) -> str:
         return f"of length {len(value):,}"
     if inspect.isroutine(value):
         return _signature(value)
-    return repr(value)[:NUMBER_SHOWN] if isinstance(value, bool | int | float) else ""
+    return repr(value)[:NUMBER_LENGTH] if isinstance(value, bool | int | float) else ""
 
 
 def _signature(function: Callable[..., Any]) -> str:
