@@ -1,1 +1,1 @@
-"""How fast and how small: ``python -m benchmarks`` measures, ``python -m benchmarks --help`` lists what."""
+"""Measure times and sizes: run ``python -m benchmarks``, or see ``python -m benchmarks --help``."""

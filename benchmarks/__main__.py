@@ -1,4 +1,4 @@
-"""Measure everything or what is named, print a table; exit code 1 when a target is missed."""
+"""Measure the named groups, or all, and print a table. The exit code is 1 when a target is missed or a group fails."""
 
 import argparse
 import importlib
@@ -10,12 +10,12 @@ from benchmarks.figures import Figure, table
 
 GROUPS = {
     "load": "%load_ext in a fresh kernel",
-    "status": "from Enter to the status line, warm and in a fresh kernel",
-    "traffic": "messages and bytes to the page, and how they grow with the answer",
-    "delivery": "what arrives through a real jupyter_server",
+    "status": "from Enter to the status line, in a warm and in a fresh kernel",
+    "traffic": "messages and bytes sent to the page, and how they grow with the answer",
+    "delivery": "how much of an answer arrives through a real jupyter_server",
     "first_text": "from the server's first token to the first text on iopub",
-    "wall": "the turn against the same agent run without a display",
-    "store": "commits and admissions among 10 and among 10,000 stored sessions",
+    "wall": "a turn against the same agent without a display",
+    "store": "commits and admissions in a store of 10 and of 10,000 sessions",
     "local": "the embedded model against raw xllamacpp",
 }
 
@@ -25,14 +25,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         "python -m benchmarks",
         description=__doc__,
-        epilog=f"names:\n{listing}",
+        epilog=f"groups:\n{listing}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="what to measure; everything when left out")
-    parser.add_argument("--quick", action="store_true", help="fewer runs: noisier, for trying things out")
+    parser.add_argument("names", nargs="*", metavar="GROUP", help="what to measure; all groups by default")
+    parser.add_argument("--quick", action="store_true", help="make fewer runs, which gives noisier figures")
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in GROUPS]:
-        parser.error(f"unknown name {unknown[0]!r}; there are {', '.join(GROUPS)}")
+        parser.error(f"there is no group {unknown[0]!r}; use one of {', '.join(GROUPS)}")
     figures: list[Figure] = []
     for name in options.names or GROUPS:
         started = time.monotonic()
@@ -42,14 +42,15 @@ def main() -> int:
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             break
-        except Exception as error:  # one group that fails takes no other with it
+        except Exception as error:  # the other groups are still measured
             measured = [Figure.failed(name, error)]
         print(f"{time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
         figures += measured
     print(table(figures))
-    if hasattr(os, "getloadavg") and os.getloadavg()[1] > 2 + (os.cpu_count() or 1):  # its own share is about 2
+    # The benchmarks themselves add about 2 to the load.
+    if hasattr(os, "getloadavg") and os.getloadavg()[1] > 2 + (os.cpu_count() or 1):
         print(
-            f"\nThe machine is busy (load {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores): do not trust the times."
+            f"\nDo not trust the times: the machine is busy (load {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores)."
         )
     return 1 if any(figure.verdict in {"MISSED", "FAILED"} for figure in figures) else 0
 

@@ -1,10 +1,10 @@
-"""What the scripted server says: answers of any length, always the same, in pieces the size of tokens."""
+"""The answers of the scripted server: of any length, always the same, in pieces as large as tokens."""
 
 import re
 from itertools import cycle, islice
 
 FIRST_WORD = "Leakage"
-"""Begins every answer and occurs nowhere else, so that its arrival can be told."""
+"""The first word of every answer. It occurs nowhere else, so that its arrival can be recognized."""
 
 _PROSE = (
     "A feature leaks the label when it is known only after the outcome: the last invoice, a retention call, the "
@@ -44,7 +44,7 @@ SHAPES = {
 
 
 def tokens(shape: str, count: int) -> list[str]:
-    """Return an answer of that many tokens: ``markdown``, all in one ``paragraph``, or one ``code`` block."""
+    """Return an answer of `count` tokens: mixed ``markdown``, one ``paragraph``, or one ``code`` block."""
     opening, blocks, closing = SHAPES[shape]
     start, end = _TOKEN.findall(opening), [closing] * bool(closing)
     middle = (token for block in cycle(blocks) for token in _TOKEN.findall(block))

@@ -1,4 +1,4 @@
-"""What of an answer arrives at a page, through a real jupyter_server with its rate limits as they come."""
+"""How much of an answer arrives at a page, through a real jupyter_server with its default rate limits."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ def measure(runs: int) -> list[Figure]:
     figures = []
     with Server() as server:
         for tokens in (2_000, 32_000):
-            by = {
+            samples = {
                 subject: not_measured(missing or subject.missing)
                 if missing or subject.missing
-                else _arrived(server, subject, tokens, runs if tokens == 2_000 else 2)
+                else _arrival(server, subject, tokens, runs if tokens == 2_000 else 2)
                 for subject in (OURS, CHATLAS, PRINT)
             }
             what = f"arrived through jupyter_server, {tokens:,} tokens"
-            figures.append(Figure(what, by[OURS], at_least=100, chatlas=by[CHATLAS], print=by[PRINT]))
+            figures.append(Figure(what, samples[OURS], at_least=100, chatlas=samples[CHATLAS], print=samples[PRINT]))
     return figures
 
 
-def _arrived(server: Server, subject: Subject, tokens: int, runs: int) -> Sample:
+def _arrival(server: Server, subject: Subject, tokens: int, runs: int) -> Sample:
     if subject is CHATLAS and tokens == 32_000:
         return Sample(note="not run: about 3 GB")
     with tempfile.TemporaryDirectory(prefix="benchmark-", ignore_cleanup_errors=True) as home:
-        values = asyncio.run(_through_a_page(home, server, subject, f"markdown-{tokens}", runs))
+        values = asyncio.run(_percentages(home, server, subject, f"markdown-{tokens}", runs))
     return sample(values, "{:.1f} %")
 
 
-async def _through_a_page(home: str, server: Server, subject: Subject, model: str, runs: int) -> list[float]:
+async def _percentages(home: str, server: Server, subject: Subject, model: str, runs: int) -> list[float]:
     token = secrets.token_hex(16)
     command = [
         sys.executable, "-m", "jupyter_server", "--no-browser", "--ip=127.0.0.1", "--port=0", "--allow-root",
@@ -78,13 +78,13 @@ async def _url(home: str, seconds: float = 60) -> str:
             try:
                 return f"127.0.0.1:{json.loads(path.read_text())['port']}"
             except ValueError:
-                pass  # half written
+                pass  # the file is not complete yet
         await asyncio.sleep(0.1)
     raise RuntimeError("jupyter_server did not start")
 
 
 class Page:
-    """A kernel of a jupyter_server and the websocket that a notebook's page has to it."""
+    """A kernel of a jupyter_server, with the websocket that a notebook's page would open to it."""
 
     def __init__(self, socket: Any) -> None:
         self._socket = socket
@@ -96,12 +96,12 @@ class Page:
 
         headers = {"Authorization": f"token {token}"}
         request = HTTPRequest(f"http://{address}/api/kernels", "POST", headers, "{}", request_timeout=60)
-        kernel = json.loads((await _when_up(AsyncHTTPClient(), request)).body)["id"]
+        kernel = json.loads((await _fetch_when_up(AsyncHTTPClient(), request)).body)["id"]
         url = f"ws://{address}/api/kernels/{kernel}/channels?session_id={uuid4().hex}"
         return cls(await websocket_connect(HTTPRequest(url, headers=headers), max_message_size=2**28))
 
     async def execute(self, code: str, timeout: float = 300) -> list[dict[str, Any]]:
-        """Execute a cell; return what came on iopub for it. Its end is known from the reply, which no limit drops."""
+        """Execute a cell and return its iopub messages. The end is known from the reply, which no rate limit drops."""
         message_id = uuid4().hex
         header = {"msg_id": message_id, "msg_type": "execute_request", "username": "", "session": "", "version": "5.3"}
         content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": True}
@@ -113,7 +113,7 @@ class Page:
                 text = await asyncio.wait_for(self._socket.read_message(), 2 if replied else timeout)
             except TimeoutError:
                 if replied:
-                    return received  # the idle was dropped
+                    return received  # a rate limit has dropped the idle message
                 raise
             answer = json.loads(text)
             if answer["parent_header"].get("msg_id") != message_id:
@@ -131,7 +131,7 @@ class Page:
         self._socket.close()
 
 
-async def _when_up(client: Any, request: Any) -> Any:
+async def _fetch_when_up(client: Any, request: Any) -> Any:
     for _ in range(50):
         try:
             return await client.fetch(request)
@@ -141,7 +141,7 @@ async def _when_up(client: Any, request: Any) -> Any:
 
 
 def _shown(messages: list[dict[str, Any]]) -> str:
-    """The text that a page ends up with: the last display with text or Markdown, or all that was printed."""
+    """Return the text that the page shows in the end: the last displayed text or Markdown, or all printed text."""
     printed, displayed = "", ""
     for message in messages:
         if message["msg_type"] == "stream":
@@ -153,9 +153,11 @@ def _shown(messages: list[dict[str, Any]]) -> str:
 
 
 def _percent(shown: str, sent: str) -> float:
-    """How far the answer is shown from its first word on; 100 only when nothing is missing and nothing follows."""
-    shown = shown[max(0, shown.find(FIRST_WORD)) :]  # chatlas puts a line break before
+    """Return what percentage of the answer is shown before the first difference; 100 means that the texts are equal."""
+    shown = shown[max(0, shown.find(FIRST_WORD)) :]  # chatlas prints a line break first
     if shown == sent:
         return 100.0
-    same = next((at for at, (left, right) in enumerate(zip(shown, sent)) if left != right), min(len(shown), len(sent)))
-    return min(99.9, 100 * same / len(sent))
+    length = next(
+        (at for at, (left, right) in enumerate(zip(shown, sent)) if left != right), min(len(shown), len(sent))
+    )
+    return min(99.9, 100 * length / len(sent))

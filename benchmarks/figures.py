@@ -1,4 +1,4 @@
-"""A measured figure beside its target, and the table of them."""
+"""Measured figures with their targets, and a table of them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COLUMNS = ("what", "measured", "target", "verdict", "chatlas", "print")
+COLUMNS = ("figure", "measured", "target", "verdict", "chatlas", "print")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The values of several runs, or the reason why there are none."""
+    """The values of several runs, or a note that says why there are none."""
 
     values: tuple[float, ...] = ()
     form: str = "{:.1f}"
@@ -42,7 +42,7 @@ def not_measured(reason: object) -> Sample:
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured: medians count, against `at_most` or `at_least` where there is a target."""
+    """One line of the table. The median is compared with `at_most` or `at_least`, if there is a target."""
 
     what: str
     measured: Sample
@@ -73,7 +73,7 @@ class Figure:
 
 
 def table(figures: list[Figure]) -> str:
-    """Return the figures as aligned columns: each value is a median, with the lowest and highest run behind it."""
+    """Return the figures in aligned columns; a median is followed by the lowest and the highest value."""
     rows = [COLUMNS]
     rows += [
         (figure.what, str(figure.measured), figure.target, figure.verdict, str(figure.chatlas), str(figure.print))

@@ -1,4 +1,4 @@
-"""From the server's sending of the first token to the first message on iopub that has it, in a warm kernel."""
+"""The time from the first token that the server sends to the first iopub message that contains it, in a warm kernel."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ MODEL = "markdown-2000"
 
 def measure(runs: int) -> list[Figure]:
     with Server() as server:
-        by = {subject: _first_text(server, subject, 2 * runs + 1) for subject in (OURS, CHATLAS, PRINT)}
+        samples = {subject: _first_text(server, subject, 2 * runs + 1) for subject in (OURS, CHATLAS, PRINT)}
     return [
-        Figure("first text after the server sent it, ms", by[OURS], at_most=50, chatlas=by[CHATLAS], print=by[PRINT])
+        Figure(
+            "first text after the server sent it, ms",
+            samples[OURS],
+            at_most=50,
+            chatlas=samples[CHATLAS],
+            print=samples[PRINT],
+        )
     ]
 
 

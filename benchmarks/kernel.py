@@ -1,4 +1,4 @@
-"""A real kernel, what a cell makes it send, and when that arrived."""
+"""A real kernel, with the messages that a cell makes it send and the times at which they arrive."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WIDGETS = "application/vnd.jupyter.widget-view+json"
 
 @dataclass(frozen=True)
 class Message:
-    """A message on iopub. Bytes of its content with buffers, and of all its frames."""
+    """An iopub message, with the bytes of its content and buffers, and those of all its frames."""
 
     at: float
     kind: str
@@ -31,7 +31,7 @@ class Message:
 
 @dataclass
 class Run:
-    """A cell's execution: from the request, by this machine's clock, to the kernel's idle."""
+    """The execution of one cell, from the request to the idle message, in seconds since the epoch."""
 
     sent_at: float
     idle_at: float = 0.0
@@ -55,7 +55,7 @@ class Run:
 
 
 def environment(home: str) -> dict[str, str]:
-    """Return an environment in which nothing of the user's is read or written, and loopback needs no proxy."""
+    """Return an environment in which no file of the user is read or written, and loopback bypasses a proxy."""
     return {
         **os.environ,
         "SESSIONMAGIC_HOME": str(Path(home, "sessionmagic")),
@@ -66,7 +66,7 @@ def environment(home: str) -> dict[str, str]:
 
 
 class Kernel:
-    """A kernel of this Python, with the subject's setup cell executed. Leaving the context ends it."""
+    """A kernel of this Python in which the subject's setup cell has run. It ends with the context."""
 
     def __init__(self, url: str, subject: Subject | None = None) -> None:
         self._url = url
@@ -91,12 +91,12 @@ class Kernel:
         self._exit.close()
 
     def ask(self, model: str, timeout: float = 300) -> Run:
-        """Let the subject ask that model of the scripted server in a cell."""
+        """Run the cell with which the subject asks a model of the scripted server."""
         assert self.subject is not None
         return self.run(self.subject.ask(model), timeout)
 
     def run(self, code: str, timeout: float = 300) -> Run:
-        """Execute a cell as a front end that can answer questions does; raises `RuntimeError` when it fails."""
+        """Execute a cell, with stdin allowed as in a notebook. Raises `RuntimeError` when it fails."""
         client, frames = self._client, []
         run = Run(time.time())
         wanted = client.execute(code, allow_stdin=True).encode()
@@ -109,7 +109,7 @@ class Kernel:
             at = time.time()
             _, parts = session.feed_identities(received)
             if wanted in parts[2]:
-                frames.append((at, received, parts))  # taken apart later, so that reading holds nothing up
+                frames.append((at, received, parts))  # decoded later, so that reading stays fast
                 if b"idle" in parts[4] and b'"status"' in parts[1]:
                     run.idle_at = at
         for at, received, parts in frames:

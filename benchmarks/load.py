@@ -1,6 +1,6 @@
-"""``%load_ext sessionmagic`` in a kernel where IPython is there already; ``import chatlas`` likewise.
+"""The time of ``%load_ext sessionmagic`` in a kernel, where IPython is already imported, and of ``import chatlas``.
 
-What a cell right after it waits for, while imports may still go on in the background, is in ``status``.
+Imports may go on in the background afterwards; ``status`` measures how long the first cell waits for them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def measure(runs: int) -> list[Figure]:
     chatlas = (not_measured(CHATLAS.missing),) * 2 if CHATLAS.missing else _timed("import chatlas", runs)
     return [
         Figure("%load_ext, ms", ours[0], at_most=50, chatlas=chatlas[0]),
-        Figure("%load_ext, CPU ms of it and of the second after", ours[1], chatlas=chatlas[1]),
+        Figure("%load_ext and the second after it, CPU ms", ours[1], chatlas=chatlas[1]),
     ]
 
 
@@ -33,5 +33,5 @@ def _timed(line: str, runs: int) -> tuple[Sample, Sample]:
     for _ in range(runs + 1):
         with Kernel("") as kernel:
             times.append([float(value) for value in kernel.run(TIMED.format(line=line)).stdout.split()])
-    wall, cpu = zip(*times[1:])  # the first one may have compiled
+    wall, cpu = zip(*times[1:])  # the first run may have compiled bytecode
     return sample(wall, "{:.0f}"), sample(cpu, "{:.0f}")

@@ -1,4 +1,4 @@
-"""The embedded model's tokens a second, through pydantic-ai and in a cell, against raw xllamacpp with the same settings."""
+"""Tokens per second of the embedded model, through pydantic-ai and in a cell, against raw xllamacpp."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def raw():
         nonlocal tokens
         tokens = (chunk.get("usage") or {}).get("completion_tokens", tokens)
     chat = [{"role": "user", "content": PROMPT}]
-    how = {"stream": True, "stream_options": {"include_usage": True}, "cache_prompt": False}
-    server.handle_chat_completions({**SETTINGS, **how, "messages": chat}, receive)
+    options = {"stream": True, "stream_options": {"include_usage": True}, "cache_prompt": False}
+    server.handle_chat_completions({**SETTINGS, **options, "messages": chat}, receive)
     return tokens
 
 async def agent():
@@ -72,7 +72,7 @@ def measure(runs: int) -> list[Figure]:
     raw = sample([rate["raw"] for rate in rates]).median
     return [
         Figure(
-            f"embedded model {where}, of raw tokens/s",
+            f"embedded model {place}, of raw tokens/s",
             sample(
                 [100 * rate[name] / rate["raw"] for rate in rates],
                 "{:.0f} %",
@@ -80,11 +80,11 @@ def measure(runs: int) -> list[Figure]:
             ),
             at_least=95,
         )
-        for name, where in (("agent", "as a pydantic-ai model"), ("cell", "in a %%agent cell"))
+        for name, place in (("agent", "as a pydantic-ai model"), ("cell", "in a %%agent cell"))
     ]
 
 
 def _rate(kernel: Kernel, call: str) -> tuple[int, float]:
-    """Tokens of an answer, and tokens a second from the request to its end, reading the prompt included."""
+    """Return the tokens of an answer, and the tokens per second from the request to its end, prompt included."""
     tokens, rate = ast.literal_eval(kernel.run(TIMED.format(call=call)).stdout.splitlines()[-1])
     return tokens, rate

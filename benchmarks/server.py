@@ -1,6 +1,6 @@
-"""An OpenAI-compatible server on loopback, in a process of its own, that sends scripted answers at full speed.
+"""An OpenAI-compatible server on loopback, in a separate process, that sends scripted answers at full speed.
 
-The model's name says what it answers: ``markdown-2000``, ``code-32000``. ``GET /sent`` tells what was sent last.
+The model's name chooses the answer: ``markdown-2000``, ``code-32000``. ``GET /sent`` returns what was sent last.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server:
-    """The server's process. `url` is its base URL; leaving the context ends it."""
+    """The server's process, with its base URL as `url`. It ends with the context."""
 
     def __enter__(self) -> Server:
         command = [sys.executable, "-m", "benchmarks.server"]
@@ -74,13 +74,13 @@ class Server:
         self._process.communicate()
 
     def sent(self) -> dict[str, Any]:
-        """Return ``text``, the last answer, and ``at``, when its first token was sent (seconds since the epoch)."""
+        """Return the last answer as ``text``, and as ``at`` when its first token was sent (seconds since the epoch)."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(f"http://127.0.0.1:{self._port}/sent", timeout=10) as reply:
             return json.load(reply)
 
 
 if __name__ == "__main__":
-    served = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    print(served.server_port, flush=True)
-    served.serve_forever()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    print(server.server_port, flush=True)  # `Server` waits for this line
+    server.serve_forever()

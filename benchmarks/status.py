@@ -1,4 +1,4 @@
-"""From the execute request to the first thing on screen: our widgets with the status line."""
+"""The time from the execute request to the status line; for the others, which show none, to any output."""
 
 from __future__ import annotations
 
@@ -15,8 +15,14 @@ def measure(runs: int) -> list[Figure]:
         warm = {subject: _warm(server.url, subject, runs) for subject in (OURS, CHATLAS, PRINT)}
         fresh = {subject: _fresh(server.url, subject, runs) for subject in (OURS, CHATLAS, PRINT)}
     return [
-        Figure(f"status line after Enter, {when}, ms", by[OURS], at_most=100, chatlas=by[CHATLAS], print=by[PRINT])
-        for when, by in (("warm", warm), ("first turn of a kernel", fresh))
+        Figure(
+            f"status line after Enter, {when}, ms",
+            samples[OURS],
+            at_most=100,
+            chatlas=samples[CHATLAS],
+            print=samples[PRINT],
+        )
+        for when, samples in (("warm", warm), ("first turn of a kernel", fresh))
     ]
 
 
@@ -25,7 +31,7 @@ def _warm(url: str, subject: Subject, runs: int) -> Sample:
         return not_measured(subject.missing)
     with Kernel(url, subject) as kernel:
         kernel.ask(MODEL)
-        return sample([_seen(kernel.ask(MODEL), subject) for _ in range(runs)], "{:.0f}", _note(subject))
+        return sample([_milliseconds(kernel.ask(MODEL), subject) for _ in range(runs)], "{:.0f}", _note(subject))
 
 
 def _fresh(url: str, subject: Subject, runs: int) -> Sample:
@@ -34,7 +40,7 @@ def _fresh(url: str, subject: Subject, runs: int) -> Sample:
     values = []
     for _ in range(runs):
         with Kernel(url, subject) as kernel:
-            values.append(_seen(kernel.ask(MODEL), subject))
+            values.append(_milliseconds(kernel.ask(MODEL), subject))
     return sample(values, "{:.0f}", _note(subject))
 
 
@@ -42,8 +48,8 @@ def _note(subject: Subject) -> str:
     return "" if subject is OURS else "to any output"
 
 
-def _seen(run: Run, subject: Subject) -> float:
-    """Milliseconds to our widgets on the page; of the others, who show no status, to any output."""
+def _milliseconds(run: Run, subject: Subject) -> float:
+    """Return the milliseconds to our widgets, or to any output of another subject."""
     for message in run.messages:
         widgets = message.kind == "display_data" and WIDGETS in message.content["data"]
         output = message.kind in {"display_data", "stream"}

@@ -1,4 +1,4 @@
-"""What a commit and the admission of a turn cost in a store of 10 sessions and in one of 10,000."""
+"""The time of a commit and of a turn's admission in a store of 10 sessions and in one of 10,000."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ PROMPT = "What spoils a churn model? "
 
 def measure(runs: int) -> list[Figure]:
     with TemporaryDirectory(prefix="benchmark-") as few, TemporaryDirectory(prefix="benchmark-") as many:
-        managers = [_filled(Path(few), FEW), _filled(Path(many), MANY)]
+        managers = [_fill(Path(few), FEW), _fill(Path(many), MANY)]
         return [
-            _compared("a commit", managers, _commit, 20 * runs, 1.3),
-            _compared("admission on a named session, turn after turn", managers, _admission, 4 * runs, 1.3),
-            _compared("admission on a new session", managers, _admission_of_new, 2 * runs, None),
+            _compare("a commit", managers, _commit, 20 * runs, 1.3),
+            _compare("admission on a named session, turn after turn", managers, _admission, 4 * runs, 1.3),
+            _compare("admission on a new session", managers, _admission_of_new, 2 * runs, None),
         ]
 
 
-def _filled(home: Path, count: int) -> SessionManager:
-    """A manager on a store of so many sessions of two turns: one is made, its file is copied for the others."""
+def _fill(home: Path, count: int) -> SessionManager:
+    """Return a manager with `count` sessions of two turns: one is made, and the others are copies of its file."""
     from sessionmagic import Models, SessionManager, TinyStore
 
     manager = SessionManager(TinyStore(home), Models("test", home=home))
@@ -52,7 +52,7 @@ def _filled(home: Path, count: int) -> SessionManager:
     return manager
 
 
-def _compared(
+def _compare(
     what: str,
     managers: list[SessionManager],
     work: Callable[[SessionManager, int], float],
@@ -64,8 +64,8 @@ def _compared(
         for side, manager in enumerate(managers):
             times[side].append(work(manager, number) * 1000)
     few, many = (sample(each) for each in times)
-    # The runs of one side share no noise with those of the other, so medians are compared and not pairs.
-    ratio = Sample((many.median / few.median,), "{:.2f} ×", f"= {many} of {few} ms")
+    # A run on the small store shares no noise with one on the large store, so medians are compared, not pairs.
+    ratio = Sample((many.median / few.median,), "{:.2f} ×", f"= {many} against {few} ms")
     return Figure(f"{what}, {MANY:,} sessions against {FEW}", ratio, at_most=target)
 
 
@@ -77,14 +77,14 @@ def _commit(manager: SessionManager, number: int) -> float:
 
 
 def _admission(manager: SessionManager, _number: int) -> float:
-    return asyncio.run(_admitted(manager, NAME.format(0)))  # whose file the turn before has changed
+    return asyncio.run(_admit(manager, NAME.format(0)))  # the previous turn has changed its file
 
 
 def _admission_of_new(manager: SessionManager, number: int) -> float:
-    return asyncio.run(_admitted(manager, f"new {number}"))
+    return asyncio.run(_admit(manager, f"new {number}"))
 
 
-async def _admitted(manager: SessionManager, name: str) -> float:
+async def _admit(manager: SessionManager, name: str) -> float:
     started = time.perf_counter()
     turn = await manager.run(PROMPT, session=name)
     seconds = time.perf_counter() - started

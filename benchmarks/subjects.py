@@ -1,4 +1,4 @@
-"""Who does the work: this package, chatlas, and a plain print; each as cells of a notebook."""
+"""What is measured: this package, chatlas and a plain print, each as the cells of a notebook."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _number = count(1)
 
 @dataclass(frozen=True)
 class Subject:
-    """A setup cell, and a cell that asks the scripted server's model and shows the answer as it comes."""
+    """A setup cell, and a cell that asks a model of the scripted server and shows the answer while it arrives."""
 
     name: ClassVar[str]
     needs: ClassVar[str]
@@ -25,7 +25,7 @@ class Subject:
 
     @property
     def missing(self) -> str:
-        """What is not installed, if anything."""
+        """Which package is not installed; empty when nothing is missing."""
         return "" if find_spec(self.needs) else f"{self.needs} is not installed"
 
 

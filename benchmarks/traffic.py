@@ -1,4 +1,4 @@
-"""Messages and bytes to the page, for answers of three shapes and three lengths."""
+"""Messages and bytes sent to the page, for answers of three shapes and three lengths."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.subjects import CHATLAS, OURS, PRINT, RIVALS, Subject
 
 SHORT, LONGER, LONGEST = 2_000, 8_000, 32_000
 SHAPES = ("markdown", "paragraph", "code")
-TOO_MUCH = Sample(note="not run: about 3 GB")
+TOO_LARGE = Sample(note="not run: about 3 GB")
 
 
 def measure(runs: int) -> list[Figure]:
@@ -24,7 +24,7 @@ def measure(runs: int) -> list[Figure]:
                     for tokens, times in ((SHORT, runs), (LONGER, 3), (LONGEST, 3))
                 }
                 shown = rivals if shape == "markdown" else {}
-                figures += _short(shape, ours[SHORT], {who: done.get(SHORT) for who, done in shown.items()})
+                figures += _short(shape, ours[SHORT], {rival: done.get(SHORT) for rival, done in shown.items()})
                 figures += [_growth(shape, tokens, ours, shown) for tokens in (LONGER, LONGEST)]
     return figures
 
@@ -50,7 +50,7 @@ def _short(shape: str, ours: list[Run], rivals: dict[Subject, list[Run] | None])
 
     names = ("iopub messages", "kB of content", "kB with all frames")
     targets: tuple[float | None, ...] = (60, 150, None)
-    theirs = {who: rows(runs) if runs else (not_measured(who.missing),) * 3 for who, runs in rivals.items()}
+    theirs = {rival: rows(runs) if runs else (not_measured(rival.missing),) * 3 for rival, runs in rivals.items()}
     return [
         Figure(
             f"{name}, {shape}, {SHORT:,} tokens",
@@ -64,11 +64,11 @@ def _short(shape: str, ours: list[Run], rivals: dict[Subject, list[Run] | None])
 
 
 def _growth(shape: str, tokens: int, ours: dict[int, list[Run]], rivals: dict[Subject, dict[int, list[Run]]]) -> Figure:
-    """Bytes per token at that length, in multiples of those of the short answer."""
+    """Return the bytes per token of a long answer, as a multiple of those of the short one."""
 
     def ratio(done: dict[int, list[Run]]) -> Sample:
         if tokens not in done:
-            return TOO_MUCH if done else Sample(note="not measured")
+            return TOO_LARGE if done else Sample(note="not measured")
         base = sample([run.content_bytes / SHORT for run in done[SHORT]]).median
         kilobytes = sample([run.content_bytes / 1000 for run in done[tokens]]).median
         messages = sample([len(run.messages) for run in done[tokens]]).median

@@ -1,4 +1,4 @@
-"""A turn's wall time against the same pydantic-ai run without a display, in the same kernel, by turns."""
+"""The wall time of a turn against that of the same pydantic-ai run without a display, alternating in one kernel."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHORT, LONG = 2_000, 32_000
 
 def measure(runs: int) -> list[Figure]:
     with Server() as server:
-        ours, chatlas, plain = (_ratio(server.url, who, SHORT, 2 * runs + 1) for who in (OURS, CHATLAS, PRINT))
+        ours, chatlas, plain = (_ratio(server.url, subject, SHORT, 2 * runs + 1) for subject in (OURS, CHATLAS, PRINT))
         long = _ratio(server.url, OURS, LONG, 3)
     return [
         Figure(f"wall against no display, {SHORT:,} tokens", ours, at_most=1.3, chatlas=chatlas, print=plain),
@@ -48,4 +48,4 @@ def _ratio(url: str, subject: Subject, tokens: int, runs: int) -> Sample:
             without = kernel.run(f"await bare('{model}')").wall
             pairs.append((kernel.ask(model).wall, without))
     shown, without = (sample([pair[side] for pair in pairs]).median for side in (0, 1))
-    return sample([ours / bare for ours, bare in pairs], "{:.2f} ×", f"= {shown:.2f} s of {without:.2f} s")
+    return sample([ours / bare for ours, bare in pairs], "{:.2f} ×", f"= {shown:.2f} s against {without:.2f} s")
