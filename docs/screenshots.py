@@ -1,4 +1,4 @@
-"""Make the pictures of the README: `python docs/screenshots.py`. Needs Chromium, JupyterLab and Playwright."""
+"""Make the README's pictures with `python docs/screenshots.py`. Needs Chromium, JupyterLab and Playwright."""
 
 import sys
 import tempfile
@@ -17,7 +17,7 @@ CELL = """\
 %%agent --model demo --session churn
 Our churn model has an AUC of 0.98. Name three features that often leak the label,
 and how to test for it."""
-SAID = """\
+SHOWN_FIRST = """\
 An AUC of 0.98 on churn is almost always **leakage**. These are the usual suspects:
 
 | feature | why it leaks | instead |
@@ -35,7 +35,7 @@ for name in X.columns:
     auc = cross_val_score(tree, X[[name]], y, scoring="roc_auc").mean()
     if auc > 0.9:  # no honest feature does this alone
 """
-STILL_TO_SAY = """\
+SHOWN_LATER = """\
         print(f"{name}: {auc:.2f}")
 ```
 
@@ -72,7 +72,7 @@ def main():
             lab.close()
 
 
-def opened(lab, page, name):
+def open_notebook(lab, page, name):
     notebook = Notebook(lab, page, name).open().wait_for_kernel().set_up()
     page.evaluate("jupyterapp.commands.execute('application:toggle-left-area')")
     return notebook
@@ -80,16 +80,16 @@ def opened(lab, page, name):
 
 def take_answer(lab, page):
     lab.write("churn.ipynb", CELL, setup=SETUP)
-    notebook = opened(lab, page, "churn.ipynb")
+    notebook = open_notebook(lab, page, "churn.ipynb")
     notebook.run(1)
-    words = SAID.split(" ")
+    words = SHOWN_FIRST.split(" ")
     for start in range(0, len(words), 8):
         notebook.say("answer.txt", " ".join(words[start : start + 8]) + " " * (start + 8 < len(words)))
         time.sleep(0.3)
     expect(notebook.area(1).get_by_text("does this alone")).to_be_visible(timeout=SECONDS)
     expect(notebook.area(1).locator("mjx-container")).to_have_count(3)
     notebook.cell(1).screenshot(path=HERE / "streaming.png")
-    notebook.say("answer.txt", STILL_TO_SAY, end=True)
+    notebook.say("answer.txt", SHOWN_LATER, end=True)
     notebook.expect_done(1)
     expect(notebook.answer(1).locator("mjx-container")).to_have_count(4, timeout=SECONDS)
     notebook.cell(1).screenshot(path=HERE / "saved.png")
@@ -101,7 +101,7 @@ def take_approval(lab, page):
         "%%agent --model demo --session contracts\nDraw the churn rate by contract.",
         setup=ACTING_SETUP,
     )
-    notebook = opened(lab, page, "contracts.ipynb")
+    notebook = open_notebook(lab, page, "contracts.ipynb")
     notebook.run(1)
     expect(notebook.area(1).get_by_role("button", name="Approve")).to_be_visible(timeout=SECONDS)
     notebook.cell(1).screenshot(path=HERE / "approval.png")

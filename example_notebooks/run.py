@@ -1,8 +1,8 @@
-"""Run a notebook headless in a real kernel, and print what its cells say while they say it.
+"""Run a notebook in a kernel without a front end, and print the output of its cells as it arrives.
 
     python example_notebooks/run.py example_notebooks/quickstart.ipynb
 
-The notebook with its outputs is saved under `build/`. The exit code is 1 when a cell fails.
+The notebook is saved with its outputs in `build/`. The exit code is 1 when a cell fails.
 """
 
 import argparse
@@ -18,50 +18,50 @@ LINES_SHOWN = 8
 
 
 class Printing(NotebookClient):
-    """Runs the cells and prints, as they arrive, what they print, what they come to, and the model's words."""
+    """Runs the cells and prints their output as it arrives: printed text, values and the model's answers."""
 
     def process_message(self, msg, cell, cell_index):
         content = msg["content"]
         match msg["msg_type"]:
             case "stream":
-                say(content["text"])
+                write(content["text"])
             case "display_data" if answer := content["metadata"].get("sessionmagic"):
-                say("\n" + footer(answer))
+                write("\n" + footer(answer))
             case "display_data" | "execute_result":
-                say(content["data"].get("text/plain", "") + "\n")
+                write(content["data"].get("text/plain", "") + "\n")
         return super().process_message(msg, cell, cell_index)
 
 
 def footer(answer):
-    """Name the session, the turn, the model that answered and the tokens that it took."""
+    """Return a line with the session, the turn, the model that answered, its tokens, and any status but completed."""
     tokens = f"{answer['input_tokens'] or 0:,} → {answer['output_tokens'] or 0:,} tokens"
     line = f"— {answer['session']} · turn {answer['turn']} · {answer['model']} · {tokens}"
     return line + ("\n" if answer["status"] == "completed" else f" · {answer['status']}\n")
 
 
-def say(text):
+def write(text):
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 def announce(cell, cell_index):
-    """Print a cell before it runs: the text of a Markdown cell, the beginning of a code cell's source."""
+    """Print a cell before it runs: all of a Markdown cell, or the first lines of a code cell."""
     if cell.cell_type == "markdown":
-        say(f"\n{cell.source}\n")
+        write(f"\n{cell.source}\n")
         return
     lines = cell.source.splitlines()
     cut = ["…"] if len(lines) > LINES_SHOWN else []
-    say("\n" + "".join(f"  │ {line}\n" for line in [*lines[:LINES_SHOWN], *cut]))
+    write("\n" + "".join(f"  │ {line}\n" for line in [*lines[:LINES_SHOWN], *cut]))
 
 
 def run(path, out):
-    """Run the notebook, save it in the directory `out`, and return what went wrong, or None."""
+    """Run the notebook, save it in the directory `out`, and return an error message, or None."""
     notebook = nbformat.read(path, as_version=4)
     client = Printing(
         notebook,
         timeout=600,
         resources={"metadata": {"path": str(path.parent)}},
-        # Else nobody watches, and only the whole answer is shown.
+        # Without a front end, the default view would show an answer only when it is complete.
         extra_arguments=["--AgentMagics.view=text", "--log-level=ERROR"],
         on_cell_start=announce,
     )
