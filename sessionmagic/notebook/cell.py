@@ -51,12 +51,12 @@ def run_cell(context: NotebookContext, options: argparse.Namespace, text: str) -
         raise result.error
 
 
-def queue(context: NotebookContext, session: str, text: str, key: str) -> None:
+def queue(context: NotebookContext, session: str, text: str, *, key: str, after: str | None) -> None:
     """Ask the session when its running turn ends; if none is running, ask at once, in the background."""
     from sessionmagic.notebook.surface import view_for
 
     options = CELL_LINE.parse_args(["--background", "--session", context.manager.sessions.load(session).id])
-    request = _request(context, options, text, background=True)
+    request = replace(_request(context, options, text, background=True), after=after)
     launch = _launch(context, background=True)
 
     async def start(request: Request) -> Turn:

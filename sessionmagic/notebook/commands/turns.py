@@ -29,6 +29,7 @@ LASTS: dict[Decision, str] = {
 }
 ARGUMENT_LINES = 60
 """How many lines of a waiting call's arguments the listing shows; `Waiting.args` has them all."""
+_TURN = argument("--turn", default="", metavar="ID", help="which turn, if the session has several running turns")
 _IN_SESSION = argument(
     "-s", "--session", default="", metavar="NAME", help="default: the one that is running, or the active one"
 )
@@ -38,13 +39,14 @@ _IN_SESSION = argument(
     "Send a message to a running turn. The model reads it with its next request.",
     argument("text", verbatim=True, help="the rest of the line, unchanged"),
     _IN_SESSION,
+    _TURN,
 )
 def steer(context: NotebookContext, options: argparse.Namespace) -> None:
     from sessionmagic.notebook.prompts import interpolate
 
     session = context.manager.sessions.load(running(context, options.session))
     text = interpolate(options.text, context.shell.user_ns)
-    loop_thread().submit(context.manager.turns.steer(session.name, text)).result()
+    loop_thread().submit(context.manager.turns.steer(session.name, text, turn=options.turn)).result()
     say(f"sent to {session.name}; the model reads it with its next request")
 
 
@@ -52,10 +54,11 @@ def steer(context: NotebookContext, options: argparse.Namespace) -> None:
     "Queue a prompt for when a session's running turn ends. An idle session is asked at once, in the background.",
     argument("text", verbatim=True, help="the rest of the line, unchanged"),
     _IN_SESSION,
+    _TURN,
     argument("--key", default="", help="do nothing if this key was used before"),
 )
 def queue(context: NotebookContext, options: argparse.Namespace) -> None:
-    cell.queue(context, running(context, options.session), options.text, options.key)
+    cell.queue(context, running(context, options.session), options.text, key=options.key, after=options.turn or None)
 
 
 @dataclass(frozen=True, slots=True)
