@@ -475,3 +475,29 @@ async def test_other_sessions_run_while_a_server_works(manager):
     assert not slow.finished
     assert (await ask(manager, session="third", model="calm")).text == "It is fine."
     assert returned(await events_of(slow)) == [("tests__slow", "success", "at last")]
+
+
+@on_a_loop
+async def test_started_servers_are_told_of_with_what_is_wrong_with_them(manager, shared):
+    shared.add("missing", {"command": "no-such-command"})
+    try:
+        [(running, nothing), (failed, problem)] = await shared.start(["tests", "unknown", "missing"])
+    finally:
+        shared.remove("missing")
+    assert (running.name, running.status, nothing) == ("tests", "running", "")
+    assert (failed.name, failed.status) == ("missing", f"failed: {problem}")
+    assert "no-such-command" in problem
+
+
+@on_a_loop
+async def test_picture_that_a_server_returns_is_shown_to_the_user():
+    shown = []
+    manager = manager_on(MemoryStore())
+    manager.mcp = McpServers(show=shown.append)
+    manager.mcp.add("tests", STDIO)
+    try:
+        await acted(manager, [("tests__picture", {})], "Done", yes=True)
+    finally:
+        await manager.mcp.close()
+    assert [picture.media_type for picture in shown] == ["image/png"]
+    assert [server.status for server in manager.mcp.listing()] != ["running"]

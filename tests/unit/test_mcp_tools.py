@@ -5,11 +5,14 @@ from contextlib import suppress
 
 import pytest
 from mcp.types import Tool
+from pydantic_ai.messages import BinaryContent
 
 from sessionmagic import MemoryStore
 from sessionmagic.exceptions import ServerDiedError
 from sessionmagic.tools.mcp.servers import McpServers
-from sessionmagic.tools.mcp.toolset import toolset_of_server
+from sessionmagic.tools.mcp.toolset import showing, toolset_of_server
+from sessionmagic.tools.questions import Questions
+from sessionmagic.tools.results import IMAGES
 from tests.clock import on_a_clock, passes
 from tests.turns import acted, acting, events_of, manager_on, on_a_loop, returned, whole
 
@@ -80,3 +83,39 @@ async def test_nothing_follows_the_end_of_a_turn_not_even_from_a_call_that_goes_
     events = whole(await events_of(turn))
     assert await turn.news(0, 0) == events[-1].seq
     assert turn.transcript.warnings == ("s__odd did not stop with the turn; it is still running",)
+
+
+@on_a_loop
+async def test_tool_for_a_page_of_the_server_is_offered_to_no_model():
+    manager = manager_on(MemoryStore())
+    tools = [
+        Tool(name=name, input_schema={"type": "object"}, _meta={"ui": {"visibility": visibility}})
+        for name, visibility in {"page": ["app"], "both": ["app", "model"], "odd": "anything"}.items()
+    ]
+    manager.mcp = Listing(*tools)
+    _, _, model = await acted(manager, "Done")
+    assert list(model.offered[0]) == ["s__both", "s__odd"]
+
+
+@on_a_loop
+async def test_pictures_that_a_call_returns_are_shown_as_many_as_a_model_sees():
+    picture, sound = BinaryContent(b"p", media_type="image/png"), BinaryContent(b"s", media_type="audio/wav")
+    answers, shown = iter(["words", picture, [sound, *[picture] * (IMAGES + 1)]]), []
+
+    async def call(tool, args):
+        return next(answers)
+
+    shows = showing(call, shown.append)
+    assert [await shows("look", {}), await shows("look", {})] == ["words", picture]
+    assert shown == [picture]
+    assert len(await shows("look", {})) == IMAGES + 2
+    assert shown == [picture] * (1 + IMAGES)
+
+
+@on_a_loop
+async def test_where_no_server_was_added_a_turn_is_offered_nothing_and_nothing_has_to_end():
+    servers = McpServers()
+    assert await servers.toolsets(Questions(print), print) == []
+    await servers.close()
+    servers.shutdown()
+    assert servers.listing() == []

@@ -4,11 +4,13 @@ import asyncio
 import time
 
 import pytest
+from pydantic_ai.exceptions import ModelTimeoutError
 
 from sessionmagic import Models, SessionManager, TinyStore
 from sessionmagic.conversation.events import TextDelta, event_to_json
 from sessionmagic.exceptions import ModelRefusedError, TurnFailedError, TurnTimeoutError
 from sessionmagic.testing import call, script
+from sessionmagic.turns.failures import failure
 from tests.clock import on_a_clock, passes
 from tests.provider import (
     ScriptedProvider,
@@ -90,13 +92,19 @@ async def test_second_turn_sends_the_whole_conversation(home):
             "does not have this model",
         ),
         (refuses(429, "Slow down."), TurnFailedError, "rate_limited", "too many requests"),
+        (
+            refuses(400, "This is too long.", "context_length_exceeded"),
+            TurnFailedError,
+            "context_exceeded",
+            "longer than the model can read",
+        ),
         (refuses(500, "Out of order."), TurnFailedError, "model_error", "Out of order."),
         (replies("<html>down for maintenance</html>", "text/html"), TurnFailedError, None, "lab:some-model"),
         (replies("not JSON at all"), TurnFailedError, None, "lab:some-model"),
         (replies(""), TurnFailedError, None, "lab:some-model"),
         (replies("data: nonsense\n\n", "text/event-stream"), TurnFailedError, None, "lab:some-model"),
     ],
-    ids=["401", "404", "429", "500", "a page", "no JSON", "nothing", "no SSE"],
+    ids=["401", "404", "429", "too long", "500", "a page", "no JSON", "nothing", "no SSE"],
 )
 @on_a_loop
 async def test_failure_before_the_first_word_is_one_line_and_keeps_the_record_off_the_path(
@@ -240,3 +248,9 @@ async def test_what_was_stored_stays_when_a_model_fails_as_nothing_should(manage
     assert (result.status, str(result.error)) == ("failed", "odd: OddError: gone")
     [turn] = manager.sessions.load("chat").path()
     assert [message["kind"] for message in turn.messages] == ["request", "response", "request"]
+
+
+def test_provider_that_gives_up_waiting_is_named_with_its_reference():
+    code, error = failure("lab:some-model", ModelTimeoutError("some-model", "Request timed out."))
+    assert (code, type(error)) == ("timeout", TurnFailedError)
+    assert str(error) == "lab:some-model: the provider did not answer in time; try again later (Request timed out.)"

@@ -6,13 +6,14 @@ import os
 import socket
 import stat
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from sessionmagic import TinyStore
 from sessionmagic.exceptions import StoreError
 from sessionmagic.storage import atomic
-from sessionmagic.storage.claims import Holder
+from sessionmagic.storage.claims import HeldError, Holder
 from tests.turns import ask, manager_on, on_a_loop
 from tests.unit.test_store_contract import session, stored
 
@@ -162,6 +163,30 @@ def test_session_whose_holder_died_is_held_by_nobody_whatever_has_its_pid_now(st
     assert store.is_claimed(key)
     claim.release()
     assert not store.is_claimed(key)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"where": "cell"}'])
+def test_session_whose_holder_cannot_be_read_is_held_all_the_same(store, home, content):
+    key = stored(store)
+    claim = store.claim(key, Holder.here("cell"))
+    (home / "sessions" / f"{key}.holder").write_text(content)
+    with pytest.raises(HeldError) as caught:
+        store.claim(key, Holder.here("another"))
+    assert caught.value.holder is None
+    claim.release()
+
+
+def test_claim_whose_note_cannot_be_written_leaves_the_session_free(store, monkeypatch):
+    key = stored(store)
+
+    def full(*args, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        with pytest.raises(StoreError, match="No space left on device"):
+            store.claim(key, Holder.here("cell"))
+    store.claim(key, Holder.here("cell")).release()
 
 
 def test_home_that_is_a_file_is_one_clear_line(tmp_path):

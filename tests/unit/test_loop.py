@@ -1,0 +1,122 @@
+"""The thread with a loop on which turns run, and the threads in which they wait for the disk."""
+
+import asyncio
+import threading
+
+import pytest
+
+from sessionmagic import loop
+from sessionmagic.loop import LoopThread, in_thread, loop_thread, settled_in_thread
+from tests.turns import on_a_loop
+
+
+@pytest.fixture
+def other():
+    """A loop thread of the test's own."""
+    thread = LoopThread("test")
+    yield thread
+    thread.submit(asyncio.sleep(0)).result(5)
+
+
+async def name_of_thread():
+    return threading.current_thread().name
+
+
+@on_a_loop
+async def test_work_runs_on_the_other_loop_and_its_result_or_error_comes_back(other):
+    async def fails():
+        raise ValueError("no")
+
+    assert await other.run(name_of_thread()) == "test"
+    with pytest.raises(ValueError, match="no"):
+        await other.run(fails())
+
+
+@on_a_loop
+async def test_cancelled_caller_waits_until_the_work_has_ended(other):
+    began, ended = threading.Event(), []
+
+    async def work():
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.01)
+            ended.append(True)
+
+    calling = asyncio.create_task(other.run(work()))
+    await asyncio.to_thread(began.wait, 5)
+    calling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+    assert ended == [True]
+
+
+def test_work_of_a_caller_whose_loop_has_closed_ends_all_the_same(other):
+    go_on, ended = threading.Event(), threading.Event()
+
+    async def work():
+        await asyncio.to_thread(go_on.wait, 5)
+        ended.set()
+
+    async def leave():
+        left.append(asyncio.ensure_future(other.run(work())))
+        await asyncio.sleep(0)
+
+    left = []
+    calling = asyncio.new_event_loop()
+    calling.run_until_complete(leave())
+    calling.close()
+    go_on.set()
+    assert ended.wait(5)
+
+
+def test_system_exit_in_one_task_leaves_the_loop_running(other):
+    async def leave():
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        other.submit(leave()).result(5)
+    assert other.submit(name_of_thread()).result(5) == "test"
+
+
+def test_there_is_one_loop_thread_for_the_process_and_a_forked_child_starts_its_own(monkeypatch):
+    monkeypatch.setattr(loop, "_shared", loop_thread())
+    monkeypatch.setattr(loop, "_starting", loop._starting)
+    before = loop_thread()
+    assert loop_thread() is before
+    loop._forget_after_fork()
+    assert loop_thread() is not before
+
+
+@on_a_loop
+async def test_call_in_a_thread_goes_on_to_its_end_when_its_task_is_cancelled():
+    began, go_on, ended = threading.Event(), threading.Event(), []
+
+    def call(value):
+        began.set()
+        go_on.wait(5)
+        ended.append(value)
+        return value
+
+    for wait, expected in ((settled_in_thread, (1, True)), (in_thread, None)):
+        began.clear()
+        go_on.clear()
+        waiting = asyncio.create_task(wait(call, 1))
+        await asyncio.to_thread(began.wait, 5)
+        waiting.cancel()
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        go_on.set()
+        if expected:
+            assert await waiting == expected
+        else:
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+    assert ended == [1, 1]
+
+
+@on_a_loop
+async def test_call_runs_at_once_when_no_thread_can_be_started_any_more():
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert await settled_in_thread(threading.current_thread) == (threading.current_thread(), False)
