@@ -16,9 +16,11 @@ lab: $(VENV)/.lab
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) example_notebooks/quickstart.ipynb
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n auto --dist worksteal tests/unit tests/property tests/process
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report= tests/unit tests/property tests/process
+	$(BIN)/python -m pytest --cov --cov-append --cov-report= tests/local
 	$(BIN)/python -m pytest -n auto --dist loadfile tests/kernel tests/notebooks
-	$(BIN)/python -m pytest tests/local tests/browser
+	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m tests.floor
 
 check: $(VENV)/.test $(VENV)/.check
 	$(BIN)/ruff check .

@@ -207,7 +207,7 @@ def __dir__() -> list[str]:
     return [*globals(), *_HOMES]
 
 
-def load_ipython_extension(shell: InteractiveShell) -> None:
+def load_ipython_extension(shell: InteractiveShell) -> None:  # pragma: no cover  called in kernels
     """Register ``%%agent`` and ``%agent``; ``%load_ext sessionmagic`` calls this."""
     from sessionmagic.notebook.extension import load
 

@@ -35,7 +35,7 @@ def shared_engine(path: Path, threads: int, context_length: int) -> Engine:
 
 
 @atexit.register
-def _close_engines() -> None:
+def _close_engines() -> None:  # pragma: no cover  runs at exit, when coverage is measured no more
     # llama.cpp finishes its batch even after the callback has stopped it; a process that exits before that crashes.
     for (pid, *_), engine in _engines.items():
         if pid == os.getpid():
@@ -110,7 +110,7 @@ class Engine:
                 threading.Thread(target=self._work, name=f"llama-{self._path.stem}", daemon=False).start()
                 self._working = True
 
-    def close(self) -> None:
+    def close(self) -> None:  # pragma: no cover  called at exit
         """Release the weights, once llama.cpp has stopped; that takes at most one batch of a prompt."""
         self._server = None
 
