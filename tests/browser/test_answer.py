@@ -92,7 +92,8 @@ def light_again(page):
     page.evaluate("jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
 
 
-def test_math_table_and_code_come_out_right_in_light_and_dark(notebook, light_again):
+@pytest.mark.usefixtures("light_again")
+def test_math_table_and_code_come_out_right_in_light_and_dark(notebook):
     it = notebook("%%agent -s looks -m rich\nShow all.", setup=f'script("rich", {ANSWER!r});\n')
     it.run(1)
     it.expect_done(1)

@@ -9,7 +9,8 @@ def parents_kept(kernel):
         pytest.skip("ipykernel before 7 shows what comes from a thread in the latest cell")
 
 
-def test_the_cell_returns_at_once_and_its_area_goes_on(kernel, session, pen, parents_kept):
+@pytest.mark.usefixtures("parents_kept")
+def test_the_cell_returns_at_once_and_its_area_goes_on(kernel, session, pen):
     cell = kernel.run(f"%%agent -m dictated -b -s {session}\n{pen}").ok()
     ended = cell.idle_at
     other = kernel.run("print('another cell')").ok()
@@ -22,7 +23,8 @@ def test_the_cell_returns_at_once_and_its_area_goes_on(kernel, session, pen, par
     assert other.text.strip() == "another cell"
 
 
-def test_several_turns_run_at_once_each_under_its_own_cell(kernel, session, tmp_path, parents_kept):
+@pytest.mark.usefixtures("parents_kept")
+def test_several_turns_run_at_once_each_under_its_own_cell(kernel, session, tmp_path):
     pens = [tmp_path / "one", tmp_path / "two"]
     cells = [kernel.run(f"%%agent -m dictated -b -s {session}-{pen.name}\n{pen}").ok() for pen in pens]
     for pen in reversed(pens):
@@ -50,7 +52,8 @@ def test_the_session_is_held_until_the_turn_ends(kernel, session, pen):
     kernel.run(f"%%agent -m hello --wait 20 -s {session}\nhi").ok()
 
 
-def test_a_background_turn_is_stopped_by_the_line_magic(kernel, session, parents_kept):
+@pytest.mark.usefixtures("parents_kept")
+def test_a_background_turn_is_stopped_by_the_line_magic(kernel, session):
     cell = kernel.run(f"%%agent -m hang -b -s {session}\nhi").ok()
     cell.until_shows("partial answer")
     assert session in kernel.run(f"%agent stop {session}").ok().text
@@ -60,7 +63,8 @@ def test_a_background_turn_is_stopped_by_the_line_magic(kernel, session, parents
     kernel.run(f"%%agent -m hello --wait 20 -s {session}\nhi").ok()
 
 
-def test_the_only_turn_that_runs_is_stopped_without_its_name(kernel, session, parents_kept):
+@pytest.mark.usefixtures("parents_kept")
+def test_the_only_turn_that_runs_is_stopped_without_its_name(kernel, session):
     kernel.run(f"%%agent -m hello -s {session}-idle\nhi").ok()
     cell = kernel.run(f"%%agent -m hang -b -s {session}\nhi").ok()
     kernel.run(f"%agent use {session}-idle").ok()
@@ -82,13 +86,15 @@ def test_what_keeps_a_turn_from_starting_is_raised_by_the_cell(kernel, session):
     assert [output["type"] for output in cell.outputs] == ["error"]
 
 
-def test_a_background_turn_that_fails_says_so_in_its_area(kernel, session, parents_kept):
+@pytest.mark.usefixtures("parents_kept")
+def test_a_background_turn_that_fails_says_so_in_its_area(kernel, session):
     cell = kernel.run(f"%%agent -m fails -b -s {session}\nhi").ok()
     cell.until(lambda cell: cell.text == "some words")
     assert "it broke" in cell.html
 
 
-def test_the_interrupt_of_another_cell_leaves_it_running(kernel, session, pen, parents_kept):
+@pytest.mark.usefixtures("parents_kept")
+def test_the_interrupt_of_another_cell_leaves_it_running(kernel, session, pen):
     cell = kernel.run(f"%%agent -m dictated -b -s {session}\n{pen}").ok()
     sleeper = kernel.send("print('asleep', flush=True); import time; time.sleep(30)")
     sleeper.until_shows("asleep")

@@ -173,7 +173,7 @@ def test_names_that_cannot_be_are_refused_in_one_line(kernel, name):
         "hi",
     ],
 )
-def test_options_that_do_not_fit_are_refused_in_one_line(kernel, session, line):
+def test_options_that_do_not_fit_are_refused_in_one_line(kernel, line):
     cell = kernel.run(f"%%agent -m hello {line}\nhi")
     assert cell.ename == "UsageError"
     assert "\n" not in cell.traceback

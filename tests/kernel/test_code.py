@@ -36,7 +36,8 @@ def test_a_call_that_waits_in_c_is_ended_by_the_timeout(kernel, session, acts):
     assert cell.seconds < 5
 
 
-def test_a_call_that_waits_in_c_is_ended_by_a_click(kernel, session, acts, subshells):
+@pytest.mark.usefixtures("subshells")
+def test_a_call_that_waits_in_c_is_ended_by_a_click(kernel, session, acts):
     acts(python("import time; began = True; time.sleep(20)"), "Done.")
     kernel.run("began = False").ok()
     cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo").until_shows("run_python")
@@ -225,7 +226,8 @@ def test_html_without_end_is_not_put_on_the_page(kernel, session, acts):
     assert sum(len(str(output)) for output in cell.outputs) < 100_000
 
 
-def test_what_another_thread_shows_meanwhile_is_not_taken_for_the_model_s(kernel, session, acts, subshells):
+@pytest.mark.usefixtures("subshells")
+def test_what_another_thread_shows_meanwhile_is_not_taken_for_the_model_s(kernel, session, acts):
     kernel.run("import threading; begun, seen = threading.Event(), threading.Event()").ok()
     acts(python("begun.set(); seen.wait(20)"), "Done.")
     cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
@@ -511,7 +513,8 @@ def test_what_an_asynchronous_tool_prints_and_displays_is_treated_as_that_of_any
     assert [output for output in cell.outputs if output["type"] == "stream"] == []
 
 
-def test_what_others_print_while_an_asynchronous_tool_runs_is_not_its_output(kernel, session, acts, subshells):
+@pytest.mark.usefixtures("subshells")
+def test_what_others_print_while_an_asynchronous_tool_runs_is_not_its_output(kernel, session):
     kernel.run(
         "import asyncio, sys\n"
         "stream, go_on = sys.stdout, False\n"

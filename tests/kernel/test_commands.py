@@ -41,7 +41,7 @@ def test_an_unknown_option_gets_a_hint(kernel, chat):
 
 
 @pytest.mark.parametrize("command", ["show", "use", "stop", "star", "delete", "usage", "model -s"])
-def test_an_unknown_session_gets_a_hint(kernel, session, chat, command):
+def test_an_unknown_session_gets_a_hint(kernel, chat, command):
     assert f"did you mean '{chat}'?" in refused(kernel.run(f"%agent {command} {chat}x"), "SessionNotFoundError")
 
 

@@ -59,7 +59,8 @@ def test_model_references(kernel, line):
     assert {f"{line}default", f"{line}test", f"{line}hello"} <= set(kernel.complete(line))
 
 
-def test_servers_and_what_can_be_done_with_them(kernel, chat):
+@pytest.mark.usefixtures("chat")
+def test_servers_and_what_can_be_done_with_them(kernel):
     kernel.run("%agent tools add-mcp weather no-such-command").ok()
     try:
         assert {"%agent tools add-mcp", "%agent tools remove-mcp"} <= set(kernel.complete("%agent tools "))

@@ -21,7 +21,8 @@ def told(kernel):
     return kernel.value("[p.content for m in model.sent[-1] for p in m.parts if p.part_kind == 'tool-return']")
 
 
-def test_a_tool_of_a_server_runs_and_is_listed(kernel, session, server):
+@pytest.mark.usefixtures("server")
+def test_a_tool_of_a_server_runs_and_is_listed(kernel, session):
     acts(kernel, [("tests__echo", {"text": "hi"})], "Done.")
     assert "Done." in kernel.run(f"%%agent -m acts -s {session} --yes\ngo").ok().text
     assert "hi" in told(kernel)
@@ -30,7 +31,8 @@ def test_a_tool_of_a_server_runs_and_is_listed(kernel, session, server):
     assert "running" in listed
 
 
-def test_a_question_is_answered_with_a_form_under_the_cell(kernel, session, server):
+@pytest.mark.usefixtures("server")
+def test_a_question_is_answered_with_a_form_under_the_cell(kernel, session):
     if not kernel.has_subshells:
         pytest.skip("this ipykernel has no subshells, so a click waits for the end of the cell")
     acts(kernel, [("tests__ask", {})], "Done.")
@@ -45,7 +47,8 @@ def test_a_question_is_answered_with_a_form_under_the_cell(kernel, session, serv
 
 
 @pytest.mark.parametrize("view", ["widgets", "text"])
-def test_pictures_of_a_server_stay_under_the_cell(kernel, session, server, view):
+@pytest.mark.usefixtures("server")
+def test_pictures_of_a_server_stay_under_the_cell(kernel, session, view):
     from tests.mcp_server import PIXEL
 
     acts(kernel, [("tests__picture", {}), ("tests__drawing", {})], "Done.")
@@ -69,7 +72,8 @@ def on_stdin(kernel):
     kernel.run("%config AgentMagics.approval = 'auto'").ok()
 
 
-def test_a_question_is_declined_on_stdin(kernel, session, server, on_stdin):
+@pytest.mark.usefixtures("server", "on_stdin")
+def test_a_question_is_declined_on_stdin(kernel, session):
     acts(kernel, [("tests__ask", {})], "Done.")
     cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
     assert "answer" in kernel.reply("n")
@@ -77,7 +81,8 @@ def test_a_question_is_declined_on_stdin(kernel, session, server, on_stdin):
     assert "decline" in told(kernel)
 
 
-def test_a_form_is_filled_in_on_stdin_and_once_more_when_it_does_not_fit(kernel, session, server, on_stdin):
+@pytest.mark.usefixtures("server", "on_stdin")
+def test_a_form_is_filled_in_on_stdin_and_once_more_when_it_does_not_fit(kernel, session):
     acts(kernel, [("tests__book", {})], "Done.")
     cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
     for vouchers in ("[1]", '["X1"]'):
@@ -134,7 +139,8 @@ def test_what_is_no_server_is_refused_in_one_line(kernel, line):
     assert "\n" not in cell.traceback
 
 
-def test_servers_stay_when_sessions_are_kept_elsewhere(kernel, server, tmp_path):
+@pytest.mark.usefixtures("server")
+def test_servers_stay_when_sessions_are_kept_elsewhere(kernel, tmp_path):
     before = kernel.value("get_ipython().magics_manager.registry['AgentMagics'].store")
     kernel.run(f"%config AgentMagics.store = {str(tmp_path / 'elsewhere')!r}").ok()
     try:

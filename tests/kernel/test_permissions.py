@@ -78,7 +78,8 @@ def test_isolated_code_asks_first(kernel, chat, tmp_path, click, outcome):
     assert told(kernel) == [("run_python_isolated", outcome, text)]
 
 
-def test_tools_are_listed_with_where_they_come_from(kernel, chat, server):
+@pytest.mark.usefixtures("server")
+def test_tools_are_listed_with_where_they_come_from(kernel, chat):
     acts(kernel, "Done.")
     kernel.run(f"%%agent -m acts -s {chat}\ngo").ok()
     tools = listed(kernel, f"--tools double {chat}")
@@ -192,7 +193,8 @@ def test_a_rejection_takes_the_rest_of_the_line_to_the_model(kernel, chat, writt
         ("--safety restricted", RUN, "asks", "is denied", "--safety balanced"),
     ],
 )
-def test_permissions_change_what_happens_to_the_next_call(kernel, chat, on_stdin, change, call, before, after, back):
+@pytest.mark.usefixtures("on_stdin")
+def test_permissions_change_what_happens_to_the_next_call(kernel, chat, change, call, before, after, back):
     for options, expected in (("", before), (change, after), (back, before)):
         kernel.run(f"%agent permissions {chat} {options}").ok()
         assert happens(kernel, chat, call) == expected
@@ -206,7 +208,8 @@ def test_a_rule_that_fits_no_tool_is_kept_with_a_note(kernel, chat):
     assert "⚠" not in kernel.run(f"%agent permissions {chat} --deny RUN_*:code=*open*").ok().text
 
 
-def test_a_rule_on_an_argument_that_no_tool_has_is_kept_with_a_note(kernel, chat, server):
+@pytest.mark.usefixtures("server")
+def test_a_rule_on_an_argument_that_no_tool_has_is_kept_with_a_note(kernel, chat):
     said = kernel.run(f"%agent permissions {chat} --deny run_*:cod=*open* --allow tests__add:c=1").ok().text
     assert "⚠ run_* has no argument 'cod'; it takes code, timeout" in said
     assert "⚠ tests__add has no argument 'c'; it takes a, b" in said

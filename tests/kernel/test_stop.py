@@ -24,9 +24,8 @@ def test_the_button_stops_the_turn_while_the_cell_runs(kernel, session, subshell
     assert "partial answer" in kernel.run(f"%%agent -m recalls -s {session}\nagain").ok().text
 
 
-def test_the_button_of_a_front_end_that_knows_no_subshells_stops_the_turn_while_the_cell_runs(
-    kernel, session, subshell
-):
+@pytest.mark.usefixtures("subshell")
+def test_the_button_of_a_front_end_that_knows_no_subshells_stops_the_turn_while_the_cell_runs(kernel, session):
     cell = kernel.send(f"%%agent -m hang -s {session}\nhi")
     cell.until_shows("partial answer")
     kernel.click(cell.button("Stop"))

@@ -49,7 +49,8 @@ def test_a_variable_that_is_not_there_is_a_failed_result(kernel, session, acts):
 
 
 @pytest.mark.parametrize("through", ["main", "subshell"])
-def test_code_runs_after_a_click_while_the_cell_runs(kernel, session, acts, subshells, through):
+@pytest.mark.usefixtures("subshells")
+def test_code_runs_after_a_click_while_the_cell_runs(kernel, session, acts, through):
     kernel.run("x = 41").ok()
     acts(python("x += 1\nprint('hello')\nx"), "It ran.")
     cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks()
@@ -62,7 +63,8 @@ def test_code_runs_after_a_click_while_the_cell_runs(kernel, session, acts, subs
     assert kernel.value("x") == "42"
 
 
-def test_a_rejection_reaches_the_model_with_its_reason(kernel, session, acts, subshells):
+@pytest.mark.usefixtures("subshells")
+def test_a_rejection_reaches_the_model_with_its_reason(kernel, session, acts):
     acts(python("x = 1"), "Well then.")
     cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks()
     kernel.type(cell.box("why not"), "too <b>dangerous</b>")
@@ -75,7 +77,8 @@ def test_a_rejection_reaches_the_model_with_its_reason(kernel, session, acts, su
     assert "<b>" not in cell.html
 
 
-def test_calls_of_one_step_are_answered_one_by_one(kernel, session, acts, subshells):
+@pytest.mark.usefixtures("subshells")
+def test_calls_of_one_step_are_answered_one_by_one(kernel, session, acts):
     kernel.run("ran = []").ok()
     acts([("run_python", {"code": f"ran.append({n})"}) for n in range(3)], "Done.")
     cell = kernel.send(f"%%agent -m acts -s {session}\ngo")
@@ -87,7 +90,8 @@ def test_calls_of_one_step_are_answered_one_by_one(kernel, session, acts, subshe
     assert [outcome for _, outcome, _ in results(kernel)] == ["denied", "success", "success"]
 
 
-def test_an_answer_for_the_tool_lasts_and_one_click_counts_once(kernel, session, acts, subshells):
+@pytest.mark.usefixtures("subshells")
+def test_an_answer_for_the_tool_lasts_and_one_click_counts_once(kernel, session, acts):
     kernel.run("ran = []").ok()
     acts(python("ran.append(1)"), python("ran.append(2)"), "Done.")
     cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks()
@@ -98,7 +102,8 @@ def test_an_answer_for_the_tool_lasts_and_one_click_counts_once(kernel, session,
     assert "run_python" in kernel.run(f"%agent permissions {session}").ok().text
 
 
-def test_a_background_turn_is_answered_with_the_line_magic(kernel, session, acts, subshells):
+@pytest.mark.usefixtures("subshells")
+def test_a_background_turn_is_answered_with_the_line_magic(kernel, session, acts):
     kernel.run("ran = []").ok()
     acts(python("ran.append(1)"), "Done.")
     cell = kernel.run(f"%%agent -m acts -b -s {session}\ngo").ok().until_asks()
@@ -286,7 +291,8 @@ def test_code_that_never_ends_is_ended_by_an_interrupt(kernel, session, acts):
     assert "Done." in run(kernel, session).ok().text
 
 
-def test_code_that_never_ends_is_ended_by_stop(kernel, session, acts, subshells):
+@pytest.mark.usefixtures("subshells")
+def test_code_that_never_ends_is_ended_by_stop(kernel, session, acts):
     acts(python(LOOP), "Done.")
     cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
     cell.until_shows("… run_python")
@@ -305,7 +311,8 @@ def test_in_the_background_code_runs_between_cells(kernel, session, acts):
 
 
 @pytest.mark.parametrize("how", ["interrupt", "stop"])
-def test_in_the_background_code_that_never_ends_can_be_ended(kernel, session, acts, subshells, tmp_path, how):
+@pytest.mark.usefixtures("subshells")
+def test_in_the_background_code_that_never_ends_can_be_ended(kernel, session, acts, tmp_path, how):
     mark = tmp_path / "began"
     subshell = kernel.subshell()
     acts(python(f"open({str(mark)!r}, 'w').close()\n{LOOP}"), "Done.")
@@ -318,7 +325,8 @@ def test_in_the_background_code_that_never_ends_can_be_ended(kernel, session, ac
     cell.until(lambda cell: "run_python" in cell.html)
 
 
-def test_in_the_background_code_gives_up_on_a_kernel_that_stays_busy(kernel, session, acts, subshells):
+@pytest.mark.usefixtures("subshells")
+def test_in_the_background_code_gives_up_on_a_kernel_that_stays_busy(kernel, session, acts):
     kernel.run(
         "import time, sessionmagic.notebook.kernel.main_thread as m; kept, m.START_SECONDS = m.START_SECONDS, 0.3"
     ).ok()
@@ -458,7 +466,8 @@ raised, manager = [], get_ipython().magics_manager.registry["AgentMagics"].conte
 threading.excepthook = lambda about: raised.append(repr(about.exc_value))"""
 
 
-def test_what_was_typed_before_enter_is_told_also_when_it_comes_after_it(kernel, session, acts, subshells):
+@pytest.mark.usefixtures("subshells")
+def test_what_was_typed_before_enter_is_told_also_when_it_comes_after_it(kernel, session, acts):
     kernel.run(WATCHED).ok()
     acts(python("1 + 1"), "Done.")
     cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks()
@@ -488,7 +497,8 @@ async def answer(messages):
 script('long', answer)"""
 
 
-def test_a_long_turn_that_calls_no_tool_can_be_told_something_too(kernel, session, subshells):
+@pytest.mark.usefixtures("subshells")
+def test_a_long_turn_that_calls_no_tool_can_be_told_something_too(kernel, session):
     kernel.run(LONG).ok()
     cell = kernel.send(f"%%agent -m long -s {session}\ngo").until_shows("['go'] is what I heard.")
     assert "'Tell'" not in str(cell.widgets)
@@ -502,7 +512,8 @@ def test_a_long_turn_that_calls_no_tool_can_be_told_something_too(kernel, sessio
     assert said in cell.area and said in cell.html
 
 
-def test_a_running_turn_is_steered_and_queued(kernel, session, acts, subshells):
+@pytest.mark.usefixtures("subshells")
+def test_a_running_turn_is_steered_and_queued(kernel, session, acts):
     acts(python("1 + 1"), "First.", "Second.")
     cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks()
     subshell = kernel.subshell()
@@ -531,7 +542,8 @@ def test_a_running_turn_is_steered_and_queued(kernel, session, acts, subshells):
         ("the value is $`6 * 7`", "the value is 42"),
     ],
 )
-def test_a_line_is_told_as_it_is(kernel, session, acts, subshells, line, text):
+@pytest.mark.usefixtures("subshells")
+def test_a_line_is_told_as_it_is(kernel, session, acts, line, text):
     acts(python("1 + 1"), "First.", "Second.")
     cell = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks()
     subshell = kernel.subshell()

@@ -36,7 +36,8 @@ def eager_threads():
     sys.setswitchinterval(before)
 
 
-def test_threads_may_look_while_others_create_and_delete(store, eager_threads):
+@pytest.mark.usefixtures("eager_threads")
+def test_threads_may_look_while_others_create_and_delete(store):
     stable = stored(store, "stable")
     over, errors = time.monotonic() + 1.0, []
 

@@ -38,7 +38,8 @@ def test_endpoint_comes_before_the_provider_of_the_same_name():
         assert url_of(models, reference) == URL
 
 
-def test_endpoint_named_local_leaves_the_local_model_its_name(weights, tmp_path):
+@pytest.mark.usefixtures("weights")
+def test_endpoint_named_local_leaves_the_local_model_its_name(tmp_path):
     models = Models(endpoints={"local": URL}, home=tmp_path)
     assert url_of(models, "local:small") == URL
     assert isinstance(models.resolve("local").model, LocalModel)
@@ -121,7 +122,8 @@ def test_sdk_in_a_namespace_package_that_is_missing_says_how_to_install_it(monke
         Models().check("google:x")
 
 
-def test_offers_are_listed_with_a_note(weights, tmp_path):
+@pytest.mark.usefixtures("weights")
+def test_offers_are_listed_with_a_note(tmp_path):
     register_model("mine", ScriptedModel("hello"))
     listed = notes(Models(endpoints={"lab": URL}, home=tmp_path))
     assert list(listed)[:4] == ["mine", "lab:", "local", "test"]

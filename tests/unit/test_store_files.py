@@ -120,7 +120,7 @@ def test_disk_that_fills_up_in_the_middle_of_a_write_leaves_the_old_file(store, 
     assert store.load(key).title == "after"
 
 
-def test_rename_that_a_full_disk_refuses_leaves_the_old_name_alone(store, home, monkeypatch):
+def test_rename_that_a_full_disk_refuses_leaves_the_old_name_alone(store, monkeypatch):
     key = stored(store, "old")
 
     def full(*args):

@@ -202,7 +202,8 @@ async def test_marked_function_is_offered_in_every_turn_and_a_later_one_takes_it
 
 
 @on_a_loop
-async def test_tool_given_to_a_turn_takes_the_place_of_a_marked_one_in_that_turn(manager, registry):
+@pytest.mark.usefixtures("registry")
+async def test_tool_given_to_a_turn_takes_the_place_of_a_marked_one_in_that_turn(manager):
     tool(read_only=True, name="give")(giving("marked"))
     given = tool_of(giving("given"), read_only=True)
     for tools, word in (([given], "given"), ([], "marked")):
@@ -212,7 +213,8 @@ async def test_tool_given_to_a_turn_takes_the_place_of_a_marked_one_in_that_turn
 
 
 @on_a_loop
-async def test_marked_function_that_is_also_given_to_a_turn_stays_as_it_was_marked(manager, registry):
+@pytest.mark.usefixtures("registry")
+async def test_marked_function_that_is_also_given_to_a_turn_stays_as_it_was_marked(manager):
     function = giving("seen")
     tool(read_only=True, name="look")(function)
     _, events, model = await acted(manager, [("look", {})], "Done", tools=[function])
@@ -220,7 +222,8 @@ async def test_marked_function_that_is_also_given_to_a_turn_stays_as_it_was_mark
     assert returned(events) == [("look", "success", "seen")]
 
 
-def test_later_tool_takes_the_place_of_an_earlier_one_of_the_same_name(registry):
+@pytest.mark.usefixtures("registry")
+def test_later_tool_takes_the_place_of_an_earlier_one_of_the_same_name():
     marked, given, last = giving("marked"), giving("given"), giving("last")
     tool(name="give")(marked)
     tool(name="look")(giving("seen"))
