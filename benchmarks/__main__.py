@@ -42,7 +42,7 @@ def main() -> int:
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             break
-        except Exception as error:  # the other groups are still measured
+        except Exception as error:  # noqa: BLE001  the other groups are still measured
             measured = [Figure.failed(name, error)]
         print(f"{time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
         figures += measured

@@ -12,16 +12,20 @@ _PROSE = (
 )
 _BLOCKS = (
     f"{_PROSE}Ask of each one `when` it was written, and by whom.\n\n",
-    "## What to look for\n\n"
-    "- **Timestamps** after the churn date, also in joined tables\n"
-    "- Aggregates over the *whole* history, such as `mean_spend`\n"
-    "- Identifiers that are handed out at cancellation\n\n",
-    "```python\n"
-    "def before(events, cutoff):\n"
-    '    """Keep what was known at the cutoff."""\n'
-    '    known = events[events["at"] < cutoff]\n'
-    '    return known.groupby("customer").agg(spend=("amount", "sum"), calls=("id", "nunique"))\n'
-    "```\n\n",
+    (
+        "## What to look for\n\n"
+        "- **Timestamps** after the churn date, also in joined tables\n"
+        "- Aggregates over the *whole* history, such as `mean_spend`\n"
+        "- Identifiers that are handed out at cancellation\n\n"
+    ),
+    (
+        "```python\n"
+        "def before(events, cutoff):\n"
+        '    """Keep what was known at the cutoff."""\n'
+        '    known = events[events["at"] < cutoff]\n'
+        '    return known.groupby("customer").agg(spend=("amount", "sum"), calls=("id", "nunique"))\n'
+        "```\n\n"
+    ),
     "1. Fix a cutoff for each customer.\n2. Compute features from rows before it.\n3. Validate on later months.\n\n",
     "| feature | known at cutoff | keep |\n|---|:-:|---|\n| tenure | yes | yes |\n| last_invoice | no | no |\n\n",
     "The lift of $k$ percent is $\\frac{p_k}{p}$, where $p$ is the base rate; a lift above ten deserves suspicion.\n\n",

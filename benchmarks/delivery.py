@@ -51,7 +51,7 @@ async def _percentages(home: str, server: Server, subject: Subject, model: str, 
         sys.executable, "-m", "jupyter_server", "--no-browser", "--ip=127.0.0.1", "--port=0", "--allow-root",
         f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={home}",
     ]  # fmt: skip
-    jupyter = subprocess.Popen(
+    jupyter = subprocess.Popen(  # noqa: ASYNC220  nothing else runs on the loop yet
         command,
         env={**environment(home), "JUPYTER_RUNTIME_DIR": home},
         stdout=subprocess.DEVNULL,
@@ -158,6 +158,7 @@ def _percent(shown: str, sent: str) -> float:
     if shown == sent:
         return 100.0
     length = next(
-        (at for at, (left, right) in enumerate(zip(shown, sent)) if left != right), min(len(shown), len(sent))
+        (at for at, (left, right) in enumerate(zip(shown, sent, strict=False)) if left != right),
+        min(len(shown), len(sent)),
     )
     return min(99.9, 100 * length / len(sent))

@@ -9,11 +9,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import DEVNULL
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 from jupyter_client.manager import KernelManager
 
-from benchmarks.subjects import Subject
+if TYPE_CHECKING:
+    from benchmarks.subjects import Subject
 
 WIDGETS = "application/vnd.jupyter.widget-view+json"
 
@@ -72,7 +73,7 @@ class Kernel:
         self._url = url
         self.subject = subject
 
-    def __enter__(self) -> Kernel:
+    def __enter__(self) -> Self:
         with ExitStack() as stack:
             home = tempfile.TemporaryDirectory(prefix="benchmark-", ignore_cleanup_errors=True)
             manager = KernelManager(kernel_name="python3")

@@ -33,5 +33,5 @@ def _timed(line: str, runs: int) -> tuple[Sample, Sample]:
     for _ in range(runs + 1):
         with Kernel("") as kernel:
             times.append([float(value) for value in kernel.run(TIMED.format(line=line)).stdout.split()])
-    wall, cpu = zip(*times[1:])  # the first run may have compiled bytecode
+    wall, cpu = zip(*times[1:], strict=True)  # the first run may have compiled bytecode
     return sample(wall, "{:.0f}"), sample(cpu, "{:.0f}")

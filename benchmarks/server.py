@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from benchmarks.answers import tokens
 
@@ -19,7 +19,7 @@ from benchmarks.answers import tokens
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    sent: dict[str, Any] = {}
+    sent: ClassVar[dict[str, Any]] = {}
 
     def do_GET(self) -> None:
         self._reply(json.dumps(Handler.sent).encode())
@@ -61,7 +61,7 @@ class Handler(BaseHTTPRequestHandler):
 class Server:
     """The server's process, with its base URL as `url`. It ends with the context."""
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         command = [sys.executable, "-m", "benchmarks.server"]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None

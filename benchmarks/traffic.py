@@ -59,7 +59,7 @@ def _short(shape: str, ours: list[Run], rivals: dict[Subject, list[Run] | None])
             chatlas=theirs[CHATLAS][row] if CHATLAS in theirs else Sample(),
             print=theirs[PRINT][row] if PRINT in theirs else Sample(),
         )
-        for row, (name, ours_row, target) in enumerate(zip(names, rows(ours), targets))
+        for row, (name, ours_row, target) in enumerate(zip(names, rows(ours), targets, strict=True))
     ]
 
 

@@ -44,7 +44,7 @@ def write(text):
     sys.stdout.flush()
 
 
-def announce(cell, cell_index):
+def announce(cell, **_):
     """Print a cell before it runs: all of a Markdown cell, or the first lines of a code cell."""
     if cell.cell_type == "markdown":
         write(f"\n{cell.source}\n")

@@ -42,7 +42,7 @@ class Gate:
         self.open = asyncio.Event()
         script(name, self._step)
 
-    async def _step(self, messages):
+    async def _step(self, _messages):
         yield "before "
         await self.open.wait()
         yield "after"
@@ -51,7 +51,7 @@ class Gate:
 def tails(path, reasoning=""):
     """A step that says what is written to a file while it is written, until the file ends in `END`."""
 
-    async def step(messages):
+    async def step(_messages):
         said = 0
         if reasoning:
             yield think(reasoning)
@@ -76,7 +76,7 @@ def dictated(messages):
 def hangs(*chunks, mark):
     """A step that says these chunks and then nothing more; the file `mark` exists from then on."""
 
-    async def step(messages):
+    async def step(_messages):
         for chunk in chunks:
             yield chunk
         Path(mark).touch()
@@ -88,7 +88,7 @@ def hangs(*chunks, mark):
 def ignores_cancel(*chunks, seconds=1.5):
     """A step that says these chunks and then ignores everything, even that it should stop, for so many seconds."""
 
-    async def step(messages):
+    async def step(_messages):
         for chunk in chunks:
             yield chunk
         deadline = time.monotonic() + seconds
@@ -102,11 +102,11 @@ def ignores_cancel(*chunks, seconds=1.5):
 def blocks(*chunks, mark, seconds=1.5):
     """A step that says these chunks and then blocks the whole loop; the file `mark` exists from then on."""
 
-    async def step(messages):
+    async def step(_messages):
         for chunk in chunks:
             yield chunk
             yield pause(0.3)
         Path(mark).touch()
-        time.sleep(seconds)
+        time.sleep(seconds)  # noqa: ASYNC251  this is what it is for
 
     return step

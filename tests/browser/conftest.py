@@ -46,7 +46,7 @@ def browser():
 
 
 @pytest.fixture(scope="package")
-def lab(browser, tmp_path_factory):
+def lab(browser, tmp_path_factory):  # noqa: ARG001  without a browser there is nothing to serve
     from tests.browser.lab import Lab
 
     lab = Lab(tmp_path_factory.mktemp("lab"))

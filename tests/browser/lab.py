@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 from playwright.sync_api import expect
 
-TOKEN = "sessionmagic"
+TOKEN = "sessionmagic"  # noqa: S105  the server is the tests' own
 SETUP = """\
 %load_ext sessionmagic
 from sessionmagic import register_model
@@ -102,7 +102,7 @@ class Lab:
 
     def ask(self, method, path):
         """Ask the server's REST API."""
-        request = urllib.request.Request(
+        request = urllib.request.Request(  # noqa: S310  the scheme is http
             f"{self.url}/api/{path}", method=method, headers={"Authorization": f"token {TOKEN}"}
         )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -229,7 +229,7 @@ class Notebook:
         assert saving.value.ok
         return nbformat.read(self.path, 4)
 
-    def say(self, name, text, end=False):
+    def say(self, name, text, *, end=False):
         """Let the model that tails the file of that name say something, and perhaps finish."""
         with (self.lab.root / name).open("a") as file:
             file.write(text + ("\x04" if end else ""))

@@ -43,7 +43,7 @@ in a fence
 | $\href{{javascript:{RUN}}}{{cell}}$ | `<script>{RUN}</script>` |
 
 ## Over and out
-"""
+"""  # noqa: E501  a paragraph keeps its lines
 SHOWN = ["<script>", "<iframe srcdoc=", "js link", r"\href{javascript:", "␛[31mred", "⟨U+202E⟩txt.exe", "in a fence"]
 
 PROBE = """area => {
@@ -53,11 +53,13 @@ PROBE = """area => {
             element.dispatchEvent(new MouseEvent(kind, {bubbles: true, cancelable: true}));
     }
     const found = area.querySelectorAll(
-        "script, img, iframe, object, embed, form, input, style, link, meta, base, video, audio, svg:not([data-icon]), mjx-container a");
+        "script, img, iframe, object, embed, form, input, style, link, meta, base, video, audio, " +
+        "svg:not([data-icon]), mjx-container a");
     const draft = /^<style>.sessionmagic-[0-9a-f]{32} { display: none }<[/]style>$/;  // ours
     const handlers = [...area.querySelectorAll("*")].filter(e => [...e.attributes].some(a => /^on/i.test(a.name)));
     const links = [...area.querySelectorAll("a")].map(a => a.getAttribute("href"));
-    return {found: [...found, ...handlers].map(e => e.outerHTML.slice(0, 200)).filter(html => !draft.test(html)), links};
+    const sources = [...found, ...handlers].map(e => e.outerHTML.slice(0, 200));
+    return {found: sources.filter(html => !draft.test(html)), links};
 }"""
 
 

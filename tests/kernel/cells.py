@@ -108,7 +108,8 @@ class Cell:
     def answer(self):
         """The static answer; there must be one and nothing else."""
         (output,) = self.outputs
-        assert output["type"] == "display_data" and WIDGET not in output["data"], output
+        assert output["type"] == "display_data", output
+        assert WIDGET not in output["data"], output
         return output
 
     @property

@@ -218,7 +218,7 @@ class Kernel:
         return self.manager.provisioner.pid
 
     def kill(self):
-        """kill -9, and wait until the process is gone."""
+        """Kill -9, and wait until the process is gone."""
         os.kill(self.pid, signal.SIGKILL)
         comes_true(lambda: not self.manager.is_alive())
 

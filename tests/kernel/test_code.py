@@ -367,8 +367,10 @@ def test_code_that_awaits_where_it_cannot_is_told_what_works_instead(kernel, ses
     assert told(kernel) == [
         (
             "failed",
-            "ToolError: top-level await does not work here, so nothing was run; "
-            "call asyncio.run in another thread, or use run_python_isolated, where await works",
+            (
+                "ToolError: top-level await does not work here, so nothing was run; "
+                "call asyncio.run in another thread, or use run_python_isolated, where await works"
+            ),
         ),
         ("success", "False"),
         ("success", "42"),
@@ -506,7 +508,7 @@ def test_what_an_asynchronous_tool_prints_and_displays_is_treated_as_that_of_any
         ("success", f"before\ntwo\n{shown}\ntwo again\nTWO\n{figure}"),
         ("failed", "so far\nZeroDivisionError: division by zero"),
     ]
-    answer, *others = [output["data"] for output in cell.outputs if "data" in output]
+    _, *others = [output["data"] for output in cell.outputs if "data" in output]
     assert ["image/png" in data for data in others] == [False, True] * 2
     assert "two" in others[2]["text/html"]
     assert "script" not in str(others)
@@ -530,7 +532,7 @@ def test_what_others_print_while_an_asynchronous_tool_runs_is_not_its_output(ker
         cell.until_shows("… waits")
         assert kernel.run(f"print('mine', {n})").ok().text.strip() == f"mine {n}"
     assert kernel.run("%%capture mine\nprint('captured')\ngo_on = True").ok().text == ""
-    for n, cell in enumerate(cells):
+    for cell in cells:
         cell.until(lambda cell: "Done." in cell.text)
     sent = "[p.content for m in model.sent[-1] for p in m.parts if p.part_kind == 'tool-return'] for model in models"
     assert eval(kernel.value(f"[{sent}]")) == [["one\none"], ["two\ntwo"]]

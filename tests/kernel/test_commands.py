@@ -2,7 +2,7 @@
 
 import pytest
 
-SUBCOMMANDS = "sessions show use models model stop rename star delete usage config".split()
+SUBCOMMANDS = ["sessions", "show", "use", "models", "model", "stop", "rename", "star", "delete", "usage", "config"]
 
 
 @pytest.fixture

@@ -260,10 +260,14 @@ def test_a_session_is_named_as_in_a_cell_or_without_an_option(kernel, chat):
 @pytest.mark.parametrize(
     ("option", "words", "back"),
     [
-        ("--tool", "run_python is approved, and so are later calls of it; %agent permissions {} --forget run_python", "--forget run_python"),
+        (
+            "--tool",
+            "run_python is approved, and so are later calls of it; %agent permissions {} --forget run_python",
+            "--forget run_python",
+        ),
         ("--all", "and the session is now autonomous; %agent permissions {} --safety strict undoes", "--safety strict"),
     ],
-)  # fmt: skip
+)
 def test_a_lasting_decision_says_how_it_is_taken_back(kernel, chat, option, words, back):
     acts(kernel, [RUN], "Done.")
     kernel.run(f"%agent permissions {chat} --safety strict").ok()

@@ -77,12 +77,15 @@ async def pid_of(kernels, session="chat"):
 
 async def exists(path):
     async with asyncio.timeout(PATIENCE):
-        while not path.exists():
+        while not path.exists():  # noqa: ASYNC110  nothing tells of a new file
             await asyncio.sleep(0.01)
 
 
 def test_output_comes_in_the_order_in_which_it_appeared(run):
-    code = "import sys; print('one', flush=True)\nprint('two', file=sys.stderr, flush=True)\ndisplay(3)\nprint('four', end='')\n5"
+    code = (
+        "import sys; print('one', flush=True)\nprint('two', file=sys.stderr, flush=True)\n"
+        "display(3)\nprint('four', end='')\n5"
+    )
     ran = run(code)
     assert (ran.text, ran.shown, ran.error) == ("one\ntwo\n3\nfour\n5", [], None)
 
@@ -327,7 +330,7 @@ LOOP_GONE = "print(asyncio.run(run(PIDS)).text, flush=True)\nkernels.close()"
 @pytest.mark.parametrize("rest", [ENDS + ENDS_RUNNING, LOOP_GONE], ids=["running", "without a loop"])
 def test_nothing_is_left_of_a_process_that_ends(rest):
     command = [sys.executable, "-c", PARENT + rest]
-    parent = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    parent = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert parent.returncode == 0
     assert "Traceback" not in parent.stderr  # an older debugpy prints advice there
     pids = [int(word) for word in parent.stdout.split()]

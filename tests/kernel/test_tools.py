@@ -12,8 +12,8 @@ def results(kernel):
     """What the model was told of its calls, in order."""
     return eval(
         kernel.value(
-            "[(part.tool_name, part.outcome, part.model_response_str(wrap_if_error=False)) for message in _agent.messages"
-            " for part in message.parts if part.part_kind == 'tool-return']"
+            "[(part.tool_name, part.outcome, part.model_response_str(wrap_if_error=False))"
+            " for message in _agent.messages for part in message.parts if part.part_kind == 'tool-return']"
         )
     )
 
@@ -130,7 +130,9 @@ def test_a_question_of_another_kernel_is_not_answered_here(start):
     steered = other.run("%agent steer -s shared Be brief.")
     assert steered.ename == "SessionIdleError"
     shown = other.run("%agent show shared").ok().html
-    assert "… run_python" in shown and "running in another kernel" in shown and "interrupted" not in shown
+    assert "… run_python" in shown
+    assert "running in another kernel" in shown
+    assert "interrupted" not in shown
     assert asking.value("ran") == "[]"
     asking.run(f"%agent approve {question}").ok()
     comes_true(lambda: asking.value("ran") == "[1]")
@@ -509,7 +511,8 @@ def test_a_long_turn_that_calls_no_tool_can_be_told_something_too(kernel, sessio
     kernel.run("told._loop.call_soon_threadsafe(told.set)", subshell=kernel.subshell()).ok()
     assert "'not __this__\\n\\nbut $that$'] is what I heard." in cell.wait().ok().text
     said = "not __this__\n\nbut $that$</pre>"
-    assert said in cell.area and said in cell.html
+    assert said in cell.area
+    assert said in cell.html
 
 
 @pytest.mark.usefixtures("subshells")

@@ -54,13 +54,14 @@ def test_a_long_answer_is_sent_in_few_messages_and_little_more_than_its_size(ker
 def test_the_elapsed_time_moves_while_the_model_is_silent(kernel, session):
     cell = kernel.send(f"%%agent -m hang -s {session}\nhi")
     for least in (1, 3):  # a busy machine may skip a second
-        cell.until(lambda cell: any(int(at) >= least for at in re.findall(r" · (\d+) s", cell.words)))
+        cell.until(lambda cell, least=least: any(int(at) >= least for at in re.findall(r" · (\d+) s", cell.words)))
 
 
 def test_two_turns_and_a_print_in_one_cell_all_stay(kernel, session):
     cell = kernel.run(
         "print('compared:')\n"
-        f"for prompt in ('first', 'second'):\n    get_ipython().run_cell_magic('agent', '-m recalls -s {session}', prompt)"
+        "for prompt in ('first', 'second'):\n"
+        f"    get_ipython().run_cell_magic('agent', '-m recalls -s {session}', prompt)"
     ).ok()
     assert [output["type"] for output in cell.outputs] == ["stream", "display_data", "display_data"]
     assert "user-prompt: first" in cell.outputs[1]["data"]["text/plain"]

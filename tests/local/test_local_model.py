@@ -131,12 +131,8 @@ def test_a_short_answer_stops_by_itself(model: LocalModel) -> None:
 
 def test_tokens_arrive_while_the_model_writes(model: LocalModel) -> None:
     async def timed() -> list[float]:
-        times = []
         async with model.request_stream(STORY, settings(40), NO_TOOLS) as stream:
-            async for event in stream:
-                if isinstance(event, PartDeltaEvent):
-                    times.append(time.monotonic())
-        return times
+            return [time.monotonic() async for event in stream if isinstance(event, PartDeltaEvent)]
 
     times = asyncio.run(timed())
     assert len(times) > 30

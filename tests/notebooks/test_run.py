@@ -102,6 +102,7 @@ def test_a_failing_cell_ends_the_run_with_its_error(start):
 
 
 def test_a_notebook_that_is_not_there_is_said_in_one_line(tmp_path):
-    done = subprocess.run([sys.executable, RUN, "none.ipynb"], capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    command = [sys.executable, RUN, "none.ipynb"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines() == ["there is no notebook none.ipynb"]

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 
@@ -38,32 +39,28 @@ asyncio.run(hold())
 """
 
 
-class holding:
-    """Another process that runs a turn on the session for as long as the context lasts."""
-
-    def __init__(self, home):
-        self.home = home
-
-    def __enter__(self):
-        command = [sys.executable, "-c", HOLD, str(self.home)]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-        assert self.process.stdout.readline() == "held\n"
-        return self.process
-
-    def __exit__(self, *exception):
-        self.process.kill()
-        self.process.communicate()
+@contextmanager
+def holding(home):
+    """Run a turn on the session in another process for as long as the context lasts."""
+    command = [sys.executable, "-c", HOLD, str(home)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert process.stdout.readline() == "held\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @on_a_loop
 async def test_refusal_names_the_other_process(manager, home):
     await ask(manager)
-    with holding(home) as process:
-        with pytest.raises(
-            SessionBusyError, match=rf"'chat' is busy: cell elsewhere of process {process.pid} has held"
-        ):
-            await manager.run("Second", session="chat")
+    with (
+        holding(home) as process,
+        pytest.raises(SessionBusyError, match=rf"'chat' is busy: cell elsewhere of process {process.pid} has held"),
+    ):
+        await manager.run("Second", session="chat")
     assert prompts(manager.sessions.load("chat")) == ["Hello", "held"]
 
 

@@ -339,7 +339,7 @@ async def test_stopped_turn_ends_its_call_and_leaves_the_server(manager):
 async def test_server_that_is_taken_away_in_mid_call_ends_and_its_call_fails(alone, how):
     alone.mcp.add("tests", STDIO)
     pid = await pid_of_server(alone)
-    turn, model = await acting(alone, [("tests__slow", {"seconds": 60})], "Done", yes=True)
+    turn, _ = await acting(alone, [("tests__slow", {"seconds": 60})], "Done", yes=True)
     await until(lambda: turn.transcript.blocks and turn.transcript.blocks[-1].args)
     await asyncio.sleep(0.1)
     if how == "removed":
@@ -410,7 +410,7 @@ os.waitpid(killed, 0)
 
 def test_servers_end_with_their_process_even_when_nobody_ends_them():
     command = [sys.executable, "-c", LEAVES, SERVER]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     pids = [int(line) for line in done.stdout.split()]
     assert len(pids) == 2

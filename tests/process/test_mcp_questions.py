@@ -189,7 +189,7 @@ async def test_turn_on_the_loop_thread_asks_too(manager):
     def run():
         answered.append(manager.run_sync("Go", session="sync", model="acts", attended=True, yes=True))
 
-    _, _, _ = turn, question, _ = await asking(manager, session="other")
+    turn, question, _ = await asking(manager, session="other")
     turn.questions.answer(question.id, "decline")
     await turn.result()
     script("acts", call("tests__ask"), "Done")
@@ -223,7 +223,7 @@ def test_question_is_shown_as_text_and_what_became_of_it():
 @on_a_loop
 async def test_question_after_the_turns_end_is_not_heard():
     events = []
-    questions = Questions(lambda kind, **content: events.append(kind), attended=True)
+    questions = Questions(lambda kind, **_: events.append(kind), attended=True)
     waiting = asyncio.create_task(questions.ask("web", "Now?", {}))
     await until(lambda: questions.open)
     questions.close()
@@ -235,7 +235,7 @@ async def test_question_after_the_turns_end_is_not_heard():
 
 @on_a_loop
 async def test_form_that_cannot_be_filled_in_can_only_be_declined():
-    questions = Questions(lambda kind, **content: None, attended=True)
+    questions = Questions(lambda *_, **__: None, attended=True)
     waiting = asyncio.create_task(questions.ask("web", "Now?", {"$ref": "http://127.0.0.1:9/schema"}))
     await until(lambda: questions.open)
     [question] = questions.open
@@ -248,7 +248,7 @@ async def test_form_that_cannot_be_filled_in_can_only_be_declined():
 @asynccontextmanager
 async def asked(schema):
     """A question with this form, open."""
-    questions = Questions(lambda kind, **content: None, attended=True)
+    questions = Questions(lambda *_, **__: None, attended=True)
     waiting = asyncio.create_task(questions.ask("web", "Now?", schema))
     await until(lambda: questions.open)
     yield questions, questions.open[0]

@@ -104,7 +104,7 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.sessions)
     @rule(data=st.data())
     def change_that_fails(self, data):
-        def change(now):
+        def change(_now):
             raise ArithmeticError
 
         with pytest.raises(ArithmeticError):

@@ -11,7 +11,7 @@ from tests.turns import manager_on
 @pytest.fixture(autouse=True)
 def _no_waiting_for_the_disk(monkeypatch):
     """Leave writing to the system's cache: no unit test pulls the plug."""
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.turns import on_a_loop
 
 @pytest.fixture
 def approvals():
-    return Approvals(lambda kind, **content: None)
+    return Approvals(lambda *_, **__: None)
 
 
 async def ask(approvals, tool="run"):
@@ -89,7 +89,7 @@ async def test_answer_that_is_none_is_refused_and_the_question_stays_open(approv
 @on_a_loop
 async def test_answer_to_another_turn_is_refused(approvals):
     approval, _ = await ask(approvals)
-    elsewhere, _ = await ask(other := Approvals(lambda kind, **content: None))
+    elsewhere, _ = await ask(other := Approvals(lambda *_, **__: None))
     with pytest.raises(ApprovalNotOpenError):
         approvals.resolve(elsewhere.id, "once")
     assert (approvals.open, other.open) == ([approval], [elsewhere])

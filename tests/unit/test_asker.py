@@ -1,4 +1,4 @@
-"""A turn's questions where no button can be clicked: asked on stdin, or announced with the command that answers them."""
+"""A turn's questions where no button can be clicked: asked on stdin, or announced with a command."""
 
 import asyncio
 import time
@@ -99,4 +99,5 @@ def test_turn_in_the_background_prints_the_commands_that_answer_it(capsys):
     assert Turn(call("1"), FORM).is_asked("command") == []
     shown = capsys.readouterr().out
     assert "chat waits for your answer: run" in shown
-    assert "%agent approve 1 " in shown and "%agent approve form " in shown
+    assert "%agent approve 1 " in shown
+    assert "%agent approve form " in shown

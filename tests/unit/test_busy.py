@@ -222,7 +222,7 @@ async def test_refused_prompt_leaves_the_session_free(manager, new):
 def test_threads_that_use_one_manager_never_hold_one_session_twice(on_disk):
     running, most, lock, errors = 0, 0, threading.Lock(), []
 
-    async def counted(messages):
+    async def counted(_messages):
         nonlocal running, most
         with lock:
             running += 1
@@ -238,7 +238,7 @@ def test_threads_that_use_one_manager_never_hold_one_session_twice(on_disk):
         try:
             for _ in range(5):
                 on_disk.run_sync("Hello", session="chat", model="counted", wait=math.inf)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  the test shows any
             errors.append(error)
 
     threads = [threading.Thread(target=cells) for _ in range(4)]

@@ -16,9 +16,9 @@ def page(monkeypatch):
     """What was shown on the page under one id, the time, and a function that lets it pass."""
     page = SimpleNamespace(shown=[], now=100.0)
 
-    def display(output, *, raw, display_id):
+    def display(output, *, raw, display_id):  # noqa: ARG001  IPython's arguments
         page.shown.append(output)
-        return SimpleNamespace(update=lambda output, raw: page.shown.append(output))
+        return SimpleNamespace(update=lambda output, raw: page.shown.append(output))  # noqa: ARG005  IPython's arguments
 
     monkeypatch.setattr(module, "display", display)
     monkeypatch.setattr(module.time, "monotonic", lambda: page.now)
@@ -85,13 +85,13 @@ class Failing:
         self.failing = failing
         self.updates = self.finished = 0
 
-    def update(self, transcript):
+    def update(self, _transcript):
         self.updates += 1
         if "update" in self.failing:
             raise ValueError
         return 1
 
-    def finish(self, transcript, html):
+    def finish(self, _transcript, _html):
         self.finished += 1
         if "finish" in self.failing:
             raise ValueError

@@ -29,7 +29,7 @@ def gguf(path: Path, content: bytes = b"GGUF and the rest") -> Path:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home, and no weights package."""
     monkeypatch.setenv("SESSIONMAGIC_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     return tmp_path / "home"
 
 
@@ -78,7 +78,7 @@ def test_without_the_variable_the_users_data_directory_is_the_home(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SESSIONMAGIC_HOME")
-    monkeypatch.setattr(platformdirs, "user_data_dir", lambda name, appauthor: str(tmp_path / name))
+    monkeypatch.setattr(platformdirs, "user_data_dir", lambda name, **_: str(tmp_path / name))
     mine = gguf(tmp_path / "sessionmagic" / "models" / "mine.gguf")
     assert find_weights() == mine
 

@@ -37,4 +37,5 @@ def test_call_that_is_interrupted_as_it_is_taken_ends_and_is_not_interrupted_aga
         calling = loop.submit(main_thread.run(lambda: "never"))
         calling.add_done_callback(lambda _: (over.set(), main_thread.wake()))
         main_thread.serve(over)
-    assert calling.cancelled() and interrupts == []
+    assert calling.cancelled()
+    assert interrupts == []

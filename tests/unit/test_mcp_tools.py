@@ -29,7 +29,7 @@ class Listing(McpServers):
     async def call(self, tool, args):
         return f"{tool} {args}"
 
-    async def toolsets(self, questions, warn, taken=()):
+    async def toolsets(self, _questions, warn, taken=()):
         return [toolset_of_server("s", self._tools, self.call, warn, set(taken))]
 
 
@@ -61,7 +61,7 @@ class Deaf(Listing):
         super().__init__(*tools)
         self.called, self.dies = asyncio.Event(), asyncio.Event()
 
-    async def call(self, tool, args):
+    async def call(self, _tool, _args):
         self.called.set()
         while not self.dies.is_set():
             with suppress(asyncio.CancelledError):

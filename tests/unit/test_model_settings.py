@@ -21,7 +21,7 @@ def note(seen):
     """A function that registers the model `notes` with settings, and with settings of the model's own."""
 
     def register(settings=None, own=None):
-        async def stream(messages, info):
+        async def stream(_messages, info):
             thinking = info.model_request_parameters.thinking  # pydantic-ai moves it there
             seen.append(info.model_settings if thinking is None else info.model_settings | {"thinking": thinking})
             yield "Noted."

@@ -156,7 +156,7 @@ async def test_write_that_fails_at_admission_leaves_everything_as_it_was(home, m
     await ask(manager)
     before = manager.sessions.load("chat")
 
-    def full(path, content):
+    def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
@@ -174,7 +174,7 @@ async def test_write_that_fails_at_admission_leaves_everything_as_it_was(home, m
 @pytest.mark.parametrize("step", ["update", "create"])
 @on_a_loop
 async def test_store_that_breaks_in_any_way_at_admission_frees_the_session(manager, monkeypatch, step):
-    def broken(*args):
+    def broken(*_):
         raise RuntimeError("broken store")
 
     await ask(manager, session="chat" if step == "update" else "another")
@@ -251,9 +251,9 @@ def test_setting_the_model_of_an_unknown_session_or_agent_changes_nothing(manage
     asyncio.run(ask(manager))
     with pytest.raises(SessionNotFoundError, match="did you mean 'chat'"):
         manager.sessions.set_model("chatt", "recalls")
-    with pytest.raises(SessionNotFoundError, match="^no session named 'other'; %%agent --session creates one$"):
+    with pytest.raises(SessionNotFoundError, match=r"^no session named 'other'; %%agent --session creates one$"):
         manager.sessions.set_model("other", "recalls")
-    with pytest.raises(UnknownAgentError, match="^no agent named 'nobody'; available agents: assistant$"):
+    with pytest.raises(UnknownAgentError, match=r"^no agent named 'nobody'; available agents: assistant$"):
         manager.sessions.set_model("chat", "recalls", agent="nobody")
     assert override(manager) is None
 

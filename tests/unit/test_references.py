@@ -108,7 +108,7 @@ def test_missing_key_is_named(models, monkeypatch, reference, variable):
     ],
 )
 def test_missing_sdk_says_the_line_that_installs_it(models, monkeypatch, reference, install):
-    monkeypatch.setattr(providers, "find_spec", lambda name: None)
+    monkeypatch.setattr(providers, "find_spec", lambda _: None)
     assert f'pip install "{install}"' in refusal(models, reference)
 
 
@@ -157,7 +157,7 @@ def test_name_that_no_list_knows_is_a_warning_and_no_refusal(models, monkeypatch
 def test_reference_is_checked_without_a_request(models, monkeypatch):
     import socket
 
-    def no_network(*args):
+    def no_network(*_):
         raise AssertionError("asked the network")
 
     monkeypatch.setattr(socket.socket, "connect", no_network)

@@ -103,7 +103,7 @@ async def test_session_that_another_process_deletes_under_a_turn_stays_deleted(m
 
 @on_a_loop
 async def test_answer_that_cannot_be_stored_is_said_and_frees_the_session(manager, gate, monkeypatch):
-    def full(*args):
+    def full(*_):
         raise StoreError("the disk is full")
 
     turn = await manager.run("Hello", session="chat", model="gate")

@@ -94,11 +94,11 @@ def test_test_model_answers_to_its_name_with_or_without_a_model():
 
 
 def test_error_of_an_sdk_is_one_line_with_the_reference(monkeypatch):
-    def breaks(self, reference):
+    def breaks(*_):
         raise ValueError("wrong\n  in two ways")
 
     monkeypatch.setattr(sources.TestSource, "build", breaks)
-    with pytest.raises(ModelReferenceError, match="^test: wrong in two ways$"):
+    with pytest.raises(ModelReferenceError, match=r"^test: wrong in two ways$"):
         Models().resolve("test")
 
 
@@ -134,7 +134,7 @@ def test_offers_are_listed_with_a_note(tmp_path):
 
 
 def test_local_model_that_is_not_ready_is_listed_with_what_it_needs(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     note = notes(Models())["local"]
     assert note.startswith("demo model, not ready: ")
     assert 'pip install "sessionmagic[local]"' in note

@@ -21,7 +21,7 @@ class Run:
     def __init__(self):
         self.handed = []
 
-    def send(self, text, kind):
+    def send(self, text, _kind):
         self.handed.append(text)
         return f"delivery of {text}"
 
@@ -94,7 +94,7 @@ def test_closed_inbox_takes_nothing_and_gives_back_what_waits():
 
 
 def test_run_that_has_just_ended_refuses_and_keeps_the_inbox_as_it_was():
-    def send(text, kind):
+    def send(*_):
         raise SessionIdleError("the turn has just ended")
 
     inbox = Inbox()
@@ -180,7 +180,7 @@ async def test_idle_session_cannot_be_steered_and_is_asked_by_queue(manager):
     turn = await manager.queue(question("First?", model="acts"))
     await turn.result()
     with pytest.raises(
-        SessionIdleError, match="'chat' has no running turn in this kernel; start one with .* %agent queue"
+        SessionIdleError, match=r"'chat' has no running turn in this kernel; start one with .* %agent queue"
     ):
         await manager.turns.steer("chat", "Left.")
     turn = await manager.queue(question("Second?"))
@@ -240,7 +240,7 @@ async def test_key_of_what_was_never_delivered_can_be_used_again(manager):
 async def test_what_steers_the_last_answer_is_answered_before_what_is_queued(manager):
     gate = asyncio.Event()
 
-    async def answer(messages):
+    async def answer(_messages):
         yield f"Answer {len(model.sent)}. "
         await gate.wait()
         yield "Over."

@@ -102,7 +102,7 @@ def test_change_that_raises_changes_nothing(store):
     key = stored(store)
     before = store.load(key)
 
-    def change(now):
+    def change(_now):
         raise RuntimeError("no")
 
     with pytest.raises(RuntimeError):
@@ -142,9 +142,9 @@ def test_any_name_names_a_session_of_its_own(store, name):
 
 def test_name_that_is_taken_is_refused(store):
     key, other = stored(store, "one"), stored(store, "two")
-    with pytest.raises(SessionExistsError, match="^a session named 'one' already exists; choose another name$"):
+    with pytest.raises(SessionExistsError, match=r"^a session named 'one' already exists; choose another name$"):
         store.create(session("one"))
-    with pytest.raises(SessionExistsError, match="^a session named 'one' already exists; choose another name$"):
+    with pytest.raises(SessionExistsError, match=r"^a session named 'one' already exists; choose another name$"):
         store.rename(other, "one")
     assert store.find("one") == key
     assert store.load(other).name == "two"

@@ -21,12 +21,12 @@ def file_of(home, key):
 
 
 DAMAGE = {
-    "empty": lambda content: b"",
+    "empty": lambda _: b"",
     "cut": lambda content: content[: len(content) // 2],
-    "not JSON": lambda content: b"\x00\xff\x00 not json",
-    "another JSON": lambda content: b"[1, 2, 3]",
-    "null": lambda content: b"null",
-    "no session": lambda content: b'{"turns": {}}',
+    "not JSON": lambda _: b"\x00\xff\x00 not json",
+    "another JSON": lambda _: b"[1, 2, 3]",
+    "null": lambda _: b"null",
+    "no session": lambda _: b'{"turns": {}}',
     "wrong types": lambda content: content.replace(b'"starred":false', b'"starred":{}'),
     "turns without numbers": lambda content: content.replace(b'"turns":{"1"', b'"turns":{"one"'),
     "turn of a wrong type": lambda content: content.replace(b'"status":"completed"', b'"status":"brilliant"'),

@@ -86,7 +86,7 @@ def test_disk_that_fills_up_in_the_middle_of_a_write_leaves_the_old_file(store, 
     key = stored(store, title="before")
     files = sorted((home / "sessions").iterdir())
 
-    def fail(*args):
+    def fail(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     class FullFile:
@@ -123,7 +123,7 @@ def test_disk_that_fills_up_in_the_middle_of_a_write_leaves_the_old_file(store, 
 def test_rename_that_a_full_disk_refuses_leaves_the_old_name_alone(store, monkeypatch):
     key = stored(store, "old")
 
-    def full(*args):
+    def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:

@@ -158,7 +158,7 @@ async def test_step_may_depend_on_what_was_sent(manager):
 async def test_step_may_yield_its_pieces_and_is_closed_with_the_turn(manager):
     closed = asyncio.Event()
 
-    async def answer(messages):
+    async def answer(_messages):
         try:
             yield "So far"
             yield hang()

@@ -7,7 +7,11 @@ from sessionmagic.notebook.captions import LINE_LENGTH
 from sessionmagic.notebook.terminal.view import TextView
 
 CODE = "x = {" + ", ".join(f"'key {at}': {at}" for at in range(20)) + "}"
-ANSWER = f"First {'words ' * 40}\n\n```python\n    {CODE}\n{CODE}\n```\n| a | {'b ' * 60}|\n    {CODE}\nLast {'words ' * 40}end"
+ANSWER = (
+    f"First {'words ' * 40}\n\n"
+    f"```python\n    {CODE}\n{CODE}\n```\n"
+    f"| a | {'b ' * 60}|\n    {CODE}\nLast {'words ' * 40}end"
+)
 
 
 def shown(capsys, transcripts):

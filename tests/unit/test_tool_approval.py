@@ -82,7 +82,7 @@ async def test_approval_for_once_asks_again_the_next_time(manager, tools):
     steps = [("run", {"code": "1"})], [("run", {"code": "2"})], "Done"
     turn, _ = await acting(manager, *steps, tools=tools.all, attended=True)
     for count, code in enumerate("12", start=1):
-        await until(lambda: [each.args for each in turn.approvals.open] == [{"code": code}])
+        await until(lambda code=code: [each.args for each in turn.approvals.open] == [{"code": code}])
         assert len(tools.ran) == count - 1
         turn.approvals.resolve(turn.approvals.open[0].id, "once")
     assert (await turn.result()).status == "completed"
@@ -205,7 +205,7 @@ async def test_grant_is_on_disk_before_the_tool_runs(home, answer, granted):
 
 @on_a_loop
 async def test_question_shows_the_arguments_as_the_model_wrote_them_whatever_the_tool_does_with_them(manager):
-    def file(path: Path, lines: list[int]):
+    def file(path: Path, lines: list[int]):  # noqa: ARG001  the model gives it
         lines.clear()
 
     args = {"path": "a.csv", "lines": [1, 2]}

@@ -213,7 +213,7 @@ async def test_what_the_model_said_at_each_step_is_on_disk_while_its_call_waits(
     turn, _ = await acting(manager, *steps, "Done", tools=[add], attended=True)
     for n in (1, 2, 3):
         await until(lambda: len(turn.approvals.open) == 2)
-        await until(lambda: said()[n - 1 :] == [f"Step {n}. "])
+        await until(lambda n=n: said()[n - 1 :] == [f"Step {n}. "])
         for approval in turn.approvals.open:
             turn.approvals.resolve(approval.id, "once")
     assert (await turn.result()).status == "completed"

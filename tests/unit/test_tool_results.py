@@ -3,7 +3,7 @@
 import asyncio
 from enum import IntEnum
 
-import numpy
+import numpy as np
 import pytest
 from pydantic_ai.exceptions import ModelHTTPError, ModelRetry, ToolFailed, ToolFailedError, ToolRetryError
 from pydantic_ai.messages import BinaryContent, ToolReturn, ToolReturnPart
@@ -90,7 +90,7 @@ async def test_error_in_a_tool_is_a_failed_result_and_the_run_goes_on(manager, k
     assert failed[2] == model.sent[1][-1].parts[0].content
 
 
-class Unspeakable(Exception):
+class UnspeakableError(Exception):
     def __str__(self):
         raise RuntimeError("no words")
 
@@ -99,7 +99,7 @@ class Unspeakable(Exception):
 
 @pytest.mark.parametrize(
     "give",
-    [raising(Unspeakable()), giving(Unspeakable()), giving(ToolReturn("x", metadata=5)), giving(10**50_000)],
+    [raising(UnspeakableError()), giving(UnspeakableError()), giving(ToolReturn("x", metadata=5)), giving(10**50_000)],
     ids=["error", "value", "metadata", "number"],
 )
 @on_a_loop
@@ -111,7 +111,7 @@ async def test_tool_whose_outcome_cannot_be_written_does_not_end_the_run(manager
     assert len(shown) < RESULT_LIMIT + 100
 
 
-@pytest.mark.parametrize("value", [Unspeakable(), [Unspeakable()]], ids=["value", "list"])
+@pytest.mark.parametrize("value", [UnspeakableError(), [UnspeakableError()]], ids=["value", "list"])
 @on_a_loop
 async def test_call_whose_result_cannot_be_written_has_succeeded_all_the_same(manager, value):
     _, events, _ = await acted(manager, [("give", {})], "Done", tools=[giving(value)], yes=True)
@@ -199,7 +199,7 @@ async def test_no_result_is_sent_stored_or_shown_whole_or_with_a_key_whoever_wro
 
 @on_a_loop
 async def test_results_that_are_in_when_the_turn_is_stopped_are_cut_too(manager):
-    async def give(n: int) -> str:
+    async def give(n: int) -> str:  # noqa: ARG001  the model gives it
         return LONG
 
     turn, _ = await acting(manager, [("give", {"n": n}) for n in range(5)], tools=[give], yes=True)
@@ -259,9 +259,9 @@ CIRCLE.append(CIRCLE)
         (Number.ONE, "1"),
         (float("nan"), "NaN"),
         (float("-inf"), "-Infinity"),
-        (numpy.float64(2.5), "2.5"),
-        (numpy.int64(3), "3"),
-        (numpy.array([1, 2]), "[1 2]"),
+        (np.float64(2.5), "2.5"),
+        (np.int64(3), "3"),
+        (np.array([1, 2]), "[1 2]"),
         ([1, None], "[1,null]"),
         ({"a": {"b": 1}}, '{"a":{"b":1}}'),
         ({1, 2}, "[1,2]"),
@@ -379,7 +379,7 @@ async def test_image_that_a_provider_has_refused_is_not_sent_again(manager):
 
 @on_a_loop
 async def test_argument_that_comes_in_halves_of_characters_is_the_models_mistake(manager):
-    async def stream(messages, info):
+    async def stream(messages, _info):
         if len(messages) > 1:
             yield "Done"
             return

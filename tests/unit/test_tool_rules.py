@@ -138,7 +138,7 @@ async def test_answer_to_an_open_question_does_not_undo_a_deny_rule_that_was_set
 async def test_deny_rule_holds_for_an_argument_however_the_model_writes_it(manager, args):
     ran = []
 
-    def delete(force: bool = False, times: int = 1) -> None:
+    def delete(*, force: bool = False, times: int = 1) -> None:
         ran.append((force, times))
 
     await ask(manager)

@@ -128,7 +128,7 @@ def add(a: int) -> int:
     return a + 2
 
 
-def breaks(a: int):
+def breaks(a: int):  # noqa: ARG001  the model gives it
     raise ValueError("no\nmore")
 
 

@@ -87,7 +87,7 @@ async def test_function_may_be_asynchronous_and_a_synchronous_one_does_not_hold_
 
 @on_a_loop
 async def test_default_that_no_schema_can_hold_is_left_out_of_it_without_a_warning(manager):
-    def add(a: int, of: object = Indescribable):
+    def add(a: int, of: object = Indescribable):  # noqa: ARG001  only its schema counts
         return a + 1
 
     _, events, model = await acted(manager, [("add", {"a": 1})], "Done", tools=[add], yes=True)
@@ -192,13 +192,14 @@ async def test_marked_function_is_offered_in_every_turn_and_a_later_one_takes_it
     assert sorted(registry) == ["change", "look", "peek"]
 
     @tool(read_only=True)
-    def look() -> str:  # noqa: F811
+    def look() -> str:
         return "new"
 
     _, events, model = await acted(manager, [("look", {}), ("change", {})], "Done")
     assert sorted(model.offered[0]) == ["change", "look", "peek"]
-    assert sorted(returned(events))[1] == ("look", "success", "new")
-    assert sorted(returned(events))[0][:2] == ("change", "denied")
+    changed, looked = sorted(returned(events))
+    assert looked == ("look", "success", "new")
+    assert changed[:2] == ("change", "denied")
 
 
 @on_a_loop

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import asdict
+from itertools import pairwise
 from typing import get_args
 
 import pytest
@@ -53,11 +54,14 @@ drafts = st.tuples(ids, st.text(min_size=1, max_size=8)).map(
 )
 calls = st.integers(1, 3).map(lambda n: (ToolCalled, {"call_id": str(n), "tool": "t", "args": {"n": n}}))
 questions = ids.map(
-    lambda id: (ApprovalRequested, {"approval_id": f"a{id}", "call_id": id, "tool": "t", "args": {"n": 0}, "why": "w"})
+    lambda key: (
+        ApprovalRequested,
+        {"approval_id": f"a{key}", "call_id": key, "tool": "t", "args": {"n": 0}, "why": "w"},
+    )
 )
-answers = ids.map(lambda id: (ApprovalResolved, {"approval_id": f"a{id}", "call_id": id, "decision": "once"}))
-asked = ids.map(lambda id: (InputRequested, {"question_id": id, "server": "s", "message": "m", "schema": {}}))
-provided = ids.map(lambda id: (InputProvided, {"question_id": id, "action": "decline"}))
+answers = ids.map(lambda key: (ApprovalResolved, {"approval_id": f"a{key}", "call_id": key, "decision": "once"}))
+asked = ids.map(lambda key: (InputRequested, {"question_id": key, "server": "s", "message": "m", "schema": {}}))
+provided = ids.map(lambda key: (InputProvided, {"question_id": key, "action": "decline"}))
 injected = texts.map(lambda text: (MessageInjected, {"text": text, "kind": "steer"}))
 limits = st.just((LimitReached, {"which": "requests", "value": 5}))
 returns = st.tuples(st.integers(1, 3), texts).map(
@@ -80,7 +84,7 @@ def rechunked(contents, cuts):
             continue
         text = content["text"]
         ends = sorted({cut % (len(text) + 1) for cut in cuts} | {0, len(text)})
-        yield from ((kind, content | {"text": text[a:b]}) for a, b in zip(ends, ends[1:], strict=False))
+        yield from ((kind, content | {"text": text[a:b]}) for a, b in pairwise(ends))
 
 
 @given(contents, st.lists(st.integers(0, 50), max_size=3))
@@ -93,7 +97,7 @@ def test_transcript_is_the_same_however_the_events_were_batched(contents, cuts):
     events = numbered(*contents)
     transcript = Transcript()
     ends = sorted({min(cut, len(events)) for cut in cuts} | {0, len(events)})
-    for a, b in zip(ends, ends[1:], strict=False):
+    for a, b in pairwise(ends):
         transcript = fold(transcript, events[a:b])
     assert transcript == fold(Transcript(), events)
 

@@ -9,7 +9,7 @@ from sessionmagic.conversation.session import Session, TurnRecord
 from sessionmagic.conversation.usage import RequestRecord, Usage, total
 from sessionmagic.sessions.usage import usage_by_day, usage_by_model
 from sessionmagic.testing import call, hang, paced, script
-from tests.turns import acted, ask, on_a_loop, said
+from tests.turns import acted, ask, on_a_loop, said, until
 
 DAY = 86_400.0
 
@@ -74,9 +74,7 @@ async def test_requests_are_on_disk_while_the_turn_goes_on(manager):
 
     script("acts", call("wait"), "Done.")
     turn = await manager.run("Go", session="chat", model="acts", tools=[wait], yes=True)
-    async with asyncio.timeout(10):
-        while not manager.sessions.load("chat").turns[0].requests:
-            await asyncio.sleep(0.01)
+    await until(lambda: manager.sessions.load("chat").turns[0].requests)
     waiting.set()
     await turn.result()
     assert len(manager.sessions.load("chat").turns[0].requests) == 2

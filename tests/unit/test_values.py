@@ -14,10 +14,10 @@ from sessionmagic.notebook.kernel.values import describe_safely, statistics
 class Lazy:
     """A frame that would have to be computed."""
 
-    columns = ["age", "city"]
-    dtypes = ["Int64", "String"]
+    columns = ("age", "city")
+    dtypes = ("Int64", "String")
 
-    def head(self, rows):
+    def head(self, _rows):
         return self
 
     def describe(self):
