@@ -1,4 +1,4 @@
-"""A loop whose clock a test moves, so that no test waits until a time is up."""
+"""An event loop whose clock a test moves forward, so that no test waits for a timeout."""
 
 import asyncio
 import functools
@@ -9,7 +9,7 @@ STEP = 0.1
 
 
 class MovedClock(asyncio.SelectorEventLoop):
-    """A loop that is so many seconds ahead of the machine's clock."""
+    """An event loop whose time is `ahead` seconds later than the machine's."""
 
     ahead = 0.0
 
@@ -18,7 +18,7 @@ class MovedClock(asyncio.SelectorEventLoop):
 
 
 def on_a_clock(test):
-    """Run an asynchronous test on a loop whose clock `passes` moves, with a deadline."""
+    """Run an asynchronous test, with a deadline, on a loop whose clock `passes` moves."""
 
     @functools.wraps(test)
     def run(*args, **kwargs):
@@ -29,7 +29,7 @@ def on_a_clock(test):
 
 
 async def passes(seconds):
-    """Let that much time pass, in steps, so that what waits for a moment in between wakes up then."""
+    """Move the loop's clock forward in small steps, so that timers expire in their order."""
     loop = asyncio.get_running_loop()
     for _ in range(round(seconds / STEP)):
         loop.ahead += STEP

@@ -12,8 +12,8 @@ _numbers = count(1)
 
 @pytest.fixture(autouse=True)
 def _isolated(tmp_path_factory, monkeypatch):
-    """No test sees the user's sessions, keys or proxies, nor the models that another test has registered."""
-    home = tmp_path_factory.getbasetemp() / f"home{next(_numbers)}"  # made by the tests that store something there
+    """Hide the user's sessions, keys and proxies, and the models that other tests have registered."""
+    home = tmp_path_factory.getbasetemp() / f"home{next(_numbers)}"  # created only by tests that store something
     monkeypatch.setenv("SESSIONMAGIC_HOME", str(home))
     monkeypatch.setattr(sources, "_registered", dict(sources._registered))
     for name in os.environ:

@@ -1,4 +1,4 @@
-"""How much a test tries: in CI all of it, and half of it locally. Each run tries the same."""
+"""The number of examples that Hypothesis tries: all in CI, half of them locally."""
 
 import os
 
@@ -8,11 +8,11 @@ CI = bool(os.environ.get("CI"))
 
 
 def examples(count):
-    """Return how many of these examples are tried here."""
+    """Return how many of `count` examples to try here."""
     return count if CI else (count + 1) // 2
 
 
 def load_profile():
-    """Have Hypothesis try so many examples, the same ones in each run, and take the time that it needs."""
+    """Make Hypothesis try the same examples in each run, without a deadline."""
     settings.register_profile("here", max_examples=examples(100), derandomize=True, database=None, deadline=None)
     settings.load_profile("here")

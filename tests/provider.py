@@ -1,6 +1,7 @@
 """A scripted OpenAI-compatible server on loopback.
 
-A script is a function of the request's handler. The server plays its scripts in turn, and the last one for ever.
+A script is a function that answers through the request's handler. Each request takes the next script; the last
+script answers all further requests.
 """
 
 import json
@@ -12,7 +13,15 @@ MODEL = "some-model"
 
 
 class ScriptedProvider:
-    """Use as a context manager; `url` is the base URL, `requests` are the bodies that came, `keys` their keys."""
+    """A server that runs while its context lasts.
+
+    Attributes:
+        url: The base URL.
+        requests: The bodies of the requests.
+        keys: The API key of each request.
+        arrived: Set when a request arrives.
+        closing: Set when the context ends.
+    """
 
     def __init__(self, *scripts):
         self.scripts = list(scripts)
@@ -89,7 +98,13 @@ def _handler(provider):
 
 
 def answers(*chunks, tokens=(7, 3), finish="stop"):
-    """Answer with these chunks and so many tokens in and out, and end for this reason."""
+    """Return a script that answers with these chunks.
+
+    Args:
+        chunks: The pieces of the answer's text.
+        tokens: The reported input and output tokens.
+        finish: The reported finish reason.
+    """
 
     def script(handler):
         handler.stream()
@@ -104,7 +119,7 @@ def answers(*chunks, tokens=(7, 3), finish="stop"):
 
 
 def refuses(status, message, code=None):
-    """Refuse with an HTTP status. The client is told to try again at once, if it wants to."""
+    """Return a script that refuses with an HTTP status and allows an immediate retry."""
 
     def script(handler):
         body = json.dumps({"error": {"message": message, "type": "error", "code": code}})
@@ -114,7 +129,7 @@ def refuses(status, message, code=None):
 
 
 def echoes_the_key(status=401):
-    """Refuse with a message that repeats the key."""
+    """Return a script that refuses with a message that repeats the key."""
 
     def script(handler):
         key = handler.headers["authorization"].removeprefix("Bearer ")
@@ -124,12 +139,12 @@ def echoes_the_key(status=401):
 
 
 def replies(body, kind="application/json"):
-    """Reply with 200 and this body, whatever it is."""
+    """Return a script that replies with status 200 and this body."""
     return lambda handler: handler.reply(200, body, kind)
 
 
 def talks_nonsense(*chunks):
-    """Begin a good stream with these chunks and go on with what is no JSON."""
+    """Return a script that streams these chunks and then sends a line that is not valid JSON."""
 
     def script(handler):
         handler.stream()
@@ -142,7 +157,7 @@ def talks_nonsense(*chunks):
 
 
 def is_cut_off(*chunks):
-    """Say these chunks, and then close the connection in the middle of the stream."""
+    """Return a script that streams these chunks and closes the connection before the stream ends."""
 
     def script(handler):
         handler.stream()
@@ -153,7 +168,7 @@ def is_cut_off(*chunks):
 
 
 def never_answers(*chunks):
-    """Say these chunks, and then nothing for as long as the test lasts."""
+    """Return a script that streams these chunks and then waits until the server closes."""
 
     def script(handler):
         if chunks:

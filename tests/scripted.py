@@ -1,4 +1,4 @@
-"""Models and steps of scripts that are special to the tests; `sessionmagic.testing` has the usual ones."""
+"""Scripted models and steps that only the tests need; `sessionmagic.testing` has the others."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ END = "\x04"
 
 
 def acts(*steps, profile=None):
-    """A model with these steps, in which a call is written `(tool, arguments)` or `(tool, arguments, call id)`."""
+    """Return a model with these steps. A call is written `(tool, arguments)` or `(tool, arguments, call id)`."""
     return ScriptedModel(*(_step(step) for step in steps), profile=profile)
 
 
@@ -24,19 +24,19 @@ def _call(tool, arguments, call_id=None):
 
 
 def recalls(messages):
-    """A step that answers with the prompts and answers that were sent, one a line."""
+    """Answer with the prompts and answers of the request, one a line."""
     parts = [part for message in messages for part in message.parts]
     return "\n".join(f"{part.part_kind}: {part.content}" for part in parts)
 
 
 def lists_prompts(messages):
-    """A step that answers with the prompts that were sent, one a line."""
+    """Answer with the prompts of the request, one a line."""
     parts = [part for message in messages for part in message.parts]
     return "\n".join(part.content for part in parts if part.part_kind == "user-prompt")
 
 
 class Gate:
-    """A model that says a word and waits until `open` is set before it says another."""
+    """A model that says one word, and another one after `open` is set."""
 
     def __init__(self, name="gate"):
         self.open = asyncio.Event()
@@ -49,7 +49,7 @@ class Gate:
 
 
 def tails(path, reasoning=""):
-    """A step that says what is written to a file while it is written, until the file ends in `END`."""
+    """Return a step that streams what is appended to a file, until the file ends with `END`."""
 
     async def step(_messages):
         said = 0
@@ -69,12 +69,12 @@ def tails(path, reasoning=""):
 
 
 def dictated(messages):
-    """`tails`, of the file that the prompt names."""
+    """Stream the file that the prompt names, as `tails` does."""
     return tails(messages[-1].parts[-1].content.strip())(messages)
 
 
 def hangs(*chunks, mark):
-    """A step that says these chunks and then nothing more; the file `mark` exists from then on."""
+    """Return a step that says these chunks, creates the file `mark`, and hangs."""
 
     async def step(_messages):
         for chunk in chunks:
@@ -86,7 +86,7 @@ def hangs(*chunks, mark):
 
 
 def ignores_cancel(*chunks, seconds=1.5):
-    """A step that says these chunks and then ignores everything, even that it should stop, for so many seconds."""
+    """Return a step that says these chunks and then ignores cancellation for `seconds`."""
 
     async def step(_messages):
         for chunk in chunks:
@@ -100,13 +100,13 @@ def ignores_cancel(*chunks, seconds=1.5):
 
 
 def blocks(*chunks, mark, seconds=1.5):
-    """A step that says these chunks and then blocks the whole loop; the file `mark` exists from then on."""
+    """Return a step that says these chunks, creates the file `mark`, and blocks the event loop for `seconds`."""
 
     async def step(_messages):
         for chunk in chunks:
             yield chunk
             yield pause(0.3)
         Path(mark).touch()
-        time.sleep(seconds)  # noqa: ASYNC251  this is what it is for
+        time.sleep(seconds)  # noqa: ASYNC251  blocking the loop is the purpose
 
     return step

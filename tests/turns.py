@@ -1,4 +1,4 @@
-"""Following turns in tests."""
+"""Start turns, wait for them, and check their events."""
 
 import asyncio
 import functools
@@ -20,7 +20,7 @@ DEADLINE = 60.0
 
 
 def on_a_loop(test):
-    """Run an asynchronous test on a loop of its own, with a deadline."""
+    """Run an asynchronous test on a new event loop, with a deadline."""
 
     @functools.wraps(test)
     def run(*args, **kwargs):
@@ -30,7 +30,7 @@ def on_a_loop(test):
 
 
 def manager_on(store):
-    """A manager on a store or a home directory, with models to script a test by."""
+    """Return a manager on a store or a home directory, and register the scripted models that tests use."""
     script("calm", ["It is ", "fine."])
     script("hang", ["So far", hang()])
     script("recalls", recalls)
@@ -46,20 +46,20 @@ async def ask(manager, prompt="Hello", session="chat", **options):
 
 
 async def acting(manager, *steps, profile=None, **options):
-    """Start a turn of a model that takes these steps; return the turn and the model."""
+    """Start a turn of a model with these steps, and return the turn and the model."""
     model = acts(*steps, profile=profile)
     register_model("acts", model)
     return await manager.run("Go", **({"session": "chat", "model": "acts"} | options)), model
 
 
 async def acted(manager, *steps, **options):
-    """Run a turn of a model that takes these steps to its end; return its result, its events and the model."""
+    """Run a turn of a model with these steps to its end, and return its result, its events and the model."""
     turn, model = await acting(manager, *steps, **options)
     return await turn.result(), whole(await events_of(turn)), model
 
 
 async def asked(turn, count=1):
-    """Wait until so many of the turn's calls wait for an answer; return the questions by the call's id."""
+    """Wait until `count` calls of the turn wait for a decision, and return their approvals by call id."""
     open_now = set()
     async for event in turn.events():
         if isinstance(event, ApprovalRequested):
@@ -72,12 +72,12 @@ async def asked(turn, count=1):
 
 
 def returned(events):
-    """What the calls of a turn came to, in the order in which they did: tool, outcome and content."""
+    """Return the tool, outcome and content of each call, in the order in which the calls returned."""
     return [(event.tool, event.outcome, event.content) for event in events if isinstance(event, ToolReturned)]
 
 
 def orphans(messages):
-    """Ids of the calls in a request that no result follows at once, and of the results that no call precedes."""
+    """Return the ids of calls without a result in the next message, and of results without a call in the one before."""
     found = []
     for before, after in zip([None, *messages], [*messages, None], strict=True):
         calls = {part.tool_call_id for part in getattr(before, "parts", ()) if part.part_kind == "tool-call"}
@@ -87,22 +87,22 @@ def orphans(messages):
 
 
 async def said(turn):
-    """Wait until the turn's model has said something."""
+    """Wait for the first text of the turn's model."""
     async for event in turn.events():
         if isinstance(event, TextDelta):
             return
 
 
 async def events_of(turn):
-    """Wait for the turn's end and return its events."""
+    """Wait until the turn has ended, and return its events."""
     return [event async for event in turn.events()]
 
 
 async def until(condition, seconds=10.0):
-    """Wait until the condition holds, or fail."""
+    """Wait until the condition holds; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
+        assert time.monotonic() < deadline, f"not within {seconds} s"
         await asyncio.sleep(0.005)
 
 
@@ -115,7 +115,7 @@ def statuses(session):
 
 
 def whole(events):
-    """Check the rules that hold for every turn's events."""
+    """Check what holds for the events of every turn, and return them."""
     assert isinstance(events[0], TurnStarted)
     assert isinstance(events[-1], TurnFinished)
     assert sum(isinstance(event, TurnStarted | TurnFinished) for event in events) == 2

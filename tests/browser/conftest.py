@@ -30,14 +30,14 @@ def _chromium():
     return find_chromium() or _missing("Chromium")
 
 
-# Of the package and not of the session: while Playwright is there, asyncio.run cannot be used in this thread.
+# The scope is the package, not the session: while Playwright runs, asyncio.run does not work in this thread.
 @pytest.fixture(scope="package")
 def browser():
     path = _chromium()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        # Playwright would hide scroll bars, which users see
+        # users see scroll bars, but Playwright hides them by default
         browser = playwright.chromium.launch(
             executable_path=path, args=FLAGS, ignore_default_args=["--hide-scrollbars"]
         )
@@ -57,7 +57,7 @@ def lab(browser, tmp_path_factory):  # noqa: ARG001  without a browser there is 
 @pytest.fixture
 def page(browser, lab):
     page = browser.new_page()
-    page.on("dialog", lambda dialog: dialog.accept())  # leaving with unsaved changes
+    page.on("dialog", lambda dialog: dialog.accept())  # asks before unsaved changes are lost
     yield page
     page.close()
     lab.end_kernels()
@@ -65,7 +65,7 @@ def page(browser, lab):
 
 @pytest.fixture
 def notebook(request, lab, page):
-    """Open a notebook named after the test, with these cells, whose setup cell has run."""
+    """Open a notebook, named after the test, with the given cells, and run its setup cell."""
     from tests.browser.lab import Notebook
 
     def make(*cells, setup=""):

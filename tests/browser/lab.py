@@ -1,4 +1,4 @@
-"""A JupyterLab server of our own, and notebooks in it as a user handles them."""
+"""A JupyterLab server for the tests, and its notebooks, used in the way of a user."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from sessionmagic.testing import Call, call, script
 from tests import scripted
 """
 SECONDS = 30_000
-"""Milliseconds that anything on the page may take on a busy machine."""
+"""Milliseconds to wait for a change of the page. The name lets a test write `2 * SECONDS`."""
 READY = """async () => {
     await jupyterapp.restored;
     await jupyterapp.shell.currentWidget.revealed;
@@ -39,11 +39,11 @@ REPOSITORY = Path(__file__).parents[2]
 SCROLLS = """area => [...area.querySelectorAll('*')].filter(
     part => ['auto', 'scroll'].includes(getComputedStyle(part).overflowX) && part.scrollWidth > part.clientWidth
 ).map(part => part.className)"""
-"""What scrolls sideways within an element."""
+"""Find the parts of an element that scroll sideways."""
 
 
 class Lab:
-    """A JupyterLab server on loopback with its own settings, sessions and notebooks, until `close`."""
+    """A JupyterLab server on loopback, with separate settings, sessions and notebooks. It runs until `close`."""
 
     def __init__(self, folder):
         self.root = folder / "notebooks"
@@ -101,7 +101,7 @@ class Lab:
                 return
 
     def ask(self, method, path):
-        """Ask the server's REST API."""
+        """Send a request to the server's REST API and return the decoded reply."""
         request = urllib.request.Request(  # noqa: S310  the scheme is http
             f"{self.url}/api/{path}", method=method, headers={"Authorization": f"token {TOKEN}"}
         )
@@ -111,7 +111,7 @@ class Lab:
         return json.loads(body) if body else None
 
     def end_kernels(self):
-        """End every kernel, as when the machine was off for the night."""
+        """End all kernels, as after a restart of the machine."""
         for session in self.ask("GET", "sessions"):
             self.ask("DELETE", f"sessions/{session['id']}")
 
@@ -126,14 +126,14 @@ class Lab:
         self._log.close()
 
     def write(self, name, *cells, setup=""):
-        """Make a notebook that loads the extension, runs `setup`, and holds these cells."""
+        """Write a notebook with these cells after a setup cell, which loads the extension and runs `setup`."""
         notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
         notebook.cells = [nbformat.v4.new_code_cell(source) for source in (SETUP + setup, *cells)]
         nbformat.write(notebook, self.root / name)
 
 
 class Notebook:
-    """A notebook in a page. Cell 0 is the setup cell; the others count from 1."""
+    """A notebook in a page. Cell 0 is the setup cell; the other cells start at 1."""
 
     def __init__(self, lab, page, name):
         self.lab, self.page, self.name = lab, page, name
@@ -143,7 +143,7 @@ class Notebook:
         return self.lab.root / self.name
 
     def colleagues_copy(self):
-        """The saved notebook on a machine that never ran it: not trusted, and without its kernel."""
+        """Return a copy of the saved notebook, as on another machine: not trusted, and without its kernel."""
         notebook = nbformat.read(self.path, 4)
         notebook.metadata = {"kernelspec": {"name": "elsewhere", "display_name": "Elsewhere"}}
         copy = Notebook(self.lab, self.page, self.name.replace(".ipynb", "_copy.ipynb"))
@@ -151,14 +151,14 @@ class Notebook:
         return copy
 
     def open_without_kernel(self):
-        """Open the notebook and choose no kernel, as it has none."""
+        """Open a notebook whose kernel does not exist, and choose to have no kernel."""
         self.page.goto(f"{self.lab.url}/lab/workspaces/{Path(self.name).stem}/tree/{self.name}?token={TOKEN}")
         self.page.locator(".jp-Dialog").get_by_role("button", name="No Kernel").click(timeout=2 * SECONDS)
         expect(self.page.locator(".jp-Notebook .jp-Cell").first).to_be_visible(timeout=SECONDS)
         return self
 
     def open(self):
-        """Go to the notebook and wait until its cells are there."""
+        """Open the notebook and wait until its cells are visible."""
         self.page.goto(f"{self.lab.url}/lab/workspaces/{Path(self.name).stem}/tree/{self.name}?token={TOKEN}")
         expect(self.page.locator(".jp-Notebook .jp-Cell").first).to_be_visible(timeout=2 * SECONDS)
         self.page.evaluate(READY)
@@ -175,22 +175,22 @@ class Notebook:
         return self.cell(number).locator(".jp-Cell-outputArea")
 
     def area(self, number):
-        """The live area of a turn, while it is there."""
+        """Return the live area of a turn, which exists while the turn runs."""
         return self.output(number).locator(".jupyter-widgets")
 
     def scrolls(self, number):
-        """What has a scroll bar below it under that cell."""
+        """Return the classes of the parts of the cell's output that scroll sideways."""
         return self.output(number).evaluate(SCROLLS)
 
     def answer(self, number):
-        """The static answer of a turn, once it is there."""
+        """Return the static answer, which exists once the turn has ended."""
         return self.output(number).locator(".jp-RenderedHTML:visible")
 
     def stop_button(self, number):
         return self.output(number).get_by_role("button", name="Stop")
 
     def run(self, number):
-        """Run a cell with the keyboard, and return at once."""
+        """Start a cell with the keyboard, without waiting for it."""
         editor = self.cell(number).locator(".cm-content")
         editor.click()
         expect(editor).to_be_focused()
@@ -206,7 +206,7 @@ class Notebook:
         expect(self.prompt(number)).to_have_text(re.compile(r"\[\d+\]:"), timeout=2 * SECONDS)
 
     def set_up(self):
-        """Run the setup cell to its end."""
+        """Run the setup cell, and wait until it has ended."""
         self.run(0)
         self.expect_done(0)
         assert self.output(0).inner_text().strip() == ""
@@ -219,7 +219,7 @@ class Notebook:
         expect(self.page.locator(f"body[data-jp-theme-light={str(name == 'Light').lower()}]")).to_be_attached()
 
     def save(self):
-        """Save with the keyboard, and return what is in the file then."""
+        """Save with the keyboard, and return the saved notebook."""
 
         def is_it(response):
             return response.request.method == "PUT" and f"/api/contents/{self.name}" in response.url
@@ -230,6 +230,6 @@ class Notebook:
         return nbformat.read(self.path, 4)
 
     def say(self, name, text, *, end=False):
-        """Let the model that tails the file of that name say something, and perhaps finish."""
+        """Append to the file that a model streams; `end` ends the model's answer."""
         with (self.lab.root / name).open("a") as file:
             file.write(text + ("\x04" if end else ""))

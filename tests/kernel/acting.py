@@ -1,4 +1,4 @@
-"""A scripted model that calls tools in a kernel, the questions that its calls ask, and what it was told of them."""
+"""A scripted model that calls tools in a kernel, its approvals, and what the model has received."""
 
 import pytest
 
@@ -6,12 +6,12 @@ from tests.kernel.kernels import comes_true
 
 
 def acts(kernel, *steps):
-    """Register the model `acts`, which takes these steps; the kernel's variable `model` is it."""
+    """Register the model `acts` with these steps, and assign it to the kernel's variable `model`."""
     kernel.run(f"model = scripted.acts(*{steps!r}); register_model('acts', model)").ok()
 
 
 def told(kernel):
-    """What the model was told of its calls with its latest request: tool, outcome and text of each."""
+    """Return the tool, outcome and text of each call's result in the latest model request."""
     return eval(
         kernel.value(
             "[(part.tool_name, part.outcome, part.model_response_str(wrap_if_error=False))"
@@ -21,31 +21,31 @@ def told(kernel):
 
 
 def asked(kernel):
-    """The prompts that the model was sent with its latest request."""
+    """Return the prompts in the latest model request."""
     return eval(kernel.value("[p.content for m in model.sent[-1] for p in m.parts if p.part_kind == 'user-prompt']"))
 
 
 def waiting(kernel):
-    """Tools by ids of the calls that wait for a yes."""
+    """Return the tools of the calls that wait for a decision, by approval id."""
     listed = "get_ipython().run_line_magic('agent', 'approve')"
     return eval(kernel.value(f"{{entry.id: entry.tool for entry in {listed}}}"))
 
 
 def question(kernel, tool):
-    """Wait until a call of that tool, and no other call, waits for a yes; return the question's id."""
+    """Wait until a call of this tool is the only one that waits for a decision; return the approval's id."""
     comes_true(lambda: list(waiting(kernel).values()) == [tool])
     (found,) = waiting(kernel)
     return found
 
 
 def in_background(kernel, session, *options):
-    """Have `acts` go to work in the background."""
+    """Start a turn of the model `acts` in the background."""
     kernel.run("_agent = None").ok()
     return kernel.run(f"%%agent -m acts -b -s {session} {' '.join(options)}\ngo").ok()
 
 
 def until_over(kernel):
-    """Wait until the background turn is over."""
+    """Wait until the background turn has ended."""
     comes_true(lambda: kernel.value("_agent is not None") == "True")
 
 

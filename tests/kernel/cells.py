@@ -1,4 +1,4 @@
-"""What stands under a cell, as a front end sees it."""
+"""A cell and its output, as a front end sees them."""
 
 import re
 import time
@@ -9,7 +9,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class Cell:
-    """One execute request: its reply, and all that has arrived with it as parent, also after its end."""
+    """An execute request with its reply and its messages, including those that arrive after its end."""
 
     def __init__(self, kernel, msg_id, code):
         self.kernel = kernel
@@ -29,12 +29,12 @@ class Cell:
         return self
 
     def until(self, condition, timeout=PATIENCE):
-        """Wait until something that the page shows has come to be."""
+        """Wait until the condition holds for this cell."""
         self.kernel.until(lambda: condition(self), timeout, self)
         return self
 
     def until_shows(self, text, timeout=PATIENCE):
-        """Wait until these words can be read under the cell."""
+        """Wait until the text appears under the cell."""
         return self.until(lambda cell: text in cell.words or text in cell.text, timeout)
 
     @property
@@ -62,12 +62,12 @@ class Cell:
 
     @property
     def number(self):
-        """What stands beside the cell in brackets."""
+        """The execution count, shown in brackets beside the cell."""
         return self.contents("execute_input")[0]["execution_count"]
 
     @property
     def outputs(self):
-        """What stands under the cell now."""
+        """The outputs under the cell now, with updates and clears applied."""
         shown, clearing = [], False
         for message in self.messages:
             kind, content = message["msg_type"], message["content"]
@@ -77,7 +77,7 @@ class Cell:
             elif kind in {"stream", "display_data", "execute_result", "error"}:
                 shown = [] if clearing else shown
                 clearing = False
-                if kind == "stream" and shown and shown[-1].get("name") == content["name"]:  # pages join them
+                if kind == "stream" and shown and shown[-1].get("name") == content["name"]:  # shown as one
                     shown[-1] = {**shown[-1], "text": shown[-1]["text"] + content["text"]}
                 else:
                     shown.append({"type": kind, **content})
@@ -89,7 +89,7 @@ class Cell:
 
     @property
     def text(self):
-        """What stands under the cell now, as plain text."""
+        """The outputs under the cell now, as plain text."""
         parts = []
         for output in self.outputs:
             if output["type"] == "error":
@@ -106,7 +106,7 @@ class Cell:
 
     @property
     def answer(self):
-        """The static answer; there must be one and nothing else."""
+        """The static answer. Fails if there is any other output."""
         (output,) = self.outputs
         assert output["type"] == "display_data", output
         assert WIDGET not in output["data"], output
@@ -114,7 +114,7 @@ class Cell:
 
     @property
     def widgets(self):
-        """Widget states by comm id."""
+        """The states of the cell's widgets by comm id."""
         states = {}
         for message in self.messages:
             content = message["content"]
@@ -126,25 +126,25 @@ class Cell:
 
     @property
     def area(self):
-        """The HTML in the widgets of the live area."""
+        """The HTML of the widgets in the live area."""
         kinds = {"HTMLModel", "HTMLMathModel"}
         return "\n".join(state["value"] for state in self.widgets.values() if state.get("_model_name") in kinds)
 
     @property
     def words(self):
-        """What can be read in the live area: no tags, and no styles."""
+        """The text in the live area, without tags and styles."""
         return unescape(re.sub(r"<style>.*?</style>|<[^>]*>", "", self.area, flags=re.DOTALL))
 
     def button(self, description, at=0):
-        """The id of the button that says so, of several the one at that place."""
+        """Return the comm id of the button with this description; `at` chooses between several."""
         return [key for key, state in self.widgets.items() if state.get("description") == description][at]
 
     def box(self, placeholder, at=0):
-        """The id of the text box that says so while it is empty."""
+        """Return the comm id of the text box whose placeholder contains this text; `at` chooses between several."""
         return [key for key, state in self.widgets.items() if placeholder in str(state.get("placeholder"))][at]
 
     def until_asks(self, times=1):
-        """Wait until so many calls have asked whether they may run."""
+        """Wait until this many calls wait for a decision."""
 
         def asking(cell):
             return [state for state in cell.widgets.values() if state.get("description") == "Reject"]

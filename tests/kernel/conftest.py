@@ -60,7 +60,7 @@ def kernel(shared_kernel):
 
 @pytest.fixture
 def start(tmp_path):
-    """Start kernels of the test's own, all on one store."""
+    """Start separate kernels for this test, all with one store."""
     kernels = []
 
     def start(*arguments, **env):
@@ -75,19 +75,19 @@ def start(tmp_path):
 
 @pytest.fixture
 def session():
-    """A session name that no other test uses."""
+    """A session's name that no other test uses."""
     return f"chat{next(_numbers)}"
 
 
 @pytest.fixture
 def acts(kernel):
-    """Register the model `acts`, which takes these steps."""
+    """Register the model `acts` with the given steps."""
     return partial(acting.acts, kernel)
 
 
 @pytest.fixture
 def server(kernel, tmp_path):
-    """The MCP server `tests`, added from a file, which runs."""
+    """Add the MCP server `tests` from a file, and wait until it runs."""
     pytest.importorskip("fastmcp")
     file = tmp_path / "mcp.json"
     servers = {"tests": {"command": sys.executable, "args": [str(TESTS / "mcp_server.py")]}}
@@ -104,7 +104,7 @@ def subshells(kernel):
 
 
 class Pen:
-    """Dictates to the model `dictated` what it says: its prompt is this object."""
+    """Writes the answer of the model `dictated`, whose prompt is this object."""
 
     def __init__(self, path):
         self.path = path

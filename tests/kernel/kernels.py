@@ -1,4 +1,4 @@
-"""A real kernel over jupyter_client."""
+"""A real kernel, controlled through jupyter_client."""
 
 import os
 import signal
@@ -19,12 +19,12 @@ TESTS = Path(__file__).resolve().parent.parent
 
 
 def appears(path, timeout=PATIENCE):
-    """Wait until there is such a file."""
+    """Wait until the file exists."""
     comes_true(path.exists, timeout)
 
 
 def comes_true(condition, timeout=PATIENCE):
-    """Look again and again at something that no message tells of."""
+    """Wait until the condition holds, by polling: no message announces it."""
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, f"not within {timeout} s"
@@ -32,7 +32,7 @@ def comes_true(condition, timeout=PATIENCE):
 
 
 class Kernel:
-    """An ipykernel with its own home. Sessions live in `home/store`."""
+    """An ipykernel with a separate home directory. Sessions are stored in `home/store`."""
 
     def __init__(self, home, arguments=(), **env):
         self.home = Path(home)
@@ -68,7 +68,7 @@ class Kernel:
         return self
 
     def _await_ready(self):
-        """Wait until code runs and what the kernel publishes arrives. Some ipykernels lose a first request."""
+        """Wait until the kernel runs code and its output arrives. Some versions of ipykernel lose the first request."""
         deadline = time.monotonic() + PATIENCE
         nothing = {"code": "", "silent": True, "store_history": False, "user_expressions": {}, "allow_stdin": False}
         asked = set()
@@ -79,7 +79,7 @@ class Kernel:
                 self._changed.wait_for(lambda: asked & self._idle, 0.5)
 
     def _serve(self):
-        name = uuid.uuid4().bytes  # the kernel finds a cell's stdin by its shell's name
+        name = uuid.uuid4().bytes  # the kernel addresses stdin by the identity of the shell socket
         sockets = {
             "shell": self.manager.connect_shell(identity=name),
             "stdin": self.manager.connect_stdin(identity=name),
@@ -119,7 +119,7 @@ class Kernel:
             cell.messages.append(message)
 
     def _send(self, channel, kind, content, subshell=None, metadata=None, code=None):
-        """Send a message; with a code, note down what comes of it as a cell's."""
+        """Send a message and return its id. With `code`, collect the replies in a new `Cell`."""
         message = self.manager.session.msg(kind, content, metadata=metadata)
         if subshell is not None:
             message["header"]["subshell_id"] = subshell
@@ -148,12 +148,12 @@ class Kernel:
         return self._cells[self._send("shell", "execute_request", content, subshell, code=code)]
 
     def run(self, code, *, timeout=PATIENCE, **options):
-        """Run a cell to its end. An ipykernel 6 goes on to abort what comes for a moment after an error; then again."""
+        """Run a cell to its end. Repeat it if aborted: ipykernel 6 aborts requests for a moment after an error."""
         cell = self.send(code, **options).wait(timeout)
         return self.run(code, timeout=timeout, **options) if cell.status == "aborted" else cell
 
     def value(self, expression, **options):
-        """The repr of a value in the kernel."""
+        """Return the repr of an expression's value in the kernel."""
         return self.run(f"print(repr(({expression})))", **options).ok().text.strip()
 
     def request(self, kind, content, channel="shell", timeout=PATIENCE):
@@ -162,7 +162,7 @@ class Kernel:
         return self._replies[msg_id]
 
     def complete(self, code):
-        """What Tab offers at the end of the code, as the whole code would read after each choice."""
+        """Return the completions at the end of the code, each as the whole code with the completion inserted."""
         reply = self.request("complete_request", {"code": code, "cursor_pos": len(code)})
         assert reply["status"] == "ok"
         return [code[: reply["cursor_start"]] + match + code[reply["cursor_end"] :] for match in reply["matches"]]
@@ -175,7 +175,7 @@ class Kernel:
         return self.request("create_subshell_request", {}, channel="control")["subshell_id"]
 
     def click(self, comm_id, subshell=None):
-        """Click a button. JupyterLab sends it to a subshell that it keeps for widgets, other front ends do not."""
+        """Click a button. JupyterLab sends clicks to a subshell for widgets; other front ends use the main shell."""
         content = {"comm_id": comm_id, "data": {"method": "custom", "content": {"event": "click"}}}
         self._send("shell", "comm_msg", content, subshell)
 
@@ -185,19 +185,19 @@ class Kernel:
         self._send("shell", "comm_msg", content)
 
     def press_enter(self, comm_id):
-        """Press Enter in a text box: JupyterLab says so at once, and perhaps before all that was typed."""
+        """Press Enter in a text box. JupyterLab may send this before the last characters that were typed."""
         content = {"comm_id": comm_id, "data": {"method": "custom", "content": {"event": "submit"}}}
         self._send("shell", "comm_msg", content)
 
     def reply(self, text):
-        """Answer on stdin what the running cell asks next, and return the question."""
+        """Answer the running cell's next question on stdin, and return the question."""
         self.until(lambda: self._questions)
         question = self._questions.popleft()
         self._send("stdin", "input_reply", {"value": text})
         return question
 
     def widgets(self):
-        """The states of all widgets by their ids, asked for as a page does that was loaded anew."""
+        """Return the states of all widgets by id, requested in the way of a reloaded page."""
         self.request("kernel_info_request", {})
         control = {"comm_id": uuid.uuid4().hex}
         opening = control | {"target_name": "jupyter.widget.control", "data": {}}
@@ -218,7 +218,7 @@ class Kernel:
         return self.manager.provisioner.pid
 
     def kill(self):
-        """Kill -9, and wait until the process is gone."""
+        """Kill the kernel with SIGKILL, and wait until the process has ended."""
         os.kill(self.pid, signal.SIGKILL)
         comes_true(lambda: not self.manager.is_alive())
 
@@ -227,15 +227,15 @@ class Kernel:
         self._await_ready()
 
     def shutdown(self, *, now=False):
-        """End the kernel; without `now` it is asked to, and ends by itself."""
+        """End the kernel: kill it if `now`, else ask it to shut down."""
         self._closing = True
         self._reader.join(5)
         self.manager.shutdown_kernel(now=now)
 
     def settle(self):
-        """Whatever a test left running ends here."""
+        """End the cells that a test has left running."""
         running = [cell for cell in self._cells.values() if not cell.done]
-        for _ in range(5):  # Python loses an interrupt that comes while it runs a finalizer
+        for _ in range(5):  # Python loses an interrupt that arrives during a finalizer
             if all(cell.done for cell in running):
                 return
             self.interrupt()

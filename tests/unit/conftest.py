@@ -10,7 +10,7 @@ from tests.turns import manager_on
 
 @pytest.fixture(autouse=True)
 def _no_waiting_for_the_disk(monkeypatch):
-    """Leave writing to the system's cache: no unit test pulls the plug."""
+    """Skip fsync, which is slow: no unit test cuts the power."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
 
 
@@ -21,18 +21,18 @@ def home(tmp_path):
 
 @pytest.fixture
 def manager():
-    """A manager with scripted models, in memory; `test_store_contract` has what also holds on disk."""
+    """A manager with scripted models and a store in memory; `test_store_contract` tests both stores."""
     return manager_on(MemoryStore())
 
 
 @pytest.fixture
 def gate():
-    """What opens the model `gate`."""
+    """The model `gate` and the event that opens it."""
     return Gate()
 
 
 class Tools:
-    """Functions that remember what they ran with; `look` only reads."""
+    """Tools that record their calls; `look` is read-only."""
 
     def __init__(self):
         self.ran = []
