@@ -477,8 +477,9 @@ async def test_other_sessions_run_while_a_server_works(manager):
     assert returned(await events_of(slow)) == [("tests__slow", "success", "at last")]
 
 
+@pytest.mark.usefixtures("manager")
 @on_a_loop
-async def test_started_servers_are_told_of_with_what_is_wrong_with_them(manager, shared):
+async def test_started_servers_are_told_of_with_what_is_wrong_with_them(shared):
     shared.add("missing", {"command": "no-such-command"})
     try:
         [(running, nothing), (failed, problem)] = await shared.start(["tests", "unknown", "missing"])

@@ -102,7 +102,7 @@ async def test_pictures_that_a_call_returns_are_shown_as_many_as_a_model_sees():
     picture, sound = BinaryContent(b"p", media_type="image/png"), BinaryContent(b"s", media_type="audio/wav")
     answers, shown = iter(["words", picture, [sound, *[picture] * (IMAGES + 1)]]), []
 
-    async def call(tool, args):
+    async def call(_tool, _args):
         return next(answers)
 
     shows = showing(call, shown.append)

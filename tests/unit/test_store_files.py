@@ -179,7 +179,7 @@ def test_session_whose_holder_cannot_be_read_is_held_all_the_same(store, home, c
 def test_claim_whose_note_cannot_be_written_leaves_the_session_free(store, monkeypatch):
     key = stored(store)
 
-    def full(*args, **options):
+    def full(*_args, **_options):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
