@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.events import (
         ApprovalRequested,
         ApprovalResolved,
+        Decision,
         Event,
         InputProvided,
         InputRequested,
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
         ToolReturned,
         TurnFinished,
         TurnStarted,
+        TurnStatus,
         UsageReported,
         Warned,
     )
+    from sessionmagic.conversation.session import Session, SessionSummary, TurnRecord
+    from sessionmagic.conversation.tree import ROOT
     from sessionmagic.conversation.usage import RequestRecord, Usage
     from sessionmagic.exceptions import (
         ApprovalNotOpenError,
@@ -63,10 +67,12 @@ if TYPE_CHECKING:
     from sessionmagic.models.catalog import Models
     from sessionmagic.models.sources import register_model
     from sessionmagic.storage.memory import MemoryStore
-    from sessionmagic.storage.store import TinyStore
+    from sessionmagic.storage.store import Store, TinyStore
+    from sessionmagic.tools.approvals import Approval
     from sessionmagic.tools.functions import Tool, tool
     from sessionmagic.tools.mcp.servers import McpServers
-    from sessionmagic.tools.permissions import Limits
+    from sessionmagic.tools.permissions import Limits, Safety
+    from sessionmagic.tools.questions import Question
     from sessionmagic.turns.group import TurnGroup
     from sessionmagic.turns.request import Request
     from sessionmagic.turns.turn import Turn, TurnResult
@@ -77,6 +83,8 @@ _MODULES = {
     "agents.definition": ("AgentDefinition",),
     "conversation.attachment": ("Attachment",),
     "conversation.events": (
+        "TurnStatus",
+        "Decision",
         "ApprovalRequested",
         "ApprovalResolved",
         "Event",
@@ -120,14 +128,18 @@ _MODULES = {
         "UnknownAgentError",
         "UsageError",
     ),
+    "conversation.session": ("Session", "SessionSummary", "TurnRecord"),
+    "conversation.tree": ("ROOT",),
+    "tools.approvals": ("Approval",),
+    "tools.questions": ("Question",),
     "manager": ("SessionManager",),
     "models.catalog": ("Models",),
     "models.sources": ("register_model",),
     "storage.memory": ("MemoryStore",),
-    "storage.store": ("TinyStore",),
+    "storage.store": ("Store", "TinyStore"),
     "tools.functions": ("Tool", "tool"),
     "tools.mcp.servers": ("McpServers",),
-    "tools.permissions": ("Limits",),
+    "tools.permissions": ("Safety", "Limits"),
     "turns.group": ("TurnGroup",),
     "turns.request": ("Request",),
     "turns.turn": ("Turn", "TurnResult"),
@@ -135,11 +147,14 @@ _MODULES = {
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "ROOT",
     "AgentDefinition",
+    "Approval",
     "ApprovalNotOpenError",
     "ApprovalRequested",
     "ApprovalResolved",
     "Attachment",
+    "Decision",
     "Event",
     "InboxFullError",
     "InputProvided",
@@ -154,12 +169,15 @@ __all__ = [
     "ModelRefusedError",
     "Models",
     "PromptError",
+    "Question",
     "QuestionNotOpenError",
     "ReasoningDelta",
     "Request",
     "RequestRecord",
+    "Safety",
     "ScratchError",
     "ServerDiedError",
+    "Session",
     "SessionBusyError",
     "SessionExistsError",
     "SessionIdleError",
@@ -167,7 +185,9 @@ __all__ = [
     "SessionManager",
     "SessionNotFoundError",
     "SessionSchemaError",
+    "SessionSummary",
     "SessionUnreadableError",
+    "Store",
     "StoreError",
     "TextDelta",
     "TinyStore",
@@ -181,8 +201,10 @@ __all__ = [
     "TurnFinished",
     "TurnGroup",
     "TurnLimitError",
+    "TurnRecord",
     "TurnResult",
     "TurnStarted",
+    "TurnStatus",
     "TurnTimeoutError",
     "UnknownAgentError",
     "Usage",

@@ -22,7 +22,7 @@ from sessionmagic.models.catalog import Models
 from sessionmagic.sessions.running import RunningTurns
 from sessionmagic.sessions.stored import Sessions
 from sessionmagic.storage.claims import HeldError, Holder, busy
-from sessionmagic.storage.store import Claim, Store, TinyStore, new_session_id
+from sessionmagic.storage.store import Claim, Store, TinyStore, is_session_id, new_session_id
 from sessionmagic.tools.mcp.servers import McpServers
 from sessionmagic.turns.admission import admit
 from sessionmagic.turns.group import TurnGroup
@@ -40,6 +40,8 @@ POLL_SECONDS = 0.05
 STOP_SECONDS = 5.0
 """How long to wait for the end of a turn that was asked to stop."""
 DELETE_SECONDS = 2.0
+ENDING_SECONDS = 5.0
+"""How long a queued prompt waits for a turn that is just ending to release its session."""
 """How long a deletion waits for a session that another process has claimed."""
 
 
@@ -102,8 +104,9 @@ class SessionManager:
             except SessionExistsError:  # created by another process meanwhile
                 if request.new:
                     raise
-            except SessionNotFoundError:
-                pass  # deleted before it was claimed
+            except SessionNotFoundError:  # deleted before it was claimed
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    raise asyncio.CancelledError from None  # it came while the admission was failing
             finally:
                 own_group.leave()
 
@@ -128,11 +131,16 @@ class SessionManager:
             group.leave()
 
     async def _group(self, session: str, where: str, deadline: float, *, new: bool = False) -> TurnGroup:
-        session_id = await in_thread(self.store.find, session)
-        if session_id is not None and new:
-            raise SessionExistsError(f"a session named {session!r} already exists; drop --new to continue it")
-        claim = await self._claim(session_id or new_session_id(), where, deadline)
-        return TurnGroup(session, claim, new=session_id is None)
+        while True:
+            session_id = await in_thread(self.store.find, session)
+            if session_id is not None and new:
+                raise _exists(session)
+            if session_id is None and is_session_id(session):
+                raise SessionNotFoundError(f"no session has the id {session!r}; it may have been deleted")
+            claim = await self._claim(session_id or new_session_id(), where, deadline)
+            if await in_thread(self.store.find, session) == session_id:
+                return TurnGroup(session, claim, new=session_id is None)
+            claim.release()  # created, renamed or deleted before it was claimed
 
     async def run(self, prompt: str, **options: Any) -> Turn:
         """Start a turn, as `start` does. The options are the other fields of `Request`; `session` is required."""
@@ -141,10 +149,16 @@ class SessionManager:
     async def _admit(self, request: Request, agent: AgentDefinition, group: TurnGroup) -> Turn:
         """Admit the turn and start it. It holds the group's claim until it ends."""
         group.require(request.session)
-        admitting = functools.partial(admit, request, store=self.store, models=self.models, agent=agent, group=group)
-        async with group.admitting:
-            admitted, cancelled = await settled_in_thread(admitting)
-        group.join()
+        if request.new and not group.new:
+            raise _exists(request.session)
+        hold = group.hold()  # before the turn is stored, so that nothing runs on a session that is not claimed
+        try:
+            admitted, cancelled = await settled_in_thread(
+                functools.partial(admit, request, store=self.store, models=self.models, agent=agent, hold=hold)
+            )
+        except BaseException:
+            hold.release()
+            raise
         turn = admitted.turn
         self.turns.add(turn)
         on_end = functools.partial(self.turns.remove, turn)
@@ -216,12 +230,18 @@ class SessionManager:
         self.mcp.shutdown()
 
     async def queue(
-        self, request: Request, *, key: str = "", start: Callable[[Request], Awaitable[Turn]] | None = None
+        self,
+        request: Request,
+        *,
+        turn: str = "",
+        key: str = "",
+        start: Callable[[Request], Awaitable[Turn]] | None = None,
     ) -> Turn | None:
         """Let the session's running turn answer a prompt when it is done, or start a turn on an idle session.
 
         Args:
-            request: The request. A running turn uses only its prompt; `after` names the turn if several are running.
+            request: The request. A running turn uses only its prompt.
+            turn: Id of the running turn; needed when the session has several.
             key: Do nothing if something was queued for this session under the same key before.
             start: Starts the turn on an idle session; by default the manager's `start`.
 
@@ -233,18 +253,19 @@ class SessionManager:
             if not new:
                 return None
             with suppress(SessionIdleError, SessionNotFoundError):
-                return await self.turns.say(request.session, "queue", request.prompt, turn=request.after or "", key=key)
-            turn = await (start or self.start)(replace(request, wait=request.wait or STOP_SECONDS))
-            self.turns.queue_keys.use(turn.session_id, key)
+                return await self.turns.say(request.session, "queue", request.prompt, turn=turn, key=key)
+            started = await (start or self.start)(replace(request, wait=request.wait or ENDING_SECONDS))
+            self.turns.queue_keys.use(started.session_id, key)
             if known is None:
                 self.turns.queue_keys.free(request.session, key)  # another session may have this name later
-            return turn
+            return started
 
     async def delete(self, session: str) -> None:
         """Stop the session's turns, wait for their end, and delete the session.
 
         If a prompt that waits for the session claims it first, its turn is stopped too. A turn may delete its own
-        session. Raises `SessionBusyError` when another process does not release the session within `DELETE_SECONDS`.
+        session. Raises `SessionBusyError` when another process, or a group that is not left, does not release the
+        session within `DELETE_SECONDS`.
         """
         # Shielded: when a turn deletes its own session, stopping the turn cancels this call, too.
         await asyncio.shield(asyncio.ensure_future(self._delete(session)))
@@ -259,6 +280,10 @@ class SessionManager:
             claim.release()
         if self.on_deleted is not None:
             await self.on_deleted(session_id)
+
+
+def _exists(session: str) -> SessionExistsError:
+    return SessionExistsError(f"a session named {session!r} already exists; drop --new to continue it")
 
 
 def _is_called_by_turn_of(session_id: str) -> bool:

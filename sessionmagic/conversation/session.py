@@ -23,6 +23,8 @@ class TurnRecord:
     id: str
     parent: str | None
     """The id of the turn that this one continues; None for the first turn of a path."""
+    previous_head: str | None = None
+    """The session's head before this turn became it; None when there was none, or this turn did not move the head."""
     agent: str
     model: str
     """The reference of the model that was asked, as the user typed it."""
@@ -74,6 +76,8 @@ class Session:
     safety: str = "balanced"
     head: str | None = None
     """The id of the turn that the next one continues; None when the next one starts a new path."""
+    turns_started: int = 0
+    """How many turns were ever started, also those that are no longer stored. It is the id of the latest."""
     schema: int = SCHEMA
     turns: tuple[TurnRecord, ...] = ()
 
@@ -157,7 +161,11 @@ def summarize(session: Session) -> SessionSummary:
         turns=len(path),
         agent=agent,
         model=session.agent_model_overrides.get(agent),
-        status=last.status if last else "empty",
+        status="running"
+        if any(turn.status == "running" for turn in session.turns)
+        else last.status
+        if last
+        else "empty",
         started_at=session.created_at,
         updated_at=session.updated_at,
         input_tokens=used.input_tokens,

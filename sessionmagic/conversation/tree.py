@@ -17,13 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
 
+ROOT = "root"
+"""Given as the turn to continue, it begins a new path: the new turn continues none."""
+
+
 def parent_of_next(session: Session, after: str | None) -> str | None:
     """Return the id of the turn that a new turn continues: `after`, or the head when `after` is None.
 
-    Raises `UsageError` when that turn does not exist, is still running, or failed before the model said anything.
+    For `ROOT`, and in a session without turns, it is None. Raises `UsageError` when the turn does not exist, is still
+    running, or failed before the model said anything.
     """
     parent = session.head if after is None else after
-    if parent is None:
+    if parent is None or parent == ROOT:
         return None
     turn = next((turn for turn in session.turns if turn.id == parent), None)
     if turn is None:
@@ -32,14 +37,14 @@ def parent_of_next(session: Session, after: str | None) -> str | None:
     if turn.status == "running":
         raise UsageError(f"turn {parent} of session {session.name!r} is still running; name an earlier turn")
     if not is_kept(turn):
-        advice = f"name turn {turn.parent}, its parent, instead" if turn.parent else "it has no parent to name instead"
+        advice = f"name turn {turn.parent}, its parent, instead" if turn.parent else "name ROOT instead"
         raise UsageError(f"turn {parent} failed before the model said anything; {advice}")
     return parent
 
 
 def next_turn_id(session: Session) -> str:
-    """Return an id that no turn of the session has."""
-    return str(max((int(turn.id) for turn in session.turns if turn.id.isdecimal()), default=0) + 1)
+    """Return an id that no turn of the session has or had."""
+    return str(session.turns_started + 1)
 
 
 def with_turn(session: Session, turn: TurnRecord, *, moves_head: bool = True) -> Session:
@@ -50,9 +55,11 @@ def with_turn(session: Session, turn: TurnRecord, *, moves_head: bool = True) ->
         turn: The new turn.
         moves_head: Whether the turn becomes the head, and its agent the current one.
     """
+    turn = replace(turn, previous_head=session.head) if moves_head else turn
     return replace(
         session,
         turns=(*session.turns, turn),
+        turns_started=session.turns_started + 1,
         head=turn.id if moves_head else session.head,
         current_agent=turn.agent if moves_head or not session.current_agent else session.current_agent,
         title=session.title or title_of(turn.prompt),
@@ -67,8 +74,13 @@ def with_changed_turn(session: Session, turn_id: str, change: Callable[[TurnReco
 
 
 def said_something(turn: TurnRecord) -> bool:
-    """Return whether the model answered at all, even if only in part."""
-    return any(message["kind"] == "response" and message["parts"] for message in turn.messages)
+    """Return whether the model answered at all, even if only in part. An empty text is no answer."""
+    responses = (message for message in turn.messages if message["kind"] == "response")
+    return any(
+        part["part_kind"] not in ("text", "thinking") or part["content"]
+        for response in responses
+        for part in response["parts"]
+    )
 
 
 def is_kept(turn: TurnRecord) -> bool:
@@ -81,12 +93,13 @@ def with_finished_turn(
 ) -> Session:
     """Return the session with a turn replaced by `change(turn)` and ended.
 
-    A turn that failed before the model said anything keeps its record, but leaves the path: the head goes back to its
-    parent.
+    A turn that failed before the model said anything keeps its record, but leaves the path: the head is again what it
+    was before the turn.
     """
     session = with_changed_turn(session, turn_id, lambda turn: replace(change(turn), finished_at=at))
-    ended = session.turn(turn_id)
-    head = ended.parent if session.head == turn_id and not is_kept(ended) else session.head
+    head = session.head
+    while head is not None and not is_kept(session.turn(head)):  # several turns of a group may have failed
+        head = session.turn(head).previous_head
     return replace(session, head=head, updated_at=at)
 
 

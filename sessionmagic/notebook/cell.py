@@ -51,12 +51,12 @@ def run_cell(context: NotebookContext, options: argparse.Namespace, text: str) -
         raise result.error
 
 
-def queue(context: NotebookContext, session: str, text: str, *, key: str, after: str | None) -> None:
+def queue(context: NotebookContext, session: str, text: str, *, key: str, turn: str) -> None:
     """Ask the session when its running turn ends; if none is running, ask at once, in the background."""
     from sessionmagic.notebook.surface import view_for
 
     options = CELL_LINE.parse_args(["--background", "--session", context.manager.sessions.load(session).id])
-    request = replace(_request(context, options, text, background=True), after=after)
+    request = _request(context, options, text, background=True)
     launch = _launch(context, background=True)
 
     async def start(request: Request) -> Turn:
@@ -65,8 +65,8 @@ def queue(context: NotebookContext, session: str, text: str, *, key: str, after:
         return await launch.start(_start(context, request, named=True), view)
 
     with launch.interruptible():
-        turn = loop_thread().submit(context.manager.queue(request, key=key, start=start)).result()
-    if turn is None:
+        answering = loop_thread().submit(context.manager.queue(request, turn=turn, key=key, start=start)).result()
+    if answering is None:
         print(f"key {key!r} was used before; nothing was queued")
     elif not launch.begun:
         print("queued until the running turn ends")

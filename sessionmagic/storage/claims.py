@@ -103,7 +103,7 @@ def take_claim(path: Path, holder: Holder) -> FileClaim:
     try:
         holder_path.touch(mode=0o600)
         holder_path.write_text(json.dumps(asdict(holder)), encoding="utf-8")
-    except OSError:
+    except BaseException:
         lock.release()
         raise
     return FileClaim(lock, path)

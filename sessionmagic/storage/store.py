@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 from filelock import FileLock, Timeout
+from pydantic_core import ValidationError
 from tinydb import TinyDB
 from tinydb.middlewares import CachingMiddleware
 from tinydb.table import Document
@@ -80,6 +81,11 @@ class Store(Protocol):
 
     def claim(self, session_id: str, holder: Holder) -> Claim:
         """Claim the session; raises `HeldError`, without waiting, when it is already claimed."""
+
+
+def is_session_id(text: str) -> bool:
+    """Return whether a text is the id of a session, as `new_session_id` makes them."""
+    return SESSION_ID.fullmatch(text) is not None
 
 
 def new_session_id() -> str:
@@ -154,7 +160,7 @@ class TinyStore:
             self._names.drop(name, session_id)
 
     def find(self, name: str) -> str | None:
-        if SESSION_ID.fullmatch(name) and self._path(name).exists():
+        if is_session_id(name) and self._path(name).exists():
             return name
         with self._reporting("look for a session in", self.home):
             found = self._names.find(name)
@@ -255,6 +261,7 @@ class TinyStore:
             for number, turn in enumerate(after.turns, start=1):
                 if number > len(old) or old[number - 1] != turn:
                     turns.upsert(Document(asdict(turn), doc_id=number))
+            turns.remove(doc_ids=range(len(after.turns) + 1, len(old) + 1))
             database.storage.flush()  # type: ignore[attr-defined]
 
     @contextmanager
@@ -289,5 +296,8 @@ def _not_found(session_id: str) -> SessionNotFoundError:
 
 
 def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        problem = error.errors()[0]
+        return f"not a session: {'.'.join(map(str, problem['loc']))}: {problem['msg']}"
     kind = "not JSON" if isinstance(error, orjson.JSONDecodeError) else "not a session"
     return f"{kind}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"

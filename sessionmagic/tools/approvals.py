@@ -24,6 +24,8 @@ class Approval:
     call: Call
     why: str
     """Why the call needs approval."""
+    agent: str = ""
+    """The agent that makes the call; empty for the one that the turn began with."""
 
     @property
     def tool(self) -> str:
@@ -55,9 +57,10 @@ class Approvals(Pending[Approval, Resolution]):
         super().__init__()
         self._emit = emit
 
-    async def ask(self, call_id: str, call: Call, why: str) -> Resolution:
+    async def ask(self, call_id: str, call: Call, why: str, agent: str = "") -> Resolution:
         """Return the user's decision on a call, once it is made. When the turn has ended, the call is rejected."""
-        return await self._answer(Approval(id=new_id(), call_id=call_id, call=call, why=why)) or Resolution("reject")
+        approval = Approval(id=new_id(), call_id=call_id, call=call, why=why, agent=agent)
+        return await self._answer(approval) or Resolution("reject")
 
     def resolve(self, approval_id: str, decision: Decision, reason: str = "") -> Approval:
         """Decide on the call of an open approval, and return that approval.
@@ -84,6 +87,7 @@ class Approvals(Pending[Approval, Resolution]):
     def _announce(self, asked: Approval) -> None:
         self._emit(
             ApprovalRequested,
+            agent=asked.agent,
             approval_id=asked.id,
             call_id=asked.call_id,
             tool=asked.tool,
@@ -95,6 +99,7 @@ class Approvals(Pending[Approval, Resolution]):
         if answer is not None:  # without an answer the call was withdrawn, and its result says so
             self._emit(
                 ApprovalResolved,
+                agent=asked.agent,
                 approval_id=asked.id,
                 call_id=asked.call_id,
                 decision=answer.decision,

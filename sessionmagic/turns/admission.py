@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sessionmagic.storage.store import Store
     from sessionmagic.tools.functions import Tool
     from sessionmagic.tools.permissions import Safety
-    from sessionmagic.turns.group import TurnGroup
+    from sessionmagic.turns.group import Hold
     from sessionmagic.turns.messages import Messages
     from sessionmagic.turns.request import Request
 
@@ -97,19 +97,25 @@ class Admitted:
     turn: Turn
     record: TurnRecord
     log: EventLog
-    group: TurnGroup
+    hold: Hold
     content: str | Sequence[UserContent]
     history: Messages
     request: Request
 
 
-def admit(request: Request, *, store: Store, models: Models, agent: AgentDefinition, group: TurnGroup) -> Admitted:
+def admit(request: Request, *, store: Store, models: Models, agent: AgentDefinition, hold: Hold) -> Admitted:
     """Plan the turn and store it in one atomic write. If this raises, nothing was stored.
 
     Blocks while it reads and writes files, so call it in a worker thread.
     """
+    with hold.group.admitting:
+        return _admit(request, store=store, models=models, agent=agent, hold=hold)
+
+
+def _admit(request: Request, *, store: Store, models: Models, agent: AgentDefinition, hold: Hold) -> Admitted:
     from sessionmagic.turns.messages import content_of, prompt_message
 
+    group = hold.group
     session_id = group.session_id
     previous = fresh_session(session_id, request.session, request.safety) if group.new else store.load(session_id)
     dead = running_turns(previous) if group.dead is None else group.dead
@@ -137,7 +143,7 @@ def admit(request: Request, *, store: Store, models: Models, agent: AgentDefinit
         turn=Turn(log, session.id, session.name, record.id, attended=request.attended),
         record=record,
         log=log,
-        group=group,
+        hold=hold,
         content=content,
         history=history_before(session, record.parent, plan.model),
         request=request,

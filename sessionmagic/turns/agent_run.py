@@ -30,7 +30,6 @@ from sessionmagic.conversation.events import (
     TurnStatus,
     Warned,
 )
-from sessionmagic.conversation.tree import undelivered
 from sessionmagic.exceptions import SessionMagicError, TurnLimitError, TurnTimeoutError
 from sessionmagic.tools.functions import RETRIES
 from sessionmagic.turns.failures import failure
@@ -149,7 +148,7 @@ class AgentRun:
                     messages = events.new_messages()
         except Exception as error:  # noqa: BLE001  a model may fail in any way, and the turn must end all the same
             ending = error
-        self._close(messages)
+        self._narrator.close_calls(messages)
         if isinstance(ending, RunCancelled):
             ending = self._timeout or ending
         return self._outcome(messages or [request_of(prompt)], ending)
@@ -164,12 +163,6 @@ class AgentRun:
             capabilities=[self._guard],
             retries={"tools": RETRIES},
         )
-
-    def _close(self, messages: list[ModelMessage]) -> None:
-        """Report what became of the tool calls and the user's messages that are still open."""
-        self._narrator.close_calls(messages)
-        for warning in undelivered(self._guard.inbox.close()):
-            self._guard.emit(Warned, text=warning)
 
     async def _run_to_end(self, events: AgentRunEvents[str], persist: Persist) -> Exception | None:
         """Follow the run to its end; return the error that ended it, or None."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from typing import TYPE_CHECKING
 
@@ -12,10 +11,22 @@ if TYPE_CHECKING:
     from sessionmagic.storage.store import Claim
 
 
-class TurnGroup:
-    """A claim on a session, and the turns that run under it. The claim is released once, by its last holder.
+class Hold:
+    """One hold on a group's claim: of the group's creator, or of one of its turns."""
 
-    The creator of a group holds the claim until it calls `leave`. Each turn holds it from its start to its end.
+    def __init__(self, group: TurnGroup) -> None:
+        self.group = group
+        self.released = False
+
+    def release(self) -> None:
+        """Give up the hold; doing so again has no effect. May be called from any thread."""
+        self.group.release(self)
+
+
+class TurnGroup:
+    """A claim on a session, and the turns that run under it. The claim is released once, with its last hold.
+
+    The creator of a group holds the claim until it calls `leave`. Each turn holds it from its admission to its end.
 
     Args:
         session: The session's name or id, as the caller gave it.
@@ -28,16 +39,18 @@ class TurnGroup:
         self.session_id = claim.session_id
         self.new = new
         self.dead: frozenset[str] | None = None
-        """The ids of the turns that are stored as running although their process has ended.
+        """The ids of the turns that are stored as running although nothing runs them any more.
 
         They are found when the first turn is admitted; until then, this is None. Later on, turns of this group are
         stored as running too.
         """
-        self.admitting = asyncio.Lock()
+        self.admitting = threading.Lock()
         """Held while a turn is admitted, so that the group admits one turn at a time."""
         self._claim = claim
         self._lock = threading.Lock()
-        self._holders = 1
+        self._holds = 0
+        self._ended = False
+        self._own_hold = self.hold()
 
     def require(self, session: str) -> None:
         """Raise `UsageError` unless the group has claimed the session."""
@@ -46,15 +59,29 @@ class TurnGroup:
                 f"the group has claimed session {self.session!r}, not {session!r}; start the turn without the group"
             )
 
-    def join(self) -> None:
-        """Add a holder of the claim."""
+    def hold(self) -> Hold:
+        """Hold the claim once more. Raises `UsageError` when it was released already."""
         with self._lock:
-            self._holders += 1
+            if self._ended:
+                raise UsageError(f"the group of session {self.session!r} has ended; claim the session again")
+            self._holds += 1
+        return Hold(self)
+
+    def release(self, hold: Hold) -> None:
+        """Give up a hold, unless that has happened before. The last one releases the claim."""
+        with self._lock:
+            if hold.released:
+                return
+            hold.released = True
+            self._holds -= 1
+            self._ended = self._holds == 0
+        if self._ended:
+            self._claim.release()
 
     def leave(self) -> None:
-        """Remove a holder of the claim; the last one releases it. May be called from any thread."""
-        with self._lock:
-            self._holders -= 1
-            last = self._holders == 0
-        if last:
-            self._claim.release()
+        """Give up the creator's hold. Calling it again has no effect."""
+        self._own_hold.release()
+
+    def bury(self, turn_id: str) -> None:
+        """Note that a turn of this group will never run, although it is stored as running."""
+        self.dead = (self.dead or frozenset()) | {turn_id}

@@ -52,6 +52,7 @@ class Guard(AbstractCapability[None]):
     unknown tool or invalid arguments only `on_event` is called.
 
     Args:
+        agent: The name of the agent whose calls these are.
         emit: Emits an event, as `EventLog.emit` does.
         requests: Records the model requests.
         approvals: Holds the calls that wait for a decision.
@@ -62,6 +63,7 @@ class Guard(AbstractCapability[None]):
         limits: How many model requests and tool calls the turn may make.
     """
 
+    agent: str
     emit: Callable[..., None]
     requests: ModelRequests
     approvals: Approvals
@@ -97,7 +99,7 @@ class Guard(AbstractCapability[None]):
         if self._request_count > self.limits.requests:
             limit = self.limits.requests
             self._stop("requests", limit, f"stopped after {limit} model requests")
-        self.requests.begin()
+        self.requests.begin(self.agent)
         return request_context
 
     async def after_model_request(self, ctx: Any, *, request_context: Any, response: ModelResponse) -> ModelResponse:  # noqa: ARG002
@@ -202,7 +204,7 @@ class Guard(AbstractCapability[None]):
                 return None
             case "deny":
                 return f"This call is not allowed: {ruling.why}."
-        resolution = await self.approvals.ask(call_id, call, ruling.why)
+        resolution = await self.approvals.ask(call_id, call, ruling.why, agent=self.agent)
         if resolution.decision == "reject":
             return "The user rejected this call." + (f" Reason: {resolution.reason}" if resolution.reason else "")
         if resolution.decision != "once":

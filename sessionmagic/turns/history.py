@@ -16,14 +16,14 @@ REFUSALS = {"model_error", "context_exceeded"}
 def history_before(session: Session, parent: str | None, model: ResolvedModel) -> Messages:
     """Return the messages of the path to `parent`, without those images of tool results that may make the turn fail.
 
-    For a model that cannot see images, these are all images of tool results. For other models, they are those of every
-    turn up to the last one whose request failed at the provider, as one of these images may have been the reason.
+    For a model that cannot see images, these are all images of tool results. For other models, they are those of the
+    turns that were sent with a request that failed at the provider, as one of these images may have been the reason.
     """
     from sessionmagic.turns.messages import without_tool_images
 
     sees_images = model.model.profile.get("supports_image_input", True)
-    last_refused = max((index for index, turn in enumerate(session.turns) if turn.error_code in REFUSALS), default=-1)
-    suspects = {turn.id for turn in session.turns[: last_refused + 1]}
+    refused = [turn.id for turn in session.turns if turn.error_code in REFUSALS]
+    suspects = {turn.id for turn_id in refused for turn in session.path(turn_id)}
     return [
         message
         for turn in (session.path(parent) if parent else [])

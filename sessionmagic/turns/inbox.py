@@ -103,7 +103,7 @@ class Inbox:
             return note
 
     def close(self) -> list[str]:
-        """Accept no more messages; return the texts that were not delivered. Called when the run has ended."""
+        """Accept no more messages, and return the texts that were not delivered. Called when the turn ends."""
         with self._lock:
             self._closed = True
             self._send = None

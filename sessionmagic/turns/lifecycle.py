@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.events import TurnFinished, TurnStarted, Warned
-from sessionmagic.conversation.tree import with_changed_turn, with_finished_turn
+from sessionmagic.conversation.tree import undelivered, with_changed_turn, with_finished_turn
 from sessionmagic.exceptions import (
     ModelRefusedError,
     SessionMagicError,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from sessionmagic.turns.agent_run import Outcome
     from sessionmagic.turns.guard import Guard
     from sessionmagic.turns.messages import Messages
+    from sessionmagic.turns.model_requests import ModelRequests
     from sessionmagic.turns.request import Request
 
 TICK_SECONDS = 0.1
@@ -52,33 +53,33 @@ async def stream(admitted: Admitted, store: Store, servers: McpServers, ended: C
     """
     from sessionmagic.turns.agent_run import Outcome
     from sessionmagic.turns.failures import failure
+    from sessionmagic.turns.model_requests import ModelRequests
 
-    plan, log = admitted.plan, admitted.log
+    requests = ModelRequests()
     try:
-        outcome = await _ask(admitted, store, servers)
+        outcome = await _ask(admitted, store, servers, requests)
     except asyncio.CancelledError:
-        outcome = Outcome("interrupted", error_code="cancelled")
+        outcome = Outcome("interrupted", requests=requests.records, error_code="cancelled")
     except BaseException as problem:  # noqa: BLE001  the session must be released, whatever a model does
+        requests.close([])
         code, error = failure(admitted.record.model, problem)
-        outcome = Outcome("failed", error_code=code, error=error)
-    undo = plan.changes_override and isinstance(outcome.error, ModelRefusedError)
-    if undo:
-        previous = plan.previous_override or "the default model"
-        log.emit(Warned, text=f"session {admitted.turn.session_name!r} was switched back to {previous}")
-    store_error = await _write_end(admitted, outcome, store, undo=undo)
+        outcome = Outcome("failed", requests=requests.records, error_code=code, error=error)
+    for warning in undelivered(admitted.turn.inbox.close()):
+        admitted.log.emit(Warned, text=warning)
+    store_error = await _write_end(admitted, outcome, store)
     _release(admitted, outcome, store_error or outcome.error, ended)
 
 
-async def _ask(admitted: Admitted, store: Store, servers: McpServers) -> Outcome:
+async def _ask(admitted: Admitted, store: Store, servers: McpServers, requests: ModelRequests) -> Outcome:
     from sessionmagic.turns.agent_run import AgentRun
 
-    turn, log, record, plan = admitted.turn, admitted.log, admitted.record, admitted.plan
+    turn, log, plan = admitted.turn, admitted.log, admitted.plan
     turn.within = current_turn.get(None)
     current_turn.set(turn)
-    log.emit(TurnStarted, session=turn.session_name, prompt=record.prompt, model=record.model, cell_id=record.cell_id)
+    _emit_start(admitted)
     for warning in plan.warnings:
         log.emit(Warned, text=warning)
-    guard = _guard(admitted, store)
+    guard = _guard(admitted, store, requests)
     run = AgentRun(plan.agent, plan.model, guard)
 
     async def persist(messages: Messages, requests: list[RequestRecord]) -> None:
@@ -104,10 +105,16 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers) -> Outcome
         return await run.run(admitted.content, admitted.history, persist, toolset)
 
 
-def _guard(admitted: Admitted, store: Store) -> Guard:
+def _emit_start(admitted: Admitted) -> None:
+    turn, record = admitted.turn, admitted.record
+    admitted.log.emit(
+        TurnStarted, session=turn.session_name, prompt=record.prompt, model=record.model, cell_id=record.cell_id
+    )
+
+
+def _guard(admitted: Admitted, store: Store, requests: ModelRequests) -> Guard:
     """Return the guard of a turn. Its rules are read from the store, and its lasting decisions written there."""
     from sessionmagic.turns.guard import Guard
-    from sessionmagic.turns.model_requests import ModelRequests
 
     turn, agent = admitted.turn, admitted.plan.agent
 
@@ -119,8 +126,9 @@ def _guard(admitted: Admitted, store: Store) -> Guard:
         await in_thread(store.update, turn.session_id, lambda session: granted(session, decision, tool))
 
     return Guard(
+        agent=agent.name,
         emit=partial(admitted.log.emit, agent=agent.name),
-        requests=ModelRequests(agent.name),
+        requests=requests,
         approvals=turn.approvals,
         inbox=turn.inbox,
         policy=policy,
@@ -215,7 +223,7 @@ def _release(
     turn.approvals.close()
     turn.questions.close()
     ended()
-    admitted.group.leave()
+    admitted.hold.release()
     admitted.log.emit(
         TurnFinished,
         status=outcome.status,
@@ -243,11 +251,17 @@ def abandon(admitted: Admitted, ended: Callable[[], object]) -> None:
     """
     from sessionmagic.turns.agent_run import Outcome
 
+    admitted.hold.group.bury(admitted.turn.id)
+    admitted.turn.inbox.close()
+    _emit_start(admitted)
     _release(admitted, Outcome("interrupted", error_code="cancelled"), None, ended)
 
 
-async def _write_end(admitted: Admitted, outcome: Outcome, store: Store, *, undo: bool) -> SessionMagicError | None:
-    """Store the turn's end; return the error if that fails."""
+async def _write_end(admitted: Admitted, outcome: Outcome, store: Store) -> SessionMagicError | None:
+    """Store the turn's end, and take back an override that the provider refused; return the error if that fails."""
+    plan = admitted.plan
+    refused = isinstance(outcome.error, ModelRefusedError) and not any(each.model for each in outcome.requests)
+    switched_back: list[str] = []
 
     def finished(stored: TurnRecord) -> TurnRecord:
         return replace(
@@ -255,15 +269,19 @@ async def _write_end(admitted: Admitted, outcome: Outcome, store: Store, *, undo
             messages=outcome.messages or stored.messages,
             status=outcome.status,
             waiting=[],
-            warnings=list(admitted.turn.transcript.warnings),
+            warnings=[*admitted.turn.transcript.warnings, *switched_back],
             requests=outcome.requests or stored.requests,
             error_code=outcome.error_code,
             error=str(outcome.error) if outcome.error else None,
         )
 
     def change(session: Session) -> Session:
-        session = with_finished_turn(session, admitted.turn.id, finished, at=time.time())
-        return admitted.plan.without_override(session) if undo else session
+        switched_back.clear()
+        if refused and plan.changes_override and session.agent_model_overrides.get(plan.agent.name) == plan.override:
+            session = plan.without_override(session)
+            previous = plan.previous_override or "the default model"
+            switched_back.append(f"session {session.name!r} was switched back to {previous}")
+        return with_finished_turn(session, admitted.turn.id, finished, at=time.time())
 
     try:
         # A cancellation of this task is ignored here, as the turn ends anyway.
@@ -276,4 +294,6 @@ async def _write_end(admitted: Admitted, outcome: Outcome, store: Store, *, undo
         )
         admitted.log.emit(Warned, text=f"the answer could not be stored: {error}")
         return error
+    for warning in switched_back:
+        admitted.log.emit(Warned, text=warning)
     return None

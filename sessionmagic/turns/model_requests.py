@@ -11,23 +11,22 @@ from pydantic_ai.messages import ModelResponse
 from sessionmagic.conversation.usage import RequestRecord, Usage, total
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from genai_prices.types import PriceCalculation
     from pydantic_ai.messages import ModelMessage
 
 
+REASONING = ("reasoning_tokens", "thinking_tokens", "thoughts_tokens")
+
+
 class ModelRequests:
-    """Records each model request of a run.
+    """Records each model request of a turn, whichever of its agents makes it."""
 
-    Args:
-        agent: The name of the agent that makes the requests.
-    """
-
-    def __init__(self, agent: str) -> None:
+    def __init__(self) -> None:
         self.records: list[RequestRecord] = []
         """The records of the requests that have ended, in order."""
-        self._agent = agent
+        self._agent = ""
         self._began: float | None = None
         """When the open request was made; None while no request is open."""
         self._first_token: float | None = None
@@ -37,14 +36,9 @@ class ModelRequests:
         """The usage of all requests that have ended."""
         return total(record.usage for record in self.records)
 
-    @property
-    def answered_by(self) -> str | None:
-        """The model that answered last, by the name it gives itself; None if no model has answered."""
-        return next((record.model for record in reversed(self.records) if record.model), None)
-
-    def begin(self) -> None:
-        """Record that a request is made."""
-        self._began, self._first_token = time.monotonic(), None
+    def begin(self, agent: str) -> None:
+        """Record that an agent makes a request."""
+        self._agent, self._began, self._first_token = agent, time.monotonic(), None
 
     def hear(self) -> None:
         """Record that a part of the response has come in."""
@@ -87,9 +81,14 @@ def usage_of(response: ModelResponse) -> Usage:
         input_tokens=used.input_tokens,
         cached_tokens=used.cache_read_tokens,
         output_tokens=used.output_tokens,
-        reasoning_tokens=used.details.get("reasoning_tokens", 0),
+        reasoning_tokens=used.output_reasoning_tokens or _reasoning_in(used.details),
         cost=float(price.total_price) if price else None,
     )
+
+
+def _reasoning_in(details: Mapping[str, int]) -> int:
+    # pydantic-ai 2.68 leaves what OpenAI, Anthropic and Google report under the provider's own name
+    return next((details[name] for name in REASONING if details.get(name)), 0)
 
 
 def context_limit_of(response: ModelResponse) -> int | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.names import check_name
 from sessionmagic.exceptions import PromptError, UsageError
+from sessionmagic.tools.permissions import safety_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +33,7 @@ class Request:
         model: Reference of the session's model from this turn on. ``"default"`` switches back to the default model;
             ``""`` changes nothing.
         once: Use `model` for this turn only.
-        after: Id of the turn that this one continues; by default the session's head.
+        after: Id of the turn that this one continues, or `ROOT` to begin a new path; by default the session's head.
         moves_head: Whether the next turn of the session continues this one. If not, this turn is a branch.
         agent: Name of the agent that answers; ``""`` is the first agent.
         attachments: Further content for the model, after the prompt.
@@ -72,7 +73,13 @@ class Request:
     cell_id: str | None = None
 
     def __post_init__(self) -> None:
+        for name in ("prompt", "session", "model", "agent", "where"):
+            _require_text(name, getattr(self, name))
+        for name in ("after", "cell_id"):
+            if getattr(self, name) is not None:
+                _require_text(name, getattr(self, name))
         check_name(self.session)
+        safety_of(self.safety)
         if not self.prompt.strip():
             raise PromptError("the prompt is empty; write it below the %%agent line")
         if len(self.prompt) > PROMPT_LIMIT:
@@ -83,3 +90,8 @@ class Request:
             raise UsageError("the time to wait must be 0 or more seconds")
         if self.once and not self.model:
             raise UsageError("--once has no model; name one with --model")
+
+
+def _require_text(name: str, value: object) -> None:
+    if not isinstance(value, str):  # stored as it is, it would make the session's file unreadable
+        raise UsageError(f"{name} is of type {type(value).__name__}; give a string")

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from sessionmagic import MemoryStore, Models, SessionManager, TinyStore, register_model
 from sessionmagic.conversation.events import TurnFinished, TurnStarted
-from sessionmagic.conversation.tree import is_kept, running_turns, with_interrupted_turns
+from sessionmagic.conversation.tree import ROOT, is_kept, running_turns, with_interrupted_turns
 from sessionmagic.exceptions import (
     ModelReferenceError,
     SessionBusyError,
@@ -106,6 +106,7 @@ class Expected:
     prompt: str
     model: str
     parent: "Expected | None" = None
+    head_before: "Expected | None" = None
     turn: object = None
     said: str = ""
     status: str = "running"
@@ -179,8 +180,10 @@ class ManagerMachine(RuleBasedStateMachine):
     def start(self, session, options, *, after=None, moves_head=True, group=None):
         self.asked += 1
         prompt, model, once = f"prompt {self.asked}", options["model"], options["once"]
-        parent = after or session.head
-        request = Request(prompt=prompt, after=after and after.turn.id, moves_head=moves_head, **options)
+        parent = None if after is ROOT else after or session.head
+        request = Request(
+            prompt=prompt, after=after if after in (None, ROOT) else after.turn.id, moves_head=moves_head, **options
+        )
         refused = UsageError if parent and not parent.can_be_continued() else None
         if refused or model in {"bad:x", "no model"}:
             with pytest.raises(refused or ModelReferenceError):
@@ -189,7 +192,7 @@ class ManagerMachine(RuleBasedStateMachine):
                 del self.sessions[options["session"]]
             return
         answering = {"": session.override or "default model", "default": "default model"}.get(model, model)
-        expected = Expected(prompt, answering, parent)
+        expected = Expected(prompt, answering, parent, session.head)
         history = [part for turn in (parent.path() if parent else []) for part in turn.history()]
         expected.turn = self.do(self.manager.start(request, group))
         self.do(self.conductor.asked(prompt).wait())
@@ -213,7 +216,7 @@ class ManagerMachine(RuleBasedStateMachine):
     @rule(data=st.data(), moves_head=st.booleans(), anywhere=st.booleans(), model=st.sampled_from(["", "one", "bad:x"]))
     def ask_in_a_group(self, data, moves_head, anywhere, model):
         session = data.draw(st.sampled_from([each for _, each in sorted(self.sessions.items()) if each.group]))
-        after = data.draw(st.sampled_from(session.turns)) if anywhere else None
+        after = data.draw(st.sampled_from([ROOT, *session.turns])) if anywhere else None
         _, group = session.group
         options = {"session": group.session_id, "model": model, "once": bool(model)}
         self.start(session, options, after=after, moves_head=moves_head, group=group)
@@ -225,8 +228,11 @@ class ManagerMachine(RuleBasedStateMachine):
 
     def leave(self, session):
         if session.group:
-            (opening, _), session.group = session.group, None
+            (opening, group), session.group = session.group, None
             self.do(opening.__aexit__(None, None, None))
+            if not session.running:
+                with pytest.raises(UsageError):
+                    self.do(self.manager.start(Request(prompt="late", session=group.session_id), group))
 
     def pick(self, data):
         return data.draw(st.sampled_from(self.running()))
@@ -262,8 +268,8 @@ class ManagerMachine(RuleBasedStateMachine):
     def over(self, session, turn, status):
         session.running.remove(turn)
         turn.status = status
-        if session.head is turn and not turn.can_be_continued():
-            session.head = turn.parent
+        while session.head and session.head.status == "failed" and not session.head.said:
+            session.head = session.head.head_before
         result = self.do(turn.turn.result())
         assert (result.status, result.text) == (status, turn.said)
         self.ended.append(turn.turn)
@@ -335,7 +341,7 @@ class ManagerMachine(RuleBasedStateMachine):
             # whoever holds the claim may say that a turn of a dead process runs, until the next turn begins
             session = with_interrupted_turns(session, running_turns(session))
         elif expected.head:
-            assert summary.status == expected.head.status
+            assert summary.status == ("running" if expected.running else expected.head.status)
         assert [(turn.prompt, turn.model, turn.parent, turn.status) for turn in session.turns] == [
             (turn.prompt, turn.model, turn.parent.turn.id if turn.parent else None, turn.status)
             for turn in expected.turns

@@ -3,6 +3,7 @@
 import pytest
 
 from sessionmagic.exceptions import PromptError, SessionExistsError, UsageError
+from sessionmagic.turns.request import Request
 from tests.turns import ask, on_a_loop, statuses
 
 
@@ -45,3 +46,17 @@ async def test_new_refuses_a_name_that_is_taken(manager):
     with pytest.raises(SessionExistsError, match="'chat'"):
         await ask(manager, new=True)
     assert len(manager.sessions.load("chat").turns) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"prompt": 5}, {"session": None}, {"model": 5}, {"agent": 5}, {"where": 5}, {"cell_id": 5}, {"after": 5}],
+)
+def test_value_of_a_wrong_type_is_refused_before_it_can_be_stored(wrong):
+    with pytest.raises(UsageError, match=r"is of type \w+; give a string"):
+        Request(**{"prompt": "Hello", "session": "chat"} | wrong)
+
+
+def test_unknown_safety_mode_is_refused_before_it_can_be_stored():
+    with pytest.raises(UsageError, match="'bogus' is not a safety mode"):
+        Request(prompt="Hello", session="chat", safety="bogus")

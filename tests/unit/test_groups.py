@@ -4,7 +4,15 @@ import asyncio
 
 import pytest
 
-from sessionmagic.exceptions import ModelReferenceError, SessionBusyError, SessionIdleError, UsageError
+from sessionmagic.conversation.tree import ROOT
+from sessionmagic.exceptions import (
+    ModelReferenceError,
+    SessionBusyError,
+    SessionExistsError,
+    SessionIdleError,
+    SessionNotFoundError,
+    UsageError,
+)
 from sessionmagic.testing import script
 from sessionmagic.turns.request import Request
 from tests.scripted import Gate, lists_prompts
@@ -134,7 +142,7 @@ async def test_what_is_said_to_one_of_several_turns_names_it(manager, gates):
     with pytest.raises(SessionIdleError):
         await manager.turns.steer("chat", "Be brief.", turn="4")
     assert await manager.turns.steer("chat", "Be brief.", turn="3") is turns[1]
-    assert await manager.queue(request("And then?", after="3")) is turns[1]
+    assert await manager.queue(request("And then?"), turn="3") is turns[1]
     assert turns[1].inbox.waiting == ["Be brief.", "And then?"]
     assert manager.turns.stop("chat")
     assert [(await turn.result()).status for turn in turns] == ["interrupted"] * 2
@@ -169,3 +177,81 @@ async def test_turns_that_a_crash_cut_off_are_interrupted_once_when_a_group_goes
     session = fresh.sessions.load("chat")
     assert statuses(session) == ["completed", "interrupted", "interrupted", "completed", "completed"]
     assert session.head == "4"
+
+
+@on_a_loop
+async def test_group_that_has_ended_starts_no_turn_and_releases_nobodys_claim(manager):
+    await ask(manager)
+    async with manager.group("chat") as group:
+        pass
+    other = await manager.run("Other", session="chat", model="hang", once=True)
+    await said(other)
+    with pytest.raises(UsageError, match="the group of session 'chat' has ended; claim the session again"):
+        await manager.start(request("Late", after="1"), group)
+    group.leave()
+    assert statuses(manager.sessions.load("chat")) == ["completed", "running"]
+    with pytest.raises(SessionBusyError):
+        await manager.run("Still busy", session="chat")
+    other.cancel()
+    await other.result()
+
+
+@on_a_loop
+async def test_turn_that_is_being_admitted_keeps_the_claim_when_the_group_is_left(manager, gates):
+    await ask(manager)
+    async with manager.group("chat") as group:
+        starting = asyncio.ensure_future(manager.start(request(model="left", once=True), group))
+        await asyncio.sleep(0)
+    turn = await starting
+    with pytest.raises(SessionBusyError):
+        await manager.run("Busy", session="chat")
+    gates["left"].open.set()
+    await turn.result()
+    assert (await ask(manager, "Free")).status == "completed"
+
+
+@on_a_loop
+async def test_request_for_a_new_session_is_refused_in_a_group_on_one_that_exists(manager):
+    await ask(manager)
+    async with manager.group("chat") as group:
+        with pytest.raises(SessionExistsError):
+            await manager.start(request(new=True), group)
+
+
+@on_a_loop
+async def test_all_turns_of_a_group_on_a_new_session_can_begin_at_its_root(manager, gates):
+    async with manager.group("chat") as group:
+        turns = [await manager.start(request(model=name, once=True, after=ROOT), group) for name in gates]
+    for gate in gates.values():
+        gate.open.set()
+    assert [(await turn.result()).text for turn in turns] == ["before after"] * 2
+    session = manager.sessions.load("chat")
+    assert ([turn.parent for turn in session.turns], session.head) == ([None, None], "2")
+
+
+@on_a_loop
+async def test_id_of_a_deleted_session_creates_none(manager):
+    turn = await manager.run("Hello", session="chat")
+    await turn.result()
+    await manager.delete("chat")
+    with pytest.raises(SessionNotFoundError, match="it may have been deleted"):
+        await ask(manager, session=turn.session_id)
+    assert manager.sessions.summaries() == ([], [])
+
+
+@on_a_loop
+async def test_failed_branch_leaves_the_head_where_it_was(manager):
+    for prompt in ("One", "Two"):
+        await ask(manager, prompt)
+    assert (await ask(manager, "Three", model="dumb", once=True, after="1")).status == "failed"
+    assert manager.sessions.load("chat").head == "2"
+
+
+@on_a_loop
+async def test_listing_says_that_a_branch_is_running(manager, gates):
+    await ask(manager)
+    turn = await manager.run("Branch", session="chat", model="left", once=True, after="1", moves_head=False)
+    assert [summary.status for summary in manager.sessions.summaries()[0]] == ["running"]
+    gates["left"].open.set()
+    await turn.result()
+    assert [summary.status for summary in manager.sessions.summaries()[0]] == ["completed"]

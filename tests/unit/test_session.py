@@ -13,6 +13,7 @@ from sessionmagic.conversation.session import (
     with_override,
 )
 from sessionmagic.conversation.tree import (
+    ROOT,
     next_turn_id,
     parent_of_next,
     running_turns,
@@ -123,7 +124,7 @@ def running_after_failed():
         (
             ended(with_turn(EMPTY, turn(1)), 1, "failed"),
             "1",
-            "turn 1 failed before the model said anything; it has no parent to name instead",
+            "turn 1 failed before the model said anything; name ROOT instead",
         ),
     ],
 )
@@ -137,7 +138,30 @@ def test_turn_ids_are_never_given_twice():
     assert next_turn_id(EMPTY) == "1"
     session = conversation(3)
     assert next_turn_id(session) == "4"
-    assert next_turn_id(replace(session, turns=session.turns[2:])) == "4"
+    assert next_turn_id(replace(session, turns=session.turns[:1], head="1")) == "4"
+
+
+def test_root_begins_a_new_path():
+    assert parent_of_next(conversation(3), ROOT) is None
+    session = with_turn(conversation(2), turn(3))
+    assert [each.id for each in session.path()] == ["3"]
+    assert ended(session, 3, "failed").head == "2"
+
+
+def test_head_is_again_what_it_was_before_a_branch_that_failed_in_silence():
+    session = with_turn(conversation(3), turn(4, "1"))
+    assert ended(session, 4, "failed").head == "3"
+
+
+def test_head_goes_back_over_every_turn_that_failed_in_silence():
+    session = with_turn(with_turn(conversation(2), turn(3, "2")), turn(4, "2"))
+    assert ended(ended(session, 3, "failed"), 4, "failed").head == "2"
+    assert ended(ended(session, 4, "failed"), 3, "failed").head == "2"
+
+
+def test_empty_text_is_no_answer():
+    empty = [{"kind": "response", "parts": [{"part_kind": "text", "content": ""}]}]
+    assert ended(with_turn(conversation(1), turn(2, "1")), 2, "failed", empty).head == "1"
 
 
 def test_only_the_named_turns_become_interrupted():

@@ -193,6 +193,22 @@ def test_name_of_a_deleted_session_is_free(store):
     assert store.load(second).title == "second"
 
 
+def test_turns_that_a_change_removes_are_gone(store):
+    key = stored(store)
+
+    def three_turns(session):
+        for number in (1, 2, 3):
+            session = with_turn(session, replace(turn(number), parent=None))
+        return session
+
+    store.update(key, three_turns)
+    store.update(key, lambda session: replace(session, turns=(session.turns[0], session.turns[2]), head="3"))
+    assert [each.id for each in store.load(key).turns] == ["1", "3"]
+    store.update(key, lambda session: replace(session, turns=session.turns[:1], head="1"))
+    session = store.load(key)
+    assert ([each.id for each in session.turns], session.turns_started) == (["1"], 3)
+
+
 def test_summary_tells_of_the_path_and_of_all_usage(store):
     key = stored(store, "chat", starred=True)
 

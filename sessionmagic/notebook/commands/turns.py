@@ -58,7 +58,7 @@ def steer(context: NotebookContext, options: argparse.Namespace) -> None:
     argument("--key", default="", help="do nothing if this key was used before"),
 )
 def queue(context: NotebookContext, options: argparse.Namespace) -> None:
-    cell.queue(context, running(context, options.session), options.text, key=options.key, after=options.turn or None)
+    cell.queue(context, running(context, options.session), options.text, key=options.key, turn=options.turn)
 
 
 @dataclass(frozen=True, slots=True)
