@@ -36,6 +36,16 @@ class ResolvedModel:
     warnings: list[str] = field(default_factory=list)
     """What the user should know about the reference."""
 
+    @property
+    def takes_tools(self) -> bool:
+        """Whether the model can call tools."""
+        return bool(self.model.profile.get("supports_tools", True))
+
+    @property
+    def sees_images(self) -> bool:
+        """Whether the model can be sent images."""
+        return bool(self.model.profile.get("supports_image_input", True))
+
 
 class Models:
     """The models that references can name.

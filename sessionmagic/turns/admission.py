@@ -67,11 +67,6 @@ class Plan:
         """Whether this turn changes the override."""
         return self.override != self.previous_override
 
-    @property
-    def takes_tools(self) -> bool:
-        """Whether the model can call tools."""
-        return can_call(self.model)
-
     def with_override(self, session: Session) -> Session:
         """Return the session with the turn's override."""
         return with_override(session, self.agent.name, self.override) if self.changes_override else session
@@ -196,20 +191,15 @@ def _plan(request: Request, session: Session, parent: str | None, models: Models
 def _toolset(tools: Sequence[Tool], model: ResolvedModel) -> AbstractToolset[None] | None:
     # Built also for a model that cannot call tools, so that a bad function is an error whatever model is asked.
     toolset = toolset_of(tools) if tools else None
-    return toolset if can_call(model) else None
+    return toolset if model.takes_tools else None
 
 
 def _left_out(tools: Sequence[Tool], model: ResolvedModel) -> list[str]:
     """Return a warning that names the user's functions, if the model cannot call them."""
     names = ", ".join(tool.name for tool in tools if tool.source == YOURS)
-    if not names or can_call(model):
+    if not names or model.takes_tools:
         return []
     return [f"{model.reference} cannot call tools, so it is not offered {names}"]
-
-
-def can_call(model: ResolvedModel) -> bool:
-    """Return whether the model can call tools."""
-    return bool(model.model.profile.get("supports_tools", True))
 
 
 def _warnings_of_parent(session: Session, parent: str | None) -> list[str]:

@@ -21,7 +21,7 @@ def history_before(session: Session, parent: str | None, model: ResolvedModel) -
     """
     from sessionmagic.turns.messages import without_tool_images
 
-    sees_images = model.model.profile.get("supports_image_input", True)
+    sees_images = model.sees_images
     refused = [turn.id for turn in session.turns if turn.error_code in REFUSALS]
     suspects = {turn.id for turn_id in refused for turn in session.path(turn_id)}
     return [

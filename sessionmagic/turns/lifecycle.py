@@ -164,7 +164,7 @@ async def _time_limit(
 async def _toolset(admitted: Admitted, servers: McpServers) -> AbstractToolset[None] | None:
     """Return the tools that the model may call: functions, and the tools of the MCP servers that can be reached."""
     plan, turn = admitted.plan, admitted.turn
-    if not servers.names or not plan.takes_tools:
+    if not servers.names or not plan.model.takes_tools:
         return plan.toolset
     from pydantic_ai.toolsets import CombinedToolset
 

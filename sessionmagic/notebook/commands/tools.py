@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     ),
 )
 def tools(context: NotebookContext, options: argparse.Namespace) -> Any:
-    from sessionmagic.turns.admission import can_call
-
     name = context.chosen(options.session) or context.latest_session
     session = context.manager.sessions.load(name) if name else None
     model = context.manager.sessions.next_model(session)
-    warning = f"⚠ {model.reference} cannot call tools; none are offered to it" if model and not can_call(model) else ""
+    warning = (
+        f"⚠ {model.reference} cannot call tools; none are offered to it" if model and not model.takes_tools else ""
+    )
     return Listing(
         listed_tools(context, session, options.tools),
         {
