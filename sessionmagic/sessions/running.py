@@ -10,6 +10,7 @@ from sessionmagic.conversation.tree import with_changed_turn
 from sessionmagic.exceptions import ApprovalNotOpenError, PromptError, SessionIdleError, StoreError, UsageError
 from sessionmagic.loop import in_thread
 from sessionmagic.turns.inbox import UsedKeys
+from sessionmagic.words import shortened
 
 if TYPE_CHECKING:
     from sessionmagic.conversation.events import Decision
@@ -104,16 +105,18 @@ class RunningTurns:
             SessionIdleError: This manager runs no such turn.
             InboxFullError: Too many messages are waiting.
             PromptError: A message is empty.
-            UsageError: The session has several running turns, and none was named.
+            UsageError: The named turn is not running, or several turns are and none was named.
         """
         running = self.of_id(await in_thread(self._sessions.id_of, session))
-        matching = [candidate for candidate in running if turn in ("", candidate.id)]
-        if not matching:
+        if not running:
             raise SessionIdleError(
                 f"session {session!r} has no running turn in this kernel; start one with a cell or %agent queue"
             )
+        ids = ", ".join(candidate.id for candidate in running)
+        matching = [candidate for candidate in running if turn in ("", candidate.id)]
+        if not matching:
+            raise UsageError(f"turn {shortened(turn)} of session {session!r} is not running; running turns: {ids}")
         if len(matching) > 1:
-            ids = ", ".join(candidate.id for candidate in matching)
             raise UsageError(f"session {session!r} has several running turns; name one of {ids}")
         await self.tell(matching[0], kind, *texts, key=key)
         return matching[0]

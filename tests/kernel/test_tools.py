@@ -526,7 +526,7 @@ def test_a_running_turn_is_steered_and_queued(kernel, session, acts):
     cell.until(lambda cell: cell.widgets[cell.box("tell the model something")].get("value") == "")
     kernel.run(f"%agent steer -s {session} --turn 1 In French.", subshell=subshell).ok()
     absent = kernel.run(f"%agent steer -s {session} --turn 2 In Latin.", subshell=subshell)
-    assert absent.ename == "SessionIdleError"
+    assert absent.ename == "UsageError"
     kernel.click(cell.button("Approve"))
     cell.wait().ok()
     said = eval(kernel.value("[p.content for m in model.sent[-1] for p in m.parts if p.part_kind == 'user-prompt']"))

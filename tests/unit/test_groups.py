@@ -9,7 +9,6 @@ from sessionmagic.exceptions import (
     ModelReferenceError,
     SessionBusyError,
     SessionExistsError,
-    SessionIdleError,
     SessionNotFoundError,
     UsageError,
 )
@@ -139,8 +138,9 @@ async def test_what_is_said_to_one_of_several_turns_names_it(manager, gates):
         await asyncio.gather(*map(said, turns))
     with pytest.raises(UsageError, match="session 'chat' has several running turns; name one of 2, 3"):
         await manager.turns.steer("chat", "Be brief.")
-    with pytest.raises(SessionIdleError):
-        await manager.turns.steer("chat", "Be brief.", turn="4")
+    for say in (manager.turns.steer("chat", "Be brief.", turn="4"), manager.queue(request("And?"), turn="4")):
+        with pytest.raises(UsageError, match="turn 4 of session 'chat' is not running; running turns: 2, 3"):
+            await say
     assert await manager.turns.steer("chat", "Be brief.", turn="3") is turns[1]
     assert await manager.queue(request("And then?"), turn="3") is turns[1]
     assert turns[1].inbox.waiting == ["Be brief.", "And then?"]
