@@ -75,7 +75,7 @@ class Thought:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A pause of so many seconds; None stands for one without an end."""
+    """A pause of `seconds`; None lasts for ever."""
 
     seconds: float | None
 
@@ -91,26 +91,26 @@ def call(
     """Return a tool call, with its arguments by name: ``call("add", a=1, b=2)``.
 
     Args:
-        tool: the name of the tool, whether or not it is offered.
-        arguments: the arguments as a mapping, for names that Python does not allow; or as a text, which is sent as
-            it stands, even when it is not valid JSON.
-        call_id: the id of the call; a new one for each call when left out.
-        named: the arguments by name.
+        tool: The name of the tool, whether or not it is offered.
+        arguments: The arguments as a mapping, for names that Python does not allow; or as a text, which is sent
+            unchanged, even if it is not valid JSON.
+        call_id: The id of the call; by default, a new one for each call.
+        named: The arguments by name.
     """
     if isinstance(arguments, str):
         if named:
-            raise TypeError("arguments are given as a text and by name; give them one way only")
+            raise TypeError("arguments are given as a text and by name; give them in one way only")
         return Call(tool, arguments, call_id)
     return Call(tool, json.dumps({**(arguments or {}), **named}), call_id)
 
 
 def think(text: str) -> Thought:
-    """Return a piece of reasoning. The reasoning of a step is one part of the response, as its text is."""
+    """Return a piece of reasoning. The reasoning of a step becomes one part of the response, and so does its text."""
     return Thought(text)
 
 
 def pause(seconds: float) -> Pause:
-    """Return a pause of so many seconds."""
+    """Return a pause of `seconds`."""
     return Pause(seconds)
 
 
@@ -120,18 +120,18 @@ def hang() -> Pause:
 
 
 def paced(pieces: Iterable[Piece], seconds: float) -> list[Piece]:
-    """Return a step of these pieces, with a pause of so many seconds before each."""
+    """Return a step of these pieces, with a pause of `seconds` before each."""
     return [each for piece in pieces for each in (pause(seconds), piece)]
 
 
 def script(name: str, *steps: Step, each_turn: bool = False, profile: ModelProfileSpec | None = None) -> ScriptedModel:
-    """Register a model that answers with these steps, so that the reference `name` means it; return the model.
+    """Register a model that answers with these steps under the reference `name`, and return it.
 
     Args:
-        name: the name of the model.
-        steps: what the model answers, one step a request; the last step repeats.
-        each_turn: begin again with the first step in each turn, so that a cell can be run again.
-        profile: what the model is capable of, as in pydantic-ai: ``{"supports_tools": False}``.
+        name: The name of the model.
+        steps: The model's answers, one step for each request. The last step is repeated.
+        each_turn: Whether each turn begins with the first step, so that a cell can be run again.
+        profile: The model's capabilities, as in pydantic-ai: ``{"supports_tools": False}``.
     """
     model = ScriptedModel(*steps, name=name, each_turn=each_turn, profile=profile)
     register_model(name, model)
@@ -139,12 +139,12 @@ def script(name: str, *steps: Step, each_turn: bool = False, profile: ModelProfi
 
 
 class ScriptedModel(FunctionModel):
-    """A pydantic-ai model that answers with steps, as `script` describes them; it is not registered.
+    """A pydantic-ai model that answers with the steps of a script. Creating it does not register it.
 
     Attributes:
-        sent: for each request, a copy of its messages.
-        offered: for each request, the tools that the model may call, by name.
-        sent_settings: for each request, the model settings.
+        sent: For each request, a copy of its messages.
+        offered: For each request, the tools that the model may call, by name.
+        sent_settings: For each request, the model settings.
     """
 
     def __init__(

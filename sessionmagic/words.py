@@ -1,4 +1,4 @@
-"""Parts of messages: an exception in words, a suggestion for an unknown word, and a shortened text."""
+"""Parts of messages: an exception in words, a suggestion for an unknown word, and text made short and printable."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ def suggestion(word: str, known: Iterable[str], otherwise: str = "") -> str:
     return f"; {advice}" if advice else ""
 
 
-def shortened(text: str) -> str:
-    """Return a text cut to the length that a message quotes."""
-    return text if len(text) <= SHOWN_LIMIT else text[: SHOWN_LIMIT - 1] + "…"
+def shortened(text: str, length: int = SHOWN_LIMIT) -> str:
+    """Return a text cut to `length` characters; a text that is cut ends in "…"."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """Return a text with a replacement character in place of each character that cannot be printed."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)

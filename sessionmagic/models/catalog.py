@@ -32,9 +32,9 @@ class ResolvedModel:
     reference: str
     model: Model
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """The settings for every request, with the names of pydantic-ai's `ModelSettings`."""
+    """The settings of every request, with the names of pydantic-ai's `ModelSettings`."""
     warnings: list[str] = field(default_factory=list)
-    """What the user should know about the reference."""
+    """Warnings about the reference for the user."""
 
     @property
     def takes_tools(self) -> bool:
@@ -51,10 +51,10 @@ class Models:
     """The models that references can name.
 
     Args:
-        default: the reference used when a session has no override.
-        endpoints: names and base URLs of OpenAI-compatible servers; ``lab:model`` then asks the server named
+        default: The reference used when a session has no override.
+        endpoints: Names and base URLs of OpenAI-compatible servers. ``lab:model`` then asks the server named
             ``lab``. The key of a server that needs one is read from ``LAB_API_KEY``.
-        home: the store's home, whose ``models/`` has further weights.
+        home: The store's home, whose directory ``models/`` holds further weights.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Models:
         self._home = home
 
     def check(self, reference: str) -> None:
-        """Raise `ModelReferenceError` if the reference cannot be used. Uses no network, imports no SDK."""
+        """Raise `ModelReferenceError` if the reference cannot be used. Uses no network and imports no SDK."""
         source, reading = self._find(reference)
         source.check(reading)
 

@@ -35,7 +35,7 @@ def shared_engine(path: Path, threads: int, context_length: int) -> Engine:
 
 
 @atexit.register
-def _close_engines() -> None:  # pragma: no cover  runs at exit, when coverage is measured no more
+def _close_engines() -> None:  # pragma: no cover  runs at exit, when coverage is no longer measured
     # llama.cpp finishes its batch even after the callback has stopped it; a process that exits before that crashes.
     for (pid, *_), engine in _engines.items():
         if pid == os.getpid():
@@ -43,12 +43,12 @@ def _close_engines() -> None:  # pragma: no cover  runs at exit, when coverage i
 
 
 class Generation:
-    """One request to an engine; its chunks come back to the event loop that made it.
+    """One request to an engine. Its chunks are delivered to the event loop on which it was created.
 
     Args:
-        model_name: the model's name, for errors.
-        chat: the messages, in chat-template form.
-        body: the other fields of a llama.cpp chat completion.
+        model_name: The model's name, for errors.
+        chat: The messages, in chat-template form.
+        body: The other fields of a llama.cpp chat completion.
     """
 
     def __init__(self, model_name: str, chat: Chat, body: dict[str, Any]) -> None:
@@ -80,7 +80,7 @@ class Generation:
         self._chunks.put_nowait(None)
 
     def deliver(self, chunk: dict[str, Any] | Exception | None) -> None:
-        """Pass a chunk, an error or the end to the loop. Call it on the engine's thread."""
+        """Pass a chunk, an error or the end to the event loop. Call it on the engine's thread."""
         try:
             self._loop.call_soon_threadsafe(self._chunks.put_nowait, chunk)
         except RuntimeError:  # the loop is closed, so nobody waits for the chunk
@@ -88,7 +88,7 @@ class Generation:
 
 
 class Engine:
-    """The weights of one file, and the generations that wait for them."""
+    """The weights of one file, and the generations that wait for their turn."""
 
     def __init__(self, path: Path, threads: int, context_length: int) -> None:
         """Make an engine without loading the weights; the first generation loads them."""
@@ -139,7 +139,8 @@ class Engine:
 
     def _attempt(self, generation: Generation, chat: Chat) -> float:
         """Answer the chat and return 0, or return the share of the chat, from 0 to 1, that does not fit the context."""
-        # Room is kept for the answer by leaving out messages. A prompt that fits is never refused for want of it.
+        # Messages are left out to reserve space for the answer. A prompt that fits is never refused because of this
+        # reserve.
         reserve = min(generation.body["max_tokens"], self._context_length // 4)
         shortenable = len(_without_oldest(chat, 0)) < len(chat)
         surplus = 0.0
@@ -178,13 +179,13 @@ def _as_exception(model_name: str, error: dict[str, Any]) -> ModelAPIError:
 
 
 def _without_oldest(chat: Chat, surplus: float) -> Chat:
-    """Leave out the oldest messages: at least one, and at least that share of the text.
+    """Leave out the oldest messages: at least one, and at least the share `surplus` of the text.
 
     The system prompt and the last message always stay.
     """
     start = end = 1 if chat and chat[0]["role"] == "system" else 0
     excess = surplus * sum(len(message["content"]) for message in chat)
-    # An answer whose question is left out is left out too, as chat templates expect the user to begin.
+    # An answer whose question is left out is left out too, because chat templates expect the user to begin.
     while end < len(chat) - 1 and (end == start or excess > 0 or chat[end]["role"] == "assistant"):
         excess -= len(chat[end]["content"])
         end += 1
@@ -208,8 +209,8 @@ def _load(path: Path, threads: int, context_length: int) -> Any:
     params.ui = params.endpoint_slots = False
     params.n_threads_http = 1
     params.api_keys = [secrets.token_urlsafe(32)]
-    # The server always listens, though nobody needs it to. It listens on a socket file, which is deleted at once; on
-    # a platform without socket files, on a loopback port that asks for a random key.
+    # The server always listens, although it is not needed. It uses a socket file, which is deleted at once. On a
+    # platform without socket files, it uses a loopback port that requires a random key.
     with tempfile.TemporaryDirectory(prefix="llama-") as folder:
         params.hostnames = [str(Path(folder) / "s.sock")]
         try:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pydantic_ai.models import ModelRequestParameters
     from pydantic_ai.settings import ModelSettings
 
-# Without a penalty, so small a model repeats itself without end.
+# Without a penalty, such a small model repeats itself endlessly.
 _DEFAULTS = {"temperature": 0.2, "top_p": 0.9, "repeat_penalty": 1.1, "max_tokens": 512}
 _HONOURED = {"temperature", "top_p", "top_k", "max_tokens", "seed", "presence_penalty", "frequency_penalty"}
 
@@ -66,10 +66,10 @@ class LocalModel(Model):
         """Make a model of the weights at ``path``.
 
         Args:
-            path: the GGUF file; it is opened by the first request.
-            threads: the number of threads that llama.cpp computes with.
-            context_length: the context in tokens; at most the length that the model was trained for is used.
-            settings: the default settings of its requests.
+            path: The GGUF file, which the first request opens.
+            threads: The number of threads that llama.cpp uses.
+            context_length: The context in tokens. No more is used than the model was trained for.
+            settings: The default settings of its requests.
         """
         profile = ModelProfile(
             supports_tools=False,
@@ -184,7 +184,7 @@ class LocalStreamedResponse(StreamedResponse):
 
     @property
     def provider_url(self) -> None:
-        """None: no server is asked."""
+        """None, because no server is used."""
 
     @property
     def timestamp(self) -> datetime:
@@ -220,7 +220,7 @@ def _chat(messages: list[ModelMessage], parameters: ModelRequestParameters) -> l
 
 
 def _user_text(part: ModelRequestPart, *, latest: bool) -> str:
-    # Only the last message's tool results are read: this model then answers in place of one that called the tools.
+    # Only the last message's tool results are read. They exist if this model answers in place of one that called tools.
     if isinstance(part, ToolReturnPart):
         return f"{part.tool_name}: {part.model_response_str()}" if latest else ""
     if not isinstance(part, UserPromptPart):

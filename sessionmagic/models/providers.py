@@ -1,4 +1,4 @@
-"""The providers that pydantic-ai knows, and what their models need on this machine."""
+"""The providers that pydantic-ai knows, and the SDK and key that each needs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sessionmagic.models.references import quoted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """What a provider's models need on this machine."""
+    """The SDK and the key that a provider's models need."""
 
     module: str
     """The SDK's import name."""
     install: str
-    """What pip installs to get the SDK."""
+    """The requirement with which pip installs the SDK."""
     key: tuple[str, ...] = ()
     """Environment variables of which one must be set; empty for a provider that needs no key."""
 
@@ -36,7 +36,7 @@ class Provider:
 
 
 def openai_compatible(*key: str) -> Provider:
-    """Return what a server that speaks OpenAI's protocol needs."""
+    """Return the `Provider` of a server that speaks OpenAI's protocol."""
     return Provider(module="openai", install="sessionmagic[openai]", key=key)
 
 

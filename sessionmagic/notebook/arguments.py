@@ -1,4 +1,4 @@
-"""Parsing a magic's line: IPython's argument parser with our errors and quotes as in a shell."""
+"""Parse a magic's line with IPython's argument parser, but with our errors, and with quotes as in a shell."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from IPython.core.magic_arguments import MagicArgumentParser
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.words import suggestion
+from sessionmagic.words import shortened, suggestion
 
 if TYPE_CHECKING:
     import argparse
 
 
 class LineParser(MagicArgumentParser):
-    """The parser of a magic's line. An error is a `UsageError` of one line, which names the closest option."""
+    """Parses a magic's line. An error is raised as a `UsageError` of one line that suggests the closest option."""
 
     def __init__(self, prog: str, description: str) -> None:
         # IPython's help adds one % to the name
@@ -35,7 +35,7 @@ class LineParser(MagicArgumentParser):
         return self.parse_args([*split(words), *rest])
 
     def wants_help(self, line: str) -> bool:
-        """Whether the line has ``-h`` or ``--help``. Text that is taken unchanged does not count."""
+        """Return whether the line has ``-h`` or ``--help``. Text that is taken unchanged does not count."""
         words = split(self._split_off_verbatim(line)[0])
         takes_all = any(action.nargs == REMAINDER for action in self._actions)
         return not {"-h", "--help"}.isdisjoint(words[:1] if takes_all else words)
@@ -67,14 +67,14 @@ class LineParser(MagicArgumentParser):
         return [option for option in self._option_string_actions if option.startswith("--")]
 
     def error(self, message: str) -> NoReturn:
-        """Raise what argparse complains about as a `UsageError`."""
+        """Raise a `UsageError` with argparse's message."""
         unknown = re.search(r"unrecognized arguments: (\S+)", message)
         word = unknown[1] if unknown else ""
         raise UsageError(message + _nearest(word, self.options(), f"%{self.prog} --help lists the options"))
 
 
 def _nearest(word: str, options: list[str], otherwise: str) -> str:
-    """Suggest the closest option. Its dashes do not count, as they make all options alike."""
+    """Suggest the closest option. Dashes are not compared, because all options have them."""
     bare = [option.lstrip("-") for option in options]
     return suggestion(word.lstrip("-"), bare, otherwise).replace("'", "'--", 1)
 
@@ -94,4 +94,6 @@ def split(line: str) -> list[str]:
     try:
         return list(words)
     except ValueError:
-        raise UsageError(f"a quotation mark is not closed: {line}") from None
+        raise UsageError(
+            f"a quotation mark in {shortened(line)!r} is not closed; close it, or put the other kind around the word"
+        ) from None

@@ -1,4 +1,4 @@
-"""Asking a turn's questions where the page has no buttons that can be clicked."""
+"""Ask a turn's questions on stdin, or print the command that answers them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sessionmagic.conversation.events import ApprovalRequested, InputRequested
 from sessionmagic.exceptions import UsageError
-from sessionmagic.notebook.terminal.asking import announced, ask_on_stdin, fill_in_on_stdin
+from sessionmagic.notebook.terminal.asking import announcement, ask_on_stdin, fill_in_on_stdin
 
 if TYPE_CHECKING:
     from sessionmagic.notebook.controls import Controls
@@ -17,22 +17,23 @@ if TYPE_CHECKING:
     from sessionmagic.turns.turn import Turn
 
 Asks = Literal["page", "stdin", "command"]
-"""How a turn's questions are answered: with a click, on stdin, or with ``%agent approve`` when neither is possible."""
+"""Where a turn's questions are answered: by clicks on the page, on stdin, or with the command ``%agent approve``."""
 FRAMES = 2
+"""How many updates of the view a question waits for, so that the text before it is shown first."""
 SHOWN_SECONDS = 0.5
-"""How long a question waits for the view to show the text before it: so many updates, and at most that long."""
+"""The longest that a question waits for these updates."""
 GRANT_SECONDS = 0.3
-"""How long a lasting approval may take until it is on disk and has resolved the other calls that it covers."""
+"""How long to wait after a lasting approval, which is stored and then applied to the other calls that it covers."""
 
 
 class Asker:
     """Asks the questions of one turn on stdin, or prints the command that answers them.
 
     Args:
-        controls: takes the answers.
-        main_thread: reads stdin, as only the cell that waits there can.
-        asks: ``"stdin"`` or ``"command"``.
-        hz: how often the view of the turn is updated, per second.
+        controls: Takes the answers.
+        main_thread: Reads stdin, which only the waiting cell can do.
+        asks: Where the answers come from, ``"stdin"`` or ``"command"``.
+        hz: How often the turn's view is updated, per second.
     """
 
     def __init__(self, controls: Controls, main_thread: MainThread, asks: Asks, hz: float) -> None:
@@ -51,7 +52,7 @@ class Asker:
                 continue
             match event:
                 case _ if self._asks == "command":
-                    print(announced(turn.session_name, event))
+                    print(announcement(turn.session_name, event))
                 case ApprovalRequested():
                     await self._ask_approval(event)
                 case InputRequested():
@@ -78,7 +79,7 @@ class Asker:
 
 
 def _is_open(turn: Turn, asked: ApprovalRequested | InputRequested) -> bool:
-    """Return True if this still waits for an answer: the answer to another call may have covered it."""
+    """Return whether the question is still open; an earlier answer may have covered it."""
     if isinstance(asked, ApprovalRequested):
         return asked.approval_id in {approval.id for approval in turn.approvals.open}
     return asked.question_id in {question.id for question in turn.questions.open}

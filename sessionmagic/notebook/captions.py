@@ -1,4 +1,4 @@
-"""The words about a turn that the page and a terminal both show, as plain text: whoever shows them escapes them."""
+"""Plain-text captions about a turn, for the page and the terminal. Callers escape them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, ToolBlock
 from sessionmagic.notebook.visible import visible
+from sessionmagic.words import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.transcript import QuestionBlock, Transcript
 
 TEXT_LIMIT = 400_000
-"""Characters of a text that are shown. Front ends become slow beyond that; the session stores the whole text."""
+"""Characters of a text that are shown. Front ends are slow with longer ones; the session stores the whole text."""
 LINE_LENGTH = 80
-"""Characters of a line; a longer one is broken where it can be."""
+"""Characters of a line; longer lines are broken where possible."""
 EXCERPT_WIDTH = 400
 """Characters of each line of an excerpt."""
 CHARACTERS_PER_TOKEN = 4
@@ -45,7 +46,7 @@ ENDINGS = {"interrupted": "interrupted", "failed": "failed", "limit": "stopped a
 
 
 def status_line(transcript: Transcript, session: str, model: str, opened_at: float) -> str:
-    """Return the session, model, elapsed time, tokens and present activity of a running turn.
+    """Return the session, model, elapsed time, tokens and current activity of a running turn.
 
     The token count is an estimate, marked with `~`, where more text has arrived than the provider has counted.
     """
@@ -59,7 +60,7 @@ def status_line(transcript: Transcript, session: str, model: str, opened_at: flo
 
 
 def _activity(transcript: Transcript) -> str:
-    """Return what a running turn does at present; nothing while text arrives, which the user can see."""
+    """Return the current activity of a running turn; empty while text arrives, because the user sees the text."""
     blocks = transcript.blocks
     running = [block for block in blocks if isinstance(block, ToolBlock) and not (block.outcome or block.draft)]
     if transcript.waits_for_an_answer:
@@ -93,7 +94,7 @@ def question_line(block: QuestionBlock) -> str:
 
 
 def ending(transcript: Transcript) -> str:
-    """Return how a turn ended that did not complete, and why; an empty string for any other turn."""
+    """Return how a turn ended, and why, if it did not complete; empty for any other turn."""
     words = ENDINGS.get(transcript.status)
     if words is None:
         return ""
@@ -113,7 +114,7 @@ def footer(transcript: Transcript) -> str:
 
 
 def money(cost: float | None) -> str:
-    """Return a cost in US dollars as text; None is a cost that is not known."""
+    """Return a cost in US dollars as text; None stands for an unknown cost."""
     return "unpriced" if cost is None else f"${cost:.4f}"
 
 
@@ -127,7 +128,7 @@ def answer_text(transcript: Transcript) -> str:
 
 
 def written(args: Mapping[str, Any]) -> str:
-    """Return a call's arguments as text: the code as it is, then the other arguments as JSON."""
+    """Return a call's arguments as text: the code unchanged, then the other arguments as JSON."""
     return "\n".join(filter(None, code_and_rest(args)))
 
 
@@ -136,7 +137,8 @@ def code_and_rest(args: Mapping[str, Any]) -> tuple[str, str]:
     code = args.get("code")
     if not isinstance(code, str):
         return "", _json(args) if args else ""
-    # Python ends a line at a carriage return too. Shown as a character, it would hide code in a comment.
+    # Python also ends a line at a carriage return. If one were shown as a character instead, the code after it would
+    # look like part of a comment.
     code = code.replace("\r\n", "\n").replace("\r", "\n")
     rest = {name: value for name, value in args.items() if name != "code"}
     return code, _json(rest) if rest else ""
@@ -158,6 +160,6 @@ def cut(text: str) -> str:
 def excerpt(text: str, lines: int) -> str:
     """Return the first lines of a text, each cut to `EXCERPT_WIDTH`, and the number of lines left out."""
     whole = text.rstrip().splitlines()
-    shown = [line if len(line) <= EXCERPT_WIDTH else f"{line[:EXCERPT_WIDTH]}…" for line in whole[:lines]]
+    shown = [shortened(line, EXCERPT_WIDTH) for line in whole[:lines]]
     more = [f"… {len(whole) - lines:,} more lines"] if len(whole) > lines else []
     return "\n".join([*shown, *more])

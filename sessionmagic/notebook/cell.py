@@ -1,4 +1,4 @@
-"""One ``%%agent`` cell: from its options and text to a turn that is shown under it."""
+"""Run an ``%%agent`` cell: start a turn from its options and text, and show it under the cell."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sessionmagic.turns.turn import Turn, TurnResult
 
 FRESH_NAME = "session"
-"""Name of a new session whose notebook is not known."""
+"""Name of a new session if the name of its notebook is not known."""
 
 
 def run_cell(context: NotebookContext, options: argparse.Namespace, text: str) -> None:
@@ -52,7 +52,7 @@ def run_cell(context: NotebookContext, options: argparse.Namespace, text: str) -
 
 
 def queue(context: NotebookContext, session: str, text: str, *, key: str, turn: str) -> None:
-    """Ask the session when its running turn ends; if none is running, ask at once, in the background."""
+    """Send the text to the session when its running turn ends; at once, in the background, if the session is idle."""
     from sessionmagic.notebook.surface import view_for
 
     options = CELL_LINE.parse_args(["--background", "--session", context.manager.sessions.load(session).id])
@@ -82,7 +82,7 @@ def _launch(context: NotebookContext, *, out: str = "", background: bool) -> Lau
 
 
 def _request(context: NotebookContext, options: argparse.Namespace, text: str, *, background: bool) -> Request:
-    """Return what the cell asks for."""
+    """Return the request of the cell."""
     from sessionmagic.notebook.prompts import attach, interpolate
     from sessionmagic.notebook.surface import run_by_a_tool
     from sessionmagic.tools.permissions import Limits, safety_of
@@ -129,7 +129,7 @@ async def _start(context: NotebookContext, request: Request, *, named: bool) -> 
 
 
 async def _start_fresh(context: NotebookContext, request: Request) -> Turn:
-    """Start the turn on a new session, with a number behind its name if that is taken."""
+    """Start the turn on a new session, with a number after its name if the name is taken."""
     for number in itertools.count(1):
         name = request.session if number == 1 else f"{request.session}-{number}"
         with suppress(SessionExistsError):

@@ -22,7 +22,7 @@ LINE = re.compile(r"\s*(%%?)agent\s+(?P<words>.*)$")
 
 
 def register_completion(shell: InteractiveShell, context: NotebookContext) -> None:
-    """Add a matcher to the shell's completer. In lines of ours it suppresses the other matchers."""
+    """Add a matcher to the shell's completer. Its matches replace all others on ``%agent`` lines."""
     completer = getattr(shell, "Completer", None)
     if completer is None:
         return

@@ -1,4 +1,4 @@
-"""What the cells and commands of one notebook share: the shell, the settings, the manager and the active session."""
+"""The state that a notebook's cells and commands share: shell, settings, manager and active session."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class NotebookContext:
     The manager, the tools and the servers are created when first used, because importing them is slow.
 
     Args:
-        shell: the shell that the magics are registered with.
-        settings: the user's defaults. Changing one takes effect immediately.
+        shell: The shell that the magics are registered with.
+        settings: The user's defaults. Changing one takes effect immediately.
     """
 
     def __init__(self, shell: InteractiveShell, settings: Settings) -> None:
@@ -87,7 +87,7 @@ class NotebookContext:
         return name or self.active_session or self.settings.session or None
 
     def close(self) -> None:
-        """Stop every turn and end every process started for one. Called when the kernel exits."""
+        """Stop every turn, and end the processes that turns have started. Called when the kernel exits."""
         if "tools" in vars(self):
             self.tools.close()  # first, because it is quick and a front end may soon kill the kernel
         self._stop_turns()

@@ -1,4 +1,4 @@
-"""What the user can tell a running turn: the page's buttons and boxes call it, and so do the questions on stdin."""
+"""The actions a user can take on a running turn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Controls(Protocol):
     """The controls of one turn. They may be called on any thread, and before the turn exists."""
 
     asks_on_page: bool
-    """True if the page asks the turn's questions, and not stdin."""
+    """Whether questions are asked on the page rather than on stdin."""
 
     def stop(self) -> None:
         """End the turn."""
@@ -21,7 +21,7 @@ class Controls(Protocol):
         """Decide on a tool call; do nothing if it no longer waits. The model reads the reason of a rejection."""
 
     def steer(self, text: str) -> None:
-        """Tell the model something before its next request; raises `SessionMagicError` if it cannot be told."""
+        """Send a message for the next model request. Raises `SessionMagicError` if it cannot be sent."""
 
     def reply(self, question_id: str, action: InputAction, content: dict[str, Any] | None = None) -> None:
         """Answer a server's question; do nothing if it no longer waits. Raises `UsageError` for invalid content."""

@@ -1,4 +1,4 @@
-"""Loading the extension: register the magics with a shell, and end their turns when the kernel exits."""
+"""Load the extension: register the magics with a shell, and end their turns when the kernel exits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forms that a JSON schema describes: their fields, and the values of what was typed or picked."""
+"""Forms described by a JSON schema: their fields, and the values that the user types or picks."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 FIELD_LIMIT = 50
 CHOICE_LIMIT = 300
-"""Choices of one field: enough for a list of all countries."""
+"""Choices of one field, enough for a list of all countries."""
 LABEL_LENGTH = 100
 HINT_LENGTH = 300
 
 TYPES: dict[str, type | tuple[type, ...]] = {"string": str, "integer": int, "number": (int, float), "boolean": bool}
-"""The kinds of fields that are not typed as JSON, with the types of their values."""
+"""The types of the simple fields. The values of all other fields are typed as JSON."""
 STRUCTURE = {"$ref", "allOf", "anyOf", "const", "items", "oneOf", "properties"}
-"""Keywords by which a property without a type is something other than text."""
+"""Keywords that make an untyped property something other than text."""
 PROBLEMS = {"boolean": "neither yes nor no", "integer": "not an integer", "number": "not a number"}
-"""What is wrong with a text that is not a value of this kind; of any other kind, it is not valid JSON."""
+"""The error for an invalid value of each kind; for other kinds, the value is not valid JSON."""
 BOOLEANS = {"y": True, "yes": True, "true": True, "1": True, "n": False, "no": False, "false": False, "0": False}
 
 
@@ -47,14 +47,14 @@ class Field:
     """``string``, ``integer``, ``number`` or ``boolean``; ``json`` for anything else."""
     choices: tuple[Choice, ...] = ()
     several: bool = False
-    """True if the value is a list of choices."""
+    """Whether the value is a list of choices."""
     required: bool = False
     default: Any = None
-    """The initial value, which is one that the field allows; None if there is no such default."""
+    """The initial value; None if the schema gives no valid one."""
     hint: str = ""
 
     def value(self, text: str) -> Any:
-        """Return the value of a typed text; None if it is empty.
+        """Return the value that the user has typed; None if the text is empty.
 
         A choice is typed as its title or its number, counted from 1; several are separated by commas.
 
@@ -75,7 +75,7 @@ class Field:
         return value
 
     def picked(self, places: Iterable[int]) -> Any:
-        """Return the value of the choices at these places, counted from 0; None without any.
+        """Return the value of the choices at these places, counted from 0; None if `places` is empty.
 
         Raises `UsageError` if a required field has no choice.
         """
@@ -97,7 +97,7 @@ class Field:
 
     @property
     def numbered(self) -> bool:
-        """True if a choice can be typed as its number, because no title is a number itself."""
+        """Whether a choice can be typed as its number: no title may be a number itself."""
         return not any(choice.title.isdecimal() for choice in self.choices)
 
     def _nothing(self) -> None:
@@ -180,7 +180,7 @@ def _kind(about: dict[str, Any]) -> str:
 
 
 def _choices(about: dict[str, Any]) -> tuple[Choice, ...]:
-    """Return the choices of a property, which are an enum or constants with titles."""
+    """Return the choices of a property, given as an enum or as constants with titles."""
     values = about.get("enum")
     if isinstance(values, list):
         titles = about.get("enumNames")  # from older versions of MCP

@@ -1,4 +1,4 @@
-"""What the front end says about itself and the running cell: can it answer, and which notebook and cell is it."""
+"""Facts about the front end and the running cell."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FrontEnd:
 
     @property
     def headless(self) -> bool:
-        """Whether nobody watches: the front end answers no questions, and drops output that comes after the cell."""
+        """Whether nobody watches: the front end takes no input, and drops output that arrives after the cell."""
         return self.kernel is not None and not self._parent.get("content", {}).get("allow_stdin", False)
 
     @property
@@ -35,13 +35,13 @@ class FrontEnd:
 
     @property
     def notebook(self) -> str:
-        """The notebook's name without its suffix, fit for a session; empty if the front end does not tell it."""
+        """The notebook's name without its suffix, as a session's name; empty if the front end does not give it."""
         path = self._shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", "")
         return visible(" ".join(Path(str(path)).stem.split()))[:NOTEBOOK_LENGTH]
 
     @property
     def cell(self) -> str:
-        """The running cell, described for a user who looks for it."""
+        """A description of the running cell, by which the user can find it."""
         history: Any = self._shell.history_manager
         number = len(history.input_hist_parsed) - 1  # not `execution_count`: since IPython 9 that is the next cell's
         return f"cell In [{number}]{f' of {self.notebook}' if self.notebook else ''}"

@@ -1,4 +1,4 @@
-"""From a cell to its turn: start it on the loop thread, show it, wait for it, and stop it if interrupted."""
+"""Start a cell's turn on the loop thread, show it, wait for it, and stop it if the cell is interrupted."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 INTERRUPT_SECONDS = 0.8
 """How long an interrupted cell waits for its turn to end before it gives the kernel back."""
 FRAME_SECONDS = 0.05
-"""How long an interrupted cell waits for the last frame of its ended turn. A later one still reaches the page."""
+"""How long an interrupted cell waits for the last update of its view. A later update still reaches the page."""
 
 
 class Launch:
-    """A turn, from before it exists until its answer is shown. These are also its `Controls`.
+    """Starts one turn, shows it and waits for it; also serves as its `Controls`.
 
     Args:
-        manager: runs the turn.
-        hz: how often the view is updated, per second.
-        done: called with the turn's result, on the loop thread, before the waiting cell goes on.
-        main_thread: makes the calls that belong on the main thread, while the cell waits there.
-        asks: how the turn's questions are answered.
+        manager: Runs the turn.
+        hz: How often the view is updated, per second.
+        done: Called with the turn's result, on the loop thread, before the waiting cell continues.
+        main_thread: Runs the calls that need the main thread while the cell waits.
+        asks: Where the turn's questions are answered.
     """
 
     def __init__(
@@ -92,15 +92,15 @@ class Launch:
             raise UsageError("a model cannot run a cell from its own code; await SessionManager.run instead") from error
 
     async def start(self, start: Coroutine[Any, Any, Turn], view: View) -> Turn:
-        """Do what `begin` does, called on the loop thread, and return the turn once it has started."""
+        """Start and show the turn as `begin` does, but on the loop thread; return the turn once it has started."""
         self._begun = True
-        self._serving = asyncio.ensure_future(self._serve(start, view, "start"))  # kept, or it may be collected
-        await asyncio.sleep(0)  # one step, after which there is an admission to wait for
+        self._serving = asyncio.ensure_future(self._serve(start, view, "start"))  # kept, so that it is not collected
+        await asyncio.sleep(0)  # lets `_serve` create the admission
         return await asyncio.shield(cast("asyncio.Task[Turn]", self._admission))
 
     @property
     def begun(self) -> bool:
-        """Whether the turn was started, or the attempt was made."""
+        """Whether the launch has tried to start the turn."""
         return self._begun
 
     async def _serve(self, start: Coroutine[Any, Any, Turn], view: View, waits_for: WaitsFor) -> None:
@@ -119,11 +119,11 @@ class Launch:
     async def _admit(self, start: Coroutine[Any, Any, Turn], view: View, *, waited_for: bool) -> Turn:
         """Return the turn once it has started, or show in the view why it has not."""
         self._admission = asyncio.ensure_future(start)
-        if self._stopped:  # before there was anything to cancel
+        if self._stopped:  # before there was a task to cancel
             self._admission.cancel()
         while not self._admission.done():
             await asyncio.wait([self._admission], timeout=TICK_SECONDS)
-            view.update(Transcript())  # the elapsed time goes on while a busy session is waited for
+            view.update(Transcript())  # updates the elapsed time while waiting for a busy session
         try:
             turn = self._admission.result()
         except BaseException as error:
@@ -135,7 +135,7 @@ class Launch:
             raise
         self._turn = turn
         self._admitted.set()
-        if self._stopped:  # while the turn was starting
+        if self._stopped:  # `stop` was called while the turn was starting
             turn.cancel()
         return turn
 
@@ -164,9 +164,9 @@ class Launch:
                 self._turn.questions.answer(question_id, action, content)
 
     def steer(self, text: str) -> None:
-        """Tell the model something before its next request. Safe on any thread but the loop's.
+        """Send a message for the next model request. Safe on any thread but the loop's.
 
-        Raises `SessionMagicError` if the turn has ended or too many messages wait.
+        Raises `SessionMagicError` if the turn has ended, or too many messages are waiting.
         """
         if self._turn is not None and text.strip():
             loop_thread().submit(self._manager.turns.tell(self._turn, "steer", text)).result()
@@ -180,12 +180,12 @@ class Launch:
             self._loop.call_soon_threadsafe(self._admission.cancel)
 
     def wait_until_admitted(self) -> None:
-        """Wait until the turn is on disk and streams; raise the error that prevented it from starting."""
+        """Wait until the turn has started; raise the error that prevented it from starting."""
         self._admitted.wait()
         self._raise()
 
     def wait_until_over(self) -> TurnResult | None:
-        """Wait until the turn has ended and its static answer is shown; return None if it was stopped before its start.
+        """Wait until the turn has ended and its answer is shown; return its result, or None if it never started.
 
         Meanwhile, the main thread makes the calls that the turn sends there. Raises the error that prevented the turn
         from starting.
@@ -202,7 +202,7 @@ class Launch:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Let an interrupt stop the turn, wait a little for its end, and raise it again as one line."""
+        """On an interrupt, stop the turn, wait briefly for its end, and raise the interrupt again as one line."""
         try:
             with self._main_thread.noticing_interrupts():
                 yield
@@ -214,11 +214,11 @@ class Launch:
     def _end_soon(self) -> None:
         self.stop()
         if self._begun:
-            self._wait_a_little()
+            self._wait_briefly()
         elif self._view is not None:
             self._view.discard()
 
-    def _wait_a_little(self) -> None:
+    def _wait_briefly(self) -> None:
         if self._turn is not None:
             self._turn.wait(INTERRUPT_SECONDS)
             self._over.wait(FRAME_SECONDS)
@@ -227,7 +227,7 @@ class Launch:
 
 
 def short_interrupt(words: str) -> KeyboardInterrupt:
-    """Return an interrupt that IPython shows as one line. Raised, it ends Run All, as the user expects of one."""
+    """Return a `KeyboardInterrupt` that IPython shows as one line. Like any interrupt, it ends Run All."""
     interrupt = KeyboardInterrupt(words)
     interrupt._render_traceback_ = lambda: [f"KeyboardInterrupt: {interrupt}"]  # type: ignore[attr-defined]
     return interrupt

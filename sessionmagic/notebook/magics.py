@@ -20,7 +20,7 @@ class AgentMagics(Magics, Settings):
     """The magics and their defaults: ``%config AgentMagics`` lists them, ``%config AgentMagics.model = …`` sets one."""
 
     def __init__(self, shell: InteractiveShell) -> None:
-        super().__init__(shell)  # sets what a config file says
+        super().__init__(shell)  # applies the user's config file
         self.context = NotebookContext(shell, settings=self)
 
     @no_var_expand

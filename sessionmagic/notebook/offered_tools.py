@@ -29,10 +29,10 @@ def offered_tools(context: NotebookContext, names: Iterable[str] = (), *, backgr
     is offered. In the background, tools that need a waiting cell have an obstacle. The tools of MCP servers are added
     while the turn runs. Raises `ToolError` for a name that is not defined, or not a function.
     """
-    own = context.tools.own(background=background) if context.settings.kernel_tools else []
+    notebook_tools = context.tools.notebook_tools(background=background) if context.settings.kernel_tools else []
     named = _named(names, context.shell.user_ns)
-    users = (context.tools.of_user(tool, background=background) for tool in offered(named))
-    return list({tool.name: tool for tool in [*own, *users]}.values())
+    users = (context.tools.user_tool(tool, background=background) for tool in offered(named))
+    return list({tool.name: tool for tool in [*notebook_tools, *users]}.values())
 
 
 def _named(names: Iterable[str], namespace: Mapping[str, Any]) -> Iterator[Tool]:
@@ -50,15 +50,15 @@ class OfferedTool:
     source: str
     read_only: bool
     decision: str
-    """What happens to a call of it, and why."""
+    """What happens when it is called, and why."""
     does: str
     arguments: Sequence[str]
 
 
 def listed_tools(context: NotebookContext, session: Session | None, names: Iterable[str] = ()) -> list[OfferedTool]:
-    """Return the tools that the session's next turn offers, MCP servers' last. Raises what `offered_tools` raises.
+    """Return the tools that the session's next turn offers; those of MCP servers come last.
 
-    With None, return what a new session offers.
+    None stands for a new session. Raises `ToolError` as `offered_tools` does.
     """
     from sessionmagic.tools.permissions import Policy, safety_of
 
@@ -97,11 +97,11 @@ def listed_tools(context: NotebookContext, session: Session | None, names: Itera
 
 def _decision(policy: Policy, tool: str, *, read_only: bool) -> str:
     """Describe what happens to a call of the tool, and list the rules that depend on its arguments."""
-    from sessionmagic.tools.permissions import Call, described, fits_tool
+    from sessionmagic.tools.permissions import Call, fits_tool, rule_list
 
     ruling = policy.rule_on(Call(tool, {}, read_only))
     what = {"allow": "runs", "ask": "asks", "deny": "is denied"}[ruling.verdict]
     by_arguments = (
-        f"; {verdict} {rule}" for verdict, rule in described(policy.session) if ":" in rule and fits_tool(rule, tool)
+        f"; {verdict} {rule}" for verdict, rule in rule_list(policy.session) if ":" in rule and fits_tool(rule, tool)
     )
     return "".join([f"{what}: {ruling.why}", *by_arguments])

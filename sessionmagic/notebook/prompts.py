@@ -103,7 +103,9 @@ def _file(path: Path) -> Attachment:
     try:
         return Attachment(name=path.name, content=content.decode())
     except UnicodeDecodeError:
-        raise PromptError(f"--attach: {path} is not text, an image or a PDF") from None
+        raise PromptError(
+            f"--attach: {path} is not text, an image or a PDF; read it in a cell and attach the value"
+        ) from None
 
 
 def _png(name: str, save: Any) -> Attachment:

@@ -11,7 +11,7 @@ class Settings(HasTraits):
     Not a `Configurable` itself: traitlets would then read them from a section ``c.Settings`` too.
     """
 
-    model = Unicode("local", help="Model for sessions that have none of their own.").tag(config=True)
+    model = Unicode("local", help="Default model of sessions without an override.").tag(config=True)
     session = Unicode(
         "",
         help="Session for cells without --session, until %agent use or --new chooses another; empty: a new session, "

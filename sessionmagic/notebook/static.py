@@ -1,4 +1,4 @@
-"""A turn's answer as static output: the form in which the notebook is saved."""
+"""A turn's answer as static output, which is saved with the notebook."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.transcript import Transcript
 
 NOTHING = {"text/html": "", "text/plain": ""}
-"""The content of an output that is to disappear. nbconvert warns about an output without any content."""
+"""The content of a removed output. nbconvert would warn about an output without content."""
 
 
 class StaticView:
-    """A view of the finished answer only, for runs that nobody watches."""
+    """A view that shows only the finished answer, for runs that nobody watches."""
 
     def open(self) -> None:
         pass
@@ -32,7 +32,7 @@ class StaticView:
 
 
 def show_answer(transcript: Transcript, html: str, display_id: str | None = None) -> None:
-    """Display a turn as it stays in the saved notebook; with a display id, in place of that output."""
+    """Display a turn as the notebook saves it; with a display id, replace the output with that id."""
     display(
         {"text/html": html, "text/plain": answer_text(transcript)},
         raw=True,

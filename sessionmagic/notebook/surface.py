@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def run_by_a_tool() -> bool:
-    """Whether a tool runs the cell, so that nobody can see its widgets or answer its questions."""
+    """Return whether a tool runs the cell, so that nobody can see its widgets or answer its questions."""
     return current_turn.get(None) is not None
 
 
 def view_for(context: NotebookContext, options: argparse.Namespace, controls: Controls, *, background: bool) -> View:
-    """Return a new view for a turn of the running cell. `controls` is what its buttons do."""
+    """Return a new view for a turn of the running cell. Its buttons call `controls`."""
     from sessionmagic.notebook.static import StaticView
     from sessionmagic.notebook.terminal.view import TextView
     from sessionmagic.notebook.view import GuardedView

@@ -1,4 +1,4 @@
-"""Showing a turn: in a view that follows it while it runs, or as one output afterwards."""
+"""Show a turn in a view that follows it while it runs, or as one output afterwards."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from IPython.display import display
 
-from sessionmagic.notebook.page.answer import answer_html, said_html
+from sessionmagic.notebook.page.answer import answer_html, user_text_html
 from sessionmagic.notebook.static import StaticView, metadata
 from sessionmagic.notebook.terminal.text import turn_text
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TICK_SECONDS = 1.0
 """How often the elapsed time is updated while nothing arrives from the model."""
 BYTES_PER_SECOND = 100_000
-"""What a running answer may send to the page. A long block is sent again less often, not cut."""
+"""The maximum rate at which a running answer is sent to the page. A long block is not cut, but sent less often."""
 
 
 class View(Protocol):
@@ -35,14 +35,14 @@ class View(Protocol):
         """Show the turn as it is now; return roughly how many bytes of the answer were sent to the page."""
 
     def finish(self, transcript: Transcript, html: str) -> None:
-        """Show the finished turn, as it will stay; `html` is its answer, rendered."""
+        """Show the finished turn in its final form; `html` is the rendered answer."""
 
     def discard(self) -> None:
         """Remove everything shown so far, because the turn did not start."""
 
 
 class GuardedView:
-    """A view around another one that may raise: a frame is lost then, but neither the turn nor its answer."""
+    """Wraps a view so that an error in it loses an update, but not the turn or its answer."""
 
     def __init__(self, view: View) -> None:
         self._view = view
@@ -89,9 +89,12 @@ async def follow(turn: Turn, view: View, hz: float) -> None:
 
 
 def show_turn(transcript: Transcript, prompt: str) -> None:
-    """Display a turn again, with its prompt, as one output: JupyterLab hides those after the fiftieth."""
+    """Display a turn again, with its prompt, as one output, because JupyterLab hides outputs after the fiftieth."""
     display(
-        {"text/html": f"<hr>{said_html(prompt)}{answer_html(transcript)}", "text/plain": turn_text(transcript, prompt)},
+        {
+            "text/html": f"<hr>{user_text_html(prompt)}{answer_html(transcript)}",
+            "text/plain": turn_text(transcript, prompt),
+        },
         raw=True,
         metadata=metadata(transcript),
     )

@@ -1,22 +1,24 @@
-"""Foreign text made harmless: its control characters are shown instead of obeyed."""
+"""Make untrusted text safe to display by showing its control characters."""
 
 from __future__ import annotations
 
 import html
 import re
 
+from sessionmagic.words import shortened
+
 _INVISIBLE = re.compile("\r\n|[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def visible(text: str) -> str:
     """Return `text` with a visible character in place of each control and bidi character; CRLF becomes a newline."""
-    return _INVISIBLE.sub(_stand_in, text)
+    return _INVISIBLE.sub(_visible_form, text)
 
 
 def one_line(text: str, length: int) -> str:
     """Return `text` on one line of at most `length` characters, with its control characters visible."""
     line = visible(" ".join(text.split()))
-    return line if len(line) <= length else line[: length - 1] + "…"
+    return shortened(line, length)
 
 
 def escape(text: str) -> str:
@@ -28,7 +30,7 @@ def escape(text: str) -> str:
     return html.escape(visible(text))
 
 
-def _stand_in(match: re.Match[str]) -> str:
+def _visible_form(match: re.Match[str]) -> str:
     match match[0]:
         case "\r\n":
             return "\n"

@@ -30,8 +30,8 @@ Safety = Literal["strict", "balanced", "restricted", "autonomous"]
 """What happens to a call that no rule covers.
 
 - ``strict``: every call needs approval.
-- ``balanced``: calls of read-only tools run; every other call needs approval.
-- ``restricted``: calls of read-only tools run; every other call is denied.
+- ``balanced``: calls of read-only tools run; all calls of other tools need approval.
+- ``restricted``: calls of read-only tools run; all calls of other tools are denied.
 - ``autonomous``: every call runs.
 """
 
@@ -78,7 +78,7 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much one turn may do until it is stopped."""
+    """How much one turn may do before it is stopped."""
 
     requests: int = 50
     """How many model requests it may make."""
@@ -160,7 +160,7 @@ def with_grant(rules: Rules, tool: str) -> Rules:
 
 def without_rule(rules: Rules, pattern: str) -> Rules:
     """Return the rules without this pattern, whatever its verdict. Raises `UsageError` when no rule has it."""
-    known = [pattern for _, pattern in described(rules)]
+    known = [pattern for _, pattern in rule_list(rules)]
     if pattern not in known:
         advice = suggestion(pattern, known, "%agent permissions lists the rules")
         raise UsageError(f"there is no rule {pattern!r}{advice}")
@@ -185,17 +185,17 @@ def _matching(rules: Rules, verdict: Verdict, call: Call) -> str | None:
 
 
 def matches(pattern: str, call: Call) -> bool:
-    """Return whether a pattern matches a call; `Rules` says how."""
-    conditions = parted(pattern)[1]
+    """Return whether a pattern matches a call, as `Rules` describes."""
+    conditions = split_pattern(pattern)[1]
     return fits_tool(pattern, call.tool) and all(_holds(*condition, call) for condition in conditions)
 
 
 def fits_tool(pattern: str, tool: str) -> bool:
     """Return whether a pattern can match calls of the tool: whether the glob for the tool's name matches."""
-    return _matches_glob(parted(pattern)[0], tool)
+    return _matches_glob(split_pattern(pattern)[0], tool)
 
 
-def parted(pattern: str) -> tuple[str, list[tuple[str, str]]]:
+def split_pattern(pattern: str) -> tuple[str, list[tuple[str, str]]]:
     """Split a pattern into the glob for the tool's name and the conditions.
 
     A condition is the name of an argument and its glob. One argument may have several conditions.
@@ -219,6 +219,6 @@ def _matches_glob(pattern: str, text: str) -> bool:
     return fnmatchcase(text.casefold(), pattern.casefold())
 
 
-def described(rules: Rules) -> Sequence[tuple[Verdict, str]]:
+def rule_list(rules: Rules) -> Sequence[tuple[Verdict, str]]:
     """Return all patterns with their verdicts, the strongest verdict first."""
     return [(verdict, pattern) for verdict in VERDICTS for pattern in rules.get(verdict, ())]

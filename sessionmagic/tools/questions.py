@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 from sessionmagic.conversation.events import InputAction, InputProvided, InputRequested, Warned
 from sessionmagic.exceptions import QuestionNotOpenError, UsageError
 from sessionmagic.tools.pending import Pending, new_id
+from sessionmagic.words import printable, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -133,5 +134,4 @@ def _check(content: dict[str, Any], schema: Mapping[str, Any]) -> None:
 def _mismatch(path: Iterable[object], message: str) -> UsageError:
     """Return the error for a field that does not match the schema, on one line and cut."""
     line = " ".join("".join([*(f"{part}: " for part in path), message]).split())
-    line = "".join(character if character.isprintable() else "�" for character in line)
-    return UsageError(line if len(line) <= PROBLEM_LENGTH else f"{line[: PROBLEM_LENGTH - 1]}…")
+    return UsageError(shortened(printable(line), PROBLEM_LENGTH))

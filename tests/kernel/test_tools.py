@@ -371,7 +371,7 @@ def test_cells_that_several_turns_of_one_cell_propose_are_put_below(kernel, sess
     assert proposed(run(kernel, session, "--yes").ok()) == ["third"]
 
 
-DROPPED = "The proposed cell was not added"
+DROPPED = "the proposed cell was not added"
 
 
 @pytest.mark.parametrize("end", ["limit", "timeout", "interrupt", "code"])

@@ -371,7 +371,7 @@ async def test_servers_start_when_a_turn_first_needs_them_and_stay(alone):
     await until(lambda: not is_there(first))
     _, _, model = await acted(alone, "Done")
     assert (alone.mcp.names, model.offered) == ([], [{}])
-    with pytest.raises(ToolError, match="no MCP server is named 'tests'"):
+    with pytest.raises(ToolError, match="no MCP server named 'tests'"):
         alone.mcp.remove("tests")
 
 

@@ -13,8 +13,8 @@ from sessionmagic.tools.permissions import (
     VERDICTS,
     Call,
     Policy,
-    described,
     matches,
+    rule_list,
     safety_of,
     with_rule,
     without_rule,
@@ -254,12 +254,12 @@ def test_rule_is_added_at_the_end_and_stands_once():
 
 def test_rule_that_stood_under_another_verdict_moves():
     moved = with_rule(rules("deny a, deny b, ask c"), "allow", "a")
-    assert described(moved) == [("deny", "b"), ("allow", "a"), ("ask", "c")]
+    assert rule_list(moved) == [("deny", "b"), ("allow", "a"), ("ask", "c")]
 
 
 def test_rule_is_taken_away_wherever_it_stands():
     before = rules("deny a, allow b, ask a")
-    assert described(without_rule(before, "a")) == [("allow", "b")]
+    assert rule_list(without_rule(before, "a")) == [("allow", "b")]
     with pytest.raises(UsageError, match="there is no rule 'unknown'"):
         without_rule(before, "unknown")
     assert before == rules("deny a, allow b, ask a")

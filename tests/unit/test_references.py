@@ -53,7 +53,7 @@ def test_reference_is_read_as_one_name_and_then_as_a_provider_with_its_model(tex
         ("locl", ["'locl' is not a model reference", "did you mean 'local'?"]),
         ("openai:", ["'openai:' is not a model reference"]),
         ("openai", ["'openai' is not a model reference; write provider:model"]),
-        ("lab:a,lab:b", ["'lab:a,lab:b' names several models; a turn asks one"]),
+        ("lab:a,lab:b", ["'lab:a,lab:b' names several models; choose one of them"]),
         (":x", ["unknown provider ''"]),
         ("   ", ["is not a model reference"]),
         ("local:/no/such/file.gguf", ["/no/such/file.gguf"]),
@@ -149,7 +149,7 @@ def test_name_that_no_list_knows_is_a_warning_and_no_refusal(models, monkeypatch
     monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
     listed = next(name for name in models.known() if name.startswith("openai:gpt"))
     [warning] = models.resolve(listed + "x").warnings
-    assert f"{listed}x is in no known model list; trying it anyway; did you mean 'gpt" in warning
+    assert f"{listed}x is not in any known list of models, but is tried anyway; did you mean 'gpt" in warning
     assert models.resolve(listed).warnings == []
     assert models.resolve("lab:anything").warnings == []
 

@@ -1,4 +1,4 @@
-"""``%agent SUBCOMMAND``: everything that is done with sessions, models and tools outside a cell's turn."""
+"""``%agent SUBCOMMAND``: the commands for sessions, models, tools and running turns."""
 
 from sessionmagic.notebook.commands import sessions, settings, tools, turns  # noqa: F401  each registers its subcommands
 from sessionmagic.notebook.commands.registry import COMMANDS, run_command

@@ -62,7 +62,7 @@ def _named(line: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Help:
-    """A subcommand in the list that ``%agent`` alone shows."""
+    """A row of the list that ``%agent`` shows."""
 
     subcommand: str
     does: str
@@ -70,7 +70,7 @@ class Help:
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """An argument of a subcommand: the arguments of argparse's ``add_argument``.
+    """An argument of a subcommand, in the form that argparse's ``add_argument`` takes.
 
     A verbatim argument takes the rest of the line unchanged.
     """
@@ -88,7 +88,7 @@ def argument(*names: str, verbatim: bool = False, **options: Any) -> Argument:
 def command(
     text: str, *arguments: Argument, name: str = ""
 ) -> Callable[[Callable[[NotebookContext, argparse.Namespace], Any]], Callable[..., Any]]:
-    """Register the decorated function as a subcommand: `text` is its help, and `name` is needed for two words."""
+    """Register the decorated function as a subcommand with the help `text`. A name of two words is given as `name`."""
 
     def register(function: Callable[[NotebookContext, argparse.Namespace], Any]) -> Callable[..., Any]:
         known = name or function.__name__

@@ -1,4 +1,4 @@
-"""``%agent`` on sessions: list, show, use, stop, rename, star, delete, and what they have used."""
+"""``%agent`` on sessions: list, show, use, stop, rename, star and delete them, and show their usage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``%agent`` on tools: which are offered, which of their calls may run, and MCP servers."""
+"""``%agent`` on tools: list the offered ones, set rules for their calls, and add and remove MCP servers."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def _pattern(option: str, text: str) -> Argument:
     argument("--new", action="store_true", help="create the session, so that the rules hold from its first turn on"),
 )
 def permissions(context: NotebookContext, options: argparse.Namespace) -> Any:
-    from sessionmagic.tools.permissions import VERDICTS, described, safety_of
+    from sessionmagic.tools.permissions import VERDICTS, rule_list, safety_of
 
     if options.new and not options.session:
         raise UsageError("--new needs a name for the new session; give one")
@@ -137,7 +137,7 @@ def permissions(context: NotebookContext, options: argparse.Namespace) -> Any:
     session = context.manager.sessions.load(name)
     added = [pattern for pattern, verdict in rules.items() if verdict]
     return Listing(
-        [Rule(verdict, pattern) for verdict, pattern in described(session.permissions)],
+        [Rule(verdict, pattern) for verdict, pattern in rule_list(session.permissions)],
         {"rule": lambda rule: rule.verdict, "pattern": lambda rule: rule.pattern},
         [
             f"{session.name} is {session.safety}: {SAFETY_WORDS[session.safety]}",
@@ -148,10 +148,10 @@ def permissions(context: NotebookContext, options: argparse.Namespace) -> Any:
 
 def _doubts(patterns: Sequence[str], tools: Sequence[OfferedTool]) -> Iterator[str]:
     """Yield a warning for each pattern that matches no call of the offered tools."""
-    from sessionmagic.tools.permissions import fits_tool, parted
+    from sessionmagic.tools.permissions import fits_tool, split_pattern
 
     for pattern in patterns:
-        tool, conditions = parted(pattern)
+        tool, conditions = split_pattern(pattern)
         found = [each for each in tools if fits_tool(pattern, each.name)]
         known = {name for each in found for name in each.arguments}
         if not found:
@@ -162,7 +162,7 @@ def _doubts(patterns: Sequence[str], tools: Sequence[OfferedTool]) -> Iterator[s
 
 SAFETY_WORDS = {
     "strict": "asks before every call that no rule covers",
-    "balanced": "of the calls not covered by a rule, read-only ones run; it asks before the rest",
-    "restricted": "of the calls not covered by a rule, read-only ones run; the rest are denied",
-    "autonomous": "every call not covered by a rule runs",
+    "balanced": "runs read-only calls that no rule covers, and asks before the others",
+    "restricted": "runs read-only calls that no rule covers, and denies the others",
+    "autonomous": "runs every call that no rule covers",
 }

@@ -1,4 +1,4 @@
-"""``%agent`` on a running turn: steer it, queue the next prompt, and answer what it waits for."""
+"""``%agent`` on a running turn: steer it, queue the next prompt, and answer its approvals and questions."""
 
 from __future__ import annotations
 
@@ -63,16 +63,16 @@ def queue(context: NotebookContext, options: argparse.Namespace) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits for the user: a tool call for approval, or an MCP server's question for an answer."""
+    """A tool call that waits for approval, or an MCP server's question that waits for an answer."""
 
     id: str
     session: str
     tool: str
-    """The tool that is called; for a server's question ``MCP NAME``."""
+    """The tool that is called; for a server's question, ``MCP NAME``."""
     args: dict[str, Any]
-    """The call's arguments; for a server's question the JSON schema of the answer."""
+    """The call's arguments; for a server's question, the JSON schema of the answer."""
     why: str
-    """Why the call asks; for a server's question its message."""
+    """Why the call needs approval; for a server's question, its message."""
 
 
 @command(

@@ -1,6 +1,6 @@
-"""Capture what one call prints, while everything else goes on printing where it did.
+"""Capture the output of one call, without changing where other code prints.
 
-A context variable says which call is running. Its tasks and `asyncio.to_thread` inherit it, so several calls can be
+A context variable identifies the running call. Its tasks and `asyncio.to_thread` inherit it, so several calls can be
 captured at once, on one thread or on several.
 """
 
@@ -27,7 +27,7 @@ _input_refusal: ContextVar[str] = ContextVar("_input_refusal", default="")
 
 
 def is_capturing(output: CapturedOutput) -> bool:
-    """Return whether what the running code prints and displays goes to `output`."""
+    """Return whether the output of the running code goes to `output`."""
     return _current.get() is output and not output.closed
 
 
@@ -38,9 +38,9 @@ def refuse_input(reason: str) -> None:
 
 @contextmanager
 def capturing(output: CapturedOutput) -> Iterator[None]:
-    """Capture what this context prints in `output`, and close that at the end.
+    """Capture the output of this context in `output`, and close `output` at the end.
 
-    Tasks and threads that outlive the block then print where everything else does.
+    Tasks and threads that outlive the block print normally from then on.
     """
     token = _current.set(output)
     _install()
@@ -56,7 +56,7 @@ class _Stream:
     """Stands in for `sys.stdout` or `sys.stderr`, and writes to the running call's output or to the original."""
 
     def __init__(self, original: Any) -> None:
-        vars(self)["original"] = original  # past our own __setattr__
+        vars(self)["original"] = original  # bypasses `__setattr__` below
 
     def _target(self) -> Any:
         output = _current.get()
@@ -66,8 +66,8 @@ class _Stream:
         return getattr(self._target() if name in {"write", "writelines", "flush"} else self.original, name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        # While a cell runs, IPython 9 replaces `write` by one that also keeps all output in the history. That would
-        # keep without bounds what a captured call prints, so it takes effect outside captured calls only.
+        # While a cell runs, IPython 9 replaces `write` by a function that also stores all output in the history. It
+        # would store the output of captured calls without a limit, so it is used only outside captured calls.
         if self._target() is self.original:
             setattr(self.original, name, value)
 
@@ -106,7 +106,7 @@ def _install() -> None:
 def _uninstall() -> None:
     """Put the originals back after the last call.
 
-    Where other code has replaced a stand-in meanwhile, and will put it back, it stays until a later call ends.
+    A stand-in that other code has replaced meanwhile, and will put back, stays until a later call ends.
     """
     global _captured_calls  # noqa: PLW0603
     with _lock:

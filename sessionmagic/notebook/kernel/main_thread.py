@@ -34,7 +34,7 @@ NO_INPUT = "cannot ask for input in the background; run without -b"
 
 
 class _Job:
-    """A call on its way to the main thread, with the context of the task that sent it.
+    """A call that the main thread is to make, with the context of the task that sent it.
 
     It is created on the loop of the turns; only `make` runs on the main thread.
     """
@@ -52,7 +52,7 @@ class _Job:
         """Whether the call was interrupted because its task was cancelled."""
 
     def make(self, *, in_cell: bool) -> tuple[Any, BaseException | None]:
-        """Make the call; return its result and what it raised. Call this on the main thread."""
+        """Make the call; return its result and its error. Call this on the main thread."""
         if not in_cell:  # no running cell could ask the user
             self._context.run(refuse_input, NO_INPUT)
         try:
@@ -100,10 +100,10 @@ class MainThread:
         self._serving = 0
         self._noticing = False
         self._interrupted = False
-        """Whether an interrupt has come that was not one of ours."""
+        """Whether an interrupt has arrived that `_interrupt` did not send."""
 
     async def run(self, call: Callable[[], T]) -> T:
-        """Make the call on the main thread; return what it returns and raise what it raises.
+        """Make the call on the main thread; return its result or raise its error.
 
         Cancelling the task interrupts the call, again and again until it ends. Raises `MainThreadBusyError` when
         another cell keeps the main thread busy; in a terminal, also when no foreground cell runs a turn.
@@ -150,7 +150,7 @@ class MainThread:
 
     def _interrupt(self, job: _Job) -> bool:
         """Interrupt a job that has not finished; return whether it was interrupted."""
-        # The lock keeps the job from finishing in between, as the signal would then hit whatever runs next.
+        # The lock keeps the job from finishing in between. Otherwise the signal would interrupt the next code.
         with self._changed:
             if not job.finished:
                 job.withdrawn = True
@@ -233,7 +233,7 @@ class MainThread:
         job.settle(result, error)
 
     def _finish(self, job: _Job) -> None:
-        """Let `_interrupt` send no more interrupts for this job."""
+        """Mark the job as finished, so that `_interrupt` does not interrupt it any more."""
         with self._changed:
             if job in self._jobs:  # an interrupt came before `popleft`
                 self._jobs.remove(job)

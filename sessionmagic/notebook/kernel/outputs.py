@@ -19,7 +19,7 @@ from sessionmagic.notebook.page.rendering import clean_html, render_markdown
 TEXT_LIMIT = 10_000
 """Characters of text that are kept, half of them from the end.
 
-Fewer than a model reads of a tool's result, so that a text is not cut a second time.
+This is less than the limit of a tool's result, so that a text is not cut a second time.
 """
 SHOWN_LIMIT = 10
 """Rich outputs of one call that are kept and shown; the others are only counted."""
@@ -54,7 +54,7 @@ class RichOutput:
 
     @property
     def text(self) -> str:
-        """What a model reads; empty for a figure."""
+        """The text that a model reads; empty for a figure."""
         return "" if self.is_figure else self._data.get("text/markdown") or self._plain
 
     @property
@@ -69,11 +69,11 @@ class RichOutput:
 
     @property
     def is_rich(self) -> bool:
-        """Whether it has another form than plain text, even one that cannot be shown."""
+        """Whether it has a form other than plain text, even one that cannot be shown."""
         return bool(set(self._data) - {"text/plain"} or self._missing)
 
     def display(self) -> None:
-        """Show what is harmless under the cell. Plain text alone is not shown, as the call's text already has it."""
+        """Show the harmless content under the cell, except plain text alone, which the call's text contains."""
         if self.is_rich:
             publish_display_data({"text/plain": without_keys(self._plain[:TEXT_LIMIT])} | self._rich(), self._sizes())
 
@@ -91,7 +91,7 @@ class RichOutput:
         elif "text/markdown" in self._data:
             rich["text/html"] = render_markdown(without_keys(self._data["text/markdown"]))
         elif SVG in self._data and not rich:
-            # A browser runs no script of an image and fetches nothing for it.
+            # A browser runs no scripts in an image, and loads nothing for it.
             source = base64.b64encode(self._data[SVG].encode()).decode()
             rich["text/html"] = f'<img alt="figure" src="data:{SVG};base64,{source}">'
         return rich
@@ -107,7 +107,7 @@ class RichOutput:
 
 @dataclass(slots=True)
 class CallResult:
-    """What a call printed and displayed, in order, and what it raised."""
+    """The output of a call, in order, and its error."""
 
     text: str = ""
     shown: list[RichOutput] = field(default_factory=list)
@@ -165,7 +165,7 @@ class CapturedOutput(TextIOBase):
             self.write("\n" * self._mid_line + _ANSI.sub("", text) + "\n")
 
     def handle(self, message: dict[str, Any]) -> None:
-        """Do what a kernel's message asks of a page: display an output, update one, or clear all."""
+        """Apply a display message of the kernel: show an output, update one, or clear all."""
         kind, content = message["msg_type"], message["content"]
         if kind == "clear_output":
             self.clear(wait=content.get("wait", False))
@@ -186,7 +186,7 @@ class CapturedOutput(TextIOBase):
 
         Args:
             output: The output.
-            replacing: The display id of the outputs whose place it takes, if there are any.
+            replacing: The display id of the outputs that it replaces, if there are any.
         """
         if self._clear_pending:
             self._reset()
@@ -202,7 +202,7 @@ class CapturedOutput(TextIOBase):
 
     @property
     def text(self) -> str:
-        """What was written, with notes of how many characters were cut and how many outputs are not shown."""
+        """The written text, with notes of how many characters were cut and how many outputs are not shown."""
         tail = "".join(self._tail)
         cut = self._cut + max(0, len(tail) - TEXT_LIMIT // 2)
         cut_note = f"\n[cut: {cut:,} characters]\n" if cut else ""
@@ -217,7 +217,7 @@ def _as_text(content: object) -> str:
 
 
 def _showable(kind: str, content: str) -> str:
-    """Return the content if it can be shown, or an empty string. HTML loses whatever runs code or fetches something."""
+    """Return the content if it can be shown, or an empty string. Code and loaded resources are removed from HTML."""
     if kind == "text/plain":
         return content
     if len(content) > CONTENT_LIMIT or (kind in IMAGES and not _is_image(kind, content)):
@@ -229,7 +229,7 @@ def _showable(kind: str, content: str) -> str:
 
 
 def _is_image(kind: str, content: str) -> bool:
-    """Return whether content is base64 of an image of this kind; a provider refuses a whole request over a bad one."""
+    """Return whether content is an image of this kind in base64. A provider refuses a request with a bad image."""
     try:
         return base64.b64decode(content).startswith(IMAGE_STARTS[kind])
     except ValueError:

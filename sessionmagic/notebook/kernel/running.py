@@ -45,7 +45,7 @@ def run_code(shell: InteractiveShell, code: str) -> CallResult:
 
 
 def _needs_another_loop(shell: InteractiveShell, code: str) -> bool:
-    """Return whether code awaits at its top level while this thread's loop is running, which then cannot run it."""
+    """Return whether code has a top-level await that cannot run here, because this thread's loop is running."""
     try:
         asyncio.get_running_loop()
         transformed = shell.transform_cell(code)
@@ -72,7 +72,7 @@ def run_function(shell: InteractiveShell, function: Callable[[], Any]) -> tuple[
 
 
 async def run_awaitable(shell: InteractiveShell, work: Awaitable[Any]) -> tuple[str, CallResult]:
-    """Await what a user's function has returned; return a description of its value, and a `CallResult`.
+    """Await the result of a user's function; return a description of its value, and a `CallResult`.
 
     It can run on any loop.
     """
@@ -111,7 +111,7 @@ def _describe_and_show(shell: InteractiveShell, value: Any, output: CapturedOutp
 
 
 def tool_return(result: CallResult, description: str = "") -> ToolReturn[str]:
-    """Return what the model reads of a call: its text, its value and its figures. Raises `ToolFailed` if it failed."""
+    """Return a call's text, value and figures for the model. Raises `ToolFailed` if the call failed."""
     from pydantic_ai.exceptions import ToolFailed
     from pydantic_ai.messages import BinaryContent, ToolReturn
 
@@ -153,7 +153,7 @@ def _run_captured(shell: InteractiveShell, call: Callable[[CapturedOutput], None
 
 @contextmanager
 def _captured_displays(shell: InteractiveShell, output: CapturedOutput) -> Iterator[None]:
-    """Capture what `display` is given."""
+    """Capture the objects that are passed to `display`."""
     publisher: Any = shell.display_pub
     if hasattr(publisher, "register_hook"):
         with _display_hook(publisher, output):

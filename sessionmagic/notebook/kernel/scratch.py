@@ -1,4 +1,4 @@
-"""Scratch kernels: processes, one a session, in which a model's code cannot touch the user's variables."""
+"""Scratch kernels: one process for each session, in which a model's code cannot touch the user's variables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sessionmagic.notebook.kernel.outputs import CallResult, CapturedOutput
 OUTPUT_LIMIT = 10_000_000
 """Characters of output after which a call is stopped."""
 MESSAGE_COST = 1_000
-"""Characters that each message counts in addition to its text, so that empty messages are bounded too."""
+"""Characters added to the size of each message, so that empty messages are limited too."""
 MESSAGE_LIMIT = 32 * 2**20
 """Bytes of the largest message that is read."""
 START_SECONDS = 60.0
@@ -44,8 +44,8 @@ class ScratchKernels:
         """Run code in the session's kernel, after its earlier calls, and return the result.
 
         Code is interrupted when it takes longer than `timeout` seconds, when it prints too much, and when the caller
-        is cancelled. If it does not end then, its kernel is killed. After a kernel's end, the next call starts a new
-        one. Raises `ScratchError` when no kernel can be started.
+        is cancelled. If it does not end then, its kernel is killed, and the next call starts a new one. Raises
+        `ScratchError` when no kernel can be started.
         """
         output = _Output()
         try:
@@ -186,7 +186,7 @@ class _ScratchKernel:
         _undisposed.discard(self)
 
     def kill(self) -> None:
-        """End the process and, except on Windows, those that it has started. Works on any thread."""
+        """End the process and, except on Windows, its child processes. Works on any thread."""
         self._killed = True
         process = getattr(self._manager.provisioner, "process", None)
         if process is not None:

@@ -43,7 +43,7 @@ def limit_memory() -> None:
 def print_in_pieces() -> None:
     """Send printed text in pieces that the parent can read.
 
-    ipykernel (6 and 7) collects what is printed in a fifth of a second, however much that is, and sends it at once.
+    ipykernel (6 and 7) sends all text that is printed within a fifth of a second in one message, whatever its length.
     """
     from ipykernel.iostream import OutStream
 
@@ -63,7 +63,7 @@ def print_in_pieces() -> None:
 
 
 def print_help() -> None:
-    """Print what ``name?`` shows, as a model has no pager."""
+    """Print what ``name?`` shows, because a model has no pager."""
     from IPython.core import page
 
     def show(data: Any, *_: object, **__: object) -> None:

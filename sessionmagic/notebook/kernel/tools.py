@@ -35,7 +35,7 @@ SHOWN = 2_000
 """Characters of one cell's code or output."""
 SOURCE = "notebook"
 LONGEST_SECONDS = 3_600
-DROPPED = "The proposed cell was not added, because this cell ended in an error; its code is in the insert_cell call."
+DROPPED = "the proposed cell was not added, because this cell ended in an error; its code is in the insert_cell call"
 
 
 class KernelTools:
@@ -47,12 +47,12 @@ class KernelTools:
         self._front_end = front_end
         self._proposed = ""
         self._shown: WeakKeyDictionary[Turn, list[CallResult]] = WeakKeyDictionary()
-        """The calls of each turn, so that what they displayed can be shown again."""
+        """The results of each turn's calls, kept so that their displays can be shown again."""
         self._scratch = ScratchKernels()
         self._functions = UserFunctions(shell, main_thread, self._show)
         shell.events.register("post_run_cell", self._report_dropped)
 
-    def own(self, *, background: bool = False) -> list[Tool]:
+    def notebook_tools(self, *, background: bool = False) -> list[Tool]:
         """Return the tools. With `background`, those that need a foreground cell have an `obstacle`."""
         looking: list[Callable[..., Any]] = [self.list_variables, self.inspect_variable, self.read_cells]
         acting: list[Callable[..., Any]] = [self.run_python, self.run_python_isolated, self.insert_cell]
@@ -66,8 +66,8 @@ class KernelTools:
             ),
         ]
 
-    def of_user(self, tool: Tool, *, background: bool = False) -> Tool:
-        """Return the tool of a user's function, made to run in this kernel and to describe its value to the model."""
+    def user_tool(self, tool: Tool, *, background: bool = False) -> Tool:
+        """Return a user's tool, changed so that it runs in this kernel and describes its value to the model."""
         obstacle = self._obstacle if background and not inspect.iscoroutinefunction(tool.function) else ""
         return replace(tool, function=self._functions.wrap(tool.function), alone=True, obstacle=obstacle)
 
@@ -168,14 +168,14 @@ class KernelTools:
 
     @property
     def _is_pending(self) -> bool:
-        """Whether the front end is still to receive the proposed cell, which it does when the running cell ends."""
+        """Whether the proposed cell waits for the end of the running cell, when the front end receives it."""
         payloads: Any = self._shell.payload_manager
         texts = [each["text"] for each in payloads.read_payload() if each.get("source") == "set_next_input"]
         return self._proposed in [*texts, getattr(self._shell, "rl_next_input", None)]
 
     def _report_dropped(self, result: Any) -> None:
-        """Print that a proposed cell is lost, as a page adds none when the running cell ends in an error."""
-        # A model's code runs without history; its errors do not end the cell in which it runs.
+        """Print that a proposed cell is lost, because a page adds none when the running cell ends in an error."""
+        # A model's code runs without history. Its errors do not end the cell in which it runs.
         failed = result is not None and not result.success and result.info.store_history
         if failed and self._is_pending and self._front_end.kernel is not None:
             print(DROPPED)

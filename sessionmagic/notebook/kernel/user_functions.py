@@ -1,4 +1,4 @@
-"""Run the user's functions as tools: where figures and prints work, and with their values described to the model."""
+"""Run the user's functions as tools: capture their output, and describe their values to the model."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class UserFunctions:
         self._main_thread = main_thread
         self._show = show
         self._coroutines: LoopThread | None = None
-        """Not the loop of the turns, so that a coroutine that blocks holds up no turn."""
+        """A separate loop, so that a coroutine that blocks does not delay any turn."""
 
     def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return an asynchronous function with the same signature that returns what the model reads of a call."""
+        """Return an asynchronous function with the same signature, which returns the call's result for the model."""
         asynchronous = inspect.iscoroutinefunction(function)
 
         async def call(*args: Any, **kwargs: Any) -> Any:
@@ -66,7 +66,7 @@ class UserFunctions:
         return await self._main_thread.run(run)
 
     async def _await(self, work: Awaitable[Any]) -> tuple[str, CallResult]:
-        """Await what a function has returned; return a description of its value, and a `CallResult`."""
+        """Await the result of a function; return a description of its value, and a `CallResult`."""
         loop = await self._responsive_loop()
         description, result = await loop.run(run_awaitable(self._shell, work))
         self._show(result)

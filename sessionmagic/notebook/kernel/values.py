@@ -22,10 +22,10 @@ NUMBERS_READ = 10_000_000
 
 
 def describe(value: Any) -> str:
-    """Return a value as a model reads it.
+    """Return a description of a value for a model.
 
-    Text stays as it is, a frame or an array becomes its shape, types and first rows, and any other value becomes what
-    IPython prints. Raises whatever the value's own methods raise.
+    Text is returned unchanged. A frame or an array is described by its shape, types and first rows, and any other value
+    as IPython prints it. Raises any error of the value's own methods.
     """
     if isinstance(value, str):
         return value
@@ -99,7 +99,7 @@ def _frame(frame: Any) -> str:
     if not _is_computed(frame):
         return f"{type(frame).__name__} of {len(columns):,} columns; its rows are not computed\n{schema}{cut}"
     rows, head = frame.shape[0], frame.head(ROWS_SHOWN)
-    # By position in pandas, where several columns can have the same name.
+    # In pandas, columns are taken by position, because several can have the same name.
     head = head.iloc[:, :ITEMS_SHOWN] if hasattr(head, "iloc") else head[names]
     shown = head.to_string() if hasattr(head, "to_string") else str(head)
     first = f"first {min(rows, ROWS_SHOWN)} rows:\n{shown}"

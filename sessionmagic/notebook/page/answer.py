@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.transcript import Block, Transcript
 
 HTML_LIMIT = 800_000
-"""Characters of HTML above which a text is shown without markup: a server drops outputs that come too fast."""
+"""Characters of HTML above which a text is shown without markup: Jupyter drops output that arrives too fast."""
 
 MUTED = "color: var(--jp-ui-font-color2, #767676)"
 WARNING = "color: var(--jp-warn-color0, #b26a00)"
 NO_MATH = 'class="mathjax_ignore tex2jax_ignore"'
-"""Attribute for elements that hold foreign text other than Markdown: MathJax typesets no formula in them."""
+"""Attribute for elements that hold foreign text other than Markdown. MathJax does not typeset formulas in them."""
 OPENED = "border-left: 3px solid var(--jp-border-color2, #ccc); padding-left: 0.8em; margin: 0.3em 0 0.6em 0.3em"
 RESULT = "white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere"
 CODE = f"{RESULT}; margin: 0 0 0.6em"
@@ -43,7 +43,7 @@ def _block_html(block: Block) -> str:
         case ToolBlock():
             return tool_html(block)
         case MessageBlock():
-            return said_html(block.text)
+            return user_text_html(block.text)
         case QuestionBlock():
             return question_html(block)
         case _:
@@ -51,13 +51,13 @@ def _block_html(block: Block) -> str:
 
 
 def text_html(text: str) -> str:
-    """Return a text of the model, which is Markdown, as safe HTML."""
+    """Return the model's Markdown text as safe HTML."""
     html = render_markdown(cut(text))
     return html if len(html) <= HTML_LIMIT else f"<pre>{escape(cut(text))}</pre>"
 
 
-def said_html(text: str) -> str:
-    """Return a text of the user's as it was typed: it is not Markdown."""
+def user_text_html(text: str) -> str:
+    """Return the user's text as typed, not as Markdown."""
     return f'<blockquote><pre style="white-space:pre-wrap;word-break:normal">{escape(cut(text))}</pre></blockquote>'
 
 
@@ -80,7 +80,7 @@ def call_html(args: Mapping[str, Any]) -> str:
 
 
 def _code_html(code: str, language: str) -> str:
-    """Return code with its long lines broken, so that whoever approves a call can see all of it."""
+    """Return code with its long lines broken, so that the user can see all of it before approving the call."""
     html = render_code(cut(code).strip("\n"), language)
     return f'<pre {NO_MATH} style="{CODE}">{html if len(html) <= HTML_LIMIT else escape(cut(code))}</pre>'
 
@@ -91,7 +91,7 @@ def warning_html(text: str) -> str:
 
 
 def _ending_html(transcript: Transcript) -> str:
-    """Return how a turn ended that did not complete; an empty string for any other turn."""
+    """Return how a turn ended if it did not complete; empty for any other turn."""
     line = ending(transcript)
     return f'<p {NO_MATH} style="{WARNING}">{escape(line)}</p>' if line else ""
 

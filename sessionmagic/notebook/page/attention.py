@@ -1,8 +1,8 @@
-"""Answering the page while a cell waits on the main thread: clicks, and requests for widgets after a reload.
+"""Answer the page while a cell waits on the main thread: clicks, and requests for widgets after a reload.
 
-By itself, ipykernel answers them when the cell has ended. From version 7 on it has subshells, which run on threads
-of their own. Messages that concern our widgets are sent to such a subshell, and are answered at once. Older versions
-have none, so there the page waits.
+By default, ipykernel handles these messages after the cell. Since version 7 it has subshells, which run on separate
+threads. Messages that concern our widgets are sent to a subshell, which handles them at once. Older versions have no
+subshells, so there the page waits.
 """
 
 from __future__ import annotations
@@ -35,50 +35,50 @@ def answer_at_once(widget: Any) -> None:
 def attention(kernel: Any) -> AbstractContextManager[None]:
     """Return a context in which the page is answered while the main thread waits.
 
-    It has no effect without subshells, or on another thread than the main one.
+    It has no effect without subshells, or outside the main thread.
     """
     if getattr(kernel, "shell_channel_thread", None) is None or not _is_main_thread():
         return nullcontext()
-    return _attention(kernel).paid()
+    return _router(kernel).routing()
 
 
 def _is_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-class _Attention:
-    """Sends the page's messages to a subshell, by taking the place of the kernel's own receiver.
+class _Router:
+    """Routes the page's messages to a subshell. It replaces the kernel's own receiver of messages.
 
-    It is created on the main thread. The private methods run on the thread of the shell channel.
+    It is created on the main thread. Its private methods run on the thread of the shell channel.
     """
 
     def __init__(self, kernel: Any) -> None:
         self._kernel = kernel
-        self._paid = False
+        self._routing = False
         self._subshell = ""
         self._controls: set[str] = set()
         kernel.shell_channel_thread.io_loop.add_callback(self._begin)
 
     @contextmanager
-    def paid(self) -> Iterator[None]:
-        """Send messages to the subshell within this context; contexts may be nested."""
-        before, self._paid = self._paid, True
+    def routing(self) -> Iterator[None]:
+        """Route messages to the subshell within this context; contexts may be nested."""
+        before, self._routing = self._routing, True
         try:
             yield
         finally:
-            self._paid = before
+            self._routing = before
 
     def _begin(self) -> None:
         # ipykernel has no hook for this. Our receiver replaces its own, shell_channel_thread_main, and then calls it.
         self._kernel.shell_stream.on_recv(self._receive, copy=False)
 
     async def _receive(self, frames: list[Any]) -> None:
-        if self._paid:
+        if self._routing:
             with suppress(Exception):  # the message then waits for the end of the cell, as it would without us
-                frames = self._readdressed(frames)
+                frames = self._readdress(frames)
         await self._kernel.shell_channel_thread_main(frames)
 
-    def _readdressed(self, frames: list[Any]) -> list[Any]:
+    def _readdress(self, frames: list[Any]) -> list[Any]:
         """Return the frames of a message, addressed to our subshell if it concerns us."""
         import zmq
 
@@ -108,10 +108,10 @@ class _Attention:
                 return True
             case "comm_msg" | "comm_close":
                 comm = content["comm_id"]
-                # A page reloaded in mid-cell asks every widget for its state, the user's own ones too.
+                # A page that is reloaded during a cell asks every widget for its state, the user's own ones included.
                 ours = comm in self._controls or self._kernel.comm_manager.comms.get(comm) in _ours
                 return ours or content["data"].get("method") == "request_state"
         return False
 
 
-_attention = cache(_Attention)
+_router = cache(_Router)

@@ -13,7 +13,7 @@ from sessionmagic.conversation.transcript import (
     ToolBlock,
     Transcript,
 )
-from sessionmagic.notebook.page.answer import said_html, text_html
+from sessionmagic.notebook.page.answer import text_html, user_text_html
 from sessionmagic.notebook.page.pieces import page, wrapped
 from sessionmagic.notebook.page.question_row import QuestionRow
 from sessionmagic.notebook.page.rendering import cut_fence, settled_length
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from sessionmagic.notebook.controls import Controls
 
 PAGE_LENGTH = 1_500
-"""Characters of text after which the finished part of it gets a widget of its own and is not sent again."""
+"""Length at which finished text moves to its own widget and is no longer resent."""
 TAIL_LENGTH = 12_000
-"""Characters that are shown of one unfinished block, from its end."""
+"""Characters at the end of an unfinished block that are shown."""
 
 
 class Blocks:
@@ -45,15 +45,15 @@ class Blocks:
         self._shown: list[tuple[Block, Callable[[Any], int]]] = []
         """Each block as it was last shown, with the function that shows a newer version of it."""
 
-    def only(self, html: str) -> Any:
-        """Put this HTML on the first page and return that page. A reloaded browser page knows it, but no new widget."""
+    def show_only(self, html: str) -> Any:
+        """Show only this HTML, in the first widget, which a reloaded page already has. Return that widget."""
         self._first.value = wrapped(html)
         return self._first
 
     def show(self, transcript: Transcript) -> int:
         """Show the blocks as they are now; return roughly how many bytes were sent to the page.
 
-        Reasoning is left out: it is shown apart from the answer.
+        Reasoning is left out, because it is shown separately.
         """
         blocks = [block for block in transcript.blocks if not isinstance(block, ReasoningBlock)]
         sent = 0
@@ -87,7 +87,7 @@ class Blocks:
                 assert_never(block)
 
     def _show_message(self, block: MessageBlock) -> int:
-        html = wrapped(said_html(block.text))
+        html = wrapped(user_text_html(block.text))
         self._add(page(html))
         return len(html)
 
@@ -102,8 +102,8 @@ class Pages:
     than a page is cut at a line and opened again on the next page.
 
     Args:
-        add: adds a page to the column.
-        first: an empty page to begin with; None to add one.
+        add: Adds a page to the column.
+        first: An empty page to begin with; None to add one.
     """
 
     def __init__(self, add: Callable[[Any], object], first: Any) -> None:
@@ -113,7 +113,7 @@ class Pages:
         self._settled = 0
         """Characters of the text that are on earlier pages."""
         self._reopening = ""
-        """The line that opens the code block again which the last page has cut."""
+        """The line that reopens the code block that the last page has cut."""
 
     def show(self, text: str) -> int:
         """Show the whole text; return roughly how many bytes were sent to the page."""

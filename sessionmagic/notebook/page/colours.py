@@ -27,8 +27,8 @@ _COLOURS = (
     ("#189", "Name.Attribute Name.Variable"),
     ("#d44", "Literal.String Generic.Deleted"),
 )
-# Variables of the theme are no alternative: JupyterLab removes them in notebooks that are not trusted, and they would
-# double the size of the HTML.
+# Variables of the theme are not an alternative: JupyterLab removes them in notebooks that are not trusted, and they
+# would double the size of the HTML.
 STYLES = {kind: f"color:{colour}" for colour, kinds in _COLOURS for kind in kinds.split()}
 
 

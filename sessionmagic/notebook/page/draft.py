@@ -18,18 +18,19 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.transcript import Transcript
 
 PAUSE_SECONDS = 2.0
+"""Minimum pause between two drafts."""
 BYTES_PER_SECOND = 20_000
-"""Limits on how often drafts are sent: the least pause, and the average rate. Each draft is the whole turn again."""
+"""Maximum average rate of drafts, each of which repeats the whole turn."""
 NOTE = "not finished when this was saved; %agent show {} shows how it ended"
 
 
 class Draft:
-    """The turn so far as static output, which can be saved, below its widgets, which cannot.
+    """The turn so far as static output below its widgets, because a notebook cannot save the widgets.
 
-    The widgets hold a style that hides the draft, so it is seen only in a notebook that has lost them.
+    The widgets contain a style that hides the draft, so it is visible only in a notebook without them.
 
     Args:
-        wanted: False for a draft that is never shown.
+        wanted: Whether drafts are shown at all.
     """
 
     def __init__(self, *, wanted: bool = True) -> None:

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LEFT = 'style="text-align:left;white-space:pre-wrap"'
-"""Without it, JupyterLab would align cells to the right and join their lines."""
+"""Keeps JupyterLab from aligning cells to the right and joining their lines."""
 
 
 class Listing(list[T]):
     """A list that is displayed as a table.
 
     Args:
-        items: the items, one for each row.
-        columns: maps each heading to a function that returns an item's cell.
-        notes: lines below the table.
+        items: The items, one for each row.
+        columns: For each heading, a function that returns an item's cell.
+        notes: Lines below the table.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Listing(list[T]):
 
 
 def ago(at: float) -> str:
-    """Return in words how long ago a moment was. `at` is in seconds since the epoch."""
+    """Return how long ago a time was, in words. `at` is in seconds since the epoch."""
     seconds = max(0.0, time.time() - at)
     for length, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= length:

@@ -16,7 +16,7 @@ PAGE_CLASSES = ("jp-RenderedHTMLCommon", "jp-OutputArea-output")
 def page(html: str) -> Any:
     """Return a widget that shows HTML and typesets its formulas.
 
-    Its layout and style are its own, because a reloaded browser page cannot resolve shared ones in time. Its class
+    Its layout and style are not shared, because a reloaded browser page cannot resolve shared ones in time. Its class
     makes it as wide as its column, so a margin at its sides would cause a scroll bar.
     """
     from ipywidgets import HTMLMath
@@ -26,21 +26,21 @@ def page(html: str) -> Any:
 
 
 def column(*children: Any) -> Any:
-    """Return a widget that shows these below one another."""
+    """Return a widget that shows its children below one another."""
     from ipywidgets import VBox
 
     return VBox(children)
 
 
 def row(*children: Any, **layout: str) -> Any:
-    """Return a widget that shows these beside one another."""
+    """Return a widget that shows its children beside one another."""
     from ipywidgets import HBox
 
     return HBox(children, layout=layout)
 
 
 def button(words: str, clicked: Callable[[], object], **about: Any) -> Any:
-    """Return a button whose clicks arrive while a cell runs, too, on any thread."""
+    """Return a button that works while a cell runs, too. `clicked` may be called on any thread."""
     from ipywidgets import Button, Layout
 
     made = Button(description=words, layout=Layout(width="auto"), **about)
@@ -55,10 +55,10 @@ def wrapped(html: str) -> str:
 
 
 def forget(widgets: Iterable[Any], keep: Sequence[Any] = ()) -> None:
-    """Close widgets that no page shows any more, with all widgets within them but those to keep."""
+    """Close widgets that are no longer shown, and everything inside them except `keep`."""
     for part in [part for widget in widgets for part in within(widget)]:
         if part.comm is not None and all(part is not kept for kept in keep):
-            part.comm.publish_msg = lambda *_, **__: None  # pages need not hear of each one
+            part.comm.publish_msg = lambda *_, **__: None  # no page shows it, so none needs the message
             part.close()
 
 

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 LABEL = "line-height: 1.4; margin-top: 0.5em"
 ROWS = 6
-"""Choices that are visible at once in a list from which several can be picked."""
+"""Choices that are visible at once in a list of which several can be picked."""
 
 
 class QuestionRow:
-    """A question on the page; while it is open, its form too."""
+    """A question on the page, with its form while it is open."""
 
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
@@ -59,7 +59,7 @@ class QuestionRow:
 
 
 def _label(field: Field) -> Any:
-    """Return a field's label as a widget: the label of an input would typeset formulas and cut long texts."""
+    """Return a field's label as a separate widget; an input's own label would typeset formulas and cut long texts."""
     from ipywidgets import HTML
 
     hints = [field.hint, "hold Ctrl or ⌘ to pick several" if field.several else ""]
@@ -70,7 +70,7 @@ def _label(field: Field) -> Any:
 
 
 def _input(field: Field) -> Any:
-    """Return the widget that takes a field's value; the values of choices are their places."""
+    """Return the widget that takes a field's value. The value of a choice is its place."""
     from ipywidgets import Checkbox, Dropdown, Layout, SelectMultiple, Text
 
     about = {"tooltip": field.label, "layout": Layout(width="auto", max_width="40em")}

@@ -1,11 +1,11 @@
 """Rendering a model's Markdown as HTML that is safe on the page.
 
-The text is hostile until it has been cleaned: front ends run whatever a text/html output holds, fetch its images and
-typeset its math. So it is rendered here without raw HTML, and the result is reduced to a short list of tags.
+The text is hostile until it has been cleaned: front ends run the scripts of a text/html output, fetch its images and
+typeset its math. So it is rendered without raw HTML, and the result is reduced to a short list of tags.
 
 The page's MathJax typesets the math. It looks for delimiters in the text of each element, and never joins text across
-elements. So every formula gets an element of its own, and so does each ``$`` and each backslash in ordinary text:
-MathJax finds no formula but those that were checked here.
+elements. So every formula is put in a separate element, and so is each ``$`` and each backslash in ordinary text.
+MathJax then finds only the formulas that were checked here.
 """
 
 from __future__ import annotations
@@ -94,10 +94,10 @@ def clean_html(html: str) -> str:
 
 
 def settled_length(text: str) -> int:
-    """Return how many characters at the start of a growing answer can no longer change their meaning.
+    """Return how many characters at the start of a growing answer no longer change when text is added.
 
-    They are all top-level blocks but the last one. Rendered apart from the rest they look as in the whole text, except
-    that reference definitions of one part have no effect in the other.
+    These are all top-level blocks except the last one. They can be rendered apart from the rest, except that reference
+    definitions in one part have no effect in the other.
     """
     lines, blocks = _top_level_blocks(text)
     lines_before = blocks[-1].map[0] if len(blocks) > 1 and blocks[-1].map else 0
@@ -107,7 +107,7 @@ def settled_length(text: str) -> int:
 def cut_fence(text: str) -> tuple[int, str]:
     """Return where to cut an open code block, and the line that opens it again after the cut.
 
-    The cut is behind the last whole line. Returns ``(0, "")`` for a text that is not a single open fence.
+    The cut is after the last whole line. Returns ``(0, "")`` for a text that is not a single open fence.
     """
     lines, blocks = _top_level_blocks(text)
     if len(blocks) != 1 or blocks[0].type != "fence" or lines[-1].strip().strip(blocks[0].markup[0]) == "":
@@ -204,8 +204,8 @@ def _parse_inline_math(state: StateInline, silent: bool) -> bool:  # noqa: FBT00
 def _parse_display_math(state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001
     """Parse the lines from a delimiter to its partner as one formula.
 
-    If a blank line or a fence comes first, they are a paragraph. That they are one block depends on the first line
-    alone, so later text never changes the blocks before.
+    If a blank line or a fence comes before the partner, the lines are a paragraph. Whether they are one block depends
+    only on the first line, so later text never changes earlier blocks.
     """
     first, last = state.bMarks[start] + state.tShift[start], state.eMarks[start]
     opening = _DISPLAY_MATH.match(state.src, first, last)
@@ -249,7 +249,7 @@ def _plain_links(state: StateCore) -> None:
 
 
 def _left_cells(state: StateCore) -> None:
-    """Align table cells without an alignment to the left: JupyterLab would align them to the right, as numbers."""
+    """Align table cells without an alignment to the left, because JupyterLab would align them to the right."""
     for token in state.tokens:
         if token.type in {"th_open", "td_open"} and not token.attrs:
             token.attrSet("style", "text-align:left")

@@ -1,4 +1,4 @@
-"""A text box under a running turn, for messages to its model."""
+"""A text box under a running turn, which sends messages to its model."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.transcript import Transcript
     from sessionmagic.notebook.controls import Controls
 
-WAITS = f'<small {NO_MATH} style="{MUTED}">The model reads it before its next step.</small>'
+WAITS = f'<small {NO_MATH} style="{MUTED}">the model reads it before its next step</small>'
 
 
 class SteeringBox:
-    """A box whose text the model reads before its next request. A text that cannot be told stays in the box."""
+    """A text box that steers the turn. Text that cannot be sent stays in the box."""
 
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
@@ -30,7 +30,7 @@ class SteeringBox:
         self.box = column(row(self._text, tell), self._note)
 
     def update(self, transcript: Transcript) -> None:
-        """Remove the note that a message waits once the model has read one."""
+        """Remove the note about a waiting message once the model has read one."""
         told = sum(isinstance(block, MessageBlock) for block in transcript.blocks)
         if told > self._told:
             self._told, self._note.value = told, ""

@@ -1,4 +1,4 @@
-"""A text box of one line, and its Enter key."""
+"""A text box of one line that reacts to the Enter key."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SETTLE_SECONDS = 0.15
-"""How long to wait after Enter for the text that was typed before it: the page may send it in later messages."""
+"""How long to wait after Enter for text typed before it, because the page may send that text later."""
 
 
 def text_box(placeholder: str, width: str, entered: Callable[[str], object]) -> Any:
-    """Return a text box that calls `entered` with its text when Enter is pressed, unless that is empty.
+    """Return a text box that calls `entered` with its text when Enter is pressed, unless the text is empty.
 
     The call is made on a new thread.
     """
@@ -25,7 +25,7 @@ def text_box(placeholder: str, width: str, entered: Callable[[str], object]) -> 
     box = Text(placeholder=placeholder, layout=Layout(flex=f"1 1 {width}", max_width="40em"))
     enter = _Enter(box, entered)
     box.on_msg(enter.pressed)
-    box.observe(enter.typed, "value")
+    box.observe(enter.changed, "value")
     answer_at_once(box)
     return box
 
@@ -42,7 +42,7 @@ class _Enter:
         if content.get("event") == "submit" and self._box.value.strip():
             self._wait()
 
-    def typed(self, _change: object) -> None:
+    def changed(self, _change: object) -> None:
         if self._timer is not None:
             self._wait()
 

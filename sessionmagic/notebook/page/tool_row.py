@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class ToolRow:
-    """A tool call on the page; while it waits for approval, its arguments and buttons too."""
+    """A tool call on the page, with its arguments and buttons while it waits for approval."""
 
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
         self._page = page("")
         self._asked = ""
-        """The id of the approval that buttons are shown for."""
+        """Id of the approval whose buttons are shown; empty if none are."""
         self.box = column(self._page)
 
     def show(self, block: ToolBlock) -> int:
@@ -53,6 +53,6 @@ class ToolRow:
             deciding("Approve", "once", "Run this call", "primary"),
             deciding(f"Always {block.tool}", "tool", always),
             deciding("Always everything", "all", "Run every call in this session, except where a rule says to ask"),
-            deciding("Reject", "reject", "Do not run this call; the model is told so, with your reason", "warning"),
+            deciding("Reject", "reject", "Do not run this call; the model reads your reason", "warning"),
         ]
         return column(call, row(*buttons, reason, flex_flow="row wrap"))

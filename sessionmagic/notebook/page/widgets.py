@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from sessionmagic.notebook.page.draft import Draft
 
 STATUS_SECONDS = 0.5
-"""The least time between two updates of the status line; a new phase of the turn is shown at once."""
+"""Minimum time between two updates of the status line; a new phase of the turn is shown at once."""
 STEERING_SECONDS = 10.0
-"""When a turn without tool calls gets a box for messages."""
+"""Seconds after which a turn without tool calls gets a steering box."""
 REASONING_LENGTH = 4_000
-"""Characters of the reasoning that are shown while the turn runs, from its end."""
-RUNNING = "A turn is running here; %agent show shows it."
+"""Characters at the end of the reasoning that are shown while the turn runs."""
+RUNNING = "a turn is running here; %agent show shows it"
 """Shown by front ends without widgets, and in a notebook that was saved during the turn."""
 AREAS_KEPT = 10
 """Finished areas, kept so that a reloaded page still finds them. Older turns show their static answers."""
@@ -39,14 +39,14 @@ _finished: deque[Any] = deque()
 class WidgetView:
     """An area of widgets under the cell while the turn runs. At the end, the static answer takes its place.
 
-    The area lives on for some turns and shows the answer too, because a page that was reloaded during the turn keeps
+    The area remains for some turns and shows the answer too, because a page that was reloaded during the turn keeps
     showing the area.
 
     Args:
-        session: the session's name, if it is known before the turn starts.
-        model: the model reference that the cell named, if any.
-        controls: called by the buttons and boxes.
-        draft: shows what is to remain if the kernel ends before the turn.
+        session: The session's name, if it is known before the turn starts.
+        model: The model reference that the cell names, if any.
+        controls: Called by the buttons and boxes.
+        draft: Keeps what should remain if the kernel ends before the turn.
     """
 
     def __init__(self, session: str, model: str, controls: Controls, draft: Draft) -> None:
@@ -91,7 +91,7 @@ class WidgetView:
         return sent + self._show_reasoning(transcript) + self._answer.show(transcript)
 
     def _is_long(self, transcript: Transcript) -> bool:
-        """Return True if the user may want to tell the turn something: it calls tools, or takes long."""
+        """Return whether the user may want to steer the turn, because it calls tools or takes long."""
         calls = any(isinstance(block, ToolBlock) for block in transcript.blocks)
         return calls or bool(transcript.turn_id and time.time() > self._opened_at + STEERING_SECONDS)
 
@@ -102,10 +102,10 @@ class WidgetView:
             self._draft.discard()
 
     def _show_last(self, transcript: Transcript, html: str) -> None:
-        """Show the whole answer as one page in the area, and as static output in the area's place."""
+        """Show the whole answer in the area as one page, and replace the area in the notebook by static output."""
         self._button.on_click(self._stop, remove=True)
         shown = self._area.children
-        last = self._answer.only(self._draft.hidden + html)
+        last = self._answer.show_only(self._draft.hidden + html)
         self._area.children = (last,)
         show_answer(transcript, html, self._handle.display_id)
         forget(shown, keep=[*within(last), self._layout])

@@ -1,1 +1,1 @@
-"""What a terminal shows of a turn, and the questions that it asks on stdin. It knows neither widgets nor HTML."""
+"""Show a turn in a terminal, and ask its questions on stdin. Uses neither widgets nor HTML."""

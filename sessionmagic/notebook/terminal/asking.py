@@ -19,36 +19,36 @@ if TYPE_CHECKING:
 
 QUESTION = "[y]es · [t]his tool always · [a]ll always · [n]o, or why not: "
 MARGIN = "    "
-"""Indents what a model or a server wrote, so that it cannot pass for a line of ours."""
+"""Indents text of a model or server, so that it cannot be mistaken for a message of sessionmagic."""
 YES = ("y", "yes")
 NO = ("n", "no")
 ABBREVIATED_NO = re.compile(r"n[\s,;:]+", re.IGNORECASE)
 ALMOST_YES = re.compile(r"(y|yes|always)\b", re.IGNORECASE)
-TIMES = 3
-"""How often a call is asked about before it is rejected for want of a clear answer."""
+ATTEMPTS = 3
+"""How many times a question is asked before the call is rejected because no answer was clear."""
 DECISIONS: dict[str, Decision] = {"y": "once", "yes": "once", "t": "tool", "this": "tool", "a": "all", "all": "all"}
 
 
 def ask_on_stdin(request: ApprovalRequested) -> tuple[Decision, str]:
     """Show a call and ask whether it may run; return the decision, and the reason of a rejection.
 
-    Every other answer than yes is a rejection, and its reason is whatever was typed besides "no".
+    Any answer other than yes rejects the call; its text, without a leading "no", is the reason.
     """
     print(visible(f"\n? {_call_words(request)}"))
-    said = next(filter(_is_clear, (input(QUESTION).strip() for _ in range(TIMES))), "n")
-    decision = DECISIONS.get(said.casefold())
+    answer = next(filter(_is_clear, (input(QUESTION).strip() for _ in range(ATTEMPTS))), "n")
+    decision = DECISIONS.get(answer.casefold())
     if decision is not None:
         return decision, ""
-    return "reject", "" if said.casefold() in NO else ABBREVIATED_NO.sub("", said)
+    return "reject", "" if answer.casefold() in NO else ABBREVIATED_NO.sub("", answer)
 
 
-def _is_clear(said: str) -> bool:
-    """Return True for a decision, and for a reason: several words, of which the first does not mean yes."""
-    return said.casefold() in {*DECISIONS, *NO} or (" " in said and not ALMOST_YES.match(said))
+def _is_clear(answer: str) -> bool:
+    """Return whether an answer is a decision, or a reason: several words that do not begin with a yes."""
+    return answer.casefold() in {*DECISIONS, *NO} or (" " in answer and not ALMOST_YES.match(answer))
 
 
-def announced(session: str, request: ApprovalRequested | InputRequested) -> str:
-    """Return what a turn in the background waits for, and the command that answers it."""
+def announcement(session: str, request: ApprovalRequested | InputRequested) -> str:
+    """Return a background turn's call or question that waits for an answer, and the command that answers it."""
     if isinstance(request, ApprovalRequested):
         what, how = _call_words(request), f"%agent approve {request.approval_id}   (or with --reject WHY)"
     else:
@@ -75,14 +75,14 @@ def fill_in_on_stdin(request: Question | InputRequested) -> tuple[InputAction, d
     except UsageError as error:
         print(error)
         return "decline", None
-    while (said := input("[y]es, answer · [n]o: ").strip().casefold()) not in YES:
-        if said in NO:
+    while (answer := input("[y]es, answer · [n]o: ").strip().casefold()) not in YES:
+        if answer in NO:
             return "decline", None
-    return "accept", filled_in(fields, _asked)
+    return "accept", filled_in(fields, _ask_field)
 
 
-def _asked(field: Field) -> Any:
-    """Ask for a field until its value is valid. An empty line means the default, which stands in brackets."""
+def _ask_field(field: Field) -> Any:
+    """Ask for a field until its value is valid. An empty line means the default, which is shown in brackets."""
     for number, choice in enumerate(field.choices, start=1):
         print(f"  {number}. {choice.title}" if field.numbered else f"  {choice.title}")
     prompt = _prompt(field)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.transcript import Block, Transcript
 
 EXCERPT_LINES = 12
-"""Lines that are shown of a call's arguments, and of its result."""
+"""Lines of a call's arguments, and of its result, that are shown."""
 
 
 def turn_text(transcript: Transcript, prompt: str) -> str:
@@ -22,10 +22,10 @@ def turn_text(transcript: Transcript, prompt: str) -> str:
 
 
 def block_text(block: Block, *, with_call: bool = True) -> str:
-    """Return the text of a block that will not change any more, or that only grows.
+    """Return the text of a block that is final or can only grow.
 
-    What a terminal has printed stays there, so a tool call is empty until it has ended, and reasoning and
-    questions always are. `with_call` is False for a call whose arguments have been printed before.
+    A terminal cannot change printed text. So the text of a tool call is empty until the call has ended, and the text of
+    reasoning and questions is always empty. `with_call` is False for a call whose arguments were printed before.
     """
     match block:
         case TextBlock():
@@ -40,7 +40,7 @@ def block_text(block: Block, *, with_call: bool = True) -> str:
 
 
 def _open_text(block: Block) -> str:
-    """Return the text of a block that is still to change: a running call, or a server's question."""
+    """Return the text of a block that may still change: a running call, or a server's question."""
     match block:
         case ToolBlock():
             call = written(block.args)

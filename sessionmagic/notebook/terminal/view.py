@@ -23,9 +23,9 @@ class TextView:
     """A view that prints the answer as it arrives, for terminals and for front ends without widgets.
 
     Args:
-        show_again: for a front end that can clear a cell's output. At the end, the static answer takes the text's
-            place, and this is called with the ids of session and turn, to display what the tools displayed.
-        by_lines: print whole lines only. A terminal at its prompt would write over a line that has no end yet.
+        show_again: Given for a front end that can clear a cell's output. At the end, the static answer replaces the
+            text, and this is called with the session's name and the turn's id, to show the tools' displays again.
+        by_lines: Whether to print whole lines only, because a terminal at its prompt writes over unfinished lines.
     """
 
     def __init__(self, show_again: Callable[[str, str], object] | None = None, *, by_lines: bool = False) -> None:
@@ -52,7 +52,7 @@ class TextView:
             fresh += text[len(self._printed[at]) :]
             self._printed[at] = text
         self._out.write(fresh)
-        # What follows the text may be a question on stdin, and all of the text must be above it.
+        # A question on stdin may follow, and all of the text must be printed before it.
         if transcript.blocks and not isinstance(transcript.blocks[-1], TextBlock):
             self._out.end()
         return len(fresh)
@@ -85,7 +85,7 @@ class _Characters:
 
 
 class _Lines(_Characters):
-    """Prints whole lines, for a terminal at its prompt, which writes over a line that has no end yet.
+    """Prints whole lines, for a terminal at its prompt, which writes over unfinished lines.
 
     A long line of prose is broken at a space, so that text does not wait for the end of a paragraph. Code,
     tables and indented lines are not broken.
@@ -96,7 +96,7 @@ class _Lines(_Characters):
         self._begun = ""
         """The beginning of a line, held back until its end arrives."""
         self._ended = False
-        """True if `end` has already printed the newline that comes next."""
+        """Whether `end` has already printed the next newline."""
 
     def write(self, text: str) -> None:
         if self._ended and text:

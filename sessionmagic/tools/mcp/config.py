@@ -27,7 +27,7 @@ FIELDS = {
     "url": "a non-empty string",
     "headers": "an object of strings",
 }
-"""The fields of a server that are read, and what each must be."""
+"""The fields of a server that are read, with the form that each must have."""
 SWITCHES = {"disabled": True, "enabled": False}
 """The fields that switch a server off, with the value that does so."""
 NAME_LENGTH = 64
@@ -105,7 +105,7 @@ def server_config(name: str, entry: Any, *, source: str = "") -> ServerConfig:
     Args:
         name: The server's name.
         entry: The server's entry in an ``mcpServers`` object.
-        source: A text with which the message of an error begins.
+        source: The beginning of the message of an error.
 
     Raises `ToolError` when the name or the entry is invalid, or a variable is not set.
     """
@@ -199,10 +199,10 @@ def _address(url: str) -> str:
 
 
 def model_name(server: str, tool: str) -> str:
-    """Return the name by which models call a server's tool: ``SERVER__TOOL``, in characters that all providers accept.
+    """Return a server's tool's name for models: ``SERVER__TOOL``, in characters that all providers accept.
 
     A part that is too long or has other characters is replaced by one that begins with ``_`` and ends with a hash, so
-    that no two tools have the same name. Whatever a tool is called, a rule for ``SERVER__*`` covers it.
+    that no two tools have the same name. A rule for ``SERVER__*`` covers every tool of the server.
     """
     owner = _name_part(server, "[A-Za-z][A-Za-z0-9-]*(_[A-Za-z0-9-]+)*", SERVER_LENGTH)
     return f"{owner}__{_name_part(tool, '[A-Za-z0-9-][A-Za-z0-9_-]*', NAME_LENGTH - len(owner) - 2)}"

@@ -39,16 +39,16 @@ FORM_LIMIT = 20_000
 PROBLEM_LIMIT = 300
 """Characters of a description of an error."""
 STDERR_BYTES = 2000
-"""Bytes at the end of a server's stderr in which the last line is looked for."""
+"""Bytes at the end of a server's stderr that are searched for the last line."""
 
 logging.getLogger("mcp").addHandler(logging.NullHandler())  # otherwise Python shows its warnings in a cell
 
 
 class Connection:
-    """A connection to a server that is starting, is running or has failed. All methods run on the loop that made it.
+    """A connection to a server that is starting, is running or has failed. All methods run on the loop that created it.
 
-    A task of its own, the keeper, opens and closes the connection. So it does not depend on the turn that first needed
-    the server: neither on its cancellation nor on its context variables.
+    A separate task, the keeper, opens and closes the connection. So it does not depend on the turn that first needed
+    the server: cancelling the turn does not close it, and it does not have the turn's context variables.
 
     Args:
         name: The server's name.
@@ -67,7 +67,7 @@ class Connection:
         self._client: MCPToolset[None] | None = None
         self._stop = asyncio.Event()
         self._errors: TextIO
-        """What the server writes to stderr."""
+        """The server's output on stderr."""
         self._running: set[asyncio.Future[Any]] = set()
         self._asking: dict[asyncio.Future[Any], Questions] = {}
         self.keeper = asyncio.get_running_loop().create_task(self._keep(), context=Context())
@@ -143,7 +143,7 @@ class Connection:
         finally:
             self._running.discard(running)
             self.calls.remove(questions)
-            if questions not in self.calls:  # the turn's last call has ended, so no answer is needed any longer
+            if questions not in self.calls:  # the turn's last call has ended, so no answer is needed
                 for asking in [asking for asking, asker in self._asking.items() if asker is questions]:
                     asking.cancel()
 
@@ -192,7 +192,7 @@ class Connection:
 def _client(config: ServerConfig, errors: TextIO, ask_user: Callable[..., Awaitable[ElicitResult]]) -> MCPToolset[None]:
     """Return a client that is not open yet.
 
-    Its mode is `legacy`, as a server cannot ask questions in a session without a handshake.
+    Its mode is `legacy`, because a server cannot ask questions in a session without a handshake.
     """
     transport: StdioTransport | SSETransport | StreamableHttpTransport
     if config.command:
@@ -214,7 +214,7 @@ def _client(config: ServerConfig, errors: TextIO, ask_user: Callable[..., Awaita
 
 
 def without_patterns(schema: Any) -> Any:
-    """Return a schema without its regular expressions, since matching one may take for ever and block the process.
+    """Return a schema without its regular expressions, because matching one may never end and would block the process.
 
     The server can check the answer itself.
     """

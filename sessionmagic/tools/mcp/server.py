@@ -1,4 +1,4 @@
-"""One MCP server: its status and its tools, whichever of its processes is running."""
+"""One MCP server: its status and its tools, across restarts of its process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ READY_SECONDS = 10.0
 SILENT_SECONDS = 0.3
 """How long each later turn waits for a server that still does not answer."""
 LIST_SECONDS = 5.0
-"""How long a running server may take to list its tools, before it is started again."""
+"""How long a running server may take to list its tools before it is restarted."""
 NO_ANSWER = "it has not answered for {:.0f} s"
 
 
@@ -43,7 +43,7 @@ class McpServer:
     status: str
     """``"not started"``, ``"starting"``, ``"running"``, or ``"failed: "`` and the reason."""
     tools: dict[str, str]
-    """The descriptions of its tools, by the names that models use, as it listed them last."""
+    """The descriptions of its tools, by the names with which models call them, from its latest list."""
     read_only: frozenset[str] = frozenset()
     """The names of the tools that it marks as read-only."""
     arguments: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -68,9 +68,9 @@ class Server:
         self._connection: Connection | None = None
         self._tools: list[ServerTool] = []
         self._refreshing: asyncio.Task[str] | None = None
-        """Updates the tools for all turns that wait, and goes on when they have continued without the server."""
+        """The task that updates the tools. It continues after the waiting turns have given up."""
         self._silent_since: float | None = None
-        """When the server was first asked for its tools since it last answered; None after it has answered."""
+        """When the first unanswered request was made; None if there is none."""
 
     def shown(self) -> McpServer:
         """Return the server as a listing shows it, without asking it anything."""
@@ -98,7 +98,7 @@ class Server:
         )
 
     async def ready_tools(self) -> tuple[list[ServerTool], str]:
-        """Return the server's tools and ``""``, or no tools and the reason. Waits for it a limited time."""
+        """Return the server's tools and ``""``, or no tools and the reason. Waits for a limited time."""
         if self._refreshing is None or self._refreshing.done():
             # The task outlives the turn that starts it, so it must not have that turn's context variables.
             self._refreshing = asyncio.get_running_loop().create_task(self._refresh(), context=Context())
@@ -112,7 +112,7 @@ class Server:
 
     @property
     def _silence(self) -> float:
-        """For how many seconds the server has not answered."""
+        """Seconds since the first unanswered request; 0 if there is none."""
         return time.monotonic() - self._silent_since if self._silent_since is not None else 0
 
     async def _refresh(self) -> str:
@@ -159,7 +159,7 @@ class Server:
             connection = self._connection  # read once, as another thread may stop the server
             if connection is None:
                 raise ToolError(f"MCP server {self.name!r} was stopped")
-            return await at_home(connection.call(tool, args, questions))
+            return await on_loop_thread(connection.call(tool, args, questions))
 
         return call
 
@@ -189,9 +189,9 @@ def _import_connection() -> type[Connection]:
     return connection.Connection
 
 
-async def at_home(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on the loop thread, and await it on any loop."""
-    home = loop_thread()
-    if asyncio.get_running_loop() is home.loop:
+async def on_loop_thread(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the loop thread and return its result. Can be awaited on any loop."""
+    thread = loop_thread()
+    if asyncio.get_running_loop() is thread.loop:
         return await work
-    return await asyncio.wrap_future(home.submit(work))
+    return await asyncio.wrap_future(thread.submit(work))

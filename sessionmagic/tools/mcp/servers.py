@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.exceptions import ToolError
 from sessionmagic.loop import loop_thread
 from sessionmagic.tools.mcp.config import read_servers, server_config
-from sessionmagic.tools.mcp.server import Server, at_home
+from sessionmagic.tools.mcp.server import Server, on_loop_thread
 from sessionmagic.words import suggestion
 
 if TYPE_CHECKING:
@@ -82,11 +82,11 @@ class McpServers:
                     _call_on_loop_thread(known.stop)
 
     def remove(self, name: str) -> None:
-        """Remove a server and stop it. Raises `ToolError` when no server has that name."""
+        """Remove a server and stop it. Raises `ToolError` when no server has this name."""
         server = self._servers.pop(name, None)
         if server is None:
             advice = suggestion(name, self.names, "%agent tools lists them")
-            raise ToolError(f"no MCP server is named {name!r}{advice}")
+            raise ToolError(f"no MCP server named {name!r}{advice}")
         _call_on_loop_thread(server.stop)
 
     def listing(self) -> list[McpServer]:
@@ -99,7 +99,7 @@ class McpServers:
         Returns each server, and the reason why it offers no tools; ``""`` if it offers tools.
         """
         servers = [self._servers[name] for name in names if name in self._servers]
-        listed = await asyncio.gather(*(at_home(server.ready_tools()) for server in servers))
+        listed = await asyncio.gather(*(on_loop_thread(server.ready_tools()) for server in servers))
         return [(server.shown(), problem) for server, (_, problem) in zip(servers, listed, strict=True)]
 
     async def toolsets(
@@ -107,8 +107,8 @@ class McpServers:
     ) -> list[AbstractToolset[None]]:
         """Return the servers' tools for one turn. Waits up to `READY_SECONDS` for servers that do not answer.
 
-        Every tool has its server's name before its own, even if no other tool has the same name. So a rule for the tool
-        of one server never applies to the tool of another, whatever servers are added later.
+        Every tool's name begins with its server's name, even if no other tool has the same name. So a rule for one
+        server's tool never applies to the tool of another server, not even of one that is added later.
 
         Args:
             questions: Where the questions of servers are asked.
@@ -118,7 +118,7 @@ class McpServers:
         servers = list(self._servers.values())
         if not servers:
             return []
-        listed = await asyncio.gather(*(at_home(server.ready_tools()) for server in servers))
+        listed = await asyncio.gather(*(on_loop_thread(server.ready_tools()) for server in servers))
         used = set(taken)
         made: list[AbstractToolset[None]] = []
         for server, (tools, problem) in zip(servers, listed, strict=True):
@@ -135,10 +135,10 @@ class McpServers:
     async def close(self) -> None:
         """Stop all servers, and wait until their processes have ended. The next turn starts them again."""
         if self._keepers:
-            await at_home(self._close())
+            await on_loop_thread(self._close())
 
     def shutdown(self, seconds: float = CLOSE_SECONDS) -> None:
-        """Do what `close` does, from a thread without a running loop, and wait up to `seconds`."""
+        """Stop all servers as `close` does, from a thread without a running loop. Waits up to `seconds`."""
         if self._keepers:
             with suppress(TimeoutError, RuntimeError):  # the loop thread itself cannot wait
                 loop_thread().submit(self._close()).result(seconds)

@@ -1,4 +1,4 @@
-"""The tools of an MCP server, in the form in which a turn offers them to its model."""
+"""The tools of an MCP server, as a turn offers them to its model."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def toolset_of_server(
 def showing(
     call: Callable[[str, dict[str, Any]], Awaitable[Any]], show: Callable[[BinaryContent], object]
 ) -> Callable[[str, dict[str, Any]], Awaitable[Any]]:
-    """Return a function that does what `call` does, and passes the images of the result to `show`.
+    """Return a function that calls `call` and passes the images of the result to `show`.
 
-    No more images are shown than are sent to the model.
+    Only as many images are shown as are sent to the model.
     """
 
     async def run(tool: str, args: dict[str, Any]) -> Any:
