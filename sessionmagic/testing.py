@@ -99,7 +99,7 @@ def call(
     """
     if isinstance(arguments, str):
         if named:
-            raise TypeError("arguments are given as a text and by name; give them in one way only")
+            raise TypeError("arguments are given as a text and by name; give them one way only")
         return Call(tool, arguments, call_id)
     return Call(tool, json.dumps({**(arguments or {}), **named}), call_id)
 

@@ -40,13 +40,13 @@ def find_weights(name_or_path: str = "", *, home: Path | None = None) -> Path:
     if name_or_path.lower().endswith(".gguf"):
         path = Path(os.path.expanduser(name_or_path))  # noqa: PTH111  (Path.expanduser raises for an unknown user)
         if not path.is_file():
-            raise ModelReferenceError(f"there is no file {str(path)!r}; give the path of a GGUF file")
+            raise ModelReferenceError(f"no file named {str(path)!r}; give the path of a GGUF file")
         return path
     # A name must be a plain file name, so that no reference leaves the models directory.
     path = models / f"{name_or_path}.gguf"
     if not re.fullmatch(r"\w[\w.+-]*", name_or_path) or not path.is_file():
         raise ModelReferenceError(
-            f"there is no local model {name_or_path!r} in {str(models)!r}; give the path of a .gguf file, "
+            f"no local model named {name_or_path!r} in {str(models)!r}; give the path of a .gguf file, "
             f"or leave the name out for the demo model (`{INSTALL_WEIGHTS}`)"
         )
     return path

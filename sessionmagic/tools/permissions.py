@@ -163,7 +163,7 @@ def without_rule(rules: Rules, pattern: str) -> Rules:
     known = [pattern for _, pattern in rule_list(rules)]
     if pattern not in known:
         advice = suggestion(pattern, known, "%agent permissions lists the rules")
-        raise UsageError(f"there is no rule {pattern!r}{advice}")
+        raise UsageError(f"no rule with the pattern {pattern!r}{advice}")
     return _without(rules, pattern)
 
 

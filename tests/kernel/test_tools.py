@@ -45,7 +45,7 @@ def test_a_variable_that_is_not_there_is_a_failed_result(kernel, session, acts):
     run(kernel, session).ok()
     [(_, outcome, text)] = results(kernel)
     assert outcome == "failed"
-    assert text.startswith("NameError: there is no variable 'nothing_here'; call list_variables")
+    assert text.startswith("NameError: no variable named 'nothing_here'; call list_variables")
 
 
 @pytest.mark.parametrize("through", ["main", "subshell"])

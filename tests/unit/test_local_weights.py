@@ -93,7 +93,7 @@ def test_a_path_is_used_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("missing", ["nowhere/x.gguf", "~nobody-of-that-name/x.gguf", "a\nb.gguf", "a\0b.gguf"])
 def test_a_path_that_does_not_exist_is_named(missing: str) -> None:
-    with pytest.raises(ModelReferenceError, match="there is no file") as error:
+    with pytest.raises(ModelReferenceError, match="no file named") as error:
         find_weights(missing)
     one_line(error)
 
@@ -116,7 +116,7 @@ def test_a_path_that_does_not_exist_is_named(missing: str) -> None:
 def test_a_name_does_not_escape_the_models_directory(name: str, home: Path) -> None:
     gguf(home / "secret.gguf")
     (home / "models").mkdir()
-    with pytest.raises(ModelReferenceError, match="there is no local model") as error:
+    with pytest.raises(ModelReferenceError, match="no local model named") as error:
         find_weights(name)
     one_line(error)
 

@@ -260,7 +260,7 @@ def test_rule_that_stood_under_another_verdict_moves():
 def test_rule_is_taken_away_wherever_it_stands():
     before = rules("deny a, allow b, ask a")
     assert rule_list(without_rule(before, "a")) == [("allow", "b")]
-    with pytest.raises(UsageError, match="there is no rule 'unknown'"):
+    with pytest.raises(UsageError, match="no rule with the pattern 'unknown'"):
         without_rule(before, "unknown")
     assert before == rules("deny a, allow b, ask a")
 

@@ -95,7 +95,7 @@ class KernelTools:
             name: The variable's name, not an expression.
         """
         if name not in self._shell.user_ns:
-            raise NameError(f"there is no variable {name!r}; call list_variables to see which exist")
+            raise NameError(f"no variable named {name!r}; call list_variables to see which exist")
         value = self._shell.user_ns[name]
         return "\n".join(filter(None, [f"{name}: {kind_of(value)}", describe_safely(value), statistics(value)]))
 

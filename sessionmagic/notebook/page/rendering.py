@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
 
-_LONGEST_TEXT = 1_000_000  # characters; more is shown as it is
+_LONGEST_TEXT = 1_000_000  # characters; a longer text is shown without markup
 _LONGEST_MATH = 5_000  # characters; MathJax gives up at about the same length
 _DEEPEST = 60  # nested blocks; the parser drops deeper ones
 _SECONDS = 2.0  # to parse a text

@@ -132,7 +132,8 @@ class Connection:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            raise ToolFailed(f"MCP server {self.name!r} was stopped during a call of {tool}") from None
+            problem = f"was stopped during a call of {tool}; continue without its tools"
+            raise ToolFailed(f"MCP server {self.name!r} {problem}") from None
         except ToolFailed as error:
             raise ToolFailed(self._config.redacted(str(error))) from error
         except Exception as error:

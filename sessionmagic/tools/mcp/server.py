@@ -158,7 +158,7 @@ class Server:
         async def call(tool: str, args: dict[str, Any]) -> Any:
             connection = self._connection  # read once, as another thread may stop the server
             if connection is None:
-                raise ToolError(f"MCP server {self.name!r} was stopped")
+                raise ToolError(f"MCP server {self.name!r} was stopped; continue without its tools")
             return await on_loop_thread(connection.call(tool, args, questions))
 
         return call
