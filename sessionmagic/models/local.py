@@ -130,7 +130,7 @@ class LocalModel(Model):
 
 @dataclass
 class LocalStreamedResponse(StreamedResponse):
-    """The answer of a `LocalModel`, as it is generated."""
+    """The answer of a `LocalModel` while it is generated."""
 
     _generation: Generation
     _first: dict[str, Any] | None

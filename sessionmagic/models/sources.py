@@ -40,7 +40,7 @@ class Source(Protocol):
         """Return whether this reading of a reference names a model of this kind."""
 
     def names(self) -> Iterable[str]:
-        """Return the names with which a reference of this kind can begin, for suggestions."""
+        """Return the names that can begin a reference of this kind, for suggestions."""
 
     def check(self, reference: ModelRef) -> None:
         """Raise `ModelReferenceError` if the model cannot be used. Uses no network and imports no SDK."""

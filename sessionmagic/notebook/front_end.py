@@ -30,7 +30,7 @@ class FrontEnd:
 
     @property
     def clicks_arrive(self) -> bool:
-        """Whether clicks reach the kernel while a cell runs, as they do since ipykernel 7."""
+        """Whether clicks reach the kernel while a cell runs, which needs ipykernel 7."""
         return getattr(self.kernel, "shell_channel_thread", None) is not None
 
     @property
@@ -41,7 +41,7 @@ class FrontEnd:
 
     @property
     def cell(self) -> str:
-        """A description of the running cell, by which the user can find it."""
+        """A description of the running cell that helps the user find it."""
         history: Any = self._shell.history_manager
         number = len(history.input_hist_parsed) - 1  # not `execution_count`: since IPython 9 that is the next cell's
         return f"cell In [{number}]{f' of {self.notebook}' if self.notebook else ''}"

@@ -1,4 +1,4 @@
-"""The tools that a turn of this notebook offers, and what a session's rules do with calls of them."""
+"""The tools that a turn of this notebook offers, and the effect of a session's rules on their calls."""
 
 from __future__ import annotations
 

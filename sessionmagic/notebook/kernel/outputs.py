@@ -125,7 +125,7 @@ class CallResult:
 
 
 class CapturedOutput(TextIOBase):
-    """A file that keeps what a call prints and displays, in bounded size, until it is closed."""
+    """A file that keeps the output of a call, in bounded size, until it is closed."""
 
     def __init__(self) -> None:
         self._reset()

@@ -173,7 +173,7 @@ def _captured_displays(shell: InteractiveShell, output: CapturedOutput) -> Itera
 
 @contextmanager
 def _display_hook(publisher: Any, output: CapturedOutput) -> Iterator[None]:
-    """Capture what the call displays on this thread, and let other messages pass.
+    """Capture the call's displays on this thread, and let other messages pass.
 
     ipykernel (6 and 7) keeps the hooks of its publisher by thread. A message is not sent when a hook returns None.
     """

@@ -29,7 +29,7 @@ class UserFunctions:
     Args:
         shell: The user's shell.
         main_thread: Runs calls on the main thread.
-        show: Shows what a call has displayed.
+        show: Shows the displays of a call.
     """
 
     def __init__(self, shell: InteractiveShell, main_thread: MainThread, show: Callable[[CallResult], object]) -> None:

@@ -1,1 +1,1 @@
-"""What a notebook's page shows: answers, tool calls, questions and listings, rendered and cleaned in the kernel."""
+"""The content of a notebook's page: answers, tool calls, questions and listings, rendered and cleaned in the kernel."""

@@ -43,7 +43,7 @@ class McpServer:
     status: str
     """``"not started"``, ``"starting"``, ``"running"``, or ``"failed: "`` and the reason."""
     tools: dict[str, str]
-    """The descriptions of its tools, by the names with which models call them, from its latest list."""
+    """The descriptions in its latest list of tools, by the names that models use."""
     read_only: frozenset[str] = frozenset()
     """The names of the tools that it marks as read-only."""
     arguments: Mapping[str, Sequence[str]] = field(default_factory=dict)
