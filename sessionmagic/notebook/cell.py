@@ -32,7 +32,7 @@ def run_cell(context: NotebookContext, options: argparse.Namespace, text: str) -
     from sessionmagic.notebook.surface import view_for
 
     if options.out and (not options.out.isidentifier() or iskeyword(options.out)):
-        raise UsageError(f"--out {options.out!r} is not a valid variable name")
+        raise UsageError(f"--out {options.out!r} is not a valid variable name; use letters, digits and _")
     background = options.background and not context.front_end.headless
     request = _request(context, options, text, background=background)
     launch = _launch(context, out=options.out, background=background)

@@ -19,6 +19,7 @@ from pydantic_ai.exceptions import (
 
 from sessionmagic.exceptions import ModelRefusedError, SessionMagicError, StoreError, TurnFailedError
 from sessionmagic.keys import without_keys
+from sessionmagic.words import printable, shortened
 
 REASON_LENGTH = 240
 """Characters of the provider's own message that an error quotes."""
@@ -77,8 +78,7 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, ModelHTTPError):
         text = f"{error.status_code}: {_body_message(error.body) or text}"
     text = re.sub(r"\s+", " ", without_keys(text)).strip() or type(error).__name__
-    text = "".join(character if character.isprintable() else "�" for character in text[: REASON_LENGTH + 1])
-    return text if len(text) <= REASON_LENGTH else text[: REASON_LENGTH - 1] + "…"
+    return shortened(printable(text[: REASON_LENGTH + 1]), REASON_LENGTH)
 
 
 def _body_message(body: object) -> str | None:

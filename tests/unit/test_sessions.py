@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from sessionmagic import register_model
-from sessionmagic.exceptions import ApprovalNotOpenError, PromptError, SessionExistsError, SessionIdleError, UsageError
+from sessionmagic.exceptions import ApprovalNotOpenError, PromptError, SessionExistsError, UsageError
 from sessionmagic.models import sources
 from sessionmagic.testing import ScriptedModel, call, script
 from tests.turns import ask, asked, on_a_loop, said
@@ -84,7 +84,7 @@ async def test_message_must_say_something_to_a_turn_that_runs(manager):
     turn = await manager.run("Go", session="chat", model="hang")
     with pytest.raises(PromptError):
         await manager.turns.steer("chat", " ")
-    with pytest.raises(SessionIdleError):
+    with pytest.raises(UsageError, match="turn 99 of session 'chat' is not running; running turns: 1"):
         await manager.turns.steer("chat", "Be brief.", turn="99")
     assert manager.turns.find(turn.session_id, turn.id) is turn
     assert manager.turns.find(turn.session_id, "99") is None
