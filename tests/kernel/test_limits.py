@@ -4,6 +4,8 @@ import pytest
 
 from tests.kernel.acting import acts, asked, told
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def limit(kernel):

@@ -207,6 +207,7 @@ def test_cancelling_while_the_kernel_starts_runs_nothing(loop, kernels, tmp_path
     loop(check())
 
 
+@pytest.mark.once
 def test_a_million_lines_come_in_bounded_size(run):
     ran = run("for n in range(10**6): print(n)", 60)
     assert ran.error is None

@@ -245,6 +245,7 @@ def test_code_that_raises_is_a_failed_result_and_the_kernel_lives(kernel, sessio
     assert kernel.value("1 + 1") == "2"
 
 
+@pytest.mark.once
 def test_a_million_lines_are_bounded(kernel, session, acts):
     acts(python("for n in range(1_000_000): print(n)"), "Done.")
     cell = run(kernel, session, "--yes").ok()
@@ -499,6 +500,7 @@ async def answer(messages):
 script('long', answer)"""
 
 
+@pytest.mark.once
 @pytest.mark.usefixtures("subshells")
 def test_a_long_turn_that_calls_no_tool_can_be_told_something_too(kernel, session):
     kernel.run(LONG).ok()

@@ -54,6 +54,12 @@ async def asking(manager, **options):
     return turn, question, model
 
 
+def calls(manager):
+    """What the server is called for now."""
+    connection = manager.mcp._servers["tests"]._connection
+    return connection.calls if connection is not None else ()
+
+
 def inputs(events):
     return [event for event in events if isinstance(event, InputRequested | InputProvided)]
 
@@ -143,7 +149,7 @@ async def test_stopped_turn_takes_its_question_back_and_the_server_goes_on(manag
     assert (events[-1].status, inputs(events)[-1].action) == ("interrupted", "cancel")
     with pytest.raises(QuestionNotOpenError):
         turn.questions.answer(question.id, "accept", {"to": "Rome"})
-    await until(lambda: not manager.mcp._servers["tests"]._connection.calls)
+    await until(lambda: not calls(manager))
     turn, question, _ = await asking(manager)
     turn.questions.answer(question.id, "accept", {"to": "Oslo"})
     assert "Oslo" in returned(await events_of(turn))[0][2]
@@ -172,7 +178,7 @@ async def test_question_reaches_the_turn_that_calls_whoever_started_the_server(m
 @on_a_loop
 async def test_question_of_one_of_two_calling_turns_is_shown_to_neither(manager):
     slow, _ = await acting(manager, [("tests__slow", {"seconds": 60})], session="a", attended=True, yes=True)
-    await until(lambda: manager.mcp._servers["tests"]._connection.calls)
+    await until(lambda: calls(manager))
     turn, _ = await acting(manager, ASK, "Done", session="b", attended=True, yes=True)
     events = await events_of(turn)
     assert (returned(events), inputs(events)) == ([("tests__ask", "success", "cancel")], [])
