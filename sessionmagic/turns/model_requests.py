@@ -11,13 +11,10 @@ from pydantic_ai.messages import ModelResponse
 from sessionmagic.conversation.usage import RequestRecord, Usage, total
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from genai_prices.types import PriceCalculation
     from pydantic_ai.messages import ModelMessage
-
-
-REASONING = ("reasoning_tokens", "thinking_tokens", "thoughts_tokens")
 
 
 class ModelRequests:
@@ -81,14 +78,9 @@ def usage_of(response: ModelResponse) -> Usage:
         input_tokens=used.input_tokens,
         cached_tokens=used.cache_read_tokens,
         output_tokens=used.output_tokens,
-        reasoning_tokens=used.output_reasoning_tokens or _reasoning_in(used.details),
+        reasoning_tokens=used.output_reasoning_tokens,
         cost=float(price.total_price) if price else None,
     )
-
-
-def _reasoning_in(details: Mapping[str, int]) -> int:
-    # pydantic-ai 2.68 leaves what OpenAI, Anthropic and Google report under the provider's own name
-    return next((details[name] for name in REASONING if details.get(name)), 0)
 
 
 def context_limit_of(response: ModelResponse) -> int | None:

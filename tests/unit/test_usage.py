@@ -4,11 +4,14 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from pydantic_ai.messages import ModelResponse
+from pydantic_ai.usage import RequestUsage
 
 from sessionmagic.conversation.session import Session, TurnRecord
 from sessionmagic.conversation.usage import RequestRecord, Usage, total
 from sessionmagic.sessions.usage import usage_by_day, usage_by_model
 from sessionmagic.testing import call, hang, paced, script
+from sessionmagic.turns.model_requests import usage_of
 from tests.turns import acted, ask, on_a_loop, said, until
 
 DAY = 86_400.0
@@ -78,6 +81,12 @@ async def test_requests_are_on_disk_while_the_turn_goes_on(manager):
     waiting.set()
     await turn.result()
     assert len(manager.sessions.load("chat").turns[0].requests) == 2
+
+
+def test_cached_and_reasoning_tokens_of_a_response_are_kept():
+    reported = RequestUsage(input_tokens=10, cache_read_tokens=4, output_tokens=20, output_reasoning_tokens=15)
+    expected = Usage(input_tokens=10, cached_tokens=4, output_tokens=20, reasoning_tokens=15)
+    assert usage_of(ModelResponse(parts=[], usage=reported)) == expected
 
 
 def used(*costs, **tokens):
