@@ -212,6 +212,13 @@ class ManagerMachine(RuleBasedStateMachine):
         opening = self.manager.group(name)
         self.sessions[name].group = (opening, self.do(opening.__aenter__()))
 
+    @precondition(lambda self: any(each.running or each.group for each in self.sessions.values()))
+    @rule(data=st.data())
+    def open_another_group(self, data):
+        held = sorted(name for name, each in self.sessions.items() if each.running or each.group)
+        with pytest.raises(SessionBusyError):
+            self.do(self.manager.group(data.draw(st.sampled_from(held))).__aenter__())
+
     @precondition(lambda self: any(each.group for each in self.sessions.values()))
     @rule(data=st.data(), moves_head=st.booleans(), anywhere=st.booleans(), model=st.sampled_from(["", "one", "bad:x"]))
     def ask_in_a_group(self, data, moves_head, anywhere, model):
