@@ -410,7 +410,7 @@ def test_the_process_ends_silently_and_soon(moment: str, prompt: str, seconds: f
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     ended = time.time()
     assert (done.returncode, done.stderr) == (0, "")
-    assert ended - float(done.stdout) < 2
+    assert ended - float(done.stdout) < 5
 
 
 FORKING = """
