@@ -67,12 +67,14 @@ def inputs(events):
 @on_a_loop
 async def test_accepted_form_reaches_the_server(manager):
     turn, question, model = await asking(manager)
+    assert manager.turns.questions() == [(turn, question)]
     assert (question.server, question.message) == ("tests", "Where do you want to go?")
     assert question.schema["required"] == ["to"]
     assert turn.transcript.waits_for_an_answer
     content = {"to": "Rome", "days": 3}
     threading.Thread(target=turn.questions.answer, args=(question.id, "accept", content)).start()
     events = whole(await events_of(turn))
+    assert manager.turns.questions() == []
     assert returned(events) == [("tests__ask", "success", 'accept: {"to":"Rome","days":3,"seat":"aisle"}')]
     assert "Rome" in model.sent[1][-1].parts[0].content
     requested, provided = inputs(events)

@@ -1,14 +1,12 @@
 """Stored sessions and running turns, as a manager hands them out."""
 
-import asyncio
-
 import pytest
 
 from sessionmagic import register_model
 from sessionmagic.exceptions import ApprovalNotOpenError, PromptError, SessionExistsError, UsageError
 from sessionmagic.models import sources
 from sessionmagic.testing import ScriptedModel, call, script
-from tests.turns import ask, asked, on_a_loop, said
+from tests.turns import ask, asked, on_a_loop
 
 
 @on_a_loop
@@ -62,21 +60,6 @@ async def test_what_waits_in_any_turn_is_listed_and_decided_by_its_id(manager, t
         manager.turns.approve("nobody", "once")
     first.cancel()
     await first.result()
-
-
-@on_a_loop
-async def test_question_that_waits_is_listed_with_its_turn_until_it_is_answered(manager):
-    turn = await manager.run("Go", session="chat", model="hang", attended=True)
-    await said(turn)
-    asking = asyncio.create_task(turn.questions.ask("tests", "Where to?", {"type": "object", "properties": {}}))
-    await asyncio.sleep(0)
-    [(asked_by, question)] = manager.turns.questions()
-    assert (asked_by, question.message) == (turn, "Where to?")
-    turn.questions.answer(question.id, "decline")
-    assert (await asking).action == "decline"
-    assert manager.turns.questions() == []
-    turn.cancel()
-    await turn.result()
 
 
 @on_a_loop
