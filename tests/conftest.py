@@ -1,3 +1,4 @@
+import gc
 import os
 from itertools import count
 
@@ -8,6 +9,12 @@ from tests.examples import load_profile
 
 load_profile()
 _numbers = count(1)
+
+
+def pytest_collection_finish():
+    """Have the garbage collector leave alone what was imported: it would look at all of it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.kernel.acting import acts
 from tests.kernel.kernels import TESTS, comes_true
+from tests.served import PIXEL
 
 SERVER = TESTS / "mcp_server.py"
 
@@ -49,8 +50,6 @@ def test_a_question_is_answered_with_a_form_under_the_cell(kernel, session):
 @pytest.mark.parametrize("view", ["widgets", "text"])
 @pytest.mark.usefixtures("server")
 def test_pictures_of_a_server_stay_under_the_cell(kernel, session, view):
-    from tests.mcp_server import PIXEL
-
     acts(kernel, [("tests__picture", {}), ("tests__drawing", {})], "Done.")
     kernel.run(f"%config AgentMagics.view = {view!r}").ok()
     try:

@@ -5,7 +5,7 @@ import pytest
 from sessionmagic.conversation.events import ApprovalRequested, InputRequested
 from sessionmagic.notebook.forms import CHOICE_LIMIT, FIELD_LIMIT
 from sessionmagic.notebook.terminal.asking import announcement, ask_on_stdin, fill_in_on_stdin
-from tests.mcp_server import TRAVELLER
+from tests.served import TRAVELLER
 
 HEAD = {"session_id": "s", "turn_id": "1", "agent": "a", "at": 0.0, "seq": 1}
 

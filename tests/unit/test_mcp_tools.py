@@ -4,7 +4,6 @@ import asyncio
 from contextlib import suppress
 
 import pytest
-from mcp.types import Tool
 from pydantic_ai.messages import BinaryContent
 
 from sessionmagic import MemoryStore
@@ -15,6 +14,13 @@ from sessionmagic.tools.questions import Questions
 from sessionmagic.tools.results import IMAGES
 from tests.clock import on_a_clock, passes
 from tests.turns import acted, acting, events_of, manager_on, on_a_loop, returned, whole
+
+
+def tool_listed(name, input_schema, **fields):
+    """A tool as a server lists it."""
+    from mcp.types import Tool
+
+    return Tool(name=name, input_schema=input_schema, **fields)
 
 
 class Listing(McpServers):
@@ -37,7 +43,7 @@ class Listing(McpServers):
 @on_a_loop
 async def test_tool_is_called_whose_schema_says_something_else_where_others_describe_an_argument(properties):
     manager = manager_on(MemoryStore())
-    manager.mcp = Listing(Tool(name="odd", input_schema={"type": "object", "properties": properties}))
+    manager.mcp = Listing(tool_listed(name="odd", input_schema={"type": "object", "properties": properties}))
     result, events, _ = await acted(manager, [("s__odd", {"x": 2})], "Done", yes=True)
     assert (result.status, returned(events)) == ("completed", [("s__odd", "success", "odd {'x': 2}")])
 
@@ -46,7 +52,7 @@ async def test_tool_is_called_whose_schema_says_something_else_where_others_desc
 @on_a_loop
 async def test_call_with_arguments_that_are_no_object_fails_and_the_turn_goes_on(arguments):
     manager = manager_on(MemoryStore())
-    manager.mcp = Listing(Tool(name="odd", input_schema={"type": "object"}))
+    manager.mcp = Listing(tool_listed(name="odd", input_schema={"type": "object"}))
     result, events, _ = await acted(manager, [("s__odd", arguments)], "Sorry", yes=True)
     assert (result.status, returned(events)) == (
         "completed",
@@ -72,7 +78,7 @@ class Deaf(Listing):
 @on_a_clock
 async def test_nothing_follows_the_end_of_a_turn_not_even_from_a_call_that_goes_on():
     manager = manager_on(MemoryStore())
-    manager.mcp = server = Deaf(Tool(name="odd", input_schema={"type": "object"}))
+    manager.mcp = server = Deaf(tool_listed(name="odd", input_schema={"type": "object"}))
     turn, _ = await acting(manager, [("s__odd", {})], yes=True)
     await server.called.wait()
     turn.cancel()
@@ -89,7 +95,7 @@ async def test_nothing_follows_the_end_of_a_turn_not_even_from_a_call_that_goes_
 async def test_tool_for_a_page_of_the_server_is_offered_to_no_model():
     manager = manager_on(MemoryStore())
     tools = [
-        Tool(name=name, input_schema={"type": "object"}, _meta={"ui": {"visibility": visibility}})
+        tool_listed(name=name, input_schema={"type": "object"}, _meta={"ui": {"visibility": visibility}})
         for name, visibility in {"page": ["app"], "both": ["app", "model"], "odd": "anything"}.items()
     ]
     manager.mcp = Listing(*tools)

@@ -2,8 +2,6 @@
 
 import pytest
 from pydantic_ai.models.function import FunctionModel
-from pydantic_ai.models.openai import OpenAIChatModel
-from pydantic_ai.providers.openai import OpenAIProvider
 
 from sessionmagic import Models, register_model
 from tests.provider import ScriptedProvider, answers
@@ -79,6 +77,9 @@ async def test_settings_reach_the_requests_that_follow_a_tool_call(manager):
 
 @on_a_loop
 async def test_settings_are_in_the_request_to_a_provider(manager):
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+
     with ScriptedProvider(answers("Yes")) as provider:
         model = OpenAIChatModel("some-model", provider=OpenAIProvider(base_url=provider.url, api_key="none"))
         register_model("cool", model, {"temperature": 0.2, "max_tokens": 9})

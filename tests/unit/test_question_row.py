@@ -7,7 +7,7 @@ from sessionmagic.conversation.transcript import QuestionBlock
 from sessionmagic.exceptions import UsageError
 from sessionmagic.notebook.forms import FIELD_LIMIT
 from sessionmagic.notebook.page.question_row import QuestionRow
-from tests.mcp_server import TRAVELLER
+from tests.served import TRAVELLER
 
 BAGS = TRAVELLER["properties"]["bags"]["title"]
 HOSTILE = "<img src=x onerror=alert(1)>$x$\x1b[2J"

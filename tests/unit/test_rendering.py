@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sessionmagic.notebook.page.rendering import cut_fence, render_markdown, settled_length
 from sessionmagic.notebook.visible import escape, visible
+from tests.examples import examples
 
 TAGS = {
     "a",
@@ -534,12 +535,12 @@ def assert_same_look(whole: str, cut: int) -> None:
     "text",
     [
         *[
-            piece * 20_000
+            piece * examples(20_000)
             for piece in ["(", "[", "![", ">", "*", "- ", "`", "$", "\\(", "[a](", "<", "&", "\ud800", "$a "]
         ],
         "".join("`" * length + " " for length in range(400)),
         "".join("  " * depth + "- a\n" for depth in range(400)),
-        "".join(f"```language{number}\n```\n" for number in range(5_000)),
+        "".join(f"```language{number}\n```\n" for number in range(examples(5_000))),
     ],
     ids=lambda text: text[:12],
 )

@@ -240,7 +240,6 @@ STOPPED = {
         ("tool_calls", Limits(tool_calls=2), [calls_of(1), calls_of(2, 3, 4)], None),
         ("repeated_call", Limits(repeats=3), [calls_of(1), calls_of(1), calls_of(1)], 2),
         ("repeated_call", None, [calls_of(0), *[calls_of(1)] * 9], 5),
-        ("requests", None, [calls_of(number) for number in range(60)], 50),
     ],
 )
 @on_a_loop
@@ -269,19 +268,23 @@ async def test_many_calls_in_one_response_reach_the_limit_of_calls(manager):
     await goes_on(manager)
 
 
-UNKNOWN = [(f"nope{n}", {}) for n in range(60)]
+def test_default_limits_are_those_of_the_documentation():
+    assert Limits() == Limits(requests=50, tool_calls=50, repeats=5)
+
+
+UNKNOWN = [(f"nope{n}", {}) for n in range(8)]
 
 
 @pytest.mark.parametrize(
     "steps",
-    [[UNKNOWN], [[call, (*ONE, "id")] for call in UNKNOWN], [[("add", {"a": f"x{n}"}) for n in range(60)]]],
+    [[UNKNOWN], [[call, (*ONE, "id")] for call in UNKNOWN], [[("add", {"a": f"x{n}"}) for n in range(8)]]],
     ids=["unknown at once", "unknown one by one", "wrong arguments"],
 )
 @on_a_loop
 async def test_calls_that_come_to_nothing_count_as_well(manager, steps):
-    result, events, _ = await acted(manager, *steps, "Never", tools=[add], yes=True, limits=Limits(repeats=99))
+    result, events, _ = await acted(manager, *steps, "Never", tools=[add], yes=True, limits=Limits(tool_calls=5))
     assert result.status == "limit"
-    assert [(event.which, event.value) for event in events if isinstance(event, LimitReached)] == [("tool_calls", 50)]
+    assert [(event.which, event.value) for event in events if isinstance(event, LimitReached)] == [("tool_calls", 5)]
     await goes_on(manager)
 
 
