@@ -67,7 +67,8 @@ if TYPE_CHECKING:
     from sessionmagic.models.catalog import Models
     from sessionmagic.models.sources import register_model
     from sessionmagic.storage.memory import MemoryStore
-    from sessionmagic.storage.store import Store, TinyStore
+    from sessionmagic.storage.store import Store
+    from sessionmagic.storage.tiny import TinyStore
     from sessionmagic.tools.approvals import Approval
     from sessionmagic.tools.functions import Tool, tool
     from sessionmagic.tools.mcp.servers import McpServers
@@ -136,7 +137,8 @@ _MODULES = {
     "models.catalog": ("Models",),
     "models.sources": ("register_model",),
     "storage.memory": ("MemoryStore",),
-    "storage.store": ("Store", "TinyStore"),
+    "storage.store": ("Store",),
+    "storage.tiny": ("TinyStore",),
     "tools.functions": ("Tool", "tool"),
     "tools.mcp.servers": ("McpServers",),
     "tools.permissions": ("Safety", "Limits"),

@@ -22,7 +22,8 @@ from sessionmagic.models.catalog import Models
 from sessionmagic.sessions.running import RunningTurns
 from sessionmagic.sessions.stored import Sessions
 from sessionmagic.storage.claims import HeldError, Holder, busy
-from sessionmagic.storage.store import Claim, Store, TinyStore, is_session_id, new_session_id
+from sessionmagic.storage.store import Claim, Store, is_session_id, new_session_id
+from sessionmagic.storage.tiny import TinyStore
 from sessionmagic.tools.mcp.servers import McpServers
 from sessionmagic.turns.admission import admit
 from sessionmagic.turns.group import TurnGroup

@@ -57,7 +57,7 @@ class NotebookContext:
     def _made_manager(self) -> SessionManager:
         from sessionmagic.manager import SessionManager
         from sessionmagic.models.catalog import Models
-        from sessionmagic.storage.store import TinyStore
+        from sessionmagic.storage.tiny import TinyStore
 
         settings = self.settings
         try:

@@ -72,7 +72,7 @@ def test_a_disk_that_fills_up_in_mid_turn_costs_no_words(kernel, session, pen):
     """The write at the turn's end fails: the user sees the answer and that it was not stored."""
     kernel.run(f"%%agent -m hello -s {session}\nfirst").ok()
     kernel.run(
-        "import sessionmagic.storage.store as _store\n"
+        "import sessionmagic.storage.tiny as _store\n"
         "_write = _store.TinyStore._write\n"
         "def full(self, database, after, before):\n"
         "    with self._reporting('write', self._path(after.id)):\n"

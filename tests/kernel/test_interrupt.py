@@ -154,7 +154,7 @@ def test_an_interrupt_while_the_area_is_being_opened_is_short_and_starts_nothing
 
 def test_an_interrupt_while_the_prompt_is_being_stored_hides_nothing(kernel, session, tmp_path):
     """What is stored is shown, and what is not shown is not stored."""
-    restore = slowly(kernel, "sessionmagic.storage.store.TinyStore.create", tmp_path / "mark")
+    restore = slowly(kernel, "sessionmagic.storage.tiny.TinyStore.create", tmp_path / "mark")
     cell = kernel.send(f"%%agent -m hang -s {session}\nzebra")
     appears(tmp_path / "mark")
     kernel.interrupt()

@@ -1,0 +1,253 @@
+"""The store of sessions: one TinyDB file per session, changed under a lock and replaced atomically."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, fields, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from filelock import FileLock, Timeout
+from pydantic_core import ValidationError
+from tinydb import TinyDB
+from tinydb.middlewares import CachingMiddleware
+from tinydb.table import Document
+
+from sessionmagic.conversation.session import SCHEMA, Session, SessionSummary, summarize
+from sessionmagic.exceptions import (
+    SessionMagicError,
+    SessionNotFoundError,
+    SessionSchemaError,
+    SessionUnreadableError,
+    StoreError,
+)
+from sessionmagic.home import default_home
+from sessionmagic.storage.atomic import AtomicStorage, make_private_directory
+from sessionmagic.storage.claims import Holder, is_claimed, take_claim
+from sessionmagic.storage.index import Index
+from sessionmagic.storage.names import Names, name_taken
+from sessionmagic.storage.store import is_session_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pydantic import TypeAdapter
+
+    from sessionmagic.storage.store import Claim
+
+ASIDE = ".unreadable-"
+LOCK_SECONDS = 10.0
+"""How long a change waits for another process that changes the same session."""
+
+
+class TinyStore:
+    """Sessions in a home directory with mode 0700, each in a TinyDB file with mode 0600.
+
+    Args:
+        home: The home directory; by default the user's own.
+    """
+
+    def __init__(self, home: Path | str | None = None) -> None:
+        self.home = Path(home) if home is not None else default_home()
+        self._directory = self.home / "sessions"
+        self._names = Names(self.home / "names")
+        self._index = Index(self._directory, self.home / "index.json", lambda key: summarize(self.load(key)))
+
+    def create(self, session: Session) -> None:
+        with self._lock_names():
+            self._require_free(session.name)
+            # The name comes first: a name without a session is free, but a session without a name could not be found.
+            with self._reporting("write", self.home):
+                self._names.put(session.name, session.id)
+            try:
+                self._write(self._database(session.id), session, None)
+            except BaseException:
+                with suppress(OSError):
+                    self._names.drop(session.name, session.id)
+                raise
+
+    def load(self, session_id: str) -> Session:
+        return self._read(session_id, self._database(session_id))
+
+    def update(self, session_id: str, change: Callable[[Session], Session]) -> Session:
+        path = self._path(session_id)
+        if not path.exists():
+            raise _not_found(session_id)
+        with self._lock(path.with_suffix(".lock")):
+            database = self._database(session_id)
+            before = self._read(session_id, database)
+            after = change(before)
+            if after != before:
+                self._write(database, after, before)
+            return after
+
+    def rename(self, session_id: str, name: str) -> None:
+        with self._lock_names(), self._reporting("rename a session in", self.home):
+            if self.find(name) != session_id:
+                self._require_free(name)
+            old_name = self.load(session_id).name
+            self._names.put(name, session_id)
+            try:
+                self.update(session_id, lambda session: replace(session, name=name))
+            except BaseException:
+                if old_name != name:
+                    with suppress(OSError):
+                        self._names.drop(name, session_id)
+                raise
+            if old_name != name:
+                self._names.drop(old_name, session_id)
+
+    def delete(self, session_id: str) -> None:
+        path = self._path(session_id)
+        name = self.load(session_id).name
+        with self._lock(path.with_suffix(".lock")), self._reporting("delete", path):
+            for leftover in self._directory.glob(f"{path.name}.*"):  # temporary files, and damaged ones set aside
+                leftover.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+            self._names.drop(name, session_id)
+
+    def find(self, name: str) -> str | None:
+        if is_session_id(name) and self._path(name).exists():
+            return name
+        with self._reporting("look for a session in", self.home):
+            found = self._names.find(name)
+            return found if found and self._path(found).exists() else None
+
+    def summaries(self) -> tuple[list[SessionSummary], list[str]]:
+        damaged = sorted(self._directory.glob(f"*.json{ASIDE}*"))
+        summaries, problems = self._index.summaries()
+        notes = [f"{path} is a damaged session file; delete it if you do not need it" for path in damaged]
+        return summaries, [*problems, *notes]
+
+    def is_claimed(self, session_id: str) -> bool:
+        return is_claimed(self._path(session_id).with_suffix(".claim"))
+
+    def claim(self, session_id: str, holder: Holder) -> Claim:
+        path = self._path(session_id).with_suffix(".claim")
+        with self._reporting("claim a session in", self._directory):
+            make_private_directory(self._directory)
+            return take_claim(path, holder)
+
+    def _path(self, session_id: str) -> Path:
+        return self._directory / f"{session_id}.json"
+
+    def _lock_names(self) -> Any:
+        with self._reporting("create", self._directory):
+            make_private_directory(self._directory)
+        return self._lock(self.home / "names.lock")
+
+    def _require_free(self, name: str) -> None:
+        if self.find(name) is not None:
+            raise name_taken(name)
+
+    @contextmanager
+    def _lock(self, path: Path) -> Iterator[None]:
+        with self._reporting("lock", path):
+            lock = FileLock(path, timeout=LOCK_SECONDS, thread_local=False, mode=0o600)
+            try:
+                lock.acquire()
+            except Timeout:
+                raise StoreError(
+                    f"another process has locked {path} for more than {LOCK_SECONDS:g} seconds; try again"
+                ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _database(self, session_id: str) -> TinyDB:
+        """Return a session's database. It reads the file at most once, and writes only when it is flushed."""
+        return TinyDB(self._path(session_id), storage=_buffered())
+
+    def _read(self, session_id: str, database: TinyDB) -> Session:
+        path = self._path(session_id)
+        try:
+            with self._reporting("read", path):
+                if not database.tables() and not path.exists():
+                    raise _not_found(session_id)
+                document: Any = database.table("session").get(doc_id=1)
+                self._require_known_schema(path, document)
+                session = _session_adapter().validate_python({**document, "turns": database.table("turns").all()})
+                session.require_whole()
+                return session
+        except SessionMagicError:
+            raise
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            raise self._set_aside(path, error) from error
+
+    def _require_known_schema(self, path: Path, document: Any) -> None:
+        schema = document["schema"]
+        if not isinstance(schema, int) or schema == SCHEMA:
+            return
+        if schema > SCHEMA:
+            version, advice = "a newer version", "run pip install --upgrade sessionmagic"
+        else:
+            version, advice = "a version before the first release", "use another session name or delete the file"
+        raise SessionSchemaError(
+            f"{path} was written by {version} of sessionmagic and was left unchanged "
+            f"(its schema is {schema}, this version reads {SCHEMA}); {advice}"
+        )
+
+    def _set_aside(self, path: Path, error: Exception) -> SessionUnreadableError:
+        reason = "it is empty" if path.exists() and not path.stat().st_size else _first_line(error)
+        aside = path.with_name(f"{path.name}{ASIDE}{secrets.token_hex(2)}")
+        try:
+            path.rename(aside)
+        except OSError:
+            return SessionUnreadableError(f"session file {path} cannot be read ({reason}); it was left unchanged")
+        return SessionUnreadableError(
+            f"session file {path.name} cannot be read ({reason}); it was set aside unchanged as {aside}"
+        )
+
+    def _write(self, database: TinyDB, after: Session, before: Session | None) -> None:
+        """Write the differences between two states of a session, and replace its file once."""
+        with self._reporting("write", self._path(after.id)):
+            database.table("session").upsert(Document(_session_fields(after), doc_id=1))
+            turns = database.table("turns")
+            old = before.turns if before else ()
+            for number, turn in enumerate(after.turns, start=1):
+                if number > len(old) or old[number - 1] != turn:
+                    turns.upsert(Document(asdict(turn), doc_id=number))
+            turns.remove(doc_ids=range(len(after.turns) + 1, len(old) + 1))
+            database.storage.flush()  # type: ignore[attr-defined]
+
+    @contextmanager
+    def _reporting(self, action: str, path: Path) -> Iterator[None]:
+        """Turn an `OSError` into a `StoreError` that says which action failed."""
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise StoreError(f"cannot {action} {path}: {reason}; nothing was changed") from error
+
+
+def _buffered() -> CachingMiddleware:
+    middleware = CachingMiddleware(AtomicStorage)
+    middleware.WRITE_CACHE_SIZE = 2**62  # nothing is written before the flush
+    return middleware
+
+
+@cache
+def _session_adapter() -> TypeAdapter[Session]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Session)
+
+
+def _session_fields(session: Session) -> dict[str, Any]:
+    return {item.name: getattr(session, item.name) for item in fields(session) if item.name != "turns"}
+
+
+def _not_found(session_id: str) -> SessionNotFoundError:
+    return SessionNotFoundError(f"no session has the id {session_id!r}; it may have been deleted")
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        problem = error.errors()[0]
+        return f"not a session: {'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+    kind = "not JSON" if isinstance(error, orjson.JSONDecodeError) else "not a session"
+    return f"{kind}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
