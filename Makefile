@@ -11,7 +11,7 @@ KERNELS ?= $(shell $(PYTHON) -c "import os; print(1 + (os.cpu_count() or 1))")
 # Hundreds of kernels and servers would each compile what they import.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo lab test test-kernels test-browser check bench clean
+.PHONY: demo lab test check bench clean
 
 demo lab: export SESSIONMAGIC_HOME ?= $(CURDIR)/build/sessions
 
@@ -24,14 +24,9 @@ lab: $(VENV)/.lab
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report= tests/process tests/unit tests/property
 	$(BIN)/python -m pytest --cov --cov-append --cov-report= tests/local
-	$(MAKE) --jobs=2 --output-sync=target test-kernels test-browser
-	$(BIN)/python -m tests.floor
-
-test-kernels:
 	$(BIN)/python -m pytest -n $(KERNELS) --dist loadfile tests/kernel tests/notebooks
-
-test-browser:
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest -n auto --dist loadfile tests/browser
+	$(BIN)/python -m tests.floor
 
 check: $(VENV)/.test $(VENV)/.check
 	$(BIN)/ruff check .

@@ -222,7 +222,7 @@ def test_code_that_prints_without_end_is_stopped(run, monkeypatch, code):
     monkeypatch.setattr(scratch, "OUTPUT_LIMIT", 1_000_000)
     ran = run(f"from IPython.display import HTML\nwhile True: {code}", 60)
     assert str(ran.error) == "stopped: it printed more than 1,000,000 characters"
-    assert len(ran.text) < TEXT_LIMIT + 200
+    assert len(ran.text) < TEXT_LIMIT + 400  # with the notes on a kernel that had to be killed
     assert len(ran.shown) == (SHOWN_LIMIT if "HTML" in code else 0)
     assert run("1").text.endswith("1")  # what was printed last may come with it
 
