@@ -56,11 +56,10 @@ def holding(home):
 @on_a_loop
 async def test_refusal_names_the_other_process(manager, home):
     await ask(manager)
-    with (
-        holding(home) as process,
-        pytest.raises(SessionBusyError, match=rf"'chat' is busy: cell elsewhere of process {process.pid} has held"),
-    ):
+    with holding(home) as process, pytest.raises(SessionBusyError) as caught:
         await manager.run("Second", session="chat")
+    assert f"'chat' is busy: cell elsewhere of process {process.pid} has held" in str(caught.value)
+    assert str(caught.value).endswith("%agent stop 'chat' in that process stops it")
     assert prompts(manager.sessions.load("chat")) == ["Hello", "held"]
 
 
