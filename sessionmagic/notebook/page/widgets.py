@@ -97,9 +97,9 @@ class WidgetView:
 
     def finish(self, transcript: Transcript, html: str) -> None:
         try:
-            self._show_last(transcript, html)
+            self._draft.discard()  # first, as the widgets that hide it are about to go
         finally:
-            self._draft.discard()
+            self._show_last(transcript, html)
 
     def _show_last(self, transcript: Transcript, html: str) -> None:
         """Show the whole answer in the area as one page, and replace the area in the notebook by static output."""
