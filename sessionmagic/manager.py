@@ -139,7 +139,12 @@ class SessionManager:
             if session_id is None and is_session_id(session):
                 raise SessionNotFoundError(f"no session has the id {session!r}; it may have been deleted")
             claim = await self._claim(session_id or new_session_id(), where, deadline)
-            if await in_thread(self.store.find, session) == session_id:
+            try:
+                found_again = await in_thread(self.store.find, session)
+            except BaseException:
+                claim.release()
+                raise
+            if found_again == session_id:
                 return TurnGroup(session, claim, new=session_id is None)
             claim.release()  # created, renamed or deleted before it was claimed
 

@@ -255,3 +255,29 @@ async def test_listing_says_that_a_branch_is_running(manager, gates):
     gates["left"].open.set()
     await turn.result()
     assert [summary.status for summary in manager.sessions.summaries()[0]] == ["completed"]
+
+
+@on_a_loop
+async def test_start_that_is_cancelled_just_after_its_claim_frees_the_session(manager, monkeypatch):
+    await ask(manager)
+    found = manager.store.find
+    looked = []
+
+    def find(name):
+        looked.append(name)
+        if len(looked) == 2:  # under the claim
+            starting.cancel()
+        return found(name)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(manager.store, "find", lambda name: asyncio.run_coroutine_threadsafe(late(name), loop).result())
+
+    async def late(name):
+        return find(name)
+
+    starting = asyncio.ensure_future(manager.run("Given up", session="chat", model="hang"))
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    monkeypatch.undo()
+    assert len(looked) == 2
+    assert (await ask(manager, "Free")).status == "completed"
