@@ -173,7 +173,7 @@ def _plan(request: Request, session: Session, parent: str | None, models: Models
         if request.model:
             raise
         if not stored:
-            raise ModelReferenceError(f"{error}, or choose another model with --model") from error
+            raise ModelReferenceError(f"no --model was given, and the default cannot be used: {error}") from error
         warnings += [f"the session's model cannot be used, so {default} answers this turn: {error}"]
         model = models.resolve(default)
     tools = offered(request.tools)

@@ -269,15 +269,16 @@ async def test_start_that_is_cancelled_just_after_its_claim_frees_the_session(ma
             starting.cancel()
         return found(name)
 
-    loop = asyncio.get_running_loop()
-    monkeypatch.setattr(manager.store, "find", lambda name: asyncio.run_coroutine_threadsafe(late(name), loop).result())
-
-    async def late(name):
+    async def find_on_the_loop(name):
         return find(name)
 
-    starting = asyncio.ensure_future(manager.run("Given up", session="chat", model="hang"))
-    with pytest.raises(asyncio.CancelledError):
-        await starting
-    monkeypatch.undo()
+    loop = asyncio.get_running_loop()
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            manager.store, "find", lambda name: asyncio.run_coroutine_threadsafe(find_on_the_loop(name), loop).result()
+        )
+        starting = asyncio.ensure_future(manager.run("Given up", session="chat", model="hang"))
+        with pytest.raises(asyncio.CancelledError):
+            await starting
     assert len(looked) == 2
     assert (await ask(manager, "Free")).status == "completed"
