@@ -4,7 +4,6 @@ from itertools import count
 
 import pytest
 
-from sessionmagic.models import sources
 from tests.examples import load_profile
 
 load_profile()
@@ -12,14 +11,17 @@ _numbers = count(1)
 
 
 def pytest_collection_finish():
-    """Have the garbage collector leave alone what was imported: it would look at all of it again and again."""
+    """Have the garbage collector look at less and less often: at what was imported, never again."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(autouse=True)
 def _isolated(tmp_path_factory, monkeypatch):
     """Hide the user's sessions, keys and proxies, and the models that other tests have registered."""
+    from sessionmagic.models import sources
+
     home = tmp_path_factory.getbasetemp() / f"home{next(_numbers)}"  # created only by tests that store something
     monkeypatch.setenv("SESSIONMAGIC_HOME", str(home))
     monkeypatch.setattr(sources, "_registered", dict(sources._registered))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
-from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,19 +28,19 @@ class MemoryStore:
         with self._lock:
             if any(other.name == session.name for other in self._sessions.values()):
                 raise name_taken(session.name)
-            self._sessions[session.id] = deepcopy(session)
+            self._sessions[session.id] = _copy(session)
 
     def load(self, session_id: str) -> Session:
         with self._lock:
             try:
-                return deepcopy(self._sessions[session_id])
+                return _copy(self._sessions[session_id])
             except KeyError:
                 raise SessionNotFoundError(f"no session has the id {session_id!r}; it may have been deleted") from None
 
     def update(self, session_id: str, change: Callable[[Session], Session]) -> Session:
         with self._lock:
             after = change(self.load(session_id))
-            self._sessions[session_id] = deepcopy(after)
+            self._sessions[session_id] = _copy(after)
             return after
 
     def rename(self, session_id: str, name: str) -> None:
@@ -82,3 +82,9 @@ class _MemoryClaim:
 
     def release(self) -> None:
         self._claims.pop(self.session_id, None)
+
+
+def _copy(session: Session) -> Session:
+    """Return a session that shares nothing with this one; many times faster than `deepcopy`."""
+    copy: Session = pickle.loads(pickle.dumps(session))  # noqa: S301  our own bytes
+    return copy

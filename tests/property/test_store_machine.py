@@ -213,6 +213,6 @@ def settings_for(count):
 
 
 TestMemoryStore = StoreMachine.TestCase
-TestMemoryStore.settings = settings_for(100)
+TestMemoryStore.settings = settings_for(60)
 TestTinyStore = TinyStoreMachine.TestCase
 TestTinyStore.settings = settings_for(25)

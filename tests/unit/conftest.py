@@ -1,17 +1,24 @@
+"""Fixtures that all unit tests share. They import what they need: the process that hands out the tests needs none."""
+
 import os
+import ssl
 
 import pytest
-
-from sessionmagic import MemoryStore
-from sessionmagic.tools.functions import tool_of
-from tests.scripted import Gate
-from tests.turns import manager_on
 
 
 @pytest.fixture(autouse=True)
 def _no_waiting_for_the_disk(monkeypatch):
     """Skip fsync, which is slow: no unit test cuts the power."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _certificates_are_read_once():
+    """Give all clients one SSL context: each would read all certificates, and no unit test leaves the machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        context = ssl.create_default_context()
+        patch.setattr(ssl, "create_default_context", lambda *_, **__: context)
+        yield
 
 
 @pytest.fixture
@@ -22,12 +29,17 @@ def home(tmp_path):
 @pytest.fixture
 def manager():
     """A manager with scripted models and a store in memory; `test_store_contract` tests both stores."""
+    from sessionmagic import MemoryStore
+    from tests.turns import manager_on
+
     return manager_on(MemoryStore())
 
 
 @pytest.fixture
 def gate():
     """The model `gate` and the event that opens it."""
+    from tests.scripted import Gate
+
     return Gate()
 
 
@@ -35,6 +47,8 @@ class Tools:
     """Tools that record their calls; `look` is read-only."""
 
     def __init__(self):
+        from sessionmagic.tools.functions import tool_of
+
         self.ran = []
         self.look = tool_of(self._look, name="look", read_only=True)
 

@@ -166,7 +166,7 @@ async def test_turns_that_a_crash_cut_off_are_interrupted_once_when_a_group_goes
         for _ in range(2):
             await manager.start(request(model="hang", once=True, after="1"), group)
     crashed = manager.sessions.load("chat")
-    manager.shutdown(5)
+    manager.shutdown(0)
     await until(lambda: not manager.turns.running())
     manager.store.update(crashed.id, lambda _: crashed)  # what a kill would have left
     fresh = manager_on(home)

@@ -139,7 +139,7 @@ async def test_tool_that_cancels_itself_leaves_a_session_that_goes_on(manager):
     assert (await ask(manager, "Next", model="calm")).status == "completed"
 
 
-HUGE = 10_000_000
+HUGE = 1_000_000
 
 
 @pytest.mark.parametrize(

@@ -25,13 +25,7 @@ from sessionmagic.notebook.captions import tool_line
 from sessionmagic.notebook.page.answer import call_html
 from sessionmagic.testing import call, hang, script
 from tests.scripted import acts
-from tests.turns import acted, ask, events_of, manager_on, on_a_loop, orphans, whole
-
-
-@pytest.fixture
-def manager(home):
-    return manager_on(home)
-
+from tests.turns import acted, ask, events_of, on_a_loop, orphans, whole
 
 HEAD = {"session_id": "s", "turn_id": "1", "agent": "assistant", "at": 5.0}
 

@@ -280,19 +280,22 @@ async def yields_too():
 @on_a_loop
 async def test_what_cannot_be_a_tool_is_refused_and_nothing_is_stored(manager, wrong, words, supports_tools):
     profile = ModelProfile(supports_tools=supports_tools)
-    for before in ([], ["Hello"]):
-        with pytest.raises(ToolError) as caught:
-            await acted(manager, "Done", tools=[add, wrong], profile=profile)
-        assert words in str(caught.value)
-        assert "\n" not in str(caught.value)
-        assert [
-            turn.prompt
-            for summary in manager.sessions.summaries()[0]
-            for turn in manager.sessions.load(summary.id).turns
-        ] == before
-        assert manager.turns.running() == []
-        await ask(manager)
-    assert manager.sessions.load("chat").agent_model_overrides == {}
+    with pytest.raises(ToolError) as caught:
+        await acted(manager, "Done", tools=[add, wrong], profile=profile)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert manager.sessions.summaries() == ([], [])
+    assert manager.turns.running() == []
+
+
+@on_a_loop
+async def test_refused_tool_leaves_a_session_and_its_override_as_they_were(manager):
+    await ask(manager)
+    before = manager.sessions.load("chat")
+    with pytest.raises(ToolError):
+        await acted(manager, "Done", tools=[add, max])
+    assert manager.sessions.load("chat") == before
+    assert (await ask(manager)).status == "completed"
 
 
 def test_method_without_its_object_is_refused():
