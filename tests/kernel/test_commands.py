@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 SUBCOMMANDS = ["sessions", "show", "use", "models", "model", "stop", "rename", "star", "delete", "usage", "config"]
 
 

@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def kernel(kernel):

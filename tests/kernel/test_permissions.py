@@ -7,6 +7,8 @@ import pytest
 from tests.kernel.acting import acts, asked, in_background, needs_clicks, question, told, until_over
 from tests.kernel.conftest import restarted
 
+pytestmark = pytest.mark.once
+
 RUN = ("run_python", {"code": "ran.append(1)"})
 LOOK = ("list_variables", {})
 DOUBLE = "def double(n: int) -> int:\n    'Double it.'\n    return 2 * n"

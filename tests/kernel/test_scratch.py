@@ -208,11 +208,11 @@ def test_cancelling_while_the_kernel_starts_runs_nothing(loop, kernels, tmp_path
 
 
 @pytest.mark.once
-def test_a_million_lines_come_in_bounded_size(run):
-    ran = run("for n in range(10**6): print(n)", 60)
+def test_many_lines_come_in_bounded_size(run):
+    ran = run("for n in range(200_000): print(n)", 60)
     assert ran.error is None
     assert ran.text.startswith("0\n1\n")
-    assert ran.text.endswith("\n999999")
+    assert ran.text.endswith("\n199999")
     assert "[cut: " in ran.text
     assert len(ran.text) < TEXT_LIMIT + 100
 

@@ -246,13 +246,13 @@ def test_code_that_raises_is_a_failed_result_and_the_kernel_lives(kernel, sessio
 
 
 @pytest.mark.once
-def test_a_million_lines_are_bounded(kernel, session, acts):
-    acts(python("for n in range(1_000_000): print(n)"), "Done.")
+def test_many_lines_are_bounded(kernel, session, acts):
+    acts(python("for n in range(200_000): print(n)"), "Done.")
     cell = run(kernel, session, "--yes").ok()
     ((_, outcome, told),) = results(kernel)
     assert outcome == "success"
     assert told.startswith("0\n1\n")
-    assert told.rstrip().endswith("999999")
+    assert told.rstrip().endswith("199999")
     assert "cut" in told
     assert len(told) < 25_000
     assert len(cell.html) < 60_000
