@@ -76,9 +76,12 @@ def _launch(context: NotebookContext, *, out: str = "", background: bool) -> Lau
     from sessionmagic.notebook.launch import Launch
     from sessionmagic.notebook.surface import asks_of
 
+    async def steer(turn: Turn, text: str) -> None:
+        await context.manager.turns.tell(turn, "steer", text)
+
     asks = asks_of(context, background=background)
     done = partial(_keep, context, out=out)
-    return Launch(context.manager, context.settings.refresh_hz, done, context.main_thread, asks=asks)
+    return Launch(steer, context.settings.refresh_hz, done, context.main_thread, asks=asks)
 
 
 def _request(context: NotebookContext, options: argparse.Namespace, text: str, *, background: bool) -> Request:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import importlib
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
 
     from sessionmagic.turns.turn import TurnResult
 
+_USED_BY_CELLS = (
+    "ipywidgets",
+    "sessionmagic.notebook.launch",
+    "sessionmagic.notebook.page.widgets",
+    "sessionmagic.notebook.surface",
+    "sessionmagic.notebook.kernel.tools",
+    "sessionmagic.turns.request",
+    "sessionmagic.manager",
+)
+"""In the order of use."""
+
 
 def load(shell: InteractiveShell) -> None:
     """Register the magics and their completion, and stop all turns at exit. Does nothing when already loaded."""
@@ -30,7 +42,7 @@ def load(shell: InteractiveShell) -> None:
     for kind, show in (("text/html", _result_html), ("text/plain", _result_text)):
         formatters.formatters[kind].for_type_by_name("sessionmagic.turns.turn", "TurnResult", show)
     atexit.register(magics.context.close)
-    threading.Thread(target=_import_the_view, daemon=True).start()
+    threading.Thread(target=_import_what_cells_use, daemon=True).start()
 
 
 def _result_html(result: TurnResult) -> str:
@@ -43,9 +55,7 @@ def _result_text(result: TurnResult, printer: RepresentationPrinter, _cycle: obj
     printer.text(visible(str(result)))
 
 
-def _import_the_view() -> None:
-    """Import the widgets that the first cell shows, while the user is still writing it."""
-    import ipywidgets  # noqa: F401
-
-    import sessionmagic.notebook.launch
-    import sessionmagic.notebook.page.widgets  # noqa: F401
+def _import_what_cells_use() -> None:
+    """Import what the first cell shows, and then what its turn uses, while the user is still writing the cell."""
+    for name in _USED_BY_CELLS:
+        importlib.import_module(name)

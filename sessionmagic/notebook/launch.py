@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from sessionmagic.conversation.events import Decision, InputAction
-    from sessionmagic.manager import SessionManager
     from sessionmagic.notebook.asker import Asks
     from sessionmagic.notebook.kernel.main_thread import MainThread
     from sessionmagic.notebook.view import View
@@ -37,7 +36,7 @@ class Launch:
     """Starts one turn, shows it and waits for it; also serves as its `Controls`.
 
     Args:
-        manager: Runs the turn.
+        tell: Sends the running turn a message for its next model request.
         hz: How often the view is updated, per second.
         done: Called with the turn's result, on the loop thread, before the waiting cell continues.
         main_thread: Runs the calls that need the main thread while the cell waits.
@@ -46,14 +45,14 @@ class Launch:
 
     def __init__(
         self,
-        manager: SessionManager,
+        tell: Callable[[Turn, str], Coroutine[Any, Any, object]],
         hz: float,
         done: Callable[[TurnResult], object],
         main_thread: MainThread,
         *,
         asks: Asks = "page",
     ) -> None:
-        self._manager = manager
+        self._tell = tell
         self._hz = hz
         self._done = done
         self._main_thread = main_thread
@@ -169,7 +168,7 @@ class Launch:
         Raises `SessionMagicError` if the turn has ended, or too many messages are waiting.
         """
         if self._turn is not None and text.strip():
-            loop_thread().submit(self._manager.turns.tell(self._turn, "steer", text)).result()
+            loop_thread().submit(self._tell(self._turn, text)).result()
 
     def stop(self) -> None:
         """End the turn, or prevent it from starting. Safe at any time, on any thread."""
