@@ -102,7 +102,7 @@ def answers(*chunks, tokens=(7, 3), finish="stop"):
 
     Args:
         chunks: The pieces of the answer's text.
-        tokens: The reported input and output tokens.
+        tokens: The reported input and output tokens; None if the provider reports none.
         finish: The reported finish reason.
     """
 
@@ -110,12 +110,15 @@ def answers(*chunks, tokens=(7, 3), finish="stop"):
         handler.stream()
         for chunk in chunks:
             handler.send_chunk({"role": "assistant", "content": chunk})
-        usage = {"prompt_tokens": tokens[0], "completion_tokens": tokens[1], "total_tokens": sum(tokens)}
-        handler.send_chunk({}, finish, usage=usage)
+        handler.send_chunk({}, finish, usage=usage_of(*tokens) if tokens is not None else None)
         handler.send("data: [DONE]\n\n")
         handler.send("")
 
     return script
+
+
+def usage_of(prompt, completion):
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
 def refuses(status, message, code=None):
@@ -138,9 +141,23 @@ def echoes_the_key(status=401):
     return script
 
 
-def replies(body, kind="application/json"):
-    """Return a script that replies with status 200 and this body."""
-    return lambda handler: handler.reply(200, body, kind)
+def replies(body, kind="application/json", status=200, **headers):
+    """Return a script that replies with this status, body and headers."""
+    return lambda handler: handler.reply(status, body, kind, **headers)
+
+
+def streams(*deltas, finish="stop"):
+    """Return a script that streams these deltas, with their usage."""
+
+    def script(handler):
+        handler.stream()
+        for delta in deltas:
+            handler.send_chunk(delta)
+        handler.send_chunk({}, finish, usage=usage_of(7, 3))
+        handler.send("data: [DONE]\n\n")
+        handler.send("")
+
+    return script
 
 
 def talks_nonsense(*chunks):

@@ -145,14 +145,16 @@ class SessionSummary:
     input_tokens: int
     output_tokens: int
     cost: float | None
+    unmeasured_requests: int
+    """The requests of unknown cost, which are not part of `cost`."""
     starred: bool
 
 
 def summarize(session: Session) -> SessionSummary:
-    """Return the summary of a session. Its cost is None when the price of a turn that used tokens is unknown."""
+    """Return the summary of a session. Its cost is None when the price of a request that used tokens is unknown."""
     path = session.path()
     last = path[-1] if path else None
-    used = total(turn.usage for turn in session.turns)
+    used = total(request.usage for turn in session.turns for request in turn.requests)
     agent = session.current_agent
     return SessionSummary(
         id=session.id,
@@ -171,5 +173,6 @@ def summarize(session: Session) -> SessionSummary:
         input_tokens=used.input_tokens,
         output_tokens=used.output_tokens,
         cost=used.cost,
+        unmeasured_requests=used.unmeasured_requests,
         starred=session.starred,
     )

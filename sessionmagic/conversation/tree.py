@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.session import CRASHED, Session, TurnRecord, title_of
+from sessionmagic.conversation.usage import RequestRecord, Usage
 from sessionmagic.exceptions import UsageError
 from sessionmagic.words import shortened
 
@@ -123,12 +124,23 @@ def with_interrupted_turns(session: Session, dead: Collection[str]) -> Session:
             error="its process ended",
             waiting=[],
             warnings=[*turn.warnings, *undelivered(turn.waiting)],
+            requests=[*turn.requests, *_cut_off(turn)],
         )
         if turn.id in dead and turn.status == "running"
         else turn
         for turn in session.turns
     )
     return replace(session, turns=turns)
+
+
+def _cut_off(turn: TurnRecord) -> list[RequestRecord]:
+    """Return a record of the model request that was open when the turn's process ended, if there was one.
+
+    After a response, the turn was busy with the calls of the response.
+    """
+    if turn.messages and turn.messages[-1]["kind"] == "response":
+        return []
+    return [RequestRecord(agent=turn.agent, model=None, usage=Usage(unmeasured_requests=1))]
 
 
 def undelivered(texts: Sequence[str]) -> list[str]:

@@ -16,11 +16,18 @@ class Usage:
     input_tokens: int = 0
     cached_tokens: int = 0
     """The input tokens that the provider read from its cache."""
+    cache_write_tokens: int = 0
+    """The input tokens that the provider wrote to its cache."""
     output_tokens: int = 0
     reasoning_tokens: int = 0
     """The output tokens that were reasoning, if the provider counts them."""
+    unmeasured_requests: int = 0
+    """The requests whose usage is unknown, because they were stopped, or their usage could not be read.
+
+    If there are any, all tokens and the cost are lower bounds.
+    """
     cost: float | None = None
-    """In US dollars; None when the price is unknown."""
+    """In US dollars; None when a price is unknown, or no request was measured."""
 
     @property
     def tokens(self) -> int:
@@ -45,13 +52,21 @@ class RequestRecord:
 
 
 def total(usages: Iterable[Usage]) -> Usage:
-    """Return the sum of usages. Its cost is None when none has a cost, or when one with tokens has no cost."""
+    """Return the sum of the usages of single requests, each with its own price.
+
+    Its cost is None when no usage has a cost, or when one has tokens but no price. The cost of an unmeasured request is
+    unknown: it is counted, and the sum is that of the others.
+    """
     parts = list(usages)
-    costs = [usage.cost for usage in parts if usage.tokens or usage.cost is not None]
+    costs = [
+        usage.cost for usage in parts if usage.cost is not None or (usage.tokens and not usage.unmeasured_requests)
+    ]
     return Usage(
         input_tokens=sum(usage.input_tokens for usage in parts),
         cached_tokens=sum(usage.cached_tokens for usage in parts),
+        cache_write_tokens=sum(usage.cache_write_tokens for usage in parts),
         output_tokens=sum(usage.output_tokens for usage in parts),
         reasoning_tokens=sum(usage.reasoning_tokens for usage in parts),
+        unmeasured_requests=sum(usage.unmeasured_requests for usage in parts),
         cost=sum(cost for cost in costs if cost is not None) if costs and None not in costs else None,
     )

@@ -7,13 +7,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, ToolBlock
+from sessionmagic.conversation.usage import Usage
 from sessionmagic.notebook.visible import visible
 from sessionmagic.words import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sessionmagic.conversation.session import SessionSummary
     from sessionmagic.conversation.transcript import QuestionBlock, Transcript
+
+    Used = Usage | SessionSummary
 
 TEXT_LIMIT = 400_000
 """Characters of a text that are shown. Front ends are slow with longer ones; the session stores the whole text."""
@@ -41,6 +45,8 @@ ACTIONS = {
     "cancel": ("■", "not answered"),
 }
 """The mark and the words for each state of a server's question; None is an open one."""
+UNKNOWN = "unknown"
+"""The cost of requests that were stopped, or whose usage could not be read."""
 ENDINGS = {"interrupted": "interrupted", "failed": "failed", "limit": "stopped at a limit"}
 """The words for each status of a turn that did not complete."""
 
@@ -103,19 +109,31 @@ def ending(transcript: Transcript) -> str:
 
 def footer(transcript: Transcript) -> str:
     """Return the session, the turn, the model that answered, the tokens in and out, the cost and the time."""
-    usage = transcript.usage
+    usage = transcript.usage or Usage()
     parts = [transcript.session, f"turn {transcript.turn_id}" if transcript.turn_id else "", transcript.model]
-    if usage is not None:
-        parts.append(f"{usage.input_tokens:,} → {usage.output_tokens:,} tokens")
-    parts.append(money(usage.cost if usage is not None else None))
+    if usage.tokens:
+        parts.append(f"{tokens(usage)} tokens")
+    if usage != Usage():  # a request that was refused costs nothing
+        parts.append(f"cost {UNKNOWN}" if money(usage) == UNKNOWN else money(usage))
     if transcript.started_at and transcript.finished_at:
         parts.append(_duration(transcript.finished_at - transcript.started_at))
     return " · ".join(part for part in parts if part)
 
 
-def money(cost: float | None) -> str:
-    """Return a cost in US dollars as text; None stands for an unknown cost."""
-    return "unpriced" if cost is None else f"${cost:.4f}"
+def tokens(usage: Used) -> str:
+    """Return the tokens in and out; "at least" these if there are requests whose usage is unknown."""
+    least = "at least " if usage.unmeasured_requests else ""
+    return f"{least}{usage.input_tokens:,} → {usage.output_tokens:,}"
+
+
+def money(usage: Used) -> str:
+    """Return a cost in US dollars as text, and how many requests of unknown cost are not part of it."""
+    missing = usage.unmeasured_requests
+    if usage.cost is None:
+        return UNKNOWN if missing else "unpriced"
+    if not missing:
+        return f"${usage.cost:.4f}"
+    return f"at least ${usage.cost:.4f}; {missing:,} request{'s' if missing > 1 else ''} of unknown cost"
 
 
 def _duration(seconds: float) -> str:

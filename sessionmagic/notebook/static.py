@@ -54,5 +54,6 @@ def metadata(transcript: Transcript) -> dict[str, dict[str, object]]:
             "input_tokens": usage.input_tokens if usage else None,
             "output_tokens": usage.output_tokens if usage else None,
             "cost": usage.cost if usage else None,
+            "unmeasured_requests": usage.unmeasured_requests if usage else None,
         }
     }

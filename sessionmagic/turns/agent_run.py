@@ -228,7 +228,7 @@ class AgentRun:
                 await persist(to_json(messages), list(self._requests.records))
 
     def _outcome(self, messages: list[ModelMessage], ending: Exception | None) -> Outcome:
-        self._requests.close(messages)
+        self._requests.close(messages, ending)
         outcome = Outcome("completed", to_json(messages), self._requests.records)
         responses = [message for message in messages if isinstance(message, ModelResponse)]
         match ending:

@@ -58,10 +58,11 @@ async def stream(admitted: Admitted, store: Store, servers: McpServers, ended: C
     requests = ModelRequests()
     try:
         outcome = await _ask(admitted, store, servers, requests)
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as stop:
+        requests.close([], stop)
         outcome = Outcome("interrupted", requests=requests.records, error_code="cancelled")
     except BaseException as problem:  # noqa: BLE001  the session must be released, whatever a model does
-        requests.close([])
+        requests.close([], problem)
         code, error = failure(admitted.record.model, problem)
         outcome = Outcome("failed", requests=requests.records, error_code=code, error=error)
     for warning in undelivered(admitted.turn.inbox.close()):

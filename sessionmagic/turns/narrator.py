@@ -119,15 +119,15 @@ class Narrator:
             usage: The sum over the turn's model requests.
             messages: The messages so far; the last response tells how much of the context is used.
         """
-        last = next((message for message in reversed(messages) if isinstance(message, ModelResponse)), None)
-        if last is None or not usage.tokens or usage == self._reported_usage:
+        if usage == self._reported_usage:
             return
         self._reported_usage = usage
+        last = next((message for message in reversed(messages) if isinstance(message, ModelResponse)), None)
         self._emit(
             UsageReported,
             usage=usage,
-            context_used=last.usage.total_tokens,
-            context_limit=self._context_window or context_limit_of(last),
+            context_used=last.usage.total_tokens if last else 0,
+            context_limit=self._context_window or (context_limit_of(last) if last else None),
         )
 
 

@@ -46,7 +46,11 @@ class TurnResult:
 
     @property
     def cost(self) -> float | None:
-        """The cost in US dollars; None if the model has no known price."""
+        """The cost in US dollars; None if the model has no known price, or if the cost is unknown.
+
+        It is unknown if the turn was stopped, or if its usage could not be read. If that is so for only some of its
+        requests, this is the cost of the others, and `usage.unmeasured_requests` is how many are missing.
+        """
         return self.usage.cost
 
     @property

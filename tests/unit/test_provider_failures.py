@@ -7,7 +7,8 @@ import pytest
 from pydantic_ai.exceptions import ModelTimeoutError
 
 from sessionmagic import Models, SessionManager, TinyStore
-from sessionmagic.conversation.events import TextDelta, event_to_json
+from sessionmagic.conversation.events import TextDelta, UsageReported, event_to_json
+from sessionmagic.conversation.usage import Usage
 from sessionmagic.exceptions import ModelRefusedError, TurnFailedError, TurnTimeoutError
 from sessionmagic.testing import call, script
 from sessionmagic.turns.failures import failure
@@ -66,6 +67,14 @@ async def test_answer_of_a_provider_is_streamed_counted_and_attributed(home):
     assert provider.requests[0]["messages"] == [{"role": "user", "content": "Hello"}]
     assert provider.keys == [KEY]
     assert KEY not in everything_shown_or_stored(result, events, home)
+
+
+@on_a_loop
+async def test_answer_whose_usage_is_not_reported_is_of_unknown_cost(home):
+    with ScriptedProvider(answers("Hello", tokens=None)) as provider:
+        result, events = await ask(manager_of(provider, home))
+    assert (result.status, result.cost, result.usage) == ("completed", None, Usage(unmeasured_requests=1))
+    assert [event.usage for event in events if isinstance(event, UsageReported)] == [result.usage]
 
 
 @on_a_loop
@@ -211,6 +220,7 @@ async def test_waiting_for_a_silent_provider_can_be_stopped(home, chunks):
         turn.cancel()
         result = await asyncio.wait_for(turn.result(), 5)
     assert (result.status, result.text, result.error) == ("interrupted", "".join(chunks), None)
+    assert (result.cost, result.usage.unmeasured_requests) == (None, 1)
 
 
 @on_a_loop

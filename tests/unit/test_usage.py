@@ -4,14 +4,20 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from pydantic_ai.messages import ModelResponse
+from pydantic_ai.exceptions import ModelConnectionError, ModelHTTPError, RunCancelled
+from pydantic_ai.messages import ModelResponse, TextPart
 from pydantic_ai.usage import RequestUsage
 
 from sessionmagic.conversation.session import Session, TurnRecord
+from sessionmagic.conversation.stored_transcript import transcript_of
+from sessionmagic.conversation.transcript import Transcript
+from sessionmagic.conversation.tree import with_interrupted_turns
 from sessionmagic.conversation.usage import RequestRecord, Usage, total
+from sessionmagic.exceptions import TurnTimeoutError
+from sessionmagic.notebook.captions import footer, money, tokens
 from sessionmagic.sessions.usage import usage_by_day, usage_by_model
 from sessionmagic.testing import call, hang, paced, script
-from sessionmagic.turns.model_requests import usage_of
+from sessionmagic.turns.model_requests import ModelRequests, usage_of
 from tests.turns import acted, ask, on_a_loop, said, until
 
 DAY = 86_400.0
@@ -53,7 +59,40 @@ async def test_request_that_was_stopped_has_a_record_with_what_came(manager):
     await turn.result()
     [request] = manager.sessions.load("chat").turns[0].requests
     assert (request.finish_reason, request.first_token_seconds is None) == (None, False)
-    assert request.usage.output_tokens > 0
+    assert (request.usage.output_tokens > 0, request.usage.cost) == (True, None)
+    assert request.usage.unmeasured_requests == 1
+
+
+@pytest.mark.parametrize("chunks", [(), ("So far",)], ids=["silent", "after some words"])
+@on_a_loop
+async def test_stopped_turn_is_of_unknown_cost_in_its_result_its_footer_and_its_session(manager, chunks):
+    script("stuck", [*chunks, hang()])
+    await ask(manager, model="calm")
+    turn = await manager.run("Hello", session="chat", model="stuck")
+    await (said(turn) if chunks else until(lambda: turn.transcript.turn_id))
+    await asyncio.sleep(0.05)  # the model is asked
+    turn.cancel()
+    result = await turn.result()
+    assert (result.cost, result.usage.unmeasured_requests) == (None, 1)
+    assert "cost unknown" in footer(turn.transcript)
+    assert "cost unknown" in footer(transcript_of("chat", manager.sessions.load("chat").turns[-1]))
+    [summary], _ = manager.sessions.summaries()
+    assert summary.unmeasured_requests == 1
+
+
+@on_a_loop
+async def test_turn_that_was_stopped_in_a_tool_call_costs_what_its_requests_cost(manager):
+    async def wait() -> str:
+        """Wait."""
+        await asyncio.Event().wait()
+        return "waited"
+
+    script("acts", call("wait"), "Done.")
+    turn = await manager.run("Go", session="chat", model="acts", tools=[wait], yes=True)
+    await until(lambda: manager.sessions.load("chat").turns[0].requests)
+    turn.cancel()
+    result = await turn.result()
+    assert (len(manager.sessions.load("chat").turns[0].requests), result.usage.unmeasured_requests) == (1, 0)
 
 
 @on_a_loop
@@ -64,6 +103,13 @@ async def test_request_that_failed_in_silence_has_a_record_of_no_model(manager):
     [request] = turn.requests
     assert (request.model, request.usage, request.first_token_seconds) == (None, Usage(), None)
     assert (turn.answered_by, result.model) == (None, "mute")
+
+
+@on_a_loop
+async def test_request_that_was_refused_costs_nothing(manager):
+    script("shut", ModelHTTPError(401, "shut"))
+    result = await ask(manager, model="shut")
+    assert (result.status, result.usage) == ("failed", Usage())
 
 
 @on_a_loop
@@ -84,13 +130,93 @@ async def test_requests_are_on_disk_while_the_turn_goes_on(manager):
 
 
 def test_cached_and_reasoning_tokens_of_a_response_are_kept():
-    reported = RequestUsage(input_tokens=10, cache_read_tokens=4, output_tokens=20, output_reasoning_tokens=15)
-    expected = Usage(input_tokens=10, cached_tokens=4, output_tokens=20, reasoning_tokens=15)
+    reported = RequestUsage(
+        input_tokens=10,
+        cache_read_tokens=4,
+        cache_write_tokens=3,
+        output_tokens=20,
+        output_reasoning_tokens=15,
+    )
+    expected = Usage(input_tokens=10, cached_tokens=4, cache_write_tokens=3, output_tokens=20, reasoning_tokens=15)
     assert usage_of(ModelResponse(parts=[], usage=reported)) == expected
+
+
+def response(model="claude-sonnet-4-5", provider="anthropic", *, parts=("Yes.",), state="complete", **used):
+    return ModelResponse(
+        parts=[TextPart(text) for text in parts],
+        model_name=model,
+        provider_name=provider,
+        usage=RequestUsage(**used),
+        state=state,
+    )
+
+
+def test_reading_and_writing_a_cache_have_their_own_prices():
+    def cost(**cache):
+        return usage_of(response(input_tokens=10_000, output_tokens=100, **cache)).cost
+
+    assert cost(cache_read_tokens=9_000) < cost() < cost(cache_write_tokens=9_000)
+
+
+def test_reasoning_is_priced_as_output():
+    few = usage_of(response("o3", "openai", input_tokens=10, output_tokens=100))
+    many = usage_of(response("o3", "openai", input_tokens=10, output_tokens=1100, output_reasoning_tokens=1000))
+    assert many.cost > 5 * few.cost > 0
+
+
+def test_prices_are_added_request_by_request_and_not_that_of_the_added_tokens():
+    def cost(tokens):
+        return usage_of(response("gemini-2.5-pro", "google", input_tokens=tokens, output_tokens=1)).cost
+
+    requests = ModelRequests()
+    for _ in range(2):
+        requests.begin("a")
+        requests.end(response("gemini-2.5-pro", "google", input_tokens=150_000, output_tokens=1))
+    assert requests.usage.cost == pytest.approx(2 * cost(150_000))
+    assert cost(300_000) > 1.5 * requests.usage.cost  # the price of a long context is that of a single request
+
+
+@pytest.mark.parametrize(
+    "got",
+    [
+        response(),
+        response(unmeasured_requests=1),
+        response(input_tokens=10),
+        response(input_tokens=10, output_tokens=1, state="interrupted"),
+        response(input_tokens=10, output_tokens=1, state="incomplete"),
+    ],
+    ids=["no tokens", "no usage", "no output", "stopped", "cut off"],
+)
+def test_cost_of_a_response_without_readable_usage_is_unknown_and_not_zero(got):
+    assert (usage_of(got).unmeasured_requests, usage_of(got).cost) == (1, None)
+
+
+def test_empty_answer_is_measured():
+    assert usage_of(response(parts=[], input_tokens=10)).unmeasured_requests == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "unmeasured"),
+    [
+        (RunCancelled("stopped"), 1),
+        (TurnTimeoutError("late"), 1),
+        (ModelConnectionError("m", "lost", phase="read"), 1),
+        (ModelConnectionError("m", "refused", phase="connect"), 0),
+        (ModelHTTPError(401, "m"), 0),
+    ],
+)
+def test_request_without_a_response_costs_nothing_if_it_was_refused_and_else_is_of_unknown_cost(error, unmeasured):
+    requests = ModelRequests()
+    requests.begin("a")
+    requests.close([], error)
+    assert requests.usage == Usage(unmeasured_requests=unmeasured)
 
 
 def used(*costs, **tokens):
     return [Usage(input_tokens=10, output_tokens=1, cost=cost, **tokens) for cost in costs]
+
+
+STOPPED = Usage(input_tokens=5, unmeasured_requests=1)
 
 
 @pytest.mark.parametrize(
@@ -102,15 +228,58 @@ def used(*costs, **tokens):
         (used(0.5, None), None),
         ([*used(0.5), Usage()], 0.5),
         ([Usage(cost=0.0)], 0.0),
+        ([STOPPED], None),
+        ([*used(0.5), STOPPED], 0.5),
+        ([*used(None), STOPPED], None),
     ],
 )
 def test_total_has_a_cost_when_all_that_used_tokens_have_one(usages, cost):
     assert total(usages).cost == cost
 
 
+@pytest.mark.parametrize(
+    ("usages", "words"),
+    [
+        (used(0.12), "$0.1200"),
+        (used(None), "unpriced"),
+        ([STOPPED], "unknown"),
+        ([*used(0.12), STOPPED], "at least $0.1200; 1 request of unknown cost"),
+        ([*used(0.12), STOPPED, STOPPED], "at least $0.1200; 2 requests of unknown cost"),
+    ],
+)
+def test_cost_in_words_says_what_is_missing(usages, words):
+    assert money(total(usages)) == words
+    assert words in footer(Transcript(session="chat", usage=total(usages)))
+
+
+def test_tokens_of_a_stopped_request_are_a_lower_bound():
+    assert tokens(total([*used(0.5), STOPPED])) == "at least 15 → 1"
+    assert "tokens" not in footer(Transcript(usage=Usage(unmeasured_requests=1)))
+
+
+def test_footer_of_a_refused_request_names_no_cost():
+    assert footer(Transcript(session="chat", model="m", usage=Usage())) == "chat · m"
+
+
+def test_request_that_was_open_when_the_process_ended_is_of_unknown_cost():
+    prompt, answer = {"kind": "request", "parts": []}, {"kind": "response", "parts": []}
+
+    def after_a_crash(*messages):
+        turn = replace(sessions()[1].turns[0], messages=list(messages))
+        return total(
+            each.usage
+            for each in with_interrupted_turns(replace(sessions()[1], turns=(turn,)), {"1"}).turns[0].requests
+        )
+
+    assert after_a_crash(prompt).unmeasured_requests == 1
+    assert after_a_crash(prompt, answer).unmeasured_requests == 0
+
+
 def test_total_adds_every_kind_of_token():
-    added = total(used(0.5, 0.5, cached_tokens=4, reasoning_tokens=1))
-    assert added == Usage(input_tokens=20, cached_tokens=8, output_tokens=2, reasoning_tokens=2, cost=1.0)
+    added = total(used(0.5, 0.5, cached_tokens=4, cache_write_tokens=3, reasoning_tokens=1))
+    assert added == Usage(
+        input_tokens=20, cached_tokens=8, cache_write_tokens=6, output_tokens=2, reasoning_tokens=2, cost=1.0
+    )
 
 
 def sessions():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import loop_thread
-from sessionmagic.notebook.captions import money
+from sessionmagic.notebook.captions import money, tokens
 from sessionmagic.notebook.commands.registry import RUNNING, SESSION, argument, chosen, command, running, say
 from sessionmagic.notebook.page.listing import Listing, ago
 from sessionmagic.sessions.usage import usage_by_day, usage_by_model
@@ -33,8 +33,8 @@ def sessions(context: NotebookContext, _options: argparse.Namespace) -> Any:
             "turns": lambda item: item.turns,
             "model": lambda item: item.model,
             "status": lambda item: "waits for your answer" if item.id in waiting else item.status,
-            "tokens": lambda item: f"{item.input_tokens:,} → {item.output_tokens:,}",
-            "cost": lambda item: money(item.cost),
+            "tokens": tokens,
+            "cost": money,
             "changed": lambda item: ago(item.updated_at),
         },
         [f"⚠ {problem}" for problem in problems],
@@ -132,7 +132,7 @@ def usage(context: NotebookContext, options: argparse.Namespace) -> Any:
             "day" if options.days else "model": lambda entry: entry.heading,
             "turns": lambda entry: entry.turns,
             "requests": lambda entry: entry.requests,
-            "tokens": lambda entry: f"{entry.input_tokens:,} → {entry.output_tokens:,}",
-            "cost": lambda entry: money(entry.cost),
+            "tokens": tokens,
+            "cost": money,
         },
     )
