@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.models.library_warnings import hide_library_warnings
 from sessionmagic.models.references import readings, why_unknown
 from sessionmagic.models.sources import (
     EndpointSource,
@@ -75,6 +76,7 @@ class Models:
         source.check(reading)
         from pydantic_ai.exceptions import UserError
 
+        hide_library_warnings()
         try:
             model = source.build(reading)
         except (UserError, ImportError, ValueError, TypeError) as error:
