@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.models.clients import ask_directly, missing_certificates
 from sessionmagic.models.library_warnings import hide_library_warnings
 from sessionmagic.models.references import readings, why_unknown
 from sessionmagic.models.sources import (
@@ -79,8 +80,10 @@ class Models:
         hide_library_warnings()
         try:
             model = source.build(reading)
-        except (UserError, ImportError, ValueError, TypeError) as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
+            ask_directly(model)
+        except (UserError, ImportError, ValueError, TypeError, OSError) as error:
+            missing = missing_certificates() if isinstance(error, OSError) else None
+            reason = missing or " ".join(str(error).split()) or type(error).__name__
             raise ModelReferenceError(f"{reference}: {reason}") from error
         return ResolvedModel(reference, model, source.settings(reading), source.warnings(reading))
 

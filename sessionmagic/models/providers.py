@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.models.clients import check_key
 from sessionmagic.models.references import quoted
 
 
@@ -33,6 +34,8 @@ class Provider:
                 f"{quoted(reference)} needs {name}, which is not set; in the notebook: "
                 f'import os, getpass; os.environ["{name}"] = getpass.getpass()'
             )
+        for name in self.key:
+            check_key(reference, name)
 
 
 def openai_compatible(*key: str) -> Provider:

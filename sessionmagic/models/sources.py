@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.models.clients import check_key
 from sessionmagic.models.providers import PROVIDERS, openai_compatible
 from sessionmagic.models.weights import check_installed, check_weights, find_weights
 from sessionmagic.words import suggestion
@@ -123,11 +124,11 @@ class EndpointSource(Source):
 
     def check(self, reference: ModelRef) -> None:
         openai_compatible().check(reference.text)
+        check_key(reference.text, _key_variable(reference.provider))
 
     def build(self, reference: ModelRef) -> Model:
         name = reference.provider
-        key = os.environ.get(f"{name.upper().replace('-', '_')}_API_KEY")
-        return _openai_chat(reference.model, self._endpoints[name], key)
+        return _openai_chat(reference.model, self._endpoints[name], os.environ.get(_key_variable(name)))
 
     def warnings(self, reference: ModelRef) -> list[str]:
         return _unlisted(reference)
@@ -231,6 +232,10 @@ def _usable(name: str, provider: Provider) -> bool:
     except ModelReferenceError:
         return False
     return True
+
+
+def _key_variable(endpoint: str) -> str:
+    return f"{endpoint.upper().replace('-', '_')}_API_KEY"
 
 
 def _any_model_of(provider: str) -> Offer:

@@ -31,8 +31,9 @@ from sessionmagic.conversation.events import (
     Warned,
 )
 from sessionmagic.exceptions import SessionMagicError, TurnLimitError, TurnTimeoutError
+from sessionmagic.models.clients import on_wait, report_waits
 from sessionmagic.tools.functions import RETRIES
-from sessionmagic.turns.failures import failure
+from sessionmagic.turns.failures import failure, waiting
 from sessionmagic.turns.messages import (
     as_history,
     doubt_about,
@@ -134,6 +135,7 @@ class AgentRun:
         """
         messages: list[ModelMessage] = []
         ending: Exception | None = None
+        on_wait.set(self._warn_of_wait)  # before the run starts its task, which copies the context
         try:
             agent = self._new_agent(toolset)
             running = agent.run_stream_events(
@@ -141,6 +143,7 @@ class AgentRun:
             )
             async with agent, running as events:  # leaving the agent's context closes its connections
                 self._events = events
+                report_waits(self._model.model)  # entering the agent may have made another HTTP client
                 if self._cancelled:  # `cancel` was called while there was nothing to cancel
                     events.cancel()
                 ending = await self._run_to_end(events, persist)
@@ -152,6 +155,9 @@ class AgentRun:
         if isinstance(ending, RunCancelled):
             ending = self._timeout or ending
         return self._outcome(messages or [request_of(prompt)], ending)
+
+    def _warn_of_wait(self, status: int, seconds: float) -> None:
+        self._guard.emit(Warned, text=waiting(self._model.reference, status, seconds))
 
     def _new_agent(self, toolset: AbstractToolset[None] | None) -> Agent[None, str]:
         return Agent(

@@ -3,29 +3,49 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
+from math import ceil
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pydantic_ai.exceptions import (
+    ContentFilterError,
+    IncompleteToolCall,
     ModelAPIError,
     ModelAuthenticationError,
     ModelConnectionError,
     ModelContextWindowExceededError,
     ModelHTTPError,
     ModelNotFoundError,
+    ModelQuotaExceededError,
     ModelRateLimitError,
+    ModelRequestTimeout,
     ModelTimeoutError,
+    ModelUnavailableError,
+    OutputTokenLimitExceeded,
     UnexpectedModelBehavior,
     UserError,
 )
 
 from sessionmagic.exceptions import ModelRefusedError, SessionMagicError, StoreError, TurnFailedError
-from sessionmagic.keys import without_keys
-from sessionmagic.words import printable, shortened
+from sessionmagic.models.clients import missing_certificates, proxy_before
+from sessionmagic.turns.provider_words import (
+    names_a_model,
+    reason_of,
+    refusal_of,
+    says_content_is_filtered,
+    says_context_is_full,
+)
 
-REASON_LENGTH = 240
-"""Characters of the provider's own message that an error quotes."""
+if TYPE_CHECKING:
+    Failure = tuple[str, SessionMagicError]
+    """The error code and the error of a turn."""
+
+EMPTY_ANSWER = "Exceeded maximum output retries"
+"""The beginning of pydantic-ai's message for a model that gave an empty answer, also when it was asked again."""
 
 
-def failure(reference: str, error: BaseException, address: str | None = None) -> tuple[str, SessionMagicError]:
+def failure(reference: str, error: BaseException, address: str | None = None) -> Failure:
     """Return the error code and the error of a turn that `error` has ended.
 
     Args:
@@ -33,55 +53,158 @@ def failure(reference: str, error: BaseException, address: str | None = None) ->
         error: What was raised.
         address: The address at which the model was asked, if it has one.
     """
-    if isinstance(error, SessionMagicError):
-        return _code(StoreError if isinstance(error, StoreError) else type(error)), error
-    reason = _reason(error)
     match error:
-        case ModelNotFoundError():
+        case SessionMagicError():
+            return _code(StoreError if isinstance(error, StoreError) else type(error)), error
+        case ModelConnectionError():
+            return _connection_failure(reference, error, address)
+        case ModelAPIError():
+            return _refusal(reference, error, address)
+        case UnexpectedModelBehavior():
+            return _unusable_answer(reference, error)
+        case OSError(filename=None) if wrong := missing_certificates():
+            return "certificates", TurnFailedError(f"{reference}: {wrong}")
+        case UserError():
+            return "model_error", TurnFailedError(f"{reference}: {reason_of(error)}")
+        case BaseExceptionGroup():
+            # A FallbackModel has asked all its models. Each has failed in its own way; the last one says what to do.
+            return failure(reference, error.exceptions[-1], address)
+        case _:
+            return "model_error", TurnFailedError(f"{reference}: {type(error).__name__}: {reason_of(error)}")
+
+
+def waiting(reference: str, status: int, seconds: float) -> str:
+    """Return a note that a request waits, as the provider has asked, before it is tried again."""
+    cause = "too many requests" if status == HTTPStatus.TOO_MANY_REQUESTS else "the provider is not available"
+    return f"{reference}: {cause} ({status}); the provider asks to wait {_seconds(seconds)}, then it is asked again"
+
+
+def _refusal(reference: str, error: ModelAPIError, address: str | None) -> Failure:
+    """Return the failure of a request that the provider answered with an error."""
+    reason = reason_of(error)
+    if says_context_is_full(error) or isinstance(error, ModelContextWindowExceededError):
+        return "context_exceeded", TurnFailedError(
+            f"{reference}: the conversation is longer than the model can read; shorten the prompt, or start a new "
+            f"session with --new ({reason})"
+        )
+    if says_content_is_filtered(error):
+        return "content_filter", TurnFailedError(
+            f"{reference}: the provider's content filter refused the request; change the prompt ({reason})"
+        )
+    return _proxied(reference, error, address) or _refusal_by_kind(reference, error, address)
+
+
+def _proxied(reference: str, error: ModelAPIError, address: str | None) -> Failure | None:
+    """Return the failure of a request that a proxy may have answered instead of the server."""
+    is_page = isinstance(error, ModelHTTPError) and isinstance(error.body, str)
+    # Through a proxy, an answer to https is that of the server, because the proxy cannot read the connection.
+    if is_page and address and address.startswith("http:") and (proxy := proxy_before(address)):
+        return "proxy", TurnFailedError(
+            f"{reference}: the proxy in {proxy} may have answered instead of {address}; if the server is in your "
+            f"network, add {_host(address)} to NO_PROXY ({reason_of(error)})"
+        )
+    return None
+
+
+def _refusal_by_kind(reference: str, error: ModelAPIError, address: str | None) -> Failure:
+    reason = reason_of(error)
+    match error:
+        case ModelNotFoundError() if names_a_model(error):
             return "model_not_found", ModelRefusedError(
                 f"{reference}: the provider does not have this model; check its name ({reason})"
             )
+        case ModelNotFoundError() | ModelHTTPError(status_code=HTTPStatus.METHOD_NOT_ALLOWED) if address:
+            lacks = "" if _has_version(address) else ", which may lack /v1"
+            return "wrong_address", TurnFailedError(
+                f"{reference}: the server does not know the address {address}; check the base URL{lacks} ({reason})"
+            )
         case ModelAuthenticationError():
             return "auth", ModelRefusedError(f"{reference}: the provider refused the API key; check it ({reason})")
+        case ModelQuotaExceededError():
+            return "quota", TurnFailedError(
+                f"{reference}: the quota or credit of the account is used up; check the account's plan ({reason})"
+            )
         case ModelRateLimitError():
             return "rate_limited", TurnFailedError(
-                f"{reference}: too many requests to the provider; try again later ({reason})"
+                f"{reference}: too many requests to the provider; try again {_when(error)} ({reason})"
             )
-        case ModelContextWindowExceededError():
-            return "context_exceeded", TurnFailedError(
-                f"{reference}: the conversation is longer than the model can read; shorten the prompt, or start a new "
-                f"session with --new ({reason})"
+        case ModelUnavailableError():
+            return "unavailable", TurnFailedError(
+                f"{reference}: the provider is overloaded or not available; try again {_when(error)} ({reason})"
             )
-        case ModelTimeoutError():
-            return "timeout", TurnFailedError(
-                f"{reference}: the provider did not answer in time; try again later ({reason})"
-            )
-        case ModelConnectionError():
-            return "connection", TurnFailedError(
-                f"{reference}: the connection to {address or 'the provider'} failed or was lost; check that the server "
-                f"can be reached ({reason})"
-            )
-        case ModelAPIError() | UnexpectedModelBehavior() | UserError():
-            return "model_error", TurnFailedError(f"{reference}: {reason}")
+        case ModelRequestTimeout():
+            return _too_slow(reference, reason)
         case _:
-            return "model_error", TurnFailedError(f"{reference}: {type(error).__name__}: {reason}")
+            return "model_error", TurnFailedError(f"{reference}: {reason}")
+
+
+def _connection_failure(reference: str, error: ModelConnectionError, address: str | None) -> Failure:
+    reason = reason_of(error)
+    if isinstance(error, ModelTimeoutError):
+        return _too_slow(reference, reason)
+    server = address or "the provider"
+    if re.search("certificate|ssl", reason, re.IGNORECASE) and (wrong := missing_certificates()):
+        return "certificates", TurnFailedError(f"{reference}: the connection to {server} failed: {wrong} ({reason})")
+    if address and (proxy := proxy_before(address)):
+        return "connection", TurnFailedError(
+            f"{reference}: the connection to {server} through the proxy in {proxy} failed or was lost; check the "
+            f"proxy, or add {_host(address)} to NO_PROXY ({reason})"
+        )
+    return "connection", TurnFailedError(
+        f"{reference}: the connection to {server} failed or was lost; check that the server can be reached ({reason})"
+    )
+
+
+def _too_slow(reference: str, reason: str) -> Failure:
+    return "timeout", TurnFailedError(f"{reference}: the provider did not answer in time; try again later ({reason})")
+
+
+def _unusable_answer(reference: str, error: UnexpectedModelBehavior) -> Failure:
+    match error:
+        case ContentFilterError():
+            refused, words = refusal_of(error)
+            if refused:
+                return "refusal", TurnFailedError(
+                    f"{reference}: the model refused to answer; change the prompt ({words})"
+                )
+            return "content_filter", TurnFailedError(
+                f"{reference}: the provider's content filter stopped the answer; change the prompt ({words})"
+            )
+        case IncompleteToolCall():
+            return "token_limit", TurnFailedError(
+                f"{reference}: the answer reached the token limit in a tool call; raise max_tokens, or ask for less"
+            )
+        case OutputTokenLimitExceeded():
+            return "token_limit", TurnFailedError(
+                f"{reference}: the answer reached the token limit before its first word; raise max_tokens, or ask for "
+                "less"
+            )
+        case _ if error.message.startswith(EMPTY_ANSWER):
+            return "empty_answer", TurnFailedError(
+                f"{reference}: the answer was empty, also when the model was asked again; change the prompt, or choose "
+                "another model"
+            )
+        case _:
+            return "model_error", TurnFailedError(f"{reference}: {reason_of(error)}")
+
+
+def _when(error: ModelAPIError) -> str:
+    return f"in {_seconds(error.retry_after)}" if error.retry_after and error.retry_after >= 1 else "later"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{ceil(seconds):,} s"
+
+
+def _host(address: str) -> str:
+    return urlsplit(address).hostname or address
+
+
+def _has_version(address: str) -> bool:
+    """Return whether the path of an address has a version, such as ``/v1``."""
+    return re.search(r"/v\d", urlsplit(address).path) is not None
 
 
 def _code(kind: type[SessionMagicError]) -> str:
     """Return the code of an error class: its name in snake case, such as ``store_error``."""
     return re.sub(r"\B(?=[A-Z])", "_", kind.__name__).lower()
-
-
-def _reason(error: BaseException) -> str:
-    """Return the provider's own message on one line, cut, and without the keys that this process knows."""
-    text = str(error)
-    if isinstance(error, ModelHTTPError):
-        text = f"{error.status_code}: {_body_message(error.body) or text}"
-    text = re.sub(r"\s+", " ", without_keys(text)).strip() or type(error).__name__
-    return shortened(printable(text[: REASON_LENGTH + 1]), REASON_LENGTH)
-
-
-def _body_message(body: object) -> str | None:
-    while isinstance(body, dict) and ("error" in body or "message" in body):
-        body = body.get("message", body.get("error"))
-    return body if isinstance(body, str) else None

@@ -18,6 +18,8 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
+from sessionmagic.turns.provider_words import on_one_line
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
@@ -134,8 +136,12 @@ def doubt_about(response: ModelResponse) -> str | None:
             return f"the conversation is longer than the model can read; oldest messages left out: {left_out}"
         case "length":
             return "the answer was cut off at the model's token limit; ask the model to continue"
+        case "content_filter" if refusal := details.get("refusal"):
+            return f"the model refused to say more: {on_one_line(str(refusal))}"
         case "content_filter":
             return "the answer was cut off by the provider's content filter"
+        case _ if not response.tool_calls and not (response.text or "").strip():
+            return "the answer is blank; ask again, or choose another model"
         case _ if response.provider_url and not {"finish_reason", "refusal"} & set(details):
             # pydantic-ai sets a finish reason of its own when the provider gives none, as after a lost connection.
             return "the answer may be incomplete: the provider ended it without a finish reason"

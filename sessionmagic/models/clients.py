@@ -1,0 +1,142 @@
+"""How a model's server is reached: keys, certificates, proxies, and the waits that a provider asks for."""
+
+from __future__ import annotations
+
+import os
+from contextvars import ContextVar
+from dataclasses import dataclass
+from http import HTTPStatus
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.models.references import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from httpx2 import AsyncClient, Response
+    from pydantic_ai.models import Model
+
+CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+"""The variables that name the certificates by which servers are recognized."""
+SHORT_WAIT = 1.0
+"""Seconds of a wait that is not worth telling."""
+LONGEST_WAIT = 120.0
+"""Seconds of the longest wait that the SDKs of OpenAI and Anthropic accept; for a longer one they fail at once."""
+
+on_wait: ContextVar[Callable[[int, float], None]] = ContextVar("on_wait")
+"""Called with the HTTP status and the seconds when the SDK waits, as the provider has asked, before it tries again."""
+
+
+def check_key(reference: str, variable: str) -> None:
+    """Raise `ModelReferenceError` if the key in an environment variable cannot be sent in an HTTP header."""
+    key = os.environ.get(variable, "")
+    if key.isascii() and key.isprintable():
+        return
+    what = "a line break" if {"\n", "\r"} & set(key) else "a character that no key has"
+    raise ModelReferenceError(f"{quoted(reference)} cannot use {variable}, which contains {what}; set it again")
+
+
+def missing_certificates() -> str | None:
+    """Return what is wrong if an environment variable names certificates that do not exist, and what to do."""
+    for variable in CERTIFICATES:
+        path = os.environ.get(variable)
+        if path and not Path(path).exists():
+            return f"{variable} is {path!r}, which does not exist; correct or unset it"
+    return None
+
+
+def proxy_before(address: str) -> str | None:
+    """Return the environment variable of the proxy through which an address is asked; None if there is none."""
+    url = urlsplit(address)
+    if not url.hostname or is_loopback(address) or proxy_bypass(url.hostname):
+        return None
+    for scheme in (url.scheme, "all"):
+        if getproxies().get(scheme):
+            name = f"{scheme}_proxy"
+            return name if name in os.environ else name.upper()
+    return None
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether an address is on this machine."""
+    host = urlsplit(address).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def ask_directly(model: Model) -> None:
+    """Have a server on this machine asked without the proxy that the environment names.
+
+    A proxy cannot reach it, and few users set ``NO_PROXY``. A client that the user made is left as it is. pydantic-ai
+    2.68 has no setting for it, so its provider is given another client to own and close, as its gateway does.
+    """
+    from httpx2 import AsyncClient
+
+    for each in _members(model):
+        provider: Any = each.provider
+        own = getattr(provider, "_own_http_client", None)
+        if isinstance(own, AsyncClient) and is_loopback(provider.base_url) and getproxies():
+            provider._http_client_factory = _direct_client  # noqa: SLF001
+            provider._own_http_client = client = _direct_client()  # noqa: SLF001
+            provider._set_http_client(client)  # noqa: SLF001
+
+
+def _direct_client() -> AsyncClient:
+    from httpx2 import AsyncHTTPTransport
+    from pydantic_ai.models import create_async_httpx2_client
+
+    return create_async_httpx2_client(transport=AsyncHTTPTransport())  # with a transport, HTTPX reads no proxies
+
+
+def report_waits(model: Model) -> None:
+    """Have `on_wait` called when the SDK of a model waits before it tries again.
+
+    The SDKs of OpenAI and Anthropic wait inside of one call, so only their HTTP client sees it.
+    """
+    for each in _members(model):
+        sdk = getattr(each, "client", None)
+        client = getattr(sdk, "_client", None)
+        hooks = getattr(client, "event_hooks", None)
+        if client is None or not isinstance(hooks, dict):
+            continue
+        hook = _WaitHook(getattr(sdk, "max_retries", 0))
+        if hook not in hooks.get("response", ()):
+            client.event_hooks = {**hooks, "response": [*hooks.get("response", ()), hook]}
+
+
+@dataclass(frozen=True, slots=True)
+class _WaitHook:
+    """A response hook of an HTTP client that reports when the response makes the SDK wait and try again."""
+
+    max_retries: int
+
+    async def __call__(self, response: Response) -> None:
+        from pydantic_ai.exceptions import ModelHTTPError
+
+        tell = on_wait.get(None)
+        status = response.status_code
+        if tell is None or not (status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR):
+            return
+        tried = int(response.request.headers.get("x-stainless-retry-count", self.max_retries))
+        error = ModelHTTPError(status, "", headers=dict(response.headers))
+        wait = error.retry_after or 0.0
+        if tried < self.max_retries and error.provider_retry_hint is not False and SHORT_WAIT <= wait <= LONGEST_WAIT:
+            tell(status, wait)
+
+
+def _members(model: Model) -> Iterator[Model]:
+    """Yield the models that a model asks: itself, or those of a `FallbackModel`."""
+    for each in getattr(model, "models", None) or [model]:
+        if each is model:
+            yield model
+        else:
+            yield from _members(each)
