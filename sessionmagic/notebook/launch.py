@@ -105,7 +105,7 @@ class Launch:
     async def _serve(self, start: Coroutine[Any, Any, Turn], view: View, waits_for: WaitsFor) -> None:
         try:
             turn = await self._admit(start, view, waited_for=waits_for != "nothing")
-            await self._show(turn, view)
+            await self._show(turn, view, raises=waits_for == "end")
             self.result = await turn.result()
             self._done(self.result)
         except BaseException as error:  # noqa: BLE001  raised in the thread that waits
@@ -138,11 +138,14 @@ class Launch:
             turn.cancel()
         return turn
 
-    async def _show(self, turn: Turn, view: View) -> None:
-        """Show the turn until it ends, and ask its questions if the page does not."""
+    async def _show(self, turn: Turn, view: View, *, raises: bool) -> None:
+        """Show the turn until it ends, and ask its questions if the page does not.
+
+        If the cell raises the turn's error, the answer does not repeat it.
+        """
         asking = None if self._asker is None else asyncio.ensure_future(self._asker.follow(turn))
         try:
-            await follow(turn, view, self._hz)
+            await follow(turn, view, self._hz, with_error=not raises)
         finally:
             if asking is not None:
                 asking.cancel()

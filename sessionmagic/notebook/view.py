@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from IPython.display import display
@@ -67,8 +68,15 @@ class GuardedView:
             self._view.discard()
 
 
-async def follow(turn: Turn, view: View, hz: float) -> None:
-    """Show a turn until it ends: the first text at once, and then at most `hz` updates a second."""
+async def follow(turn: Turn, view: View, hz: float, *, with_error: bool = True) -> None:
+    """Show a turn until it ends: the first text at once, and then at most `hz` updates a second.
+
+    Args:
+        turn: The turn.
+        view: Where to show it.
+        hz: The updates a second.
+        with_error: Whether to say at the end why the turn failed.
+    """
     seen = 0
     over = asyncio.ensure_future(turn.result())
     try:
@@ -83,7 +91,7 @@ async def follow(turn: Turn, view: View, hz: float) -> None:
                 await asyncio.wait([over], timeout=max(1 / hz, sent / BYTES_PER_SECOND))
     finally:
         over.cancel()
-    transcript = turn.transcript
+    transcript = turn.transcript if with_error else replace(turn.transcript, error=None)
     # Rendering a long answer takes a second or more, and other turns run on this loop.
     view.finish(transcript, await asyncio.to_thread(answer_html, transcript))
 

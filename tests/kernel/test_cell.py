@@ -87,9 +87,11 @@ def test_a_failed_turn_keeps_what_was_said_and_its_result(kernel, session):
     assert cell.ename == "TurnFailedError"
     answer, error = cell.outputs
     assert answer["data"]["text/plain"] == "some words"
-    assert "it broke" in answer["data"]["text/html"]
+    assert "■ failed" in answer["data"]["text/html"]
+    assert "it broke" not in answer["data"]["text/html"]  # the error of the cell says so
     assert error["evalue"] == "fails: RuntimeError: it broke"
     assert kernel.value("broken.status, str(broken)") == "('failed', 'some words')"
+    assert "it broke" in kernel.run(f"%agent show {session}").ok().html
 
 
 def test_expressions_are_replaced_and_everything_else_is_sent_as_it_is(kernel, session):
