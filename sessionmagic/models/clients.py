@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from httpx2 import AsyncClient, Response
     from pydantic_ai.models import Model
+    from pydantic_ai.providers import Provider
 
+ProviderT = TypeVar("ProviderT", bound="Provider[Any]")
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 """The variables that name the certificates by which servers are recognized."""
 SHORT_WAIT = 1.0
@@ -73,11 +75,25 @@ def is_loopback(address: str) -> bool:
         return False
 
 
+def connected(make: Callable[..., ProviderT], base_url: str) -> ProviderT:
+    """Return the provider that `make` makes, which asks a server on this machine without a proxy.
+
+    Args:
+        make: Makes the provider; takes the argument `http_client`.
+        base_url: The server's address.
+    """
+    if not (is_loopback(base_url) and getproxies()):
+        return make()
+    client = _direct_client()  # pydantic-ai's own client would fail if it cannot use the proxy, such as one of SOCKS
+    provider = make(http_client=client)
+    _give(provider, client)
+    return provider
+
+
 def ask_directly(model: Model) -> None:
     """Have a server on this machine asked without the proxy that the environment names.
 
-    A proxy cannot reach it, and few users set ``NO_PROXY``. A client that the user made is left as it is. pydantic-ai
-    2.68 has no setting for it, so its provider is given another client to own and close, as its gateway does.
+    A proxy cannot reach it, and few users set ``NO_PROXY``. A client that the user made is left as it is.
     """
     from httpx2 import AsyncClient
 
@@ -85,9 +101,18 @@ def ask_directly(model: Model) -> None:
         provider: Any = each.provider
         own = getattr(provider, "_own_http_client", None)
         if isinstance(own, AsyncClient) and is_loopback(provider.base_url) and getproxies():
-            provider._http_client_factory = _direct_client  # noqa: SLF001
-            provider._own_http_client = client = _direct_client()  # noqa: SLF001
+            client = _direct_client()
+            _give(provider, client)
             provider._set_http_client(client)  # noqa: SLF001
+
+
+def _give(provider: Any, client: AsyncClient) -> None:
+    """Make a provider the owner of a client, which it then closes and replaces.
+
+    pydantic-ai 2.68 has no setting for it. Its gateway does the same.
+    """
+    provider._own_http_client = client  # noqa: SLF001
+    provider._http_client_factory = _direct_client  # noqa: SLF001
 
 
 def _direct_client() -> AsyncClient:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sessionmagic.exceptions import ModelReferenceError
-from sessionmagic.models.clients import check_key
+from sessionmagic.models.clients import check_key, connected
 from sessionmagic.models.providers import PROVIDERS, openai_compatible
 from sessionmagic.models.weights import check_installed, check_weights, find_weights
 from sessionmagic.words import suggestion
@@ -246,7 +247,8 @@ def _openai_chat(model: str, base_url: str, key: str | None) -> Model:
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
-    return OpenAIChatModel(model, provider=OpenAIProvider(base_url=base_url, api_key=key or "not-needed"))
+    make = partial(OpenAIProvider, base_url=base_url, api_key=key or "not-needed")
+    return OpenAIChatModel(model, provider=connected(make, base_url))
 
 
 def _unlisted(reference: ModelRef) -> list[str]:

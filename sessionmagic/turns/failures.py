@@ -64,6 +64,8 @@ def failure(reference: str, error: BaseException, address: str | None = None) ->
             return _unusable_answer(reference, error)
         case OSError(filename=None) if wrong := missing_certificates():
             return "certificates", TurnFailedError(f"{reference}: {wrong}")
+        case UnicodeEncodeError(encoding="ascii"):  # that of a header
+            return _bad_key(reference)
         case UserError():
             return "model_error", TurnFailedError(f"{reference}: {reason_of(error)}")
         case BaseExceptionGroup():
@@ -142,6 +144,8 @@ def _connection_failure(reference: str, error: ModelConnectionError, address: st
     reason = reason_of(error)
     if isinstance(error, ModelTimeoutError):
         return _too_slow(reference, reason)
+    if "Illegal header" in reason:  # the reason quotes the header, and so the key
+        return _bad_key(reference)
     server = address or "the provider"
     if re.search("certificate|ssl", reason, re.IGNORECASE) and (wrong := missing_certificates()):
         return "certificates", TurnFailedError(f"{reference}: the connection to {server} failed: {wrong} ({reason})")
@@ -152,6 +156,12 @@ def _connection_failure(reference: str, error: ModelConnectionError, address: st
         )
     return "connection", TurnFailedError(
         f"{reference}: the connection to {server} failed or was lost; check that the server can be reached ({reason})"
+    )
+
+
+def _bad_key(reference: str) -> Failure:
+    return "auth", TurnFailedError(
+        f"{reference}: the API key has a line break or another character that cannot be sent; set it again"
     )
 
 

@@ -123,5 +123,6 @@ def _phrase(status: int) -> str:
 
 def on_one_line(text: str) -> str:
     """Return a provider's words on one line, cut, and without the keys that this process knows."""
+    text = re.sub(r"Illegal header value .*", "Illegal header value", text, flags=re.DOTALL)  # it would quote a key
     text = re.sub(r"\s+", " ", without_keys(text)).strip()
     return shortened(printable(text[: REASON_LENGTH + 1]), REASON_LENGTH)

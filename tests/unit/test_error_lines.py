@@ -11,8 +11,10 @@ from pydantic_ai.exceptions import (
     ModelHTTPError,
     ModelQuotaExceededError,
 )
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers.openai import OpenAIProvider
 
-from sessionmagic import MemoryStore, Models, SessionManager
+from sessionmagic import MemoryStore, Models, SessionManager, register_model
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models.clients import is_loopback
 from sessionmagic.turns.failures import failure
@@ -261,12 +263,39 @@ def test_server_whose_certificate_is_not_accepted_may_lack_the_named_certificate
     assert str(line).startswith(f"{MODEL}: the connection to https://lab.example/v1 failed: {words} (")
 
 
+@pytest.mark.parametrize("key", ["sk-1234567890\n", "sk-1234567890\u200b"])
 @on_a_loop
-async def test_server_on_this_machine_is_asked_without_the_proxy(monkeypatch):
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+async def test_key_of_a_registered_model_that_cannot_be_sent_is_not_quoted(key):
+    with ScriptedProvider(answers("Yes.")) as provider:
+        register_model("mine", OpenAIChatModel("m", provider=OpenAIProvider(provider.url, key)))
+        turn = await manager_at(provider.url).run("Hello", session="chat", model="mine")
+        result = await turn.result()
+    words = "the API key has a line break or another character that cannot be sent; set it again"
+    assert str(result.error) == f"mine: {words}"
+
+
+def test_header_that_a_client_quotes_is_left_out():
+    _, line = failure("mine", ValueError(r"Illegal header value b'Bearer sk-1234567890\n'"))
+    assert str(line) == "mine: ValueError: Illegal header value"
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "ALL_PROXY"])
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:9", "socks5://127.0.0.1:9"])
+@on_a_loop
+async def test_server_on_this_machine_is_asked_without_the_proxy(monkeypatch, variable, proxy):
+    monkeypatch.setenv(variable, proxy)
     with ScriptedProvider(answers("Yes.")) as provider:
         _, result = await ask(provider.url)
+    assert (result.status, result.text) == ("completed", "Yes.")
+
+
+@on_a_loop
+async def test_provider_of_pydantic_ai_on_this_machine_is_asked_without_the_proxy(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with ScriptedProvider(answers("Yes.")) as provider:
+        monkeypatch.setenv("OLLAMA_BASE_URL", provider.url)
+        turn = await manager_at(provider.url).run("Hello", session="chat", model="ollama:llama3.2")
+        result = await turn.result()
     assert (result.status, result.text) == ("completed", "Yes.")
 
 
