@@ -8,8 +8,8 @@ from typing import Any
 from sessionmagic.conversation.events import TurnStatus  # noqa: TC001  needed at run time to validate stored sessions
 from sessionmagic.conversation.usage import RequestRecord, Usage, total
 
-SCHEMA = 2
-"""The version of the stored form. Files with another version are refused and left unchanged."""
+SCHEMA = 3
+"""The version of the stored form. `storage.migrations` reads those since 2, the first that was released."""
 
 TITLE_LENGTH = 60
 CRASHED = "crashed"
@@ -41,6 +41,10 @@ class TurnRecord:
     warnings: list[str] = field(default_factory=list)
     finished_at: float | None = None
     cell_id: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    """The settings that the model was asked with, by the names of `models.settings`, without those of the model."""
+    system: str = ""
+    """The instructions that the model was asked with."""
     waiting: list[str] = field(default_factory=list)
     """The user's messages to the running turn that have not reached the model yet."""
 
@@ -74,6 +78,10 @@ class Session:
     """All references with a provider that were chosen in this session, each once, in order of first use."""
     permissions: dict[str, list[str]] = field(default_factory=dict)
     safety: str = "balanced"
+    settings: dict[str, Any] = field(default_factory=dict)
+    """The settings of all turns that have no others, by the names of `models.settings`."""
+    system: str = ""
+    """The instructions of all turns that have no others; empty for those of the agent."""
     head: str | None = None
     """The id of the turn that the next one continues; None when the next one starts a new path."""
     turns_started: int = 0

@@ -28,6 +28,7 @@ from sessionmagic.home import default_home
 from sessionmagic.storage.atomic import AtomicStorage, make_private_directory
 from sessionmagic.storage.claims import Holder, is_claimed, take_claim
 from sessionmagic.storage.index import Index
+from sessionmagic.storage.migrations import MIGRATIONS, migrated
 from sessionmagic.storage.names import Names, name_taken
 from sessionmagic.storage.store import is_session_id
 
@@ -188,7 +189,7 @@ class TinyStore:
             version, advice = "a version before the first release", "use another session name or delete the file"
         raise SessionSchemaError(
             f"{path} was written by {version} of sessionmagic and was left unchanged "
-            f"(its schema is {schema}, this version reads {SCHEMA}); {advice}"
+            f"(its schema is {schema}, this version reads {min(MIGRATIONS)} to {SCHEMA}); {advice}"
         )
 
     def _set_aside(self, path: Path, error: Exception) -> SessionUnreadableError:
@@ -224,8 +225,16 @@ class TinyStore:
             raise StoreError(f"cannot {action} {path}: {reason}; nothing was changed") from error
 
 
+class _SessionFile(AtomicStorage):
+    """A session's file. One of an older schema is read as today's, and written so when the session next changes."""
+
+    def read(self) -> dict[str, dict[str, Any]] | None:
+        database = super().read()
+        return None if database is None else migrated(database)
+
+
 def _buffered() -> CachingMiddleware:
-    middleware = CachingMiddleware(AtomicStorage)
+    middleware = CachingMiddleware(_SessionFile)
     middleware.WRITE_CACHE_SIZE = 2**62  # nothing is written before the flush
     return middleware
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sessionmagic import TinyStore
+from sessionmagic.conversation.session import SCHEMA
 from sessionmagic.conversation.tree import with_turn
 from sessionmagic.exceptions import SessionNotFoundError, SessionSchemaError, SessionUnreadableError
 from tests.turns import ask, manager_on, on_a_loop
@@ -14,6 +15,9 @@ from tests.unit.test_store_contract import stored, turn
 @pytest.fixture
 def store(home):
     return TinyStore(home)
+
+
+TODAYS = b'"schema":%d' % SCHEMA
 
 
 def file_of(home, key):
@@ -30,7 +34,7 @@ DAMAGE = {
     "wrong types": lambda content: content.replace(b'"starred":false', b'"starred":{}'),
     "turns without numbers": lambda content: content.replace(b'"turns":{"1"', b'"turns":{"one"'),
     "turn of a wrong type": lambda content: content.replace(b'"status":"completed"', b'"status":"brilliant"'),
-    "schema of a wrong type": lambda content: content.replace(b'"schema":2', b'"schema":"one"'),
+    "schema of a wrong type": lambda content: content.replace(TODAYS, b'"schema":"one"'),
     "head without a turn": lambda content: content.replace(b'"head":"2"', b'"head":"9"'),
     "turn without a parent": lambda content: content.replace(b'"parent":"1"', b'"parent":"9"'),
 }
@@ -117,11 +121,11 @@ async def test_asking_a_session_whose_file_is_damaged_says_so(home):
 def test_file_of_another_schema_is_refused_untouched(store, home, schema, version, advice):
     key, healthy = stored(store, "other"), stored(store, "healthy")
     path = file_of(home, key)
-    content = path.read_bytes().replace(b'"schema":2', b'"schema":%d,"new_field":{}' % schema)
+    content = path.read_bytes().replace(TODAYS, b'"schema":%d,"new_field":{}' % schema)
     path.write_bytes(content)
     fresh = TinyStore(home)
     with pytest.raises(
-        SessionSchemaError, match=f"{version} of .* schema is {schema}, this version reads 2.; {advice}$"
+        SessionSchemaError, match=f"{version} of .* schema is {schema}, this version reads 2 to {SCHEMA}.; {advice}$"
     ):
         fresh.load(key)
     with pytest.raises(SessionSchemaError):
@@ -136,7 +140,7 @@ def test_file_of_another_schema_is_refused_untouched(store, home, schema, versio
 async def test_asking_a_session_of_a_newer_schema_says_so(home):
     await ask(manager_on(home), session="chat")
     [path] = (home / "sessions").glob("*.json")
-    path.write_bytes(path.read_bytes().replace(b'"schema":2', b'"schema":99'))
+    path.write_bytes(path.read_bytes().replace(TODAYS, b'"schema":99'))
     with pytest.raises(SessionSchemaError):
         await ask(manager_on(home), session="chat")
     assert len(list((home / "sessions").glob("*.json"))) == 1

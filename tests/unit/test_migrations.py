@@ -1,0 +1,111 @@
+"""Files of an older schema: read whole, and written in today's schema with the next change."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from sessionmagic import TinyStore
+from sessionmagic.conversation.session import SCHEMA
+from sessionmagic.exceptions import SessionUnreadableError
+from sessionmagic.storage.migrations import MIGRATIONS, migrated
+from tests.turns import ask, manager_on, on_a_loop
+
+KEY = "20261120-090000-0a1b2c3d"
+SCHEMA_2 = """
+{"session":{"1":{"id":"20261120-090000-0a1b2c3d","name":"churn","created_at":1795165200.5,"updated_at":1795165300.25,
+"title":"Which feature?","starred":true,"working_dir":"/home/me","current_agent":"assistant","agents_source":"",
+"agent_model_overrides":{"assistant":"calm"},"custom_models_used":["openai:gpt-5.2","lab:x"],
+"permissions":{"allow":["load_*:month=2026-*"],"deny":["run_*"]},"safety":"strict","head":"2","turns_started":3,
+"schema":2}},
+"turns":{"1":{"id":"1","parent":null,"previous_head":null,"agent":"assistant","model":"openai:gpt-5.2",
+"prompt":"Which feature?","started_at":1795165200.5,
+"messages":[{"parts":[{"content":"Which feature?","timestamp":"2026-11-20T09:00:00Z","part_kind":"user-prompt"}],
+"kind":"request"},{"parts":[{"content":"The contract.","part_kind":"text"}],"kind":"response"}],
+"requests":[{"agent":"assistant","model":"openai:gpt-5.2","usage":{"input_tokens":12,"cached_tokens":4,
+"output_tokens":3,"reasoning_tokens":1,"cost":0.0001},"seconds":1.5,"first_token_seconds":0.25,
+"finish_reason":"stop"}],"status":"completed","error_code":null,"error":null,"warnings":["cut short"],
+"finished_at":1795165202.0,"cell_id":"c1","waiting":[]},
+"2":{"id":"2","parent":"1","previous_head":"1","agent":"assistant","model":"calm","prompt":"Why?",
+"started_at":1795165299.0,"messages":[{"parts":[{"content":"Why?","timestamp":"2026-11-20T09:01:39Z",
+"part_kind":"user-prompt"}],"kind":"request"},{"parts":[{"content":"Because.","part_kind":"text"}],"kind":"response"}],
+"requests":[],"status":"interrupted","error_code":"cancelled","error":null,"warnings":[],"finished_at":1795165300.25,
+"cell_id":null,"waiting":["and?"]}}}
+"""
+"""A session's file as the schema 2 was written."""
+
+
+@pytest.fixture
+def path(home):
+    path = home / "sessions" / f"{KEY}.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(SCHEMA_2)
+    (home / "names").mkdir()
+    return path
+
+
+def without(names, values):
+    return {name: value for name, value in values.items() if name not in names}
+
+
+def test_every_schema_since_the_first_release_has_a_migration():
+    assert list(MIGRATIONS) == list(range(2, SCHEMA))
+
+
+def test_file_of_schema_2_is_read_as_one_without_settings(home, path):
+    session = TinyStore(home).load(KEY)
+    assert (session.name, session.head, session.starred) == ("churn", "2", True)
+    assert session.custom_models_used == ["openai:gpt-5.2", "lab:x"]
+    assert session.agent_model_overrides == {"assistant": "calm"}
+    assert [turn.prompt for turn in session.path()] == ["Which feature?", "Why?"]
+    assert session.turn("1").usage.cost == 0.0001
+    assert (session.settings, session.system) == ({}, "")
+    assert [(turn.settings, turn.system) for turn in session.turns] == [({}, "")] * 2
+    assert path.read_text() == SCHEMA_2
+
+
+def test_next_change_writes_the_whole_file_in_todays_schema(home, path):
+    store, old = TinyStore(home), json.loads(SCHEMA_2)
+    store.update(KEY, lambda session: replace(session, settings={"seed": 7}))
+    new = json.loads(path.read_text())
+    assert new["session"]["1"]["schema"] == SCHEMA
+    assert new["session"]["1"]["settings"] == {"seed": 7}
+    assert without({"schema"}, old["session"]["1"]).items() <= new["session"]["1"].items()
+    for key, turn in old["turns"].items():
+        assert without({"settings", "system"}, new["turns"][key]) == turn
+        assert (new["turns"][key]["settings"], new["turns"][key]["system"]) == ({}, "")
+    assert TinyStore(home).load(KEY) == store.load(KEY)
+
+
+def test_change_that_changes_nothing_leaves_the_file(home, path):
+    TinyStore(home).update(KEY, lambda session: session)
+    assert path.read_text() == SCHEMA_2
+
+
+@on_a_loop
+async def test_session_of_schema_2_goes_on(home, path):
+    manager = manager_on(home)
+    await ask(manager, "And now?", session=KEY)
+    session = manager.sessions.load(KEY)
+    assert [turn.prompt for turn in session.path()] == ["Which feature?", "Why?", "And now?"]
+    assert session.turns[-1].id == "4"
+    assert json.loads(path.read_text())["session"]["1"]["schema"] == SCHEMA
+
+
+def test_listing_has_the_session_and_leaves_its_file(home, path):
+    [summary], problems = TinyStore(home).summaries()
+    assert (summary.name, summary.turns, problems) == ("churn", 2, [])
+    assert path.read_text() == SCHEMA_2
+
+
+def test_damaged_file_of_schema_2_is_set_aside(home, path):
+    path.write_text(SCHEMA_2.replace('"head":"2"', '"head":"9"'))
+    with pytest.raises(SessionUnreadableError, match="turn 9 is missing"):
+        TinyStore(home).load(KEY)
+    assert not path.exists()
+
+
+def test_migration_changes_nothing_in_place():
+    database = json.loads(SCHEMA_2)
+    migrated(database)
+    assert database == json.loads(SCHEMA_2)
