@@ -53,7 +53,9 @@ class LocalModel(Model):
     `ModelAPIError` if llama.cpp fails in another way, and `UserError` if the last message has a file.
     """
 
-    unsupported_settings = frozenset({"timeout", "max_retries", "extra_headers", "extra_body"})
+    unsupported_settings = frozenset(
+        {"timeout", "max_retries", "extra_headers", "extra_body", "logit_bias", "parallel_tool_calls", "service_tier"}
+    )
 
     def __init__(
         self,
