@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import UnknownAgentError
 from sessionmagic.words import suggestion
@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentDefinition:
-    """An agent: its name, its instructions and its model."""
+    """An agent: its name, its instructions, its model and its settings."""
 
     name: str
     instructions: str = ""
     model: str | None = None
     """The model reference for sessions without an override; None for the default model."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The settings of turns that have no others, by the names of `models.settings`."""
 
 
 BUILT_IN = {"assistant": AgentDefinition(name="assistant")}

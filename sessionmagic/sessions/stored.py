@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sessionmagic.agents.definition import find_agent
 from sessionmagic.conversation.names import check_name
 from sessionmagic.conversation.session import Session, with_override
 from sessionmagic.conversation.tree import running_turns, with_interrupted_turns
 from sessionmagic.exceptions import ModelReferenceError, SessionNotFoundError
+from sessionmagic.models.settings import checked, given, ignored, merged
 from sessionmagic.storage.store import new_session_id
 from sessionmagic.tools.permissions import with_rule, without_rule
-from sessionmagic.turns.admission import fresh_session
+from sessionmagic.turns.admission import fresh_session, ignored_warning
 from sessionmagic.words import shortened, suggestion
 
 if TYPE_CHECKING:
@@ -96,6 +97,43 @@ class Sessions:
         override = None if reference == "default" else reference
         self._store.update(self.id_of(session), lambda stored: with_override(stored, definition.name, override))
         return warnings
+
+    def set_settings(
+        self,
+        session: str,
+        settings: Mapping[str, Any] | None = None,
+        system: str | None = None,
+        *,
+        clear: bool = False,
+    ) -> list[str]:
+        """Change the settings and the instructions of a session from the next turn on. Return warnings, one line each.
+
+        Args:
+            session: Name or id.
+            settings: Settings of the model by name, such as ``temperature``. None as the value removes a setting.
+            system: The instructions; ``""`` removes them, and None leaves them unchanged.
+            clear: First remove all settings and the instructions.
+
+        Raises `UsageError` when a setting is not valid.
+        """
+        changed = checked(settings or {})
+        session_id = self.id_of(session)
+        warnings = self.ignored_by_next_model(self._store.load(session_id), changed)
+
+        def change(stored: Session) -> Session:
+            kept = ({}, "") if clear else (stored.settings, stored.system)
+            return replace(
+                stored, settings=given(merged(kept[0], changed)), system=kept[1] if system is None else system
+            )
+
+        self._store.update(session_id, change)
+        return warnings
+
+    def ignored_by_next_model(self, session: Session, settings: Mapping[str, Any]) -> list[str]:
+        """Return a warning if the model that the next turn asks ignores some of these settings."""
+        model = self.next_model(session) if given(settings) else None
+        names = ignored(model.model, model.settings, settings) if model is not None else []
+        return [ignored_warning(model.reference, names)] if model is not None and names else []
 
     def next_model(self, session: Session | None) -> ResolvedModel | None:
         """Return the model that the next turn of a session asks; None when no model can be used.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.session import CRASHED, Session, TurnRecord, with_override
 from sessionmagic.conversation.tree import (
@@ -20,13 +20,14 @@ from sessionmagic.conversation.tree import (
     with_turn,
 )
 from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.models.settings import for_model, given, ignored, merged
 from sessionmagic.tools.functions import YOURS, offered, toolset_of
 from sessionmagic.turns.event_log import EventLog
 from sessionmagic.turns.history import history_before
 from sessionmagic.turns.turn import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pydantic_ai.messages import UserContent
     from pydantic_ai.toolsets import AbstractToolset
@@ -46,7 +47,11 @@ class Plan:
     """What a turn will do, decided before anything is stored."""
 
     agent: AgentDefinition
+    """The agent, with the instructions of the turn."""
     model: ResolvedModel
+    """The model, with the settings of the turn."""
+    settings: dict[str, Any]
+    """The settings of the turn without those of the model, as they are stored."""
     tools: Sequence[Tool]
     """The functions that the turn offers, if the model can call tools."""
     toolset: AbstractToolset[None] | None
@@ -153,6 +158,8 @@ def _new_record(request: Request, plan: Plan, session: Session, messages: Messag
         agent=plan.agent.name,
         model=plan.model.reference,
         prompt=request.prompt,
+        settings=plan.settings,
+        system=plan.agent.instructions,
         messages=messages,
         started_at=time.time(),
         cell_id=request.cell_id,
@@ -177,12 +184,20 @@ def _plan(request: Request, session: Session, parent: str | None, models: Models
         warnings += [f"the session's model cannot be used, so {default} answers this turn: {error}"]
         model = models.resolve(default)
     tools = offered(request.tools)
+    settings = merged(agent.settings, session.settings, request.settings)
+    system = (session.system or agent.instructions) if request.system is None else request.system
     return Plan(
-        agent=agent,
-        model=model,
+        agent=replace(agent, instructions=system),
+        model=replace(model, settings=for_model(model.model, model.settings, settings)),
+        settings=given(settings),
         tools=tools,
         toolset=_toolset(tools, model),
-        warnings=[*warnings, *model.warnings, *_left_out(tools, model)],
+        warnings=[
+            *warnings,
+            *model.warnings,
+            *_left_out(tools, model),
+            *_ignored_settings(settings, model, session, parent),
+        ],
         previous=session,
         override=override,
     )
@@ -200,6 +215,21 @@ def _left_out(tools: Sequence[Tool], model: ResolvedModel) -> list[str]:
     if not names or model.takes_tools:
         return []
     return [f"{model.reference} cannot call tools, so it is not offered {names}"]
+
+
+def _ignored_settings(
+    settings: Mapping[str, Any], model: ResolvedModel, session: Session, parent: str | None
+) -> list[str]:
+    """Return a warning that names the settings that the model ignores, unless the turn before had the same."""
+    names = ignored(model.model, model.settings, settings)
+    if parent is not None and (before := session.turn(parent)).model == model.reference:
+        names = names if any(before.settings.get(name) != settings[name] for name in names) else []
+    return [ignored_warning(model.reference, names)] if names else []
+
+
+def ignored_warning(reference: str, names: Sequence[str]) -> str:
+    """Return the warning that a model ignores these settings."""
+    return f"{reference} ignores {', '.join(names)}: its library does not send {'it' if len(names) == 1 else 'them'}"
 
 
 def _warnings_of_parent(session: Session, parent: str | None) -> list[str]:

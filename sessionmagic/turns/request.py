@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.names import check_name
 from sessionmagic.exceptions import PromptError, UsageError
+from sessionmagic.models.settings import checked
 from sessionmagic.tools.permissions import safety_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sessionmagic.conversation.attachment import Attachment
     from sessionmagic.tools.functions import Tool
@@ -33,6 +34,9 @@ class Request:
         model: Reference of the session's model from this turn on. ``"default"`` switches back to the default model;
             ``""`` changes nothing.
         once: Use `model` for this turn only.
+        settings: Settings of the model for this turn, such as ``{"temperature": 0, "effort": "low"}``. They override
+            those of the session, the agent and the model, each by its name; None takes such a setting away.
+        system: Instructions for this turn, in place of those of the session or the agent; None leaves these.
         after: Id of the turn that this one continues, or `ROOT` to begin a new path; by default the session's head.
         moves_head: Whether the next turn of the session continues this one. If not, this turn is a branch.
         agent: Name of the agent that answers; ``""`` is the first agent.
@@ -58,6 +62,8 @@ class Request:
     new: bool = False
     model: str = ""
     once: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    system: str | None = None
     after: str | None = None
     moves_head: bool = True
     agent: str = ""
@@ -75,15 +81,18 @@ class Request:
     def __post_init__(self) -> None:
         for name in ("prompt", "session", "model", "agent", "where"):
             _require_text(name, getattr(self, name))
-        for name in ("after", "cell_id"):
+        for name in ("after", "cell_id", "system"):
             if getattr(self, name) is not None:
                 _require_text(name, getattr(self, name))
         check_name(self.session)
+        object.__setattr__(self, "settings", checked(self.settings))
         safety_of(self.safety)
         if not self.prompt.strip():
             raise PromptError("the prompt is empty; write it below the %%agent line")
         if len(self.prompt) > PROMPT_LIMIT:
             raise PromptError(f"the prompt has {len(self.prompt):,} characters; at most {PROMPT_LIMIT:,} can be sent")
+        if len(self.system or "") > PROMPT_LIMIT:
+            raise PromptError(f"the system text has more than {PROMPT_LIMIT:,} characters; shorten it")
         if self.timeout is not None and not 0 < self.timeout <= TIMEOUT_LIMIT:
             raise UsageError(f"the timeout must be more than 0 and at most {TIMEOUT_LIMIT:,} seconds")
         if not self.wait >= 0:
