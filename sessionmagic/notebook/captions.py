@@ -120,6 +120,14 @@ def footer(transcript: Transcript) -> str:
     return " · ".join(part for part in parts if part)
 
 
+def settings_line(settings: Mapping[str, Any], system: str) -> str:
+    """Return settings and instructions in one line, as they are typed; empty if there are none."""
+    from sessionmagic.models.settings import as_typed
+
+    written = [as_typed(settings), f"--system {shortened(' '.join(system.split()))!r}" if system else ""]
+    return " ".join(part for part in written if part)
+
+
 def tokens(usage: Used) -> str:
     """Return the tokens in and out; "at least" these if there are requests whose usage is unknown."""
     least = "at least " if usage.unmeasured_requests else ""

@@ -86,6 +86,7 @@ def _launch(context: NotebookContext, *, out: str = "", background: bool) -> Lau
 
 def _request(context: NotebookContext, options: argparse.Namespace, text: str, *, background: bool) -> Request:
     """Return the request of the cell."""
+    from sessionmagic.models.settings import parsed
     from sessionmagic.notebook.prompts import attach, interpolate
     from sessionmagic.notebook.surface import run_by_a_tool
     from sessionmagic.tools.permissions import Limits, safety_of
@@ -98,6 +99,8 @@ def _request(context: NotebookContext, options: argparse.Namespace, text: str, *
         new=options.new,
         model=options.model,
         once=options.once,
+        settings=parsed(options.set),
+        system=options.system and interpolate(options.system, context.shell.user_ns),
         agent=options.agent,
         attachments=[attach(expression, context.shell.user_ns) for expression in options.attach],
         tools=offered_tools(context, options.tools, background=background),

@@ -28,6 +28,14 @@ def _parser() -> LineParser:
         help="the session's model from now on: provider:model, local, local:path.gguf, or default to use the default",
     )  # fmt: skip
     add("--once", action="store_true", help="use --model for this turn only")
+    add(
+        "--system", metavar="TEXT",
+        help='instructions for this turn, in place of the session\'s; "" for none; $`expression` as in the prompt',
+    )  # fmt: skip
+    add(
+        "--set", action="extend", nargs="+", default=[], metavar="NAME=VALUE",
+        help="settings of the model for this turn: temperature=0 seed=7 max_tokens=500 effort=low",
+    )  # fmt: skip
     add("-s", "--session", default="", metavar="NAME", help="session to continue; created if it does not exist")
     add("-a", "--agent", default="", metavar="NAME", help="agent that answers")
     add("--new", action="store_true", help="start a new session and make it the active one")

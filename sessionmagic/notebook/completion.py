@@ -61,7 +61,8 @@ def _offers(context: NotebookContext, percent: str, before: list[str], typed: st
     if last in {"-a", "--agent"}:
         return list(context.manager.agents)
     if percent == "%%":
-        return CELL_LINE.options()
+        options = [word for word in before if word.startswith("-")]
+        return _settings(typed) if options[-1:] == ["--set"] and not typed.startswith("-") else CELL_LINE.options()
     return _of_command(context, before, typed)
 
 
@@ -75,6 +76,8 @@ def _of_command(context: NotebookContext, before: list[str], typed: str) -> Iter
             return [name for name in COMMANDS if " " not in name]
         case ["model"]:
             return _models(context)
+        case ["set", *_]:
+            return _settings(typed)
         case ["tools"]:
             return ["add-mcp", "remove-mcp", *_sessions(context)]
         case ["tools", "remove-mcp"]:
@@ -86,6 +89,16 @@ def _of_command(context: NotebookContext, before: list[str], typed: str) -> Iter
             return _sessions(context)
         case _:
             return []
+
+
+def _settings(typed: str) -> list[str]:
+    """Return the names of the settings with their ``=``, or the values of the one that is typed."""
+    from sessionmagic.models.settings import CHOICES, NAMES
+
+    name = typed.partition("=")[0]
+    if "=" in typed:
+        return [f"{name}={value}" for value in CHOICES.get(name, ())]
+    return [f"{name}=" for name in NAMES]
 
 
 def _models(context: NotebookContext) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -14,6 +15,7 @@ from sessionmagic.notebook.kernel.main_thread import MainThread
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.manager import SessionManager
     from sessionmagic.notebook.kernel.tools import KernelTools
     from sessionmagic.notebook.settings import Settings
@@ -43,6 +45,7 @@ class NotebookContext:
         self._manager: SessionManager | None = None
         self._making = Lock()
         settings.observe(self._models_changed, ["model", "endpoints"])
+        settings.observe(self._agents_changed, ["system", "model_settings"])
         settings.observe(self._store_changed, "store")
         settings.observe(self._session_changed, "session")
 
@@ -64,9 +67,20 @@ class NotebookContext:
             store = TinyStore(Path(settings.store).expanduser() if settings.store else None)
         except (RuntimeError, ValueError) as error:  # no such user after ~, or not a path at all
             raise StoreError(f"cannot store sessions in {settings.store!r}: {error}") from error
-        manager = SessionManager(store, Models(settings.model, settings.endpoints, store.home), mcp=self.servers)
+        models = Models(settings.model, settings.endpoints, store.home)
+        manager = SessionManager(store, models, self._agents(), self.servers)
         manager.on_deleted = self.tools.end_session
         return manager
+
+    def _agents(self) -> dict[str, AgentDefinition]:
+        """Return the agents with the kernel's own instructions and settings."""
+        from sessionmagic.agents.definition import BUILT_IN
+
+        system, settings = self.settings.system, self.settings.model_settings
+        return {
+            name: replace(agent, instructions=system or agent.instructions, settings={**agent.settings, **settings})
+            for name, agent in BUILT_IN.items()
+        }
 
     @cached_property
     def servers(self) -> McpServers:
@@ -101,6 +115,10 @@ class NotebookContext:
         if self._manager is not None:
             self._manager.models.default = self.settings.model
             self._manager.models.endpoints = dict(self.settings.endpoints)
+
+    def _agents_changed(self, _change: object) -> None:
+        if self._manager is not None:
+            self._manager.agents.update(self._agents())
 
     def _store_changed(self, _change: object) -> None:
         self._stop_turns()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from traitlets import Bool, Dict, Enum, Float, HasTraits, Int, Unicode
+from typing import Any
+
+from traitlets import Bool, Dict, Enum, Float, HasTraits, Int, TraitError, Unicode, validate
+
+from sessionmagic.exceptions import UsageError
 
 
 class Settings(HasTraits):
@@ -12,6 +16,10 @@ class Settings(HasTraits):
     """
 
     model = Unicode("local", help="Default model of sessions without an override.").tag(config=True)
+    system = Unicode("", help="Instructions for turns that have none by --system or %agent set.").tag(config=True)
+    model_settings = Dict(
+        help="Settings of turns that have no others by --set or %agent set, such as {'temperature': 0, 'seed': 7}."
+    ).tag(config=True)
     session = Unicode(
         "",
         help="Session for cells without --session, until %agent use or --new chooses another; empty: a new session, "
@@ -48,3 +56,12 @@ class Settings(HasTraits):
         help="How a turn is shown. widgets: live, with buttons; text: as it streams, without widgets; static: only the "
         "finished answer; auto: widgets in a notebook, text in a terminal, static in a headless run.",
     ).tag(config=True)
+
+    @validate("model_settings")
+    def _check_settings(self, proposal: dict[str, Any]) -> dict[str, Any]:
+        from sessionmagic.models.settings import checked, given
+
+        try:
+            return given(checked(proposal["value"]))
+        except UsageError as error:
+            raise TraitError(f"the 'model_settings' trait cannot be set: {error}") from None

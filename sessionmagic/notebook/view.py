@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from IPython.display import display
 
-from sessionmagic.notebook.page.answer import answer_html, user_text_html
+from sessionmagic.notebook.page.answer import answer_html, note_html, user_text_html
 from sessionmagic.notebook.static import StaticView, metadata
 from sessionmagic.notebook.terminal.text import turn_text
 
@@ -96,12 +96,19 @@ async def follow(turn: Turn, view: View, hz: float, *, with_error: bool = True) 
     view.finish(transcript, await asyncio.to_thread(answer_html, transcript))
 
 
-def show_turn(transcript: Transcript, prompt: str) -> None:
-    """Display a turn again, with its prompt, as one output, because JupyterLab hides outputs after the fiftieth."""
+def show_turn(transcript: Transcript, prompt: str, asked_with: str = "") -> None:
+    """Display a turn again, with its prompt, as one output, because JupyterLab hides outputs after the fiftieth.
+
+    Args:
+        transcript: The turn.
+        prompt: Its prompt.
+        asked_with: Its settings and instructions in one line.
+    """
+    settings = note_html(asked_with) if asked_with else ""
     display(
         {
-            "text/html": f"<hr>{user_text_html(prompt)}{answer_html(transcript)}",
-            "text/plain": turn_text(transcript, prompt),
+            "text/html": f"<hr>{user_text_html(prompt)}{settings}{answer_html(transcript)}",
+            "text/plain": turn_text(transcript, prompt, asked_with),
         },
         raw=True,
         metadata=metadata(transcript),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import loop_thread
-from sessionmagic.notebook.captions import money, tokens
+from sessionmagic.notebook.captions import money, settings_line, tokens
 from sessionmagic.notebook.commands.registry import RUNNING, SESSION, argument, chosen, command, running, say
 from sessionmagic.notebook.page.listing import Listing, ago
 from sessionmagic.sessions.usage import usage_by_day, usage_by_model
@@ -54,7 +54,10 @@ def show(context: NotebookContext, options: argparse.Namespace) -> None:
     session = context.manager.sessions.load(chosen(context, options.session))
     if options.last < 0:
         raise UsageError("--last cannot be negative; --last 3 shows the last three turns")
+    if own := settings_line(session.settings, session.system):
+        say(f"settings of {session.name}: {own}")
     for turn in session.path()[-options.last :]:
+        asked_with = settings_line(turn.settings, turn.system)
         running = context.manager.turns.find(session.id, turn.id)
         if running is not None:
             transcript = _so_far(running)
@@ -63,9 +66,9 @@ def show(context: NotebookContext, options: argparse.Namespace) -> None:
             if turn.status == "running":
                 transcript = _noted(transcript, "running in another kernel")
         if context.front_end.kernel is None:
-            print(turn_text(transcript, turn.prompt))
+            print(turn_text(transcript, turn.prompt, asked_with))
         else:
-            show_turn(transcript, turn.prompt)
+            show_turn(transcript, turn.prompt, asked_with)
 
 
 def _so_far(turn: Turn) -> Transcript:

@@ -1,16 +1,18 @@
-"""``%agent`` on models and defaults."""
+"""``%agent`` on models, settings and defaults."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sessionmagic.notebook.captions import settings_line
 from sessionmagic.notebook.commands.registry import argument, chosen, command, say
 from sessionmagic.notebook.page.listing import Listing
 
 if TYPE_CHECKING:
     import argparse
 
+    from sessionmagic.conversation.session import Session
     from sessionmagic.notebook.context import NotebookContext
 
 
@@ -32,6 +34,65 @@ def model(context: NotebookContext, options: argparse.Namespace) -> None:
     session = context.manager.sessions.load(name)
     [summary] = [item for item in context.manager.sessions.summaries()[0] if item.id == session.id]
     say(f"{session.name}: {summary.model}{'' if session.agent_model_overrides else ' (the default)'}")
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """A setting of the next turn, or its instructions."""
+
+    name: str
+    value: object
+    level: str
+    """Where it was given: ``session`` or ``kernel``."""
+
+
+@command(
+    "Show a session's settings and instructions, or change them from the next turn on.",
+    argument("settings", nargs="*", metavar="NAME=VALUE", help="as in %%%%agent --set; NAME= removes the setting"),
+    argument("--system", metavar="TEXT", help='instructions of the session; "" removes them'),
+    argument("--clear", action="store_true", help="remove all settings and the instructions first"),
+    argument("-s", "--session", default="", metavar="NAME", help="default: the active session, or the latest"),
+    name="set",
+)
+def set_settings(context: NotebookContext, options: argparse.Namespace) -> Any:
+    from sessionmagic.models.settings import parsed
+    from sessionmagic.notebook.prompts import interpolate
+
+    name, sessions = chosen(context, options.session), context.manager.sessions
+    changed = parsed(options.settings)
+    if not (changed or options.clear or options.system is not None):
+        return _in_force(context, sessions.load(name))
+    system = options.system and interpolate(options.system, context.shell.user_ns)
+    for warning in sessions.set_settings(name, changed, system, clear=options.clear):
+        say(f"⚠ {warning}")
+    session = sessions.load(name)
+    say(f"{session.name}: {settings_line(session.settings, session.system) or 'no settings of its own'}")
+    return None
+
+
+def _in_force(context: NotebookContext, session: Session) -> Listing[InForce]:
+    """Return the settings and instructions that the next turn of a session has, unless it is given others."""
+    from sessionmagic.agents.definition import find_agent
+    from sessionmagic.models.settings import merged
+
+    agent = find_agent(context.manager.agents, "")
+    settings = merged(agent.settings, session.settings)
+    entries = [
+        InForce(name, value, "session" if name in session.settings else "kernel") for name, value in settings.items()
+    ]
+    if system := session.system or agent.instructions:
+        entries.append(InForce("system", system, "session" if session.system else "kernel"))
+    return Listing(
+        entries,
+        {
+            "setting": lambda entry: entry.name,
+            "value": lambda entry: entry.value,
+            "of the": lambda entry: entry.level,
+        },
+        [f"⚠ {warning}" for warning in context.manager.sessions.ignored_by_next_model(session, settings)]
+        if entries
+        else [f"{session.name} has no settings; %agent set temperature=0 sets one"],
+    )
 
 
 @dataclass(frozen=True, slots=True)

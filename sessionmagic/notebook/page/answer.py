@@ -98,4 +98,9 @@ def _ending_html(transcript: Transcript) -> str:
 
 def _footer_html(transcript: Transcript) -> str:
     """Return the footer as a muted line."""
-    return f'<p {NO_MATH} style="{MUTED}"><small>{escape(footer(transcript))}</small></p>'
+    return note_html(footer(transcript))
+
+
+def note_html(text: str) -> str:
+    """Return a text as a muted line."""
+    return f'<p {NO_MATH} style="{MUTED}"><small>{escape(text)}</small></p>'

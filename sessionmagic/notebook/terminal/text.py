@@ -15,10 +15,11 @@ EXCERPT_LINES = 12
 """Lines of a call's arguments, and of its result, that are shown."""
 
 
-def turn_text(transcript: Transcript, prompt: str) -> str:
-    """Return the prompt and the whole turn as it is now, with control characters visible."""
+def turn_text(transcript: Transcript, prompt: str, asked_with: str = "") -> str:
+    """Return the prompt, the settings and the whole turn as it is now, with control characters visible."""
     blocks = filter(None, (block_text(block) or _open_text(block) for block in transcript.blocks))
-    return visible("\n\n".join([_quoted(cut(prompt)), *map(cut, blocks), closing_text(transcript)]))
+    settings = [f"[{asked_with}]"] if asked_with else []
+    return visible("\n\n".join([_quoted(cut(prompt)), *settings, *map(cut, blocks), closing_text(transcript)]))
 
 
 def block_text(block: Block, *, with_call: bool = True) -> str:
