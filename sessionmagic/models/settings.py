@@ -173,11 +173,22 @@ def as_typed(settings: Mapping[str, Any]) -> str:
 def for_model(model: Model, own: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the `ModelSettings` of pydantic-ai for the requests of a turn.
 
+    Settings that the model ignores are left out: pydantic-ai would issue a Python warning about some of them with
+    every request.
+
     Args:
         model: The model that is asked.
         own: The settings that the model was registered with, which the others override.
         settings: The settings of the turn.
     """
+    named = in_words_of_library(model, own, settings)
+    of_turn = {NAMES_OF_LIBRARY.get(name, name) for name in given(settings)}
+    dropped_by_all = set.intersection(*(_dropped_by(leaf, named) for leaf in _leaves(model)))
+    return {name: value for name, value in named.items() if name not in of_turn & dropped_by_all}
+
+
+def in_words_of_library(model: Model, own: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as pydantic-ai names them, also those that the model ignores. Arguments as for `for_model`."""
     named = {NAMES_OF_LIBRARY.get(name, name): value for name, value in merged(own, settings).items()}
     if named.get("thinking") == "none":
         named["thinking"] = False
@@ -205,9 +216,9 @@ def _has_unknown_models(model: Model) -> bool:
 def ignored(model: Model, own: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:
     """Return the names of the settings that the model's library does not send to its provider.
 
-    Args: as for `for_model`. For a model made of several, these are the settings that at least one of them ignores.
+    For a model made of several, these are the settings that at least one of them ignores. Arguments as for `for_model`.
     """
-    sent = for_model(model, own, settings)
+    sent = in_words_of_library(model, own, settings)
     dropped = {name for leaf in _leaves(model) for name in _dropped_by(leaf, sent)}
     return [name for name in NAMES if settings.get(name) is not None and NAMES_OF_LIBRARY.get(name, name) in dropped]
 

@@ -12,7 +12,7 @@ from pydantic_ai.models.test import TestModel
 from pydantic_ai.models.wrapper import WrapperModel
 
 from sessionmagic.conversation.events import Warned
-from sessionmagic.models.settings import NAMES, checked, for_model, ignored
+from sessionmagic.models.settings import NAMES, checked, for_model, ignored, in_words_of_library
 from tests.provider import ScriptedProvider, replies
 from tests.turns import ask, events_of, on_a_loop
 
@@ -90,14 +90,14 @@ BUILT = {
 
 
 def sent_by(model, settings, provider):
-    """Return the names of the settings that are in the request which the model makes."""
+    """Return the names of our settings that are in the request which the model makes with settings of pydantic-ai."""
 
     def look() -> str:
         """Look around, so that parallel_tool_calls has a meaning."""
         return ""
 
     async def ask_once():
-        agent = Agent(model, tools=[look], model_settings=for_model(model, {}, settings), retries=0)
+        agent = Agent(model, tools=[look], model_settings=settings, retries=0)
         with suppress(Exception):  # only the request counts
             await agent.run("Hello")
 
@@ -113,12 +113,30 @@ def test_ignored_settings_are_those_that_no_request_has(kind, effort):
     settings = EVERY | {"effort": effort}
     with ScriptedProvider(replies('{"error": "enough"}')) as provider:
         model = BUILT[kind](provider.url)
-        sent = sent_by(model, settings, provider)
+        sent = sent_by(model, in_words_of_library(model, {}, settings), provider)
         names = set(ignored(model, {}, settings))
     missing = set(NAMES) - sent
     if effort == "none":  # nothing is lost when a model that does not reason is asked not to
         missing, names = missing - {"effort"}, names - {"effort"}
     assert names == missing
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", BUILT)
+def test_ignored_settings_are_left_out_so_that_no_library_warns_of_them(kind):
+    with ScriptedProvider(replies('{"error": "enough"}')) as provider:
+        model = BUILT[kind](provider.url)
+        sent = sent_by(model, for_model(model, {}, EVERY), provider)
+        assert sent == set(NAMES) - set(ignored(model, {}, EVERY))
+
+
+def test_other_settings_that_a_model_was_registered_with_stay():
+    assert for_model(TestModel(), {"seed": 1, "top_k": 3}, {"seed": 7, "top_p": 0.5}) == {"top_k": 3}
+
+
+def test_fallback_is_sent_what_one_of_its_models_takes():
+    both = FallbackModel(FunctionModel(lambda *_: None), TestModel())
+    assert for_model(both, {}, {"seed": 7}) == {"seed": 7}
 
 
 def test_test_model_ignores_everything():
