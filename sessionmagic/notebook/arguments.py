@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from argparse import REMAINDER
+from argparse import REMAINDER, ZERO_OR_MORE
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core.magic_arguments import MagicArgumentParser
@@ -32,6 +32,8 @@ class LineParser(MagicArgumentParser):
     def parse_line(self, line: str) -> argparse.Namespace:
         """Parse the line. Raises `UsageError`."""
         words, rest = self._split_off_verbatim(line)
+        if any(action.nargs == ZERO_OR_MORE for action in self._actions):  # the words may stand around the options
+            return self.parse_intermixed_args([*split(words), *rest])
         return self.parse_args([*split(words), *rest])
 
     def wants_help(self, line: str) -> bool:

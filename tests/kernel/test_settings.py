@@ -82,6 +82,14 @@ def test_what_is_no_setting_is_refused_before_anything_is_stored(kernel, session
     assert kernel.run(f"%agent show {session}").ok().text == before
 
 
+def test_settings_may_stand_before_and_after_options(kernel, session):
+    asked(kernel, session)
+    said = kernel.run(f"%agent set top_k=3 -s {session} seed=7 --system Brief stop=END").ok().text
+    assert said == f"""{session}: top_k=3 seed=7 'stop=["END"]' --system 'Brief'\n"""
+    assert "put quotes around a text" in refused(kernel.run(f"%agent set -s {session} --system Be brief"))
+    assert "did you mean '--system'?" in refused(kernel.run(f"%agent set -s {session} seed=7 --sytem Brief"))
+
+
 def test_value_of_the_trait_that_is_no_setting_is_refused(kernel):
     (said,) = kernel.run("%config AgentMagics.model_settings = {'temprature': 0}").text.strip().splitlines()
     assert "did you mean 'temperature'?" in said
