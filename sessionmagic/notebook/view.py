@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import time
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from IPython.display import display
 
+from sessionmagic.loop import in_thread
 from sessionmagic.notebook.page.answer import answer_html, note_html, user_text_html
 from sessionmagic.notebook.static import StaticView, metadata
 from sessionmagic.notebook.terminal.text import turn_text
@@ -26,7 +29,8 @@ BYTES_PER_SECOND = 100_000
 class View(Protocol):
     """A place where a turn is shown: widgets, a terminal, or static output.
 
-    Called on the loop thread, in the context of the cell that started the turn.
+    Called in the context of the cell that started the turn: `update` in a worker thread while a turn runs, everything
+    else on the loop thread. No two calls overlap.
     """
 
     def open(self) -> None:
@@ -71,6 +75,9 @@ class GuardedView:
 async def follow(turn: Turn, view: View, hz: float, *, with_error: bool = True) -> None:
     """Show a turn until it ends: the first text at once, and then at most `hz` updates a second.
 
+    Rendering a long answer takes a second or more, and other turns run on this loop. So it is done in a worker thread,
+    for at most half of the time, because Python runs only one thread at once.
+
     Args:
         turn: The turn.
         view: Where to show it.
@@ -84,16 +91,15 @@ async def follow(turn: Turn, view: View, hz: float, *, with_error: bool = True) 
             seen = await turn.news(seen, TICK_SECONDS)
             if turn.finished:
                 break
-            transcript = turn.transcript
-            sent = view.update(transcript)
+            transcript, began = turn.transcript, time.monotonic()
+            sent = await in_thread(contextvars.copy_context().run, view.update, transcript)
             if transcript.blocks:
-                # The end of the turn cuts the pause short.
-                await asyncio.wait([over], timeout=max(1 / hz, sent / BYTES_PER_SECOND))
+                pause = max(1 / hz, sent / BYTES_PER_SECOND, time.monotonic() - began)
+                await asyncio.wait([over], timeout=pause)  # the end of the turn cuts the pause short
     finally:
         over.cancel()
     transcript = turn.transcript if with_error else replace(turn.transcript, error=None)
-    # Rendering a long answer takes a second or more, and other turns run on this loop.
-    view.finish(transcript, await asyncio.to_thread(answer_html, transcript))
+    view.finish(transcript, await in_thread(answer_html, transcript))
 
 
 def show_turn(transcript: Transcript, prompt: str, asked_with: str = "") -> None:

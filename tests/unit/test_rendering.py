@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sessionmagic.notebook.page.rendering import cut_fence, render_markdown, settled_length
+from sessionmagic.notebook.page.growing import cut_block, settled_length
+from sessionmagic.notebook.page.rendering import render_markdown
 from sessionmagic.notebook.visible import escape, visible
 from tests.examples import examples
 
@@ -566,7 +567,7 @@ def test_an_answer_the_parser_fails_on_is_shown_as_it_is(monkeypatch: pytest.Mon
 @pytest.mark.parametrize("opening", ["```python", "~~~~", "  ```js x"])
 def test_open_fence_is_cut_behind_its_last_whole_line_and_opened_again(opening: str) -> None:
     text = f"{opening}\na = 1\nb = 2\nc ="
-    length, reopening = cut_fence(text)
+    length, reopening = cut_block(text, 1_000)
     assert (text[length:], reopening) == ("c =", f"{opening}\n")
     halves = page_of(text[:length]).text + page_of(reopening + text[length:]).text
     assert halves.split() == page_of(text).text.split()
@@ -574,4 +575,23 @@ def test_open_fence_is_cut_behind_its_last_whole_line_and_opened_again(opening: 
 
 @pytest.mark.parametrize("text", ["", "plain\n", "```\nx\n```\n", "a\n\n```\nx\n", "- ```\n  x\n", "    x\n", "```"])
 def test_what_is_not_one_open_fence_is_not_cut(text: str) -> None:
-    assert cut_fence(text) == (0, "")
+    assert cut_block(text, 1_000) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "rest", "reopening"),
+    [
+        ("- a\n- b\n  - c\n  d", "- b\n  - c\n  d", ""),
+        ("7. a\n8. b\n\n   c\n", "8. b\n\n   c\n", ""),
+        ("- a\n  - b\n  - c", "  - c", ""),
+        ("| a | b |\n|---|---|\n| 1 | 2 |\n| 3", "| 3", "| a | b |\n|---|---|\n"),
+        ("> a\n> b\n> c", "> c", ""),
+        ("a\nb\nc", "c", ""),
+        ("\n\n```\na\nb", "b", "```\n"),
+        ("> " * 100 + "deep\nb", "b", ""),
+        ("a single line", "a single line", ""),
+    ],
+)
+def test_block_that_is_too_long_is_cut_where_its_rest_looks_the_same(text: str, rest: str, reopening: str) -> None:
+    length, repeated = cut_block(text, 4)
+    assert (text[length:], repeated) == (rest, reopening)

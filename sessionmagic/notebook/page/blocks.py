@@ -14,9 +14,9 @@ from sessionmagic.conversation.transcript import (
     Transcript,
 )
 from sessionmagic.notebook.page.answer import text_html, user_text_html
+from sessionmagic.notebook.page.growing import cut_block, settled_length
 from sessionmagic.notebook.page.pieces import page, wrapped
 from sessionmagic.notebook.page.question_row import QuestionRow
-from sessionmagic.notebook.page.rendering import cut_fence, settled_length
 from sessionmagic.notebook.page.tool_row import ToolRow
 from sessionmagic.notebook.visible import escape
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PAGE_LENGTH = 1_500
 """Length at which finished text moves to its own widget and is no longer resent."""
 TAIL_LENGTH = 12_000
-"""Characters at the end of an unfinished block that are shown."""
+"""Length at which an unfinished block is cut, so that a frame never renders more than that anew."""
 
 
 class Blocks:
@@ -99,7 +99,8 @@ class Pages:
     """A growing text in a column of widgets, called pages, of which only the last one is sent again.
 
     A page ends where Markdown blocks end, because later text cannot change them any more. A code block that is longer
-    than a page is cut at a line and opened again on the next page.
+    than a page is cut at a line and opened again on the next page. Other blocks are cut only when they are very long.
+    A paragraph may then look like two, and a list like two lists; the final answer shows them whole.
 
     Args:
         add: Adds a page to the column.
@@ -113,7 +114,7 @@ class Pages:
         self._settled = 0
         """Characters of the text that are on earlier pages."""
         self._reopening = ""
-        """The line that reopens the code block that the last page has cut."""
+        """The lines that reopen the code block or table that the last page has cut."""
 
     def show(self, text: str) -> int:
         """Show the whole text; return roughly how many bytes were sent to the page."""
@@ -122,7 +123,7 @@ class Pages:
         if len(tail) > PAGE_LENGTH:
             length, reopening = settled_length(tail), ""
             if not length:
-                length, reopening = cut_fence(tail)
+                length, reopening = cut_block(tail, TAIL_LENGTH)
             if length > len(self._reopening):
                 sent += self._put(text_html(tail[:length]))
                 self._page = None

@@ -93,45 +93,16 @@ def clean_html(html: str) -> str:
     return _cleaner().clean(html)
 
 
-def settled_length(text: str) -> int:
-    """Return how many characters at the start of a growing answer no longer change when text is added.
-
-    These are all top-level blocks except the last one. They can be rendered apart from the rest, except that reference
-    definitions in one part have no effect in the other.
-    """
-    lines, blocks = _top_level_blocks(text)
-    lines_before = blocks[-1].map[0] if len(blocks) > 1 and blocks[-1].map else 0
-    return sum(len(line) + 1 for line in lines[:lines_before])
-
-
-def cut_fence(text: str) -> tuple[int, str]:
-    """Return where to cut an open code block, and the line that opens it again after the cut.
-
-    The cut is after the last whole line. Returns ``(0, "")`` for a text that is not a single open fence.
-    """
-    lines, blocks = _top_level_blocks(text)
-    if len(blocks) != 1 or blocks[0].type != "fence" or lines[-1].strip().strip(blocks[0].markup[0]) == "":
-        return 0, ""
-    return sum(len(line) + 1 for line in lines), lines[0] + "\n"
-
-
-def _top_level_blocks(text: str) -> tuple[list[str], list[Token]]:
-    """Return the text's whole lines and the tokens that open its blocks; both are empty if it cannot be parsed.
-
-    The last line is left out, because it can still become anything: `#` is a heading, but `#x` belongs to the paragraph
-    above it.
-    """
-    whole_lines = text[: text.rfind("\n") + 1]
-    if not whole_lines or len(text) > _LONGEST_TEXT:
-        return [], []
+def parse_blocks(text: str) -> list[Token]:
+    """Return the tokens of a text's Markdown blocks, without what is within a line; empty if it cannot be parsed."""
     tokens: list[Token] = []
-    try:
-        markdown = _markdown()
-        markdown.block.parse(visible(whole_lines), markdown, _env(), tokens)
-    except Exception:  # noqa: BLE001  the text breaks the parser
-        return [], []
-    blocks = [token for token in tokens if token.level == 0 and token.nesting >= 0 and token.map]
-    return whole_lines.split("\n")[:-1], blocks
+    if len(text) <= _LONGEST_TEXT:
+        try:
+            markdown = _markdown()
+            markdown.block.parse(visible(text), markdown, _env(), tokens)
+        except Exception:  # noqa: BLE001  the text breaks the parser
+            return []
+    return tokens
 
 
 def _env() -> dict[str, float]:
