@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.notebook.completion import register_completion
+from sessionmagic.notebook.kernel.figures import keep_figures_whole
 from sessionmagic.notebook.magics import AgentMagics
 from sessionmagic.notebook.question_marks import keep_question_marks
 from sessionmagic.notebook.visible import visible
@@ -37,6 +38,7 @@ def load(shell: InteractiveShell) -> None:
     magics = AgentMagics(shell)
     shell.register_magics(magics)
     register_completion(shell, magics.context)
+    keep_figures_whole(shell)
     shell.input_transformers_cleanup.append(keep_question_marks)
     formatters: Any = shell.display_formatter
     for kind, show in (("text/html", _result_html), ("text/plain", _result_text)):

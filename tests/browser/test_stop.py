@@ -3,6 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.browser.lab import SECONDS
+from tests.kernel.kernels import appears
 
 TAILS = 'script("a", scripted.tails("{0}-a.txt"))\nscript("b", scripted.tails("{0}-b.txt"));\n'
 
@@ -67,3 +68,33 @@ def test_second_prompt_to_a_session_that_streams_is_refused_in_one_line(notebook
     expect(it.area(2)).to_have_count(0)
     it.say("held-a.txt", "done.", end=True)
     expect(it.answer(1)).to_contain_text("I am done.", timeout=SECONDS)
+
+
+PLOT = """\
+%matplotlib inline
+import matplotlib.pyplot as plt, pathlib, time
+plt.plot([1, 2])
+pathlib.Path("plotted").touch()
+while not pathlib.Path("stopped").exists(): time.sleep(0.01)
+plt.title("whole");
+"""
+
+
+def test_click_while_another_cell_plots_leaves_it_its_whole_figure(notebook):
+    it = notebook("%%agent -b -s plotting -m a\nTalk.", PLOT, PLOT, setup=TAILS.format("plotting"))
+    it.run(1)
+    it.say("plotting-a.txt", "Once upon a time ")
+    expect(it.area(1).get_by_text("Once upon a time")).to_be_visible(timeout=SECONDS)
+    it.run(2)
+    appears(it.lab.root / "plotted")
+    it.stop_button(1).click()
+    expect(it.answer(1)).to_contain_text("interrupted", timeout=SECONDS)
+    (it.lab.root / "stopped").touch()
+    it.expect_done(2)
+    it.run(3)
+    it.expect_done(3)
+    expect(it.output(3).locator("img")).to_be_visible(timeout=SECONDS)
+    _, _, *cells = it.save().cells
+    disturbed, undisturbed = ([output.data["image/png"] for output in cell.outputs] for cell in cells)
+    assert len(undisturbed) == 1
+    assert disturbed == undisturbed
