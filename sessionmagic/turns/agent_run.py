@@ -41,9 +41,10 @@ from sessionmagic.turns.messages import (
     to_json,
 )
 from sessionmagic.turns.narrator import Narrator
+from sessionmagic.turns.partial import PartialResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from pydantic_ai.agent import AgentRunEvents
     from pydantic_ai.settings import ModelSettings
@@ -54,8 +55,7 @@ if TYPE_CHECKING:
     from sessionmagic.models.catalog import ResolvedModel
     from sessionmagic.turns.guard import Guard
     from sessionmagic.turns.messages import Messages
-
-    Persist = Callable[[Messages, list[RequestRecord]], Awaitable[None]]
+    from sessionmagic.turns.partial import Persist
 
 pydantic_ai.BANNER_ENABLED = False  # in a terminal, the banner would appear in the middle of the first answer
 
@@ -96,6 +96,7 @@ class AgentRun:
         self._guard = guard
         self._requests = guard.requests
         self._narrator = Narrator(guard.emit, guard.seconds, model.model.profile.get("context_window"))
+        self._partial: PartialResponse
         self._events: AgentRunEvents[str] | None = None
         self._cancelled = False
         self._timeout: TurnTimeoutError | None = None
@@ -122,7 +123,7 @@ class AgentRun:
         persist: Persist,
         toolset: AbstractToolset[None] | None,
     ) -> Outcome:
-        """Ask the model, emit events as they happen, and store the messages at each boundary.
+        """Ask the model, emit events as they happen, and store the messages at each boundary, and growing text.
 
         Never raises: the outcome says how the model failed.
 
@@ -136,6 +137,7 @@ class AgentRun:
         messages: list[ModelMessage] = []
         ending: Exception | None = None
         on_wait.set(self._warn_of_wait)  # before the run starts its task, which copies the context
+        self._partial = PartialResponse(persist, to_json([request_of(prompt)]))
         try:
             agent = self._new_agent(toolset)
             running = agent.run_stream_events(
@@ -146,7 +148,8 @@ class AgentRun:
                 report_waits(self._model.model)  # entering the agent may have made another HTTP client
                 if self._cancelled:  # `cancel` was called while there was nothing to cancel
                     events.cancel()
-                ending = await self._run_to_end(events, persist)
+                async with self._partial.kept():
+                    ending = await self._run_to_end(events, self._partial.store)
                 with suppress(UserError):  # the run was cancelled before its first step, so it has no messages
                     messages = events.new_messages()
         except Exception as error:  # noqa: BLE001  a model may fail in any way, and the turn must end all the same
@@ -207,6 +210,7 @@ class AgentRun:
             match event:
                 case PartStartEvent() | PartDeltaEvent():
                     self._requests.hear()
+                    self._partial.hear(event)
                     self._narrator.report_part(event)
                     continue
                 case FunctionToolCallEvent(part=call):

@@ -85,7 +85,8 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers, requests: 
 
     async def persist(messages: Messages, requests: list[RequestRecord]) -> None:
         def changed(stored: TurnRecord) -> TurnRecord:
-            return replace(stored, messages=messages, requests=requests, waiting=turn.inbox.waiting)
+            written = replace(stored, messages=messages, requests=requests, waiting=turn.inbox.waiting)
+            return written if stored.status == "running" else stored  # a late write must not undo the turn's end
 
         # The write is shielded: if this task is cancelled, `in_thread` finishes the write before it raises.
         await in_thread(store.update, turn.session_id, lambda session: with_changed_turn(session, turn.id, changed))

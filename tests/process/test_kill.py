@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sessionmagic import TinyStore
+from sessionmagic.conversation.stored_transcript import transcript_of
 from tests.turns import ask, manager_on, prompts, statuses
 
 KILLS = int(os.environ.get("SESSIONMAGIC_KILLS", "20"))
@@ -29,6 +30,16 @@ for line in sys.stdin:
         os._exit(0)
     os.wait()
     os.write(1, b"dead\\n")
+"""
+
+HANGS = """
+import sys
+import sessionmagic.turns.partial as partial
+from sessionmagic import Models, SessionManager, TinyStore
+from sessionmagic.testing import hang, script, think
+partial.PAUSE_SECONDS = 0.05
+script("hangs", [think("Let me think."), "Half of ", "an answer", hang()])
+SessionManager(TinyStore(sys.argv[1]), Models("hangs")).run_sync("What?", session="chat")
 """
 
 
@@ -66,3 +77,28 @@ def test_kill_at_any_moment_of_a_turn_leaves_a_session_that_goes_on(tmp_path):
         process.stdin.close()
     assert seen == {"completed", "interrupted"}
     assert prompts(manager.sessions.load("chat")) == [turn.prompt for turn in manager.sessions.load("chat").path()]
+
+
+def blocks(home):
+    """Return the kinds and texts that a listing of the session's latest turn shows now."""
+    store = TinyStore(home)
+    key = store.find("chat")
+    turns = store.load(key).turns if key else []
+    return [(type(block).__name__, block.text) for turn in turns[-1:] for block in transcript_of("chat", turn).blocks]
+
+
+def test_what_was_said_before_a_kill_is_kept_and_sent_with_the_next_turn(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", HANGS, str(tmp_path)], cwd=ROOT) as process:
+        deadline = time.monotonic() + 60
+        while ("TextBlock", "Half of an answer") not in blocks(tmp_path):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.kill()
+    manager = manager_on(tmp_path)
+    killed = manager.sessions.load("chat").turns[-1]
+    assert (killed.status, killed.error_code) == ("interrupted", "crashed")
+    assert blocks(tmp_path) == [("ReasoningBlock", "Let me think."), ("TextBlock", "Half of an answer")]
+    result = asyncio.run(ask(manager, "And then?", model="recalls"))
+    assert "text: Half of an answer" in result.text.splitlines()
+    assert prompts(manager.sessions.load("chat")) == ["What?", "And then?"]
