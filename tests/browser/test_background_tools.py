@@ -56,6 +56,9 @@ def test_what_a_turn_has_done_is_in_the_saved_notebook_when_its_kernel_ends_befo
     expect(unfinished).to_be_visible(timeout=2 * SECONDS)
     for words in ("Let me look.", "✓ list_variables", "I ask.", "cut · turn 1"):
         expect(it.answer(1)).to_contain_text(words)
+    dead = it.output(1).get_by_text("Error displaying widget")
+    expect(dead).to_have_count(1, timeout=SECONDS)  # else nothing has to be hidden any more
+    expect(dead).not_to_be_visible()
 
 
 def test_only_the_answer_is_saved_of_a_turn_that_has_asked(notebook):

@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from tests.kernel.kernels import comes_true
+
 pytestmark = pytest.mark.once
 
 ROUNDS = int(os.environ.get("SESSIONMAGIC_KILL_ROUNDS", "2"))
@@ -47,3 +49,27 @@ def test_a_kill_at_any_moment_of_the_start_leaves_a_session_that_works(start, se
     for path in (survivor.store / "sessions").glob("*.json"):
         json.loads(path.read_text())
     assert not list((survivor.store / "sessions").glob("*.unreadable-*"))
+
+
+SOON = """
+from sessionmagic.notebook.page import draft
+from sessionmagic.turns import partial
+draft.TEXT_SECONDS = partial.PAUSE_SECONDS = 0.2;
+"""
+
+
+def test_what_was_on_the_page_before_a_kill_is_shown_from_the_store_and_kept_under_the_cell(start, session, pen):
+    survivor, victim = start(), start()
+    victim.run(SOON).ok()
+    cell = victim.send(f"%%agent -m dictated -s {session}\n{pen}")
+    pen.write("Half of **an answer**")
+    cell.until(lambda cell: "<strong>an answer</strong>" in cell.html)
+    comes_true(lambda: "an answer" in survivor.run(f"%agent show {session}").ok().text)
+    victim.kill()
+    shown = survivor.run(f"%agent show {session}").ok()
+    assert "Half of <strong>an answer</strong>" in shown.html
+    assert "interrupted" in shown.html
+    [_area, draft] = cell.outputs
+    assert f"%agent show {session} shows how it ended" in draft["data"]["text/plain"]
+    after = survivor.run(f"%%agent -m recalls -s {session}\nAnd?").ok()
+    assert "text: Half of **an answer**" in after.text.splitlines()

@@ -6,7 +6,13 @@ import pytest
 
 from sessionmagic.conversation.transcript import TextBlock, ToolBlock, Transcript
 from sessionmagic.notebook.page import draft as module
-from sessionmagic.notebook.page.draft import BYTES_PER_SECOND, PAUSE_SECONDS, Draft
+from sessionmagic.notebook.page.draft import (
+    BYTES_PER_SECOND,
+    PAUSE_SECONDS,
+    TEXT_BYTES_PER_SECOND,
+    TEXT_SECONDS,
+    Draft,
+)
 from sessionmagic.notebook.static import NOTHING
 from sessionmagic.notebook.view import GuardedView
 
@@ -31,11 +37,55 @@ def calls(returned, waiting=0, content="42"):
     return Transcript(session="chat", turn_id="1", blocks=(TextBlock("Let me see."), *blocks))
 
 
-def test_turn_without_tools_has_no_draft(page):
+def text(words):
+    return Transcript(session="chat", turn_id="1", blocks=(TextBlock(words),))
+
+
+def test_short_turn_without_tools_has_no_draft(page):
     draft = Draft()
-    assert draft.update(Transcript(blocks=(TextBlock("words"),))) == 0
+    page.now += TEXT_SECONDS - 0.1
+    assert draft.update(text("words")) == 0
     draft.discard()
     assert page.shown == []
+
+
+def test_turn_that_has_not_started_has_no_draft(page):
+    draft = Draft()
+    page.now += TEXT_SECONDS
+    assert draft.update(Transcript()) == 0
+    assert page.shown == []
+
+
+def test_growing_text_is_drafted_every_few_seconds_and_only_if_it_has_grown(page):
+    draft = Draft()
+    for _ in range(2):
+        page.now += TEXT_SECONDS
+        draft.update(text("words"))
+    assert ["words" in output["text/html"] for output in page.shown] == [True]
+    page.now += TEXT_SECONDS - 0.1
+    assert draft.update(text("words and more")) > 0
+    assert draft.update(text("words and more and more")) == 0
+    page.now += TEXT_SECONDS
+    assert draft.update(text("words and more and more")) > 0
+    assert "words and more and more\n\n[not finished" in page.shown[-1]["text/plain"]
+
+
+def test_long_growing_text_is_drafted_at_a_bounded_rate(page):
+    draft, sent, began = Draft(), 0, page.now
+    for length in range(1_000):
+        page.now += 0.5
+        sent += draft.update(text("word " * 50 * length))
+    assert 0 < sent < TEXT_BYTES_PER_SECOND * (page.now - began) + 5 * 50 * 1_000
+
+
+def test_draft_hides_the_dead_widgets_above_it(page):
+    draft = Draft()
+    draft.update(calls(1))
+    [output] = page.shown
+    hiding, _, shown = output["text/html"].partition("</style>")
+    [mark] = shown.split('"')[1:2]
+    assert f".{mark})" in hiding
+    assert "display: none" in hiding
 
 
 def test_draft_has_what_was_done_and_says_that_it_is_none_of_the_end(page):
