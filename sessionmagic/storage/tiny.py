@@ -105,8 +105,9 @@ class TinyStore:
         path = self._path(session_id)
         name = self.load(session_id).name
         with self._lock(path.with_suffix(".lock")), self._reporting("delete", path):
-            for leftover in self._directory.glob(f"{path.name}.*"):  # temporary files, and damaged ones set aside
-                leftover.unlink(missing_ok=True)
+            for leftovers in (f"{path.name}.*.tmp", f"{path.name}{ASIDE}*"):  # but no copies that somebody made
+                for leftover in self._directory.glob(leftovers):
+                    leftover.unlink(missing_ok=True)
             path.unlink(missing_ok=True)
             self._names.drop(name, session_id)
 
@@ -173,6 +174,8 @@ class TinyStore:
                 self._require_known_schema(path, document)
                 session = _session_adapter().validate_python({**document, "turns": database.table("turns").all()})
                 session.require_whole()
+                if session.id != session_id:
+                    raise _is_a_copy(path, session.id)
                 return session
         except SessionMagicError:
             raise
@@ -252,6 +255,12 @@ def _session_fields(session: Session) -> dict[str, Any]:
 
 def _not_found(session_id: str) -> SessionNotFoundError:
     return SessionNotFoundError(f"no session has the id {session_id!r}; it may have been deleted")
+
+
+def _is_a_copy(path: Path, session_id: str) -> StoreError:
+    original = path.with_name(f"{session_id}.json")
+    advice = "delete it if you do not need it" if original.exists() else f"rename it to {original.name} to use it"
+    return StoreError(f"{path} is a copy of the session {session_id} and was left out; {advice}")
 
 
 def _first_line(error: Exception) -> str:

@@ -253,3 +253,35 @@ async def test_turn_of_a_known_session_writes_its_own_file_and_no_index(home, re
     await turn.result()
     await ask(manager, model="calm")
     assert set(replaced) == {f"{key}.json"}
+
+
+@pytest.mark.parametrize("name", ["{} (conflicted copy)", "{}.sync-conflict-1", "20260101-000000-0123abcd"])
+def test_copy_of_a_session_file_is_no_second_session_and_is_named_in_one_line(store, home, name):
+    key = stored(store)
+    copy = file_of(home, name.format(key))
+    copy.write_bytes(file_of(home, key).read_bytes())
+    for _ in range(2):  # the second time, from the index
+        summaries, [problem] = store.summaries()
+        assert [summary.id for summary in summaries] == [key]
+        assert problem == f"{copy} is a copy of the session {key} and was left out; delete it if you do not need it"
+    assert store.find("chat") == key
+    with pytest.raises(StoreError, match="is a copy of the session"):
+        store.load(copy.stem)
+    assert copy.read_bytes() == file_of(home, key).read_bytes()
+
+
+def test_session_file_that_was_renamed_is_reported_with_the_name_that_it_needs(store, home):
+    key = stored(store)
+    file_of(home, key).rename(file_of(home, "mine"))
+    summaries, [problem] = store.summaries()
+    assert summaries == []
+    assert f"rename it to {key}.json to use it" in problem
+
+
+def test_backup_of_a_session_file_is_neither_listed_nor_deleted(store, home):
+    key = stored(store)
+    backup = home / "sessions" / f"{key}.json.bak"
+    backup.write_bytes(file_of(home, key).read_bytes())
+    assert store.summaries()[1] == []
+    store.delete(key)
+    assert backup.exists()
