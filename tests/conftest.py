@@ -20,11 +20,14 @@ def pytest_collection_finish():
 @pytest.fixture(autouse=True)
 def _isolated(tmp_path_factory, monkeypatch):
     """Hide the user's sessions, keys and proxies, and the models that other tests have registered."""
-    from sessionmagic.models import sources
+    from sessionmagic.models import abilities, sources
+    from sessionmagic.models.configured import configured
 
     home = tmp_path_factory.getbasetemp() / f"home{next(_numbers)}"  # created only by tests that store something
     monkeypatch.setenv("SESSIONMAGIC_HOME", str(home))
     monkeypatch.setattr(sources, "_registered", dict(sources._registered))
+    configured.change("local", {}, {})
+    abilities.forget()
     for name in os.environ:
         if name.upper().endswith(("_API_KEY", "_TOKEN", "_BASE_URL", "_PROXY")):
             monkeypatch.delenv(name)

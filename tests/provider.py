@@ -48,7 +48,8 @@ class ScriptedProvider:
     def receive(self, handler):
         body = handler.rfile.read(int(handler.headers["content-length"]))
         with self._next:
-            self.requests.append(json.loads(body))
+            handler.body = json.loads(body)
+            self.requests.append(handler.body)
             self.keys.append(handler.headers.get("authorization", "").removeprefix("Bearer "))
             script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
         self.arrived.set()
@@ -79,14 +80,12 @@ def _handler(provider):
             self.end_headers()
 
         def send(self, text):
-            content = text.encode()
+            content = text if isinstance(text, bytes) else text.encode()
             self.wfile.write(f"{len(content):x}\r\n".encode() + content + b"\r\n")
             self.wfile.flush()
 
         def send_chunk(self, delta, finish=None, **more):
-            choices = [{"index": 0, "delta": delta, "finish_reason": finish}]
-            body = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": MODEL, "choices": choices}
-            self.send(f"data: {json.dumps(body | more)}\n\n")
+            self.send(f"data: {json.dumps(chunk(delta, finish, **more))}\n\n")
 
         def reply(self, status, body, kind="application/json", **headers):
             content = body.encode()
@@ -95,6 +94,66 @@ def _handler(provider):
             self.wfile.write(content)
 
     return Handler
+
+
+def chunk(delta=None, finish=None, **more):
+    """Return the body of one chunk; `more` are its other fields, which may replace `choices`."""
+    choices = [{"index": 0, "delta": delta or {}, "finish_reason": finish}]
+    body = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": MODEL, "choices": choices}
+    return body | more
+
+
+def usage(sent, received):
+    """Return usage as a server reports it."""
+    return {"prompt_tokens": sent, "completion_tokens": received, "total_tokens": sent + received}
+
+
+def call_delta(index=None, call_id=None, name=None, arguments=None, **more):
+    """Return the delta of one tool call; a field that is None is left out."""
+    function = {"name": name, "arguments": arguments}
+    delta = {
+        "index": index,
+        "id": call_id,
+        "function": {key: value for key, value in function.items() if value is not None},
+    }
+    return {key: value for key, value in delta.items() if value is not None} | {"type": "function"} | more
+
+
+def streams(*items, finish="stop", end="\n", done=True, kind="text/event-stream", **headers):
+    """Return a script that streams these items.
+
+    Args:
+        items: A dict is a chunk or a delta, a string is a piece of the answer, and bytes are sent as they are.
+        finish: The finish reason of a last chunk with usage; None for no such chunk.
+        end: The end of a line.
+        done: Whether to send ``[DONE]``.
+        kind: The content type.
+        headers: Other headers.
+    """
+
+    def body_of(item):
+        if isinstance(item, str):
+            return chunk({"role": "assistant", "content": item})
+        return item if {"choices", "error", "object"} & set(item) else chunk(item)
+
+    def script(handler):
+        handler.begin(kind=kind, transfer_encoding="chunked", connection="close", **headers)
+        handler.end_headers()
+        last = [] if finish is None else [chunk({}, finish, usage=usage(7, 3))]
+        for item in [*items, *last]:
+            handler.send(item if isinstance(item, bytes) else f"data: {json.dumps(body_of(item))}{end}{end}")
+        if done:
+            handler.send(f"data: [DONE]{end}{end}")
+        handler.send("")
+
+    return script
+
+
+def calls(*deltas, **options):
+    """Return a script that streams tool calls: a delta, or a list of deltas, for each chunk."""
+    lists = [delta if isinstance(delta, list) else [delta] for delta in deltas]
+    chunks = [{"role": "assistant", "content": None, "tool_calls": each} for each in lists]
+    return streams(*chunks, **({"finish": "tool_calls"} | options))
 
 
 def answers(*chunks, tokens=(7, 3), finish="stop"):

@@ -63,6 +63,8 @@ class ReasoningDelta(_Event):
     """A piece of the model's reasoning."""
 
     text: str
+    takes_text: bool = False
+    """Whether the text just before was reasoning too. Some models mark only the end of their reasoning."""
     type: Literal["reasoning_delta"] = "reasoning_delta"
 
 

@@ -141,6 +141,8 @@ def _join_deltas(events: Iterable[Event]) -> Iterator[Event]:
 def _delta_key(event: Event) -> object:
     """Return a key that adjacent deltas share if they can be joined; it is unique for other events."""
     match event:
+        case ReasoningDelta(takes_text=True):
+            return event.seq
         case TextDelta() | ReasoningDelta():
             return type(event)
         case ToolCallDelta():
@@ -189,6 +191,8 @@ def _fold_event(transcript: Transcript, event: Event) -> Transcript:
 
 
 def _with_delta(blocks: tuple[Block, ...], delta: TextDelta | ReasoningDelta) -> tuple[Block, ...]:
+    if isinstance(delta, ReasoningDelta) and delta.takes_text and blocks and isinstance(blocks[-1], TextBlock):
+        blocks = (*blocks[:-1], ReasoningBlock(blocks[-1].text))
     kind = TextBlock if isinstance(delta, TextDelta) else ReasoningBlock
     if blocks and isinstance(last := blocks[-1], kind):
         return (*blocks[:-1], kind(last.text + delta.text))

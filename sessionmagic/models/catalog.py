@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.models.abilities import sees_images, takes_tools
 from sessionmagic.models.clients import ask_directly, missing_certificates
+from sessionmagic.models.configured import configured
 from sessionmagic.models.library_warnings import hide_library_warnings
 from sessionmagic.models.references import readings, why_unknown
 from sessionmagic.models.sources import (
@@ -18,7 +21,7 @@ from sessionmagic.models.sources import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, MutableMapping, Sequence
     from pathlib import Path
 
     from pydantic_ai.models import Model
@@ -41,30 +44,49 @@ class ResolvedModel:
     @property
     def takes_tools(self) -> bool:
         """Whether the model can call tools."""
-        return bool(self.model.profile.get("supports_tools", True))
+        return takes_tools(self.model)
 
     @property
     def sees_images(self) -> bool:
         """Whether the model can be sent images."""
-        return bool(self.model.profile.get("supports_image_input", True))
+        return sees_images(self.model)
 
 
 class Models:
     """The models that references can name.
 
     Args:
-        default: The reference used when a session has no override.
-        endpoints: Names and base URLs of OpenAI-compatible servers. ``lab:model`` then asks the server named
-            ``lab``. The key of a server that needs one is read from ``LAB_API_KEY``.
+        default: The reference used when a session has no override; by default the one that is configured in this
+            process, which is ``local`` unless ``%config AgentMagics.model`` has changed it.
+        endpoints: Names and base URLs of OpenAI-compatible servers, besides those that are configured in this process.
+            ``lab:model`` then asks the server named ``lab``. The key of a server that needs one is read from
+            ``LAB_API_KEY``.
         home: The store's home, whose directory ``models/`` holds further weights.
+        prices: What the user's own servers cost, besides the prices that are configured in this process: dollars for a
+            million input tokens and a million output tokens, by reference or by server. A server without a price is
+            unpriced.
     """
 
     def __init__(
-        self, default: str = "local", endpoints: Mapping[str, str] | None = None, home: Path | None = None
+        self,
+        default: str | None = None,
+        endpoints: Mapping[str, str] | None = None,
+        home: Path | None = None,
+        prices: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
-        self.default = default
-        self.endpoints = dict(endpoints or {})
+        self._default = default
+        self.endpoints: MutableMapping[str, str] = ChainMap(dict(endpoints or {}), configured.endpoints)
+        self.prices: MutableMapping[str, Sequence[float]] = ChainMap(dict(prices or {}), configured.prices)
         self._home = home
+
+    @property
+    def default(self) -> str:
+        """The reference used when a session has no override."""
+        return self._default if self._default is not None else configured.default
+
+    @default.setter
+    def default(self, reference: str) -> None:
+        self._default = reference
 
     def check(self, reference: str) -> None:
         """Raise `ModelReferenceError` if the reference cannot be used. Uses no network and imports no SDK."""
@@ -103,10 +125,10 @@ class Models:
         """
         return [
             RegisteredSource(),
-            EndpointSource(self.endpoints),
+            EndpointSource(self.endpoints, self.prices),
             LocalSource(self._home),
             TestSource(),
-            ProviderSource(),
+            ProviderSource(self.prices),
         ]
 
     def _find(self, reference: str) -> tuple[Source, ModelRef]:

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from sessionmagic.exceptions import ModelReferenceError
-from sessionmagic.models.clients import check_key, connected
+from sessionmagic.models.clients import check_key
+from sessionmagic.models.configured import price_of
 from sessionmagic.models.providers import PROVIDERS, openai_compatible
 from sessionmagic.models.weights import check_installed, check_weights, find_weights
 from sessionmagic.words import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pydantic_ai.models import Model
+    from pydantic_ai.models.openai import OpenAIChatModel
 
     from sessionmagic.models.providers import Provider
     from sessionmagic.models.references import ModelRef
 
 OLLAMA_URL = "http://localhost:11434/v1"
+OPENAI = ("openai", "openai-chat", "openai-responses")
+"""The names of OpenAI itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +115,12 @@ class EndpointSource(Source):
 
     Args:
         endpoints: The servers' names and base URLs.
+        prices: The prices of the user's own servers.
     """
 
-    def __init__(self, endpoints: Mapping[str, str]) -> None:
+    def __init__(self, endpoints: Mapping[str, str], prices: Mapping[str, Sequence[float]]) -> None:
         self._endpoints = endpoints
+        self._prices = prices
 
     def recognizes(self, reference: ModelRef) -> bool:
         return bool(reference.model) and reference.provider in self._endpoints
@@ -128,8 +133,11 @@ class EndpointSource(Source):
         check_key(reference.text, _key_variable(reference.provider))
 
     def build(self, reference: ModelRef) -> Model:
+        from sessionmagic.models.compatible import endpoint
+
         name = reference.provider
-        return _openai_chat(reference.model, self._endpoints[name], os.environ.get(_key_variable(name)))
+        key = os.environ.get(_key_variable(name))
+        return endpoint(name, reference.model, self._endpoints[name], key, price_of(self._prices, reference))
 
     def warnings(self, reference: ModelRef) -> list[str]:
         return _unlisted(reference)
@@ -198,7 +206,14 @@ class TestSource(Source):
 
 
 class ProviderSource(Source):
-    """The models of the providers that pydantic-ai knows."""
+    """The models of the providers that pydantic-ai knows.
+
+    Args:
+        prices: The prices of the user's own servers; an Ollama server is one.
+    """
+
+    def __init__(self, prices: Mapping[str, Sequence[float]]) -> None:
+        self._prices = prices
 
     def recognizes(self, reference: ModelRef) -> bool:
         return bool(reference.model) and reference.provider in PROVIDERS
@@ -210,11 +225,17 @@ class ProviderSource(Source):
         PROVIDERS[reference.provider].check(reference.text)
 
     def build(self, reference: ModelRef) -> Model:
-        if reference.provider == "ollama" and "OLLAMA_BASE_URL" not in os.environ:
-            return _openai_chat(reference.model, OLLAMA_URL, None)
         from pydantic_ai.models import infer_model
 
-        return infer_model(f"{reference.provider}:{reference.model}")
+        provider, name = reference.provider, reference.model
+        if provider in OPENAI or PROVIDERS[provider].module != "openai":
+            return infer_model(f"{provider}:{name}")
+        from sessionmagic.models.compatible import compatible, ollama
+
+        if provider == "ollama":
+            address = os.environ.get("OLLAMA_BASE_URL") or OLLAMA_URL
+            return ollama(name, address, price_of(self._prices, reference))
+        return compatible(cast("OpenAIChatModel", infer_model(f"{provider}:{name}")))
 
     def warnings(self, reference: ModelRef) -> list[str]:
         return _unlisted(reference)
@@ -241,14 +262,6 @@ def _key_variable(endpoint: str) -> str:
 
 def _any_model_of(provider: str) -> Offer:
     return Offer(f"{provider}:", "any model of this provider")
-
-
-def _openai_chat(model: str, base_url: str, key: str | None) -> Model:
-    from pydantic_ai.models.openai import OpenAIChatModel
-    from pydantic_ai.providers.openai import OpenAIProvider
-
-    make = partial(OpenAIProvider, base_url=base_url, api_key=key or "not-needed")
-    return OpenAIChatModel(model, provider=connected(make, base_url))
 
 
 def _unlisted(reference: ModelRef) -> list[str]:

@@ -9,6 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from sessionmagic.exceptions import StoreError
+from sessionmagic.models.configured import configured
 from sessionmagic.notebook.front_end import FrontEnd
 from sessionmagic.notebook.kernel.main_thread import MainThread
 
@@ -44,7 +45,8 @@ class NotebookContext:
         """Id of the session that the latest turn was started on, if there was one."""
         self._manager: SessionManager | None = None
         self._making = Lock()
-        settings.observe(self._models_changed, ["model", "endpoints"])
+        self._configure_models()
+        settings.observe(self._configure_models, ["model", "endpoints", "prices"])
         settings.observe(self._agents_changed, ["system", "model_settings"])
         settings.observe(self._store_changed, "store")
         settings.observe(self._session_changed, "session")
@@ -67,8 +69,7 @@ class NotebookContext:
             store = TinyStore(Path(settings.store).expanduser() if settings.store else None)
         except (RuntimeError, ValueError) as error:  # no such user after ~, or not a path at all
             raise StoreError(f"cannot store sessions in {settings.store!r}: {error}") from error
-        models = Models(settings.model, settings.endpoints, store.home)
-        manager = SessionManager(store, models, self._agents(), self.servers)
+        manager = SessionManager(store, Models(home=store.home), self._agents(), self.servers)
         manager.on_deleted = self.tools.end_session
         return manager
 
@@ -111,10 +112,9 @@ class NotebookContext:
         if self._manager is not None:
             self._manager.shutdown()
 
-    def _models_changed(self, _change: object) -> None:
-        if self._manager is not None:
-            self._manager.models.default = self.settings.model
-            self._manager.models.endpoints = dict(self.settings.endpoints)
+    def _configure_models(self, _change: object = None) -> None:
+        """Make the settings those of the process, which managers that the user makes here follow too."""
+        configured.change(self.settings.model, self.settings.endpoints, self.settings.prices)
 
     def _agents_changed(self, _change: object) -> None:
         if self._manager is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from traitlets import Bool, Dict, Enum, Float, HasTraits, Int, TraitError, Unicode, validate
+from traitlets import Bool, Dict, Enum, Float, HasTraits, Int, List, TraitError, Unicode, validate
 
 from sessionmagic.exceptions import UsageError
 
@@ -32,6 +32,12 @@ class Settings(HasTraits):
         value_trait=Unicode(),
         key_trait=Unicode(),
         help="OpenAI-compatible servers, name to base URL. NAME:model asks one; its key is read from NAME_API_KEY.",
+    ).tag(config=True)
+    prices = Dict(
+        value_trait=List(Float(), minlen=2, maxlen=2),
+        key_trait=Unicode(),
+        help="What your own servers cost: NAME or NAME:model to [dollars for a million input tokens, dollars for a "
+        "million output tokens].",
     ).tag(config=True)
     timeout = Float(0, min=0, help="Seconds after which a turn fails; 0: never.").tag(config=True)
     safety = Enum(

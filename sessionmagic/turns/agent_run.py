@@ -31,6 +31,7 @@ from sessionmagic.conversation.events import (
     Warned,
 )
 from sessionmagic.exceptions import SessionMagicError, TurnLimitError, TurnTimeoutError
+from sessionmagic.models.abilities import address_of, context_window
 from sessionmagic.models.clients import on_wait, report_waits
 from sessionmagic.tools.functions import RETRIES
 from sessionmagic.turns.failures import failure, waiting
@@ -95,7 +96,7 @@ class AgentRun:
         self._model = model
         self._guard = guard
         self._requests = guard.requests
-        self._narrator = Narrator(guard.emit, guard.seconds, model.model.profile.get("context_window"))
+        self._narrator = Narrator(guard.emit, guard.seconds, context_window(model.model))
         self._partial: PartialResponse
         self._events: AgentRunEvents[str] | None = None
         self._cancelled = False
@@ -253,6 +254,8 @@ class AgentRun:
                 outcome.status, outcome.error_code = "interrupted", "cancelled"
             case _:
                 outcome.status = "failed"
-                outcome.error_code, outcome.error = failure(self._model.reference, ending, self._model.model.base_url)
+                outcome.error_code, outcome.error = failure(
+                    self._model.reference, ending, address_of(self._model.model)
+                )
         self._narrator.report_usage(self._requests.usage, messages)
         return outcome

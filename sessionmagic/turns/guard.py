@@ -21,6 +21,7 @@ from pydantic_core import to_jsonable_python
 from sessionmagic.conversation.events import LimitReached, Warned
 from sessionmagic.conversation.transcript import json_object
 from sessionmagic.exceptions import ApprovalNotOpenError, SessionIdleError, TurnLimitError
+from sessionmagic.models.abilities import sees_images
 from sessionmagic.tools.permissions import Call
 from sessionmagic.tools.results import as_read, bound, without_images
 from sessionmagic.turns.messages import tidied
@@ -154,8 +155,9 @@ class Guard(AbstractCapability[None]):
         finally:
             self.running -= 1
             self.seconds[call.tool_call_id] = time.monotonic() - began
-        sees_images = isinstance(ctx.model, Model) and ctx.model.profile.get("supports_image_input", True)
-        return result if sees_images else replace(result, content=without_images(result.content))
+        if isinstance(ctx.model, Model) and sees_images(ctx.model):
+            return result
+        return replace(result, content=without_images(result.content))
 
     async def _result_of(self, tool: str, running: asyncio.Future[ToolReturn[Any]]) -> ToolReturn[Any]:
         """Wait for a call and return its result. When the turn is stopped, cancel the call and wait a short time only.

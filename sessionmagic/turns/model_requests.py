@@ -12,6 +12,7 @@ from pydantic_ai.messages import ModelResponse
 
 from sessionmagic.conversation.usage import RequestRecord, Usage, total
 from sessionmagic.exceptions import TurnTimeoutError
+from sessionmagic.models.configured import PRICE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,11 +130,18 @@ def context_limit_of(response: ModelResponse) -> int | None:
 
 
 def _cost(response: ModelResponse) -> float | None:
+    """Return what a response cost in dollars, if that is known."""
+    details = response.provider_details or {}
+    if PRICE in details:  # the user's own server, which may have any provider's name and models
+        price = details[PRICE]
+        if price is None:
+            return None
+        return float(price[0] * response.usage.input_tokens + price[1] * response.usage.output_tokens) / 1_000_000
     if response.usage.cost is not None:
         # pydantic-ai has added up the prices of a response that took several requests, or a gateway has told the price.
         return float(response.usage.cost)
-    price = _price(response)
-    return float(price.total_price) if price else None
+    known = _price(response)
+    return float(known.total_price) if known else None
 
 
 def _price(response: ModelResponse) -> PriceCalculation | None:

@@ -54,12 +54,19 @@ class Narrator:
         """The tools of the calls that have no result yet, by call id."""
         self._drafts: dict[int, ToolCallPart] = {}
         """The calls that the model is writing, by their index in the response."""
+        self._text_index = -1
+        """The index of the latest text in its response."""
         self._reported_usage = Usage()
 
     def report_part(self, event: PartStartEvent | PartDeltaEvent) -> None:
         """Report a piece of the answer, of the reasoning or of a tool call's arguments."""
         match event:
+            case PartStartEvent(index=self._text_index, part=ThinkingPart(), previous_part_kind="text"):
+                # The part was text until its closing tag showed that it is reasoning. All of it was reported.
+                self._emit(ReasoningDelta, text="", takes_text=True)
             case PartStartEvent(part=TextPart(content=text)) | PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
+                if isinstance(event, PartStartEvent):
+                    self._text_index = event.index
                 if text:
                     self._emit(TextDelta, text=text)
             case (

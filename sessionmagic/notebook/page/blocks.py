@@ -21,7 +21,7 @@ from sessionmagic.notebook.page.tool_row import ToolRow
 from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sessionmagic.notebook.controls import Controls
 
@@ -34,7 +34,8 @@ TAIL_LENGTH = 12_000
 class Blocks:
     """The blocks of a turn, one below the other.
 
-    Text only grows, and only in the last block. Tool calls and questions may change anywhere.
+    Text only grows, and only in the last block, unless it turns out to have been reasoning; then all blocks are shown
+    anew. Tool calls and questions may change anywhere.
     """
 
     def __init__(self, box: Any, controls: Controls) -> None:
@@ -56,6 +57,10 @@ class Blocks:
         Reasoning is left out, because it is shown separately.
         """
         blocks = [block for block in transcript.blocks if not isinstance(block, ReasoningBlock)]
+        if self._loses_text(blocks):
+            self.show_only("")
+            self.box.children = (self._first,)
+            self._shown = []
         sent = 0
         for at, block in enumerate(blocks):
             if at == len(self._shown):
@@ -65,6 +70,13 @@ class Blocks:
                 sent += show(block)
                 self._shown[at] = (block, show)
         return sent
+
+    def _loses_text(self, blocks: Sequence[Block]) -> bool:
+        """Return whether the last block that was shown is a text that is not in its place any more."""
+        if not self._shown or not isinstance(before := self._shown[-1][0], TextBlock):
+            return False
+        now = blocks[len(self._shown) - 1] if len(blocks) >= len(self._shown) else None
+        return not (isinstance(now, TextBlock) and now.text.startswith(before.text))
 
     def _begin(self, block: Block) -> Callable[[Any], int]:
         match block:

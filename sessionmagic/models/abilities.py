@@ -1,0 +1,100 @@
+"""What a model can do: read from its profile, and learned from its provider's refusals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic_ai.models import Model
+    from pydantic_ai.tools import ToolDefinition
+
+_takes_no_tools: set[tuple[str, str]] = set()
+"""The models whose provider has refused a request because it had tools. Kept until the process ends."""
+_refused_tools: set[tuple[tuple[str, str], str]] = set()
+"""The tools that a model's provider has refused, with their schemas. Kept until the process ends."""
+
+
+def takes_tools(model: Model) -> bool:
+    """Return whether the model can call tools."""
+    known = {_key(each) for each in (model, *_members(model))}
+    return _has(model, "supports_tools") and not known & _takes_no_tools
+
+
+def sees_images(model: Model) -> bool:
+    """Return whether the model can be sent images."""
+    return _has(model, "supports_image_input")
+
+
+def context_window(model: Model) -> int | None:
+    """Return how many tokens the model can read, if that is known."""
+    windows = [window for each in _members(model) if (window := profile_of(each).get("context_window"))]
+    return min(windows, default=None)
+
+
+def profile_of(model: Model) -> Mapping[str, Any]:
+    """Return the model's profile, or an empty one if it has none."""
+    try:
+        profile: Any = model.profile
+    except Exception:  # noqa: BLE001  a model of the user's own may raise anything
+        return {}
+    return profile if isinstance(profile, Mapping) else {}
+
+
+def address_of(model: Model) -> str | None:
+    """Return the address at which the model is asked, if it has one."""
+    try:
+        address: Any = model.base_url
+    except Exception:  # noqa: BLE001
+        return None
+    return address if isinstance(address, str) else None
+
+
+def learn_no_tools(model: Model) -> None:
+    """Remember that the model takes no tools."""
+    _takes_no_tools.add(_key(model))
+
+
+def learn_refused_tool(model: Model, tool: ToolDefinition) -> None:
+    """Remember that the model's provider refuses this tool."""
+    _refused_tools.add((_key(model), _signature(tool)))
+
+
+def refuses_tool(model: Model, tool: ToolDefinition) -> bool:
+    """Return whether the model's provider has refused this tool before."""
+    return (_key(model), _signature(tool)) in _refused_tools
+
+
+def forget() -> None:
+    """Forget everything that was learned."""
+    _takes_no_tools.clear()
+    _refused_tools.clear()
+
+
+def _has(model: Model, ability: str) -> bool:
+    return all(profile_of(each).get(ability, True) for each in _members(model))
+
+
+def _members(model: Model) -> list[Model]:
+    """Return the models of which any may answer.
+
+    pydantic-ai's `FallbackModel` has several and no profile; reading its profile raises an error (2.68).
+    """
+    from pydantic_ai.models.fallback import FallbackModel
+    from pydantic_ai.models.wrapper import WrapperModel
+
+    if isinstance(model, WrapperModel):
+        return _members(model.wrapped)
+    if isinstance(model, FallbackModel):
+        return [member for each in model.models for member in _members(each)]
+    return [model]
+
+
+def _key(model: Model) -> tuple[str, str]:
+    """Return what tells models of this process apart. A reference is resolved to a new object for each turn."""
+    return address_of(model) or str(model.system), str(model.model_name)
+
+
+def _signature(tool: ToolDefinition) -> str:
+    return json.dumps([tool.name, tool.parameters_json_schema], sort_keys=True, default=str)

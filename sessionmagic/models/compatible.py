@@ -1,0 +1,121 @@
+"""Models of servers that speak OpenAI's chat completions, each in its own way."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic_ai.messages import ModelResponseStreamEvent, PartStartEvent, TextPart, ThinkingPart
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIStreamedResponse
+from pydantic_ai.profiles import DEFAULT_THINKING_TAGS
+from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+
+from sessionmagic.models.chat_stream import REASONING, REASONING_ENDS, MendedStream
+from sessionmagic.models.clients import connected
+from sessionmagic.models.configured import PRICE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from openai import AsyncStream
+    from openai.types.chat import ChatCompletionChunk
+    from openai.types.chat.chat_completion_chunk import Choice
+    from pydantic_ai.models import ModelRequestParameters
+    from pydantic_ai.models.openai import OpenAIChatModelSettings
+
+REASONING_FIELDS = (REASONING, "reasoning_content")
+"""The fields in which pydantic-ai looks for reasoning, besides the one that the profile names."""
+
+
+class CompatibleStream(OpenAIStreamedResponse):
+    """A response whose text may turn out to have been reasoning."""
+
+    def _map_text_delta(self, choice: Choice) -> Iterable[ModelResponseStreamEvent]:
+        if getattr(choice.delta, REASONING_ENDS, False):
+            yield from self._text_was_reasoning()
+        yield from super()._map_text_delta(choice)
+
+    def _text_was_reasoning(self) -> Iterable[ModelResponseStreamEvent]:
+        """Make reasoning of the text so far. pydantic-ai's parts manager has no public way to do that (2.68)."""
+        parts = self._parts_manager.get_parts()
+        texts = [index for index, part in enumerate(parts) if isinstance(part, TextPart)]
+        if texts != [len(parts) - 1]:
+            return
+        text = cast("TextPart", parts[-1]).content
+        part = ThinkingPart(text, id="content", provider_name=self.provider_name)
+        self._parts_manager._replace_part(texts[0], part)  # noqa: SLF001
+        self._parts_manager._stop_tracking_vendor_id(("content", self._content_generation))  # noqa: SLF001
+        yield PartStartEvent(index=texts[0], part=part)
+
+
+class CompatibleModel(OpenAIChatModel):
+    """A model of a server that speaks OpenAI's chat completions. Its streams are mended, see `MendedStream`.
+
+    Attributes:
+        is_own: Whether the server is the user's own. Its responses then have the name of the model that was asked, and
+            the user's price.
+        price: Dollars for a million input and output tokens, if the user gave them.
+    """
+
+    is_own = False
+    price: Sequence[float] | None = None
+
+    async def _process_streamed_response(
+        self,
+        response: AsyncStream[ChatCompletionChunk],
+        model_request_parameters: ModelRequestParameters,
+        model_settings: OpenAIChatModelSettings | None = None,
+    ) -> OpenAIStreamedResponse:
+        profile = self.profile
+        field = profile.get("openai_chat_thinking_field")
+        mended = MendedStream(
+            response,
+            tools=[tool.name for tool in model_request_parameters.function_tools],
+            tags=profile.get("thinking_tags", DEFAULT_THINKING_TAGS),
+            reasoning_fields={*REASONING_FIELDS, *([field] if field else [])},
+            model_name=self.model_name if self.is_own else None,
+        )
+        # Usage that comes again and again is the sum so far. pydantic-ai adds it up unless it is told so; here it only
+        # reads the setting, as the request was sent before.
+        settings: Any = {**(model_settings or {}), "openai_continuous_usage_stats": True}
+        streamed = await super()._process_streamed_response(cast("Any", mended), model_request_parameters, settings)
+        if self.is_own:
+            price = list(self.price) if self.price is not None else None
+            streamed.provider_details = {**(streamed.provider_details or {}), PRICE: price}
+        return streamed
+
+    @property
+    def _streamed_response_cls(self) -> type[OpenAIStreamedResponse]:
+        return _mixed(CompatibleStream, super()._streamed_response_cls)
+
+
+def endpoint(name: str, model: str, base_url: str, key: str | None, price: Sequence[float] | None) -> CompatibleModel:
+    """Return a model of the user's own server, which is a provider with that name."""
+    make = partial(OpenAICompatibleProvider, name, base_url=base_url, api_key=key or "not-needed")
+    made = CompatibleModel(model, provider=connected(make, base_url))
+    made.is_own, made.price = True, price
+    return made
+
+
+def ollama(model: str, base_url: str, price: Sequence[float] | None) -> CompatibleModel:
+    """Return a model of an Ollama server."""
+    from pydantic_ai.models.ollama import OllamaModel
+    from pydantic_ai.providers.ollama import OllamaProvider
+
+    made = compatible(OllamaModel(model, provider=connected(partial(OllamaProvider, base_url=base_url), base_url)))
+    made.is_own, made.price = True, price
+    return made
+
+
+def compatible(model: OpenAIChatModel) -> CompatibleModel:
+    """Return a model whose streams are mended and that is otherwise like this one, which may be of a subclass."""
+    made: CompatibleModel = _mixed(CompatibleModel, type(model))(
+        model.model_name, provider=model.provider, settings=model.settings
+    )
+    return made
+
+
+@cache
+def _mixed(mending: type[Any], kind: type[Any]) -> type[Any]:
+    """Return a class that does what `kind` does, mended."""
+    return mending if issubclass(mending, kind) else type(kind.__name__, (mending, kind), {})

@@ -1,0 +1,48 @@
+"""The model settings of this process, which ``%config AgentMagics`` changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sessionmagic.models.references import ModelRef
+
+PRICE = "price"
+"""The key in a response's `provider_details` that only responses of the user's own servers have.
+
+It holds dollars for a million input tokens and for a million output tokens, or None if the user gave no price.
+"""
+
+
+@dataclass(slots=True)
+class Configured:
+    """What `Models` uses where it was given nothing else."""
+
+    default: str = "local"
+    """The reference used when a session has no override."""
+    endpoints: dict[str, str] = field(default_factory=dict)
+    """Names and base URLs of OpenAI-compatible servers."""
+    prices: dict[str, Sequence[float]] = field(default_factory=dict)
+    """Dollars for a million input tokens and a million output tokens, by model reference or by server."""
+
+    def change(self, default: str, endpoints: Mapping[str, str], prices: Mapping[str, Sequence[float]]) -> None:
+        """Replace all settings. Every `Models` of the process sees the change."""
+        self.default = default
+        self.endpoints.clear()
+        self.endpoints.update(endpoints)
+        self.prices.clear()
+        self.prices.update(prices)
+
+
+configured = Configured()
+
+
+def price_of(prices: Mapping[str, Sequence[float]], reference: ModelRef) -> Sequence[float] | None:
+    """Return the price that the user gave for a model, or else for its server; None if there is none."""
+    for name in (reference.text, f"{reference.provider}:{reference.model}", reference.provider):
+        if name in prices:
+            return prices[name]
+    return None

@@ -1,0 +1,95 @@
+"""Whose an answer was: the user's own servers keep their names, and cost what the user says."""
+
+import pytest
+
+from sessionmagic import MemoryStore, Models, SessionManager
+from sessionmagic.models.configured import configured
+from sessionmagic.models.sources import OLLAMA_URL
+from sessionmagic.sessions.usage import usage_by_model
+from tests.provider import ScriptedProvider, chunk, streams, usage
+from tests.turns import ask, on_a_loop
+
+SAYS_GPT = streams(
+    chunk({"content": "Hi"}, model="gpt-4o"),
+    chunk({}, "stop", model="gpt-4o", usage=usage(1_000_000, 2_000)),
+    finish=None,
+)
+
+
+@pytest.mark.parametrize("name", ["lab", "openai", "groq", "anthropic"])
+@pytest.mark.parametrize("model", ["gpt-4o", "my-alias"])
+@on_a_loop
+async def test_answer_of_an_endpoint_is_named_as_it_was_asked_and_unpriced(name, model):
+    with ScriptedProvider(SAYS_GPT) as provider:
+        manager = SessionManager(MemoryStore(), Models("test", endpoints={name: provider.url}))
+        result = await ask(manager, model=f"{name}:{model}")
+    assert (result.model, result.cost) == (f"{name}:{model}", None)
+    session = manager.sessions.load("chat")
+    assert session.turns[0].answered_by == f"{name}:{model}"
+    assert [(entry.heading, entry.cost) for entry in usage_by_model([session])] == [(f"{name}:{model}", None)]
+    assert provider.requests[0]["model"] == model
+
+
+@pytest.mark.parametrize(
+    "prices", [{"lab": [2, 10]}, {"lab:m": [2, 10], "lab": [7, 7]}, {"lab/m": [7, 7], "lab": [2, 10]}]
+)
+@on_a_loop
+async def test_own_server_costs_what_the_user_says(prices):
+    with ScriptedProvider(SAYS_GPT) as provider:
+        manager = SessionManager(MemoryStore(), Models("test", endpoints={"lab": provider.url}, prices=prices))
+        result = await ask(manager, model="lab:m")
+    assert result.cost == pytest.approx(2 + 0.02)
+
+
+@pytest.mark.parametrize("variable", [True, False])
+@on_a_loop
+async def test_every_ollama_is_ollama(monkeypatch, variable):
+    with ScriptedProvider(SAYS_GPT) as provider:
+        if variable:
+            monkeypatch.setenv("OLLAMA_BASE_URL", provider.url)
+        else:
+            monkeypatch.setattr("sessionmagic.models.sources.OLLAMA_URL", provider.url)
+        result = await ask(SessionManager(MemoryStore(), Models()), model="ollama:llama3.2")
+    assert (result.text, result.model, result.cost) == ("Hi", "ollama:llama3.2", None)
+    assert OLLAMA_URL.startswith("http://localhost:11434")
+
+
+@on_a_loop
+async def test_gateway_still_says_which_model_has_answered(monkeypatch):
+    monkeypatch.setenv("VLLM_API_KEY", "k")
+    with ScriptedProvider(SAYS_GPT) as provider:
+        monkeypatch.setenv("VLLM_BASE_URL", provider.url)
+        result = await ask(SessionManager(MemoryStore(), Models()), model="vllm:auto")
+    assert (result.text, result.model) == ("Hi", "vllm:gpt-4o")
+
+
+def test_configured_servers_hold_for_every_manager_of_the_process():
+    before = SessionManager(MemoryStore())
+    configured.change("lab:m", {"lab": "http://127.0.0.1:1/v1"}, {"lab": [1, 2]})
+    for models in (before.models, SessionManager(MemoryStore()).models, Models(endpoints={"other": "http://x"})):
+        assert models.default == "lab:m"
+        assert models.resolve("lab:m").model.price == [1, 2]
+    models = Models("test", endpoints={"lab": "http://127.0.0.1:2/v1"})
+    assert models.default == "test"
+    assert models.resolve("lab:m").model.base_url == "http://127.0.0.1:2/v1/"
+    models.endpoints["mine"] = "http://127.0.0.1:3/v1"
+    assert "mine" not in configured.endpoints
+
+
+@pytest.mark.parametrize(
+    ("reference", "key"),
+    [
+        ("openrouter:vendor/m", "OPENROUTER_API_KEY"),
+        ("deepseek:m", "DEEPSEEK_API_KEY"),
+        ("together:v/m", "TOGETHER_API_KEY"),
+    ],
+)
+def test_other_providers_keep_their_own_class_and_profile(monkeypatch, reference, key):
+    from pydantic_ai.models import infer_model
+
+    monkeypatch.setenv(key, "k")
+    ours, theirs = Models().resolve(reference).model, infer_model(reference)
+    assert isinstance(ours, type(theirs))
+    assert (ours.system, ours.base_url, ours.profile) == (theirs.system, theirs.base_url, theirs.profile)
+    assert issubclass(ours._streamed_response_cls, theirs._streamed_response_cls)
+    assert not ours.is_own
