@@ -113,6 +113,11 @@ class Policy:
             return Ruling("deny", f"{ruling.why}, and nobody is available to approve the call")
         return ruling
 
+    def never_allows(self, tool: str) -> bool:
+        """Return whether a deny rule denies every call of a tool, whatever its arguments."""
+        patterns = (pattern for rules in (self.session, self.file) for pattern in rules.get("deny", ()))
+        return any(fits_tool(pattern, tool) and not split_pattern(pattern)[1] for pattern in patterns)
+
     def _ruling_if_attended(self, call: Call) -> Ruling:
         sets = {"the session": self.session, "the agents file": self.file}
         for owner, rules in sets.items():

@@ -96,12 +96,19 @@ class Guard(AbstractCapability[None]):
 
     async def before_model_request(self, ctx: Any, request_context: Any) -> Any:  # noqa: ARG002
         """Count a model request, and stop the turn at its limit."""
+        self.count_request()
+        self.requests.begin(self.agent)
+        return request_context
+
+    def count_request(self) -> None:
+        """Count a model request, and stop the turn at its limit.
+
+        Also called for a request with which a provider's answer is continued, as pydantic-ai has no hook for it.
+        """
         self._request_count += 1
         if self._request_count > self.limits.requests:
             limit = self.limits.requests
             self._stop("requests", limit, f"stopped after {limit} model requests")
-        self.requests.begin(self.agent)
-        return request_context
 
     async def after_model_request(self, ctx: Any, *, request_context: Any, response: ModelResponse) -> ModelResponse:  # noqa: ARG002
         """Record the model request, and give each call of the response a unique id and a name of limited length."""

@@ -1,0 +1,150 @@
+"""The model of a turn as it is asked: with the tools that it may call and that its provider takes."""
+
+from __future__ import annotations
+
+import re
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError
+from pydantic_ai.messages import ModelResponse
+from pydantic_ai.models.wrapper import WrapperModel
+
+from sessionmagic.conversation.events import Warned
+from sessionmagic.models.abilities import learn_no_tools, learn_refused_tool, refuses_tool, takes_tools
+from sessionmagic.tools.schemas import mended
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from pydantic_ai.messages import ModelMessage
+    from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
+    from pydantic_ai.settings import ModelSettings
+    from pydantic_ai.tools import RunContext, ToolDefinition
+
+    from sessionmagic.turns.guard import Guard
+
+REFUSING = (400, 404, 405, 422, 500, 501)
+"""The HTTP statuses with which servers refuse a request because of its tools."""
+NO_TOOLS = re.compile(
+    r"""
+      (not|n't|no\ endpoints\ found\ that)\ (\w+\ )?support\w*\W+(\w+\W+){0,2}(tools?\b|tool_|function\ ?call)
+    | (tools?|function|calling|tool_choice)\b\W+(\w+\W+){0,4}?(not|n't|un)\W?(yet\ )?(supported|enabled|available)
+    | tool\ choice\ requires\ --enable-auto-tool-choice
+    | tools?\ param\ requires\ --jinja
+    | (unrecognized|unknown|unsupported|unexpected)\ [\w ]*(argument|parameter|field|keyword)[\w ]*\W+tools\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""How servers say that a model takes no tools: Ollama, OpenRouter, vLLM, llama.cpp, Google, Groq, Together and more."""
+NUMBERED_TOOL = re.compile(r"\btools[.\[](\d+)")
+"""How servers name the tool that they refuse: ``tools[0].function.parameters`` or ``tools.0.custom.input_schema``."""
+
+
+@dataclass
+class AskedModels(AbstractCapability[None]):
+    """A capability that asks each model of a turn through an `AskedModel`.
+
+    Args:
+        guard: The guard of the turn, which has its rules and counts its requests.
+        reference: The reference of the model, for warnings.
+    """
+
+    guard: Guard
+    reference: str
+
+    def get_wrapper_model(self, model: Model) -> Model:
+        """Return the model to ask instead. pydantic-ai asks for one at each model request."""
+        return AskedModel(model, self.guard, self.reference)
+
+
+class AskedModel(WrapperModel):
+    """A model for one model request, which may be continued.
+
+    A tool that a deny rule denies whatever its arguments is not offered. If the provider refuses the request because
+    the model takes no tools, it is asked once more without them, and if it refuses one tool, without that one. The
+    process remembers both (`models.abilities`).
+    """
+
+    def __init__(self, wrapped: Model, guard: Guard, reference: str) -> None:
+        super().__init__(wrapped)
+        self._guard = guard
+        self._reference = reference
+        self._asked = False
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+        run_context: RunContext[Any] | None = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        """Ask the model, as pydantic-ai does for each response and for each continuation of one."""
+        if self._asked and not self._polls(messages):
+            self._guard.count_request()  # pydantic-ai counts only the first request of a response that is continued
+        self._asked = True
+        parameters = await self._offered(model_request_parameters)
+        async with AsyncExitStack() as stack:
+            while True:
+                try:
+                    stream = await stack.enter_async_context(
+                        self.wrapped.request_stream(messages, model_settings, parameters, run_context)
+                    )
+                except ModelAPIError as error:
+                    kept = self._without_refused(parameters.function_tools, error)
+                    if kept is None:
+                        raise
+                    parameters = replace(parameters, function_tools=kept)
+                else:
+                    break
+            yield stream
+
+    def _polls(self, messages: list[ModelMessage]) -> bool:
+        """Return whether a request only asks whether a job has ended, rather than let the model write on."""
+        last = messages[-1]
+        return isinstance(last, ModelResponse) and self.wrapped.continuation_delay(last) is not None
+
+    async def _offered(self, parameters: ModelRequestParameters) -> ModelRequestParameters:
+        if not parameters.function_tools:
+            return parameters
+        policy = await self._guard.policy()
+        offered = [
+            replace(tool, parameters_json_schema=mended(tool.parameters_json_schema))
+            for tool in parameters.function_tools
+            if not policy.never_allows(tool.name) and not refuses_tool(self.wrapped, tool)
+        ]
+        return replace(parameters, function_tools=offered if takes_tools(self.wrapped) else [])
+
+    def _without_refused(self, tools: list[ToolDefinition], error: ModelAPIError) -> list[ToolDefinition] | None:
+        """Return the tools without those that the provider has refused; None if it has refused something else."""
+        words = str(error)
+        if not tools or (isinstance(error, ModelHTTPError) and error.status_code not in REFUSING):
+            return None
+        if NO_TOOLS.search(words):
+            learn_no_tools(self.wrapped)
+            names = ", ".join(tool.name for tool in tools)
+            self._warn(f"{self._reference} takes no tools, so it was asked without {names}")
+            return []
+        refused = _refused_tool(tools, words)
+        if refused is None:
+            return None
+        learn_refused_tool(self.wrapped, refused)
+        self._warn(f"the provider of {self._reference} refuses the tool {refused.name}, so it was asked without it")
+        return [tool for tool in tools if tool is not refused]
+
+    def _warn(self, text: str) -> None:
+        self._guard.emit(Warned, text=text)
+
+
+def _refused_tool(tools: list[ToolDefinition], words: str) -> ToolDefinition | None:
+    """Return the tool whose definition an error is about, if it is about one."""
+    if not re.search(r"schema|parameters|function|tool", words, re.IGNORECASE):
+        return None
+    for tool in sorted(tools, key=lambda tool: -len(tool.name)):
+        if re.search(rf"""(?:function|tool)\w*[\s:]+['"`]?{re.escape(tool.name)}(?![\w-])""", words, re.IGNORECASE):
+            return tool
+    number = NUMBERED_TOOL.search(words)
+    return tools[int(number[1])] if number and int(number[1]) < len(tools) else None
