@@ -106,7 +106,7 @@ class ReasoningTags:
     def _reason(self) -> Iterator[str]:
         reasoning, tag, rest = self._held.partition(self._closing)
         if tag:
-            yield from filter(None, [reasoning])
+            yield from self._quoted(reasoning)
             yield self._closing
             self._state, self._held = "gap", rest
         else:

@@ -23,8 +23,8 @@ class Arguments:
     def __init__(self) -> None:
         self.text = ""
         """What was returned so far."""
-        self._held = ""
-        """A piece that begins like the text so far: the next one shows whether it repeats or continues it."""
+        self._held: list[str] = []
+        """Pieces that may repeat what came before or continue it; a later piece shows which."""
         self._cumulative = False
         self._placeholder = ""
         """An empty object that came first; some servers send one before the arguments."""
@@ -41,16 +41,10 @@ class Arguments:
         if not self.text and piece.strip() == "{}":
             self._placeholder = piece
             return ""
-        if self._held:
+        if self._cumulative and piece.startswith(self.text):
+            piece = piece[len(self.text) :]
+        elif self._held or (self.text and piece.startswith(self.text)):
             piece = self._decided(piece)
-        elif self._cumulative and piece.startswith(self.text):
-            piece = piece[len(self.text) :]
-        elif self.text and piece.startswith(self.text):
-            if _may_be_json(self.text + piece):
-                self._held = piece
-                return ""
-            self._cumulative = True
-            piece = piece[len(self.text) :]
         elif piece.lstrip().startswith("{") and self.complete and _is_object(piece):
             return ""  # the whole once more, with other blanks
         self.text += piece
@@ -58,24 +52,24 @@ class Arguments:
 
     def rest(self) -> str:
         """Return what is left at the end of the stream."""
-        added = ""
-        if self._held:
-            joined = self.text + self._held
-            repeats = not _is_object(joined) and _is_object(self._held)
-            added = self._held[len(self.text) :] if repeats else self._held
-        elif not self.text:
-            added = self._placeholder
-        self._held = self._placeholder = ""
+        added = "".join(self._held) if self.text else self._placeholder
+        if self._held and not _is_object(self.text + added) and _is_object(self._held[-1]):
+            added = self._held[-1][len(self.text) :]
+        self._held, self._placeholder = [], ""
         self.text += added
         return added
 
     def _decided(self, piece: str) -> str:
-        """Return what a held piece and the next one add, now that the next one shows how to read them."""
-        held, self._held = self._held, ""
-        if piece.startswith(held) and not _may_be_json(self.text + held + piece):
-            self._cumulative = True
-            return piece[len(self.text) :]
-        return held + piece
+        """Return what the held pieces and this one add, or nothing while they can still be read in both ways."""
+        latest = self._held[-1] if self._held else self.text
+        joined = "".join([*self._held, piece])
+        repeats, continues = piece.startswith(latest), _may_be_json(self.text + joined)
+        if repeats and continues:
+            self._held.append(piece)
+            return ""
+        self._held = []
+        self._cumulative = repeats
+        return piece[len(self.text) :] if repeats else joined
 
 
 def _may_be_json(text: str) -> bool:
