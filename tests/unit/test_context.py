@@ -4,8 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import Mock
 
 import pytest
+from traitlets import TraitError
 from traitlets.config import Config, Configurable
 
+from sessionmagic import MemoryStore, Models, SessionManager
 from sessionmagic.exceptions import StoreError
 from sessionmagic.notebook.context import NotebookContext
 from sessionmagic.notebook.magics import AgentMagics
@@ -41,6 +43,22 @@ def test_models_follow_the_settings_before_and_after_the_manager_is_made(context
     assert models.default == "test"
     context.settings.model, context.settings.endpoints = "local", {"lab": "http://127.0.0.1:1/v1"}
     assert (models.default, models.endpoints) == ("local", {"lab": "http://127.0.0.1:1/v1"})
+
+
+def test_settings_hold_for_a_manager_that_is_made_in_the_same_kernel(context):
+    before = SessionManager(MemoryStore())
+    context.settings.model, context.settings.endpoints = "lab:m", {"lab": "http://127.0.0.1:1/v1"}
+    context.settings.prices = {"lab": [1, 2]}
+    for manager in (before, SessionManager(MemoryStore()), context.manager):
+        assert manager.models.default == "lab:m"
+        assert manager.models.resolve("lab:m").model.price == [1, 2]
+    assert SessionManager(MemoryStore(), Models("test")).models.default == "test"
+
+
+@pytest.mark.parametrize("price", [[1], [1, 2, 3], ["a", 2], 1])
+def test_price_is_two_numbers(context, price):
+    with pytest.raises(TraitError):
+        context.settings.prices = {"lab": price}
 
 
 def test_another_store_gets_another_manager_with_the_same_servers(context, tmp_path):

@@ -1,13 +1,21 @@
 """Whose an answer was: the user's own servers keep their names, and cost what the user says."""
 
 import pytest
+from openai import AsyncOpenAI
 
-from sessionmagic import MemoryStore, Models, SessionManager
+from sessionmagic import MemoryStore, Models, SessionManager, register_model
+from sessionmagic.models.compatible import compatible
 from sessionmagic.models.configured import configured
 from sessionmagic.models.sources import OLLAMA_URL
 from sessionmagic.sessions.usage import usage_by_model
-from tests.provider import ScriptedProvider, chunk, streams, usage
+from tests.provider import ScriptedProvider, call_delta, calls, chunk, streams, usage
 from tests.turns import ask, on_a_loop
+
+
+def look(path: str) -> str:
+    """Look."""
+    return f"saw {path}"
+
 
 SAYS_GPT = streams(
     chunk({"content": "Hi"}, model="gpt-4o"),
@@ -74,6 +82,23 @@ def test_configured_servers_hold_for_every_manager_of_the_process():
     assert models.resolve("lab:m").model.base_url == "http://127.0.0.1:2/v1/"
     models.endpoints["mine"] = "http://127.0.0.1:3/v1"
     assert "mine" not in configured.endpoints
+
+
+@on_a_loop
+async def test_stream_of_a_provider_with_its_own_class_is_mended_too():
+    from pydantic_ai.models.openrouter import OpenRouterModel
+    from pydantic_ai.providers.openrouter import OpenRouterProvider
+
+    twice = [call_delta(0, name, "look", f'{{"path": "{name}"}}') for name in "ab"]
+    last = streams("My plan\n", "</think>", "\n\nHi", chunk({}, "stop", usage=usage(7, 3)), finish=None)
+    with ScriptedProvider(calls(twice), last) as provider:
+        client = AsyncOpenAI(base_url=provider.url, api_key="k")
+        register_model("mine", compatible(OpenRouterModel("v/m", provider=OpenRouterProvider(openai_client=client))))
+        manager = SessionManager(MemoryStore(), Models("mine"))
+        result = await ask(manager, tools=[look], yes=True)
+    assert (result.text, result.usage.input_tokens) == ("Hi", 14)
+    sent = [message for message in provider.requests[1]["messages"] if message["role"] == "tool"]
+    assert [message["content"] for message in sent] == ["saw a", "saw b"]
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,22 @@ def test_transcript_holds_every_character_in_order(contents):
     assert transcript.warnings == tuple(content["text"] for kind, content in contents if kind is Warned)
 
 
+@pytest.mark.parametrize("batch", [1, 9])
+def test_text_may_turn_out_to_have_been_reasoning(batch):
+    events = numbered(
+        (ToolCalled, {"call_id": "1", "tool": "t", "args": {}}),
+        (TextDelta, {"text": "My "}),
+        (TextDelta, {"text": "plan"}),
+        (ReasoningDelta, {"text": "", "takes_text": True}),
+        (ReasoningDelta, {"text": "."}),
+        (TextDelta, {"text": "Hi"}),
+    )
+    transcript = Transcript()
+    for begin in range(0, len(events), batch):
+        transcript = fold(transcript, events[begin : begin + batch])
+    assert transcript.blocks[1:] == (ReasoningBlock("My plan."), TextBlock("Hi"))
+
+
 def test_transcript_of_a_whole_turn():
     events = numbered(
         (TurnStarted, {"session": "chat", "prompt": "Hello", "model": "test"}),
