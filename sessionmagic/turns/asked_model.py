@@ -86,7 +86,7 @@ class AskedModel(WrapperModel):
         if self._asked and not self._polls(messages):
             self._guard.count_request()  # pydantic-ai counts only the first request of a response that is continued
         self._asked = True
-        parameters = await self._offered(model_request_parameters)
+        parameters = self._offered(model_request_parameters)
         async with AsyncExitStack() as stack:
             while True:
                 try:
@@ -107,14 +107,13 @@ class AskedModel(WrapperModel):
         last = messages[-1]
         return isinstance(last, ModelResponse) and self.wrapped.continuation_delay(last) is not None
 
-    async def _offered(self, parameters: ModelRequestParameters) -> ModelRequestParameters:
+    def _offered(self, parameters: ModelRequestParameters) -> ModelRequestParameters:
         if not parameters.function_tools:
             return parameters
-        policy = await self._guard.policy()
         offered = [
             replace(tool, parameters_json_schema=mended(tool.parameters_json_schema))
             for tool in parameters.function_tools
-            if not policy.never_allows(tool.name) and not refuses_tool(self.wrapped, tool)
+            if not self._guard.known_policy.never_allows(tool.name) and not refuses_tool(self.wrapped, tool)
         ]
         return replace(parameters, function_tools=offered if takes_tools(self.wrapped) else [])
 

@@ -60,6 +60,8 @@ class Guard(AbstractCapability[None]):
         inbox: Holds what the user says to the turn while it runs.
         policy: Returns what decides over tool calls. It is awaited for each call, so that a rule that is set while the
             turn runs applies to the next call.
+        known_policy: The policy when it was last read. It decides which tools are offered, as reading a long session for
+            each model request would take too long.
         grant: Stores a decision that lasts. It is awaited before the call runs.
         limits: How many model requests and tool calls the turn may make.
     """
@@ -70,6 +72,7 @@ class Guard(AbstractCapability[None]):
     approvals: Approvals
     inbox: Inbox
     policy: Callable[[], Awaitable[Policy]]
+    known_policy: Policy
     grant: Callable[[Decision, str], Awaitable[None]]
     limits: Limits
     seconds: dict[str, float] = field(default_factory=dict)
@@ -207,7 +210,7 @@ class Guard(AbstractCapability[None]):
 
     async def _refusal(self, call: Call, call_id: str) -> str | None:
         """Return what the model is told about a call that may not run; return None if it may run."""
-        ruling = (await self.policy()).rule_on(call)
+        ruling = (await self._read_policy()).rule_on(call)
         match ruling.verdict:
             case "allow":
                 return None
@@ -219,12 +222,16 @@ class Guard(AbstractCapability[None]):
         if resolution.decision != "once":
             await self.grant(resolution.decision, call.tool)
             await self._approve_allowed_calls()
-        ruling = (await self.policy()).rule_on(call)  # a deny rule may have been set while the call waited
+        ruling = (await self._read_policy()).rule_on(call)  # a deny rule may have been set while the call waited
         return f"This call is not allowed: {ruling.why}." if ruling.verdict == "deny" else None
+
+    async def _read_policy(self) -> Policy:
+        self.known_policy = await self.policy()
+        return self.known_policy
 
     async def _approve_allowed_calls(self) -> None:
         """Approve the waiting calls that a lasting decision now allows."""
-        policy = await self.policy()
+        policy = await self._read_policy()
         for approval in self.approvals.open:
             if policy.rule_on(approval.call).verdict == "allow":
                 with suppress(ApprovalNotOpenError):  # it was resolved in the meantime

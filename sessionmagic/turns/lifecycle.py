@@ -121,8 +121,7 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests) -> Guard:
     turn, agent = admitted.turn, admitted.plan.agent
 
     async def policy() -> Policy:
-        session = await in_thread(store.load, turn.session_id)
-        return policy_of(session, admitted.request)
+        return policy_of(await in_thread(store.load, turn.session_id), admitted.request)
 
     async def grant(decision: Decision, tool: str) -> None:
         await in_thread(store.update, turn.session_id, lambda session: granted(session, decision, tool))
@@ -134,6 +133,7 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests) -> Guard:
         approvals=turn.approvals,
         inbox=turn.inbox,
         policy=policy,
+        known_policy=policy_of(admitted.plan.previous, admitted.request),
         grant=grant,
         limits=admitted.request.limits or Limits(),
     )

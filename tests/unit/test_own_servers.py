@@ -17,6 +17,10 @@ def look(path: str) -> str:
     return f"saw {path}"
 
 
+def call_delta_of(path):
+    return {"tool_calls": [call_delta(0, path, "look", f'{{"path": "{path}"}}')]}
+
+
 SAYS_GPT = streams(
     chunk({"content": "Hi"}, model="gpt-4o"),
     chunk({}, "stop", model="gpt-4o", usage=usage(1_000_000, 2_000)),
@@ -85,11 +89,29 @@ def test_configured_servers_hold_for_every_manager_of_the_process():
 
 
 @on_a_loop
+async def test_deepseek_gets_its_reasoning_back():
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.deepseek import DeepSeekProvider
+
+    thinks = streams(
+        {"reasoning_content": "Hm, "}, {"reasoning_content": "so."}, call_delta_of("a"), finish="tool_calls"
+    )
+    with ScriptedProvider(thinks, streams("Done.")) as provider:
+        client = AsyncOpenAI(base_url=provider.url, api_key="k")
+        deepseek = OpenAIChatModel("deepseek-reasoner", provider=DeepSeekProvider(openai_client=client))
+        register_model("mine", compatible(deepseek))
+        result = await ask(SessionManager(MemoryStore(), Models("mine")), tools=[look], yes=True)
+    assert result.text == "Done."
+    sent_back = [message.get("reasoning_content") for message in provider.requests[1]["messages"]]
+    assert sent_back == [None, "Hm, so.", None]
+
+
+@on_a_loop
 async def test_stream_of_a_provider_with_its_own_class_is_mended_too():
     from pydantic_ai.models.openrouter import OpenRouterModel
     from pydantic_ai.providers.openrouter import OpenRouterProvider
 
-    twice = [call_delta(0, name, "look", f'{{"path": "{name}"}}') for name in "ab"]
+    twice = [each for name in "ab" for each in call_delta_of(name)["tool_calls"]]
     last = streams("My plan\n", "</think>", "\n\nHi", chunk({}, "stop", usage=usage(7, 3)), finish=None)
     with ScriptedProvider(calls(twice), last) as provider:
         client = AsyncOpenAI(base_url=provider.url, api_key="k")
