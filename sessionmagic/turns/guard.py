@@ -60,8 +60,8 @@ class Guard(AbstractCapability[None]):
         inbox: Holds what the user says to the turn while it runs.
         policy: Returns what decides over tool calls. It is awaited for each call, so that a rule that is set while the
             turn runs applies to the next call.
-        known_policy: The policy when it was last read. It decides which tools are offered, as reading a long session for
-            each model request would take too long.
+        known_policy: The policy when it was last read. It decides which tools are offered, as reading a long session
+            for each model request would take too long.
         grant: Stores a decision that lasts. It is awaited before the call runs.
         limits: How many model requests and tool calls the turn may make.
     """
