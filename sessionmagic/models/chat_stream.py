@@ -139,8 +139,9 @@ class MendedStream:
     def _mended(self, chunk: ChatCompletionChunk) -> Iterator[ChatCompletionChunk]:
         """Return the chunks to read in place of one. Raises the error that it reports."""
         self._raise_reported_error(chunk)
-        chunk.usage = self._checked_usage(chunk.usage)
-        if self._model_name is not None:
+        if chunk.usage is not None:
+            chunk.usage = self._checked_usage(chunk.usage)
+        if self._model_name is not None and chunk.model != self._model_name:
             chunk.model = self._model_name
         self._last = chunk
         delta = chunk.choices[0].delta if chunk.choices else None
@@ -148,18 +149,17 @@ class MendedStream:
             yield chunk
             return
         self._mend_content(delta)
-        for name, halves in self._reasoning.items():
-            if (reasoning := getattr(delta, name, None)) is not None:
-                setattr(delta, name, halves.join(text_of(reasoning)) or None)
+        for name in self._reasoning.keys() & (delta.model_extra or {}).keys():
+            setattr(delta, name, self._reasoning[name].join(text_of(getattr(delta, name))) or None)
         pieces = list(self._tags.split(self._halves.join(delta.content))) if isinstance(delta.content, str) else []
         if delta.tool_calls:
             self._calls.begin_chunk()
             delta.tool_calls = list(map(self._mended_call, delta.tool_calls))
             pieces += self._tags.rest() if self._tags.holds_text else ()
-        if isinstance(delta.content, str):
-            last = pieces.pop() if pieces and isinstance(pieces[-1], str) else None
+        if pieces != [delta.content]:
+            last = pieces.pop() if isinstance(delta.content, str) and pieces and isinstance(pieces[-1], str) else None
             delta.content = last if isinstance(last, str) else None
-        yield from (_with_piece(chunk, piece) for piece in pieces)
+            yield from (_with_piece(chunk, piece) for piece in pieces)
         yield chunk
 
     def _rest(self) -> Iterator[ChatCompletionChunk]:

@@ -356,7 +356,11 @@ async def test_compressed_stream_is_read():
 
 @on_a_loop
 async def test_text_before_a_call_is_kept():
-    script = streams("I look", {"tool_calls": [whole_call(0, "c", "a")]}, finish="tool_calls")
-    result, turn, _ = await ask(script, answers("Done."), tools=[look], yes=True)
-    assert [type(block) for block in turn.transcript.blocks] == [TextBlock, ToolBlock, TextBlock]
-    assert result.text == "I look\n\nDone."
+    for text in ("I look", "Look <", "I ", "<thi"):
+        for content in ({}, {"content": None}, {"content": ""}):
+            call = {"tool_calls": [whole_call(0, "c", "a")]} | content
+            result, turn, _ = await ask(
+                streams(text, call, finish="tool_calls"), answers("Done."), tools=[look], yes=True
+            )
+            assert [type(block) for block in turn.transcript.blocks] == [TextBlock, ToolBlock, TextBlock]
+            assert result.text == f"{text}\n\nDone."
