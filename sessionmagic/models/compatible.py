@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from openai import AsyncStream
     from openai.types.chat import ChatCompletionChunk
     from openai.types.chat.chat_completion_chunk import Choice
-    from pydantic_ai.models import ModelRequestParameters
+    from pydantic_ai.models import Model, ModelRequestParameters
     from pydantic_ai.models.openai import OpenAIChatModelSettings
 
 REASONING_FIELDS = (REASONING, "reasoning_content")
@@ -102,13 +102,18 @@ def ollama(model: str, base_url: str, price: Sequence[float] | None) -> Compatib
     from pydantic_ai.models.ollama import OllamaModel
     from pydantic_ai.providers.ollama import OllamaProvider
 
-    made = compatible(OllamaModel(model, provider=connected(partial(OllamaProvider, base_url=base_url), base_url)))
+    made = _mended(OllamaModel(model, provider=connected(partial(OllamaProvider, base_url=base_url), base_url)))
     made.is_own, made.price = True, price
     return made
 
 
-def compatible(model: OpenAIChatModel) -> CompatibleModel:
-    """Return a model whose streams are mended and that is otherwise like this one, which may be of a subclass."""
+def with_mended_streams(model: Model) -> Model:
+    """Return a model like this one whose streams are mended, if it speaks chat completions; else the model itself."""
+    return _mended(model) if isinstance(model, OpenAIChatModel) else model
+
+
+def _mended(model: OpenAIChatModel) -> CompatibleModel:
+    """Return a model like this one, which may be of a provider's subclass, whose streams are mended."""
     made: CompatibleModel = _mixed(CompatibleModel, type(model))(
         model.model_name, provider=model.provider, settings=model.settings
     )

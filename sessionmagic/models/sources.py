@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models.clients import check_key
@@ -18,14 +18,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pydantic_ai.models import Model
-    from pydantic_ai.models.openai import OpenAIChatModel
 
     from sessionmagic.models.providers import Provider
     from sessionmagic.models.references import ModelRef
 
 OLLAMA_URL = "http://localhost:11434/v1"
-OPENAI = ("openai", "openai-chat", "openai-responses")
-"""The names of OpenAI itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,14 +225,14 @@ class ProviderSource(Source):
         from pydantic_ai.models import infer_model
 
         provider, name = reference.provider, reference.model
-        if provider in OPENAI or PROVIDERS[provider].module != "openai":
+        if PROVIDERS[provider].module != "openai":
             return infer_model(f"{provider}:{name}")
-        from sessionmagic.models.compatible import compatible, ollama
+        from sessionmagic.models.compatible import ollama, with_mended_streams
 
         if provider == "ollama":
             address = os.environ.get("OLLAMA_BASE_URL") or OLLAMA_URL
             return ollama(name, address, price_of(self._prices, reference))
-        return compatible(cast("OpenAIChatModel", infer_model(f"{provider}:{name}")))
+        return with_mended_streams(infer_model(f"{provider}:{name}"))
 
     def warnings(self, reference: ModelRef) -> list[str]:
         return _unlisted(reference)

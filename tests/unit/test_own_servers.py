@@ -4,7 +4,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from sessionmagic import MemoryStore, Models, SessionManager, register_model
-from sessionmagic.models.compatible import compatible
+from sessionmagic.models.compatible import with_mended_streams
 from sessionmagic.models.configured import configured
 from sessionmagic.models.sources import OLLAMA_URL
 from sessionmagic.sessions.usage import usage_by_model
@@ -99,7 +99,7 @@ async def test_deepseek_gets_its_reasoning_back():
     with ScriptedProvider(thinks, streams("Done.")) as provider:
         client = AsyncOpenAI(base_url=provider.url, api_key="k")
         deepseek = OpenAIChatModel("deepseek-reasoner", provider=DeepSeekProvider(openai_client=client))
-        register_model("mine", compatible(deepseek))
+        register_model("mine", with_mended_streams(deepseek))
         result = await ask(SessionManager(MemoryStore(), Models("mine")), tools=[look], yes=True)
     assert result.text == "Done."
     sent_back = [message.get("reasoning_content") for message in provider.requests[1]["messages"]]
@@ -115,7 +115,9 @@ async def test_stream_of_a_provider_with_its_own_class_is_mended_too():
     last = streams("My plan\n", "</think>", "\n\nHi", chunk({}, "stop", usage=usage(7, 3)), finish=None)
     with ScriptedProvider(calls(twice), last) as provider:
         client = AsyncOpenAI(base_url=provider.url, api_key="k")
-        register_model("mine", compatible(OpenRouterModel("v/m", provider=OpenRouterProvider(openai_client=client))))
+        register_model(
+            "mine", with_mended_streams(OpenRouterModel("v/m", provider=OpenRouterProvider(openai_client=client)))
+        )
         manager = SessionManager(MemoryStore(), Models("mine"))
         result = await ask(manager, tools=[look], yes=True)
     assert (result.text, result.usage.input_tokens) == ("Hi", 14)
@@ -128,6 +130,7 @@ async def test_stream_of_a_provider_with_its_own_class_is_mended_too():
     [
         ("openrouter:vendor/m", "OPENROUTER_API_KEY"),
         ("deepseek:m", "DEEPSEEK_API_KEY"),
+        ("openai-chat:m", "OPENAI_API_KEY"),
         ("together:v/m", "TOGETHER_API_KEY"),
     ],
 )
@@ -140,3 +143,10 @@ def test_other_providers_keep_their_own_class_and_profile(monkeypatch, reference
     assert (ours.system, ours.base_url, ours.profile) == (theirs.system, theirs.base_url, theirs.profile)
     assert issubclass(ours._streamed_response_cls, theirs._streamed_response_cls)
     assert not ours.is_own
+
+
+def test_openai_itself_is_left_as_it_is(monkeypatch):
+    from pydantic_ai.models.openai import OpenAIResponsesModel
+
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    assert type(Models().resolve("openai:m").model) is OpenAIResponsesModel
