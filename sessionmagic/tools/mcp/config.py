@@ -204,8 +204,13 @@ def model_name(server: str, tool: str) -> str:
     A part that is too long or has other characters is replaced by one that begins with ``_`` and ends with a hash, so
     that no two tools have the same name. A rule for ``SERVER__*`` covers every tool of the server.
     """
-    owner = _name_part(server, "[A-Za-z][A-Za-z0-9-]*(_[A-Za-z0-9-]+)*", SERVER_LENGTH)
-    return f"{owner}__{_name_part(tool, '[A-Za-z0-9-][A-Za-z0-9_-]*', NAME_LENGTH - len(owner) - 2)}"
+    prefix = name_prefix(server)
+    return prefix + _name_part(tool, "[A-Za-z0-9-][A-Za-z0-9_-]*", NAME_LENGTH - len(prefix))
+
+
+def name_prefix(server: str) -> str:
+    """Return the beginning of the names of a server's tools: ``SERVER__``, in characters that all providers accept."""
+    return _name_part(server, "[A-Za-z][A-Za-z0-9-]*(_[A-Za-z0-9-]+)*", SERVER_LENGTH) + "__"
 
 
 def _name_part(name: str, valid: str, length: int) -> str:

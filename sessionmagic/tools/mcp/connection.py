@@ -8,6 +8,7 @@ import re
 import tempfile
 from contextlib import suppress
 from contextvars import Context
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.mcp import MCPToolset
 
 from sessionmagic.exceptions import ServerDiedError, ToolError
+from sessionmagic.tools.mcp.content import value_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from mcp.types import Tool as ServerTool
 
     from sessionmagic.tools.mcp.config import ServerConfig
+    from sessionmagic.tools.mcp.content import Resources
     from sessionmagic.tools.questions import Questions
 
 START_SECONDS = 120.0
@@ -78,6 +81,11 @@ class Connection:
         """Whether the connection is open and its server has not been found dead."""
         return self._client is not None and not self.problem
 
+    @property
+    def instructions(self) -> str:
+        """The server's instructions for the model, without secrets; ``""`` if there are none."""
+        return self._config.redacted(self._client.instructions or "") if self._client is not None else ""
+
     def stop(self) -> None:
         """Start to close the connection; `keeper` is done when the server's process has ended."""
         self._stop.set()
@@ -113,7 +121,7 @@ class Connection:
         return await self._client.list_tools()
 
     async def call(self, tool: str, args: dict[str, Any], questions: Questions) -> Any:
-        """Call a tool and return its result.
+        """Call a tool and return its result as `value_of` does.
 
         Raises:
             ToolFailed: The call has failed, or the server is not running or was stopped during the call.
@@ -123,7 +131,7 @@ class Connection:
         if client is None or self.problem:
             raise ToolFailed(f"MCP server {self.name!r} is not running: {self.problem or 'it was stopped'}")
         self.calls.append(questions)
-        running = asyncio.ensure_future(client.direct_call_tool(tool, args))
+        running = asyncio.ensure_future(self._value_of_call(client, tool, args))
         self._running.add(running)
         try:
             return await running
@@ -147,6 +155,15 @@ class Connection:
             if questions not in self.calls:  # the turn's last call has ended, so no answer is needed
                 for asking in [asking for asking, asker in self._asking.items() if asker is questions]:
                     asking.cancel()
+
+    async def _value_of_call(self, client: MCPToolset[None], tool: str, args: dict[str, Any]) -> Any:
+        return await value_of(await client.client.call_tool_mcp(tool, args), partial(self._read, client))
+
+    async def _read(self, client: MCPToolset[None], address: str) -> Resources:
+        try:
+            return await client.client.read_resource(address)
+        except Exception as error:
+            raise ToolFailed(self._config.redacted(str(error)) or type(error).__name__) from error
 
     async def _ask_user(self, message: str, _type: object, params: Any, _context: object) -> ElicitResult:
         """Ask the user of the calling turn a question of the server.

@@ -97,6 +97,12 @@ class Server:
             arguments=arguments,
         )
 
+    @property
+    def instructions(self) -> str:
+        """The instructions for the model that the server gave when it was started; ``""`` if there are none."""
+        connection = self._connection
+        return connection.instructions if connection is not None else ""
+
     async def ready_tools(self) -> tuple[list[ServerTool], str]:
         """Return the server's tools and ``""``, or no tools and the reason. Waits for a limited time."""
         if self._refreshing is None or self._refreshing.done():
@@ -119,7 +125,7 @@ class Server:
         """Update the list of tools; return ``""``, or the reason why the server does not list them."""
         problem = ""
         try:
-            self._tools = await self._list_tools()
+            self._tools = [tool for tool in await self._list_tools() if _is_for_models(tool)]
         except TimeoutError:
             return NO_ANSWER.format(self._silence)
         except Exception as error:  # noqa: BLE001  a server may fail in any way
@@ -174,6 +180,13 @@ class Server:
         if self._connection is not None:
             self._connection.stop()
             self._connection = None
+
+
+def _is_for_models(tool: ServerTool) -> bool:
+    """Return whether a tool is for models. In MCP Apps, some tools are only for the server's own web page."""
+    ui = (tool.meta or {}).get("ui")
+    visibility = ui.get("visibility") if isinstance(ui, dict) else None
+    return not isinstance(visibility, list) or "model" in visibility
 
 
 def argument_names(schema: Mapping[str, Any]) -> list[str]:

@@ -105,7 +105,9 @@ class McpServers:
     async def toolsets(
         self, questions: Questions, warn: Callable[[str], object], taken: Collection[str] = ()
     ) -> list[AbstractToolset[None]]:
-        """Return the servers' tools for one turn. Waits up to `READY_SECONDS` for servers that do not answer.
+        """Return the servers' tools and instructions for one turn.
+
+        Waits up to `READY_SECONDS` for servers that do not answer.
 
         Every tool's name begins with its server's name, even if no other tool has the same name. So a rule for one
         server's tool never applies to the tool of another server, not even of one that is added later.
@@ -125,11 +127,12 @@ class McpServers:
             if problem:
                 warn(f"the turn continues without MCP server {server.name!r}: {problem}")
             elif tools:
-                from sessionmagic.tools.mcp.toolset import showing, toolset_of_server
+                from sessionmagic.tools.mcp.toolset import instructions_of_server, showing, toolset_of_server
 
                 call = server.caller(questions)
                 call = showing(call, self._show) if self._show else call
                 made.append(toolset_of_server(server.name, tools, call, warn, used))
+                made += instructions_of_server(server.name, server.instructions)
         return made
 
     async def close(self) -> None:

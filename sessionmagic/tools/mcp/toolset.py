@@ -12,13 +12,17 @@ from pydantic_ai.toolsets import FunctionToolset
 
 from sessionmagic.exceptions import ServerDiedError
 from sessionmagic.tools.functions import RETRIES
-from sessionmagic.tools.mcp.config import model_name
-from sessionmagic.tools.results import IMAGES
+from sessionmagic.tools.mcp.config import model_name, name_prefix
+from sessionmagic.tools.results import IMAGES, cut
+from sessionmagic.words import printable, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from mcp.types import Tool as ServerTool
+
+INSTRUCTIONS_LIMIT = 2000
+"""Characters of a server's instructions that the model reads. They are sent and stored with every model request."""
 
 
 def toolset_of_server(
@@ -48,14 +52,27 @@ def toolset_of_server(
     toolset: FunctionToolset[None] = FunctionToolset(max_retries=RETRIES)
     for tool in tools:
         name = model_name(server, tool.name)
-        if not _is_for_models(tool):
-            continue
         if name in used:
             warn(f"a tool of MCP server {server!r} was left out: another tool is named {name}")
             continue
         used.add(name)
         toolset.add_tool(_model_tool(name, tool, partial(run, tool.name)))
     return toolset
+
+
+def instructions_of_server(server: str, text: str) -> list[FunctionToolset[None]]:
+    """Return a toolset without tools that gives the model a server's instructions; empty if there are none.
+
+    The model reads them as a quotation: printable text of limited length, with a mark on each line, so that they cannot
+    seem to end before they do.
+    """
+    lines = [printable(line.expandtabs()) for line in cut(text).splitlines()]
+    text = shortened("\n".join(lines).strip(), INSTRUCTIONS_LIMIT)
+    if not text:
+        return []
+    quotation = "\n".join(f"> {line}".rstrip() for line in text.split("\n"))
+    intro = f"The MCP server {server!r}, whose tools have names that begin with {name_prefix(server)}, says about them:"
+    return [FunctionToolset(instructions=f"{intro}\n\n{quotation}")]
 
 
 def showing(
@@ -83,10 +100,3 @@ def _model_tool(name: str, tool: ServerTool, call: Callable[[dict[str, Any]], Aw
     model_tool: Tool[None] = Tool.from_schema(run, name, tool.description, tool.input_schema)
     model_tool.metadata = {"annotations": tool.annotations.model_dump(by_alias=True) if tool.annotations else None}
     return model_tool
-
-
-def _is_for_models(tool: ServerTool) -> bool:
-    """Return whether a tool is for models. In MCP Apps, some tools are only for the server's own web page."""
-    ui = (tool.meta or {}).get("ui")
-    visibility = ui.get("visibility") if isinstance(ui, dict) else None
-    return not isinstance(visibility, list) or "model" in visibility
