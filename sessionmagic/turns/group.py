@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from sessionmagic.exceptions import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from sessionmagic.storage.store import Claim
 
 
@@ -17,6 +19,8 @@ class Hold:
     def __init__(self, group: TurnGroup) -> None:
         self.group = group
         self.released = False
+        self.recheck: Callable[[], Awaitable[None]] | None = None
+        """Approves the waiting calls of the turn that the session's rules now allow."""
 
     def release(self) -> None:
         """Give up the hold; doing so again has no effect. May be called from any thread."""
@@ -48,7 +52,7 @@ class TurnGroup:
         """Held while a turn is admitted, so that the group admits one turn at a time."""
         self._claim = claim
         self._lock = threading.Lock()
-        self._holds = 0
+        self._holds: list[Hold] = []
         self._ended = False
         self._own_hold = self.hold()
 
@@ -64,8 +68,9 @@ class TurnGroup:
         with self._lock:
             if self._ended:
                 raise UsageError(f"the group of session {self.session!r} has ended; claim the session again")
-            self._holds += 1
-        return Hold(self)
+            hold = Hold(self)
+            self._holds.append(hold)
+        return hold
 
     def release(self, hold: Hold) -> None:
         """Give up a hold, unless that has happened before. The last one releases the claim."""
@@ -73,10 +78,16 @@ class TurnGroup:
             if hold.released:
                 return
             hold.released = True
-            self._holds -= 1
-            self._ended = self._holds == 0
+            self._holds.remove(hold)
+            self._ended = not self._holds
         if self._ended:
             self._claim.release()
+
+    async def recheck(self) -> None:
+        """Approve the waiting calls of all turns that the session's rules now allow."""
+        for hold in list(self._holds):
+            if hold.recheck is not None:
+                await hold.recheck()
 
     def leave(self) -> None:
         """Give up the creator's hold. Calling it again has no effect."""

@@ -62,7 +62,8 @@ class Guard(AbstractCapability[None]):
             turn runs applies to the next call.
         known_policy: The policy when it was last read. It decides which tools are offered, as reading a long session
             for each model request would take too long.
-        grant: Stores a decision that lasts. It is awaited before the call runs.
+        grant: Stores a decision that lasts, and approves the waiting calls that it allows, also those of the other
+            turns of the group. It is awaited before the call runs.
         limits: How many model requests and tool calls the turn may make.
     """
 
@@ -221,7 +222,6 @@ class Guard(AbstractCapability[None]):
             return "The user rejected this call." + (f" Reason: {resolution.reason}" if resolution.reason else "")
         if resolution.decision != "once":
             await self.grant(resolution.decision, call.tool)
-            await self._approve_allowed_calls()
         ruling = (await self._read_policy()).rule_on(call)  # a deny rule may have been set while the call waited
         return f"This call is not allowed: {ruling.why}." if ruling.verdict == "deny" else None
 
@@ -229,8 +229,8 @@ class Guard(AbstractCapability[None]):
         self.known_policy = await self.policy()
         return self.known_policy
 
-    async def _approve_allowed_calls(self) -> None:
-        """Approve the waiting calls that a lasting decision now allows."""
+    async def approve_allowed_calls(self) -> None:
+        """Approve the waiting calls that the session's rules now allow."""
         policy = await self._read_policy()
         for approval in self.approvals.open:
             if policy.rule_on(approval.call).verdict == "allow":

@@ -81,6 +81,7 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers, requests: 
     for warning in plan.warnings:
         log.emit(Warned, text=warning)
     guard = _guard(admitted, store, requests)
+    admitted.hold.recheck = guard.approve_allowed_calls
     run = AgentRun(plan.agent, plan.model, guard)
 
     async def persist(messages: Messages, requests: list[RequestRecord]) -> None:
@@ -125,6 +126,7 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests) -> Guard:
 
     async def grant(decision: Decision, tool: str) -> None:
         await in_thread(store.update, turn.session_id, lambda session: granted(session, decision, tool))
+        await admitted.hold.group.recheck()
 
     return Guard(
         agent=agent.name,

@@ -12,10 +12,10 @@ from sessionmagic.exceptions import (
     SessionNotFoundError,
     UsageError,
 )
-from sessionmagic.testing import script
+from sessionmagic.testing import call, script
 from sessionmagic.turns.request import Request
 from tests.scripted import Gate, lists_prompts
-from tests.turns import ask, events_of, manager_on, on_a_loop, said, statuses, until, whole
+from tests.turns import ask, asked, events_of, manager_on, on_a_loop, said, statuses, until, whole
 
 
 def request(prompt="Hello", session="chat", **options):
@@ -282,3 +282,17 @@ async def test_start_that_is_cancelled_just_after_its_claim_frees_the_session(ma
             await starting
     assert len(looked) == 2
     assert (await ask(manager, "Free")).status == "completed"
+
+
+@on_a_loop
+async def test_lasting_decision_answers_the_waiting_calls_of_all_turns_of_the_group(manager, tools):
+    await ask(manager)
+    for name in ("left", "right"):
+        script(name, call("run", code=name), "Done")
+    options = {"tools": tools.all, "attended": True, "once": True, "after": "1", "moves_head": False}
+    async with manager.group("chat") as group:
+        turns = [await manager.start(request(model=name, **options), group) for name in ("left", "right")]
+        [approval], _ = [list((await asked(turn)).values()) for turn in turns]
+    turns[0].approvals.resolve(approval.id, "tool")
+    assert [(await turn.result()).status for turn in turns] == ["completed"] * 2
+    assert sorted(tools.ran) == ["run left", "run right"]
