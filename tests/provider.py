@@ -205,20 +205,6 @@ def replies(body, kind="application/json", status=200, **headers):
     return lambda handler: handler.reply(status, body, kind, **headers)
 
 
-def streams(*deltas, finish="stop"):
-    """Return a script that streams these deltas, with their usage."""
-
-    def script(handler):
-        handler.stream()
-        for delta in deltas:
-            handler.send_chunk(delta)
-        handler.send_chunk({}, finish, usage=usage_of(7, 3))
-        handler.send("data: [DONE]\n\n")
-        handler.send("")
-
-    return script
-
-
 def talks_nonsense(*chunks):
     """Return a script that streams these chunks and then sends a line that is not valid JSON."""
 
