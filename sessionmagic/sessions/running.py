@@ -12,6 +12,9 @@ from sessionmagic.loop import in_thread
 from sessionmagic.turns.inbox import UsedKeys
 from sessionmagic.words import shortened
 
+SENT_REQUESTS = 20
+"""Of how many sessions the last model request is kept."""
+
 if TYPE_CHECKING:
     from sessionmagic.conversation.events import Decision
     from sessionmagic.conversation.session import Session
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from sessionmagic.tools.approvals import Approval
     from sessionmagic.tools.questions import Question
     from sessionmagic.turns.inbox import Kind
+    from sessionmagic.turns.sent_request import SentRequest
     from sessionmagic.turns.turn import Turn
 
 
@@ -33,6 +37,8 @@ class RunningTurns:
         self._sessions = sessions
         self._store = store
         self._turns: dict[tuple[str, str], Turn] = {}
+        self._sent: dict[str, SentRequest] = {}
+        """The last model request of each session by its id, in the order in which their turns have ended."""
         self.queue_keys = UsedKeys()
         """The keys under which messages were queued, by session id."""
 
@@ -43,6 +49,11 @@ class RunningTurns:
     def remove(self, turn: Turn) -> None:
         """Remove a turn that has ended, and free the keys of its undelivered messages. For the manager."""
         self._turns.pop((turn.session_id, turn.id), None)
+        if turn.sent is not None:
+            self._sent.pop(turn.session_id, None)
+            self._sent[turn.session_id] = turn.sent
+        while len(self._sent) > SENT_REQUESTS:
+            del self._sent[next(iter(self._sent))]
         for key in turn.inbox.waiting_keys:
             self.queue_keys.free(turn.session_id, key)
 
@@ -61,6 +72,15 @@ class RunningTurns:
     def find(self, session_id: str, turn_id: str) -> Turn | None:
         """Return the turn with that id if this manager runs it, or None."""
         return self._turns.get((session_id, turn_id))
+
+    def sent(self, session: str) -> SentRequest | None:
+        """Return the session's last model request as it went out; None if this manager has made none.
+
+        It is kept in memory and not stored. Only the latest sessions have theirs.
+        """
+        session_id = self._sessions.id_of(session)
+        latest = [turn.sent for turn in self.of_id(session_id) if turn.sent is not None]
+        return latest[-1] if latest else self._sent.get(session_id)
 
     def stop(self, session: str) -> bool:
         """Ask the session's turns to stop. Return whether any were running."""

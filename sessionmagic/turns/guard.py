@@ -25,6 +25,7 @@ from sessionmagic.models.abilities import sees_images
 from sessionmagic.tools.permissions import Call
 from sessionmagic.tools.results import as_read, bound, without_images
 from sessionmagic.turns.messages import tidied
+from sessionmagic.turns.sender import sender
 from sessionmagic.words import words_of
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from sessionmagic.tools.permissions import Limits, Policy
     from sessionmagic.turns.inbox import Inbox, Kind
     from sessionmagic.turns.model_requests import ModelRequests
+    from sessionmagic.turns.sent_request import SentRequest
 
 CANCEL_SECONDS = 0.5
 """How long a tool call may take to stop with its turn. An interrupted cell waits longer than that."""
@@ -47,10 +49,10 @@ CANCEL_SECONDS = 0.5
 class Guard(AbstractCapability[None]):
     """A capability that runs, asks about or denies each tool call of a turn, and enforces the turn's limits.
 
-    pydantic-ai calls the hooks in this order: `before_run`; then for each model request `before_model_request` and
-    `after_model_request`; then for each tool call of the response `after_tool_validate`, `on_event` with the call,
-    `wrap_tool_execute`, and `on_event` with the result. The calls of one response run side by side. For a call with an
-    unknown tool or invalid arguments only `on_event` is called.
+    pydantic-ai calls the hooks in this order: `before_run`; then for each model request `before_model_request`,
+    `get_wrapper_model` and `after_model_request`; then for each tool call of the response `after_tool_validate`,
+    `on_event` with the call, `wrap_tool_execute`, and `on_event` with the result. The calls of one response run side by
+    side. For a call with an unknown tool or invalid arguments only `on_event` is called.
 
     Args:
         agent: The name of the agent whose calls these are.
@@ -65,6 +67,7 @@ class Guard(AbstractCapability[None]):
         grant: Stores a decision that lasts, and approves the waiting calls that it allows, also those of the other
             turns of the group. It is awaited before the call runs.
         limits: How many model requests and tool calls the turn may make.
+        keep_sent: Called with each model request as it is sent.
     """
 
     agent: str
@@ -76,6 +79,7 @@ class Guard(AbstractCapability[None]):
     known_policy: Policy
     grant: Callable[[Decision, str], Awaitable[None]]
     limits: Limits
+    keep_sent: Callable[[SentRequest], object]
     seconds: dict[str, float] = field(default_factory=dict)
     """How many seconds each call ran, by call id."""
     running: int = 0
@@ -113,6 +117,10 @@ class Guard(AbstractCapability[None]):
         if self._request_count > self.limits.requests:
             limit = self.limits.requests
             self._stop("requests", limit, f"stopped after {limit} model requests")
+
+    def get_wrapper_model(self, model: Model) -> Model:
+        """Return a model that sends well-formed requests to the one that was chosen."""
+        return sender(model, self.keep_sent)
 
     async def after_model_request(self, ctx: Any, *, request_context: Any, response: ModelResponse) -> ModelResponse:  # noqa: ARG002
         """Record the model request, and give each call of the response a unique id and a name of limited length."""

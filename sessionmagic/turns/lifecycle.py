@@ -138,6 +138,7 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests) -> Guard:
         known_policy=policy_of(admitted.plan.previous, admitted.request),
         grant=grant,
         limits=admitted.request.limits or Limits(),
+        keep_sent=turn.keep_sent,
     )
 
 

@@ -88,11 +88,14 @@ def as_history(stored: Messages) -> list[ModelMessage]:
     """Return stored messages as a history that a run can continue.
 
     A response with tool calls that never got a result is marked as interrupted; pydantic-ai then closes these calls.
-    Without the mark it would run them again, or refuse the next prompt.
+    Without the mark it would run them again, or refuse the next prompt. A response that the provider had suspended
+    when its turn ended is marked, too, as pydantic-ai refuses a prompt after it.
     """
     messages = ModelMessagesTypeAdapter.validate_python(stored)
     for message, following in zip_longest(messages, messages[1:]):
-        if isinstance(message, ModelResponse) and message.tool_calls and not _answers(following, message):
+        if not isinstance(message, ModelResponse):
+            continue
+        if message.state == "suspended" or (message.tool_calls and not _answers(following, message)):
             message.state = "interrupted"
     return messages
 

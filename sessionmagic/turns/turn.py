@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.usage import Usage
     from sessionmagic.exceptions import SessionMagicError
     from sessionmagic.turns.event_log import EventLog
+    from sessionmagic.turns.sent_request import SentRequest
 
 current_turn: ContextVar[Turn] = ContextVar("current_turn")
 """The turn whose tool call runs in this context."""
@@ -81,6 +82,8 @@ class Turn:
         """The messages that wait to be delivered to the model."""
         self.within: Turn | None = None
         """The turn whose tool call has started this one."""
+        self.sent: SentRequest | None = None
+        """The turn's latest model request as it went out; None before the first one."""
         self._log = log
         self._cancelled = threading.Event()
         self._stop: Callable[[], object] | None = None
@@ -131,6 +134,10 @@ class Turn:
         """
         wait([self._result], timeout)
         return self.finished
+
+    def keep_sent(self, sent: SentRequest) -> None:
+        """Keep a model request as the latest one. Only for the code that runs the turn."""
+        self.sent = sent
 
     def on_cancel(self, stop: Callable[[], object]) -> None:
         """Set the function that `cancel` calls. If the turn was cancelled before, it is called at once.

@@ -82,7 +82,12 @@ class Conductor:
         self._asked = {}
 
     async def _answer(self, messages):
-        parts = [(part.part_kind, part.content) for message in messages for part in message.parts]
+        parts = [
+            (part.part_kind, content)
+            for message in messages
+            for part in message.parts  # prompts without an answer between them are sent as one message
+            for content in (part.content.split("\n\n") if part.part_kind == "user-prompt" else [part.content])
+        ]
         prompt = parts[-1][1]
         self.sent[prompt] = parts
         self.asked(prompt).set()

@@ -147,9 +147,9 @@ async def test_steering_reaches_the_next_request_and_the_queue_is_asked_one_by_o
     assert injected == [("steer", "Be brief."), ("steer", "In French."), ("queue", "And A?"), ("queue", "And B?")]
     assert [prompts(messages) for messages in model.sent] == [
         ["Go"],
-        ["Go", "Be brief.", "In French."],
-        ["Go", "Be brief.", "In French.", "And A?"],
-        ["Go", "Be brief.", "In French.", "And A?", "And B?"],
+        ["Go", "Be brief.\n\nIn French."],
+        ["Go", "Be brief.\n\nIn French.", "And A?"],
+        ["Go", "Be brief.\n\nIn French.", "And A?", "And B?"],
     ]
     record = manager.sessions.load("chat").turns[0]
     assert record.waiting == []

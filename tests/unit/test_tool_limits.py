@@ -87,6 +87,10 @@ async def goes_on(manager, tools=()):
     return model.sent[0]
 
 
+def results_in(messages):
+    return [part for message in messages for part in message.parts if part.part_kind == "tool-return"]
+
+
 def same_live_and_stored(manager, turn):
     live, stored = turn.transcript.blocks, transcript_of("chat", manager.sessions.load("chat").turn(turn.id)).blocks
     assert [(block.tool, block.args, block.outcome) for block in stored] == [
@@ -184,7 +188,7 @@ async def test_process_that_dies_while_a_call_runs_leaves_a_session_that_goes_on
     await turn.result()
     survivor = manager_on(tmp_path / "found")
     sent = await goes_on(survivor)
-    results = {part.tool_name: part.outcome for part in sent[-1].parts if part.part_kind == "tool-return"}
+    results = {part.tool_name: part.outcome for part in results_in(sent)}
     assert results == {"add": "success", "asynchronous": "interrupted"}
     blocks = transcript_of("chat", survivor.sessions.load("chat").turns[0]).blocks
     assert [(block.tool, block.outcome) for block in blocks] == [("add", "success"), ("asynchronous", "interrupted")]
@@ -200,7 +204,7 @@ async def test_process_that_dies_while_a_call_waits_for_an_answer_leaves_a_sessi
     turn.cancel()
     await turn.result()
     sent = await goes_on(manager_on(tmp_path / "found"))
-    assert [part.outcome for part in sent[-1].parts if part.part_kind == "tool-return"] == ["interrupted"]
+    assert [part.outcome for part in results_in(sent)] == ["interrupted"]
 
 
 @on_a_loop

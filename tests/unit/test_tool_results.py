@@ -16,6 +16,7 @@ from sessionmagic.notebook.page.answer import answer_html
 from sessionmagic.testing import call, script
 from sessionmagic.tools.functions import tool_of
 from sessionmagic.tools.results import RESULT_LIMIT
+from sessionmagic.turns.sent import BRIDGE
 from tests.turns import acted, acting, ask, events_of, manager_on, on_a_loop, returned, whole
 
 
@@ -315,7 +316,7 @@ def images_in(messages):
 async def test_image_reaches_the_model_as_it_is(manager):
     _, events, model = await acted(manager, [("give", {})], "Done", tools=[giving(png(30_000))], yes=True)
     said = "[image/png, 30,000 bytes]"
-    assert model.sent[1][-1].parts[0].content == said
+    assert [part.content for message in model.sent[1][2:4] for part in message.parts] == [said, BRIDGE]
     assert [image.data for image in images_in(model.sent[1])] == [png(30_000).data]
     assert returned(events) == [("give", "success", said)]
     assert first_block(manager).content == said
@@ -425,7 +426,7 @@ async def test_image_of_an_earlier_turn_is_sent_again_to_who_sees_it_until_a_tur
 async def test_text_beside_a_result_is_cut_as_the_result_is(manager):
     give = giving(ToolReturn("a log", content="x" * HUGE))
     _, _, model = await acted(manager, [("give", {})], "Done", tools=[give], yes=True)
-    [_, beside] = model.sent[1][-1].parts
+    [beside] = model.sent[1][-1].parts
     assert RESULT_LIMIT // 2 < len("".join(beside.content)) < RESULT_LIMIT + 100
 
 
