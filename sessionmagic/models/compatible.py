@@ -22,9 +22,15 @@ if TYPE_CHECKING:
     from openai.types.chat.chat_completion_chunk import Choice
     from pydantic_ai.models import Model, ModelRequestParameters
     from pydantic_ai.models.openai import OpenAIChatModelSettings
+    from pydantic_ai.profiles.openai import OpenAIModelProfile
 
 REASONING_FIELDS = (REASONING, "reasoning_content")
 """The fields in which pydantic-ai looks for reasoning, besides the one that the profile names."""
+STRICT_TEMPLATES: OpenAIModelProfile = {
+    "supports_inline_system_prompts": False,
+    "openai_chat_supports_multiple_system_messages": False,
+}
+"""What servers with open models cannot be sent: their chat templates take one system message, and only as the first."""
 
 
 class CompatibleStream(OpenAIStreamedResponse):
@@ -92,7 +98,7 @@ class CompatibleModel(OpenAIChatModel):
 def endpoint(name: str, model: str, base_url: str, key: str | None, price: Sequence[float] | None) -> CompatibleModel:
     """Return a model of the user's own server, which is a provider with that name."""
     make = partial(OpenAICompatibleProvider, name, base_url=base_url, api_key=key or "not-needed")
-    made = CompatibleModel(model, provider=connected(make, base_url))
+    made = CompatibleModel(model, provider=connected(make, base_url), profile=STRICT_TEMPLATES)
     made.is_own, made.price = True, price
     return made
 
@@ -102,7 +108,8 @@ def ollama(model: str, base_url: str, price: Sequence[float] | None) -> Compatib
     from pydantic_ai.models.ollama import OllamaModel
     from pydantic_ai.providers.ollama import OllamaProvider
 
-    made = _mended(OllamaModel(model, provider=connected(partial(OllamaProvider, base_url=base_url), base_url)))
+    provider = connected(partial(OllamaProvider, base_url=base_url), base_url)
+    made = _mended(OllamaModel(model, provider=provider, profile=STRICT_TEMPLATES))
     made.is_own, made.price = True, price
     return made
 
@@ -115,7 +122,7 @@ def with_mended_streams(model: Model) -> Model:
 def _mended(model: OpenAIChatModel) -> CompatibleModel:
     """Return a model like this one, which may be of a provider's subclass, whose streams are mended."""
     made: CompatibleModel = _mixed(CompatibleModel, type(model))(
-        model.model_name, provider=model.provider, settings=model.settings
+        model.model_name, provider=model.provider, settings=model.settings, profile=model.profile
     )
     return made
 
