@@ -104,6 +104,20 @@ def with_finished_turn(
     return replace(session, head=head, updated_at=at)
 
 
+def without_latest_turns(session: Session, count: int) -> Session:
+    """Return the session with its head moved back by `count` turns, which stay stored as a branch.
+
+    Raises `UsageError` when the path to the head has fewer turns.
+    """
+    path = session.path()
+    if count < 1:
+        raise UsageError("the number of turns to drop must be 1 or more")
+    if count > len(path):
+        has = f"only {len(path)} turns" if len(path) > 1 else "only one turn" if path else "no turns"
+        raise UsageError(f"session {session.name!r} has {has} to drop")
+    return replace(session, head=path[-count].parent)
+
+
 def running_turns(session: Session) -> frozenset[str]:
     """Return the ids of the turns with the status ``"running"``."""
     return frozenset(turn.id for turn in session.turns if turn.status == "running")

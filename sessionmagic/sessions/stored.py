@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.agents.definition import find_agent
 from sessionmagic.conversation.names import check_name
 from sessionmagic.conversation.session import Session, with_override
-from sessionmagic.conversation.tree import running_turns, with_interrupted_turns
+from sessionmagic.conversation.tree import running_turns, with_interrupted_turns, without_latest_turns
 from sessionmagic.exceptions import ModelReferenceError, SessionNotFoundError
 from sessionmagic.models.settings import checked, given, ignored, merged
+from sessionmagic.storage.claims import HeldError, Holder, busy
 from sessionmagic.storage.store import new_session_id
 from sessionmagic.tools.permissions import with_rule, without_rule
 from sessionmagic.turns.admission import fresh_session, ignored_warning
@@ -181,6 +183,34 @@ class Sessions:
         created = change(fresh_session(new_session_id(), session, "balanced"))
         self._store.create(created)
         return created
+
+    def drop(self, session: str, count: int = 1) -> Session:
+        """Take the session's latest turns off its path, so that the next turn continues the one before them.
+
+        They stay stored, and `Request.after` can continue them. Returns the session after the change.
+
+        Args:
+            session: Name or id.
+            count: The number of turns.
+
+        Raises:
+            SessionBusyError: A turn has claimed the session.
+            UsageError: The path has fewer turns.
+        """
+        session_id = self.id_of(session)
+        try:
+            claim = self._store.claim(session_id, Holder.here("%agent drop"))
+        except HeldError as error:
+            raise busy(self._store.load(session_id).name, error.holder) from None
+
+        def change(stored: Session) -> Session:
+            stored = with_interrupted_turns(stored, running_turns(stored))
+            return replace(without_latest_turns(stored, count), updated_at=time.time())
+
+        try:
+            return self._store.update(session_id, change)
+        finally:
+            claim.release()
 
     def rename(self, session: str, name: str) -> None:
         """Give the session another name; raises `SessionExistsError`, and `UsageError` when the name is not valid."""

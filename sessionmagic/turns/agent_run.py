@@ -30,12 +30,13 @@ from sessionmagic.conversation.events import (
     TurnStatus,
     Warned,
 )
-from sessionmagic.exceptions import SessionMagicError, TurnLimitError, TurnTimeoutError
+from sessionmagic.exceptions import SessionMagicError, TurnFailedError, TurnLimitError, TurnTimeoutError
 from sessionmagic.models.abilities import address_of, context_window
 from sessionmagic.models.clients import on_wait, report_waits
 from sessionmagic.tools.functions import RETRIES
 from sessionmagic.turns.asked_model import AskedModels
 from sessionmagic.turns.failures import failure, waiting
+from sessionmagic.turns.history import REFUSALS
 from sessionmagic.turns.messages import (
     as_history,
     doubt_about,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from pydantic_ai.toolsets import AbstractToolset
 
     from sessionmagic.agents.definition import AgentDefinition
+    from sessionmagic.conversation.session import Session
     from sessionmagic.conversation.usage import RequestRecord
     from sessionmagic.models.catalog import ResolvedModel
     from sessionmagic.turns.guard import Guard
@@ -76,6 +78,22 @@ class Outcome:
     requests: list[RequestRecord] = field(default_factory=list)
     error_code: str | None = None
     error: SessionMagicError | None = None
+
+
+def advised(outcome: Outcome, previous: Session) -> Outcome:
+    """Return the outcome of a turn, with further advice if the turn before it failed in the same way.
+
+    What is refused again and again may be in the history.
+
+    Args:
+        outcome: How the turn has ended.
+        previous: The session before the turn.
+    """
+    before = previous.turns[-1] if previous.turns else None
+    if outcome.error_code in REFUSALS and before and before.error_code == outcome.error_code and previous.head:
+        advice = "%agent drop takes the latest turn out of what is sent"
+        outcome.error = TurnFailedError(f"{outcome.error}; if this comes back on every turn, {advice}")
+    return outcome
 
 
 class AgentRun:

@@ -72,7 +72,7 @@ async def stream(admitted: Admitted, store: Store, servers: McpServers, ended: C
 
 
 async def _ask(admitted: Admitted, store: Store, servers: McpServers, requests: ModelRequests) -> Outcome:
-    from sessionmagic.turns.agent_run import AgentRun
+    from sessionmagic.turns.agent_run import AgentRun, advised
 
     turn, log, plan = admitted.turn, admitted.log, admitted.plan
     turn.within = current_turn.get(None)
@@ -105,7 +105,7 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers, requests: 
     async with _time_limit(admitted.request.timeout, waits_for_user, stop_late):
         toolset = await _toolset(admitted, servers)
         turn.on_cancel(run.cancel)
-        return await run.run(admitted.content, admitted.history, persist, toolset)
+        return advised(await run.run(admitted.content, admitted.history, persist, toolset), plan.previous)
 
 
 def _emit_start(admitted: Admitted) -> None:

@@ -4,7 +4,20 @@ import pytest
 
 pytestmark = pytest.mark.once
 
-SUBCOMMANDS = ["sessions", "show", "use", "models", "model", "stop", "rename", "star", "delete", "usage", "config"]
+SUBCOMMANDS = [
+    "sessions",
+    "show",
+    "use",
+    "models",
+    "model",
+    "stop",
+    "drop",
+    "rename",
+    "star",
+    "delete",
+    "usage",
+    "config",
+]
 
 
 @pytest.fixture
@@ -185,3 +198,17 @@ def test_a_result_as_a_cells_value_is_shown_as_its_answer(kernel, session):
     shown = kernel.run("_agent").ok()
     assert "Hello <strong>world</strong>" in shown.html
     assert shown.text.strip() == "Hello **world**"
+
+
+def test_drop_takes_the_latest_turn_off(kernel, chat):
+    cell = kernel.run(f"%agent drop -s {chat}").ok()
+    assert f"took the latest turn off {chat}; the next one continues turn 1" in cell.text
+    assert "second question" not in kernel.run(f"%agent show {chat}").ok().text
+    assert "only one turn" in refused(kernel.run(f"%agent drop 2 -s {chat}"), "UsageError")
+
+
+def test_show_sent_shows_the_last_request(kernel, chat):
+    text = kernel.run(f"%agent show {chat} --sent").ok().text
+    assert "user: first question" in text
+    assert "user: second question" in text
+    assert "assistant: Hello **world**" in text

@@ -15,6 +15,7 @@ from sessionmagic.sessions.usage import usage_by_day, usage_by_model
 if TYPE_CHECKING:
     import argparse
 
+    from sessionmagic.conversation.session import Session
     from sessionmagic.conversation.transcript import Transcript
     from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.turns.turn import Turn
@@ -45,6 +46,7 @@ def sessions(context: NotebookContext, _options: argparse.Namespace) -> Any:
     "Show a session's turns again, including a running one.",
     SESSION,
     argument("--last", type=int, default=0, metavar="N", help="show only the last N turns"),
+    argument("--sent", action="store_true", help="show the session's last model request as it went out"),
 )
 def show(context: NotebookContext, options: argparse.Namespace) -> None:
     from sessionmagic.conversation.stored_transcript import transcript_of
@@ -52,6 +54,9 @@ def show(context: NotebookContext, options: argparse.Namespace) -> None:
     from sessionmagic.notebook.view import show_turn
 
     session = context.manager.sessions.load(chosen(context, options.session))
+    if options.sent:
+        _show_sent(context, session)
+        return
     if options.last < 0:
         raise UsageError("--last cannot be negative; --last 3 shows the last three turns")
     if own := settings_line(session.settings, session.system):
@@ -69,6 +74,16 @@ def show(context: NotebookContext, options: argparse.Namespace) -> None:
             print(turn_text(transcript, turn.prompt, asked_with))
         else:
             show_turn(transcript, turn.prompt, asked_with)
+
+
+def _show_sent(context: NotebookContext, session: Session) -> None:
+    sent = context.manager.turns.sent(session.id)
+    if sent is None:
+        raise UsageError(
+            f"this kernel has sent no request of session {session.name!r}, or too many others since; requests are kept "
+            "in memory only, so run a cell on the session first"
+        )
+    say(sent.text())
 
 
 def _so_far(turn: Turn) -> Transcript:
@@ -94,6 +109,18 @@ def stop(context: NotebookContext, options: argparse.Namespace) -> None:
     session = context.manager.sessions.load(running(context, options.session))
     stopped = context.manager.turns.stop(session.id)
     say(f"stopping {session.name}" if stopped else f"{session.name} has no running turn in this kernel")
+
+
+@command(
+    "Take the latest turns off a session, so that the next one continues the turn before them. They stay stored.",
+    argument("count", nargs="?", type=int, default=1, metavar="N", help="how many turns; default: 1"),
+    argument("-s", "--session", default="", metavar="NAME", help="default: the active session, or the latest"),
+)
+def drop(context: NotebookContext, options: argparse.Namespace) -> None:
+    session = context.manager.sessions.drop(chosen(context, options.session), options.count)
+    turns = "the latest turn" if options.count == 1 else f"the latest {options.count} turns"
+    left = f"the next one continues turn {session.head}" if session.head else "the next one starts from the beginning"
+    say(f"took {turns} off {session.name}; {left}")
 
 
 @command(
