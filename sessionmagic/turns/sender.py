@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 REASONING_FIELDS = {"reasoning_content", "reasoning"}
 """Fields in which servers with OpenAI's chat completions give reasoning. pydantic-ai keeps them as the part's id."""
+NOTED = re.compile(r"[<\[\]]")
+"""What each text has that pydantic-ai would change or note."""
 HIDDEN = "-"
 """Stands for what the user typed while pydantic-ai prepares the messages."""
 
@@ -67,9 +70,8 @@ class Sender(WrapperModel):
     def __init__(self, wrapped: Model, keep: Callable[[SentRequest], object]) -> None:
         super().__init__(wrapped)
         self._keep = keep
-        self._destination = Destination(
-            lambda response: made(wrapped, response), lambda part: takes_back(wrapped, part)
-        )
+        self._origins: dict[tuple[str | None, ...], bool] = {}
+        self._destination = Destination(self._has_made, lambda part: takes_back(wrapped, part))
 
     def prepare_messages(
         self, messages: list[ModelMessage], model_request_parameters: ModelRequestParameters | None = None
@@ -115,6 +117,13 @@ class Sender(WrapperModel):
         """Count the tokens of a request."""
         messages, parameters = with_one_system_message(as_sent(messages, self._destination), model_request_parameters)
         return await self.wrapped.count_tokens(messages, model_settings, parameters)
+
+    def _has_made(self, response: ModelResponse) -> bool:
+        """Return what `made` does. It compares addresses, which is slow for thousands of responses."""
+        origin = (response.provider_name, response.provider_url, response.model_name)
+        if origin not in self._origins:
+            self._origins[origin] = made(self.wrapped, response)
+        return self._origins[origin]
 
     def _well_formed(
         self, messages: list[ModelMessage], settings: ModelSettings | None, parameters: ModelRequestParameters
@@ -205,14 +214,15 @@ def _hidden(message: ModelMessage) -> ModelMessage:
     if not isinstance(message, ModelRequest):
         return message
     has_results = any(isinstance(part, ToolReturnPart) for part in message.parts)
-    return replace(message, parts=[_hidden_part(part, has_results=has_results) for part in message.parts])
+    parts = [_hidden_part(part, has_results=has_results) for part in message.parts]
+    return replace(message, parts=parts) if any(isinstance(part, _Typed) for part in parts) else message
 
 
 def _hidden_part(part: ModelRequestPart, *, has_results: bool) -> ModelRequestPart:
     match part:
-        case UserPromptPart(content=str(text)):
+        case UserPromptPart(content=str(text)) if NOTED.search(text):
             return _Typed(HIDDEN, typed=text, timestamp=part.timestamp)
-        case UserPromptPart(content=[str(text), *others]) if not has_results:
+        case UserPromptPart(content=[str(text), *others]) if not has_results and NOTED.search(text):
             return _Typed([HIDDEN, *others], typed=text, timestamp=part.timestamp)
         case RetryFeedbackPart() if part.retry.cause == "no_output":  # it would become a system message
             return UserPromptPart(part.model_response(), timestamp=part.timestamp)
@@ -222,7 +232,7 @@ def _hidden_part(part: ModelRequestPart, *, has_results: bool) -> ModelRequestPa
 
 def _shown(message: ModelMessage) -> ModelMessage:
     """Return a message with what the user typed."""
-    if not isinstance(message, ModelRequest):
+    if not isinstance(message, ModelRequest) or not any(isinstance(part, _Typed) for part in message.parts):
         return message
     return replace(message, parts=[_shown_part(part) for part in message.parts])
 

@@ -11,7 +11,8 @@ one rule for all providers, as each of these is refused by some server:
 - Each call has exactly one result, in the next message, and an id and a name that every provider takes.
 - Reasoning, ids of items and other details go back to the provider they came from, and to no other.
 
-The functions are pure: they take messages and return new ones.
+The functions are pure: they take messages and return new ones. A message that needs no change is returned as it is,
+because a long conversation is sent many times.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def without_foreign_details(messages: Sequence[ModelMessage], to: Destination) -
             continue
         if not own:
             message = replace(message, provider_response_id=None, provider_details=None)  # noqa: PLW2901
-        kept.append(replace(message, parts=parts))
+        kept.append(replace(message, parts=parts) if len(parts) < len(message.parts) or not own else message)
     return kept
 
 
@@ -167,6 +168,8 @@ def _request(
 ) -> list[ModelMessage]:
     """Return a request as it is sent: the results of the calls of the response before it, then what the user says."""
     results = ids.results(request, response)
+    if not results and _is_one_text(request):
+        return [request]
     others = [part for part in request.parts if not isinstance(part, ToolReturnPart)]
     leading = _leading_system_prompts(others) if first else 0
     said = _said(others[leading:])
@@ -176,6 +179,13 @@ def _request(
         return [replace(request, parts=[*others[:leading], *results, *said])]
     bridge = ModelResponse(parts=[TextPart(BRIDGE)], timestamp=request.timestamp or _THE_PAST)
     return [replace(request, parts=results), bridge, replace(request, parts=said)]
+
+
+def _is_one_text(request: ModelRequest) -> bool:
+    match request.parts:
+        case [UserPromptPart(content=str(text))]:
+            return bool(text.strip())
+    return False
 
 
 def _leading_system_prompts(parts: Sequence[ModelRequestPart]) -> int:
@@ -222,6 +232,8 @@ class _CallIds:
     def fitted(self, response: ModelResponse, *, own: bool) -> ModelResponse:
         """Return a response with ids and names of calls that the provider takes; `own` if it has made them."""
         self.calls = []
+        if not any(isinstance(part, ToolCallPart) for part in response.parts):
+            return response
         parts: list[ModelResponsePart] = []
         for part in response.parts:
             if isinstance(part, ToolCallPart):
@@ -235,6 +247,8 @@ class _CallIds:
     def answering(self, request: ModelRequest) -> ModelRequest:
         """Return a request whose results have the ids and names of the latest response's calls."""
         calls = dict(self.calls)
+        if not calls:
+            return request
         parts = [
             replace(part, **calls.get(part.tool_call_id, {})) if isinstance(part, ToolReturnPart) else part
             for part in request.parts
@@ -243,7 +257,7 @@ class _CallIds:
 
     def results(self, request: ModelRequest, response: ModelResponse | None) -> list[ModelRequestPart]:
         """Return one result for each call of the response before a request, in the order of the calls."""
-        if response is None:
+        if response is None or not self.calls:
             return []
         found = [part for part in request.parts if isinstance(part, ToolReturnPart)]
         results: list[ModelRequestPart] = []
