@@ -50,8 +50,8 @@ def manager_of(provider, **others):
     return SessionManager(MemoryStore(), Models("test", endpoints={"lab": provider.url, **others}))
 
 
-async def stopped(manager, when, prompt="Tell me", **options):
-    turn = await manager.run(prompt, session="chat", model="lab:m", **options)
+async def stopped(manager, when, model="lab:m", **options):
+    turn = await manager.run("Tell me", session="chat", model=model, **options)
     await until(lambda: when(turn))
     turn.cancel()
     assert (await turn.result()).status == "interrupted"
@@ -167,10 +167,12 @@ async def test_reasoning_without_an_answer_then_a_server_with_the_system_message
 
 @on_a_loop
 async def test_stop_after_a_blank_chunk_then_a_proxy_that_wants_visible_text():
-    with StrictProvider(never_answers("\n\n"), family=strict.visible) as provider:
+    script("blank", ["\n\n", hang()])
+    with StrictProvider(family=strict.visible) as provider:
         manager = manager_of(provider)
-        await stopped(manager, lambda turn: turn.transcript.blocks)
-        await goes_on(manager)
+        await stopped(manager, lambda turn: turn.transcript.blocks, model="blank")
+        await goes_on(manager, model="lab:m")
+    assert provider.requests[-1]["messages"] == [{"role": "user", "content": "Tell me\n\nagain"}]
 
 
 @pytest.mark.parametrize("call_id", ["x" * 60, "functions.look:0", "call|fc", "çall"])
