@@ -189,7 +189,7 @@ class AgentRun:
             model_settings=cast("ModelSettings", dict(self._model.settings)) if self._model.settings else None,
             name=self._definition.name,
             toolsets=[toolset] if toolset is not None else [],
-            capabilities=[self._guard, AskedModels(self._guard, self._model.reference)],
+            capabilities=[AskedModels(self._guard, self._model.reference), self._guard],
             retries={"tools": RETRIES},
         )
 

@@ -6,7 +6,7 @@ import re
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.messages import (
     InstructionPart,
@@ -21,11 +21,12 @@ from pydantic_ai.messages import (
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.wrapper import WrapperModel
 
+from sessionmagic.models.abilities import profile_of
 from sessionmagic.turns.sent import Destination, as_sent, with_fitting_ids, without_foreign_details
 from sessionmagic.turns.sent_request import SentRequest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable
 
     from pydantic_ai import RunContext
     from pydantic_ai.messages import ModelResponse, ThinkingPart
@@ -156,7 +157,7 @@ def takes_back(model: Model, part: ThinkingPart) -> bool:
     back into text.
     """
     kinds = {kind.__name__ for kind in type(_innermost(model)).__mro__}
-    profile = _profile_of(model)
+    profile = profile_of(model)
     mimics = profile.get("mimics_assistant_message_formatting", False)  # reasoning would become a user message
     if "OpenAIResponsesModel" in kinds:
         details = part.provider_details or {}
@@ -165,13 +166,6 @@ def takes_back(model: Model, part: ThinkingPart) -> bool:
         fields = {*REASONING_FIELDS, profile.get("openai_chat_thinking_field")} - {None}
         return part.id in fields or (part.id == "content" and not mimics)
     return bool(part.signature) or not mimics
-
-
-def _profile_of(model: Model) -> Mapping[str, Any]:
-    try:
-        return cast("Mapping[str, Any]", model.profile)
-    except NotImplementedError:  # a router of the user's own, which has none
-        return {}
 
 
 def _innermost(model: Model) -> Model:
