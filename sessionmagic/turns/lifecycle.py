@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,10 +19,11 @@ from sessionmagic.exceptions import (
 )
 from sessionmagic.loop import in_thread, settled_in_thread
 from sessionmagic.tools.permissions import Limits, Policy, safety_of, with_grant
+from sessionmagic.turns.time_limit import time_limit
 from sessionmagic.turns.turn import TurnResult, current_turn
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
 
     from pydantic_ai.toolsets import AbstractToolset
 
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from sessionmagic.turns.messages import Messages
     from sessionmagic.turns.model_requests import ModelRequests
     from sessionmagic.turns.request import Request
-
-TICK_SECONDS = 0.1
-"""How often a turn's time limit is checked."""
 
 
 async def stream(admitted: Admitted, store: Store, servers: McpServers, ended: Callable[[], object]) -> None:
@@ -102,7 +100,7 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers, requests: 
         run.time_out(seconds)
         turn.cancel()
 
-    async with _time_limit(admitted.request.timeout, waits_for_user, stop_late):
+    async with time_limit(admitted.request.timeout, waits_for_user, stop_late):
         toolset = await _toolset(admitted, servers)
         turn.on_cancel(run.cancel)
         return advised(await run.run(admitted.content, admitted.history, persist, toolset), plan.previous)
@@ -140,30 +138,6 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests) -> Guard:
         limits=admitted.request.limits or Limits(),
         keep_sent=turn.keep_sent,
     )
-
-
-@asynccontextmanager
-async def _time_limit(
-    seconds: float | None, is_paused: Callable[[], bool], stop: Callable[[float], object]
-) -> AsyncIterator[None]:
-    """Call `stop` when the body has run for that long by the loop's clock, not counting the time while it is paused."""
-    now = asyncio.get_running_loop().time
-
-    async def count_down(seconds: float) -> None:
-        left = seconds
-        while left > 0:
-            began = now()
-            await asyncio.sleep(min(left, TICK_SECONDS))
-            if not is_paused():
-                left -= now() - began
-        stop(seconds)
-
-    timer = asyncio.ensure_future(count_down(seconds)) if seconds is not None else None
-    try:
-        yield
-    finally:
-        if timer is not None:
-            timer.cancel()
 
 
 async def _toolset(admitted: Admitted, servers: McpServers) -> AbstractToolset[None] | None:
