@@ -188,15 +188,11 @@ class SessionManager:
 
         starting = loop_thread().submit(turn())
         try:
-            started = starting.result()
+            result = loop_thread().submit(starting.result().result()).result()
         except KeyboardInterrupt:
-            starting.cancel()
-            raise
-        try:
-            result = loop_thread().submit(started.result()).result()
-        except KeyboardInterrupt:
-            started.cancel()
-            started.wait(STOP_SECONDS)
+            if not starting.cancel() and starting.exception() is None:  # the turn has started
+                starting.result().cancel()
+                starting.result().wait(STOP_SECONDS)
             raise
         if result.error is not None:
             raise result.error

@@ -11,6 +11,7 @@ from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelResponse, TextPa
 
 from sessionmagic.models import llama
 from sessionmagic.models.local import LocalModel
+from tests.examples import examples
 
 CONTEXT = 1000
 ANSWER = 100
@@ -156,7 +157,7 @@ def test_stopped_answer_records_what_it_was_given_without(server):
     assert server.chats
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(30))
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=40))
 def test_every_prompt_fits_and_the_beginning_only_moves_on(sizes):
     with pytest.MonkeyPatch.context() as patch:

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from sessionmagic.loop import LoopThread, loop_thread
 from tests.turns import ask, on_a_loop, prompts, statuses
 
 
@@ -112,3 +113,25 @@ async def test_deletion_is_told_to_who_keeps_something_for_the_session(manager):
     session_id = manager.sessions.load("chat").id
     await manager.delete("chat")
     assert told == [(session_id, None)]
+
+
+def test_interrupt_just_after_a_turn_has_started_stops_it(manager, monkeypatch):
+    loop, interrupts = loop_thread(), [interrupt]
+
+    def submit(work):
+        future = LoopThread.submit(loop, work)
+        result = future.result
+
+        def interrupted():
+            started = result()
+            while interrupts:  # the caller does not know yet that the turn runs
+                interrupts.pop()()
+            return started
+
+        future.result = interrupted
+        return future
+
+    monkeypatch.setattr(loop, "submit", submit)
+    with pytest.raises(KeyboardInterrupt):
+        manager.run_sync("Hello", session="chat", model="hang")
+    assert statuses(manager.sessions.load("chat")) == ["interrupted"]
