@@ -74,4 +74,4 @@ async def test_session_of_a_killed_process_is_free_at_once_and_goes_on(manager, 
     session = manager.sessions.load("chat")
     assert [(turn.prompt, turn.status) for turn in session.turns] == [("held", "interrupted"), ("Go on", "completed")]
     assert [turn.id for turn in session.path()] == ["1", "2"]
-    assert result.text == "user-prompt: held\nuser-prompt: Go on"
+    assert result.text == "user-prompt: held\n\nGo on"  # sent as one message of the user
