@@ -532,6 +532,7 @@ def test_a_running_turn_is_steered_and_queued(kernel, session, acts):
     kernel.click(cell.button("Approve"))
     cell.wait().ok()
     said = eval(kernel.value("[p.content for m in model.sent[-1] for p in m.parts if p.part_kind == 'user-prompt']"))
+    said = "\n\n".join(said).split("\n\n")  # what is said at once is sent as one message
     assert (said[0], {*said[1:3]}, said[3:]) == ("go", {"Be brief.", "In French."}, ["And now the second?"])
     assert cell.text.endswith("Second.")
     idle = kernel.run(f"%agent steer -s {session} Late.")
