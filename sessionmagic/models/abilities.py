@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from sessionmagic.models.members import members_of
+
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
     from pydantic_ai.tools import ToolDefinition
@@ -18,7 +20,7 @@ _refused_tools: set[tuple[tuple[str, str], str]] = set()
 
 def takes_tools(model: Model) -> bool:
     """Return whether the model can call tools."""
-    known = {_key(each) for each in (model, *_members(model))}
+    known = {_key(each) for each in (model, *members_of(model))}
     return _has(model, "supports_tools") and not known & _takes_no_tools
 
 
@@ -29,7 +31,7 @@ def sees_images(model: Model) -> bool:
 
 def context_window(model: Model) -> int | None:
     """Return how many tokens the model can read, if that is known."""
-    windows = [window for each in _members(model) if (window := profile_of(each).get("context_window"))]
+    windows = [window for each in members_of(model) if (window := profile_of(each).get("context_window"))]
     return min(windows, default=None)
 
 
@@ -73,22 +75,7 @@ def forget() -> None:
 
 
 def _has(model: Model, ability: str) -> bool:
-    return all(profile_of(each).get(ability, True) for each in _members(model))
-
-
-def _members(model: Model) -> list[Model]:
-    """Return the models of which any may answer.
-
-    pydantic-ai's `FallbackModel` has several and no profile; reading its profile raises an error (2.68).
-    """
-    from pydantic_ai.models.fallback import FallbackModel
-    from pydantic_ai.models.wrapper import WrapperModel
-
-    if isinstance(model, WrapperModel):
-        return _members(model.wrapped)
-    if isinstance(model, FallbackModel):
-        return [member for each in model.models for member in _members(each)]
-    return [model]
+    return all(profile_of(each).get(ability, True) for each in members_of(model))
 
 
 def _key(model: Model) -> tuple[str, str]:

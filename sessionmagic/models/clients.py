@@ -13,10 +13,11 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.models.members import members_of
 from sessionmagic.models.references import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from httpx2 import AsyncClient, Response
     from pydantic_ai.models import Model
@@ -97,7 +98,7 @@ def ask_directly(model: Model) -> None:
     """
     from httpx2 import AsyncClient
 
-    for each in _members(model):
+    for each in members_of(model):
         provider: Any = each.provider
         own = getattr(provider, "_own_http_client", None)
         if isinstance(own, AsyncClient) and is_loopback(provider.base_url) and getproxies():
@@ -127,7 +128,7 @@ def report_waits(model: Model) -> None:
 
     The SDKs of OpenAI and Anthropic wait inside of one call, so only their HTTP client sees it.
     """
-    for each in _members(model):
+    for each in members_of(model):
         sdk = getattr(each, "client", None)
         client = getattr(sdk, "_client", None)
         hooks = getattr(client, "event_hooks", None)
@@ -156,12 +157,3 @@ class _WaitHook:
         wait = error.retry_after or 0.0
         if tried < self.max_retries and error.provider_retry_hint is not False and SHORT_WAIT <= wait <= LONGEST_WAIT:
             tell(status, wait)
-
-
-def _members(model: Model) -> Iterator[Model]:
-    """Yield the models that a model asks: itself, or those of a `FallbackModel`."""
-    for each in getattr(model, "models", None) or [model]:
-        if each is model:
-            yield model
-        else:
-            yield from _members(each)

@@ -14,6 +14,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 
 from sessionmagic.conversation.events import Warned
 from sessionmagic.models.abilities import learn_no_tools, learn_refused_tool, refuses_tool, takes_tools
+from sessionmagic.models.members import with_wrapped_members
 from sessionmagic.tools.schemas import mended
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class AskedModels(AbstractCapability[None]):
 
     def get_wrapper_model(self, model: Model) -> Model:
         """Return the model to ask instead. pydantic-ai asks for one at each model request."""
-        return AskedModel(model, self.guard, self.reference)
+        return with_wrapped_members(model, lambda member: AskedModel(member, self.guard, self.reference))
 
 
 class AskedModel(WrapperModel):

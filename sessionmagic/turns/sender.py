@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from contextlib import asynccontextmanager
-from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +17,10 @@ from pydantic_ai.messages import (
     ToolReturnPart,
     UserPromptPart,
 )
-from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.wrapper import WrapperModel
 
 from sessionmagic.models.abilities import profile_of
+from sessionmagic.models.members import members_of, with_wrapped_members
 from sessionmagic.turns.sent import Destination, as_sent, with_fitting_ids, without_foreign_details
 from sessionmagic.turns.sent_request import SentRequest
 
@@ -46,23 +45,16 @@ def sender(model: Model, keep: Callable[[SentRequest], object]) -> Model:
     """Return a model that sends well-formed requests to `model`.
 
     pydantic-ai asks the agent's capability for it before each attempt at a model request: the first one, and those
-    after tools, messages of the user and retries. What it sends is a copy, so the messages that the run keeps, and
-    that are stored, stay as they were. (The hook `before_model_request` cannot do this, as pydantic-ai 2.68 adds
-    system messages afterwards, in `Model.prepare_messages`.)
+    after tools, messages of the user and retries. Each model of a `FallbackModel` is sent what that model takes. What
+    is sent is a copy, so the messages that the run keeps, and that are stored, stay as they were. (The hook
+    `before_model_request` cannot do this, as pydantic-ai 2.68 adds system messages afterwards, in
+    `Model.prepare_messages`.)
 
     Args:
         model: The model.
         keep: Called with each request just before it is sent.
     """
-    if isinstance(model, FallbackModel):  # each of its models is sent what that model takes
-        several = copy(model)
-        several.models = [sender(each, keep) for each in model.models]
-        return several
-    if isinstance(model, WrapperModel) and isinstance(_innermost(model), FallbackModel):
-        outer = copy(model)
-        outer.wrapped = sender(model.wrapped, keep)
-        return outer
-    return Sender(model, keep)
+    return with_wrapped_members(model, lambda member: Sender(member, keep))
 
 
 class Sender(WrapperModel):
@@ -156,7 +148,7 @@ def takes_back(model: Model, part: ThinkingPart) -> bool:
     name of a JSON field, which the item id of the Responses API is not; and it turns reasoning that it cannot send
     back into text.
     """
-    kinds = {kind.__name__ for kind in type(_innermost(model)).__mro__}
+    kinds = {kind.__name__ for kind in type(members_of(model)[0]).__mro__}
     profile = profile_of(model)
     mimics = profile.get("mimics_assistant_message_formatting", False)  # reasoning would become a user message
     if "OpenAIResponsesModel" in kinds:
@@ -166,12 +158,6 @@ def takes_back(model: Model, part: ThinkingPart) -> bool:
         fields = {*REASONING_FIELDS, profile.get("openai_chat_thinking_field")} - {None}
         return part.id in fields or (part.id == "content" and not mimics)
     return bool(part.signature) or not mimics
-
-
-def _innermost(model: Model) -> Model:
-    while isinstance(model, WrapperModel):
-        model = model.wrapped
-    return model
 
 
 def with_one_system_message(

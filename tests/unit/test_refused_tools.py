@@ -4,6 +4,7 @@ import json
 from contextlib import asynccontextmanager
 
 import pytest
+from pydantic_ai.models.fallback import FallbackModel
 
 from sessionmagic import MemoryStore, Models, SessionManager, register_model
 from sessionmagic.conversation.events import LimitReached, Warned
@@ -112,6 +113,18 @@ async def test_other_refusals_fail_the_turn(status, words):
     assert result.status == "failed"
     assert words in str(result.error)
     assert len(provider.requests) == 1
+
+
+@on_a_loop
+async def test_models_of_a_fallback_are_each_asked_again_without_tools():
+    with ScriptedProvider(takes(words="m does not support tools")) as provider:
+        manager = manager_of(provider)
+        member = manager.models.resolve("lab:m").model
+        register_model("several", FallbackModel(member, ScriptedModel("never")))
+        result, warnings = await run(manager, model="several")
+    assert (result.text, result.model) == ("Fine.", "lab:m")
+    assert warnings == ["several takes no tools, so it was asked without look, send"]
+    assert [offered_in(request) for request in provider.requests] == [["look", "send"], []]
 
 
 @on_a_loop
