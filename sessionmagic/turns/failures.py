@@ -70,7 +70,7 @@ def failure(reference: str, error: BaseException, address: str | None = None) ->
             return "model_error", TurnFailedError(f"{reference}: {reason_of(error)}")
         case BaseExceptionGroup():
             # A FallbackModel has asked all its models. Each has failed in its own way; the last one says what to do.
-            return failure(reference, error.exceptions[-1], address)
+            return failure(reference, error.exceptions[-1])  # the address is that of the first one
         case _:
             return "model_error", TurnFailedError(f"{reference}: {type(error).__name__}: {reason_of(error)}")
 

@@ -24,7 +24,7 @@ from sessionmagic.exceptions import ApprovalNotOpenError, SessionIdleError, Turn
 from sessionmagic.models.abilities import sees_images
 from sessionmagic.tools.permissions import Call
 from sessionmagic.tools.results import as_read, bound, without_images
-from sessionmagic.turns.messages import tidied
+from sessionmagic.turns.messages import check_whole, tidied
 from sessionmagic.turns.sender import sender
 from sessionmagic.words import words_of
 
@@ -90,6 +90,7 @@ class Guard(AbstractCapability[None]):
     _repeats: int = 0
     """How many times in a row the latest call was made."""
     _stopped: bool = False
+    _reached_token_limit: bool = False
 
     async def before_run(self, ctx: RunContext[None]) -> None:
         """Connect the inbox with the run, which delivers what the user says while it runs."""
@@ -125,12 +126,15 @@ class Guard(AbstractCapability[None]):
     async def after_model_request(self, ctx: Any, *, request_context: Any, response: ModelResponse) -> ModelResponse:  # noqa: ARG002
         """Record the model request, and give each call of the response a unique id and a name of limited length."""
         self.requests.end(response)
+        self._reached_token_limit = response.finish_reason == "length"
         return tidied(response)
 
     async def on_event(self, ctx: RunContext[None], *, event: AgentStreamEvent) -> None:  # noqa: ARG002
         """Count the calls that cannot run, and limit the size of every result."""
         match event:
             case FunctionToolCallEvent(args_valid=False):
+                if self._reached_token_limit:
+                    check_whole(event.part)
                 # An unknown tool, or invalid arguments: `wrap_tool_execute` is not called, but the limits apply.
                 self._count(event.part)
             case FunctionToolResultEvent():

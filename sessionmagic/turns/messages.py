@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import count, zip_longest
 from typing import TYPE_CHECKING, Any
 
+from pydantic_ai.exceptions import IncompleteToolCall
 from pydantic_ai.messages import (
     BinaryContent,
     ModelMessage,
@@ -76,6 +77,19 @@ def tidied_call(call: ToolCallPart, used: Collection[str]) -> ToolCallPart:
         call_id = f"{call.tool_call_id}-{next(numbers)}"
     name = call.tool_name if len(call.tool_name) <= NAME_LENGTH else f"{call.tool_name[:NAME_LENGTH]}…"
     return replace(call, tool_call_id=call_id, tool_name=name)
+
+
+def check_whole(call: ToolCallPart) -> None:
+    """Raise `IncompleteToolCall` if the arguments of a call were cut off.
+
+    pydantic-ai does so only when the model has made the call again several times, each time to the token limit.
+    """
+    try:
+        whole = bool(call.args) and call.args_as_dict(raise_if_invalid=True) is not None
+    except (ValueError, AssertionError):
+        whole = False
+    if not whole:
+        raise IncompleteToolCall("the token limit was reached in a tool call")
 
 
 def to_json(messages: list[ModelMessage]) -> Messages:

@@ -6,7 +6,6 @@ import ssl
 import pytest
 from pydantic_ai.exceptions import (
     FallbackExceptionGroup,
-    IncompleteToolCall,
     ModelConnectionError,
     ModelHTTPError,
     ModelQuotaExceededError,
@@ -19,7 +18,7 @@ from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models.clients import is_loopback
 from sessionmagic.turns.failures import failure
 from tests.clock import on_a_clock, passes
-from tests.provider import ScriptedProvider, answers, refuses, replies, streams
+from tests.provider import ScriptedProvider, answers, call_delta, calls, refuses, replies, streams
 from tests.turns import events_of, on_a_loop, until
 
 MODEL = "lab:some-model"
@@ -169,10 +168,22 @@ async def test_token_limit_before_the_first_word_says_what_to_raise():
     assert line == f"{MODEL}: {words}"
 
 
-def test_token_limit_in_a_tool_call_says_what_to_raise():
-    code, line = failure(MODEL, IncompleteToolCall("Model token limit (100) exceeded while generating a tool call"))
+@pytest.mark.parametrize("arguments", ['{"pa', ""])
+@on_a_loop
+async def test_token_limit_in_a_tool_call_says_what_to_raise_and_is_not_reached_again(arguments):
+    def look(path: str) -> str:
+        """Look."""
+        return path
+
+    cut_off = calls(call_delta(0, "c", "look", arguments), finish="length")
+    with ScriptedProvider(cut_off) as provider:
+        manager = manager_at(provider.url)
+        turn = await manager.run("Go", session="chat", model=MODEL, tools=[look], yes=True)
+        result = await turn.result()
     words = "the answer reached the token limit in a tool call; raise max_tokens, or ask for less"
-    assert (code, str(line)) == ("token_limit", f"{MODEL}: {words}")
+    assert (result.status, str(result.error)) == ("failed", f"{MODEL}: {words}")
+    assert len(provider.requests) == 1
+    assert manager.sessions.load("chat").turns[0].error_code == "token_limit"
 
 
 @on_a_clock
@@ -228,6 +239,11 @@ def test_error_of_several_models_is_told_by_that_of_the_last():
         "all failed", [ModelHTTPError(500, "a"), ModelHTTPError(401, "b", {"message": "No"})]
     )
     assert str(failure("mine", group)[1]) == "mine: 401: No"
+
+
+def test_error_of_several_models_does_not_name_the_address_of_the_first():
+    group = FallbackExceptionGroup("all failed", [ModelHTTPError(500, "a"), ModelConnectionError("b", "refused")])
+    assert "http://first" not in str(failure("mine", group, "http://first/v1")[1])
 
 
 @pytest.mark.parametrize(
