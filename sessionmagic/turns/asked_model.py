@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.capabilities import AbstractCapability
@@ -18,7 +19,7 @@ from sessionmagic.models.members import with_wrapped_members
 from sessionmagic.tools.schemas import mended
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from pydantic_ai.messages import ModelMessage
     from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
@@ -31,7 +32,8 @@ REFUSING = (400, 404, 405, 422, 500, 501)
 """The HTTP statuses with which servers refuse a request because of its tools."""
 NO_TOOLS = re.compile(
     r"""
-      (not|n't|no\ endpoints\ found\ that)\ (\w+\ )?support\w*\W+(\w+\W+){0,2}(tools?\b|tool_|function\ ?call)
+      (not|n't|no\ endpoints\ found\ that)\ (\w+\ )?support\w*\W+((?!in\b|parallel|multiple)\w+\W+){0,2}
+      (tools?\b|tool_|function\ ?call)
     | (tools?|function|calling|tool_choice)\b\W+(\w+\W+){0,4}?(not|n't|un)\W?(yet\ )?(supported|enabled|available)
     | tool\ choice\ requires\ --enable-auto-tool-choice
     | tools?\ param\ requires\ --jinja
@@ -40,6 +42,8 @@ NO_TOOLS = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """How servers say that a model takes no tools: Ollama, OpenRouter, vLLM, llama.cpp, Google, Groq, Together and more."""
+ABOUT_A_CALL = re.compile(r"tool[ _]calls?\b|did not match schema", re.IGNORECASE)
+"""How servers refuse a call that the model has made. They name its tool, too."""
 NUMBERED_TOOL = re.compile(r"\btools[.\[](\d+)")
 """How servers name the tool that they refuse: ``tools[0].function.parameters`` or ``tools.0.custom.input_schema``."""
 
@@ -88,6 +92,7 @@ class AskedModel(WrapperModel):
             self._guard.count_request()  # pydantic-ai counts only the first request of a response that is continued
         self._asked = True
         parameters = self._offered(model_request_parameters)
+        lessons: list[Callable[[], None]] = []
         async with AsyncExitStack() as stack:
             while True:
                 try:
@@ -95,12 +100,14 @@ class AskedModel(WrapperModel):
                         self.wrapped.request_stream(messages, model_settings, parameters, run_context)
                     )
                 except ModelAPIError as error:
-                    kept = self._without_refused(parameters.function_tools, error)
+                    kept = self._without_refused(parameters.function_tools, error, lessons)
                     if kept is None:
                         raise
                     parameters = replace(parameters, function_tools=kept)
                 else:
                     break
+            for learn in lessons:  # only now it is certain that the tools were the reason
+                learn()
             yield stream
 
     def _polls(self, messages: list[ModelMessage]) -> bool:
@@ -118,20 +125,25 @@ class AskedModel(WrapperModel):
         ]
         return replace(parameters, function_tools=offered if takes_tools(self.wrapped) else [])
 
-    def _without_refused(self, tools: list[ToolDefinition], error: ModelAPIError) -> list[ToolDefinition] | None:
-        """Return the tools without those that the provider has refused; None if it has refused something else."""
+    def _without_refused(
+        self, tools: list[ToolDefinition], error: ModelAPIError, lessons: list[Callable[[], None]]
+    ) -> list[ToolDefinition] | None:
+        """Return the tools without those that the provider has refused; None if it has refused something else.
+
+        What is to be learned from it, if the provider takes the request without them, is added to `lessons`.
+        """
         words = str(error)
         if not tools or (isinstance(error, ModelHTTPError) and error.status_code not in REFUSING):
             return None
         if NO_TOOLS.search(words):
-            learn_no_tools(self.wrapped)
+            lessons.append(partial(learn_no_tools, self.wrapped))
             names = ", ".join(tool.name for tool in tools)
             self._warn(f"{self._reference} takes no tools, so it was asked without {names}")
             return []
         refused = _refused_tool(tools, words)
         if refused is None:
             return None
-        learn_refused_tool(self.wrapped, refused)
+        lessons.append(partial(learn_refused_tool, self.wrapped, refused))
         self._warn(f"the provider of {self._reference} refuses the tool {refused.name}, so it was asked without it")
         return [tool for tool in tools if tool is not refused]
 
@@ -141,7 +153,7 @@ class AskedModel(WrapperModel):
 
 def _refused_tool(tools: list[ToolDefinition], words: str) -> ToolDefinition | None:
     """Return the tool whose definition an error is about, if it is about one."""
-    if not re.search(r"schema|parameters|function|tool", words, re.IGNORECASE):
+    if ABOUT_A_CALL.search(words) or not re.search(r"schema|parameters|function|tool", words, re.IGNORECASE):
         return None
     for tool in sorted(tools, key=lambda tool: -len(tool.name)):
         if re.search(rf"""(?:function|tool)\w*[\s:]+['"`]?{re.escape(tool.name)}(?![\w-])""", words, re.IGNORECASE):

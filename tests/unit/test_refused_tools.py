@@ -105,7 +105,16 @@ async def test_tool_that_a_provider_refuses_is_left_out_with_a_warning(words):
     assert warnings == []
 
 
-@pytest.mark.parametrize(("status", "words"), [(400, "Out of cheese"), (401, "m does not support tools")])
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (400, "Out of cheese"),
+        (401, "m does not support tools"),
+        (400, "m does not support images in tool messages"),
+        (400, "m does not support parallel tool calls"),
+        (400, "Tool call validation failed: parameters for tool send did not match schema"),
+    ],
+)
 @on_a_loop
 async def test_other_refusals_fail_the_turn(status, words):
     with ScriptedProvider(refuses(status, words)) as provider:
@@ -113,6 +122,15 @@ async def test_other_refusals_fail_the_turn(status, words):
     assert result.status == "failed"
     assert words in str(result.error)
     assert len(provider.requests) == 1
+
+
+@on_a_loop
+async def test_refusal_that_the_tools_were_not_the_reason_of_is_not_remembered():
+    with ScriptedProvider(refuses(400, "m does not support tools")) as provider:
+        manager = manager_of(provider)
+        result, _ = await run(manager)
+    assert (result.status, len(provider.requests)) == ("failed", 2)
+    assert manager.models.resolve("lab:m").takes_tools
 
 
 @on_a_loop
@@ -211,4 +229,5 @@ async def test_continuations_that_a_provider_asks_for_count_against_the_request_
 async def test_response_that_is_continued_within_the_limit_is_whole(manager):
     register_model("pausing", Pausing(2, "One. ", "Two. ", "Three."))
     turn = await manager.run("Go", session="chat", model="pausing", limits=Limits(requests=3))
-    assert (await turn.result()).status == "completed"
+    result = await turn.result()
+    assert (result.status, result.text) == ("completed", "One. Two. Three.")
