@@ -59,7 +59,7 @@ class CompatibleModel(OpenAIChatModel):
 
     Attributes:
         is_own: Whether the server is the user's own. Its responses then have the name of the model that was asked, and
-            the user's price.
+            no price but the user's.
         price: Dollars for a million input and output tokens, if the user gave them.
     """
 
@@ -85,7 +85,7 @@ class CompatibleModel(OpenAIChatModel):
         # reads the setting, as the request was sent before.
         settings: Any = {**(model_settings or {}), "openai_continuous_usage_stats": True}
         streamed = await super()._process_streamed_response(cast("Any", mended), model_request_parameters, settings)
-        if self.is_own:
+        if self.is_own or self.price is not None:
             price = list(self.price) if self.price is not None else None
             streamed.provider_details = {**(streamed.provider_details or {}), PRICE: price}
         return streamed
@@ -114,9 +114,13 @@ def ollama(model: str, base_url: str, price: Sequence[float] | None) -> Compatib
     return made
 
 
-def with_mended_streams(model: Model) -> Model:
+def with_mended_streams(model: Model, price: Sequence[float] | None = None) -> Model:
     """Return a model like this one whose streams are mended, if it speaks chat completions; else the model itself."""
-    return _mended(model) if isinstance(model, OpenAIChatModel) else model
+    if not isinstance(model, OpenAIChatModel):
+        return model
+    made = _mended(model)
+    made.price = price
+    return made
 
 
 def _mended(model: OpenAIChatModel) -> CompatibleModel:

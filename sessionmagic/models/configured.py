@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sessionmagic.models.references import ModelRef
 
 PRICE = "price"
-"""The key in a response's `provider_details` that only responses of the user's own servers have.
+"""The key in a response's `provider_details` that responses of the user's own servers and of priced ones have.
 
 It holds dollars for a million input tokens and for a million output tokens, or None if the user gave no price.
 """

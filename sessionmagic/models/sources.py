@@ -206,7 +206,7 @@ class ProviderSource(Source):
     """The models of the providers that pydantic-ai knows.
 
     Args:
-        prices: The prices of the user's own servers; an Ollama server is one.
+        prices: The prices of the user's own servers; one of Ollama or vLLM is one.
     """
 
     def __init__(self, prices: Mapping[str, Sequence[float]]) -> None:
@@ -229,10 +229,10 @@ class ProviderSource(Source):
             return infer_model(f"{provider}:{name}")
         from sessionmagic.models.compatible import ollama, with_mended_streams
 
+        price = price_of(self._prices, reference)
         if provider == "ollama":
-            address = os.environ.get("OLLAMA_BASE_URL") or OLLAMA_URL
-            return ollama(name, address, price_of(self._prices, reference))
-        return with_mended_streams(infer_model(f"{provider}:{name}"))
+            return ollama(name, os.environ.get("OLLAMA_BASE_URL") or OLLAMA_URL, price)
+        return with_mended_streams(infer_model(f"{provider}:{name}"), price)
 
     def warnings(self, reference: ModelRef) -> list[str]:
         return _unlisted(reference)

@@ -12,6 +12,7 @@ from pydantic_ai.messages import ModelResponse
 
 from sessionmagic.conversation.usage import RequestRecord, Usage, total
 from sessionmagic.exceptions import TurnTimeoutError
+from sessionmagic.models.clients import is_loopback
 from sessionmagic.models.configured import PRICE
 
 if TYPE_CHECKING:
@@ -137,6 +138,8 @@ def _cost(response: ModelResponse) -> float | None:
         if price is None:
             return None
         return float(price[0] * response.usage.input_tokens + price[1] * response.usage.output_tokens) / 1_000_000
+    if response.provider_url and is_loopback(response.provider_url):  # as with OPENAI_BASE_URL
+        return None
     if response.usage.cost is not None:
         # pydantic-ai has added up the prices of a response that took several requests, or a gateway has told the price.
         return float(response.usage.cost)

@@ -66,6 +66,18 @@ async def test_every_ollama_is_ollama(monkeypatch, variable):
     assert OLLAMA_URL.startswith("http://localhost:11434")
 
 
+@pytest.mark.parametrize(("prices", "cost"), [({}, None), ({"openai-chat": [2, 10]}, 2.02), ({"vllm": [7, 7]}, None)])
+@on_a_loop
+async def test_server_on_this_machine_that_stands_for_a_provider_is_unpriced_unless_given_a_price(
+    monkeypatch, prices, cost
+):
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    with ScriptedProvider(SAYS_GPT) as provider:
+        monkeypatch.setenv("OPENAI_BASE_URL", provider.url)
+        result = await ask(SessionManager(MemoryStore(), Models(prices=prices)), model="openai-chat:gpt-4o")
+    assert result.cost == pytest.approx(cost)
+
+
 @on_a_loop
 async def test_gateway_still_says_which_model_has_answered(monkeypatch):
     monkeypatch.setenv("VLLM_API_KEY", "k")
