@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+REASONING_FIELDS = ("reasoning", "reasoning_content")
+"""The fields of chat completions in which pydantic-ai looks for reasoning, besides the one that the profile names.
+
+It keeps the field's name as the id of the part.
+"""
 HIGH_HALVES = ("\ud800", "\udbff")
 """The first and the last code unit that begins a character of two."""
 

@@ -176,7 +176,7 @@ class Calls:
         if name != call.name:
             return False  # a further piece of the name
         if call_id and call.id and call_id != call.id:
-            return bool(call.arguments.complete)
+            return call.arguments.complete or (index is None and piece.lstrip().startswith("{"))
         if call_id and call_id == call.id and index is not None:
             return False
         if not call.arguments.complete:

@@ -10,7 +10,8 @@ from pydantic_ai.models.openai import OpenAIChatModel, OpenAIStreamedResponse
 from pydantic_ai.profiles import DEFAULT_THINKING_TAGS
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
-from sessionmagic.models.chat_stream import REASONING, REASONING_ENDS, MendedStream
+from sessionmagic.models.answer_text import REASONING_FIELDS
+from sessionmagic.models.chat_stream import REASONING_ENDS, MendedStream
 from sessionmagic.models.clients import connected
 from sessionmagic.models.configured import PRICE
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from pydantic_ai.models.openai import OpenAIChatModelSettings
     from pydantic_ai.profiles.openai import OpenAIModelProfile
 
-REASONING_FIELDS = (REASONING, "reasoning_content")
-"""The fields in which pydantic-ai looks for reasoning, besides the one that the profile names."""
 STRICT_TEMPLATES: OpenAIModelProfile = {
     "supports_inline_system_prompts": False,
     "openai_chat_supports_multiple_system_messages": False,

@@ -20,6 +20,7 @@ from pydantic_ai.messages import (
 from pydantic_ai.models.wrapper import WrapperModel
 
 from sessionmagic.models.abilities import profile_of
+from sessionmagic.models.answer_text import REASONING_FIELDS
 from sessionmagic.models.members import members_of, with_wrapped_members
 from sessionmagic.turns.sent import Destination, as_sent, with_fitting_ids, without_foreign_details
 from sessionmagic.turns.sent_request import SentRequest
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from pydantic_ai.settings import ModelSettings
     from pydantic_ai.usage import RequestUsage
 
-REASONING_FIELDS = {"reasoning_content", "reasoning"}
-"""Fields in which servers with OpenAI's chat completions give reasoning. pydantic-ai keeps them as the part's id."""
 NOTED = re.compile(r"[<\[\]]")
 """What each text has that pydantic-ai would change or note."""
 HIDDEN = "-"

@@ -62,6 +62,13 @@ PIECES = ('{"path"', ': "a"}')
         ([whole_call(0, None, "a"), whole_call(0, None, "b")], TWO),
         ([[whole_call(0, None, "a"), call_delta(0, None, "list", "{}")]], [ONE[0], ("list", None, "retried")]),
         ([whole_call(0, "same", "a"), whole_call(1, "same", "b")], TWO),
+        (
+            [
+                *(call_delta(None, name, "look", '{"path": ') for name in "ab"),
+                *(call_delta(None, name, None, f'"{name}"}}') for name in "ab"),
+            ],
+            TWO,
+        ),
         ([whole_call(1, "c1", "a"), whole_call(2, "c2", "b")], TWO),
         ([whole_call(None, "c1", "a"), whole_call(None, "c2", "b")], TWO),
         ([[whole_call(None, None, "a"), whole_call(None, None, "b")]], TWO),
@@ -104,6 +111,7 @@ PIECES = ('{"path"', ': "a"}')
         "one index, no ids",
         "one index, other name",
         "one id",
+        "side by side, no index",
         "index from 1",
         "no index",
         "no index, no id",
