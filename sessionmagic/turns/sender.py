@@ -188,11 +188,11 @@ def _hidden(message: ModelMessage) -> ModelMessage:
     """Return a message with what the user typed hidden from pydantic-ai.
 
     A prompt is what the user typed, and so is the first text of one with attachments. Beside the results of tools,
-    a list is what the tools gave.
+    a list is what the tools gave, except where all calls were interrupted and gave nothing.
     """
     if not isinstance(message, ModelRequest):
         return message
-    has_results = any(isinstance(part, ToolReturnPart) for part in message.parts)
+    has_results = any(isinstance(part, ToolReturnPart) and part.outcome != "interrupted" for part in message.parts)
     parts = [_hidden_part(part, has_results=has_results) for part in message.parts]
     return replace(message, parts=parts) if any(isinstance(part, _Typed) for part in parts) else message
 

@@ -24,6 +24,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic_ai.messages import (
+    INTERRUPTED_TOOL_RETURN_CONTENT,
     ModelMessage,
     ModelRequest,
     ModelRequestPart,
@@ -46,8 +47,6 @@ BRIDGE = "OK"
 """The assistant's text between the results of calls and what the user says next."""
 GO_ON = "Go on."
 """The user's text where the assistant would otherwise begin, or speak twice."""
-INTERRUPTED = "The tool call was interrupted and did not complete."
-"""The result of a call that got none."""
 
 _OWN_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
 """Ids of calls that every provider takes back if it has made them."""
@@ -264,7 +263,9 @@ class _CallIds:
         for stored_id, names in self.calls:
             result = next((part for part in found if part.tool_call_id == stored_id), None)
             if result is None:
-                result = ToolReturnPart("", INTERRUPTED, outcome="interrupted", timestamp=response.timestamp)
+                result = ToolReturnPart(
+                    "", INTERRUPTED_TOOL_RETURN_CONTENT, outcome="interrupted", timestamp=response.timestamp
+                )
             else:
                 found.remove(result)
             results.append(replace(result, **names))

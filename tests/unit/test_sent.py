@@ -19,6 +19,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from sessionmagic import MemoryStore, Models, SessionManager, TinyStore, register_model
+from sessionmagic.conversation.attachment import Attachment
 from sessionmagic.testing import ScriptedModel, call, hang, script, think
 from sessionmagic.turns.sender import sender, takes_back
 from sessionmagic.turns.sent import BRIDGE, Destination, as_sent
@@ -319,6 +320,23 @@ async def test_what_the_user_types_is_sent_as_typed(model):
 
 
 @on_a_loop
+async def test_what_the_user_types_with_a_picture_after_a_stop_in_a_tool_call_is_sent_as_typed():
+    async def wait() -> str:
+        """Wait for ever."""
+        began.set()
+        await asyncio.Event().wait()
+
+    began = asyncio.Event()
+    picture = Attachment(name="a.png", content=b"\x89PNG\r\n\x1a\n", media_type="image/png")
+    with ScriptedProvider(calls(("c", "wait")), OKAY) as provider:
+        manager = manager_of(provider)
+        await stopped(manager, lambda _: began.is_set(), tools=[wait], yes=True)
+        await (await manager.run(TYPED, session="chat", attachments=[picture])).result()
+    [text, image] = provider.requests[-1]["messages"][-1]["content"]
+    assert (text["text"], image["type"]) == (TYPED, "image_url")
+
+
+@on_a_loop
 async def test_what_a_tool_returns_and_what_a_document_says_is_guarded():
     profile = {"may_tokenize_special_tokens_in_content": True, "supports_inline_system_prompts": True}
 
@@ -354,7 +372,6 @@ async def test_the_run_keeps_its_own_messages():
 async def test_each_model_of_a_fallback_is_sent_what_it_takes():
     thinks = ScriptedModel([think("hm"), "Hi"], name="thinks")
     fails = ScriptedModel(RuntimeError("down"), name="fails")
-    register_model("both", FallbackModel(fails, thinks, fallback_on=RuntimeError))
     asked = []
     model = sender(FallbackModel(fails, thinks, fallback_on=RuntimeError), asked.append)
     response = await model.request([ModelRequest([UserPromptPart("a"), UserPromptPart("b")])], None, _parameters())
