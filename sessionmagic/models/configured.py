@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.words import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,8 +44,21 @@ configured = Configured()
 
 
 def price_of(prices: Mapping[str, Sequence[float]], reference: ModelRef) -> Sequence[float] | None:
-    """Return the price that the user gave for a model, or else for its server; None if there is none."""
+    """Return the price that the user gave for a model, or else for its server; None if there is none.
+
+    Raises `ModelReferenceError` if the price is not two numbers.
+    """
     for name in (reference.text, f"{reference.provider}:{reference.model}", reference.provider):
         if name in prices:
-            return prices[name]
+            return _checked(name, prices[name])
     return None
+
+
+def _checked(name: str, price: Any) -> Sequence[float]:
+    match price:
+        case [int() | float(), int() | float()] if min(price) >= 0:
+            return list(price)
+    raise ModelReferenceError(
+        f"the price of {name!r} is {shortened(repr(price))}; give two numbers, dollars for a million input and a "
+        "million output tokens"
+    )

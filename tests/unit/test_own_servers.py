@@ -4,6 +4,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from sessionmagic import MemoryStore, Models, SessionManager, register_model
+from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models.compatible import with_mended_streams
 from sessionmagic.models.configured import configured
 from sessionmagic.models.sources import OLLAMA_URL
@@ -51,6 +52,13 @@ async def test_own_server_costs_what_the_user_says(prices):
         manager = SessionManager(MemoryStore(), Models("test", endpoints={"lab": provider.url}, prices=prices))
         result = await ask(manager, model="lab:m")
     assert result.cost == pytest.approx(2 + 0.02)
+
+
+@pytest.mark.parametrize("price", [[1], [1, "a"], 5, "12", [1, -1], [1, 2, 3]])
+def test_price_that_is_not_two_numbers_is_refused_before_sending(price):
+    models = Models("test", endpoints={"lab": "http://127.0.0.1:1/v1"}, prices={"lab": price})
+    with pytest.raises(ModelReferenceError, match="the price of 'lab' is "):
+        models.resolve("lab:m")
 
 
 @pytest.mark.parametrize("variable", [True, False])
