@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from sessionmagic.models.catalog import ResolvedModel
     from sessionmagic.turns.messages import Messages
 
-REFUSALS = {"model_error", "context_exceeded"}
+REFUSALS = {"model_error", "context_exceeded", "content_filter"}
 """Error codes of turns that may have failed because of the content they sent."""
 
 

@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from pydantic_ai.exceptions import ModelHTTPError
 
 from sessionmagic.exceptions import SessionBusyError, SessionNotFoundError, UsageError
+from sessionmagic.testing import script
 from tests.turns import ask, on_a_loop, said
 
 
@@ -96,3 +98,12 @@ async def test_an_error_that_comes_back_names_the_way_out(manager):
     second = await ask(manager, "three", model="dumb", once=True)
     assert "%agent drop" in str(second.error)
     assert manager.sessions.load("chat").turns[-1].error == str(second.error)
+
+
+@on_a_loop
+async def test_a_filter_that_refuses_every_turn_names_the_way_out(manager):
+    script("filtered", ModelHTTPError(400, "m", {"message": "No.", "code": "content_filter"}))
+    await ask(manager, "one", model="calm", once=True)
+    for advised in (False, True):
+        result = await ask(manager, "two", model="filtered", once=True)
+        assert ("%agent drop" in str(result.error)) is advised
