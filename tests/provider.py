@@ -169,15 +169,11 @@ def answers(*chunks, tokens=(7, 3), finish="stop"):
         handler.stream()
         for chunk in chunks:
             handler.send_chunk({"role": "assistant", "content": chunk})
-        handler.send_chunk({}, finish, usage=usage_of(*tokens) if tokens is not None else None)
+        handler.send_chunk({}, finish, usage=usage(*tokens) if tokens is not None else None)
         handler.send("data: [DONE]\n\n")
         handler.send("")
 
     return script
-
-
-def usage_of(prompt, completion):
-    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
 def refuses(status, message, code=None):

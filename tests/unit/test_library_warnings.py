@@ -4,14 +4,14 @@ import warnings
 
 from sessionmagic import MemoryStore, Models, SessionManager
 from sessionmagic.models.library_warnings import hide_library_warnings
-from tests.provider import ScriptedProvider, usage_of
+from tests.provider import ScriptedProvider, usage
 from tests.turns import ask, on_a_loop
 
 
 @on_a_loop
 async def test_warnings_of_libraries_do_not_reach_the_cell():
     odd = {"reasoning": {"text": "hm"}, "content": "Hi"}
-    unreadable = dict.fromkeys(usage_of(0, 0))
+    unreadable = dict.fromkeys(usage(0, 0))
 
     def script(handler):
         handler.stream()

@@ -23,8 +23,9 @@ from sessionmagic.conversation.attachment import Attachment
 from sessionmagic.testing import ScriptedModel, call, hang, script, think
 from sessionmagic.turns.sender import sender, takes_back
 from sessionmagic.turns.sent import BRIDGE, Destination, as_sent
+from tests import provider as provider_scripts
 from tests import strict
-from tests.provider import ScriptedProvider, answers, never_answers, refuses
+from tests.provider import ScriptedProvider, answers, call_delta, never_answers, refuses, streams
 from tests.turns import on_a_loop, until
 
 OKAY = answers("fine")
@@ -65,37 +66,14 @@ async def goes_on(manager, prompt="again", model=""):
     return result
 
 
-def calls(*named, finish="tool_calls"):
+def calls(*named):
     """Return a script that calls tools: pairs of an id and a name."""
-
-    def provide(handler):
-        handler.stream()
-        listed = [
-            {"index": place, "id": call_id, "type": "function", "function": {"name": name, "arguments": "{}"}}
-            for place, (call_id, name) in enumerate(named)
-        ]
-        handler.send_chunk({"role": "assistant", "content": None, "tool_calls": listed})
-        handler.send_chunk({}, finish)
-        handler.send("data: [DONE]\n\n")
-        handler.send("")
-
-    return provide
+    return provider_scripts.calls([call_delta(place, *pair, "{}") for place, pair in enumerate(named)])
 
 
 def reasons(*fields, text=""):
     """Return a script that gives reasoning in these fields, and then a text."""
-
-    def provide(handler):
-        handler.stream()
-        for field in fields:
-            handler.send_chunk({"role": "assistant", field: "hm"})
-        if text:
-            handler.send_chunk({"content": text})
-        handler.send_chunk({}, "stop")
-        handler.send("data: [DONE]\n\n")
-        handler.send("")
-
-    return provide
+    return streams(*({field: "hm"} for field in fields), *([text] if text else []))
 
 
 def look() -> str:
