@@ -20,8 +20,8 @@ _refused_tools: set[tuple[tuple[str, str], str]] = set()
 
 def takes_tools(model: Model) -> bool:
     """Return whether the model can call tools."""
-    known = {_key(each) for each in (model, *members_of(model))}
-    return _has(model, "supports_tools") and not known & _takes_no_tools
+    learned = {_key(each) for each in members_of(model)} & _takes_no_tools
+    return _has(model, "supports_tools") and not learned
 
 
 def sees_images(model: Model) -> bool:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import ModelResponse, ThinkingPart
     from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
     from pydantic_ai.settings import ModelSettings
-    from pydantic_ai.usage import RequestUsage
 
 NOTED = re.compile(r"[<\[\]]")
 """What each text has that pydantic-ai would change or note."""
@@ -99,16 +98,6 @@ class Sender(WrapperModel):
         messages, parameters = self._well_formed(messages, model_settings, model_request_parameters)
         async with self.wrapped.request_stream(messages, model_settings, parameters, run_context) as response:
             yield response
-
-    async def count_tokens(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> RequestUsage:
-        """Count the tokens of a request."""
-        messages, parameters = with_one_system_message(as_sent(messages, self._destination), model_request_parameters)
-        return await self.wrapped.count_tokens(messages, model_settings, parameters)
 
     def _has_made(self, response: ModelResponse) -> bool:
         """Return what `made` does. It compares addresses, which is slow for thousands of responses."""
