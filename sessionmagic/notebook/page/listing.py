@@ -19,7 +19,7 @@ LEFT = 'style="text-align:left;white-space:pre-wrap"'
 
 
 class Listing(list[T]):
-    """A list that is displayed as a table.
+    """A list that is displayed as a table, or only by its notes if it is empty and has any.
 
     Args:
         items: The items, one for each row.
@@ -34,10 +34,16 @@ class Listing(list[T]):
         self._columns = columns
         self._notes = list(notes)
 
+    @property
+    def _only_notes(self) -> bool:
+        return not self and bool(self._notes)
+
     def _cells(self) -> list[list[str]]:
         return [[str(cell(item)) for cell in self._columns.values()] for item in self]
 
     def __repr__(self) -> str:
+        if self._only_notes:
+            return "\n".join(map(visible, self._notes))
         rows = [[visible(cell) for cell in row] for row in (list(self._columns), *self._cells())]
         widths = [
             max(len(line) for row in rows for line in row[column].split("\n")) for column in range(len(self._columns))
@@ -55,6 +61,8 @@ class Listing(list[T]):
             "<tr>" + "".join(f"<td {LEFT}>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self._cells()
         )
         notes = "".join(f"<p {NO_MATH}>{escape(note)}</p>" for note in self._notes)
+        if self._only_notes:
+            return notes
         return f"<table {NO_MATH}><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}"
 
     def to_frame(self) -> Any:

@@ -1,0 +1,21 @@
+"""Lists that are shown as tables."""
+
+from sessionmagic.notebook.page.listing import Listing
+
+COLUMNS = {"name": str, "length": len}
+
+
+def test_items_are_rows_under_headings_and_notes_follow():
+    assert repr(Listing(["ab"], COLUMNS, ["one name"])) == "name  length\nab    2\none name"
+
+
+def test_empty_list_is_its_notes_without_headings():
+    shown = Listing([], COLUMNS, ["no <names>"])
+    assert repr(shown) == "no <names>"
+    assert "no &lt;names&gt;" in shown._repr_html_()
+    assert "table" not in shown._repr_html_()
+
+
+def test_empty_list_without_notes_has_its_headings():
+    assert repr(Listing([], COLUMNS)) == "name  length"
+    assert "<table" in Listing([], COLUMNS)._repr_html_()
