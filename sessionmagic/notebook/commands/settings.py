@@ -43,7 +43,7 @@ class InForce:
     name: str
     value: object
     level: str
-    """Where it was given: ``session`` or ``kernel``."""
+    """What it was set for: ``session`` or ``kernel``."""
 
 
 @command(
@@ -87,7 +87,7 @@ def _in_force(context: NotebookContext, session: Session) -> Listing[InForce]:
         {
             "setting": lambda entry: entry.name,
             "value": lambda entry: entry.value,
-            "of the": lambda entry: entry.level,
+            "set for": lambda entry: entry.level,
         },
         [f"⚠ {warning}" for warning in context.manager.sessions.ignored_by_next_model(session, settings)]
         if entries
