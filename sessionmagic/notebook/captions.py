@@ -27,6 +27,8 @@ EXCERPT_WIDTH = 400
 """Characters of each line of an excerpt."""
 CHARACTERS_PER_TOKEN = 4
 """An estimate, for the tokens of a request that the provider has not counted yet."""
+SMALLEST_COST = 0.0001
+"""The smallest amount of dollars that is shown as a number."""
 SHORT_SECONDS = 0.1
 """Shorter times are given in milliseconds."""
 
@@ -46,7 +48,7 @@ ACTIONS = {
 }
 """The mark and the words for each state of a server's question; None is an open one."""
 UNKNOWN = "unknown"
-"""The cost of requests that were stopped, or whose usage could not be read."""
+"""The tokens or the cost of requests that were stopped, or whose usage could not be read."""
 ENDINGS = {"interrupted": "interrupted", "failed": "failed", "limit": "stopped at a limit"}
 """The words for each status of a turn that did not complete."""
 
@@ -129,7 +131,9 @@ def settings_line(settings: Mapping[str, Any], system: str) -> str:
 
 
 def tokens(usage: Used) -> str:
-    """Return the tokens in and out; "at least" these if there are requests whose usage is unknown."""
+    """Return the tokens in and out; "at least" these, or "unknown", if there are requests whose usage is unknown."""
+    if usage.unmeasured_requests and not (usage.input_tokens or usage.output_tokens):
+        return UNKNOWN
     least = "at least " if usage.unmeasured_requests else ""
     return f"{least}{usage.input_tokens:,} → {usage.output_tokens:,}"
 
@@ -140,8 +144,13 @@ def money(usage: Used) -> str:
     if usage.cost is None:
         return UNKNOWN if missing else "unpriced"
     if not missing:
-        return f"${usage.cost:.4f}"
+        return _dollars(usage.cost)
     return f"at least ${usage.cost:.4f}; {missing:,} request{'s' if missing > 1 else ''} of unknown cost"
+
+
+def _dollars(cost: float) -> str:
+    """Return an amount with four decimals. One that is not zero is never shown as zero."""
+    return f"less than ${SMALLEST_COST:.4f}" if 0 < cost < SMALLEST_COST else f"${cost:.4f}"
 
 
 def _duration(seconds: float) -> str:

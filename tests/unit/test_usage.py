@@ -242,6 +242,8 @@ def test_total_has_a_cost_when_all_that_used_tokens_have_one(usages, cost):
     [
         (used(0.12), "$0.1200"),
         (used(None), "unpriced"),
+        (used(0.00002), "less than $0.0001"),
+        ([Usage(cost=0.0)], "$0.0000"),
         ([STOPPED], "unknown"),
         ([*used(0.12), STOPPED], "at least $0.1200; 1 request of unknown cost"),
         ([*used(0.12), STOPPED, STOPPED], "at least $0.1200; 2 requests of unknown cost"),
@@ -254,6 +256,7 @@ def test_cost_in_words_says_what_is_missing(usages, words):
 
 def test_tokens_of_a_stopped_request_are_a_lower_bound():
     assert tokens(total([*used(0.5), STOPPED])) == "at least 15 → 1"
+    assert tokens(Usage(unmeasured_requests=1)) == "unknown"
     assert "tokens" not in footer(Transcript(usage=Usage(unmeasured_requests=1)))
 
 
