@@ -166,6 +166,8 @@ def test_usage_adds_up_model_by_model(kernel, chat):
     assert kernel.value("len(used), sum(entry.turns for entry in used)") == "(3, 3)"
     assert kernel.value("all(entry.output_tokens > 0 and entry.cost is None for entry in used)") == "True"
     assert "unpriced" in kernel.run(f"%agent usage {chat}").text
+    kernel.run(f"%agent use {chat}").ok()
+    assert f"session {chat!r}" in kernel.run("%agent usage").ok().text
 
 
 def test_config_shows_the_defaults_and_where_sessions_live(kernel):
@@ -202,9 +204,10 @@ def test_a_result_as_a_cells_value_is_shown_as_its_answer(kernel, session):
 
 def test_drop_takes_the_latest_turn_off(kernel, chat):
     cell = kernel.run(f"%agent drop -s {chat}").ok()
-    assert f"took the latest turn off {chat}; the next one continues turn 1" in cell.text
+    assert f"took the latest turn off session {chat!r}; the next one continues turn 1" in cell.text
     assert "second question" not in kernel.run(f"%agent show {chat}").ok().text
     assert "only one turn" in refused(kernel.run(f"%agent drop 2 -s {chat}"), "UsageError")
+    assert "drop -s NAME" in refused(kernel.run(f"%agent drop {chat}"), "UsageError")
 
 
 def test_show_sent_shows_the_last_request(kernel, chat):

@@ -113,14 +113,17 @@ def stop(context: NotebookContext, options: argparse.Namespace) -> None:
 
 @command(
     "Take the latest turns off a session, so that the next one continues the turn before them. They stay stored.",
-    argument("count", nargs="?", type=int, default=1, metavar="N", help="how many turns; default: 1"),
+    argument("count", nargs="?", default="1", metavar="N", help="how many turns; default: 1"),
     argument("-s", "--session", default="", metavar="NAME", help="default: the active session, or the latest"),
 )
 def drop(context: NotebookContext, options: argparse.Namespace) -> None:
-    session = context.manager.sessions.drop(chosen(context, options.session), options.count)
-    turns = "the latest turn" if options.count == 1 else f"the latest {options.count} turns"
+    if not options.count.isdecimal():
+        raise UsageError(f"{options.count!r} is not a number of turns; %agent drop -s NAME names the session")
+    count = int(options.count)
+    session = context.manager.sessions.drop(chosen(context, options.session), count)
+    turns = "the latest turn" if count == 1 else f"the latest {count} turns"
     left = f"the next one continues turn {session.head}" if session.head else "the next one starts from the beginning"
-    say(f"took {turns} off {session.name}; {left}")
+    say(f"took {turns} off session {session.name!r}; {left}")
 
 
 @command(
@@ -165,4 +168,5 @@ def usage(context: NotebookContext, options: argparse.Namespace) -> Any:
             "tokens": tokens,
             "cost": money,
         },
+        [] if options.session else [f"session {session.name!r}; %agent usage NAME shows another"],
     )
