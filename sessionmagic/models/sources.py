@@ -127,6 +127,11 @@ class EndpointSource(Source):
 
     def check(self, reference: ModelRef) -> None:
         openai_compatible().check(reference.text)
+        address = self._endpoints[reference.provider]
+        if not address.lower().startswith(("http://", "https://")):
+            raise ModelReferenceError(
+                f"the base URL of {reference.provider!r} is {address!r}; write it with http:// or https://"
+            )
         check_key(reference.text, _key_variable(reference.provider))
 
     def build(self, reference: ModelRef) -> Model:

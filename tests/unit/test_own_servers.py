@@ -61,6 +61,12 @@ def test_price_that_is_not_two_numbers_is_refused_before_sending(price):
         models.resolve("lab:m")
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:8000/v1", "localhost:8000/v1", ""])
+def test_base_url_without_a_scheme_is_refused_before_anything_is_sent(address):
+    with pytest.raises(ModelReferenceError, match=r"base URL of 'lab'.*write it with http:// or https://"):
+        Models("test", endpoints={"lab": address}).check("lab:m")
+
+
 @pytest.mark.parametrize("variable", [True, False])
 @on_a_loop
 async def test_every_ollama_is_ollama(monkeypatch, variable):
