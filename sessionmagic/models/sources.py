@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.keys import names_a_key
 from sessionmagic.models.clients import check_key
 from sessionmagic.models.configured import price_of
 from sessionmagic.models.providers import PROVIDERS, openai_compatible
@@ -256,6 +257,19 @@ def _usable(name: str, provider: Provider) -> bool:
     except ModelReferenceError:
         return False
     return True
+
+
+def key_variable(reference: str) -> str | None:
+    """Return the environment variable from which a reference's key is read.
+
+    It is None for a registered model, which brings its key, and for a provider that needs none.
+    """
+    provider, colon, _ = reference.partition(":")
+    if not colon or reference in _registered:
+        return None
+    known = PROVIDERS.get(provider)
+    names = [name for name in known.key if names_a_key(name)] if known else [_key_variable(provider)]
+    return next((name for name in names if os.environ.get(name)), names[0] if names else None)
 
 
 def _key_variable(endpoint: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from http import HTTPStatus
 from math import ceil
@@ -29,6 +30,7 @@ from pydantic_ai.exceptions import (
 
 from sessionmagic.exceptions import ModelRefusedError, SessionMagicError, StoreError, TurnFailedError
 from sessionmagic.models.clients import missing_certificates, proxy_before
+from sessionmagic.models.sources import key_variable
 from sessionmagic.turns.provider_words import (
     names_a_model,
     reason_of,
@@ -121,7 +123,7 @@ def _refusal_by_kind(reference: str, error: ModelAPIError, address: str | None) 
                 f"{reference}: the server does not know the address {address}; check the base URL{lacks} ({reason})"
             )
         case ModelAuthenticationError():
-            return "auth", ModelRefusedError(f"{reference}: the provider refused the API key; check it ({reason})")
+            return "auth", ModelRefusedError(f"{reference}: {_refused_key(reference)} ({reason})")
         case ModelQuotaExceededError():
             return "quota", TurnFailedError(
                 f"{reference}: the quota or credit of the account is used up; check the account's plan ({reason})"
@@ -157,6 +159,13 @@ def _connection_failure(reference: str, error: ModelConnectionError, address: st
     return "connection", TurnFailedError(
         f"{reference}: the connection to {server} failed or was lost; check that the server can be reached ({reason})"
     )
+
+
+def _refused_key(reference: str) -> str:
+    variable = key_variable(reference)
+    if variable and not os.environ.get(variable):
+        return f"the provider wants an API key; set {variable}"
+    return f"the provider refused the API key; check {variable or 'it'}"
 
 
 def _bad_key(reference: str) -> Failure:

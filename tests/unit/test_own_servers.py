@@ -2,14 +2,15 @@
 
 import pytest
 from openai import AsyncOpenAI
+from pydantic_ai.models.test import TestModel
 
 from sessionmagic import MemoryStore, Models, SessionManager, register_model
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models.compatible import with_mended_streams
 from sessionmagic.models.configured import configured
-from sessionmagic.models.sources import OLLAMA_URL
+from sessionmagic.models.sources import OLLAMA_URL, key_variable
 from sessionmagic.sessions.usage import usage_by_model
-from tests.provider import ScriptedProvider, call_delta, calls, chunk, streams, usage
+from tests.provider import ScriptedProvider, call_delta, calls, chunk, refuses, streams, usage
 from tests.turns import ask, on_a_loop
 
 
@@ -65,6 +66,40 @@ def test_price_that_is_not_two_numbers_is_refused_before_sending(price):
 def test_base_url_without_a_scheme_is_refused_before_anything_is_sent(address):
     with pytest.raises(ModelReferenceError, match=r"base URL of 'lab'.*write it with http:// or https://"):
         Models("test", endpoints={"lab": address}).check("lab:m")
+
+
+@pytest.mark.parametrize(
+    ("key", "advice"),
+    [(None, "wants an API key; set LAB_API_KEY"), ("k-1234", "refused the API key; check LAB_API_KEY")],
+)
+@on_a_loop
+async def test_refused_key_is_named(monkeypatch, key, advice):
+    monkeypatch.delenv("LAB_API_KEY", raising=False)
+    if key:
+        monkeypatch.setenv("LAB_API_KEY", key)
+    with ScriptedProvider(refuses(401, "Invalid key.")) as provider:
+        manager = SessionManager(MemoryStore(), Models("test", endpoints={"lab": provider.url}))
+        result = await ask(manager, model="lab:m")
+    assert advice in str(result.error)
+
+
+@pytest.mark.parametrize(
+    ("reference", "variable"),
+    [
+        ("openai:gpt-4o", "OPENAI_API_KEY"),
+        ("google:gemini", "GEMINI_API_KEY"),
+        ("lab-2:m", "LAB_2_API_KEY"),
+        ("ollama:m", None),
+        ("vllm:m", None),
+        ("local", None),
+        ("mine:m", None),
+    ],
+)
+def test_key_of_a_reference_is_read_from_a_variable(monkeypatch, reference, variable):
+    monkeypatch.delenv("GOOGLE_API_KEY", raising=False)
+    monkeypatch.setenv("GEMINI_API_KEY", "k")
+    register_model("mine:m", TestModel())
+    assert key_variable(reference) == variable
 
 
 @pytest.mark.parametrize("variable", [True, False])

@@ -93,7 +93,7 @@ async def test_second_turn_sends_the_whole_conversation(home):
 @pytest.mark.parametrize(
     ("script", "kind", "code", "words"),
     [
-        (refuses(401, "Invalid key."), ModelRefusedError, "auth", "refused the API key; check it"),
+        (refuses(401, "Invalid key."), ModelRefusedError, "auth", "refused the API key; check LAB_API_KEY"),
         (
             refuses(404, "No such model.", "model_not_found"),
             ModelRefusedError,
