@@ -138,6 +138,10 @@ def _refusal_by_kind(reference: str, error: ModelAPIError, address: str | None) 
             )
         case ModelRequestTimeout():
             return _too_slow(reference, reason)
+        case ModelHTTPError(status_code=status) if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return "model_error", TurnFailedError(
+                f"{reference}: the provider failed; try again later, or choose another model ({reason})"
+            )
         case _:
             return "model_error", TurnFailedError(f"{reference}: {reason}")
 

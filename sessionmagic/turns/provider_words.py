@@ -75,7 +75,8 @@ def reason_of(error: BaseException) -> str:
     """Return the provider's own message on one line, cut, and without the keys that this process knows."""
     match error:
         case ModelHTTPError():
-            text = f"{error.status_code}: {message_in(error.body) or _phrase(error.status_code)}"
+            status, message = str(error.status_code), message_in(error.body) or _phrase(error.status_code)
+            text = f"{status}: {message.strip().removeprefix(f'{status} ')}"  # titles of web pages begin with it
         case ModelConnectionError():
             text = _cause(error)
         case ModelAPIError() | UnexpectedModelBehavior():

@@ -55,9 +55,9 @@ def error(status, body, **headers):
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        (replies("404 page not found", "text/plain", 404), "404: 404 page not found"),
+        (replies("404 page not found", "text/plain", 404), "404: page not found"),
         (error(404, {"detail": "Not Found"}), "404: Not Found"),
-        (replies("<html><title>404 Not Found</title>", "text/html", 404), "404: 404 Not Found"),
+        (replies("<html><title>404 Not Found</title>", "text/html", 404), "404: Not Found"),
         (replies("<html><h1>no</h1>", "text/html", 405), "405: a web page"),
         (replies("", "text/plain", 404), "404: Not Found"),
     ],
@@ -73,7 +73,7 @@ async def test_address_that_the_server_does_not_know_may_lack_the_version(script
 async def test_wrong_address_with_a_version_is_not_said_to_lack_one():
     line = await error_of(replies("404 page not found", "text/plain", 404))
     words = "the server does not know the address URL/v1/; check the base URL"
-    assert line == f"{MODEL}: {words} (404: 404 page not found)"
+    assert line == f"{MODEL}: {words} (404: page not found)"
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,13 @@ def test_quota_that_is_used_up_does_not_advise_to_wait():
     ],
 )
 def test_error_body_of_any_form_is_no_dump(body, reason):
-    assert str(failure(MODEL, ModelHTTPError(500, "m", body=body))[1]) == f"{MODEL}: {reason}"
+    words = "the provider failed; try again later, or choose another model"
+    assert str(failure(MODEL, ModelHTTPError(500, "m", body=body))[1]) == f"{MODEL}: {words} ({reason})"
+
+
+def test_status_that_the_title_of_an_error_page_repeats_is_told_once():
+    page = "<html><head><title>502 Bad Gateway</title></head></html>"
+    assert str(failure(MODEL, ModelHTTPError(502, "m", body=page))[1]).endswith("(502: Bad Gateway)")
 
 
 def test_error_of_several_models_is_told_by_that_of_the_last():

@@ -107,7 +107,12 @@ async def test_second_turn_sends_the_whole_conversation(home):
             "context_exceeded",
             "longer than the model can read",
         ),
-        (refuses(500, "Out of order."), TurnFailedError, "model_error", "Out of order."),
+        (
+            refuses(500, "Out of order."),
+            TurnFailedError,
+            "model_error",
+            "the provider failed; try again later, or choose another model (500: Out of order.)",
+        ),
         (replies("<html>down for maintenance</html>", "text/html"), TurnFailedError, None, "lab:some-model"),
         (replies("not JSON at all"), TurnFailedError, None, "lab:some-model"),
         (replies(""), TurnFailedError, None, "lab:some-model"),
