@@ -80,7 +80,8 @@ def failure(reference: str, error: BaseException, address: str | None = None) ->
 def waiting(reference: str, status: int, seconds: float) -> str:
     """Return a note that a request waits, as the provider has asked, before it is tried again."""
     cause = "too many requests" if status == HTTPStatus.TOO_MANY_REQUESTS else "the provider is not available"
-    return f"{reference}: {cause} ({status}); the provider asks to wait {_seconds(seconds)}, then it is asked again"
+    # The note stays in the saved answer, so it must also be true after the wait.
+    return f"{reference}: {cause} ({status}); asked again after {_seconds(seconds)}, as the provider requests"
 
 
 def _refusal(reference: str, error: ModelAPIError, address: str | None) -> Failure:

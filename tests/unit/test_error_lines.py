@@ -191,7 +191,7 @@ async def test_wait_that_the_provider_asks_for_is_told_while_it_lasts():
     with ScriptedProvider(error(429, {"error": {"message": "Slow."}}, retry_after="20"), answers("Yes.")) as provider:
         turn = await manager_at(provider.url).run("Hello", session="chat", model=MODEL)
         await until(lambda: turn.transcript.warnings)
-        words = "too many requests (429); the provider asks to wait 20 s, then it is asked again"
+        words = "too many requests (429); asked again after 20 s, as the provider requests"
         assert (turn.finished, turn.transcript.warnings) == (False, (f"{MODEL}: {words}",))
         await passes(21)
         result = await turn.result()
