@@ -181,7 +181,7 @@ def test_a_kernel_without_a_session_says_what_to_do(start):
     kernel = start()
     for command in ("show", "stop", "usage", "star", "model"):
         assert "name one" in refused(kernel.run(f"%agent {command}"), "SessionNotFoundError")
-    assert kernel.run("%agent sessions").status == "ok"
+    assert kernel.run("%agent sessions").ok().text == "no sessions; a %%agent cell starts one"
     assert kernel.value("get_ipython().run_line_magic('agent', 'sessions').to_frame().empty") == "True"
 
 

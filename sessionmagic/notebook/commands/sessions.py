@@ -38,7 +38,7 @@ def sessions(context: NotebookContext, _options: argparse.Namespace) -> Any:
             "cost": money,
             "changed": lambda item: ago(item.updated_at),
         },
-        [f"⚠ {problem}" for problem in problems],
+        [f"⚠ {problem}" for problem in problems] or ([] if found else ["no sessions; a %%agent cell starts one"]),
     )
 
 
