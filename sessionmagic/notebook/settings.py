@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
-from traitlets import Bool, Dict, Enum, Float, HasTraits, Int, List, TraitError, Unicode, validate
+from traitlets import Bool, Dict, Enum, Float, HasTraits, Int, TraitError, Unicode, validate
 
 from sessionmagic.exceptions import UsageError
 
@@ -34,7 +35,6 @@ class Settings(HasTraits):
         help="OpenAI-compatible servers, name to base URL. NAME:model asks one; its key is read from NAME_API_KEY.",
     ).tag(config=True)
     prices = Dict(
-        value_trait=List(Float(), minlen=2, maxlen=2),
         key_trait=Unicode(),
         help="What your own servers cost: NAME or NAME:model to [dollars for a million input tokens, dollars for a "
         "million output tokens].",
@@ -63,6 +63,10 @@ class Settings(HasTraits):
         "finished answer; auto: widgets in a notebook, text in a terminal, static in a headless run.",
     ).tag(config=True)
 
+    @validate("prices")
+    def _check_prices(self, proposal: dict[str, Any]) -> dict[str, list[float]]:
+        return {name: _price(name, price) for name, price in proposal["value"].items()}
+
     @validate("model_settings")
     def _check_settings(self, proposal: dict[str, Any]) -> dict[str, Any]:
         from sessionmagic.models.settings import checked, given
@@ -71,3 +75,15 @@ class Settings(HasTraits):
             return given(checked(proposal["value"]))
         except UsageError as error:
             raise TraitError(f"the 'model_settings' trait cannot be set: {error}") from None
+
+
+def _price(name: str, price: Any) -> list[float]:
+    """Return a price as two numbers. Raises `TraitError` for anything else, which would make costs wrong."""
+    match price:
+        case [int() | float() as for_input, int() | float() as for_output] if all(0 <= each < inf for each in price):
+            return [float(for_input), float(for_output)]
+        case _:
+            raise TraitError(
+                f"the price of {name!r} is {price!r}; write [dollars for a million input tokens, dollars for a million "
+                "output tokens]"
+            )

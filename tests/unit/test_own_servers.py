@@ -1,14 +1,18 @@
 """Whose an answer was: the user's own servers keep their names, and cost what the user says."""
 
+import math
+
 import pytest
 from openai import AsyncOpenAI
 from pydantic_ai.models.test import TestModel
+from traitlets import TraitError
 
 from sessionmagic import MemoryStore, Models, SessionManager, register_model
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models.compatible import with_mended_streams
 from sessionmagic.models.configured import configured
 from sessionmagic.models.sources import OLLAMA_URL, key_variable
+from sessionmagic.notebook.settings import Settings
 from sessionmagic.sessions.usage import usage_by_model
 from tests.provider import ScriptedProvider, call_delta, calls, chunk, refuses, streams, usage
 from tests.turns import ask, on_a_loop
@@ -100,6 +104,16 @@ def test_key_of_a_reference_is_read_from_a_variable(monkeypatch, reference, vari
     monkeypatch.setenv("GEMINI_API_KEY", "k")
     register_model("mine:m", TestModel())
     assert key_variable(reference) == variable
+
+
+@pytest.mark.parametrize("price", [["x", 1], [1], [-1, 2], 3, [1, 2, 3], [math.nan, 1], [1, math.inf], "12"])
+def test_price_that_is_not_two_amounts_is_refused(price):
+    with pytest.raises(TraitError, match=r"the price of 'lab' is .*; write \[dollars for a million input tokens"):
+        Settings(prices={"lab": price})
+
+
+def test_price_may_be_of_whole_numbers():
+    assert Settings(prices={"lab": [0, 2], "other": (0.5, 1.5)}).prices == {"lab": [0.0, 2.0], "other": [0.5, 1.5]}
 
 
 @pytest.mark.parametrize("variable", [True, False])
