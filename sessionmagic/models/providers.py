@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.keys import names_a_key
 from sessionmagic.models.clients import check_key
 from sessionmagic.models.references import quoted
 
@@ -20,7 +21,7 @@ class Provider:
     install: str
     """The requirement with which pip installs the SDK."""
     key: tuple[str, ...] = ()
-    """Environment variables of which one must be set; empty for a provider that needs no key."""
+    """Environment variables with the key or the address, of which one must be set; empty if none is needed."""
 
     def check(self, reference: str) -> None:
         """Raise `ModelReferenceError` if the SDK or the key that the reference needs is missing."""
@@ -30,10 +31,12 @@ class Provider:
             )
         if self.key and not any(os.environ.get(name) for name in self.key):
             name = self.key[0]
-            raise ModelReferenceError(
-                f"{quoted(reference)} needs {name}, which is not set; in the notebook: "
+            how = (
                 f'import os, getpass; os.environ["{name}"] = getpass.getpass()'
+                if names_a_key(name)
+                else f'import os; os.environ["{name}"] = "http://…"'
             )
+            raise ModelReferenceError(f"{quoted(reference)} needs {name}, which is not set; in the notebook: {how}")
         for name in self.key:
             check_key(reference, name)
 

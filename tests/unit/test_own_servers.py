@@ -106,6 +106,15 @@ def test_key_of_a_reference_is_read_from_a_variable(monkeypatch, reference, vari
     assert key_variable(reference) == variable
 
 
+def test_address_that_a_provider_needs_is_not_asked_for_as_a_password(monkeypatch):
+    monkeypatch.delenv("VLLM_BASE_URL", raising=False)
+    with pytest.raises(ModelReferenceError) as refused:
+        Models("test").check("vllm:m")
+    assert str(refused.value).endswith(
+        'needs VLLM_BASE_URL, which is not set; in the notebook: import os; os.environ["VLLM_BASE_URL"] = "http://…"'
+    )
+
+
 @pytest.mark.parametrize("price", [["x", 1], [1], [-1, 2], 3, [1, 2, 3], [math.nan, 1], [1, math.inf], "12"])
 def test_price_that_is_not_two_amounts_is_refused(price):
     with pytest.raises(TraitError, match=r"the price of 'lab' is .*; write \[dollars for a million input tokens"):
