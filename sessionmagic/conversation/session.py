@@ -154,12 +154,14 @@ class SessionSummary:
     output_tokens: int
     cost: float | None
     unmeasured_requests: int
-    """The requests of unknown cost, which are not part of `cost`."""
+    """The requests of unknown usage, which are not part of `cost`."""
+    unpriced_requests: int
+    """The requests without a price, which are not part of `cost`."""
     starred: bool
 
 
 def summarize(session: Session) -> SessionSummary:
-    """Return the summary of a session. Its cost is None when the price of a request that used tokens is unknown."""
+    """Return the summary of a session. Its cost is None when no request has one."""
     path = session.path()
     last = path[-1] if path else None
     used = total(request.usage for turn in session.turns for request in turn.requests)
@@ -182,5 +184,6 @@ def summarize(session: Session) -> SessionSummary:
         output_tokens=used.output_tokens,
         cost=used.cost,
         unmeasured_requests=used.unmeasured_requests,
+        unpriced_requests=used.unpriced_requests,
         starred=session.starred,
     )

@@ -26,8 +26,10 @@ class Usage:
 
     If there are any, all tokens and the cost are lower bounds.
     """
+    unpriced_requests: int = 0
+    """The requests whose tokens are known, but not their price. If there are any, the cost is a lower bound."""
     cost: float | None = None
-    """In US dollars; None when a price is unknown, or no request was measured."""
+    """The known cost in US dollars; None when no request has one."""
 
     @property
     def tokens(self) -> int:
@@ -52,15 +54,13 @@ class RequestRecord:
 
 
 def total(usages: Iterable[Usage]) -> Usage:
-    """Return the sum of the usages of single requests, each with its own price.
+    """Return the sum of usages, each with its own price.
 
-    Its cost is None when no usage has a cost, or when one has tokens but no price. The cost of an unmeasured request is
-    unknown: it is counted, and the sum is that of the others.
+    Requests that are unmeasured or unpriced are counted, and the cost is that of the others; None if there are no
+    others.
     """
     parts = list(usages)
-    costs = [
-        usage.cost for usage in parts if usage.cost is not None or (usage.tokens and not usage.unmeasured_requests)
-    ]
+    costs = [usage.cost for usage in parts if usage.cost is not None]
     return Usage(
         input_tokens=sum(usage.input_tokens for usage in parts),
         cached_tokens=sum(usage.cached_tokens for usage in parts),
@@ -68,5 +68,6 @@ def total(usages: Iterable[Usage]) -> Usage:
         output_tokens=sum(usage.output_tokens for usage in parts),
         reasoning_tokens=sum(usage.reasoning_tokens for usage in parts),
         unmeasured_requests=sum(usage.unmeasured_requests for usage in parts),
-        cost=sum(cost for cost in costs if cost is not None) if costs and None not in costs else None,
+        unpriced_requests=sum(usage.unpriced_requests for usage in parts),
+        cost=sum(costs) if costs else None,
     )

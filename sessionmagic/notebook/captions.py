@@ -139,13 +139,22 @@ def tokens(usage: Used) -> str:
 
 
 def money(usage: Used) -> str:
-    """Return a cost in US dollars as text, and how many requests of unknown cost are not part of it."""
-    missing = usage.unmeasured_requests
+    """Return a cost in US dollars as text, and how many requests are not part of it."""
     if usage.cost is None:
-        return UNKNOWN if missing else "unpriced"
-    if not missing:
-        return _dollars(usage.cost)
-    return f"at least ${usage.cost:.4f}; {missing:,} request{'s' if missing > 1 else ''} of unknown cost"
+        return UNKNOWN if usage.unmeasured_requests else "unpriced" if usage.unpriced_requests else "–"
+    missing = [
+        f"{_requests(count)} {what}"
+        for count, what in (
+            (usage.unmeasured_requests, "of unknown cost"),
+            (usage.unpriced_requests, "without a price"),
+        )
+        if count
+    ]
+    return f"at least ${usage.cost:.4f}; {', '.join(missing)}" if missing else _dollars(usage.cost)
+
+
+def _requests(count: int) -> str:
+    return f"{count:,} request{'' if count == 1 else 's'}"
 
 
 def _dollars(cost: float) -> str:

@@ -55,5 +55,6 @@ def metadata(transcript: Transcript) -> dict[str, dict[str, object]]:
             "output_tokens": usage.output_tokens if usage else None,
             "cost": usage.cost if usage else None,
             "unmeasured_requests": usage.unmeasured_requests if usage else None,
+            "unpriced_requests": usage.unpriced_requests if usage else None,
         }
     }

@@ -28,16 +28,28 @@ def _schema(database: Database) -> int:
     return schema if isinstance(schema, int) else SCHEMA  # the check of the session reports the wrong type
 
 
-def _with_settings(database: Database) -> Database:
-    """Add the settings and the system text, of which a session and its turns had none."""
+def _from_2(database: Database) -> Database:
+    """Add settings and system texts, of which there were none, and count the requests without usage or price."""
     new = {"settings": {}, "system": ""}
     turns = database.get("turns", {})
     return {
         **database,
         "session": {"1": {**database["session"]["1"], **new, "schema": 3}},
-        **({"turns": {key: {**turn, **new} for key, turn in turns.items()}} if turns else {}),
+        **({"turns": {key: {**_counted(turn), **new} for key, turn in turns.items()}} if turns else {}),
     }
 
 
-MIGRATIONS: dict[int, Callable[[Database], Database]] = {2: _with_settings}
+def _counted(turn: dict[str, Any]) -> dict[str, Any]:
+    return {**turn, "requests": [{**each, "usage": _counted_usage(each)} for each in turn["requests"]]}
+
+
+def _counted_usage(request: dict[str, Any]) -> dict[str, Any]:
+    usage: dict[str, Any] = request["usage"]
+    if request["model"] and request["finish_reason"] is None:  # it was interrupted
+        return {**usage, "cost": None, "unmeasured_requests": 1}
+    unpriced = usage["cost"] is None and usage["input_tokens"] + usage["output_tokens"] > 0
+    return {**usage, "unpriced_requests": int(unpriced)}
+
+
+MIGRATIONS: dict[int, Callable[[Database], Database]] = {2: _from_2}
 """For each older schema, a function from a file of that schema to one of the next. It changes nothing in place."""

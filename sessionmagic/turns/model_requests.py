@@ -113,6 +113,7 @@ def usage_of(response: ModelResponse) -> Usage:
         and used.input_tokens > 0
         and (used.output_tokens > 0 or not response.parts)
     )
+    cost = _cost(response) if measured else None
     return Usage(
         input_tokens=used.input_tokens,
         cached_tokens=used.cache_read_tokens,
@@ -120,7 +121,8 @@ def usage_of(response: ModelResponse) -> Usage:
         output_tokens=used.output_tokens,
         reasoning_tokens=used.output_reasoning_tokens,
         unmeasured_requests=0 if measured else 1,
-        cost=_cost(response) if measured else None,
+        unpriced_requests=1 if measured and cost is None else 0,
+        cost=cost,
     )
 
 

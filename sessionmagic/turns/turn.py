@@ -50,7 +50,7 @@ class TurnResult:
         """The cost in US dollars; None if the model has no known price, or if the cost is unknown.
 
         It is unknown if the turn was stopped, or if its usage could not be read. If that is so for only some of its
-        requests, this is the cost of the others, and `usage.unmeasured_requests` is how many are missing.
+        requests, this is the cost of the others; `usage.unmeasured_requests` and `usage.unpriced_requests` count them.
         """
         return self.usage.cost
 

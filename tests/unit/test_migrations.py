@@ -72,7 +72,9 @@ def test_next_change_writes_the_whole_file_in_todays_schema(home, path):
     assert new["session"]["1"]["settings"] == {"seed": 7}
     assert without({"schema"}, old["session"]["1"]).items() <= new["session"]["1"].items()
     for key, turn in old["turns"].items():
-        assert without({"settings", "system"}, new["turns"][key]) == turn
+        assert without({"settings", "system", "requests"}, new["turns"][key]) == without({"requests"}, turn)
+        for before, after in zip(turn["requests"], new["turns"][key]["requests"], strict=True):
+            assert before["usage"].items() <= after["usage"].items()
         assert (new["turns"][key]["settings"], new["turns"][key]["system"]) == ({}, "")
     assert TinyStore(home).load(KEY) == store.load(KEY)
 
@@ -109,3 +111,17 @@ def test_migration_changes_nothing_in_place():
     database = json.loads(SCHEMA_2)
     migrated(database)
     assert database == json.loads(SCHEMA_2)
+
+
+def test_requests_of_schema_2_without_a_usage_or_a_price_are_counted(home, path):
+    content = json.loads(SCHEMA_2)
+    (request,) = content["turns"]["1"]["requests"]
+    nothing = {"input_tokens": 0, "cached_tokens": 0, "output_tokens": 0, "reasoning_tokens": 0, "cost": None}
+    content["turns"]["2"]["requests"] = [
+        {**request, "usage": {**request["usage"], "cost": None}},
+        {**request, "usage": {**nothing, "cost": 0.0}, "finish_reason": None},
+        {**request, "model": None, "usage": nothing, "finish_reason": None},
+    ]
+    path.write_text(json.dumps(content))
+    used = TinyStore(home).load(KEY).turn("2").usage
+    assert (used.unpriced_requests, used.unmeasured_requests, used.cost) == (1, 1, None)

@@ -249,11 +249,12 @@ def test_summary_of_an_empty_session():
     assert (summary.input_tokens, summary.cost) == (0, None)
 
 
-def test_cost_is_unknown_when_a_turn_that_used_tokens_is_unpriced():
+def test_turn_without_a_price_is_counted_beside_the_cost_of_the_others():
     def used(number, **usage):
         request = RequestRecord(agent="assistant", model="m", usage=Usage(input_tokens=5, output_tokens=5, **usage))
         return lambda session: with_changed_turn(session, number, lambda now: replace(now, requests=[request]))
 
     session = used("1", cost=0.5)(conversation(2))
     assert summarize(session).cost == 0.5
-    assert summarize(used("2")(session)).cost is None
+    summary = summarize(used("2", unpriced_requests=1)(session))
+    assert (summary.cost, summary.unpriced_requests) == (0.5, 1)

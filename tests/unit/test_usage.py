@@ -137,8 +137,9 @@ def test_cached_and_reasoning_tokens_of_a_response_are_kept():
         output_tokens=20,
         output_reasoning_tokens=15,
     )
-    expected = Usage(input_tokens=10, cached_tokens=4, cache_write_tokens=3, output_tokens=20, reasoning_tokens=15)
-    assert usage_of(ModelResponse(parts=[], usage=reported)) == expected
+    used = usage_of(ModelResponse(parts=[], usage=reported))
+    assert (used.input_tokens, used.cached_tokens, used.cache_write_tokens) == (10, 4, 3)
+    assert (used.output_tokens, used.reasoning_tokens) == (20, 15)
 
 
 def response(model="claude-sonnet-4-5", provider="anthropic", *, parts=("Yes.",), state="complete", **used):
@@ -213,7 +214,10 @@ def test_request_without_a_response_costs_nothing_if_it_was_refused_and_else_is_
 
 
 def used(*costs, **tokens):
-    return [Usage(input_tokens=10, output_tokens=1, cost=cost, **tokens) for cost in costs]
+    return [
+        Usage(input_tokens=10, output_tokens=1, cost=cost, unpriced_requests=int(cost is None), **tokens)
+        for cost in costs
+    ]
 
 
 STOPPED = Usage(input_tokens=5, unmeasured_requests=1)
@@ -225,7 +229,7 @@ STOPPED = Usage(input_tokens=5, unmeasured_requests=1)
         ([], None),
         (used(None), None),
         (used(0.5, 0.25), 0.75),
-        (used(0.5, None), None),
+        (used(0.5, None), 0.5),
         ([*used(0.5), Usage()], 0.5),
         ([Usage(cost=0.0)], 0.0),
         ([STOPPED], None),
@@ -233,7 +237,7 @@ STOPPED = Usage(input_tokens=5, unmeasured_requests=1)
         ([*used(None), STOPPED], None),
     ],
 )
-def test_total_has_a_cost_when_all_that_used_tokens_have_one(usages, cost):
+def test_total_has_the_known_cost(usages, cost):
     assert total(usages).cost == cost
 
 
@@ -247,6 +251,8 @@ def test_total_has_a_cost_when_all_that_used_tokens_have_one(usages, cost):
         ([STOPPED], "unknown"),
         ([*used(0.12), STOPPED], "at least $0.1200; 1 request of unknown cost"),
         ([*used(0.12), STOPPED, STOPPED], "at least $0.1200; 2 requests of unknown cost"),
+        (used(0.12, None), "at least $0.1200; 1 request without a price"),
+        ([*used(0.12, None, None), STOPPED], "at least $0.1200; 1 request of unknown cost, 2 requests without a price"),
     ],
 )
 def test_cost_in_words_says_what_is_missing(usages, words):
