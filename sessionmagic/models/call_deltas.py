@@ -73,23 +73,21 @@ class Arguments:
 
 
 def _may_be_json(text: str) -> bool:
-    """Return whether more text can make this a JSON value."""
-    try:
-        from_json(text, allow_partial=True)
-    except ValueError:
-        return False
-    return not _has_second_value(text)
+    """Return whether the text is a JSON value or the beginning of one.
 
-
-def _has_second_value(text: str) -> bool:
+    `allow_partial` would not tell: it also accepts a text that goes wrong behind a member of an object or a list
+    (pydantic-core 2.50).
+    """
     try:
-        _, end = json.JSONDecoder().raw_decode(text.lstrip())
-    except ValueError:
-        return False
-    return bool(text.lstrip()[end:].strip())
+        from_json(text)
+    except ValueError as error:
+        return str(error).startswith("EOF")
+    return True
 
 
 def _is_object(text: str) -> bool:
+    if not text.rstrip().endswith("}"):  # most pieces end elsewhere, and reading the whole for each would be slow
+        return False
     try:
         return isinstance(json.loads(text), dict)
     except (ValueError, RecursionError):

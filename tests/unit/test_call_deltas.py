@@ -40,3 +40,9 @@ def test_whole_that_comes_again_at_the_end_adds_nothing(value, places):
     text = json.dumps(value)
     assert json.loads(joined([*cut(text, places), text])) == value
     assert json.loads(joined([*cut(text, places), json.dumps(value, indent=1)])) == value
+
+
+def test_pieces_with_all_that_came_before_add_at_once_what_is_new():
+    text = json.dumps({"path": "x y z " * 20})
+    arguments = Arguments()
+    assert [arguments.join(text[:end]) for end in (40, 60, 80)] == [text[:40], text[40:60], text[60:80]]
