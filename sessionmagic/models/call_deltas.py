@@ -106,6 +106,8 @@ class OpenCall:
     halves: Halves
     chunk: int
     """The number of the chunk that began it."""
+    early: str = ""
+    """Arguments that came before the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +140,11 @@ class Calls:
         """Count a chunk: deltas of one chunk never repeat each other."""
         self._chunk += 1
 
-    def add(self, index: int | None, call_id: str | None, name: str | None, piece: str) -> CallDelta:
-        """Return what a delta adds to the call that it belongs to, which may be a new one."""
+    def add(self, index: int | None, call_id: str | None, name: str | None, piece: str) -> CallDelta | None:
+        """Return what a delta adds to the call that it belongs to, which may be a new one.
+
+        Until its name comes, a call is held back: pydantic-ai 2.68 fails when text follows a call without a name.
+        """
         call = self._call_of(index, call_id)
         if call is None or self._begins_another(call, index, call_id, name, piece):
             call = OpenCall(len(self._calls), call_id, name or "", Arguments(), Halves(), self._chunk)
@@ -149,12 +154,18 @@ class Calls:
             new_id, new_name = self._news(call, call_id, name)
         if index is not None:
             self._by_index[index] = call
-        return CallDelta(call.number, new_id, new_name, call.arguments.join(call.halves.join(piece)))
+        arguments = call.arguments.join(call.halves.join(piece))
+        if not call.name:
+            call.early += arguments
+            return None
+        if call.name == new_name:
+            new_id, arguments, call.early = call.id, call.early + arguments, ""
+        return CallDelta(call.number, new_id, new_name, arguments)
 
     def rest(self) -> Iterable[CallDelta]:
         """Return what is left of the calls at the end of the stream."""
         for call in self._calls:
-            if added := call.arguments.join(call.halves.rest()) + call.arguments.rest():
+            if call.name and (added := call.arguments.join(call.halves.rest()) + call.arguments.rest()):
                 yield CallDelta(call.number, None, None, added)
 
     def _call_of(self, index: int | None, call_id: str | None) -> OpenCall | None:

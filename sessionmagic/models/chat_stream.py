@@ -154,7 +154,7 @@ class MendedStream:
         pieces = list(self._tags.split(self._halves.join(delta.content))) if isinstance(delta.content, str) else []
         if delta.tool_calls:
             self._calls.begin_chunk()
-            delta.tool_calls = list(map(self._mended_call, delta.tool_calls))
+            delta.tool_calls = list(filter(None, map(self._mended_call, delta.tool_calls)))
             pieces += self._tags.rest() if self._tags.holds_text else ()
         if pieces != [delta.content]:
             last = pieces.pop() if isinstance(delta.content, str) and pieces and isinstance(pieces[-1], str) else None
@@ -209,14 +209,20 @@ class MendedStream:
             if thought:
                 setattr(delta, REASONING, text_of(thought))
 
-    def _mended_call(self, call: ChoiceDeltaToolCall) -> ChoiceDeltaToolCall:
+    def _mended_call(self, call: ChoiceDeltaToolCall) -> ChoiceDeltaToolCall | None:
         function = call.function
         arguments: Any = function.arguments if function is not None else None
         piece = arguments if isinstance(arguments, str) else "" if arguments is None else json.dumps(arguments)
         index: Any = getattr(call, "index", None)
+        call_id: Any = call.id
         found = self._calls.add(
-            index if isinstance(index, int) else None, call.id or None, (function and function.name) or None, piece
+            index if isinstance(index, int) else None,
+            str(call_id) if call_id not in (None, "") else None,  # some servers count their calls
+            (function and function.name) or None,
+            piece,
         )
+        if found is None:
+            return None
         call.index, call.id = found.number, found.id
         call.function = ChoiceDeltaToolCallFunction(name=found.name, arguments=found.arguments)
         return call

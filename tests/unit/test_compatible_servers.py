@@ -104,6 +104,8 @@ PIECES = ('{"path"', ': "a"}')
             [call_delta(0, "c", "look", '{"path": "\ud83d'), call_delta(0, None, None, '\ude00"}')],
             [("look", "😀", "success")],
         ),
+        ([[whole_call(0, 1, "a"), whole_call(1, 2, "b")]], TWO),
+        ([call_delta(0, "c"), call_delta(0, None, None, PIECES[0]), call_delta(0, None, "look", PIECES[1])], ONE),
     ],
     ids=[
         "one index, one chunk",
@@ -132,11 +134,20 @@ PIECES = ('{"path"', ': "a"}')
         "empty object first",
         "object",
         "halves of a character",
+        "numbers as ids",
+        "name at last",
     ],
 )
 @on_a_loop
 async def test_calls_are_told_apart_and_get_their_arguments(deltas, expected):
     assert await looked(*deltas) == expected
+
+
+@on_a_loop
+async def test_text_after_a_call_without_a_name_is_the_answer():
+    unnamed = {"tool_calls": [{"index": 0, "id": "c1", "function": None}]}
+    result, _, _ = await ask(streams(unnamed, "It is fine."), tools=[look])
+    assert (result.status, result.text) == ("completed", "It is fine.")
 
 
 @on_a_loop
