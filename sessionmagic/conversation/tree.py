@@ -45,7 +45,13 @@ def parent_of_next(session: Session, after: str | None) -> str | None:
 
 def next_turn_id(session: Session) -> str:
     """Return an id that no turn of the session has or had."""
-    return str(session.turns_started + 1)
+    return str(_turns_started(session) + 1)
+
+
+def _turns_started(session: Session) -> int:
+    """Return how many turns were started; a file that somebody has edited may state fewer than it has."""
+    numbers = (int(turn.id) for turn in session.turns if turn.id.isdecimal())
+    return max(session.turns_started, *numbers, 0)
 
 
 def with_turn(session: Session, turn: TurnRecord, *, moves_head: bool = True) -> Session:
@@ -60,7 +66,7 @@ def with_turn(session: Session, turn: TurnRecord, *, moves_head: bool = True) ->
     return replace(
         session,
         turns=(*session.turns, turn),
-        turns_started=session.turns_started + 1,
+        turns_started=_turns_started(session) + 1,
         head=turn.id if moves_head else session.head,
         current_agent=turn.agent if moves_head or not session.current_agent else session.current_agent,
         title=session.title or title_of(turn.prompt),

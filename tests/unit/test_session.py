@@ -139,6 +139,7 @@ def test_turn_ids_are_never_given_twice():
     session = conversation(3)
     assert next_turn_id(session) == "4"
     assert next_turn_id(replace(session, turns=session.turns[:1], head="1")) == "4"
+    assert next_turn_id(replace(session, turns_started=0)) == "4"
 
 
 def test_root_begins_a_new_path():
