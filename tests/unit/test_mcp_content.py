@@ -151,6 +151,26 @@ async def test_server_that_does_not_answer_delays_a_result_for_a_limited_time(mo
 
 
 @on_a_loop
+async def test_linked_resources_are_read_side_by_side_and_stay_in_order():
+    all_asked = asyncio.Barrier(LINKS)
+
+    async def read(address):
+        async with all_asked:
+            return written(f"text of {address}")
+
+    result = CallToolResult(content=[text("See:"), *(link(f"notes://{number}") for number in range(LINKS))])
+    lines = (await value_of(result, read)).splitlines()
+    assert [lines[0], *lines[2::2]] == ["See:", *(f"text of notes://{number}" for number in range(LINKS))]
+
+
+@on_a_loop
+async def test_damaged_data_does_not_take_the_text_beside_it_away():
+    image = ImageContent(type="image", data="x", mime_type="image/png")
+    value, _ = await read_of(text("a pixel"), image)
+    assert value == "a pixel\n[image/png: its data is damaged]"
+
+
+@on_a_loop
 async def test_linked_text_is_bounded_however_many_links_there_are():
     addresses = [f"notes://{number}" for number in range(LINKS + 2)]
     links = [link(address, description="d" * 9_000) for address in addresses]

@@ -40,7 +40,7 @@ LINKED_LIMIT = 10_000
 LINKED_BYTES = 1_000_000
 """A resource that is larger, by what its link states, is not read."""
 READ_SECONDS = 10.0
-"""How long the server may take to read one linked resource."""
+"""How long the server may take to read a linked resource. Those of one result are read side by side."""
 FIELD_LIMIT = 500
 """Characters of each field of a link that the model reads."""
 
@@ -68,13 +68,12 @@ async def value_of(result: CallToolResult, read: Read) -> Any:
         blocks = _without_repetitions(blocks, structured, result.structured_content)
     links = [block for block in blocks if isinstance(block, ResourceLink)]
     limit = LINKED_LIMIT // max(1, min(len(links), LINKS))
-    parts: list[Any] = []
-    for block in blocks:
-        if isinstance(block, ResourceLink):
-            is_read = any(block is link for link in links[:LINKS])
-            parts.append(await _linked(block, read, limit if is_read else 0))
-        else:
-            parts.append(_value(block))
+    linked = iter(
+        await asyncio.gather(
+            *(_linked(link, read, limit if number < LINKS else 0) for number, link in enumerate(links))
+        )
+    )
+    parts: list[Any] = [next(linked) if isinstance(block, ResourceLink) else _value(block) for block in blocks]
     if structured is not None:
         parts.append(structured)
     value = await _joined(parts)
@@ -147,13 +146,20 @@ def _value(block: ContentBlock) -> str | BinaryContent:
         case TextContent():
             return block.text
         case ImageContent() | AudioContent():
-            return BinaryContent(base64.b64decode(block.data), media_type=block.mime_type)
+            return _decoded(block.data, block.mime_type)
         case EmbeddedResource(resource=TextResourceContents(text=text)):
             return text
         case EmbeddedResource(resource=BlobResourceContents(blob=blob, mime_type=media_type)):
-            return BinaryContent(base64.b64decode(blob), media_type=media_type or "application/octet-stream")
+            return _decoded(blob, media_type or "application/octet-stream")
         case _:  # a kind that a later version of the protocol adds
             return f"[{shortened(str(block.type))}: cannot be shown]"
+
+
+def _decoded(data: str, media_type: str) -> str | BinaryContent:
+    try:
+        return BinaryContent(base64.b64decode(data), media_type=media_type)
+    except ValueError:  # the rest of the result stays useful
+        return f"[{_one_line(media_type)}: its data is damaged]"
 
 
 async def _linked(link: ResourceLink, read: Read, limit: int) -> str:
