@@ -123,11 +123,11 @@ class MendedStream:
         try:
             answer = json.loads(body)
             message = answer["choices"][0].pop("message")
+            for index, call in enumerate(message.get("tool_calls") or ()):
+                call["index"] = index
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             words = words_of_error(_json_or_none(body)) or shortened(f"the server did not answer as expected: {body}")
             raise self._error(words, _json_or_none(body)) from error
-        for index, call in enumerate(message.get("tool_calls") or ()):
-            call["index"] = index
         answer["choices"][0]["delta"] = message
         return ChatCompletionChunk.construct(**answer)
 
@@ -154,7 +154,8 @@ class MendedStream:
         pieces = list(self._tags.split(self._halves.join(delta.content))) if isinstance(delta.content, str) else []
         if delta.tool_calls:
             self._calls.begin_chunk()
-            delta.tool_calls = list(filter(None, map(self._mended_call, delta.tool_calls)))
+            calls = [call for call in delta.tool_calls if isinstance(call, ChoiceDeltaToolCall)]
+            delta.tool_calls = list(filter(None, map(self._mended_call, calls)))
             pieces += self._tags.rest() if self._tags.holds_text else ()
         if pieces != [delta.content]:
             last = pieces.pop() if isinstance(delta.content, str) and pieces and isinstance(pieces[-1], str) else None
@@ -215,10 +216,11 @@ class MendedStream:
         piece = arguments if isinstance(arguments, str) else "" if arguments is None else json.dumps(arguments)
         index: Any = getattr(call, "index", None)
         call_id: Any = call.id
+        name: Any = function.name if function is not None else None
         found = self._calls.add(
             index if isinstance(index, int) else None,
             str(call_id) if call_id not in (None, "") else None,  # some servers count their calls
-            (function and function.name) or None,
+            name if name and isinstance(name, str) else None,
             piece,
         )
         if found is None:

@@ -143,10 +143,19 @@ async def test_calls_are_told_apart_and_get_their_arguments(deltas, expected):
     assert await looked(*deltas) == expected
 
 
+@pytest.mark.parametrize(
+    "unnamed",
+    [
+        [{"index": 0, "id": "c1", "function": None}],
+        [{"index": 0, "id": "c1", "function": {"name": 7, "arguments": "{}"}}],
+        [None],
+        {"index": 0},
+        "none",
+    ],
+)
 @on_a_loop
-async def test_text_after_a_call_without_a_name_is_the_answer():
-    unnamed = {"tool_calls": [{"index": 0, "id": "c1", "function": None}]}
-    result, _, _ = await ask(streams(unnamed, "It is fine."), tools=[look])
+async def test_text_after_what_names_no_tool_is_the_answer(unnamed):
+    result, _, _ = await ask(streams({"tool_calls": unnamed}, "It is fine."), tools=[look])
     assert (result.status, result.text) == ("completed", "It is fine.")
 
 
