@@ -50,6 +50,7 @@ class PartialResponse:
         self._parts: dict[int, tuple[type[TextPart | ThinkingPart], list[str]]] = {}
         """The kind and the pieces of each text, by its index in the response."""
         self._changed = False
+        self._ended = False
         self._writing = asyncio.Lock()
         """Keeps an older state from being written after a newer one."""
 
@@ -88,12 +89,13 @@ class PartialResponse:
         try:
             yield
         finally:
+            self._ended = True  # a write that fails loses the cancellation
             keeping.cancel()
             await asyncio.wait([keeping])  # a write that has begun is completed
 
     async def _keep(self) -> None:
         pause = PAUSE_SECONDS
-        while True:
+        while not self._ended:
             await asyncio.sleep(pause)
             began = time.monotonic()
             async with self._writing:

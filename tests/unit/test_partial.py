@@ -1,12 +1,16 @@
 """An answer that is not complete yet is stored every few seconds, in case its process ends."""
 
 import asyncio
+import threading
+
+from pydantic_ai.messages import PartStartEvent, TextPart
 
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock
 from sessionmagic.exceptions import StoreError
+from sessionmagic.loop import in_thread
 from sessionmagic.testing import call, script, think
-from sessionmagic.turns.partial import PAUSE_SECONDS
+from sessionmagic.turns.partial import PAUSE_SECONDS, PartialResponse
 from tests.clock import on_a_clock, passes
 from tests.turns import said, until
 
@@ -111,3 +115,25 @@ async def test_answer_that_cannot_be_stored_yet_goes_on(manager, monkeypatch):
     result = await turn.result()
     assert (result.status, result.text) == ("completed", "words and more")
     assert stored(manager) == [TextBlock("words and more")]
+
+
+@on_a_clock
+async def test_turn_that_is_stopped_ends_although_a_write_fails_at_that_moment():
+    begun, goes_on, writes = threading.Event(), threading.Event(), []
+
+    def fail():
+        begun.set()
+        goes_on.wait(10)
+        raise StoreError("the disk is full")
+
+    async def persist(*written):
+        writes.append(written)
+        await in_thread(fail)
+
+    partial = PartialResponse(persist, [])
+    partial.hear(PartStartEvent(index=0, part=TextPart("words")))
+    async with partial.kept():
+        await passes(PAUSE_SECONDS + 0.1)
+        await until(begun.is_set)
+        asyncio.get_running_loop().call_soon(goes_on.set)  # after the block has ended
+    assert len(writes) == 1
