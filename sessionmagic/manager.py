@@ -21,7 +21,7 @@ from sessionmagic.loop import in_thread, loop_thread, settled_in_thread
 from sessionmagic.models.catalog import Models
 from sessionmagic.sessions.running import RunningTurns
 from sessionmagic.sessions.stored import Sessions
-from sessionmagic.storage.claims import HeldError, Holder, busy
+from sessionmagic.storage.claims import LATER, HeldError, Holder, busy
 from sessionmagic.storage.store import Claim, Store, is_session_id, new_session_id
 from sessionmagic.storage.tiny import TinyStore
 from sessionmagic.tools.mcp.servers import McpServers
@@ -199,6 +199,7 @@ class SessionManager:
         return result
 
     async def _claim(self, session_id: str, where: str, deadline: float, *, stops_turns: bool = False) -> Claim:
+        waits = deadline > time.monotonic()
         while True:
             if stops_turns:  # at each attempt, as a prompt that was waiting may have claimed the session
                 for turn in (turns := self.turns.of_id(session_id)):
@@ -213,13 +214,14 @@ class SessionManager:
                 raise
             except HeldError as error:
                 if time.monotonic() >= deadline or _is_called_by_turn_of(session_id):
-                    raise await self._busy(session_id, error.holder) from None
+                    waiting = "a longer --wait waits on" if waits else "--wait waits for its end"
+                    raise await self._busy(session_id, error.holder, LATER if stops_turns else waiting) from None
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _busy(self, session_id: str, holder: Holder | None) -> SessionBusyError:
+    async def _busy(self, session_id: str, holder: Holder | None, advice: str) -> SessionBusyError:
         name = (await in_thread(self.store.load, session_id)).name
         waits = any(turn.transcript.waits_for_an_answer for turn in self.turns.of_id(session_id))
-        return busy(name, holder, waits_for_answer=waits)
+        return busy(name, holder, advice, waits_for_answer=waits)
 
     def shutdown(self, seconds: float = STOP_SECONDS) -> None:
         """Stop all turns, wait at most `seconds` until they have ended and are stored, and end the MCP servers."""

@@ -161,7 +161,7 @@ def given(settings: Mapping[str, Any]) -> dict[str, Any]:
 def as_typed(settings: Mapping[str, Any]) -> str:
     """Return settings as a user types them, such as ``temperature=0 effort=low``."""
     written = {
-        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False).removesuffix(".0")
+        name: shortened(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False).removesuffix(".0"))
         for name, value in given(settings).items()
     }
     return " ".join(

@@ -13,7 +13,7 @@ from sessionmagic.conversation.session import Session, with_override
 from sessionmagic.conversation.tree import running_turns, with_interrupted_turns, without_latest_turns
 from sessionmagic.exceptions import ModelReferenceError, SessionNotFoundError
 from sessionmagic.models.settings import checked, given, ignored, merged
-from sessionmagic.storage.claims import HeldError, Holder, busy
+from sessionmagic.storage.claims import LATER, HeldError, Holder, busy
 from sessionmagic.storage.store import new_session_id
 from sessionmagic.tools.permissions import with_rule, without_rule
 from sessionmagic.turns.admission import fresh_session, ignored_warning
@@ -201,7 +201,7 @@ class Sessions:
         try:
             claim = self._store.claim(session_id, Holder.here("%agent drop"))
         except HeldError as error:
-            raise busy(self._store.load(session_id).name, error.holder) from None
+            raise busy(self._store.load(session_id).name, error.holder, LATER) from None
 
         def change(stored: Session) -> Session:
             stored = with_interrupted_turns(stored, running_turns(stored))

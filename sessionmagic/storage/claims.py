@@ -48,17 +48,22 @@ class Holder:
         return f"{self.where or 'a turn'}{process} has held it since {clock}"
 
 
-def busy(name: str, holder: Holder | None, *, waits_for_answer: bool = False) -> SessionBusyError:
+LATER = "try again when it has ended"
+"""What to do when a session is busy, for what does not wait."""
+
+
+def busy(name: str, holder: Holder | None, advice: str, *, waits_for_answer: bool = False) -> SessionBusyError:
     """Return the error for a session that is already claimed.
 
     Args:
         name: The session's name.
         holder: Who holds the claim; None when that is not known.
+        advice: What to do besides stopping it.
         waits_for_answer: Whether a turn of this process on the session waits for the user's answer.
     """
     who = holder.describe() if holder else "another process holds it"
     where = "" if holder and holder.is_here else " in that process"
-    advice = f"--wait waits for its end, %agent stop {name!r}{where} stops it"
+    advice = f"{advice}, %agent stop {name!r}{where} stops it"
     if waits_for_answer:
         who, advice = f"{who} and waits for your answer", f"%agent approve answers it, {advice}"
     return SessionBusyError(f"session {name!r} is busy: {who}; {advice}")
