@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from pydantic_ai.messages import ModelRequestPart, ModelResponsePart
 
+HIDDEN_SETTINGS = {"extra_headers", "extra_body"}
+"""Settings that may hold keys which are not in the environment."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentRequest:
@@ -91,7 +94,7 @@ def _response_block(part: ModelResponsePart) -> str:
 
 
 def _setting(name: str, value: object) -> str:
-    return "•••" if name == "extra_headers" else repr(value)  # they may hold keys that are not in the environment
+    return "•••" if name in HIDDEN_SETTINGS else repr(value)
 
 
 def _item(item: UserContent) -> str:

@@ -9,6 +9,9 @@ from pydantic_ai.exceptions import (
     ModelConnectionError,
     ModelHTTPError,
     ModelQuotaExceededError,
+    ModelRequestTimeout,
+    UnexpectedModelBehavior,
+    UserError,
 )
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
@@ -353,3 +356,30 @@ async def test_page_of_a_proxy_is_told_from_an_answer_of_the_server(monkeypatch)
 )
 def test_loopback_addresses_are_those_of_this_machine(address, loopback):
     assert is_loopback(address) is loopback
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "line"),
+    [
+        (
+            ModelRequestTimeout("m", 60),
+            "timeout",
+            "m: the provider did not answer in time; try again later (Request to",
+        ),
+        (UserError("no such\ntool"), "model_error", "m: no such tool"),
+        (UnexpectedModelBehavior("Received empty model response"), "model_error", "m: Received empty model response"),
+        (LookupError("x"), "model_error", "m: LookupError: x"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_any_other_failure_is_one_line(raised, code, line):
+    found, told = failure("m", raised)
+    assert found == code
+    assert str(told).startswith(line)
+
+
+def test_certificates_that_go_missing_while_the_model_is_asked_are_named(monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent/ca.pem")
+    code, told = failure("m", FileNotFoundError(2, "No such file or directory"))
+    assert code == "certificates"
+    assert "SSL_CERT_FILE is '/nonexistent/ca.pem', which does not exist" in str(told)
