@@ -54,12 +54,20 @@ def lab(browser, tmp_path_factory):  # noqa: ARG001  without a browser there is 
     lab.close()
 
 
-@pytest.fixture
-def page(browser, lab):
+@pytest.fixture(scope="package")
+def lab_page(browser):
+    """A page that stays in JupyterLab, which takes seconds to load."""
     page = browser.new_page()
     page.on("dialog", lambda dialog: dialog.accept())  # asks before unsaved changes are lost
-    yield page
-    page.close()
+    return page
+
+
+@pytest.fixture
+def page(lab_page, lab):
+    from tests.browser.lab import leave
+
+    yield lab_page
+    leave(lab_page)
     lab.end_kernels()
 
 

@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import nbformat
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
 TOKEN = "sessionmagic"  # noqa: S105  the server is the tests' own
 SETUP = """\
@@ -28,6 +28,15 @@ READY = """async () => {
     await jupyterapp.shell.currentWidget.revealed;
     jupyterapp.shell.activateById(jupyterapp.shell.currentWidget.id);
 }"""
+OPEN = "path => jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'})"
+LEAVE = """async () => {
+    if (!window.opensNotebooks) throw new Error('the page was loaded again, and restores what was open');
+    for (const widget of [...jupyterapp.shell.widgets('main')]) widget.dispose();
+    if (document.querySelector('.jp-Dialog')) throw new Error('a dialog is open');
+    if (document.body.dataset.jpThemeLight === 'false') {
+        await jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'});
+    }
+}"""
 KERNEL_READY = """async () => {
     const session = jupyterapp.shell.currentWidget.sessionContext;
     await session.ready;
@@ -40,6 +49,14 @@ SCROLLS = """area => [...area.querySelectorAll('*')].filter(
     part => ['auto', 'scroll'].includes(getComputedStyle(part).overflowX) && part.scrollWidth > part.clientWidth
 ).map(part => part.className)"""
 """Find the parts of an element that scroll sideways."""
+
+
+def leave(page):
+    """Close the notebooks of a page, so that the next test finds JupyterLab as it was; else leave JupyterLab."""
+    try:
+        page.evaluate(LEAVE)
+    except Error:
+        page.goto("about:blank")
 
 
 class Lab:
@@ -159,7 +176,11 @@ class Notebook:
 
     def open(self):
         """Open the notebook and wait until its cells are visible."""
-        self.page.goto(f"{self.lab.url}/lab/workspaces/{Path(self.name).stem}/tree/{self.name}?token={TOKEN}")
+        if self.page.url.startswith(self.lab.url):
+            self.page.evaluate(OPEN, self.name)
+        else:
+            self.page.goto(f"{self.lab.url}/lab/workspaces/{Path(self.name).stem}/tree/{self.name}?token={TOKEN}")
+            self.page.evaluate("window.opensNotebooks = true")
         expect(self.page.locator(".jp-Notebook .jp-Cell").first).to_be_visible(timeout=2 * SECONDS)
         self.page.evaluate(READY)
         return self

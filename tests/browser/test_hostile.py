@@ -63,6 +63,14 @@ PROBE = """area => {
 }"""
 
 
+@pytest.fixture(autouse=True)
+def _page_of_its_own(page):
+    """Load JupyterLab anew for each test: what one of them runs in the page stays there."""
+    page.goto("about:blank")
+    yield
+    page.goto("about:blank")
+
+
 @pytest.fixture
 def requests(browser, lab):
     """The requests of all pages to other hosts than the server's."""
