@@ -10,6 +10,8 @@ from tests.kernel.acting import acts
 from tests.kernel.kernels import TESTS, comes_true
 from tests.served import PIXEL
 
+pytestmark = pytest.mark.once
+
 SERVER = TESTS / "mcp_server.py"
 
 

@@ -114,6 +114,7 @@ def test_code_runs_in_another_process(run):
     assert "NameError" in str(run("test_code_runs_in_another_process").error)
 
 
+@pytest.mark.once
 def test_keys_are_not_handed_on(run):
     assert run("import os; sorted(k for k, v in os.environ.items() if v == 'there')").text == "['HARMLESS']"
 
@@ -131,6 +132,7 @@ def test_variables_stay_between_calls_and_in_their_session(loop, shared):
     loop(check())
 
 
+@pytest.mark.once
 def test_one_session_runs_in_turn_and_two_at_once(loop, shared, tmp_path):
     mark = tmp_path / "mark"
     wait = f"import os, time\nwhile not os.path.exists({str(mark)!r}): time.sleep(0.01)\nx = 'waited'"
@@ -145,6 +147,7 @@ def test_one_session_runs_in_turn_and_two_at_once(loop, shared, tmp_path):
     loop(check())
 
 
+@pytest.mark.once
 def test_code_that_takes_too_long_is_interrupted_and_its_variables_stay(run):
     ran = run("kept = 1\nprint('begun')\nwhile True: pass", 0.5)
     assert str(ran.error) == "stopped: it took longer than 0.5 s"
@@ -154,6 +157,7 @@ def test_code_that_takes_too_long_is_interrupted_and_its_variables_stay(run):
     assert run("kept").text == "1"
 
 
+@pytest.mark.once
 def test_code_that_cannot_be_interrupted_is_killed(loop, kernels, monkeypatch):
     monkeypatch.setattr(scratch, "GRACE_SECONDS", 0.4)
 
@@ -174,6 +178,7 @@ def test_code_that_cannot_be_interrupted_is_killed(loop, kernels, monkeypatch):
     loop(check_both())
 
 
+@pytest.mark.once
 def test_cancelling_interrupts_the_code_and_withdraws_what_waits(loop, shared, tmp_path):
     begun, never = tmp_path / "begun", tmp_path / "never"
 
@@ -192,6 +197,7 @@ def test_cancelling_interrupts_the_code_and_withdraws_what_waits(loop, shared, t
     loop(check())
 
 
+@pytest.mark.once
 def test_cancelling_while_the_kernel_starts_runs_nothing(loop, kernels, tmp_path):
     never = tmp_path / "never"
 
@@ -217,6 +223,7 @@ def test_many_lines_come_in_bounded_size(run):
     assert len(ran.text) < TEXT_LIMIT + 100
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("code", ["print('x' * 1000)", "print('', flush=True)", "display(HTML('<p>'))"])
 def test_code_that_prints_without_end_is_stopped(run, monkeypatch, code):
     monkeypatch.setattr(scratch, "OUTPUT_LIMIT", 1_000_000)
@@ -227,6 +234,7 @@ def test_code_that_prints_without_end_is_stopped(run, monkeypatch, code):
     assert run("1").text.endswith("1")  # what was printed last may come with it
 
 
+@pytest.mark.once
 def test_a_message_that_is_too_large_is_not_read(loop, kernels, monkeypatch):
     monkeypatch.setattr(scratch, "MESSAGE_LIMIT", 10**5)
     monkeypatch.setattr(scratch, "GRACE_SECONDS", 0.3)
@@ -239,6 +247,7 @@ def test_a_message_that_is_too_large_is_not_read(loop, kernels, monkeypatch):
     loop(check())
 
 
+@pytest.mark.once
 def test_a_kernel_that_dies_is_an_error_and_the_next_call_has_a_new_one(loop, kernels):
     async def check():
         ran = await kernels.run("chat", "import os; os._exit(3)", PATIENCE)
@@ -253,6 +262,7 @@ def test_a_kernel_that_dies_is_an_error_and_the_next_call_has_a_new_one(loop, ke
     loop(check())
 
 
+@pytest.mark.once
 def test_memory_is_limited(run):
     pytest.importorskip("resource")
     ran = run(f"x = bytearray({MEMORY_LIMIT + 1})")
@@ -260,6 +270,7 @@ def test_memory_is_limited(run):
     assert run("1").text == "1"
 
 
+@pytest.mark.once
 def test_the_end_of_a_session_ends_its_kernel_and_what_runs_there(loop, kernels, tmp_path):
     begun = tmp_path / "begun"
 
@@ -277,6 +288,7 @@ def test_the_end_of_a_session_ends_its_kernel_and_what_runs_there(loop, kernels,
     loop(check())
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("started", [False, True])
 def test_close_while_a_kernel_starts_or_runs_code_ends_the_call_and_the_process(loop, kernels, started):
     before = psutil.Process().children()
@@ -328,6 +340,7 @@ ENDS_RUNNING = "\natexit.register(kernels.close)\nloop_thread().submit(run('whil
 LOOP_GONE = "print(asyncio.run(run(PIDS)).text, flush=True)\nkernels.close()"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("rest", [ENDS + ENDS_RUNNING, LOOP_GONE], ids=["running", "without a loop"])
 def test_nothing_is_left_of_a_process_that_ends(rest):
     command = [sys.executable, "-c", PARENT + rest]
@@ -339,6 +352,7 @@ def test_nothing_is_left_of_a_process_that_ends(rest):
     comes_true(lambda: not any(map(runs, pids)), 5)
 
 
+@pytest.mark.once
 def test_no_kernel_is_left_of_a_process_that_is_killed():
     code = HOLDS_THE_GIL if sys.platform == "linux" else "while True: pass"
     rest = f"{ENDS}\nloop_thread().submit(run({code!r}))\nthreading.Event().wait()"

@@ -49,6 +49,7 @@ def has_begun(home, prompt):
     return key is not None and prompt in prompts(store.load(key))
 
 
+@pytest.mark.once
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_kill_at_any_moment_of_a_turn_leaves_a_session_that_goes_on(tmp_path):
@@ -87,6 +88,7 @@ def blocks(home):
     return [(type(block).__name__, block.text) for turn in turns[-1:] for block in transcript_of("chat", turn).blocks]
 
 
+@pytest.mark.once
 def test_what_was_said_before_a_kill_is_kept_and_sent_with_the_next_turn(tmp_path):
     with subprocess.Popen([sys.executable, "-c", HANGS, str(tmp_path)], cwd=ROOT) as process:
         deadline = time.monotonic() + 60

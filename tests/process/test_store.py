@@ -108,6 +108,7 @@ def test_two_processes_lose_no_change(store, home):
     assert store.load(key).title == "400"
 
 
+@pytest.mark.once
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 def test_kill_at_any_moment_of_writing_leaves_the_session_whole(store, home):
