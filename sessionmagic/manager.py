@@ -214,7 +214,7 @@ class SessionManager:
                 raise
             except HeldError as error:
                 if time.monotonic() >= deadline or _is_called_by_turn_of(session_id):
-                    waiting = "a longer --wait waits on" if waits else "--wait waits for its end"
+                    waiting = "wait longer with --wait" if waits else "--wait waits for its end"
                     raise await self._busy(session_id, error.holder, LATER if stops_turns else waiting) from None
             await asyncio.sleep(POLL_SECONDS)
 

@@ -21,6 +21,7 @@ from openai.types.chat.chat_completion_chunk import (
 
 from sessionmagic.models.answer_text import Halves, Reasoned, ReasoningTags
 from sessionmagic.models.call_deltas import CallDelta, Calls
+from sessionmagic.models.error_body import message_in
 from sessionmagic.words import shortened
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class MendedStream:
             self._ended = True
             self._ready += self._rest()
         except APIError as error:
-            if type(error) is APIError and (words := words_of_error(error.body)):
+            if type(error) is APIError and (words := message_in(error.body)):
                 raise self._error(words, error.body) from error
             raise
         else:
@@ -126,7 +127,7 @@ class MendedStream:
             for index, call in enumerate(message.get("tool_calls") or ()):
                 call["index"] = index
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            words = words_of_error(_json_or_none(body)) or shortened(f"the server did not answer as expected: {body}")
+            words = message_in(_json_or_none(body)) or shortened(f"the server did not answer as expected: {body}")
             raise self._error(words, _json_or_none(body)) from error
         answer["choices"][0]["delta"] = message
         return ChatCompletionChunk.construct(**answer)
@@ -181,9 +182,9 @@ class MendedStream:
         choice = chunk.choices[0] if chunk.choices else None
         reported = (choice.model_extra or {}).get("error") if choice is not None else None
         if reported or getattr(choice, "finish_reason", None) == "error":
-            words = words_of_error(reported) or words_of_error(fields)
+            words = message_in(reported) or message_in(fields)
             raise self._error(words or "the provider ended the answer with an error", reported)
-        if choice is None and chunk.usage is None and (words := words_of_error(fields)):
+        if choice is None and chunk.usage is None and (words := message_in(fields)):
             raise self._error(words, fields)
 
     def _checked_usage(self, usage: Any) -> Any:
@@ -228,21 +229,6 @@ class MendedStream:
         call.index, call.id = found.number, found.id
         call.function = ChoiceDeltaToolCallFunction(name=found.name, arguments=found.arguments)
         return call
-
-
-def words_of_error(body: Any) -> str:
-    """Return the message in the body of an error; ``""`` if there is none."""
-    match body:
-        case str():
-            return body.strip()
-        case {"message": message} if message:
-            return words_of_error(message)
-        case {"error": inner} | {"detail": inner} | {"msg": inner} if inner:
-            return words_of_error(inner)
-        case [first, *_]:
-            return words_of_error(first)
-        case _:
-            return ""
 
 
 def text_of(value: Any) -> str:

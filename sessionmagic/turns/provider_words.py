@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_ai.exceptions import ModelAPIError, ModelConnectionError, ModelHTTPError, UnexpectedModelBehavior
 
 from sessionmagic.keys import without_keys
+from sessionmagic.models.error_body import message_in
 from sessionmagic.words import printable, shortened
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ CONTEXT_FULL = re.compile(
     re.IGNORECASE,
 )
 CONTENT_FILTERED = re.compile(r"content_filter|content_policy_violation|content management policy", re.IGNORECASE)
-PAGE = re.compile(r"\s*<(!doctype|html|head|body)\b", re.IGNORECASE)
-"""The beginning of an HTML page."""
-TITLE = re.compile(r"<title[^>]*>([^<]*)</title>", re.IGNORECASE)
 
 
 def says_context_is_full(error: ModelAPIError) -> bool:
@@ -84,21 +82,6 @@ def reason_of(error: BaseException) -> str:
         case _:
             text = str(error)
     return on_one_line(text) or type(error).__name__
-
-
-def message_in(body: object) -> str | None:
-    """Return the message in the body of an error; None if there is none."""
-    match body:
-        case str():
-            title = TITLE.search(body)
-            return (title[1] if title else "a web page") if PAGE.match(body) else body
-        case [first, *_]:
-            return message_in(first)
-        case dict():
-            keys = ("error", "message", "detail", "msg")
-            return next((found for key in keys if (found := message_in(body.get(key)))), None)
-        case _:
-            return None
 
 
 def _all_words(error: ModelAPIError) -> str:

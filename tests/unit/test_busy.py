@@ -254,7 +254,7 @@ def test_threads_that_use_one_manager_never_hold_one_session_twice(on_disk):
 @on_a_loop
 async def test_refusal_advises_only_what_the_caller_can_do(manager):
     turn = await manager.run("First", session="chat", model="hang")
-    with pytest.raises(SessionBusyError, match=r"; a longer --wait waits on, %agent stop 'chat' stops it"):
+    with pytest.raises(SessionBusyError, match=r"; wait longer with --wait, %agent stop 'chat' stops it"):
         await manager.run("Second", session="chat", wait=0.01)
     with pytest.raises(SessionBusyError, match=r"; try again when it has ended, %agent stop 'chat' stops it"):
         await asyncio.to_thread(manager.sessions.drop, "chat")
