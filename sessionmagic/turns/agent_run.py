@@ -34,7 +34,6 @@ from sessionmagic.exceptions import SessionMagicError, TurnFailedError, TurnLimi
 from sessionmagic.models.abilities import address_of, context_window
 from sessionmagic.models.clients import on_wait, report_waits
 from sessionmagic.tools.functions import RETRIES
-from sessionmagic.turns.asked_model import AskedModels
 from sessionmagic.turns.failures import failure, waiting
 from sessionmagic.turns.history import REFUSALS
 from sessionmagic.turns.messages import (
@@ -189,7 +188,7 @@ class AgentRun:
             model_settings=cast("ModelSettings", dict(self._model.settings)) if self._model.settings else None,
             name=self._definition.name,
             toolsets=[toolset] if toolset is not None else [],
-            capabilities=[AskedModels(self._guard, self._model.reference), self._guard],
+            capabilities=[self._guard],
             retries={"tools": RETRIES},
         )
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError
 from pydantic_ai.messages import ModelResponse
 from pydantic_ai.models.wrapper import WrapperModel
 
-from sessionmagic.conversation.events import Warned
 from sessionmagic.models.abilities import learn_no_tools, learn_refused_tool, refuses_tool, takes_tools
-from sessionmagic.models.members import with_wrapped_members
 from sessionmagic.tools.schemas import mended
 
 if TYPE_CHECKING:
@@ -25,8 +22,6 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
     from pydantic_ai.settings import ModelSettings
     from pydantic_ai.tools import RunContext, ToolDefinition
-
-    from sessionmagic.turns.guard import Guard
 
 REFUSING = (400, 404, 405, 422, 500, 501)
 """The HTTP statuses with which servers refuse a request because of its tools."""
@@ -48,35 +43,33 @@ NUMBERED_TOOL = re.compile(r"\btools[.\[](\d+)")
 """How servers name the tool that they refuse: ``tools[0].function.parameters`` or ``tools.0.custom.input_schema``."""
 
 
-@dataclass
-class AskedModels(AbstractCapability[None]):
-    """A capability that asks each model of a turn through an `AskedModel`.
-
-    Args:
-        guard: The guard of the turn, which has its rules and counts its requests.
-        reference: The reference of the model, for warnings.
-    """
-
-    guard: Guard
-    reference: str
-
-    def get_wrapper_model(self, model: Model) -> Model:
-        """Return the model to ask instead. pydantic-ai asks for one at each model request."""
-        return with_wrapped_members(model, lambda member: AskedModel(member, self.guard, self.reference))
-
-
 class AskedModel(WrapperModel):
     """A model for one model request, which may be continued.
 
-    A tool that a deny rule denies whatever its arguments is not offered. If the provider refuses the request because
-    the model takes no tools, it is asked once more without them, and if it refuses one tool, without that one. The
-    process remembers both (`models.abilities`).
+    If the provider refuses the request because the model takes no tools, it is asked once more without them, and if it
+    refuses one tool, without that one. The process remembers both (`models.abilities`).
+
+    Args:
+        wrapped: The model.
+        reference: Its reference, for warnings.
+        offers: Returns whether the tool of a name may be offered.
+        count: Called before each request that continues a response, as pydantic-ai counts only the first.
+        warn: Called with each warning.
     """
 
-    def __init__(self, wrapped: Model, guard: Guard, reference: str) -> None:
+    def __init__(
+        self,
+        wrapped: Model,
+        reference: str,
+        offers: Callable[[str], bool],
+        count: Callable[[], object],
+        warn: Callable[[str], object],
+    ) -> None:
         super().__init__(wrapped)
-        self._guard = guard
         self._reference = reference
+        self._offers = offers
+        self._count = count
+        self._warn = warn
         self._asked = False
 
     @asynccontextmanager
@@ -89,7 +82,7 @@ class AskedModel(WrapperModel):
     ) -> AsyncGenerator[StreamedResponse]:
         """Ask the model, as pydantic-ai does for each response and for each continuation of one."""
         if self._asked and not self._polls(messages):
-            self._guard.count_request()  # pydantic-ai counts only the first request of a response that is continued
+            self._count()
         self._asked = True
         parameters = self._offered(model_request_parameters)
         lessons: list[Callable[[], None]] = []
@@ -121,7 +114,7 @@ class AskedModel(WrapperModel):
         offered = [
             replace(tool, parameters_json_schema=mended(tool.parameters_json_schema))
             for tool in parameters.function_tools
-            if not self._guard.known_policy.never_allows(tool.name) and not refuses_tool(self.wrapped, tool)
+            if self._offers(tool.name) and not refuses_tool(self.wrapped, tool)
         ]
         return replace(parameters, function_tools=offered if takes_tools(self.wrapped) else [])
 
@@ -146,9 +139,6 @@ class AskedModel(WrapperModel):
         lessons.append(partial(learn_refused_tool, self.wrapped, refused))
         self._warn(f"the provider of {self._reference} refuses the tool {refused.name}, so it was asked without it")
         return [tool for tool in tools if tool is not refused]
-
-    def _warn(self, text: str) -> None:
-        self._guard.emit(Warned, text=text)
 
 
 def _refused_tool(tools: list[ToolDefinition], words: str) -> ToolDefinition | None:

@@ -22,10 +22,12 @@ from sessionmagic.conversation.events import LimitReached, Warned
 from sessionmagic.conversation.transcript import json_object
 from sessionmagic.exceptions import ApprovalNotOpenError, SessionIdleError, TurnLimitError
 from sessionmagic.models.abilities import sees_images
+from sessionmagic.models.members import with_wrapped_members
 from sessionmagic.tools.permissions import Call
 from sessionmagic.tools.results import as_read, bound, without_images
+from sessionmagic.turns.asked_model import AskedModel
 from sessionmagic.turns.messages import check_whole, tidied
-from sessionmagic.turns.sender import sender
+from sessionmagic.turns.sender import Sender
 from sessionmagic.words import words_of
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ class Guard(AbstractCapability[None]):
 
     Args:
         agent: The name of the agent whose calls these are.
+        reference: The reference of the model, for warnings.
         emit: Emits an event, as `EventLog.emit` does.
         requests: Records the model requests.
         approvals: Holds the calls that wait for a decision.
@@ -71,6 +74,7 @@ class Guard(AbstractCapability[None]):
     """
 
     agent: str
+    reference: str
     emit: Callable[..., None]
     requests: ModelRequests
     approvals: Approvals
@@ -120,8 +124,17 @@ class Guard(AbstractCapability[None]):
             self._stop("requests", limit, f"stopped after {limit} model requests")
 
     def get_wrapper_model(self, model: Model) -> Model:
-        """Return a model that sends well-formed requests to the one that was chosen."""
-        return sender(model, self.keep_sent)
+        """Return the model to ask instead of the one that was chosen."""
+        return with_wrapped_members(model, self._asked)
+
+    def _asked(self, member: Model) -> Model:
+        return AskedModel(
+            Sender(member, self.keep_sent),
+            self.reference,
+            offers=lambda tool: not self.known_policy.never_allows(tool),
+            count=self.count_request,
+            warn=lambda text: self.emit(Warned, text=text),
+        )
 
     async def after_model_request(self, ctx: Any, *, request_context: Any, response: ModelResponse) -> ModelResponse:  # noqa: ARG002
         """Record the model request, and give each call of the response a unique id and a name of limited length."""

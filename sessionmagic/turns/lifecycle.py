@@ -128,6 +128,7 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests) -> Guard:
 
     return Guard(
         agent=agent.name,
+        reference=admitted.plan.model.reference,
         emit=partial(admitted.log.emit, agent=agent.name),
         requests=requests,
         approvals=turn.approvals,

@@ -21,7 +21,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 
 from sessionmagic.models.abilities import profile_of
 from sessionmagic.models.answer_text import REASONING_FIELDS
-from sessionmagic.models.members import members_of, with_wrapped_members
+from sessionmagic.models.members import members_of
 from sessionmagic.turns.sent import Destination, as_sent, with_fitting_ids, without_foreign_details
 from sessionmagic.turns.sent_request import SentRequest
 
@@ -39,24 +39,17 @@ HIDDEN = "-"
 """Stands for what the user typed while pydantic-ai prepares the messages."""
 
 
-def sender(model: Model, keep: Callable[[SentRequest], object]) -> Model:
-    """Return a model that sends well-formed requests to `model`.
+class Sender(WrapperModel):
+    """A model that sends well-formed requests to another one.
 
-    pydantic-ai asks the agent's capability for it before each attempt at a model request: the first one, and those
-    after tools, messages of the user and retries. Each model of a `FallbackModel` is sent what that model takes. What
-    is sent is a copy, so the messages that the run keeps, and that are stored, stay as they were. (The hook
+    What is sent is a copy, so the messages that the run keeps, and that are stored, stay as they were. (The hook
     `before_model_request` cannot do this, as pydantic-ai 2.68 adds system messages afterwards, in
     `Model.prepare_messages`.)
 
     Args:
-        model: The model.
+        wrapped: The other model.
         keep: Called with each request just before it is sent.
     """
-    return with_wrapped_members(model, lambda member: Sender(member, keep))
-
-
-class Sender(WrapperModel):
-    """A model that sends well-formed requests to another one; see `sender`."""
 
     def __init__(self, wrapped: Model, keep: Callable[[SentRequest], object]) -> None:
         super().__init__(wrapped)

@@ -20,8 +20,9 @@ from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from sessionmagic import MemoryStore, Models, SessionManager, TinyStore, register_model
 from sessionmagic.conversation.attachment import Attachment
+from sessionmagic.models.members import with_wrapped_members
 from sessionmagic.testing import ScriptedModel, call, hang, script, think
-from sessionmagic.turns.sender import sender, takes_back
+from sessionmagic.turns.sender import Sender, takes_back
 from sessionmagic.turns.sent import BRIDGE, Destination, as_sent
 from tests import provider as provider_scripts
 from tests import strict
@@ -351,7 +352,8 @@ async def test_each_model_of_a_fallback_is_sent_what_it_takes():
     thinks = ScriptedModel([think("hm"), "Hi"], name="thinks")
     fails = ScriptedModel(RuntimeError("down"), name="fails")
     asked = []
-    model = sender(FallbackModel(fails, thinks, fallback_on=RuntimeError), asked.append)
+    several = FallbackModel(fails, thinks, fallback_on=RuntimeError)
+    model = with_wrapped_members(several, lambda member: Sender(member, asked.append))
     response = await model.request([ModelRequest([UserPromptPart("a"), UserPromptPart("b")])], None, _parameters())
     assert response.parts[-1].content == "Hi"
     assert [request.model for request in asked] == ["function:fails", "function:thinks"]
