@@ -21,7 +21,8 @@ from tests.turns import acted, acting, ask, events_of, manager_on, on_a_loop, re
 
 
 @pytest.fixture
-def manager(home):
+def on_disk(home):
+    """A manager that stores results as JSON."""
     return manager_on(home)
 
 
@@ -276,16 +277,16 @@ CIRCLE.append(CIRCLE)
     ids=repr,
 )
 @on_a_loop
-async def test_result_of_any_kind_is_readable_and_the_same_live_and_stored(manager, value, words):
-    result, events, model = await acted(manager, [("give", {})], "Done", tools=[giving(value)], yes=True)
+async def test_result_of_any_kind_is_readable_and_the_same_live_and_stored(on_disk, value, words):
+    result, events, model = await acted(on_disk, [("give", {})], "Done", tools=[giving(value)], yes=True)
     assert (result.status, result.text) == ("completed", "Done")
     [(_, _, shown)] = returned(events)
     assert shown
     assert words in shown
     assert model.sent[1][-1].parts[0].model_response_str(wrap_if_error=False) == shown
-    assert first_block(manager).content == shown
+    assert first_block(on_disk).content == shown
     assert [event_from_json(event_to_json(event)) for event in events] == events
-    assert (await ask(manager, "Next", model="calm")).status == "completed"
+    assert (await ask(on_disk, "Next", model="calm")).status == "completed"
 
 
 @pytest.mark.parametrize("value", [None, ""])
