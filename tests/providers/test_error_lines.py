@@ -5,6 +5,7 @@ import ssl
 
 import pytest
 from pydantic_ai.exceptions import (
+    ContentFilterError,
     FallbackExceptionGroup,
     ModelConnectionError,
     ModelHTTPError,
@@ -49,6 +50,10 @@ async def error_of(script, url=lambda provider: provider.url):
         turn, result = await ask(url(provider))
     assert [text for text in turn.transcript.warnings if "switched back" not in text] == []
     return str(result.error).replace(provider.url.removesuffix("/v1"), "URL")
+
+
+def line_of(raised):
+    return str(failure(MODEL, raised)[1])
 
 
 def error(status, body, **headers):
@@ -235,12 +240,29 @@ def test_quota_that_is_used_up_does_not_advise_to_wait():
 )
 def test_error_body_of_any_form_is_no_dump(body, reason):
     words = "the provider failed; try again later, or choose another model"
-    assert str(failure(MODEL, ModelHTTPError(500, "m", body=body))[1]) == f"{MODEL}: {words} ({reason})"
+    assert line_of(ModelHTTPError(500, "m", body=body)) == f"{MODEL}: {words} ({reason})"
+
+
+def test_status_without_a_standard_phrase_is_told_all_the_same():
+    assert line_of(ModelHTTPError(529, "m")).endswith("(529: no message)")
+
+
+@pytest.mark.parametrize("body", [None, "no JSON", "[]", '[{"provider_details": null}]', '{"parts": []}'])
+def test_filter_that_says_nothing_is_told_all_the_same(body):
+    assert line_of(ContentFilterError("filtered", body)).endswith("; change the prompt (content_filter)")
+
+
+@pytest.mark.parametrize(
+    ("details", "reason"), [({"block_reason": "SAFETY"}, "SAFETY"), ({"finish_reason": "RECITATION"}, "RECITATION")]
+)
+def test_filter_is_told_in_the_words_of_the_provider(details, reason):
+    body = json.dumps([{"provider_details": details}])
+    assert line_of(ContentFilterError("filtered", body)).endswith(f"; change the prompt ({reason})")
 
 
 def test_status_that_the_title_of_an_error_page_repeats_is_told_once():
     page = "<html><head><title>502 Bad Gateway</title></head></html>"
-    assert str(failure(MODEL, ModelHTTPError(502, "m", body=page))[1]).endswith("(502: Bad Gateway)")
+    assert line_of(ModelHTTPError(502, "m", body=page)).endswith("(502: Bad Gateway)")
 
 
 def test_error_of_several_models_is_told_by_that_of_the_last():
