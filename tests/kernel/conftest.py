@@ -26,6 +26,12 @@ script("dumb", RuntimeError("it broke"));
 _numbers = count(1)
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if {"subshell", "subshells"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.threads)
+
+
 def ready(kernel):
     kernel.start()
     return loaded(kernel)

@@ -239,6 +239,7 @@ def test_what_another_thread_shows_meanwhile_is_not_taken_for_the_model_s(kernel
     assert told(kernel) == [("success", "True")]
 
 
+@pytest.mark.threads
 def test_what_threads_and_processes_print_stands_under_the_cell_as_the_model_knows(kernel, session, acts):
     thread = "import os, threading; t = threading.Thread(target=print, args=('by a thread',)); t.start(); t.join()"
     acts(python(f"{thread}\nprocess = os.system('echo by a process')"), "Done.")
@@ -302,6 +303,7 @@ def test_an_interrupt_within_a_turn_within_a_call_ends_the_cell(kernel, session,
     assert "Went on." not in cell.text
 
 
+@pytest.mark.threads
 def test_code_in_the_background_cannot_ask_and_hold_up_the_kernel(kernel, session, acts):
     acts(python("input('name? ')"), python("import getpass; getpass.getpass()"), "Done.")
     kernel.run(f"%%agent -m acts -b -o asked_in_vain -s {session} --yes\ngo").ok()
@@ -310,6 +312,7 @@ def test_code_in_the_background_cannot_ask_and_hold_up_the_kernel(kernel, sessio
     assert all("cannot ask for input in the background" in text for _, text in told(kernel))
 
 
+@pytest.mark.threads
 def test_code_under_a_cell_may_ask(kernel, session, acts):
     acts(python("print('Hello', input('name? '))"), "Done.")
     cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
@@ -464,6 +467,7 @@ def test_a_call_whose_value_cannot_be_described_has_succeeded_all_the_same(kerne
     assert told(kernel) == [("success", "ran\n(a Mute that cannot be described: ValueError)")] * 2
 
 
+@pytest.mark.threads
 def test_an_asynchronous_tool_may_run_a_cell(kernel, session, acts):
     kernel.run(
         "async def nests(model: str):\n"
@@ -540,6 +544,7 @@ def test_what_others_print_while_an_asynchronous_tool_runs_is_not_its_output(ker
     assert kernel.value("sys.stdout is stream") == "True"
 
 
+@pytest.mark.threads
 def test_an_asynchronous_tool_cannot_ask_on_stdin_and_leaves_the_answers_to_others(kernel, session, acts):
     kernel.run(LOUD.format(dot=PNG)).ok()
     acts([("asks", {})], "Done.")
@@ -596,6 +601,7 @@ async def quick(): return 'quick'
 """
 
 
+@pytest.mark.threads
 @pytest.mark.parametrize("tool", ["blocks", "deaf"])
 def test_an_asynchronous_tool_that_does_not_stop_ends_with_its_turn_and_holds_up_no_other(
     kernel, session, acts, tool, tmp_path

@@ -138,6 +138,7 @@ def test_a_question_of_another_kernel_is_not_answered_here(start):
     comes_true(lambda: asking.value("ran") == "[1]")
 
 
+@pytest.mark.threads
 @pytest.mark.parametrize(
     ("said", "outcome", "told"),
     [
@@ -168,6 +169,7 @@ def test_a_kernel_without_subshells_asks_on_stdin_by_itself(kernel, session, act
     assert "Done." in cell.wait().ok().text
 
 
+@pytest.mark.threads
 def test_interrupt_while_stdin_asks_ends_the_turn(kernel, session, acts):
     acts(python("1 + 1"), "Done.")
     kernel.run("%config AgentMagics.approval = 'stdin'").ok()
@@ -258,6 +260,7 @@ def test_many_lines_are_bounded(kernel, session, acts):
     assert len(cell.html) < 60_000
 
 
+@pytest.mark.threads
 def test_code_that_never_ends_is_ended_by_the_timeout(kernel, session, acts):
     acts(python(LOOP), "Done.")
     cell = run(kernel, session, "--yes", "--timeout 1")
@@ -283,6 +286,7 @@ def test_code_that_swallows_interrupts_is_interrupted_again_when_its_turn_is_ove
     assert kernel.value("ended") == "True"
 
 
+@pytest.mark.threads
 def test_code_that_never_ends_is_ended_by_an_interrupt(kernel, session, acts):
     acts(python(f"started = True\n{LOOP}"), "Done.")
     cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
@@ -305,6 +309,7 @@ def test_code_that_never_ends_is_ended_by_stop(kernel, session, acts):
     assert kernel.value("_agent.status") == "'interrupted'"
 
 
+@pytest.mark.threads
 def test_in_the_background_code_runs_between_cells(kernel, session, acts):
     kernel.run("import threading; where = None").ok()
     acts(python("where = threading.current_thread() is threading.main_thread()"), "Done.")
