@@ -12,38 +12,32 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.agents.definition import BUILT_IN, AgentDefinition, find_agent
 from sessionmagic.conversation.names import check_name
 from sessionmagic.exceptions import (
-    SessionBusyError,
     SessionExistsError,
     SessionIdleError,
     SessionNotFoundError,
 )
 from sessionmagic.loop import in_thread, loop_thread, settled_in_thread
 from sessionmagic.models.catalog import Models
+from sessionmagic.sessions.claiming import STOP_SECONDS, Claiming, Patience, already_exists
 from sessionmagic.sessions.running import RunningTurns
 from sessionmagic.sessions.stored import Sessions
-from sessionmagic.storage.claims import LATER, HeldError, Holder, busy
-from sessionmagic.storage.store import Claim, Store, is_session_id, new_session_id
 from sessionmagic.storage.tiny import TinyStore
 from sessionmagic.tools.mcp.servers import McpServers
 from sessionmagic.turns.admission import admit
-from sessionmagic.turns.group import TurnGroup
 from sessionmagic.turns.lifecycle import abandon, stream
 from sessionmagic.turns.request import Request
-from sessionmagic.turns.turn import current_turn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
+    from sessionmagic.storage.store import Store
+    from sessionmagic.turns.group import TurnGroup
     from sessionmagic.turns.turn import Turn, TurnResult
 
-POLL_SECONDS = 0.05
-"""The time between two attempts to claim a busy session."""
-STOP_SECONDS = 5.0
-"""How long to wait for the end of a turn that was asked to stop."""
 DELETE_SECONDS = 2.0
+"""How long a deletion waits for a session that another process has claimed."""
 ENDING_SECONDS = 5.0
 """How long a queued prompt waits for a turn that is just ending to release its session."""
-"""How long a deletion waits for a session that another process has claimed."""
 
 
 class SessionManager:
@@ -69,6 +63,7 @@ class SessionManager:
         self.mcp = mcp if mcp is not None else McpServers()
         self.sessions = Sessions(self.store, self.models, self.agents)
         self.turns = RunningTurns(self.sessions, self.store)
+        self._claiming = Claiming(self.store, self.turns)
         self._tasks: set[asyncio.Task[None]] = set()
         self.on_deleted: Callable[[str], Awaitable[None]] | None = None
         """Called with the id of each session that this manager has deleted, and awaited."""
@@ -97,9 +92,9 @@ class SessionManager:
         agent = find_agent(self.agents, request.agent)
         if group is not None:
             return await self._admit(request, agent, group)
-        deadline = time.monotonic() + request.wait
+        patience = Patience(request.wait)
         while True:
-            own_group = await self._group(request.session, request.where, deadline, new=request.new)
+            own_group = await self._claiming.group(request.session, request.where, patience, new=request.new)
             try:
                 return await self._admit(request, agent, own_group)
             except SessionExistsError:  # created by another process meanwhile
@@ -125,28 +120,11 @@ class SessionManager:
         Raises `SessionBusyError`, `StoreError`, and `UsageError` when the name is not valid.
         """
         check_name(session)
-        group = await self._group(session, where, time.monotonic() + wait)
+        group = await self._claiming.group(session, where, Patience(wait))
         try:
             yield group
         finally:
             group.leave()
-
-    async def _group(self, session: str, where: str, deadline: float, *, new: bool = False) -> TurnGroup:
-        while True:
-            session_id = await in_thread(self.store.find, session)
-            if session_id is not None and new:
-                raise _exists(session)
-            if session_id is None and is_session_id(session):
-                raise SessionNotFoundError(f"no session has the id {session!r}; it may have been deleted")
-            claim = await self._claim(session_id or new_session_id(), where, deadline)
-            try:
-                found_again = await in_thread(self.store.find, session)
-            except BaseException:
-                claim.release()
-                raise
-            if found_again == session_id:
-                return TurnGroup(session, claim, new=session_id is None)
-            claim.release()  # created, renamed or deleted before it was claimed
 
     async def run(self, prompt: str, **options: Any) -> Turn:
         """Start a turn, as `start` does. The options are the other fields of `Request`; `session` is required."""
@@ -156,7 +134,7 @@ class SessionManager:
         """Admit the turn and start it. It holds the group's claim until it ends."""
         group.require(request.session)
         if request.new and not group.new:
-            raise _exists(request.session)
+            raise already_exists(request.session)
         hold = group.hold()  # before the turn is stored, so that nothing runs on a session that is not claimed
         try:
             admitted, cancelled = await settled_in_thread(
@@ -197,31 +175,6 @@ class SessionManager:
         if result.error is not None:
             raise result.error
         return result
-
-    async def _claim(self, session_id: str, where: str, deadline: float, *, stops_turns: bool = False) -> Claim:
-        waits = deadline > time.monotonic()
-        while True:
-            if stops_turns:  # at each attempt, as a prompt that was waiting may have claimed the session
-                for turn in (turns := self.turns.of_id(session_id)):
-                    turn.cancel()
-                for turn in turns:
-                    await turn.ended(STOP_SECONDS)
-            claiming = asyncio.ensure_future(asyncio.to_thread(self.store.claim, session_id, Holder.here(where)))
-            try:
-                return await asyncio.shield(claiming)
-            except asyncio.CancelledError:  # the thread goes on, and may still get the claim
-                claiming.add_done_callback(_release_claim)
-                raise
-            except HeldError as error:
-                if time.monotonic() >= deadline or _is_called_by_turn_of(session_id):
-                    waiting = "wait longer with --wait" if waits else "--wait waits for its end"
-                    raise await self._busy(session_id, error.holder, LATER if stops_turns else waiting) from None
-            await asyncio.sleep(POLL_SECONDS)
-
-    async def _busy(self, session_id: str, holder: Holder | None, advice: str) -> SessionBusyError:
-        name = (await in_thread(self.store.load, session_id)).name
-        waits = any(turn.transcript.waits_for_an_answer for turn in self.turns.of_id(session_id))
-        return busy(name, holder, advice, waits_for_answer=waits)
 
     def shutdown(self, seconds: float = STOP_SECONDS) -> None:
         """Stop all turns, wait at most `seconds` until they have ended and are stored, and end the MCP servers."""
@@ -276,31 +229,10 @@ class SessionManager:
 
     async def _delete(self, session: str) -> None:
         session_id = await in_thread(self.sessions.id_of, session)
-        deadline = time.monotonic() + DELETE_SECONDS
-        claim = await self._claim(session_id, "a deletion", deadline, stops_turns=True)
+        claim = await self._claiming.for_deletion(session_id, DELETE_SECONDS)
         try:
             await in_thread(self.store.delete, session_id)
         finally:
             claim.release()
         if self.on_deleted is not None:
             await self.on_deleted(session_id)
-
-
-def _exists(session: str) -> SessionExistsError:
-    return SessionExistsError(f"a session named {session!r} already exists; drop --new to continue it")
-
-
-def _is_called_by_turn_of(session_id: str) -> bool:
-    """Return whether the caller runs in a turn of the session, or in one that such a turn has started.
-
-    If it waited for the session, the turn would wait for its own end.
-    """
-    turn = current_turn.get(None)
-    while turn is not None and turn.session_id != session_id:
-        turn = turn.within
-    return turn is not None
-
-
-def _release_claim(claiming: asyncio.Future[Claim]) -> None:
-    if not claiming.cancelled() and claiming.exception() is None:
-        claiming.result().release()

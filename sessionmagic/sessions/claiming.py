@@ -1,0 +1,126 @@
+"""Claim sessions: at once, or when they are no longer busy."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
+from sessionmagic.loop import in_thread
+from sessionmagic.storage.claims import LATER, HeldError, Holder, busy
+from sessionmagic.storage.store import is_session_id, new_session_id
+from sessionmagic.turns.group import TurnGroup
+from sessionmagic.turns.turn import current_turn
+
+if TYPE_CHECKING:
+    from sessionmagic.exceptions import SessionBusyError
+    from sessionmagic.sessions.running import RunningTurns
+    from sessionmagic.storage.store import Claim, Store
+
+POLL_SECONDS = 0.05
+"""The time between two attempts to claim a busy session."""
+STOP_SECONDS = 5.0
+"""How long to wait for the end of a turn that was asked to stop."""
+
+
+class Patience:
+    """How long a caller waits for busy sessions, counted from now."""
+
+    def __init__(self, seconds: float) -> None:
+        self.advice = "wait longer with --wait" if seconds > 0 else "--wait waits for its end"
+        self._end = time.monotonic() + seconds
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is up."""
+        return time.monotonic() >= self._end
+
+
+class Claiming:
+    """Claims the sessions of a store for the turns of this process.
+
+    Args:
+        store: The store of the sessions.
+        turns: The turns that run in this process.
+    """
+
+    def __init__(self, store: Store, turns: RunningTurns) -> None:
+        self._store = store
+        self._turns = turns
+
+    async def group(self, session: str, where: str, patience: Patience, *, new: bool = False) -> TurnGroup:
+        """Claim a session for a group of turns; the session may not exist yet.
+
+        Args:
+            session: Name or id.
+            where: The cell or script that claims the session, for the errors that others get.
+            patience: How long to wait for a busy session.
+            new: Raise `SessionExistsError` if the session exists.
+
+        Raises `SessionBusyError`, `StoreError`, and `SessionNotFoundError` for an id that no session has.
+        """
+        while True:
+            session_id = await in_thread(self._store.find, session)
+            if session_id is not None and new:
+                raise already_exists(session)
+            if session_id is None and is_session_id(session):
+                raise SessionNotFoundError(f"no session has the id {session!r}; it may have been deleted")
+            claim = await self._claim(session_id or new_session_id(), where, patience)
+            try:
+                found_again = await in_thread(self._store.find, session)
+            except BaseException:
+                claim.release()
+                raise
+            if found_again == session_id:
+                return TurnGroup(session, claim, new=session_id is None)
+            claim.release()  # created, renamed or deleted before it was claimed
+
+    async def for_deletion(self, session_id: str, seconds: float) -> Claim:
+        """Stop the session's turns and claim it; wait for other processes for `seconds`."""
+        return await self._claim(session_id, "a deletion", Patience(seconds), stops_turns=True)
+
+    async def _claim(self, session_id: str, where: str, patience: Patience, *, stops_turns: bool = False) -> Claim:
+        while True:
+            if stops_turns:  # at each attempt, as a prompt that was waiting may have claimed the session
+                for turn in (turns := self._turns.of_id(session_id)):
+                    turn.cancel()
+                for turn in turns:
+                    await turn.ended(STOP_SECONDS)
+            claiming = asyncio.ensure_future(asyncio.to_thread(self._store.claim, session_id, Holder.here(where)))
+            try:
+                return await asyncio.shield(claiming)
+            except asyncio.CancelledError:  # the thread goes on, and may still get the claim
+                claiming.add_done_callback(_release_claim)
+                raise
+            except HeldError as error:
+                if patience.is_over or _is_called_by_turn_of(session_id):
+                    advice = LATER if stops_turns else patience.advice
+                    raise await self._busy(session_id, error.holder, advice) from None
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _busy(self, session_id: str, holder: Holder | None, advice: str) -> SessionBusyError:
+        name = (await in_thread(self._store.load, session_id)).name
+        waits = any(turn.transcript.waits_for_an_answer for turn in self._turns.of_id(session_id))
+        return busy(name, holder, advice, waits_for_answer=waits)
+
+
+def already_exists(session: str) -> SessionExistsError:
+    """Return the error for a new session whose name is taken."""
+    return SessionExistsError(f"a session named {session!r} already exists; drop --new to continue it")
+
+
+def _is_called_by_turn_of(session_id: str) -> bool:
+    """Return whether the caller runs in a turn of the session, or in one that such a turn has started.
+
+    If it waited for the session, the turn would wait for its own end.
+    """
+    turn = current_turn.get(None)
+    while turn is not None and turn.session_id != session_id:
+        turn = turn.within
+    return turn is not None
+
+
+def _release_claim(claiming: asyncio.Future[Claim]) -> None:
+    if not claiming.cancelled() and claiming.exception() is None:
+        claiming.result().release()
