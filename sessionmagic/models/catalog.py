@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models.abilities import sees_images, takes_tools
 from sessionmagic.models.clients import ask_directly, missing_certificates
-from sessionmagic.models.configured import configured
+from sessionmagic.models.configured import configured, price_of
 from sessionmagic.models.library_warnings import hide_library_warnings
 from sessionmagic.models.references import readings, why_unknown
 from sessionmagic.models.sources import (
@@ -40,6 +40,8 @@ class ResolvedModel:
     """The settings of every request, with the names of pydantic-ai's `ModelSettings`."""
     warnings: list[str] = field(default_factory=list)
     """Warnings about the reference for the user."""
+    price: Sequence[float] | None = None
+    """What the user says that it costs: dollars for a million input tokens and a million output tokens."""
 
     @property
     def takes_tools(self) -> bool:
@@ -62,9 +64,9 @@ class Models:
             ``lab:model`` then asks the server named ``lab``. The key of a server that needs one is read from
             ``LAB_API_KEY``.
         home: The store's home, whose directory ``models/`` holds further weights.
-        prices: What the user's own servers cost, besides the prices that are configured in this process: dollars for a
-            million input tokens and a million output tokens, by reference or by server. A server without a price is
-            unpriced.
+        prices: What models cost, besides the prices that are configured in this process: dollars for a million input
+            tokens and a million output tokens, by reference or by provider. They replace the known prices. A server
+            that is not a known provider's own is unpriced without one.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class Models:
         """Return the model that the reference names; raises `ModelReferenceError`. Imports the model's SDK."""
         source, reading = self._find(reference)
         source.check(reading)
+        price = price_of(self.prices, reading)
         from pydantic_ai.exceptions import UserError
 
         hide_library_warnings()
@@ -107,7 +110,7 @@ class Models:
             missing = missing_certificates() if isinstance(error, OSError) else None
             reason = missing or " ".join(str(error).split()) or type(error).__name__
             raise ModelReferenceError(f"{reference}: {reason}") from error
-        return ResolvedModel(reference, model, source.settings(reading), source.warnings(reading))
+        return ResolvedModel(reference, model, source.settings(reading), source.warnings(reading), price)
 
     def offers(self) -> list[Offer]:
         """Return the references that can be used on this machine, each with a note about it."""
@@ -125,10 +128,10 @@ class Models:
         """
         return [
             RegisteredSource(),
-            EndpointSource(self.endpoints, self.prices),
+            EndpointSource(self.endpoints),
             LocalSource(self._home),
             TestSource(),
-            ProviderSource(self.prices),
+            ProviderSource(),
         ]
 
     def _find(self, reference: str) -> tuple[Source, ModelRef]:

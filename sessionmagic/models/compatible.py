@@ -13,10 +13,9 @@ from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 from sessionmagic.models.answer_text import REASONING_FIELDS
 from sessionmagic.models.chat_stream import REASONING_ENDS, MendedStream
 from sessionmagic.models.clients import connected
-from sessionmagic.models.configured import PRICE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from openai import AsyncStream
     from openai.types.chat import ChatCompletionChunk
@@ -57,13 +56,10 @@ class CompatibleModel(OpenAIChatModel):
     """A model of a server that speaks OpenAI's chat completions. Its streams are mended, see `MendedStream`.
 
     Attributes:
-        is_own: Whether the server is the user's own. Its responses then have the name of the model that was asked, and
-            no price but the user's.
-        price: Dollars for a million input and output tokens, if the user gave them.
+        is_own: Whether the server is the user's own. Its responses then have the name of the model that was asked.
     """
 
     is_own = False
-    price: Sequence[float] | None = None
 
     async def _process_streamed_response(
         self,
@@ -83,43 +79,37 @@ class CompatibleModel(OpenAIChatModel):
         # Usage that comes again and again is the sum so far. pydantic-ai adds it up unless it is told so; here it only
         # reads the setting, as the request was sent before.
         settings: Any = {**(model_settings or {}), "openai_continuous_usage_stats": True}
-        streamed = await super()._process_streamed_response(cast("Any", mended), model_request_parameters, settings)
-        if self.is_own or self.price is not None:
-            price = list(self.price) if self.price is not None else None
-            streamed.provider_details = {**(streamed.provider_details or {}), PRICE: price}
-        return streamed
+        return await super()._process_streamed_response(cast("Any", mended), model_request_parameters, settings)
 
     @property
     def _streamed_response_cls(self) -> type[OpenAIStreamedResponse]:
         return _mixed(CompatibleStream, super()._streamed_response_cls)
 
 
-def endpoint(name: str, model: str, base_url: str, key: str | None, price: Sequence[float] | None) -> CompatibleModel:
+def endpoint(name: str, model: str, base_url: str, key: str | None) -> CompatibleModel:
     """Return a model of the user's own server, which is a provider with that name."""
     make = partial(OpenAICompatibleProvider, name, base_url=base_url, api_key=key or "not-needed")
     made = CompatibleModel(model, provider=connected(make, base_url), profile=STRICT_TEMPLATES)
-    made.is_own, made.price = True, price
+    made.is_own = True
     return made
 
 
-def ollama(model: str, base_url: str, price: Sequence[float] | None) -> CompatibleModel:
+def ollama(model: str, base_url: str) -> CompatibleModel:
     """Return a model of an Ollama server."""
     from pydantic_ai.models.ollama import OllamaModel
     from pydantic_ai.providers.ollama import OllamaProvider
 
     provider = connected(partial(OllamaProvider, base_url=base_url), base_url)
     made = _mended(OllamaModel(model, provider=provider, profile=STRICT_TEMPLATES))
-    made.is_own, made.price = True, price
+    made.is_own = True
     return made
 
 
-def with_mended_streams(model: Model, price: Sequence[float] | None = None) -> Model:
+def with_mended_streams(model: Model) -> Model:
     """Return a model like this one whose streams are mended, if it speaks chat completions; else the model itself."""
     if not isinstance(model, OpenAIChatModel):
         return model
-    made = _mended(model)
-    made.price = price
-    return made
+    return _mended(model)
 
 
 def _mended(model: OpenAIChatModel) -> CompatibleModel:

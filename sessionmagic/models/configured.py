@@ -13,12 +13,6 @@ if TYPE_CHECKING:
 
     from sessionmagic.models.references import ModelRef
 
-PRICE = "price"
-"""The key in a response's `provider_details` that responses of the user's own servers and of priced ones have.
-
-It holds dollars for a million input tokens and for a million output tokens, or None if the user gave no price.
-"""
-
 
 @dataclass(slots=True)
 class Configured:

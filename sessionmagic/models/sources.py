@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.keys import names_a_key
 from sessionmagic.models.clients import check_key
-from sessionmagic.models.configured import price_of
 from sessionmagic.models.providers import PROVIDERS, openai_compatible
 from sessionmagic.models.weights import check_installed, check_weights, find_weights
 from sessionmagic.words import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from pydantic_ai.models import Model
@@ -113,12 +112,10 @@ class EndpointSource(Source):
 
     Args:
         endpoints: The servers' names and base URLs.
-        prices: The prices of the user's own servers.
     """
 
-    def __init__(self, endpoints: Mapping[str, str], prices: Mapping[str, Sequence[float]]) -> None:
+    def __init__(self, endpoints: Mapping[str, str]) -> None:
         self._endpoints = endpoints
-        self._prices = prices
 
     def recognizes(self, reference: ModelRef) -> bool:
         return bool(reference.model) and reference.provider in self._endpoints
@@ -140,7 +137,7 @@ class EndpointSource(Source):
 
         name = reference.provider
         key = os.environ.get(_key_variable(name))
-        return endpoint(name, reference.model, self._endpoints[name], key, price_of(self._prices, reference))
+        return endpoint(name, reference.model, self._endpoints[name], key)
 
     def warnings(self, reference: ModelRef) -> list[str]:
         return _unlisted(reference)
@@ -209,14 +206,7 @@ class TestSource(Source):
 
 
 class ProviderSource(Source):
-    """The models of the providers that pydantic-ai knows.
-
-    Args:
-        prices: The prices of the user's own servers; one of Ollama or vLLM is one.
-    """
-
-    def __init__(self, prices: Mapping[str, Sequence[float]]) -> None:
-        self._prices = prices
+    """The models of the providers that pydantic-ai knows."""
 
     def recognizes(self, reference: ModelRef) -> bool:
         return bool(reference.model) and reference.provider in PROVIDERS
@@ -235,10 +225,9 @@ class ProviderSource(Source):
             return infer_model(f"{provider}:{name}")
         from sessionmagic.models.compatible import ollama, with_mended_streams
 
-        price = price_of(self._prices, reference)
         if provider == "ollama":
-            return ollama(name, os.environ.get("OLLAMA_BASE_URL") or OLLAMA_URL, price)
-        return with_mended_streams(infer_model(f"{provider}:{name}"), price)
+            return ollama(name, os.environ.get("OLLAMA_BASE_URL") or OLLAMA_URL)
+        return with_mended_streams(infer_model(f"{provider}:{name}"))
 
     def warnings(self, reference: ModelRef) -> list[str]:
         return _unlisted(reference)

@@ -36,8 +36,8 @@ class Settings(HasTraits):
     ).tag(config=True)
     prices = Dict(
         key_trait=Unicode(),
-        help="What your own servers cost: NAME or NAME:model to [dollars for a million input tokens, dollars for a "
-        "million output tokens].",
+        help="What models cost: PROVIDER or PROVIDER:model to [dollars for a million input tokens, dollars for "
+        "a million output tokens]. Known prices are replaced.",
     ).tag(config=True)
     timeout = Float(0, min=0, help="Seconds after which a turn fails; 0: never.").tag(config=True)
     safety = Enum(

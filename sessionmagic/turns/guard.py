@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pydantic_ai.tools import RunContext, ToolDefinition
 
     from sessionmagic.conversation.events import Decision
+    from sessionmagic.models.catalog import ResolvedModel
     from sessionmagic.tools.approvals import Approvals
     from sessionmagic.tools.permissions import Limits, Policy
     from sessionmagic.turns.inbox import Inbox, Kind
@@ -58,7 +59,7 @@ class Guard(AbstractCapability[None]):
 
     Args:
         agent: The name of the agent whose calls these are.
-        reference: The reference of the model, for warnings.
+        model: The model of that agent.
         emit: Emits an event, as `EventLog.emit` does.
         requests: Records the model requests.
         approvals: Holds the calls that wait for a decision.
@@ -74,7 +75,7 @@ class Guard(AbstractCapability[None]):
     """
 
     agent: str
-    reference: str
+    model: ResolvedModel
     emit: Callable[..., None]
     requests: ModelRequests
     approvals: Approvals
@@ -110,7 +111,7 @@ class Guard(AbstractCapability[None]):
     async def before_model_request(self, ctx: Any, request_context: Any) -> Any:  # noqa: ARG002
         """Count a model request, and stop the turn at its limit."""
         self.count_request()
-        self.requests.begin(self.agent)
+        self.requests.begin(self.agent, self.model.price)
         return request_context
 
     def count_request(self) -> None:
@@ -130,7 +131,7 @@ class Guard(AbstractCapability[None]):
     def _asked(self, member: Model) -> Model:
         return AskedModel(
             Sender(member, self.keep_sent),
-            self.reference,
+            self.model.reference,
             offers=lambda tool: not self.known_policy.never_allows(tool),
             count=self.count_request,
             warn=lambda text: self.emit(Warned, text=text),

@@ -128,7 +128,7 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests) -> Guard:
 
     return Guard(
         agent=agent.name,
-        reference=admitted.plan.model.reference,
+        model=admitted.plan.model,
         emit=partial(admitted.log.emit, agent=agent.name),
         requests=requests,
         approvals=turn.approvals,

@@ -6,20 +6,22 @@ import asyncio
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pydantic_ai.exceptions import ModelConnectionError, RunCancelled
 from pydantic_ai.messages import ModelResponse
 
 from sessionmagic.conversation.usage import RequestRecord, Usage, total
 from sessionmagic.exceptions import TurnTimeoutError
-from sessionmagic.models.clients import is_loopback
-from sessionmagic.models.configured import PRICE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from genai_prices.types import PriceCalculation
     from pydantic_ai.messages import ModelMessage
+
+GATEWAY = ".pydantic.dev"
+"""The domain of pydantic-ai's gateway, which tells what each answer cost."""
 
 
 class ModelRequests:
@@ -29,6 +31,7 @@ class ModelRequests:
         self.records: list[RequestRecord] = []
         """The records of the requests that have ended, in order."""
         self._agent = ""
+        self._price: Sequence[float] | None = None
         self._began: float | None = None
         """When the open request was made; None while no request is open."""
         self._first_token: float | None = None
@@ -38,9 +41,15 @@ class ModelRequests:
         """The usage of all requests that have ended."""
         return total(record.usage for record in self.records)
 
-    def begin(self, agent: str) -> None:
-        """Record that an agent makes a request."""
-        self._agent, self._began, self._first_token = agent, time.monotonic(), None
+    def begin(self, agent: str, price: Sequence[float] | None = None) -> None:
+        """Record that an agent makes a request.
+
+        Args:
+            agent: The name of the agent.
+            price: The price of its model, if the user gave one.
+        """
+        self._agent, self._price = agent, price
+        self._began, self._first_token = time.monotonic(), None
 
     def hear(self) -> None:
         """Record that a part of the response has come in."""
@@ -62,7 +71,7 @@ class ModelRequests:
             RequestRecord(
                 agent=self._agent,
                 model=name_of(response) if response is not None and response.model_name else None,
-                usage=usage_of(response) if response is not None else without,
+                usage=usage_of(response, self._price) if response is not None else without,
                 first_token_seconds=first,
                 seconds=time.monotonic() - self._began,
                 finish_reason=response.finish_reason if response and response.state != "interrupted" else None,
@@ -100,11 +109,15 @@ def name_of(response: ModelResponse) -> str:
     return f"{response.provider_name}:{response.model_name}" if response.provider_name else str(response.model_name)
 
 
-def usage_of(response: ModelResponse) -> Usage:
-    """Return what a response used, with its price if that is known.
+def usage_of(response: ModelResponse, price: Sequence[float] | None = None) -> Usage:
+    """Return what a response used, with its cost if that is known.
 
     The usage of a response that was cut off is not known: providers report it at the end, or Anthropic only a part of
     it at the beginning. Neither is that of an answer to which the provider counts no tokens.
+
+    Args:
+        response: The response.
+        price: What the user's models cost: dollars for a million input tokens and a million output tokens.
     """
     used = response.usage
     measured = (
@@ -113,7 +126,7 @@ def usage_of(response: ModelResponse) -> Usage:
         and used.input_tokens > 0
         and (used.output_tokens > 0 or not response.parts)
     )
-    cost = _cost(response) if measured else None
+    cost = _cost(response, price) if measured else None
     return Usage(
         input_tokens=used.input_tokens,
         cached_tokens=used.cache_read_tokens,
@@ -128,28 +141,38 @@ def usage_of(response: ModelResponse) -> Usage:
 
 def context_limit_of(response: ModelResponse) -> int | None:
     """Return how many tokens the response's model can read, if that is known."""
-    price = _price(response)
-    return price.model.context_window if price else None
+    known = _known_price(response)
+    return known.model.context_window if known else None
 
 
-def _cost(response: ModelResponse) -> float | None:
+def _cost(response: ModelResponse, price: Sequence[float] | None) -> float | None:
     """Return what a response cost in dollars, if that is known."""
-    details = response.provider_details or {}
-    if PRICE in details:  # the user's own server, which may have any provider's name and models
-        price = details[PRICE]
-        if price is None:
-            return None
-        return float(price[0] * response.usage.input_tokens + price[1] * response.usage.output_tokens) / 1_000_000
-    if response.provider_url and is_loopback(response.provider_url):  # as with OPENAI_BASE_URL
-        return None
-    if response.usage.cost is not None:
-        # pydantic-ai has added up the prices of a response that took several requests, or a gateway has told the price.
-        return float(response.usage.cost)
-    known = _price(response)
+    used = response.usage
+    if price is not None:
+        return float(price[0] * used.input_tokens + price[1] * used.output_tokens) / 1_000_000
+    if response.provider_url and not _has_prices(response.provider_url):
+        return None  # a server, as with OPENAI_BASE_URL, may have any provider's name and models
+    if used.cost is not None:  # the gateway has told it, or pydantic-ai has added up several requests
+        return float(used.cost)
+    known = _known_price(response)
     return float(known.total_price) if known else None
 
 
-def _price(response: ModelResponse) -> PriceCalculation | None:
+def _has_prices(address: str) -> bool:
+    """Return whether an address is a provider's own, according to genai-prices, or pydantic-ai's gateway."""
+    from genai_prices.data_snapshot import get_snapshot
+
+    if (urlsplit(address).hostname or "").endswith(GATEWAY):
+        return True
+    try:
+        get_snapshot().find_provider(None, None, address)
+    except LookupError:
+        return False
+    return True
+
+
+def _known_price(response: ModelResponse) -> PriceCalculation | None:
+    """Return the price from the lists of genai-prices."""
     with suppress(LookupError, ValueError, AssertionError):
         return response.cost()
     return None

@@ -164,7 +164,7 @@ def test_configured_servers_hold_for_every_manager_of_the_process():
     configured.change("lab:m", {"lab": "http://127.0.0.1:1/v1"}, {"lab": [1, 2]})
     for models in (before.models, SessionManager(MemoryStore()).models, Models(endpoints={"other": "http://x"})):
         assert models.default == "lab:m"
-        assert models.resolve("lab:m").model.price == [1, 2]
+        assert models.resolve("lab:m").price == [1, 2]
     models = Models("test", endpoints={"lab": "http://127.0.0.1:2/v1"})
     assert models.default == "test"
     assert models.resolve("lab:m").model.base_url == "http://127.0.0.1:2/v1/"
@@ -227,6 +227,13 @@ def test_other_providers_keep_their_own_class_and_profile(monkeypatch, reference
     assert (ours.system, ours.base_url, ours.profile) == (theirs.system, theirs.base_url, theirs.profile)
     assert issubclass(ours._streamed_response_cls, theirs._streamed_response_cls)
     assert not ours.is_own
+
+
+@pytest.mark.parametrize("reference", ["openai:gpt-5", "test", "mine"])
+def test_price_may_be_given_for_any_model(monkeypatch, reference):
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    register_model("mine", TestModel())
+    assert Models(prices={reference: [1, 2]}).resolve(reference).price == [1, 2]
 
 
 def test_openai_itself_is_left_as_it_is(monkeypatch):

@@ -51,7 +51,7 @@ def test_settings_hold_for_a_manager_that_is_made_in_the_same_kernel(context):
     context.settings.prices = {"lab": [1, 2]}
     for manager in (before, SessionManager(MemoryStore()), context.manager):
         assert manager.models.default == "lab:m"
-        assert manager.models.resolve("lab:m").model.price == [1, 2]
+        assert manager.models.resolve("lab:m").price == [1, 2]
     assert SessionManager(MemoryStore(), Models("test")).models.default == "test"
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from pydantic_ai.exceptions import ModelConnectionError, ModelHTTPError, RunCancelled
@@ -157,6 +158,29 @@ def test_reading_and_writing_a_cache_have_their_own_prices():
         return usage_of(response(input_tokens=10_000, output_tokens=100, **cache)).cost
 
     assert cost(cache_read_tokens=9_000) < cost() < cost(cache_write_tokens=9_000)
+
+
+@pytest.mark.parametrize(
+    ("address", "known"),
+    [(None, True), ("https://api.anthropic.com", True), ("https://gateway.example/anthropic", False)],
+)
+def test_price_is_that_of_the_address_and_not_of_the_name_a_server_gives_itself(address, known):
+    got = replace(response(input_tokens=10, output_tokens=10), provider_url=address)
+    used = usage_of(got)
+    assert (used.cost is not None, used.unpriced_requests) == (known, 0 if known else 1)
+
+
+def test_price_that_the_user_gives_replaces_any_other():
+    got = response(input_tokens=1_000_000, output_tokens=100_000)
+    assert usage_of(got, [1, 20]).cost == pytest.approx(3)
+
+
+def test_cost_that_a_gateway_tells_is_taken():
+    got = replace(
+        response(input_tokens=10, output_tokens=10), provider_url="https://gateway-eu.pydantic.dev/proxy/openai"
+    )
+    got.usage.cost = Decimal("0.25")
+    assert usage_of(got).cost == 0.25
 
 
 def test_reasoning_is_priced_as_output():
