@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.models.members import members_of
@@ -42,6 +43,21 @@ def profile_of(model: Model) -> Mapping[str, Any]:
     except Exception:  # noqa: BLE001  a model of the user's own may raise anything
         return {}
     return profile if isinstance(profile, Mapping) else {}
+
+
+def with_profile(model: Model) -> Model:
+    """Return the model itself, or if it has no profile, one like it with pydantic-ai's default profile."""
+    from pydantic_ai.models.wrapper import WrapperModel
+    from pydantic_ai.profiles import DEFAULT_PROFILE
+
+    if profile_of(model):
+        return model
+    profiled = copy(model)
+    if isinstance(profiled, WrapperModel):
+        profiled.wrapped = with_profile(profiled.wrapped)
+    profile = property(lambda _: DEFAULT_PROFILE)
+    profiled.__class__ = type(type(model).__name__, (type(model),), {"profile": profile})
+    return profiled
 
 
 def address_of(model: Model) -> str | None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.keys import names_a_key
+from sessionmagic.models.abilities import with_profile
 from sessionmagic.models.clients import check_key
+from sessionmagic.models.members import with_wrapped_members
 from sessionmagic.models.providers import PROVIDERS, openai_compatible
 from sessionmagic.models.weights import check_installed, check_weights, find_weights
 from sessionmagic.words import suggestion
@@ -98,7 +100,7 @@ class RegisteredSource(Source):
         """Do nothing: a registered model is ready to use."""
 
     def build(self, reference: ModelRef) -> Model:
-        return _registered[reference.text].model
+        return with_wrapped_members(_registered[reference.text].model, with_profile)
 
     def settings(self, reference: ModelRef) -> Mapping[str, Any]:
         return _registered[reference.text].settings

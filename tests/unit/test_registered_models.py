@@ -8,7 +8,7 @@ from pydantic_ai.profiles import ModelProfile
 
 from sessionmagic import Models, register_model
 from sessionmagic.models.abilities import address_of, context_window, profile_of
-from sessionmagic.testing import ScriptedModel
+from sessionmagic.testing import ScriptedModel, call
 from tests.scripted import acts
 from tests.turns import on_a_loop
 
@@ -64,6 +64,15 @@ async def test_failure_of_any_registered_model_is_told(manager):
     result = await (await manager.run("Go", session="chat", model="mine")).result()
     assert result.status == "failed"
     assert "it broke" in str(result.error)
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, WrapperModel, lambda model: FallbackModel(model, model)])
+@pytest.mark.parametrize("kind", [Unprofiled, NoneProfiled])
+@on_a_loop
+async def test_turn_runs_on_a_model_without_a_profile(manager, kind, wrap):
+    register_model("mine", wrap(kind(call("look"), "Done.")))
+    result = await (await manager.run("Go", session="chat", model="mine", tools=[look], yes=True)).result()
+    assert (result.status, result.text) == ("completed", "Done.")
 
 
 def test_model_without_a_profile_is_taken_to_do_everything():
