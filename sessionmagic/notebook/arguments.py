@@ -15,6 +15,8 @@ from sessionmagic.words import shortened, suggestion
 if TYPE_CHECKING:
     import argparse
 
+MAX_LINE = 20_000
+
 
 class LineParser(MagicArgumentParser):
     """Parses a magic's line. An error is raised as a `UsageError` of one line that suggests the closest option."""
@@ -89,7 +91,12 @@ def _bare(text: str) -> str:
 
 
 def split(line: str) -> list[str]:
-    """Split a line at spaces. Quotes keep words together; a backslash is an ordinary character, for Windows paths."""
+    """Split a line at spaces. Quotes keep words together; a backslash is an ordinary character, for Windows paths.
+
+    Raises `UsageError` for a quotation mark that is not closed, and for a line that must be a prompt.
+    """
+    if len(line) > MAX_LINE:  # shlex would take minutes for a megabyte
+        raise UsageError(f"the line has {len(line):,} characters; options come on it, and the prompt below it")
     words = shlex.shlex(line, posix=True, punctuation_chars=False)
     words.whitespace_split = True
     words.commenters = words.escape = ""

@@ -3,8 +3,14 @@
 import pytest
 
 from sessionmagic.exceptions import PromptError, SessionExistsError, UsageError
+from sessionmagic.notebook.arguments import split
 from sessionmagic.turns.request import Request
 from tests.turns import ask, on_a_loop, statuses
+
+
+def test_prompt_on_the_line_of_the_options_is_refused_at_once():
+    with pytest.raises(UsageError, match="the line has 1,000,000 characters; options come on it, and the prompt below"):
+        split("x " * 500_000)
 
 
 @pytest.mark.parametrize(
