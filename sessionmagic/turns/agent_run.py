@@ -170,7 +170,8 @@ class AgentRun:
                 async with self._partial.kept():
                     ending = await self._run_to_end(events, self._partial.store)
                 with suppress(UserError):  # the run was cancelled before its first step, so it has no messages
-                    messages = events.new_messages()
+                    # a run that is stopped while several calls run ends with an empty request (pydantic-ai 2.68)
+                    messages = [said for said in events.new_messages() if said.parts or isinstance(said, ModelResponse)]
         except Exception as error:  # noqa: BLE001  a model may fail in any way, and the turn must end all the same
             ending = error
         self._narrator.close_calls(messages)

@@ -114,6 +114,20 @@ async def test_cancel_stops_a_tool_that_never_returns(manager, endless, never_re
     assert statuses(manager.sessions.load("chat")) == ["interrupted", "completed"]
 
 
+@on_a_loop
+async def test_turn_that_is_stopped_while_its_calls_run_has_no_empty_message(manager):
+    running = asyncio.Event()
+
+    async def slow(a: int):
+        running.set()
+        await asyncio.sleep(60)
+
+    turn, _ = await acting(manager, [("slow", {"a": 1}), ("slow", {"a": 2})], "Done", tools=[slow], yes=True)
+    await running.wait()
+    turn.cancel()
+    assert [message.kind for message in (await turn.result()).messages] == ["request", "response"]
+
+
 @on_a_clock
 async def test_time_that_is_up_stops_a_tool_that_never_returns(manager, endless, never_returns):
     name, tool = never_returns
