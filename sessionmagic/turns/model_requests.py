@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -150,20 +151,24 @@ def _cost(response: ModelResponse, price: Sequence[float] | None) -> float | Non
     used = response.usage
     if price is not None:
         return float(price[0] * used.input_tokens + price[1] * used.output_tokens) / 1_000_000
-    if response.provider_url and not _has_prices(response.provider_url):
+    address = response.provider_url or ""
+    by_gateway = (urlsplit(address).hostname or "").endswith(GATEWAY)
+    if address and not by_gateway and not _has_prices(address):
         return None  # a server, as with OPENAI_BASE_URL, may have any provider's name and models
     if used.cost is not None:  # the gateway has told it, or pydantic-ai has added up several requests
         return float(used.cost)
     known = _known_price(response)
-    return float(known.total_price) if known else None
+    if known is None or not (address or response.provider_name):
+        return None  # a model of the user's own may have any name
+    if address and not by_gateway and not re.match(known.provider.api_pattern, address):
+        return None  # pydantic-ai 2.68 goes by the provider's name where the one at the address has no such model
+    return float(known.total_price)
 
 
 def _has_prices(address: str) -> bool:
-    """Return whether an address is a provider's own, according to genai-prices, or pydantic-ai's gateway."""
+    """Return whether an address is a provider's own, according to genai-prices."""
     from genai_prices.data_snapshot import get_snapshot
 
-    if (urlsplit(address).hostname or "").endswith(GATEWAY):
-        return True
     try:
         get_snapshot().find_provider(None, None, address)
     except LookupError:

@@ -170,6 +170,24 @@ def test_price_is_that_of_the_address_and_not_of_the_name_a_server_gives_itself(
     assert (used.cost is not None, used.unpriced_requests) == (known, 0 if known else 1)
 
 
+@pytest.mark.parametrize("address", ["https://me--vllm.modal.run/v1/", "https://openrouter.ai/api/v1/"])
+def test_price_is_not_that_of_the_name_where_another_provider_has_the_address(address):
+    got = ModelResponse(
+        [TextPart("Hi")],
+        usage=RequestUsage(input_tokens=10, output_tokens=10),
+        model_name="gpt-4o",
+        provider_name="openai",
+        provider_url=address,
+    )
+    assert usage_of(replace(got, provider_url="https://api.openai.com/v1/")).cost is not None
+    assert usage_of(got).cost is None
+
+
+def test_model_that_names_no_provider_is_unpriced():
+    got = response(input_tokens=10, output_tokens=10)
+    assert usage_of(replace(got, provider_name=None, provider_url=None)).cost is None
+
+
 def test_price_that_the_user_gives_replaces_any_other():
     got = response(input_tokens=1_000_000, output_tokens=100_000)
     assert usage_of(got, [1, 20]).cost == pytest.approx(3)
