@@ -94,13 +94,16 @@ class MendedStream:
             chunk = await anext(self._chunks)
         except StopAsyncIteration:
             self._ended = True
+            if self._last is None:
+                raise self._error("the answer was empty; ask again, or choose another model", None) from None
             self._ready += self._rest()
         except APIError as error:
             if type(error) is APIError and (words := message_in(error.body)):
                 raise self._error(words, error.body) from error
             raise
         else:
-            self._ready += self._mended(chunk)
+            if isinstance(chunk, ChatCompletionChunk):  # the SDK checks nothing
+                self._ready += self._mended(chunk)
 
     async def _whole_answer(self) -> ChatCompletionChunk | None:
         """Return the answer of a server that does not stream; None if it streams.
@@ -109,14 +112,14 @@ class MendedStream:
         """
         response = self._response.response
         kind = response.headers.get("content-type", "")
-        if "json" not in kind and "html" not in kind:
+        if not ("json" in kind or "html" in kind or "content-length" in response.headers):
             return None
         try:
             await response.aread()  # the SDK can still read it as a stream afterwards
         except HTTPError as error:
             raise APIConnectionError(request=response.request) from error
         body = response.text.strip()
-        if body.startswith(("data:", "event:", "id:", ":")):
+        if body.startswith(("data:", "event:", "id:", "retry:", ":")):
             return None
         if "html" in kind or not body:
             what = "a web page" if body else "nothing"
@@ -139,6 +142,7 @@ class MendedStream:
 
     def _mended(self, chunk: ChatCompletionChunk) -> Iterator[ChatCompletionChunk]:
         """Return the chunks to read in place of one. Raises the error that it reports."""
+        chunk.choices = [choice for choice in chunk.choices or () if isinstance(choice, Choice)]
         self._raise_reported_error(chunk)
         if chunk.usage is not None:
             chunk.usage = self._checked_usage(chunk.usage)

@@ -202,6 +202,9 @@ async def test_error_in_a_stream_fails_the_turn_with_the_servers_words_and_keeps
         ('{"status": "busy"}', "application/json", "busy"),
         ("<html>Welcome</html>", "text/html", "a web page"),
         ("", "application/json", "answered with nothing"),
+        ('{"error": {"message": "No such engine"}}', "text/plain", "No such engine"),
+        ('{"error": {"message": "No such engine"}}', "text/event-stream", "No such engine"),
+        ("busy", "text/plain", "the server did not answer as expected: busy"),
     ],
 )
 @on_a_loop
@@ -209,6 +212,21 @@ async def test_body_that_is_no_stream_fails_the_turn_with_its_words(body, kind, 
     result, _, _ = await ask(replies(body, kind))
     assert result.status == "failed"
     assert words in str(result.error)
+
+
+@pytest.mark.parametrize("items", [(), (b": wait\n\n",), (b"data: null\n\n", b"data: []\n\n")])
+@on_a_loop
+async def test_stream_without_a_chunk_is_called_an_empty_answer(items):
+    result, _, _ = await ask(streams(*items, finish=None))
+    assert result.status == "failed"
+    assert "the answer was empty; ask again, or choose another model" in str(result.error)
+
+
+@pytest.mark.parametrize("odd", [b"data: null\n\n", b'data: {"choices": [null]}\n\n', b'data: {"choices": null}\n\n'])
+@on_a_loop
+async def test_chunk_that_is_none_does_not_end_the_answer(odd):
+    result, _, _ = await ask(streams("Hi ", odd, "there"))
+    assert (result.status, result.text) == ("completed", "Hi there")
 
 
 @on_a_loop
