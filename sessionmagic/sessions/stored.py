@@ -17,6 +17,7 @@ from sessionmagic.storage.claims import LATER, HeldError, Holder, busy
 from sessionmagic.storage.store import new_session_id
 from sessionmagic.tools.permissions import with_rule, without_rule
 from sessionmagic.turns.admission import fresh_session, ignored_warning
+from sessionmagic.turns.request import check_system
 from sessionmagic.words import shortened, suggestion
 
 if TYPE_CHECKING:
@@ -116,9 +117,10 @@ class Sessions:
             system: The instructions; ``""`` removes them, and None leaves them unchanged.
             clear: First remove all settings and the instructions.
 
-        Raises `UsageError` when a setting is not valid.
+        Raises `UsageError` when a setting or the instructions are not valid.
         """
         changed = checked(settings or {})
+        check_system(system)
         session_id = self.id_of(session)
         warnings = self.ignored_by_next_model(self._store.load(session_id), changed)
 

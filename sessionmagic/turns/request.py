@@ -81,9 +81,10 @@ class Request:
     def __post_init__(self) -> None:
         for name in ("prompt", "session", "model", "agent", "where"):
             _require_text(name, getattr(self, name))
-        for name in ("after", "cell_id", "system"):
+        for name in ("after", "cell_id"):
             if getattr(self, name) is not None:
                 _require_text(name, getattr(self, name))
+        check_system(self.system)
         check_name(self.session)
         object.__setattr__(self, "settings", checked(self.settings))
         safety_of(self.safety)
@@ -91,14 +92,21 @@ class Request:
             raise PromptError("the prompt is empty; write it below the %%agent line")
         if len(self.prompt) > PROMPT_LIMIT:
             raise PromptError(f"the prompt has {len(self.prompt):,} characters; at most {PROMPT_LIMIT:,} can be sent")
-        if len(self.system or "") > PROMPT_LIMIT:
-            raise PromptError(f"the system text has more than {PROMPT_LIMIT:,} characters; shorten it")
         if self.timeout is not None and not 0 < self.timeout <= TIMEOUT_LIMIT:
             raise UsageError(f"the timeout must be more than 0 and at most {TIMEOUT_LIMIT:,} seconds")
         if not self.wait >= 0:
             raise UsageError("the time to wait must be 0 or more seconds")
         if self.once and not self.model:
             raise UsageError("--once has no model; name one with --model")
+
+
+def check_system(text: str | None) -> None:
+    """Raise `UsageError` if a text cannot be the instructions of a turn or a session."""
+    if text is None:
+        return
+    _require_text("system", text)
+    if len(text) > PROMPT_LIMIT:
+        raise PromptError(f"the system text has more than {PROMPT_LIMIT:,} characters; shorten it")
 
 
 def _require_text(name: str, value: object) -> None:

@@ -212,6 +212,17 @@ async def test_refused_change_of_a_sessions_settings_changes_nothing(notes):
     assert notes.sessions.load("chat") == before
 
 
+@pytest.mark.parametrize(("system", "error"), [(5, "system is of type int"), ("x" * 10_000_001, "shorten it")])
+@on_a_loop
+async def test_instructions_of_a_session_that_are_no_text_or_too_long_are_refused(notes, system, error):
+    """Stored, they would make the session's file unreadable."""
+    await ask(notes)
+    before = notes.sessions.load("chat")
+    with pytest.raises(UsageError, match=error):
+        notes.sessions.set_settings("chat", {"seed": 7}, system)
+    assert notes.sessions.load("chat") == before
+
+
 @on_a_loop
 async def test_turn_with_a_new_model_and_settings_is_one_write(notes, monkeypatch):
     await ask(notes)
