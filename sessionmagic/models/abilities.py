@@ -30,6 +30,17 @@ def sees_images(model: Model) -> bool:
     return _has(model, "supports_image_input")
 
 
+def streams(model: Model) -> bool:
+    """Return whether the model can stream its responses. A model of the user's own may only give whole ones."""
+    from pydantic_ai.models import Model
+    from pydantic_ai.models.function import FunctionModel
+
+    member = members_of(model)[0]
+    if isinstance(member, FunctionModel) and member.stream_function is None:
+        return type(member).request_stream is not FunctionModel.request_stream
+    return type(member).request_stream is not Model.request_stream
+
+
 def context_window(model: Model) -> int | None:
     """Return how many tokens the model can read, if that is known."""
     windows = [window for each in members_of(model) if (window := profile_of(each).get("context_window"))]

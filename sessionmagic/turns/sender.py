@@ -17,9 +17,10 @@ from pydantic_ai.messages import (
     ToolReturnPart,
     UserPromptPart,
 )
+from pydantic_ai.models import CompletedStreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
 
-from sessionmagic.models.abilities import profile_of
+from sessionmagic.models.abilities import profile_of, streams
 from sessionmagic.models.answer_text import REASONING_FIELDS
 from sessionmagic.models.members import members_of
 from sessionmagic.turns.sent import Destination, as_sent, with_fitting_ids, without_foreign_details
@@ -87,8 +88,12 @@ class Sender(WrapperModel):
         model_request_parameters: ModelRequestParameters,
         run_context: RunContext[Any] | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        """Send a request, and stream the response."""
+        """Send a request, and stream the response. A model that cannot stream is asked for a whole one."""
         messages, parameters = self._well_formed(messages, model_settings, model_request_parameters)
+        if not streams(self.wrapped):
+            whole = await self.wrapped.request(messages, model_settings, parameters)
+            yield CompletedStreamedResponse(whole, model_request_parameters=parameters, replay_events=True)
+            return
         async with self.wrapped.request_stream(messages, model_settings, parameters, run_context) as response:
             yield response
 
