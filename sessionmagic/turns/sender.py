@@ -56,7 +56,9 @@ class Sender(WrapperModel):
         super().__init__(wrapped)
         self._keep = keep
         self._origins: dict[tuple[str | None, ...], bool] = {}
-        self._destination = Destination(self._has_made, lambda part: takes_back(wrapped, part))
+        self._destination = Destination(
+            self._has_made, lambda part: takes_back(wrapped, part), lambda response: takes_ids(wrapped, response)
+        )
 
     def prepare_messages(
         self, messages: list[ModelMessage], model_request_parameters: ModelRequestParameters | None = None
@@ -144,6 +146,16 @@ def takes_back(model: Model, part: ThinkingPart) -> bool:
         fields = {*REASONING_FIELDS, profile.get("openai_chat_thinking_field")} - {None}
         return part.id in fields or (part.id == "content" and not mimics)
     return bool(part.signature) or not mimics
+
+
+def takes_ids(model: Model, response: ModelResponse) -> bool:
+    """Return whether a model takes back the ids of the calls in a response that its provider has made.
+
+    A server of the user's own may serve models of several makers, or pass requests on to them. The ids of one are then
+    refused by another, as Mistral's template does.
+    """
+    member = members_of(model)[0]
+    return not getattr(member, "is_own", False) or response.model_name == member.model_name
 
 
 def with_one_system_message(

@@ -67,6 +67,8 @@ class Destination:
     """Returns whether a response came from there."""
     takes_back: Callable[[ThinkingPart], bool] = lambda _: True
     """Returns whether a piece of reasoning that came from there can be sent back."""
+    takes_ids: Callable[[ModelResponse], bool] = lambda _: True
+    """Returns whether the ids of the calls in a response that came from there can be sent back."""
 
 
 def as_sent(messages: Sequence[ModelMessage], to: Destination) -> list[ModelMessage]:
@@ -76,7 +78,7 @@ def as_sent(messages: Sequence[ModelMessage], to: Destination) -> list[ModelMess
         messages: The whole conversation. The last one is a request, or a response that the provider has suspended.
         to: Where they are sent.
     """
-    ids = _CallIds()
+    ids = _CallIds(to)
     sent: list[ModelMessage] = []
     response: ModelResponse | None = None
     for message in _alternating(without_foreign_details(messages, to)):
@@ -84,7 +86,7 @@ def as_sent(messages: Sequence[ModelMessage], to: Destination) -> list[ModelMess
             sent += _request(message, response, ids, first=not sent)
             response = None
         else:
-            sent.append(ids.fitted(message, own=to.made(message)))
+            sent.append(ids.fitted(message))
             response = message
     return sent
 
@@ -111,11 +113,8 @@ def without_foreign_details(messages: Sequence[ModelMessage], to: Destination) -
 
 def with_fitting_ids(messages: Sequence[ModelMessage], to: Destination) -> list[ModelMessage]:
     """Return the messages with ids and names of calls that the provider takes, alike in calls and results."""
-    ids = _CallIds()
-    return [
-        ids.fitted(message, own=to.made(message)) if isinstance(message, ModelResponse) else ids.answering(message)
-        for message in messages
-    ]
+    ids = _CallIds(to)
+    return [ids.fitted(each) if isinstance(each, ModelResponse) else ids.answering(each) for each in messages]
 
 
 def is_suspended(response: ModelResponse, messages: Sequence[ModelMessage]) -> bool:
@@ -224,15 +223,17 @@ _Names: TypeAlias = dict[str, Any]
 class _CallIds:
     """The ids of calls in the copy. Each is used once; the ids of earlier calls do not depend on later ones."""
 
+    to: Destination
     used: set[str] = field(default_factory=set)
     calls: list[tuple[str, _Names]] = field(default_factory=list)
     """The calls of the latest response: the id under which each is stored, and the id and name that are sent."""
 
-    def fitted(self, response: ModelResponse, *, own: bool) -> ModelResponse:
-        """Return a response with ids and names of calls that the provider takes; `own` if it has made them."""
+    def fitted(self, response: ModelResponse) -> ModelResponse:
+        """Return a response with ids and names of calls that the provider takes."""
         self.calls = []
         if not any(isinstance(part, ToolCallPart) for part in response.parts):
             return response
+        own = self.to.made(response) and self.to.takes_ids(response)
         parts: list[ModelResponsePart] = []
         for part in response.parts:
             if isinstance(part, ToolCallPart):

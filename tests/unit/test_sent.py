@@ -188,6 +188,17 @@ async def test_calls_of_another_provider_get_ids_that_every_provider_takes():
 
 
 @on_a_loop
+async def test_calls_of_another_model_of_the_same_server_get_ids_that_every_model_takes():
+    with StrictProvider(calls(("call_0123456789", "look")), OKAY, family=strict.nine_letters) as provider:
+        manager = manager_of(provider)
+        turn = await manager.run("Go", session="chat", model="lab:qwen", tools=[look], yes=True)
+        await turn.result()
+        await goes_on(manager, model="lab:mistral")
+    ids = [message["tool_calls"][0]["id"] for message in (request["messages"][1] for request in provider.requests[1:])]
+    assert ids[0] == "call_0123456789" != ids[1]
+
+
+@on_a_loop
 async def test_a_name_that_a_model_invents_is_sent_in_a_form_that_servers_take():
     with StrictProvider(calls(("c", "my tool!")), family=strict.functions) as provider:
         manager = manager_of(provider)
