@@ -156,9 +156,10 @@ def with_interrupted_turns(session: Session, dead: Collection[str]) -> Session:
 def _cut_off(turn: TurnRecord) -> list[RequestRecord]:
     """Return a record of the model request that was open when the turn's process ended, if there was one.
 
-    After a response, the turn was busy with the calls of the response.
+    After a whole response, the turn was busy with the calls of the response.
     """
-    if turn.messages and turn.messages[-1]["kind"] == "response":
+    last = turn.messages[-1] if turn.messages else {}
+    if last.get("kind") == "response" and last.get("state") != "interrupted":
         return []
     return [RequestRecord(agent=turn.agent, model=None, usage=Usage(unmeasured_requests=1))]
 

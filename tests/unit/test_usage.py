@@ -323,6 +323,7 @@ def test_request_that_was_open_when_the_process_ended_is_of_unknown_cost():
         )
 
     assert after_a_crash(prompt).unmeasured_requests == 1
+    assert after_a_crash(prompt, answer | {"state": "interrupted"}).unmeasured_requests == 1
     assert after_a_crash(prompt, answer).unmeasured_requests == 0
 
 
