@@ -27,9 +27,10 @@ REFUSING = (400, 404, 405, 422, 500, 501)
 """The HTTP statuses with which servers refuse a request because of its tools."""
 NO_TOOLS = re.compile(
     r"""
-      (not|n't|no\ endpoints\ found\ that)\ (\w+\ )?support\w*\W+((?!in\b|parallel|multiple)\w+\W+){0,2}
+      (not|n't|no\ endpoints\ found\ that)\ (\w+\ )?support\w*\W+((?!in\b|with\b|parallel|multiple)\w+\W+){0,2}
       (tools?\b|tool_|function\ ?call)
-    | (tools?|function|calling|tool_choice)\b\W+(\w+\W+){0,4}?(not|n't|un)\W?(yet\ )?(supported|enabled|available)
+    | (?<!with\ )(tools?|function|calling|tool_choice)\b\W+((?!reasoning|thinking)\w+\W+){0,4}?
+      (not|n't|un)\W?(yet\ )?(supported|enabled|available)
     | tool\ choice\ requires\ --enable-auto-tool-choice
     | tools?\ param\ requires\ --jinja
     | (unrecognized|unknown|unsupported|unexpected)\ [\w ]*(argument|parameter|field|keyword)[\w ]*\W+tools\b

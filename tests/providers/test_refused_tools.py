@@ -112,6 +112,8 @@ async def test_tool_that_a_provider_refuses_is_left_out_with_a_warning(words):
         (401, "m does not support tools"),
         (400, "m does not support images in tool messages"),
         (400, "m does not support parallel tool calls"),
+        (400, "Function tools with reasoning_effort are not supported for gpt-5.4 in /v1/chat/completions."),
+        (400, "reasoning_effort with tools is not supported"),
         (400, "Tool call validation failed: parameters for tool send did not match schema"),
     ],
 )
