@@ -38,9 +38,12 @@ on_wait: ContextVar[Callable[[int, float], None]] = ContextVar("on_wait")
 def check_key(reference: str, variable: str) -> None:
     """Raise `ModelReferenceError` if the key in an environment variable cannot be sent in an HTTP header."""
     key = os.environ.get(variable, "")
-    if key.isascii() and key.isprintable():
+    if key.isascii() and key.isprintable() and key == key.strip():
         return
-    what = "a line break" if {"\n", "\r"} & set(key) else "a character that no key has"
+    if {"\n", "\r"} & set(key):
+        what = "a line break"
+    else:
+        what = "a blank before or after the key" if key != key.strip() else "a character that no key has"
     raise ModelReferenceError(f"{quoted(reference)} cannot use {variable}, which contains {what}; set it again")
 
 

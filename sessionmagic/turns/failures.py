@@ -34,6 +34,7 @@ from sessionmagic.models.sources import key_variable
 from sessionmagic.turns.provider_words import (
     names_a_model,
     reason_of,
+    redirection,
     refusal_of,
     says_content_is_filtered,
     says_context_is_full,
@@ -113,6 +114,10 @@ def _proxied(reference: str, error: ModelAPIError, address: str | None) -> Failu
 
 def _refusal_by_kind(reference: str, error: ModelAPIError, address: str | None) -> Failure:
     reason = reason_of(error)
+    if address and (place := redirection(error)):
+        return "wrong_address", TurnFailedError(
+            f"{reference}: the server redirects requests for {address} to {place}; check the base URL"
+        )
     match error:
         case ModelNotFoundError() if names_a_model(error):
             return "model_not_found", ModelRefusedError(

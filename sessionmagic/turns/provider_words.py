@@ -53,6 +53,14 @@ def names_a_model(error: ModelAPIError) -> bool:
     return re.search(rf"\bmodels?\b|(?<!\w){name}(?!\w)", _all_words(error), re.IGNORECASE) is not None
 
 
+def redirection(error: ModelAPIError) -> str | None:
+    """Return where the server has redirected a request, if the SDK did not follow; pydantic-ai 2.68 only says "302"."""
+    response = getattr(error.__cause__, "response", None)
+    if response is None or not getattr(response, "is_redirect", False):
+        return None
+    return on_one_line(response.headers.get("location", "")) or "another address"
+
+
 def refusal_of(error: ContentFilterError) -> tuple[bool, str]:
     """Return whether the model itself refused to answer, and the words of the model or the filter."""
     details = _details(error)

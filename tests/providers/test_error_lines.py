@@ -126,6 +126,13 @@ async def test_request_that_is_too_large_for_a_minute_is_to_be_shortened():
     assert "shorten the prompt" in await error_of(error(413, {"error": {"message": message}}))
 
 
+@pytest.mark.parametrize(("status", "place"), [(302, "/login"), (307, "https://lab.example/v1/")])
+@on_a_loop
+async def test_redirection_names_the_place(status, place):
+    line = await error_of(replies("", status=status, location=place))
+    assert line == f"{MODEL}: the server redirects requests for URL/v1/ to {place}; check the base URL"
+
+
 @on_a_loop
 async def test_empty_answer_is_called_one():
     line = await error_of(answers())
@@ -278,7 +285,12 @@ def test_error_of_several_models_does_not_name_the_address_of_the_first():
 
 
 @pytest.mark.parametrize(
-    ("key", "what"), [("sk-1234567890\n", "a line break"), ("sk-1234567890\u200b", "a character that no key has")]
+    ("key", "what"),
+    [
+        ("sk-1234567890\n", "a line break"),
+        ("sk-1234567890\u200b", "a character that no key has"),
+        ("sk-1234567890 ", "a blank before or after the key"),
+    ],
 )
 @pytest.mark.parametrize(("variable", "model"), [("LAB_API_KEY", MODEL), ("OPENAI_API_KEY", "openai:gpt-5.2")])
 @on_a_loop
