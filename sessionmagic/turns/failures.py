@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 EMPTY_ANSWER = "Exceeded maximum output retries"
 """The beginning of pydantic-ai's message for a model that gave an empty answer, also when it was asked again."""
+EMPTY_STREAM = "Streamed response ended without content"
+"""The beginning of pydantic-ai's message for a stream without any event. The SDKs also read a web page as one."""
 
 
 def failure(reference: str, error: BaseException, address: str | None = None) -> Failure:
@@ -64,7 +66,7 @@ def failure(reference: str, error: BaseException, address: str | None = None) ->
         case ModelAPIError():
             return _refusal(reference, error, address)
         case UnexpectedModelBehavior():
-            return _unusable_answer(reference, error)
+            return _unusable_answer(reference, error, address)
         case OSError(filename=None) if wrong := missing_certificates():
             return "certificates", TurnFailedError(f"{reference}: {wrong}")
         case UnicodeEncodeError(encoding="ascii"):  # that of a header
@@ -188,7 +190,7 @@ def _too_slow(reference: str, reason: str) -> Failure:
     return "timeout", TurnFailedError(f"{reference}: the provider did not answer in time; try again later ({reason})")
 
 
-def _unusable_answer(reference: str, error: UnexpectedModelBehavior) -> Failure:
+def _unusable_answer(reference: str, error: UnexpectedModelBehavior, address: str | None) -> Failure:
     match error:
         case ContentFilterError():
             refused, words = refusal_of(error)
@@ -213,6 +215,9 @@ def _unusable_answer(reference: str, error: UnexpectedModelBehavior) -> Failure:
                 f"{reference}: the answer was empty, also when the model was asked again; change the prompt, or choose "
                 "another model"
             )
+        case _ if error.message.startswith(EMPTY_STREAM):
+            check = f", or check the base URL {address}" if address else ""
+            return "empty_answer", TurnFailedError(f"{reference}: the answer was empty; ask again{check}")
         case _:
             return "model_error", TurnFailedError(f"{reference}: {reason_of(error)}")
 

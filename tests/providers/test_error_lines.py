@@ -38,8 +38,8 @@ def manager_at(url):
     return SessionManager(MemoryStore(), Models("test", endpoints={"lab": url}))
 
 
-async def ask(url):
-    turn = await manager_at(url).run("Hello", session="chat", model=MODEL)
+async def ask(url, model=MODEL):
+    turn = await manager_at(url).run("Hello", session="chat", model=model)
     await events_of(turn)
     return turn, await turn.result()
 
@@ -138,6 +138,17 @@ async def test_empty_answer_is_called_one():
     line = await error_of(answers())
     words = "the answer was empty, also when the model was asked again; change the prompt, or choose another model"
     assert line == f"{MODEL}: {words}"
+
+
+@pytest.mark.parametrize("script", [replies("<html>Welcome</html>", "text/html"), streams(finish=None, done=False)])
+@on_a_loop
+async def test_stream_of_the_responses_api_without_an_event_is_called_an_empty_answer(monkeypatch, script):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
+    with ScriptedProvider(script) as provider:
+        monkeypatch.setenv("OPENAI_BASE_URL", provider.url)
+        _, result = await ask(provider.url, model="openai:gpt-5.2")
+    words = f"the answer was empty; ask again, or check the base URL {provider.url}/"
+    assert str(result.error) == f"openai:gpt-5.2: {words}"
 
 
 @on_a_loop
