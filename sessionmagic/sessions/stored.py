@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.agents.definition import find_agent
 from sessionmagic.conversation.names import check_name
-from sessionmagic.conversation.session import Session, with_override
+from sessionmagic.conversation.session import Session, summarize, with_override
 from sessionmagic.conversation.tree import running_turns, with_interrupted_turns, without_latest_turns
-from sessionmagic.exceptions import ModelReferenceError, SessionNotFoundError
+from sessionmagic.exceptions import ModelReferenceError, SessionMagicError, SessionNotFoundError
 from sessionmagic.models.settings import checked, given, ignored, merged
 from sessionmagic.storage.claims import LATER, HeldError, Holder, busy
 from sessionmagic.storage.store import new_session_id
@@ -74,6 +74,8 @@ class Sessions:
         def current(summary: SessionSummary) -> SessionSummary:
             if summary.status == "running" and not self._store.is_claimed(summary.id):
                 summary = replace(summary, status="interrupted")
+                with suppress(SessionMagicError):  # its file may have been deleted or damaged in the meantime
+                    summary = summarize(self.load(summary.id))  # with the request that was cut off
             if summary.model is None:
                 agent = self._agents.get(summary.agent)
                 return replace(summary, model=(agent.model if agent else None) or self._models.default)

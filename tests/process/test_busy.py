@@ -69,7 +69,8 @@ async def test_session_of_a_killed_process_is_free_at_once_and_goes_on(manager, 
         assert [summary.status for summary in manager.sessions.summaries()[0]] == ["running"]
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        assert [summary.status for summary in manager.sessions.summaries()[0]] == ["interrupted"]
+        [summary] = manager.sessions.summaries()[0]
+        assert (summary.status, summary.unmeasured_requests) == ("interrupted", 1)
         result = await ask(manager, "Go on", model="recalls")
     session = manager.sessions.load("chat")
     assert [(turn.prompt, turn.status) for turn in session.turns] == [("held", "interrupted"), ("Go on", "completed")]
