@@ -140,7 +140,8 @@ def tokens(usage: Used) -> str:
 
 def money(usage: Used) -> str:
     """Return a cost in US dollars as text, and how many requests are not part of it."""
-    if usage.cost is None:
+    lacks_some = bool(usage.unmeasured_requests or usage.unpriced_requests)
+    if usage.cost is None or (lacks_some and usage.cost < SMALLEST_COST):  # "at least $0.0000" would say nothing
         return UNKNOWN if usage.unmeasured_requests else "unpriced" if usage.unpriced_requests else "–"
     missing = [
         f"{_requests(count)} {what}"

@@ -293,6 +293,8 @@ def test_total_has_the_known_cost(usages, cost):
         ([STOPPED], "unknown"),
         ([*used(0.12), STOPPED], "at least $0.1200; 1 request of unknown cost"),
         ([*used(0.12), STOPPED, STOPPED], "at least $0.1200; 2 requests of unknown cost"),
+        ([*used(0.00002), STOPPED], "unknown"),
+        (used(0.0, None), "unpriced"),
         (used(0.12, None), "at least $0.1200; 1 request without a price"),
         ([*used(0.12, None, None), STOPPED], "at least $0.1200; 1 request of unknown cost, 2 requests without a price"),
     ],
