@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Literal
 
 from mcp.server.mcpserver import Context, Image, MCPServer
@@ -65,8 +66,10 @@ def crash() -> str:
 
 
 @server.tool()
-async def slow(seconds: float) -> str:
+async def slow(seconds: float, begun: str = "") -> str:
     """Take that long."""
+    if begun:
+        Path(begun).touch()
     await asyncio.sleep(seconds)
     return "at last"
 

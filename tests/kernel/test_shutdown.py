@@ -13,7 +13,13 @@ from tests.kernel.acting import acts, in_background, told
 from tests.kernel.kernels import PATIENCE, TESTS, appears, comes_true
 
 IMPATIENT = "import mcp.client.stdio as stdio; stdio.PROCESS_TERMINATION_TIMEOUT = stdio.FORCE_KILL_TIMEOUT = 0.2"
-PIDS = "import os, subprocess; print(os.getpid(), subprocess.Popen(['sleep', '600']).pid)"
+PIDS = """
+import os, subprocess
+child, leader = subprocess.Popen(["sleep", "600"]), subprocess.Popen(["sleep", "600"], start_new_session=True)
+orphan = subprocess.getoutput("setsid sleep 600 >/dev/null 2>&1 & echo $!")
+print(os.getpid(), child.pid, leader.pid, orphan)
+"""
+SERVER = {"command": sys.executable, "args": [str(TESTS / "mcp_server.py")], "env": {"STUBBORN": "1"}}
 
 
 def runs(pid):
@@ -54,24 +60,45 @@ def test_a_kernel_that_answered_nothing_shuts_down_at_once(start):
     assert time.monotonic() - began < 5
 
 
-@pytest.mark.parametrize(("when", "how"), [("in a call", "shutdown"), ("between turns", "restart")])
+@pytest.mark.parametrize(
+    ("when", "how"),
+    [("in a call", "shutdown"), ("between turns", "restart"), ("in a call", "kill"), ("in a server's call", "kill")],
+)
 def test_a_kernel_that_ends_takes_its_servers_and_scratch_kernels_along(start, pids, session, tmp_path, when, how):
     pytest.importorskip("fastmcp")
     kernel = start()
     kernel.manager.shutdown_wait_time = PATIENCE
-    stubborn = {"command": sys.executable, "args": [str(TESTS / "mcp_server.py")], "env": {"STUBBORN": "1"}}
     file, begun = tmp_path / "mcp.json", tmp_path / "begun"
-    file.write_text(json.dumps({"mcpServers": {"tests": stubborn}}))
+    file.write_text(json.dumps({"mcpServers": {"tests": SERVER}}))
     kernel.run(f"%agent tools add-mcp {file}\n{IMPATIENT}").ok()
     acts(kernel, [("tests__pid", {}), ("run_python_isolated", {"code": PIDS})], "Done.")
     kernel.run(f"%%agent -m acts -s {session} --yes\ngo").ok()
     server, isolated = (text for _, _, text in told(kernel))
     pids += [int(pid) for pid in (server, *isolated.split())]
-    assert [runs(pid) for pid in pids] == [True] * 3
+    assert [runs(pid) for pid in pids] == [True] * 5
     if when == "in a call":
         endless = f"open({str(begun)!r}, 'w').close()\nwhile True: pass"
         acts(kernel, [("run_python_isolated", {"code": endless})])
         in_background(kernel, session, "--yes")
         appears(begun)
+    elif when == "in a server's call":
+        acts(kernel, [("tests__slow", {"seconds": 600, "begun": str(begun)})])
+        in_background(kernel, session, "--yes")
+        appears(begun)
+    getattr(kernel, how)()
+    comes_true(lambda: not any(map(runs, pids)), 5)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("how", ["shutdown", "kill"])
+def test_servers_end_with_a_kernel_that_never_ran_a_turn(start, pids, tmp_path, how):
+    pytest.importorskip("fastmcp")
+    kernel = start()
+    kernel.manager.shutdown_wait_time = PATIENCE
+    file = tmp_path / "mcp.json"
+    file.write_text(json.dumps({"mcpServers": {"tests": SERVER}}))
+    assert "tests offers" in kernel.run(f"{IMPATIENT}\n%agent tools add-mcp {file}").ok().text
+    pids += [child.pid for child in psutil.Process(kernel.pid).children(recursive=True)]
+    assert pids
     getattr(kernel, how)()
     comes_true(lambda: not any(map(runs, pids)), 5)

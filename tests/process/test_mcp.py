@@ -409,7 +409,8 @@ async def test_servers_start_when_a_turn_first_needs_them_and_stay(alone):
 @on_a_loop
 async def test_closed_servers_are_gone_and_come_back_with_the_next_turn(alone, monkeypatch):
     monkeypatch.setattr("mcp.client.stdio.PROCESS_TERMINATION_TIMEOUT", 0.3)
-    monkeypatch.setattr("mcp.client.stdio.FORCE_KILL_TIMEOUT", 0.3)
+    monkeypatch.setattr("mcp.client.stdio.FORCE_KILL_TIMEOUT", 2)
+    monkeypatch.setattr(connection, "END_SECONDS", 0.2)
     alone.mcp.add("tests", STDIO | {"env": {"STUBBORN": "1"}})
     first = await pid_of_server(alone)
     await alone.mcp.close()
@@ -429,7 +430,7 @@ from sessionmagic.testing import call, script
 killed = os.fork()
 script("acts", call("tests__pid"), "Done")
 manager = SessionManager(MemoryStore(), Models("acts"))
-manager.mcp.add("tests", {"command": sys.executable, "args": [sys.argv[1]]})
+manager.mcp.add("tests", {"command": sys.executable, "args": [sys.argv[1]], "env": {"STUBBORN": "1"}})
 result = manager.run_sync("Go", session="chat")
 [pid] = [part.content for message in result.messages for part in message.parts if part.part_kind == "tool-return"]
 print(pid, flush=True)

@@ -16,6 +16,7 @@ from typing import Any
 from sessionmagic.exceptions import ScratchError
 from sessionmagic.keys import names_a_key
 from sessionmagic.notebook.kernel.outputs import CallResult, CapturedOutput
+from sessionmagic.supervisor import supervised
 
 OUTPUT_LIMIT = 10_000_000
 """Characters of output after which a call is stopped."""
@@ -113,7 +114,7 @@ class _ScratchKernel:
         specs = KernelSpecManager(kernel_dirs=[])
         self._manager = AsyncKernelManager(context=self._context, kernel_spec_manager=specs)
         spec: Any = self._manager.kernel_spec
-        spec.argv = _ARGV
+        spec.argv = supervised(_ARGV, grace=0)
         self._killed = False
         _undisposed.add(self)
 
@@ -180,19 +181,24 @@ class _ScratchKernel:
         return False
 
     async def end(self) -> None:
-        """End the process, and release its sockets and files."""
+        """End the process and its descendants, and release its sockets and files."""
+        await asyncio.to_thread(self.kill)
         await self._manager.shutdown_kernel(now=True)
         self._context.destroy(linger=0)
         _undisposed.discard(self)
 
     def kill(self) -> None:
-        """End the process and, except on Windows, its child processes. Works on any thread."""
+        """End the process and, except on Windows, its descendants. Works on any thread."""
         self._killed = True
         process = getattr(self._manager.provisioner, "process", None)
         if process is not None:
-            with suppress(OSError, subprocess.TimeoutExpired):
-                os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(GRACE_SECONDS)
+            if process.poll() is None:  # the supervisor is stopped or hangs
+                with suppress(OSError):
+                    os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
+                    process.wait(GRACE_SECONDS)
         self._manager.cleanup_connection_file()
 
 

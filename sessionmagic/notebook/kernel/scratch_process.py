@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,21 +11,6 @@ MEMORY_LIMIT = 4 * 2**30
 """Bytes of address space that the process may use."""
 PIECE = 1_000_000
 """Characters of printed text that are sent in one message."""
-PR_SET_PDEATHSIG = 1
-"""From Linux's <sys/prctl.h>."""
-
-
-def end_with_parent() -> None:
-    """Have Linux kill this process when its parent ends.
-
-    On other systems ipykernel's own check ends it within a second, unless code holds the GIL.
-    """
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != int(os.environ["JPY_PARENT_PID"]):  # it ended before the line above
-            sys.exit("the parent process has already ended")
 
 
 def limit_memory() -> None:
@@ -76,7 +59,6 @@ def print_help() -> None:
 if __name__ == "__main__":
     if sys.path[0] == str(Path(__file__).parent):  # or a model's code could import our modules by their short names
         del sys.path[0]
-    end_with_parent()
     limit_memory()
     print_in_pieces()
     print_help()

@@ -19,6 +19,7 @@ from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.mcp import MCPToolset
 
 from sessionmagic.exceptions import ServerDiedError, ToolError
+from sessionmagic.supervisor import NOT_STARTED, supervised
 from sessionmagic.tools.mcp.content import value_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 START_SECONDS = 120.0
 """How long a server may take to start. Some are downloaded when they are first started."""
+END_SECONDS = 1.0
+"""How long a server may take to end when its input ends with this process, or when it is terminated."""
 PING_SECONDS = 2.0
 """How long a server may take to answer a ping before it counts as dead."""
 EVENT_LIMIT = 64 * 2**20
@@ -201,9 +204,12 @@ class Connection:
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         text = str(error).removeprefix("Client failed to connect: ") or type(error).__name__
-        text = re.sub(r"^\[Errno \d+\] ", "", text)
-        if (last := _last_line(self._errors)) and last not in text:
+        last = _last_line(self._errors)
+        if last.startswith(NOT_STARTED):
+            text = last.removeprefix(NOT_STARTED)
+        elif last not in text:
             text = f"{text} ({last})"
+        text = re.sub(r"^\[Errno \d+\] ", "", text)
         return self._config.redacted(" ".join(text.split()))[:PROBLEM_LIMIT]
 
 
@@ -214,9 +220,8 @@ def _client(config: ServerConfig, errors: TextIO, ask_user: Callable[..., Awaita
     """
     transport: StdioTransport | SSETransport | StreamableHttpTransport
     if config.command:
-        transport = StdioTransport(
-            config.command, config.args, env=config.env, cwd=config.cwd, keep_alive=False, log_file=errors
-        )
+        command, *args = supervised([config.command, *config.args], END_SECONDS)
+        transport = StdioTransport(command, args, env=config.env, cwd=config.cwd, keep_alive=False, log_file=errors)
     elif config.sse:
         transport = SSETransport(config.url, headers=config.headers)
     else:
