@@ -106,6 +106,8 @@ class NotebookContext:
         if "tools" in vars(self):
             self.tools.close()  # first, because it is quick and a front end may soon kill the kernel
         self._stop_turns()
+        if "servers" in vars(self):  # a command may have started them without a turn
+            self.servers.shutdown()
 
     def _stop_turns(self) -> None:
         """Stop every turn and wait until its answer so far is on disk."""
