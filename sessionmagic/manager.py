@@ -197,7 +197,7 @@ class SessionManager:
         """Let the session's running turn answer a prompt when it is done, or start a turn on an idle session.
 
         Args:
-            request: The request. A running turn uses only its prompt.
+            request: The request. A running turn uses only its prompt and `values`.
             turn: Id of the running turn; needed when the session has several.
             key: Do nothing if something was queued for this session under the same key before.
             start: Starts the turn on an idle session; by default the manager's `start`.
@@ -210,7 +210,9 @@ class SessionManager:
             if not new:
                 return None
             with suppress(SessionIdleError, SessionNotFoundError):
-                return await self.turns.say(request.session, "queue", request.prompt, turn=turn, key=key)
+                return await self.turns.say(
+                    request.session, "queue", request.prompt, turn=turn, key=key, values=request.values
+                )
             started = await (start or self.start)(replace(request, wait=request.wait or ENDING_SECONDS))
             self.turns.queue_keys.use(started.session_id, key)
             if known is None:

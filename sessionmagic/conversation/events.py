@@ -47,6 +47,8 @@ class TurnStarted(_Event):
     prompt: str
     model: str
     cell_id: str | None = None
+    values: tuple[str, ...] = ()
+    """The expressions whose values the user has put into the prompt."""
     type: Literal["turn_started"] = "turn_started"
 
 
@@ -154,6 +156,8 @@ class MessageInjected(_Event):
 
     text: str
     kind: Literal["steer", "queue"]
+    values: tuple[str, ...] = ()
+    """The expressions whose values the user has put into the message."""
     type: Literal["message_injected"] = "message_injected"
 
 

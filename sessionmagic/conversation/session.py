@@ -45,6 +45,8 @@ class TurnRecord:
     """The settings that the model was asked with, by the names of `models.settings`, without those of the model."""
     system: str = ""
     """The instructions that the model was asked with."""
+    values: list[str] = field(default_factory=list)
+    """The expressions whose values the user has put into the prompt, and into later messages to the turn."""
     waiting: list[str] = field(default_factory=list)
     """The user's messages to the running turn that have not reached the model yet."""
 

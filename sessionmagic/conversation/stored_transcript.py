@@ -34,6 +34,7 @@ def transcript_of(session: str, turn: TurnRecord) -> Transcript:
         agent=turn.agent,
         model=turn.answered_by or turn.model,
         prompt=turn.prompt,
+        values=tuple(turn.values),
         blocks=_joined(_blocks(turn.messages, running=turn.status == "running")),
         warnings=tuple(turn.warnings),
         usage=turn.usage,

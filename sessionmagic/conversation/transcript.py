@@ -103,6 +103,8 @@ class Transcript:
     agent: str = ""
     model: str = ""
     prompt: str = ""
+    values: tuple[str, ...] = ()
+    """The expressions whose values the user has put into the prompt and the later messages."""
     blocks: tuple[Block, ...] = ()
     warnings: tuple[str, ...] = ()
     usage: Usage | None = None
@@ -161,6 +163,7 @@ def _fold_event(transcript: Transcript, event: Event) -> Transcript:
                 agent=event.agent,
                 model=event.model,
                 prompt=event.prompt,
+                values=event.values,
                 started_at=event.at,
             )
         case TextDelta() | ReasoningDelta():
@@ -170,7 +173,8 @@ def _fold_event(transcript: Transcript, event: Event) -> Transcript:
         case InputRequested() | InputProvided():
             return replace(transcript, blocks=_with_question(transcript.blocks, event))
         case MessageInjected():
-            return replace(transcript, blocks=(*transcript.blocks, MessageBlock(event.text)))
+            values = tuple(dict.fromkeys((*transcript.values, *event.values)))
+            return replace(transcript, blocks=(*transcript.blocks, MessageBlock(event.text)), values=values)
         case LimitReached():
             return transcript
         case UsageReported():

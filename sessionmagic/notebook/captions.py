@@ -23,6 +23,8 @@ TEXT_LIMIT = 400_000
 """Characters of a text that are shown. Front ends are slow with longer ones; the session stores the whole text."""
 LINE_LENGTH = 80
 """Characters of a line; longer lines are broken where possible."""
+VALUES_LENGTH = 200
+"""Characters of the expressions that `values_line` lists. The session stores all of them."""
 EXCERPT_WIDTH = 400
 """Characters of each line of an excerpt."""
 CHARACTERS_PER_TOKEN = 4
@@ -120,6 +122,17 @@ def footer(transcript: Transcript) -> str:
     if transcript.started_at and transcript.finished_at:
         parts.append(_duration(transcript.finished_at - transcript.started_at))
     return " · ".join(part for part in parts if part)
+
+
+def values_line(transcript: Transcript) -> str:
+    """Return the expressions whose values the user has sent, in one short line; empty if there are none."""
+    shown: list[str] = []
+    for expression in (shortened(" ".join(value.split())) for value in transcript.values):
+        if shown and len(", ".join([*shown, expression])) > VALUES_LENGTH:
+            break
+        shown.append(expression)
+    left = len(transcript.values) - len(shown)
+    return f"values: {', '.join(shown)}{f' and {left:,} more' if left else ''}" if shown else ""
 
 
 def settings_line(settings: Mapping[str, Any], system: str) -> str:

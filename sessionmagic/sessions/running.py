@@ -16,8 +16,10 @@ SENT_REQUESTS = 20
 """Of how many sessions the last model request is kept."""
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sessionmagic.conversation.events import Decision
-    from sessionmagic.conversation.session import Session
+    from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.sessions.stored import Sessions
     from sessionmagic.storage.store import Store
     from sessionmagic.tools.approvals import Approval
@@ -107,11 +109,13 @@ class RunningTurns:
                 return turn.approvals.resolve(approval_id, decision, reason)
         raise ApprovalNotOpenError(f"no open approval has the id {approval_id!r}; %agent approve lists the open ones")
 
-    async def steer(self, session: str, *texts: str, turn: str = "") -> Turn:
+    async def steer(self, session: str, *texts: str, turn: str = "", values: Sequence[str] = ()) -> Turn:
         """Send messages to the session's turn, for its next model request; see `say`."""
-        return await self.say(session, "steer", *texts, turn=turn)
+        return await self.say(session, "steer", *texts, turn=turn, values=values)
 
-    async def say(self, session: str, kind: Kind, *texts: str, turn: str = "", key: str = "") -> Turn:
+    async def say(
+        self, session: str, kind: Kind, *texts: str, turn: str = "", key: str = "", values: Sequence[str] = ()
+    ) -> Turn:
         """Send messages to the session's turn, and return the turn. It accepts all of the messages or none.
 
         Args:
@@ -120,6 +124,7 @@ class RunningTurns:
             texts: The messages.
             turn: The id of the turn; required when the session has several running turns.
             key: The key that the messages were queued under. It is freed if the turn ends before it delivers them.
+            values: The expressions whose values the messages hold; stored and shown with the turn.
 
         Raises:
             SessionIdleError: This manager runs no such turn.
@@ -138,17 +143,20 @@ class RunningTurns:
             raise UsageError(f"turn {shortened(turn)} of session {session!r} is not running; running turns: {ids}")
         if len(matching) > 1:
             raise UsageError(f"session {session!r} has several running turns; name one of {ids}")
-        await self.tell(matching[0], kind, *texts, key=key)
+        await self.tell(matching[0], kind, *texts, key=key, values=values)
         return matching[0]
 
-    async def tell(self, turn: Turn, kind: Kind, *texts: str, key: str = "") -> None:
+    async def tell(self, turn: Turn, kind: Kind, *texts: str, key: str = "", values: Sequence[str] = ()) -> None:
         """Send messages to a turn of this manager, as `say` does; raises `SessionIdleError` when it has ended."""
         if not all(text.strip() for text in texts):
             raise PromptError("the message is empty; write it after the subcommand")
-        turn.inbox.accept(kind, texts, key)
+        turn.inbox.accept(kind, texts, key, values)
+
+        def changed(record: TurnRecord) -> TurnRecord:
+            return replace(record, waiting=turn.inbox.waiting, values=list(dict.fromkeys((*record.values, *values))))
 
         def change(stored: Session) -> Session:
-            return with_changed_turn(stored, turn.id, lambda record: replace(record, waiting=turn.inbox.waiting))
+            return with_changed_turn(stored, turn.id, changed)
 
         with suppress(StoreError):  # the messages are accepted anyway, and stored with the turn's next write
             await in_thread(self._store.update, turn.session_id, change)

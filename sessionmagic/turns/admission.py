@@ -158,6 +158,7 @@ def _new_record(request: Request, plan: Plan, session: Session, messages: Messag
         agent=plan.agent.name,
         model=plan.model.reference,
         prompt=request.prompt,
+        values=list(request.values),
         settings=plan.settings,
         system=plan.agent.instructions,
         messages=messages,

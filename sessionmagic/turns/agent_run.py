@@ -240,7 +240,7 @@ class AgentRun:
                     self._narrator.report_result(result)
                 case EnqueuedMessagesEvent(enqueue_id=delivery):
                     if note := self._guard.inbox.delivered(delivery):
-                        self._guard.emit(MessageInjected, text=note.text, kind=note.kind)
+                        self._guard.emit(MessageInjected, text=note.text, kind=note.kind, values=note.values)
                 case AgentRunResultEvent():
                     return
                 case _:

@@ -32,6 +32,8 @@ class Note:
     kind: Kind
     key: str = ""
     """The key that it was queued with, if any."""
+    values: tuple[str, ...] = ()
+    """The expressions whose values the user has put into the message."""
     delivery: str | None = None
     """The id with which the run reports its delivery; None until it is handed over to the run."""
 
@@ -58,7 +60,7 @@ class Inbox:
         with self._lock:
             return [note.key for note in self._notes if note.key]
 
-    def accept(self, kind: Kind, texts: Sequence[str], key: str = "") -> None:
+    def accept(self, kind: Kind, texts: Sequence[str], key: str = "", values: Sequence[str] = ()) -> None:
         """Accept all of these messages or none.
 
         Raises:
@@ -74,7 +76,7 @@ class Inbox:
                     f"{SIZES[kind]} messages are already waiting; send more when the model has read them"
                 )
             before = list(self._notes)
-            self._notes += [Note(text, kind, key) for text in texts]
+            self._notes += [Note(text, kind, key, tuple(values)) for text in texts]
             try:
                 self._hand_over()
             except SessionIdleError:

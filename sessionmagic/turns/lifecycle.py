@@ -109,7 +109,12 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers, requests: 
 def _emit_start(admitted: Admitted) -> None:
     turn, record = admitted.turn, admitted.record
     admitted.log.emit(
-        TurnStarted, session=turn.session_name, prompt=record.prompt, model=record.model, cell_id=record.cell_id
+        TurnStarted,
+        session=turn.session_name,
+        prompt=record.prompt,
+        model=record.model,
+        cell_id=record.cell_id,
+        values=tuple(record.values),
     )
 
 

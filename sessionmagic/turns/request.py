@@ -41,6 +41,7 @@ class Request:
         moves_head: Whether the next turn of the session continues this one. If not, this turn is a branch.
         agent: Name of the agent that answers; ``""`` is the first agent.
         attachments: Further content for the model, after the prompt.
+        values: The expressions whose values the prompt and the attachments hold; stored and shown with the turn.
         tools: Functions that the model may call, in addition to those marked with `sessionmagic.tool`.
         wait: Seconds to wait for a busy session; ``math.inf`` waits until it is free.
         timeout: Seconds after which the turn fails, not counting the time in which it waits for the user.
@@ -68,6 +69,7 @@ class Request:
     moves_head: bool = True
     agent: str = ""
     attachments: Sequence[Attachment] = ()
+    values: Sequence[str] = ()
     tools: Sequence[Callable[..., Any] | Tool] = ()
     wait: float = 0
     timeout: float | None = None
@@ -79,11 +81,7 @@ class Request:
     cell_id: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("prompt", "session", "model", "agent", "where"):
-            _require_text(name, getattr(self, name))
-        for name in ("after", "cell_id"):
-            if getattr(self, name) is not None:
-                _require_text(name, getattr(self, name))
+        _require_texts(self)
         check_system(self.system)
         check_name(self.session)
         object.__setattr__(self, "settings", checked(self.settings))
@@ -107,6 +105,16 @@ def check_system(text: str | None) -> None:
     _require_text("system", text)
     if len(text) > PROMPT_LIMIT:
         raise PromptError(f"the system text has more than {PROMPT_LIMIT:,} characters; shorten it")
+
+
+def _require_texts(request: Request) -> None:
+    for name in ("prompt", "session", "model", "agent", "where"):
+        _require_text(name, getattr(request, name))
+    for name in ("after", "cell_id"):
+        if getattr(request, name) is not None:
+            _require_text(name, getattr(request, name))
+    for value in request.values:
+        _require_text("an expression in values", value)
 
 
 def _require_text(name: str, value: object) -> None:

@@ -56,7 +56,16 @@ async def test_new_refuses_a_name_that_is_taken(manager):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"prompt": 5}, {"session": None}, {"model": 5}, {"agent": 5}, {"where": 5}, {"cell_id": 5}, {"after": 5}],
+    [
+        {"prompt": 5},
+        {"session": None},
+        {"model": 5},
+        {"agent": 5},
+        {"where": 5},
+        {"cell_id": 5},
+        {"after": 5},
+        {"values": ["x", 5]},
+    ],
 )
 def test_value_of_a_wrong_type_is_refused_before_it_can_be_stored(wrong):
     with pytest.raises(UsageError, match=r"is of type \w+; give a string"):

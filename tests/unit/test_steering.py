@@ -158,6 +158,19 @@ async def test_steering_reaches_the_next_request_and_the_queue_is_asked_one_by_o
 
 
 @on_a_loop
+async def test_expressions_in_the_prompt_and_in_messages_are_stored_and_shown(manager):
+    turn, tool, _ = await waiting_turn(manager, "First.", "Second.", values=["x", "len(x)"])
+    await manager.turns.steer("chat", "It is 3.", values=["y", "x"])
+    await manager.queue(question("And 4?", values=["z"]))
+    assert manager.sessions.load("chat").turns[0].values == ["x", "len(x)", "y", "z"]
+    tool.go_on.set()
+    await events_of(turn)
+    record = manager.sessions.load("chat").turns[0]
+    assert record.values == ["x", "len(x)", "y", "z"]
+    assert transcript_of("chat", record).values == turn.transcript.values == tuple(record.values)
+
+
+@on_a_loop
 async def test_what_was_not_delivered_when_the_turn_was_stopped_is_said_and_kept(manager):
     turn, _, _ = await waiting_turn(manager, "Never.")
     await manager.turns.steer("chat", "Be brief.")

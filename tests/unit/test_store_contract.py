@@ -84,6 +84,7 @@ def test_session_comes_back_as_it_was_stored(store):
             error="refused",
             finished_at=20.0,
             cell_id="cell",
+            values=["df.head()", "len(x)"],
         ),
     )
     store.create(full)

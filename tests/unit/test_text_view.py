@@ -3,7 +3,9 @@
 import pytest
 
 from sessionmagic.conversation.transcript import MessageBlock, TextBlock, ToolBlock, Transcript
-from sessionmagic.notebook.captions import LINE_LENGTH
+from sessionmagic.notebook.captions import LINE_LENGTH, VALUES_LENGTH, values_line
+from sessionmagic.notebook.page.answer import answer_html
+from sessionmagic.notebook.terminal.text import turn_text
 from sessionmagic.notebook.terminal.view import TextView
 
 CODE = "x = {" + ", ".join(f"'key {at}': {at}" for at in range(20)) + "}"
@@ -54,3 +56,15 @@ def test_what_was_said_before_a_call_is_written_before_it_asks_and_its_arguments
     )
     assert pieces[:3] == ["", "Let me see.\n", "\n✓ run · 0.1 s\n    42\n"]
     assert "".join(pieces[3:]).startswith("\n> Go\n> on.\n\nDone.\n— ")
+
+
+def test_expressions_that_were_evaluated_are_listed_under_the_answer_in_one_line():
+    transcript = Transcript(values=("df.head(20)", "len(x)", "a < b"), blocks=(TextBlock("Fine."),))
+    assert values_line(transcript) == "values: df.head(20), len(x), a < b"
+    assert "values: df.head(20), len(x), a < b\n— " in turn_text(transcript, "Look")
+    assert "values: df.head(20), len(x), a &lt; b" in answer_html(transcript)
+    assert "values" not in answer_html(Transcript()) + turn_text(Transcript(), "Look")
+    many = values_line(Transcript(values=tuple(f"frame_{at}.describe()\n" for at in range(1_000))))
+    assert many.endswith(" and 990 more")
+    assert len(many) < VALUES_LENGTH + 30
+    assert "\n" not in many

@@ -164,7 +164,7 @@ def test_drafts_of_calls_hold_every_character_in_order(contents):
 
 
 EXAMPLES = {
-    TurnStarted: {"session": "a/b 🦊", "prompt": "{x}\n", "model": "test", "cell_id": "c"},
+    TurnStarted: {"session": "a/b 🦊", "prompt": "{x}\n", "model": "test", "cell_id": "c", "values": ("x", "len(x)")},
     TextDelta: {"text": '\x1b[31m<b>\u2028 \\ " 🦊'},
     ReasoningDelta: {"text": ""},
     ToolCalled: {"call_id": "a", "tool": "t", "args": {"nested": [1, 2.5, None, {"deep": True}]}},
@@ -174,7 +174,7 @@ EXAMPLES = {
     ApprovalResolved: {"approval_id": "q", "call_id": "a", "decision": "reject", "reason": "no\nnever"},
     InputRequested: {"question_id": "q", "server": "s", "message": "Which?\n", "schema": {"properties": {"n": {}}}},
     InputProvided: {"question_id": "q", "action": "accept", "content": {"n": [1, "🦊"]}},
-    MessageInjected: {"text": "Be brief", "kind": "queue"},
+    MessageInjected: {"text": "Be brief", "kind": "queue", "values": ("x",)},
     LimitReached: {"which": "repeated_call", "value": 5},
     UsageReported: {"usage": Usage(input_tokens=2**40, reasoning_tokens=1, cost=0.125)},
     Warned: {"text": "w"},

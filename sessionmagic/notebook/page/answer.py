@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, assert_never
 
 from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, ReasoningBlock, TextBlock, ToolBlock
-from sessionmagic.notebook.captions import code_and_rest, cut, ending, footer, question_line, tool_line
+from sessionmagic.notebook.captions import code_and_rest, cut, ending, footer, question_line, tool_line, values_line
 from sessionmagic.notebook.page.rendering import render_code, render_markdown
 from sessionmagic.notebook.visible import escape
 
@@ -31,7 +31,8 @@ def answer_html(transcript: Transcript) -> str:
     blocks = "".join(_block_html(block) for block in transcript.blocks)
     notes = "".join(f"<p>{warning_html(text)}</p>" for text in transcript.warnings)
     style = 'style="overflow-wrap: break-word"'  # a long address would widen the whole page
-    return f"<div {style}>{blocks}{notes}{_ending_html(transcript)}{_footer_html(transcript)}</div>"
+    below = f"{_ending_html(transcript)}{_values_html(transcript)}{_footer_html(transcript)}"
+    return f"<div {style}>{blocks}{notes}{below}</div>"
 
 
 def _block_html(block: Block) -> str:
@@ -94,6 +95,12 @@ def _ending_html(transcript: Transcript) -> str:
     """Return how a turn ended if it did not complete; empty for any other turn."""
     line = ending(transcript)
     return f'<p {NO_MATH} style="{WARNING}">{escape(line)}</p>' if line else ""
+
+
+def _values_html(transcript: Transcript) -> str:
+    """Return the expressions whose values the user has sent as a muted line; empty if there are none."""
+    line = values_line(transcript)
+    return note_html(line) if line else ""
 
 
 def _footer_html(transcript: Transcript) -> str:

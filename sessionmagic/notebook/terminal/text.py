@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, TextBlock, ToolBlock
-from sessionmagic.notebook.captions import cut, ending, excerpt, footer, question_line, tool_line, written
+from sessionmagic.notebook.captions import cut, ending, excerpt, footer, question_line, tool_line, values_line, written
 from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
@@ -53,9 +53,10 @@ def _open_text(block: Block) -> str:
 
 
 def closing_text(transcript: Transcript) -> str:
-    """Return the lines below an answer: the warnings, how the turn ended if it did not complete, and the footer."""
+    """Return the lines below an answer: the warnings, how the turn ended, the values that were sent, and the footer."""
     notes = [f"⚠ {text}" for text in transcript.warnings]
-    return "\n".join(line for line in [*notes, ending(transcript), f"— {footer(transcript)}"] if line)
+    lines = [*notes, ending(transcript), values_line(transcript), f"— {footer(transcript)}"]
+    return "\n".join(filter(None, lines))
 
 
 def _quoted(text: str) -> str:
