@@ -51,12 +51,19 @@ def run_cell(context: NotebookContext, options: argparse.Namespace, text: str) -
         raise result.error
 
 
-def queue(context: NotebookContext, session: str, text: str, *, key: str, turn: str) -> None:
-    """Send the text to the session when its running turn ends; at once, in the background, if the session is idle."""
+def queue(context: NotebookContext, session: str, queued: argparse.Namespace) -> None:
+    """Send a text to the session when its running turn ends; at once, in the background, if the session is idle.
+
+    Args:
+        context: The kernel's context.
+        session: Name or id.
+        queued: The options of ``%agent queue``.
+    """
     from sessionmagic.notebook.surface import view_for
 
     options = CELL_LINE.parse_args(["--background", "--session", context.manager.sessions.load(session).id])
-    request = _request(context, options, text, background=True)
+    options.raw = queued.raw
+    request = _request(context, options, queued.text, background=True)
     launch = _launch(context, background=True)
 
     async def start(request: Request) -> Turn:
@@ -65,9 +72,11 @@ def queue(context: NotebookContext, session: str, text: str, *, key: str, turn: 
         return await launch.start(_start(context, request, named=True), view)
 
     with launch.interruptible():
-        answering = loop_thread().submit(context.manager.queue(request, turn=turn, key=key, start=start)).result()
+        answering = (
+            loop_thread().submit(context.manager.queue(request, turn=queued.turn, key=queued.key, start=start)).result()
+        )
     if answering is None:
-        print(f"key {key!r} was used before; nothing was queued")
+        print(f"key {queued.key!r} was used before; nothing was queued")
     elif not launch.begun:
         print("queued until the running turn ends")
 
@@ -87,22 +96,25 @@ def _launch(context: NotebookContext, *, out: str = "", background: bool) -> Lau
 def _request(context: NotebookContext, options: argparse.Namespace, text: str, *, background: bool) -> Request:
     """Return the request of the cell."""
     from sessionmagic.models.settings import parsed
-    from sessionmagic.notebook.prompts import attach, interpolate
+    from sessionmagic.notebook.prompts import attach, expressions_attached, filled_in
     from sessionmagic.notebook.surface import run_by_a_tool
     from sessionmagic.tools.permissions import Limits, safety_of
     from sessionmagic.turns.request import Request
 
-    settings, front_end = context.settings, context.front_end
+    settings, front_end, namespace = context.settings, context.front_end, context.shell.user_ns
+    prompt, in_prompt = filled_in(text, namespace, raw=options.raw)
+    system, in_system = filled_in(options.system or "", namespace, raw=options.raw)
     return Request(
-        prompt=interpolate(text, context.shell.user_ns),
+        prompt=prompt,
         session=options.session or front_end.notebook or FRESH_NAME,
         new=options.new,
         model=options.model,
         once=options.once,
         settings=parsed(options.set),
-        system=options.system and interpolate(options.system, context.shell.user_ns),
+        system=None if options.system is None else system,
         agent=options.agent,
-        attachments=[attach(expression, context.shell.user_ns) for expression in options.attach],
+        attachments=[attach(expression, namespace) for expression in options.attach],
+        values=list(dict.fromkeys([*in_prompt, *in_system, *expressions_attached(options.attach, namespace)])),
         tools=offered_tools(context, options.tools, background=background),
         wait=options.wait,
         timeout=(options.timeout if options.timeout is not None else settings.timeout) or None,

@@ -11,7 +11,7 @@ MANUAL = """Send the cell to an agent session. The answer streams under the cell
     %%agent --model local --session churn
     Name three features that often leak the label in a churn model.
 
-$`expression` in the prompt is replaced by its value; every other character is sent unchanged.
+$`expression` in the prompt is replaced by its value; every other character is sent unchanged. --raw sends all as typed.
 A session keeps its model until you choose another. With --once, a model answers one turn only.
 _agent is the latest result: str(_agent) is the answer; it also has .usage .cost .model .turn .session .messages.
 
@@ -54,6 +54,7 @@ def _parser() -> LineParser:
         "--attach", action="append", default=[], metavar="EXPR",
         help="send a file (image, PDF, text) or a value (figure, image, DataFrame); may be repeated",
     )  # fmt: skip
+    add("--raw", action="store_true", help="send the text as typed, with $`expression` not replaced")
     add(
         "--timeout", type=float, metavar="SECONDS",
         help="fail the turn after SECONDS, not counting the time it waits for you; 0: never",

@@ -1,7 +1,11 @@
-"""Put the user's values into a prompt: ``$`expr` `` in the text, ``--attach EXPR`` beside it."""
+"""Put the user's values into a prompt: ``$`expr` `` in the text, ``--attach EXPR`` beside it.
+
+An expression that does something else than making a value is refused before anything is evaluated.
+"""
 
 from __future__ import annotations
 
+import ast
 import io
 import mimetypes
 import re
@@ -10,12 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.attachment import Attachment
 from sessionmagic.exceptions import PromptError
+from sessionmagic.notebook.expressions import action_of
 from sessionmagic.notebook.kernel.values import describe
+from sessionmagic.words import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from types import CodeType
 
-EXPRESSION = re.compile(r"\$`([^`\n]+)`")
+EXPRESSION = re.compile(r"\$`([^`\n]+)`(?!\$(?!`))")
+"""With a dollar after it, it is a formula: GitLab writes mathematics so. With ``$` `` after it, the next one begins."""
+ASSIGN = "assign it to a variable in a cell of its own"
 VALUE_LIMIT = 20_000
 """Characters of one value that are sent."""
 ERROR_LENGTH = 200
@@ -27,11 +36,30 @@ FILE_LIMIT = 20_000_000
 
 def interpolate(prompt: str, namespace: Mapping[str, Any]) -> str:
     """Replace each ``$`expr` `` with a description of its value; every other character stays. Raises `PromptError`."""
-    return EXPRESSION.sub(lambda match: _describe(match[1], namespace), prompt)
+    advice = f"{ASSIGN}, or send the text as typed with --raw"
+    codes = {
+        expression: _compiled(expression, namespace, f"$`{shortened(expression, SHOWN_LIMIT)}`", advice)
+        for expression in expressions_in(prompt)
+    }
+    return EXPRESSION.sub(lambda match: _describe(match[1], _evaluate(match[1], codes[match[1]], namespace)), prompt)
 
 
-def _describe(expression: str, namespace: Mapping[str, Any]) -> str:
-    value = _evaluate(expression, namespace)
+def filled_in(text: str, namespace: Mapping[str, Any], *, raw: bool) -> tuple[str, list[str]]:
+    """Return a text as `interpolate` does, and the expressions that it evaluated; with `raw`, the text as it is."""
+    return (text, []) if raw else (interpolate(text, namespace), expressions_in(text))
+
+
+def expressions_in(prompt: str) -> list[str]:
+    """Return the expressions of each ``$`expr` `` in a prompt, each once."""
+    return list(dict.fromkeys(EXPRESSION.findall(prompt)))
+
+
+def expressions_attached(attached: Iterable[str], namespace: Mapping[str, Any]) -> list[str]:
+    """Return those arguments of ``--attach`` that are expressions, and not files, each once."""
+    return list(dict.fromkeys(each for each in attached if _as_file(each, namespace) is None))
+
+
+def _describe(expression: str, value: Any) -> str:
     try:
         text = describe(value)
     except Exception as error:
@@ -41,11 +69,28 @@ def _describe(expression: str, namespace: Mapping[str, Any]) -> str:
     return f"{text[:VALUE_LIMIT]}\n[cut: {len(text) - VALUE_LIMIT:,} more characters of {expression}]"
 
 
-def _evaluate(expression: str, namespace: Mapping[str, Any]) -> Any:
+def _compiled(expression: str, namespace: Mapping[str, Any], shown: str, advice: str) -> CodeType:
+    """Return the compiled expression. Raises `PromptError` if it is not valid, or does more than making a value."""
     try:
-        return eval(expression, dict(namespace))  # noqa: S307  the user's own code in the user's own kernel
+        tree = ast.parse(expression.strip(), "<string>", mode="eval")
+        action = action_of(tree, namespace)
+        if not action:
+            return compile(tree, "<string>", "eval")
     except Exception as error:
-        raise PromptError(f"$`{expression[:SHOWN_LIMIT]}` cannot be evaluated: {_one_line(error)}") from error
+        raise _not_evaluated(expression, error) from error
+    raise PromptError(f"{shown} {action}, and only values can be sent; {advice}")
+
+
+def _evaluate(expression: str, code: CodeType, namespace: Mapping[str, Any]) -> Any:
+    try:
+        return eval(code, dict(namespace))  # noqa: S307  the user's own code in the user's own kernel
+    except Exception as error:
+        raise _not_evaluated(expression, error) from error
+
+
+def _not_evaluated(expression: str, error: Exception) -> PromptError:
+    shown = shortened(expression, SHOWN_LIMIT)
+    return PromptError(f"$`{shown}` cannot be evaluated: {_one_line(error)}; --raw sends the text as typed")
 
 
 def _one_line(error: Exception) -> str:
@@ -66,25 +111,33 @@ def attach(expression: str, namespace: Mapping[str, Any]) -> Attachment:
         raise PromptError(
             f"--attach takes a file or a value, not an address; download {expression} and attach the file"
         )
-    path = _as_file(expression)
-    if path is not None and expression not in namespace:
+    path = _as_file(expression, namespace)
+    if path is not None:
         return _file(path)
-    try:
-        value = _evaluate(expression, namespace)
-    except PromptError as error:
-        shown = expression if len(expression) <= SHOWN_LIMIT else "…" + expression[1 - SHOWN_LIMIT :]
-        raise PromptError(f"--attach: {shown} is neither a file nor a value ({error.__cause__})") from error
+    value = _attached_value(expression, namespace)
     if callable(getattr(value, "savefig", None)):
         return _png(expression, lambda buffer: value.savefig(buffer, format="png"))
     if callable(getattr(value, "save", None)) and hasattr(value, "mode"):
         return _png(expression, lambda buffer: value.save(buffer, format="PNG"))
-    return Attachment(name=expression, content=_describe(expression, namespace))
+    return Attachment(name=expression, content=_describe(expression, value))
 
 
-def _as_file(expression: str) -> Path | None:
+def _attached_value(expression: str, namespace: Mapping[str, Any]) -> Any:
+    shown = expression if len(expression) <= SHOWN_LIMIT else "…" + expression[1 - SHOWN_LIMIT :]
+    try:
+        code = _compiled(expression, namespace, f"--attach: {shown}", ASSIGN)
+        return _evaluate(expression, code, namespace)
+    except PromptError as error:
+        if error.__cause__ is None:  # it is valid, but does more than making a value
+            raise
+        raise PromptError(f"--attach: {shown} is neither a file nor a value ({error.__cause__})") from error
+
+
+def _as_file(expression: str, namespace: Mapping[str, Any]) -> Path | None:
+    """Return the file that ``--attach`` names, if any. A variable with the same name comes first."""
     try:
         path = Path(expression).expanduser()
-        return path if path.is_file() else None
+        return path if expression not in namespace and path.is_file() else None
     except (OSError, RuntimeError, ValueError):  # not a possible path
         return None
 

@@ -102,6 +102,29 @@ def test_expressions_are_replaced_and_everything_else_is_sent_as_it_is(kernel, s
     assert cell.answer["data"]["text/plain"] == f"user-prompt: {wanted}"
 
 
+def test_what_was_evaluated_is_listed_while_the_turn_runs_under_the_answer_and_in_the_stored_turn(kernel, session):
+    kernel.run("rows, name = [1, 2], 'Ada'").ok()
+    cell = kernel.send(f"%%agent -m hang -s {session} --attach rows\n$`name` has $`len(rows)`, not $`x^2`$")
+    cell.until(lambda cell: "values: name, len(rows), rows" in cell.area)
+    kernel.interrupt()
+    cell.wait()
+    for html in (cell.html, kernel.run(f"%agent show {session}").ok().html):
+        assert "values: name, len(rows), rows" in html
+
+
+def test_an_expression_that_does_something_stores_nothing_and_raw_sends_it_as_typed(kernel, session):
+    text = "$`open('made.txt', 'w')` {x} $`nothing`"
+    for line in (f"%%agent -m recalls -s {session}\n{text}", f"%%agent -m recalls -s {session} --attach open('x')\n."):
+        cell = kernel.run(line)
+        assert (cell.ename, cell.traceback.count("\n")) == ("PromptError", 0)
+        assert "uses open" in cell.evalue
+        assert session not in kernel.run("%agent sessions").text
+    cell = kernel.run(f"%%agent -m recalls -s {session} --raw\n{text}").ok()
+    assert cell.answer["data"]["text/plain"] == f"user-prompt: {text}"
+    assert "values" not in cell.html
+    assert not (kernel.home / "made.txt").exists()
+
+
 def test_a_value_without_a_readable_form_is_refused_in_one_line(kernel, session):
     kernel.run("class Odd:\n    def __repr__(self): raise ValueError('no form')\nodd = Odd()").ok()
     cell = kernel.run(f"%%agent -m hello -s {session}\n$`odd`")

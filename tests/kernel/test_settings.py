@@ -46,6 +46,11 @@ def test_turn_session_and_kernel_have_settings_and_the_nearest_win(kernel, sessi
     kernel.run("style = 'of the turn'").ok()
     answer = asked(kernel, session, "--set seed=4 max_tokens=5 --system $`style`")
     assert answer == "of the turn {'max_tokens': 5, 'seed': 4, 'temperature': 0, 'top_k': 2}"
+    said = kernel.run(f"%agent set -s {session} --system $`len(style)`").ok().text
+    assert said.splitlines()[0] == "values: len(style)"
+    kernel.run(f"%agent set -s {session} --raw --system $`style`").ok()
+    assert asked(kernel, session).startswith("$`style` ")
+    kernel.run(f'%agent set -s {session} --system "of the session"').ok()
     listed = kernel.run(f"%agent set -s {session}").ok().text
     assert [line.split() for line in listed.splitlines()[1:]] == [
         ["top_k", "2", "kernel"],

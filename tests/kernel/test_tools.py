@@ -551,6 +551,7 @@ def test_a_running_turn_is_steered_and_queued(kernel, session, acts):
         ('"Be brief."', "Be brief."),
         ("say 'a' and -s", "say 'a' and -s"),
         ("the value is $`6 * 7`", "the value is 42"),
+        ("--raw the value is $`6 * 7`", "the value is $`6 * 7`"),
     ],
 )
 @pytest.mark.usefixtures("subshells")

@@ -1,7 +1,11 @@
 """What the user's values become in a prompt and beside it."""
 
+import json
+import os
 import re
+import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessionmagic.exceptions import PromptError
-from sessionmagic.notebook.prompts import VALUE_LIMIT, attach, interpolate
+from sessionmagic.notebook.prompts import VALUE_LIMIT, attach, expressions_attached, filled_in, interpolate
 
 
 class Stubborn:
@@ -25,6 +29,7 @@ class Stubborn:
         "$x ${x} $(x) `x` $ `x` $`` $`x\n` \\$ %s %(x)s",
         "f'{x!r}' \\n \\t {% x %} {{ x }} <x> 🦊\ttab\r\n  indented\n",
         "costs $5`",
+        "a formula $`x^2`$, one more $`x`$$`x`$ and $`\\frac{x}{2}`$.",
         "",
     ],
 )
@@ -39,7 +44,7 @@ def test_text_without_the_mark_is_never_changed(text):
 
 @given(st.text(), st.text(max_size=20), st.text())
 def test_value_takes_the_place_of_its_expression_only(before, value, after):
-    before, after = before.replace("`", "'"), after.replace("`", "'")
+    before, after = before.replace("`", "'"), after.replace("`", "'").lstrip("$")
     assert interpolate(f"{before}$`value`{after}", {"value": value}) == before + value + after
 
 
@@ -92,6 +97,117 @@ def test_error_with_many_lines_is_shown_on_one():
         interpolate("$`fail()`", {"fail": fail})
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 1_000
+
+
+class Table:
+    """What a user may have. It notes which of its methods are called."""
+
+    def __init__(self):
+        self.called = []
+        self.open = 3.5
+
+    def __getitem__(self, key):
+        return self
+
+    def __getattr__(self, name):
+        return lambda *_, **__: self.called.append(name)
+
+
+VALUES = [
+    "df.head(20)",
+    "len(x)",
+    'a["b"].c',
+    "x[1:] + [-y, not y, y if y else 0]",
+    "f'{y:.2f} of {len(x)!r}'",
+    "{name: value for name, value in zip(x, x) if value > 1}",
+    "sorted(x, key=lambda each: -each)",
+    "max(*x, *[y])",
+    "getattr(df, 'head', None)",
+    "hasattr(df, 'head')",
+    "df.open",
+    "input + vars",
+    "own(x)",
+    "np.mean(x)",
+    "json.dumps(x)",
+    "print",
+]
+
+
+@pytest.mark.parametrize("expression", VALUES)
+def test_expression_that_makes_a_value_is_evaluated(expression):
+    namespace = {"df": Table(), "x": [1, 2], "y": 0.5, "a": Table(), "input": 1, "vars": 2, "np": np, "json": json}
+    text, values = filled_in(f"Look: $`{expression}`", namespace | {"own": lambda x: x}, raw=False)
+    assert text.startswith("Look: ")
+    assert "`" not in text
+    assert values == [expression]
+
+
+ACTIONS = {
+    "(y := 3)": "assigns a variable",
+    "[y for y in x if (z := y)]": "assigns a variable",
+    "await df": "awaits something",
+    "[y async for y in df]": "awaits something",
+    "lambda: (yield)": "yields something",
+    "__import__('json')": "uses __import__",
+    "df.__class__": "uses __class__",
+    "f'{df.__dict__}'": "uses __dict__",
+    "getattr(df, '__class__')": "uses __class__",
+    "getattr(df, name)": "uses getattr",
+    "list(map(getattr, [df], ['head']))": "uses getattr",
+    "setattr(df, 'x', 1)": "uses setattr",
+    "open('notes.txt')": "uses open",
+    "[open][0]('notes.txt')": "uses open",
+    "exec('1')": "uses exec",
+    "eval('1')": "uses eval",
+    "compile('1', '', 'eval')": "uses compile",
+    "input()": "uses input",
+    "breakpoint()": "uses breakpoint",
+    "globals()": "uses globals",
+    "vars(df)": "uses vars",
+    "exit()": "uses exit",
+    "os.getcwd()": "uses os.getcwd",
+    "o.getcwd()": "uses o.getcwd",
+    "here()": "uses here",
+    "sp.run": "uses sp.run",
+    "Path('notes.txt')": "uses Path",
+    "pd.read_csv('notes.csv')": "calls read_csv",
+    "df.open()": "calls open",
+    "df.read_text()": "calls read_text",
+    "df.savefig('x.png')": "calls savefig",
+    "(y for y in x).gi_frame": "uses gi_frame",
+    "len(x) + len(open('notes.txt').name)": "uses open",
+}
+
+
+@pytest.mark.parametrize("expression", ACTIONS)
+def test_expression_that_does_something_is_refused_before_any_other_is_evaluated(expression):
+    df = Table()
+    modules = {"os": os, "o": os, "here": os.getcwd, "sp": subprocess, "Path": Path, "pd": pd}
+    namespace = {"df": df, "x": [1, 2], "name": "head"} | modules
+    with pytest.raises(PromptError) as caught:
+        filled_in(f"$`df.head()` and $`{expression}`", namespace, raw=False)
+    assert str(caught.value) == (
+        f"$`{expression}` {ACTIONS[expression]}, and only values can be sent; "
+        "assign it to a variable in a cell of its own, or send the text as typed with --raw"
+    )
+    with pytest.raises(PromptError, match="assign it to a variable") as caught:
+        attach(expression, namespace)
+    assert str(caught.value).startswith(f"--attach: {expression} {ACTIONS[expression]}, ")
+    assert "--raw" not in str(caught.value)
+    assert df.called == []
+
+
+def test_raw_text_is_left_as_it_is():
+    text = "$`open('x')` {y} $`nothing`"
+    assert filled_in(text, {}, raw=True) == (text, [])
+
+
+def test_values_are_listed_once_in_order_and_formulas_and_files_are_not(tmp_path):
+    file = tmp_path / "notes.txt"
+    file.write_text("notes")
+    text, values = filled_in("$`y`, $`x`$, $`x + 1`$`y`$`x`", {"x": 1, "y": 2}, raw=False)
+    assert (text, values) == ("2, $`x`$, 221", ["y", "x + 1", "x"])
+    assert expressions_attached([str(file), "x", "y", "x"], {"x": 1, "y": 2}) == ["x", "y"]
 
 
 def test_frame_is_sent_as_its_schema_shape_and_head():

@@ -50,21 +50,26 @@ class InForce:
     "Show a session's settings and instructions, or change them from the next turn on.",
     argument("settings", nargs="*", metavar="NAME=VALUE", help="as in %%%%agent --set; NAME= removes the setting"),
     argument("--system", metavar="TEXT", help='instructions of the session; "" removes them'),
+    argument("--raw", action="store_true", help="keep the instructions as typed, with $`expression` not replaced"),
     argument("--clear", action="store_true", help="remove all settings and the instructions first"),
     argument("-s", "--session", default="", metavar="NAME", help="default: the active session, or the latest"),
     name="set",
 )
 def set_settings(context: NotebookContext, options: argparse.Namespace) -> Any:
     from sessionmagic.models.settings import parsed
-    from sessionmagic.notebook.prompts import interpolate
+    from sessionmagic.notebook.prompts import filled_in
 
     name, sessions = chosen(context, options.session), context.manager.sessions
     changed = parsed(options.settings)
     if not (changed or options.clear or options.system is not None):
         return _in_force(context, sessions.load(name))
-    system = options.system and interpolate(options.system, context.shell.user_ns)
-    for warning in sessions.set_settings(name, changed, system, clear=options.clear):
+    system, values = filled_in(options.system or "", context.shell.user_ns, raw=options.raw)
+    for warning in sessions.set_settings(
+        name, changed, None if options.system is None else system, clear=options.clear
+    ):
         say(f"⚠ {warning}")
+    if values:
+        say(f"values: {', '.join(values)}")
     session = sessions.load(name)
     say(f"{session.name}: {settings_line(session.settings, session.system) or 'no settings of its own'}")
     return None

@@ -30,6 +30,7 @@ LASTS: dict[Decision, str] = {
 ARGUMENT_LINES = 60
 """How many lines of a waiting call's arguments the listing shows; `Waiting.args` has them all."""
 _TURN = argument("--turn", default="", metavar="ID", help="which turn, if the session has several running turns")
+_RAW = argument("--raw", action="store_true", help="send the text as typed, with $`expression` not replaced")
 _IN_SESSION = argument(
     "-s", "--session", default="", metavar="NAME", help="default: the one that is running, or the active one"
 )
@@ -40,13 +41,14 @@ _IN_SESSION = argument(
     argument("text", verbatim=True, help="the rest of the line, unchanged"),
     _IN_SESSION,
     _TURN,
+    _RAW,
 )
 def steer(context: NotebookContext, options: argparse.Namespace) -> None:
-    from sessionmagic.notebook.prompts import interpolate
+    from sessionmagic.notebook.prompts import filled_in
 
     session = context.manager.sessions.load(running(context, options.session))
-    text = interpolate(options.text, context.shell.user_ns)
-    loop_thread().submit(context.manager.turns.steer(session.name, text, turn=options.turn)).result()
+    text, values = filled_in(options.text, context.shell.user_ns, raw=options.raw)
+    loop_thread().submit(context.manager.turns.steer(session.name, text, turn=options.turn, values=values)).result()
     say(f"sent to {session.name}; the model reads it with its next request")
 
 
@@ -56,9 +58,10 @@ def steer(context: NotebookContext, options: argparse.Namespace) -> None:
     _IN_SESSION,
     _TURN,
     argument("--key", default="", help="do nothing if this key was used before"),
+    _RAW,
 )
 def queue(context: NotebookContext, options: argparse.Namespace) -> None:
-    cell.queue(context, running(context, options.session), options.text, key=options.key, turn=options.turn)
+    cell.queue(context, running(context, options.session), options)
 
 
 @dataclass(frozen=True, slots=True)
