@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -46,7 +45,6 @@ def _fill(home: Path, count: int) -> SessionManager:
         session_id = f"{original.id[:-6]}{number:06}"
         copy = content.replace(original.id, session_id).replace(original.name, NAME.format(number))
         file.with_name(f"{session_id}.json").write_text(copy, "utf-8")
-        (home / "names" / sha256(NAME.format(number).encode()).hexdigest()).write_text(session_id, "utf-8")
     found, problems = manager.sessions.summaries()
     assert len(found) == count, problems
     return manager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,11 @@ class AtomicStorage(Storage):
 
     def write(self, data: dict[str, dict[str, Any]]) -> None:
         """Replace the file; raises `OSError` and leaves the old file unchanged when that fails."""
-        replace_file(self.path, _dumps(data))
+        replace_file(self.path, dumps(data))
 
 
-def _dumps(data: Any) -> bytes:
+def dumps(data: Any) -> bytes:
+    """Return the data as JSON, with a question mark in place of each lone surrogate."""
     try:
         return orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:  # lone surrogates, from models that stop in the middle of a character, cannot be encoded
@@ -70,19 +72,20 @@ def replace_file(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
     _sync_directory(path.parent)
 
 
 def _sync_directory(directory: Path) -> None:
-    if os.name == "nt":
-        return  # Windows cannot open a directory to sync it
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    """Sync a directory to disk. Errors are ignored, as the file has been replaced, and some systems cannot do it."""
+    with suppress(OSError):
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def make_private_directory(path: Path) -> None:

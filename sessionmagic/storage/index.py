@@ -26,7 +26,8 @@ class Index:
     Args:
         directory: The directory of the session files.
         path: The file of the index.
-        read: A function that returns the summary of the session with an id, or raises a `StoreError`.
+        read: A function that returns the summary of the session in a file, or raises a `StoreError`. It gets the
+            name of the file without its suffix, which need not be the id of a session.
     """
 
     def __init__(self, directory: Path, path: Path, read: Callable[[str], SessionSummary]) -> None:
@@ -71,7 +72,8 @@ class Index:
     def _load(self) -> dict[str, tuple[Stamp, SessionSummary]]:
         try:
             stored = orjson.loads(self._path.read_bytes())
-            return {key: (tuple(stamp), SessionSummary(**summary)) for key, (stamp, summary) in stored.items()}
+            known = {key: (tuple(stamp), SessionSummary(**summary)) for key, (stamp, summary) in stored.items()}
+            return {key: entry for key, entry in known.items() if entry[1].id == key}
         except (OSError, ValueError, TypeError, AttributeError):
             return {}  # all of it can be read from the sessions again
 

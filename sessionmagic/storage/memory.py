@@ -8,9 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.session import Session, SessionSummary, summarize
-from sessionmagic.exceptions import SessionNotFoundError
 from sessionmagic.storage.claims import HeldError, Holder
-from sessionmagic.storage.names import name_taken
+from sessionmagic.storage.store import id_taken, identical, is_session_id, name_taken, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,20 +25,23 @@ class MemoryStore:
 
     def create(self, session: Session) -> None:
         with self._lock:
+            if not is_session_id(session.id):
+                raise not_found(session.id)
             if any(other.name == session.name for other in self._sessions.values()):
                 raise name_taken(session.name)
+            if session.id in self._sessions:
+                raise id_taken(session.id)
             self._sessions[session.id] = _copy(session)
 
     def load(self, session_id: str) -> Session:
         with self._lock:
-            try:
-                return _copy(self._sessions[session_id])
-            except KeyError:
-                raise SessionNotFoundError(f"no session has the id {session_id!r}; it may have been deleted") from None
+            if session_id not in self._sessions:
+                raise not_found(session_id)
+            return _copy(self._sessions[session_id])
 
     def update(self, session_id: str, change: Callable[[Session], Session]) -> Session:
         with self._lock:
-            after = change(self.load(session_id))
+            after = identical(before := self.load(session_id), change(before))
             self._sessions[session_id] = _copy(after)
             return after
 
@@ -47,7 +49,7 @@ class MemoryStore:
         with self._lock:
             if self.find(name) not in (None, session_id):
                 raise name_taken(name)
-            self.update(session_id, lambda session: replace(session, name=name))
+            self._sessions[session_id] = replace(self.load(session_id), name=name)
 
     def delete(self, session_id: str) -> None:
         with self._lock:
@@ -69,6 +71,8 @@ class MemoryStore:
 
     def claim(self, session_id: str, holder: Holder) -> _MemoryClaim:
         with self._lock:
+            if not is_session_id(session_id):
+                raise not_found(session_id)
             if session_id in self._claims:
                 raise HeldError(self._claims[session_id])
             self._claims[session_id] = holder

@@ -7,13 +7,16 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
+from sessionmagic.words import shortened
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sessionmagic.conversation.session import Session, SessionSummary
     from sessionmagic.storage.claims import Holder
 
-SESSION_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{8}")
+SESSION_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 
 
 class Claim(Protocol):
@@ -26,16 +29,22 @@ class Claim(Protocol):
 
 
 class Store(Protocol):
-    """The interface of a store. Every change is atomic, and an update never creates a session."""
+    """The interface of a store. Every change is atomic, and an update never creates a session.
+
+    No session has a text that is not a session id, as `is_session_id` tells, so such a text is never part of a path.
+    """
 
     def create(self, session: Session) -> None:
-        """Store a new session; raises `SessionExistsError` when its name is taken, and `StoreError`."""
+        """Store a new session; raises `SessionExistsError` when its name or id is taken, and `StoreError`."""
 
     def load(self, session_id: str) -> Session:
         """Return the session; raises `SessionNotFoundError` and `StoreError`."""
 
     def update(self, session_id: str, change: Callable[[Session], Session]) -> Session:
-        """Apply a change to the session as it is stored now, and return the result; raises what `load` raises."""
+        """Apply a change to the session as it is stored now, and return the result; raises what `load` raises.
+
+        A change that gives the session another id or name raises `ValueError`; see `rename`.
+        """
 
     def rename(self, session_id: str, name: str) -> None:
         """Give the session another name; raises `SessionExistsError`, and what `load` raises."""
@@ -59,6 +68,28 @@ class Store(Protocol):
 def is_session_id(text: str) -> bool:
     """Return whether a text is the id of a session, as `new_session_id` makes them."""
     return SESSION_ID.fullmatch(text) is not None
+
+
+def not_found(session_id: str) -> SessionNotFoundError:
+    """Return the error for an id that no session has."""
+    return SessionNotFoundError(f"no session has the id {shortened(session_id)!r}; it may have been deleted")
+
+
+def name_taken(name: str) -> SessionExistsError:
+    """Return the error for a name that another session has."""
+    return SessionExistsError(f"a session named {name!r} already exists; choose another name")
+
+
+def id_taken(session_id: str) -> SessionExistsError:
+    """Return the error for a new session whose id another one has."""
+    return SessionExistsError(f"a session with the id {session_id} already exists; create one with another id")
+
+
+def identical(before: Session, after: Session) -> Session:
+    """Return a session after a change; raises `ValueError` if the change has given it another id or name."""
+    if (after.id, after.name) != (before.id, before.name):
+        raise ValueError("an update must not change the id or the name of a session; rename changes the name")
+    return after
 
 
 def new_session_id() -> str:

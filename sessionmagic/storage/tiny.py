@@ -19,7 +19,6 @@ from tinydb.table import Document
 from sessionmagic.conversation.session import SCHEMA, Session, SessionSummary, summarize
 from sessionmagic.exceptions import (
     SessionMagicError,
-    SessionNotFoundError,
     SessionSchemaError,
     SessionUnreadableError,
     StoreError,
@@ -27,13 +26,15 @@ from sessionmagic.exceptions import (
 from sessionmagic.home import default_home
 from sessionmagic.storage.atomic import AtomicStorage, make_private_directory
 from sessionmagic.storage.claims import Holder, is_claimed, take_claim
+from sessionmagic.storage.head import read_head
 from sessionmagic.storage.index import Index
 from sessionmagic.storage.migrations import MIGRATIONS, migrated
-from sessionmagic.storage.names import Names, name_taken
-from sessionmagic.storage.store import is_session_id
+from sessionmagic.storage.names import Names
+from sessionmagic.storage.store import id_taken, identical, is_session_id, name_taken, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from pydantic import TypeAdapter
 
@@ -54,29 +55,28 @@ class TinyStore:
     def __init__(self, home: Path | str | None = None) -> None:
         self.home = Path(home) if home is not None else default_home()
         self._directory = self.home / "sessions"
-        self._names = Names(self.home / "names")
-        self._index = Index(self._directory, self.home / "index.json", lambda key: summarize(self.load(key)))
+        self._names = Names(self.home / "names.json", self._directory, self._lock_names)
+        self._index = Index(self._directory, self.home / "index.json", self._summary)
 
     def create(self, session: Session) -> None:
+        path = self._path(session.id)
         with self._lock_names():
             self._require_free(session.name)
-            # The name comes first: a name without a session is free, but a session without a name could not be found.
-            with self._reporting("write", self.home):
-                self._names.put(session.name, session.id)
-            try:
-                self._write(self._database(session.id), session, None)
-            except BaseException:
-                with suppress(OSError):
-                    self._names.drop(session.name, session.id)
-                raise
+            if path.exists():
+                raise id_taken(session.id)
+            self._write(self._database(session.id), session, None)
+            self._names.put(session.id, session.name)
 
     def load(self, session_id: str) -> Session:
         return self._read(session_id, self._database(session_id))
 
     def update(self, session_id: str, change: Callable[[Session], Session]) -> Session:
+        return self._change(session_id, lambda before: identical(before, change(before)))
+
+    def _change(self, session_id: str, change: Callable[[Session], Session]) -> Session:
         path = self._path(session_id)
         if not path.exists():
-            raise _not_found(session_id)
+            raise not_found(session_id)
         with self._lock(path.with_suffix(".lock")):
             database = self._database(session_id)
             before = self._read(session_id, database)
@@ -86,46 +86,49 @@ class TinyStore:
             return after
 
     def rename(self, session_id: str, name: str) -> None:
-        with self._lock_names(), self._reporting("rename a session in", self.home):
-            if self.find(name) != session_id:
-                self._require_free(name)
-            old_name = self.load(session_id).name
-            self._names.put(name, session_id)
-            try:
-                self.update(session_id, lambda session: replace(session, name=name))
-            except BaseException:
-                if old_name != name:
-                    with suppress(OSError):
-                        self._names.drop(name, session_id)
-                raise
-            if old_name != name:
-                self._names.drop(old_name, session_id)
+        if not self._path(session_id).exists():
+            raise not_found(session_id)
+        with self._lock_names():
+            self._require_free(name, session_id)
+            with self._reporting("rename a session in", self.home):
+                self._names.forget(session_id)
+            # When this fails, the session is read again at the next lookup of one of its names.
+            self._change(session_id, lambda session: replace(session, name=name))
+            self._names.put(session_id, name)
 
     def delete(self, session_id: str) -> None:
         path = self._path(session_id)
-        name = self.load(session_id).name
-        with self._lock(path.with_suffix(".lock")), self._reporting("delete", path):
+        if not path.exists():
+            raise not_found(session_id)
+        with self._lock_names(), self._lock(path.with_suffix(".lock")):
+            self.load(session_id)  # the file of another session is left alone
+            with self._reporting("delete", path):
+                path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._names.forget(session_id)
             for leftovers in (f"{path.name}.*.tmp", f"{path.name}{ASIDE}*"):  # but no copies that somebody made
                 for leftover in self._directory.glob(leftovers):
-                    leftover.unlink(missing_ok=True)
-            path.unlink(missing_ok=True)
-            self._names.drop(name, session_id)
+                    with suppress(OSError):
+                        leftover.unlink(missing_ok=True)
 
     def find(self, name: str) -> str | None:
-        if is_session_id(name) and self._path(name).exists():
-            return name
+        return self._find(name, locked=False)
+
+    def _find(self, name: str, *, locked: bool) -> str | None:
         with self._reporting("look for a session in", self.home):
-            found = self._names.find(name)
-            return found if found and self._path(found).exists() else None
+            if is_session_id(name) and self._path(name).exists():
+                return name
+            return self._names.find(name, locked=locked)
 
     def summaries(self) -> tuple[list[SessionSummary], list[str]]:
         damaged = sorted(self._directory.glob(f"*.json{ASIDE}*"))
         summaries, problems = self._index.summaries()
+        self._names.compare({summary.id: summary.name for summary in summaries})
         notes = [f"{path} is a damaged session file; delete it if you do not need it" for path in damaged]
         return summaries, [*problems, *notes]
 
     def is_claimed(self, session_id: str) -> bool:
-        return is_claimed(self._path(session_id).with_suffix(".claim"))
+        return is_session_id(session_id) and is_claimed(self._path(session_id).with_suffix(".claim"))
 
     def claim(self, session_id: str, holder: Holder) -> Claim:
         path = self._path(session_id).with_suffix(".claim")
@@ -134,15 +137,33 @@ class TinyStore:
             return take_claim(path, holder)
 
     def _path(self, session_id: str) -> Path:
+        """Return the path of a session's file. Raises `SessionNotFoundError` for a text that is not an id."""
+        if not is_session_id(session_id):
+            raise not_found(session_id)
         return self._directory / f"{session_id}.json"
 
-    def _lock_names(self) -> Any:
+    def _summary(self, stem: str) -> SessionSummary:
+        """Return the summary of the session in the file with that stem, which may be any file of the directory."""
+        if is_session_id(stem):
+            return summarize(self.load(stem))
+        path = self._directory / f"{stem}.json"
+        try:
+            with self._reporting("read", path):
+                head = read_head(path)
+        except StoreError:
+            if path.exists():
+                raise
+            raise not_found(stem) from None
+        raise _is_a_copy(path, head.id) if head is not None else _is_no_session(path)
+
+    def _lock_names(self) -> AbstractContextManager[None]:
         with self._reporting("create", self._directory):
             make_private_directory(self._directory)
         return self._lock(self.home / "names.lock")
 
-    def _require_free(self, name: str) -> None:
-        if self.find(name) is not None:
+    def _require_free(self, name: str, session_id: str | None = None) -> None:
+        """Raise `SessionExistsError` if another session than the given one has the name; the names are locked."""
+        if self._find(name, locked=True) not in (None, session_id):
             raise name_taken(name)
 
     @contextmanager
@@ -169,13 +190,13 @@ class TinyStore:
         try:
             with self._reporting("read", path):
                 if not database.tables() and not path.exists():
-                    raise _not_found(session_id)
+                    raise not_found(session_id)
                 document: Any = database.table("session").get(doc_id=1)
+                if isinstance(document["id"], str) and document["id"] != session_id:
+                    raise _is_a_copy(path, document["id"])
                 self._require_known_schema(path, document)
                 session = _session_adapter().validate_python({**document, "turns": database.table("turns").all()})
                 session.require_whole()
-                if session.id != session_id:
-                    raise _is_a_copy(path, session.id)
                 return session
         except SessionMagicError:
             raise
@@ -253,14 +274,16 @@ def _session_fields(session: Session) -> dict[str, Any]:
     return {item.name: getattr(session, item.name) for item in fields(session) if item.name != "turns"}
 
 
-def _not_found(session_id: str) -> SessionNotFoundError:
-    return SessionNotFoundError(f"no session has the id {session_id!r}; it may have been deleted")
-
-
 def _is_a_copy(path: Path, session_id: str) -> StoreError:
+    if not is_session_id(session_id):
+        return _is_no_session(path)
     original = path.with_name(f"{session_id}.json")
     advice = "delete it if you do not need it" if original.exists() else f"rename it to {original.name} to use it"
     return StoreError(f"{path} is a copy of the session {session_id} and was left out; {advice}")
+
+
+def _is_no_session(path: Path) -> StoreError:
+    return StoreError(f"{path} is not the file of a session and was left out; delete it if you do not need it")
 
 
 def _first_line(error: Exception) -> str:

@@ -50,7 +50,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     def create(self, name, title):
         self.created += 1
-        key = f"session-{self.created}"
+        key = f"20260101-000000-{self.created:08}"
         session = Session(id=key, name=name, title=title, created_at=1.0, updated_at=1.0)
         if self.taken(name):
             with pytest.raises(SessionExistsError):
@@ -186,13 +186,16 @@ class TinyStoreMachine(StoreMachine):
     def use_the_other_of_two(self):
         self.store, self.other = self.other, self.store
 
-    @rule(content=st.sampled_from([None, b"", b"{", b"[]", b'{"x": 1}']))
-    def lose_the_index(self, content):
-        index = self.home / "index.json"
+    @rule(
+        file=st.sampled_from(["index.json", "names.json"]),
+        content=st.sampled_from([None, b"", b"{", b"[]", b'{"x": 1}', b'{"20260101-000000-00000099": "a"}']),
+    )
+    def lose_a_file_that_can_be_rebuilt(self, file, content):
+        path = self.home / file
         if content is None or not self.home.exists():
-            index.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         else:
-            index.write_bytes(content)
+            path.write_bytes(content)
         self.store = TinyStore(self.home)
 
     @invariant()

@@ -40,7 +40,6 @@ def path(home):
     path = home / "sessions" / f"{KEY}.json"
     path.parent.mkdir(parents=True)
     path.write_text(SCHEMA_2)
-    (home / "names").mkdir()
     return path
 
 

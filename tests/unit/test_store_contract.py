@@ -113,6 +113,56 @@ def test_change_that_raises_changes_nothing(store):
     assert store.load(key).title == "still works"
 
 
+@pytest.mark.parametrize("field", ["id", "name"])
+def test_update_changes_neither_id_nor_name(store, field):
+    key, other = stored(store, "one"), new_session_id()
+    before = store.load(key)
+    with pytest.raises(ValueError, match="rename changes the name"):
+        store.update(key, lambda now: replace(now, **{field: other}))
+    assert (store.load(key), store.find("one"), store.find(other)) == (before, key, None)
+
+
+NO_IDS = [
+    "",
+    "chat",
+    "../outside",
+    "../sessions/20260101-000000-0123abcd",
+    "20260101-000000-0123abcd/../x",
+    "20260101-000000-0123ABCD",
+    "20260101-000000-0123abcd\n",
+    "٢٠٢٦٠١٠١-٠٠٠٠٠٠-0123abcd",
+    "*",
+]
+
+
+@pytest.mark.parametrize("text", NO_IDS)
+def test_text_that_is_not_an_id_is_the_id_of_no_session(store, tmp_path, text):
+    stored(store, "chat")
+    (tmp_path / "outside.json").write_bytes(b"{}")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    calls = [
+        lambda: store.load(text),
+        lambda: store.update(text, lambda now: replace(now, title="late")),
+        lambda: store.rename(text, "other"),
+        lambda: store.delete(text),
+        lambda: store.claim(text, Holder.here("cell")),
+        lambda: store.create(replace(session("new"), id=text)),
+    ]
+    for call in calls:
+        with pytest.raises(SessionNotFoundError, match="no session has the id"):
+            call()
+    assert not store.is_claimed(text)
+    assert {path: path.read_bytes() for path in before} == before
+    assert [summary.name for summary in store.summaries()[0]] == ["chat"]
+
+
+def test_new_session_does_not_replace_one_with_its_id(store):
+    key = stored(store, "one")
+    with pytest.raises(SessionExistsError, match=f"a session with the id {key} already exists"):
+        store.create(replace(session("two"), id=key))
+    assert (store.load(key).name, store.find("two")) == ("one", None)
+
+
 def test_what_was_loaded_does_not_change_with_the_store_nor_the_store_with_it(store):
     key = stored(store, agent_model_overrides={"assistant": "test"})
     loaded = store.load(key)
