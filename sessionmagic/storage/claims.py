@@ -41,6 +41,19 @@ class Holder:
         """Whether the holder is this process."""
         return self.pid == os.getpid()
 
+    @property
+    def lives(self) -> bool:
+        """Whether the holder's process certainly exists. Another one may have its id by now."""
+        if os.name == "nt" or self.host != socket.gethostname():
+            return False  # it cannot be asked
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except (OSError, OverflowError):  # the process of another user
+            return True
+        return True
+
     def describe(self) -> str:
         """Return a clause that says who holds the claim and since when."""
         clock = time.strftime("%H:%M:%S", time.localtime(self.since))
@@ -67,6 +80,12 @@ def busy(name: str, holder: Holder | None, advice: str, *, waits_for_answer: boo
     if waits_for_answer:
         who, advice = f"{who} and waits for your answer", f"%agent approve answers it, {advice}"
     return SessionBusyError(f"session {name!r} is busy: {who}; {advice}")
+
+
+A_MOMENT = 0.5
+"""How many seconds a lock that nobody seems to hold is tried again."""
+A_GLANCE = 0.02
+"""The same for a lock that seems to be held. The process that is named may be one that was killed a moment ago."""
 
 
 class FileClaim:
@@ -99,15 +118,13 @@ class HeldError(Exception):
 
 def take_claim(path: Path, holder: Holder) -> FileClaim:
     """Claim a session through the lock file at `path`, without waiting; raises `HeldError` and `OSError`."""
-    holder_path = path.with_suffix(".holder")
-    lock = FileLock(path, timeout=0, thread_local=False, mode=0o600)  # any thread may release it
+    note = path.with_suffix(".holder")
+    lock = _claim_lock(path)
+    if not _acquired(lock, note):
+        raise HeldError(_read_holder(note))
     try:
-        lock.acquire()
-    except Timeout:
-        raise HeldError(_read_holder(holder_path)) from None
-    try:
-        holder_path.touch(mode=0o600)
-        holder_path.write_text(json.dumps(asdict(holder)), encoding="utf-8")
+        note.touch(mode=0o600)
+        note.write_text(json.dumps(asdict(holder)), encoding="utf-8")
     except BaseException:
         lock.release()
         raise
@@ -117,23 +134,57 @@ def take_claim(path: Path, holder: Holder) -> FileClaim:
 def is_claimed(path: Path) -> bool:
     """Return whether a living process holds the claim.
 
-    A holder file may be left over from a process that was killed. Only the lock can tell: it is taken for a moment,
-    and if that works, the file is removed. Without a holder file the lock is not touched.
+    A holder's note may be left over from a process that was killed. Only the lock can tell: it is taken for a moment,
+    and if that works, the note is removed. Without a note the lock is not touched.
     """
-    holder_path = path.with_suffix(".holder")
-    if not holder_path.exists():
+    note = path.with_suffix(".holder")
+    if not note.exists():
         return False
-    lock = FileLock(path, timeout=0, thread_local=False, mode=0o600)
+    lock = _claim_lock(path)
     try:
-        lock.acquire()
-    except (Timeout, OSError):
+        if not _acquired(lock, note):
+            return note.exists()
+    except OSError:
         return True
     try:
         with suppress(OSError):
-            holder_path.unlink(missing_ok=True)
+            note.unlink(missing_ok=True)
     finally:
         lock.release()
     return False
+
+
+def _claim_lock(path: Path) -> FileLock:
+    return FileLock(path, timeout=0, thread_local=False, mode=0o600)  # any thread may release it
+
+
+def _acquired(lock: FileLock, note: Path) -> bool:
+    """Take the lock of a claim, and return whether that worked; raises `OSError`.
+
+    A process that only checks a claim has its lock for a moment, while the note is that of a process that was killed.
+    One that releases a claim has it for a moment without a note. So the lock is tried again for as long as the note
+    does not show that a living process holds the claim.
+    """
+    began = time.monotonic()
+    while True:
+        try:
+            lock.acquire()
+        except Timeout:
+            if time.monotonic() - began >= _doubt(note):
+                return False
+            time.sleep(0.002)
+        else:
+            return True
+
+
+def _doubt(note: Path) -> float:
+    """Return for how many seconds to doubt that a claim whose lock is taken is held."""
+    holder = _read_holder(note)
+    if holder is None:
+        return A_GLANCE if note.exists() else A_MOMENT
+    if holder.is_here:
+        return 0.0
+    return A_GLANCE if holder.lives else A_MOMENT
 
 
 def _read_holder(path: Path) -> Holder | None:
