@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from filelock import FileLock, Timeout
-from pydantic_core import ValidationError
 from tinydb import TinyDB
 from tinydb.middlewares import CachingMiddleware
 from tinydb.table import Document
@@ -19,7 +18,6 @@ from tinydb.table import Document
 from sessionmagic.conversation.session import SCHEMA, Session, SessionSummary, summarize
 from sessionmagic.exceptions import (
     SessionMagicError,
-    SessionSchemaError,
     SessionUnreadableError,
     StoreError,
 )
@@ -28,8 +26,10 @@ from sessionmagic.storage.atomic import AtomicStorage, make_private_directory
 from sessionmagic.storage.claims import Holder, is_claimed, take_claim
 from sessionmagic.storage.head import read_head
 from sessionmagic.storage.index import Index
-from sessionmagic.storage.migrations import MIGRATIONS, migrated
+from sessionmagic.storage.leftovers import LEFT_SECONDS, sweep
+from sessionmagic.storage.migrations import migrated
 from sessionmagic.storage.names import Names
+from sessionmagic.storage.refusals import another_schema, copy_of, no_session, reason_of
 from sessionmagic.storage.store import id_taken, identical, is_session_id, name_taken, not_found
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class TinyStore:
         self._directory = self.home / "sessions"
         self._names = Names(self.home / "names.json", self._directory, self._lock_names)
         self._index = Index(self._directory, self.home / "index.json", self._summary)
+        self._sweep_due = 0.0
 
     def create(self, session: Session) -> None:
         path = self._path(session.id)
@@ -106,7 +107,7 @@ class TinyStore:
                 path.unlink(missing_ok=True)
             with suppress(OSError):
                 self._names.forget(session_id)
-            for leftovers in (f"{path.name}.*.tmp", f"{path.name}{ASIDE}*"):  # but no copies that somebody made
+            for leftovers in (f"{path.name}.????????.tmp", f"{path.name}{ASIDE}????"):  # but no copies that somebody made
                 for leftover in self._directory.glob(leftovers):
                     with suppress(OSError):
                         leftover.unlink(missing_ok=True)
@@ -124,8 +125,15 @@ class TinyStore:
         damaged = sorted(self._directory.glob(f"*.json{ASIDE}*"))
         summaries, problems = self._index.summaries()
         self._names.compare({summary.id: summary.name for summary in summaries})
+        self._sweep()
         notes = [f"{path} is a damaged session file; delete it if you do not need it" for path in damaged]
         return summaries, [*problems, *notes]
+
+    def _sweep(self) -> None:
+        """Delete what killed processes have left behind: with a listing, which no cell waits for, and now and then."""
+        if time.monotonic() >= self._sweep_due:
+            self._sweep_due = time.monotonic() + LEFT_SECONDS
+            sweep(self.home, self._directory)
 
     def is_claimed(self, session_id: str) -> bool:
         return is_session_id(session_id) and is_claimed(self._path(session_id).with_suffix(".claim"))
@@ -154,7 +162,7 @@ class TinyStore:
             if path.exists():
                 raise
             raise not_found(stem) from None
-        raise _is_a_copy(path, head.id) if head is not None else _is_no_session(path)
+        raise copy_of(path, head.id) if head is not None else no_session(path)
 
     def _lock_names(self) -> AbstractContextManager[None]:
         with self._reporting("create", self._directory):
@@ -193,8 +201,9 @@ class TinyStore:
                     raise not_found(session_id)
                 document: Any = database.table("session").get(doc_id=1)
                 if isinstance(document["id"], str) and document["id"] != session_id:
-                    raise _is_a_copy(path, document["id"])
-                self._require_known_schema(path, document)
+                    raise copy_of(path, document["id"])
+                if isinstance(schema := document["schema"], int) and schema != SCHEMA:
+                    raise another_schema(path, schema)
                 session = _session_adapter().validate_python({**document, "turns": database.table("turns").all()})
                 session.require_whole()
                 return session
@@ -203,21 +212,8 @@ class TinyStore:
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise self._set_aside(path, error) from error
 
-    def _require_known_schema(self, path: Path, document: Any) -> None:
-        schema = document["schema"]
-        if not isinstance(schema, int) or schema == SCHEMA:
-            return
-        if schema > SCHEMA:
-            version, advice = "a newer version", "run pip install --upgrade sessionmagic"
-        else:
-            version, advice = "a version before the first release", "use another session name or delete the file"
-        raise SessionSchemaError(
-            f"{path} was written by {version} of sessionmagic and was left unchanged "
-            f"(its schema is {schema}, this version reads {min(MIGRATIONS)} to {SCHEMA}); {advice}"
-        )
-
     def _set_aside(self, path: Path, error: Exception) -> SessionUnreadableError:
-        reason = "it is empty" if path.exists() and not path.stat().st_size else _first_line(error)
+        reason = "it is empty" if path.exists() and not path.stat().st_size else reason_of(error)
         aside = path.with_name(f"{path.name}{ASIDE}{secrets.token_hex(2)}")
         try:
             path.rename(aside)
@@ -272,23 +268,3 @@ def _session_adapter() -> TypeAdapter[Session]:
 
 def _session_fields(session: Session) -> dict[str, Any]:
     return {item.name: getattr(session, item.name) for item in fields(session) if item.name != "turns"}
-
-
-def _is_a_copy(path: Path, session_id: str) -> StoreError:
-    if not is_session_id(session_id):
-        return _is_no_session(path)
-    original = path.with_name(f"{session_id}.json")
-    advice = "delete it if you do not need it" if original.exists() else f"rename it to {original.name} to use it"
-    return StoreError(f"{path} is a copy of the session {session_id} and was left out; {advice}")
-
-
-def _is_no_session(path: Path) -> StoreError:
-    return StoreError(f"{path} is not the file of a session and was left out; delete it if you do not need it")
-
-
-def _first_line(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        problem = error.errors()[0]
-        return f"not a session: {'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-    kind = "not JSON" if isinstance(error, orjson.JSONDecodeError) else "not a session"
-    return f"{kind}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
