@@ -26,6 +26,7 @@ from sessionmagic.tools.mcp.servers import McpServers
 from sessionmagic.turns.admission import admit
 from sessionmagic.turns.lifecycle import abandon, stream
 from sessionmagic.turns.request import Request
+from sessionmagic.turns.unwritten import UnwrittenEnds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -61,7 +62,8 @@ class SessionManager:
         self.models = models if models is not None else Models(home=getattr(self.store, "home", None))
         self.agents = dict(agents or BUILT_IN)
         self.mcp = mcp if mcp is not None else McpServers()
-        self.sessions = Sessions(self.store, self.models, self.agents)
+        self._unwritten = UnwrittenEnds(self.store)
+        self.sessions = Sessions(self.store, self.models, self.agents, self._unwritten)
         self.turns = RunningTurns(self.sessions, self.store)
         self._claiming = Claiming(self.store, self.turns)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -135,6 +137,8 @@ class SessionManager:
         group.require(request.session)
         if request.new and not group.new:
             raise already_exists(request.session)
+        if self._unwritten:
+            await in_thread(self._unwritten.write, group.session_id)
         hold = group.hold()  # before the turn is stored, so that nothing runs on a session that is not claimed
         try:
             admitted, cancelled = await settled_in_thread(
@@ -146,7 +150,7 @@ class SessionManager:
         turn = admitted.turn
         self.turns.add(turn)
         on_end = functools.partial(self.turns.remove, turn)
-        task = asyncio.create_task(stream(admitted, self.store, self.mcp, on_end))
+        task = asyncio.create_task(stream(admitted, self.store, self.mcp, self._unwritten, on_end))
         self._tasks.add(task)  # the loop itself does not keep its tasks alive
         task.add_done_callback(self._tasks.discard)
         # A task that is cancelled before its first step runs none of `stream`, not even the end of the turn.
@@ -184,6 +188,7 @@ class SessionManager:
         deadline = time.monotonic() + seconds
         for turn in turns:
             turn.wait(max(0.0, deadline - time.monotonic()))
+        self._unwritten.write_all()
         self.mcp.shutdown()
 
     async def queue(

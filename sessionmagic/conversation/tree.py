@@ -70,7 +70,7 @@ def with_turn(session: Session, turn: TurnRecord, *, moves_head: bool = True) ->
         head=turn.id if moves_head else session.head,
         current_agent=turn.agent if moves_head or not session.current_agent else session.current_agent,
         title=session.title or title_of(turn.prompt),
-        updated_at=turn.started_at,
+        updated_at=max(session.updated_at, turn.started_at),
     )
 
 
@@ -101,16 +101,18 @@ def with_finished_turn(
     """Return the session with a turn replaced by `change(turn)` and ended.
 
     A turn that failed before the model said anything keeps its record, but leaves the path: the head is again what it
-    was before the turn.
+    was before the turn. If the clock was set back meanwhile, the turn ends when it started.
     """
-    session = with_changed_turn(session, turn_id, lambda turn: replace(change(turn), finished_at=at))
+    session = with_changed_turn(
+        session, turn_id, lambda turn: replace(change(turn), finished_at=max(at, turn.started_at))
+    )
     head = session.head
     while head is not None and not is_kept(session.turn(head)):  # several turns of a group may have failed
         head = session.turn(head).previous_head
-    return replace(session, head=head, updated_at=at)
+    return replace(session, head=head, updated_at=max(session.updated_at, at))
 
 
-def without_latest_turns(session: Session, count: int) -> Session:
+def without_latest_turns(session: Session, count: int, *, at: float) -> Session:
     """Return the session with its head moved back by `count` turns, which stay stored as a branch.
 
     Raises `UsageError` when the path to the head has fewer turns.
@@ -121,7 +123,7 @@ def without_latest_turns(session: Session, count: int) -> Session:
     if count > len(path):
         has = f"only {len(path)} turns" if len(path) > 1 else "only one turn" if path else "no turns"
         raise UsageError(f"session {session.name!r} has {has} to drop")
-    return replace(session, head=path[-count].parent)
+    return replace(session, head=path[-count].parent, updated_at=max(session.updated_at, at))
 
 
 def running_turns(session: Session) -> frozenset[str]:

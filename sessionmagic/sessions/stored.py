@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sessionmagic.models.catalog import Models, ResolvedModel
     from sessionmagic.storage.store import Store
     from sessionmagic.tools.permissions import Safety, Verdict
+    from sessionmagic.turns.unwritten import UnwrittenEnds
 
 
 class Sessions:
@@ -41,10 +42,14 @@ class Sessions:
         store: The store.
         models: The models that references can name.
         agents: The agents by name, the default one first.
+        unwritten: The ends of turns that could not be stored yet; they are stored before sessions are shown.
     """
 
-    def __init__(self, store: Store, models: Models, agents: Mapping[str, AgentDefinition]) -> None:
+    def __init__(
+        self, store: Store, models: Models, agents: Mapping[str, AgentDefinition], unwritten: UnwrittenEnds
+    ) -> None:
         self._store = store
+        self._unwritten = unwritten
         self._models = models
         self._agents = agents
 
@@ -59,6 +64,7 @@ class Sessions:
 
     def load(self, session: str) -> Session:
         """Return a session. A turn whose process ended before it did is returned as interrupted."""
+        self._unwritten.write_all()
         stored = self._store.load(self.id_of(session))
         return stored if self._store.is_claimed(stored.id) else with_interrupted_turns(stored, running_turns(stored))
 
@@ -68,6 +74,7 @@ class Sessions:
         The model of each summary is the one that the next turn asks, or ``unresolved (REFERENCE)`` for an override
         that cannot be used. A turn whose process ended before it did is listed as interrupted.
         """
+        self._unwritten.write_all()
         summaries, problems = self._store.summaries()
         usable = {reference: self._usable(reference) for reference in {summary.model for summary in summaries}}
 
@@ -209,7 +216,7 @@ class Sessions:
 
         def change(stored: Session) -> Session:
             stored = with_interrupted_turns(stored, running_turns(stored))
-            return replace(without_latest_turns(stored, count), updated_at=time.time())
+            return without_latest_turns(stored, count, at=time.time())
 
         try:
             return self._store.update(session_id, change)

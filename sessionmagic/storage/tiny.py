@@ -107,7 +107,10 @@ class TinyStore:
                 path.unlink(missing_ok=True)
             with suppress(OSError):
                 self._names.forget(session_id)
-            for leftovers in (f"{path.name}.????????.tmp", f"{path.name}{ASIDE}????"):  # but no copies that somebody made
+            for leftovers in (
+                f"{path.name}.????????.tmp",
+                f"{path.name}{ASIDE}????",
+            ):  # but no copies that somebody made
                 for leftover in self._directory.glob(leftovers):
                     with suppress(OSError):
                         leftover.unlink(missing_ok=True)

@@ -38,15 +38,19 @@ if TYPE_CHECKING:
     from sessionmagic.turns.messages import Messages
     from sessionmagic.turns.model_requests import ModelRequests
     from sessionmagic.turns.request import Request
+    from sessionmagic.turns.unwritten import UnwrittenEnds
 
 
-async def stream(admitted: Admitted, store: Store, servers: McpServers, ended: Callable[[], object]) -> None:
+async def stream(
+    admitted: Admitted, store: Store, servers: McpServers, unwritten: UnwrittenEnds, ended: Callable[[], object]
+) -> None:
     """Run the turn to its end. Never raises: the turn's result has the error.
 
     Args:
         admitted: The turn.
         store: Where its messages are stored.
         servers: The MCP servers whose tools it offers.
+        unwritten: Keeps the turn's end if it cannot be stored.
         ended: Called when everything is stored, just before the session is released.
     """
     from sessionmagic.turns.agent_run import Outcome
@@ -65,7 +69,7 @@ async def stream(admitted: Admitted, store: Store, servers: McpServers, ended: C
         outcome = Outcome("failed", requests=requests.records, error_code=code, error=error)
     for warning in undelivered(admitted.turn.inbox.close()):
         admitted.log.emit(Warned, text=warning)
-    store_error = await _write_end(admitted, outcome, store)
+    store_error = await _write_end(admitted, outcome, store, unwritten)
     _release(admitted, outcome, store_error or outcome.error, ended)
 
 
@@ -242,11 +246,14 @@ def abandon(admitted: Admitted, ended: Callable[[], object]) -> None:
     _release(admitted, Outcome("interrupted", error_code="cancelled"), None, ended)
 
 
-async def _write_end(admitted: Admitted, outcome: Outcome, store: Store) -> SessionMagicError | None:
+async def _write_end(
+    admitted: Admitted, outcome: Outcome, store: Store, unwritten: UnwrittenEnds
+) -> SessionMagicError | None:
     """Store the turn's end, and take back an override that the provider refused; return the error if that fails."""
     plan = admitted.plan
     refused = isinstance(outcome.error, ModelRefusedError) and not any(each.model for each in outcome.requests)
     switched_back: list[str] = []
+    now = time.time()
 
     def finished(stored: TurnRecord) -> TurnRecord:
         return replace(
@@ -266,18 +273,22 @@ async def _write_end(admitted: Admitted, outcome: Outcome, store: Store) -> Sess
             session = plan.without_override(session)
             previous = plan.previous_override or "the default model"
             switched_back.append(f"session {session.name!r} was switched back to {previous}")
-        return with_finished_turn(session, admitted.turn.id, finished, at=time.time())
+        return with_finished_turn(session, admitted.turn.id, finished, at=now)
 
     try:
         # A cancellation of this task is ignored here, as the turn ends anyway.
         await settled_in_thread(store.update, admitted.turn.session_id, change)
-    except SessionNotFoundError:
-        return None  # the session was deleted while the turn ran, and must not be written again
+    except SessionNotFoundError:  # it must not be written again
+        deleted = f"session {admitted.turn.session_name!r} was deleted while the turn ran, so the turn is not stored"
+        admitted.log.emit(Warned, text=deleted)
+        return SessionNotFoundError(deleted)
     except Exception as problem:  # noqa: BLE001  the session must be released, whatever is wrong with its file
+        unwritten.keep(admitted.turn.session_id, change)
         error = (
             problem if isinstance(problem, SessionMagicError) else StoreError(f"{type(problem).__name__}: {problem}")
         )
-        admitted.log.emit(Warned, text=f"the answer could not be stored: {error}")
+        later = "it is kept in memory, and stored when that is possible"
+        admitted.log.emit(Warned, text=f"the end of the turn could not be stored: {error}; {later}")
         return error
     for warning in switched_back:
         admitted.log.emit(Warned, text=warning)
