@@ -47,7 +47,8 @@ class Asker:
         async for event in turn.events():
             if not isinstance(event, ApprovalRequested | InputRequested):
                 continue
-            await asyncio.sleep(max(0, event.at + self._delay - time.time()))
+            passed = max(0.0, time.time() - event.at)  # less than nothing if the clock was set back
+            await asyncio.sleep(max(0.0, self._delay - passed))
             if not _is_open(turn, event):
                 continue
             match event:

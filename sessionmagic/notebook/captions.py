@@ -59,8 +59,9 @@ def status_line(transcript: Transcript, session: str, model: str, opened_at: flo
     """Return the session, model, elapsed time, tokens and current activity of a running turn.
 
     The token count is an estimate, marked with `~`, where more text has arrived than the provider has counted.
+    `opened_at` is a time of the monotonic clock.
     """
-    parts = [transcript.session or session, transcript.model or model, f"{time.time() - opened_at:.0f} s"]
+    parts = [transcript.session or session, transcript.model or model, f"{time.monotonic() - opened_at:.0f} s"]
     counted = transcript.usage.output_tokens if transcript.usage else 0
     texts = [block.text for block in transcript.blocks if isinstance(block, TextBlock | ReasoningBlock)]
     estimated = sum(map(len, texts)) // CHARACTERS_PER_TOKEN
@@ -120,7 +121,7 @@ def footer(transcript: Transcript) -> str:
     if usage != Usage():  # a request that was refused costs nothing
         parts.append(f"cost {UNKNOWN}" if money(usage) == UNKNOWN else money(usage))
     if transcript.started_at and transcript.finished_at:
-        parts.append(_duration(transcript.finished_at - transcript.started_at))
+        parts.append(_duration(max(0.0, transcript.finished_at - transcript.started_at)))
     return " · ".join(part for part in parts if part)
 
 

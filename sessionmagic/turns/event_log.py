@@ -34,6 +34,8 @@ class EventLog:
         self._unfolded: list[Event] = []
         self._transcript = Transcript()
         self._last = 0
+        self._now = 0.0
+        """The time of the latest event. No event is earlier than the one before, even if the clock is set back."""
         self._finished = False
         self._waiting: set[Callable[[], object]] = set()
 
@@ -62,12 +64,13 @@ class EventLog:
             wake()
 
     def _stamped(self, kind: type[Any], number: int, agent: str, content: dict[str, Any]) -> Event:
+        self._now = max(self._now, time.time())
         event: Event = kind(
             seq=number,
             session_id=self._session_id,
             turn_id=self._turn_id,
             agent=agent or self._agent,
-            at=time.time(),
+            at=self._now,
             **content,
         )
         return event

@@ -78,6 +78,12 @@ def test_each_call_and_form_is_asked_on_stdin(stdin):
     assert asked == [("1", "reject", "too slow"), ("form", "accept", {"name": "Ada"}), ("2", "reject", "too slow")]
 
 
+def test_question_is_not_held_back_by_a_clock_that_was_set_back(stdin, monkeypatch):
+    stdin()
+    monkeypatch.setattr(time, "time", lambda: HEAD["at"] - 3600)
+    assert Turn(call("1")).is_asked() == [("1", "once", "")]
+
+
 def test_call_that_a_lasting_approval_covers_is_not_asked_about(stdin):
     stdin(("tool", ""))
     assert Turn(call("1"), call("2")).is_asked() == [("1", "tool", "")]

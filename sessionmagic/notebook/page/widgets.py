@@ -54,7 +54,7 @@ class WidgetView:
 
         self._session = session
         self._model = model
-        self._opened_at = time.time()
+        self._opened_at = time.monotonic()
         self._draft = draft
         self._layout = Layout(flex="1 1 auto")  # shared, because each layout is one more message to the page
         self._status = HTML(self._status_html(Transcript()), layout=self._layout)
@@ -93,7 +93,7 @@ class WidgetView:
     def _is_long(self, transcript: Transcript) -> bool:
         """Return whether the user may want to steer the turn, because it calls tools or takes long."""
         calls = any(isinstance(block, ToolBlock) for block in transcript.blocks)
-        return calls or bool(transcript.turn_id and time.time() > self._opened_at + STEERING_SECONDS)
+        return calls or bool(transcript.turn_id and time.monotonic() > self._opened_at + STEERING_SECONDS)
 
     def finish(self, transcript: Transcript, html: str) -> None:
         try:
