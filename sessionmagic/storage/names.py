@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Known = dict[str, str | None]
     """The names by session id; None for a file that does not state one."""
 
+SUFFIX = ".json"
+
 
 class Names:
     """A map from session ids to names, in a file that can be rebuilt from the sessions at any time.
@@ -99,15 +101,16 @@ class Names:
         return head is None or head.name == name
 
     def _is_in_step(self, known: Known) -> bool:
-        return known.keys() == self._ids() and None not in known.values()
+        return known.keys() == self._ids(known) and None not in known.values()
 
-    def _ids(self) -> set[str]:
+    def _ids(self, known: Known) -> set[str]:
+        """Return the ids of all session files."""
         try:
-            with os.scandir(self._directory) as entries:
-                stems = {entry.name.removesuffix(".json") for entry in entries if entry.name.endswith(".json")}
+            names = os.listdir(self._directory)  # noqa: PTH208  objects for 10,000 files would take twice as long
         except FileNotFoundError:
             return set()
-        return set(filter(is_session_id, stems))
+        stems = {name[: -len(SUFFIX)] for name in names if name.endswith(SUFFIX)}
+        return {stem for stem in stems if stem in known or is_session_id(stem)}
 
     def _reread_and_save(self, wrong: Collection[str] | None) -> Known:
         known = self._load()[0]
@@ -124,7 +127,7 @@ class Names:
             known: The map.
             wrong: The ids whose names are read again, too; None for all of them.
         """
-        ids = self._ids()
+        ids = self._ids(known)
         again = ids if wrong is None else {key for key in ids if known.get(key) is None or key in wrong}
         # If two files state one name, it stays with the session that the map knew first.
         ordered = [*(key for key in known if key in ids), *sorted(ids - known.keys())]
@@ -159,10 +162,13 @@ class Names:
             return {}
         if not isinstance(stored, dict):
             return {}
-        return {key: name for key, name in stored.items() if is_session_id(key) and isinstance(name, str | None)}
+        return {
+            key: name for key, name in stored.items() if is_session_id(key) and (name is None or isinstance(name, str))
+        }
 
     def _save(self, known: Known) -> None:
         replace_file(self._path, dumps(known))
+        self._loaded = (self._path.stat(), known, _by_name(known))
 
 
 def _by_name(known: Known) -> dict[str, str]:

@@ -103,3 +103,11 @@ def test_index_whose_ids_are_wrong_is_not_believed(store, home):
     index = home / "index.json"
     index.write_bytes(index.read_bytes().replace(b'"id":"' + key.encode(), b'"id":"../../outside'))
     assert [summary.id for summary in TinyStore(home).summaries()[0]] == [key]
+
+
+def test_names_whose_ids_are_wrong_are_not_believed(store, home):
+    key = stored(store)
+    file_of(home, "mine").write_bytes(file_of(home, key).read_bytes().replace(key.encode(), b"mine"))
+    (home / "outside.json").write_bytes(file_of(home, "mine").read_bytes())
+    (home / "names.json").write_text('{"mine": "chat", "../outside": "chat"}')
+    assert TinyStore(home).find("chat") == key
