@@ -82,9 +82,7 @@ def write(times):
 COUNT = WRITER + "write(int(sys.argv[3]))"
 
 
-FORKS = (
-    WRITER
-    + """
+FORKER = """
 store.load(key)  # what is slow to import
 for line in sys.stdin:
     if os.fork() == 0:
@@ -93,7 +91,33 @@ for line in sys.stdin:
     os.wait()
     os.write(1, b"dead\\n")
 """
-)
+
+
+FORKS = WRITER + FORKER
+
+
+NAMER = """
+import os, random, sys
+from dataclasses import replace
+from sessionmagic import TinyStore
+from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
+from sessionmagic.storage.store import new_session_id
+store, key = TinyStore(sys.argv[1]), sys.argv[2]
+def write(times):
+    chance = random.Random(os.getpid())
+    for _ in range(times):
+        one, other = (f"name {chance.randrange(5)}" for _ in range(2))
+        found = store.find(one)
+        try:
+            if found is None:
+                store.create(replace(store.load(key), id=new_session_id(), name=one))
+            elif chance.random() < 0.5:
+                store.rename(found, other)
+            else:
+                store.delete(found)
+        except (SessionExistsError, SessionNotFoundError):
+            pass  # by the other process
+"""
 
 
 def writer(code, *arguments):
@@ -133,3 +157,46 @@ def test_kill_at_any_moment_of_writing_leaves_the_session_whole(store, home):
     assert TinyStore(home).load(key).title == "after"
     summaries, problems = TinyStore(home).summaries()
     assert ([summary.title for summary in summaries], problems) == (["after"], [])
+
+
+def names_of(home):
+    """Return the names of all sessions, once each leads to its session, and those that lead to none are free."""
+    summaries, problems = TinyStore(home).summaries()
+    assert problems == []
+    names = sorted(summary.name for summary in summaries)
+    for summary in summaries:
+        assert TinyStore(home).find(summary.name) == summary.id
+    for name in {f"name {number}" for number in range(5)} - set(names):
+        assert TinyStore(home).find(name) is None
+    return names
+
+
+def test_two_processes_that_name_sessions_lose_no_name(store, home):
+    key = stored(store)
+    both = [writer(NAMER + "write(int(sys.argv[3]))", home, key, 150) for _ in range(2)]
+    assert [process.wait(60) for process in both if process.communicate(timeout=60)] == [0, 0]
+    names = names_of(home)
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.once
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_kill_at_any_moment_of_naming_loses_no_name(store, home):
+    """SESSIONMAGIC_KILLS sets how often."""
+    key = stored(store)
+    moments = random.Random(13)
+    with writer(NAMER + FORKER, home, key) as process:
+        for _ in range(KILLS):
+            process.stdin.write("\n")
+            process.stdin.flush()
+            pid = int(process.stdout.readline().removeprefix("pid "))
+            time.sleep(moments.uniform(0.0, 0.05))
+            os.kill(pid, signal.SIGKILL)
+            assert process.stdout.readline() == "dead\n"
+            stated = {store.load(path.stem).name: path.stem for path in (home / "sessions").glob("*.json")}
+            for name in [f"name {number}" for number in range(5)]:  # before a listing, which corrects the names
+                assert TinyStore(home).find(name) == stated.get(name)
+            names = names_of(home)
+            assert len(set(names)) == len(names)
+        process.stdin.close()
