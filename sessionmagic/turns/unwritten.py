@@ -7,8 +7,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from sessionmagic.exceptions import SessionNotFoundError, StoreError
-from sessionmagic.loop import in_thread
+from sessionmagic.exceptions import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +36,7 @@ class UnwrittenEnds:
         self._store = store
         self._ends: list[tuple[str, End]] = []
         self._writing = threading.Lock()
-        self._retrying: asyncio.Task[None] | None = None
+        self._retrying_on: asyncio.AbstractEventLoop | None = None
 
     def __bool__(self) -> bool:
         return bool(self._ends)
@@ -45,15 +44,21 @@ class UnwrittenEnds:
     def keep(self, session_id: str, end: End) -> None:
         """Keep the end of a turn, and try to store it from time to time. Called on the turn's loop."""
         self._ends.append((session_id, end))
-        if self._retrying is None or self._retrying.done():
-            self._retrying = asyncio.create_task(self._retry())
+        loop = asyncio.get_running_loop()
+        if self._retrying_on is not loop:  # the loop before may be closed
+            self._retrying_on = loop
+            self._retry_later(loop)
 
     def write(self, session_id: str) -> None:
         """Store the ends of the session's turns; raises `StoreError` when that fails again."""
         with self._writing:
             for entry in [entry for entry in self._ends if entry[0] == session_id]:
-                with suppress(SessionNotFoundError):
+                try:
                     self._store.update(*entry)
+                except StoreError:
+                    raise
+                except Exception:  # noqa: BLE001, S110  the session was deleted, or no store can take this end
+                    pass
                 self._ends.remove(entry)
 
     def write_all(self) -> None:
@@ -62,7 +67,13 @@ class UnwrittenEnds:
             with suppress(StoreError):
                 self.write(session_id)
 
-    async def _retry(self) -> None:
-        while self._ends:
-            await asyncio.sleep(RETRY_SECONDS)
-            await in_thread(self.write_all)
+    def _retry_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        # A timer and not a task, which would complain when its loop ends first.
+        loop.call_later(RETRY_SECONDS, self._retry, loop)
+
+    def _retry(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._ends:
+            with suppress(RuntimeError):  # no thread can be started while the interpreter shuts down
+                loop.run_in_executor(None, self.write_all).add_done_callback(lambda _: self._retry_later(loop))
+        else:
+            self._retrying_on = None
