@@ -10,7 +10,7 @@ import orjson
 
 from sessionmagic.exceptions import StoreError
 from sessionmagic.storage.atomic import dumps, replace_file
-from sessionmagic.storage.head import read_head
+from sessionmagic.storage.label import read_label
 from sessionmagic.storage.store import is_session_id
 
 if TYPE_CHECKING:
@@ -95,10 +95,10 @@ class Names:
     def _has_name(self, session_id: str, name: str) -> bool:
         """Return whether the session has the name. One that cannot be read has it, so that nobody takes it over."""
         try:
-            head = read_head(self._directory / f"{session_id}.json")
+            label = read_label(self._directory / f"{session_id}.json")
         except FileNotFoundError:
             return False
-        return head is None or head.name == name
+        return label is None or label.name == name
 
     def _is_in_step(self, known: Known) -> bool:
         return known.keys() == self._ids(known) and None not in known.values()
@@ -135,12 +135,12 @@ class Names:
 
     def _read(self, session_id: str, known: str | None) -> str | None:
         try:
-            head = read_head(self._directory / f"{session_id}.json")
+            label = read_label(self._directory / f"{session_id}.json")
         except OSError:
-            head = None
-        if head is None:
+            label = None
+        if label is None:
             return known
-        return head.name if head.id == session_id else None  # a copy of another session has no name
+        return label.name if label.id == session_id else None  # a copy of another session has no name
 
     def _load(self) -> tuple[Known, dict[str, str]]:
         try:

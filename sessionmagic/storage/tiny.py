@@ -24,8 +24,8 @@ from sessionmagic.exceptions import (
 from sessionmagic.home import default_home
 from sessionmagic.storage.atomic import AtomicStorage, make_private_directory
 from sessionmagic.storage.claims import Holder, is_claimed, take_claim
-from sessionmagic.storage.head import read_head
 from sessionmagic.storage.index import Index
+from sessionmagic.storage.label import read_label
 from sessionmagic.storage.leftovers import LEFT_SECONDS, sweep
 from sessionmagic.storage.migrations import migrated
 from sessionmagic.storage.names import Names
@@ -160,12 +160,12 @@ class TinyStore:
         path = self._directory / f"{stem}.json"
         try:
             with self._reporting("read", path):
-                head = read_head(path)
+                label = read_label(path)
         except StoreError:
             if path.exists():
                 raise
             raise not_found(stem) from None
-        raise copy_of(path, head.id) if head is not None else no_session(path)
+        raise copy_of(path, label.id) if label is not None else no_session(path)
 
     def _lock_names(self) -> AbstractContextManager[None]:
         with self._reporting("create", self._directory):

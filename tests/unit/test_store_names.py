@@ -29,13 +29,13 @@ def file_of(home, key):
 @pytest.fixture
 def heads(monkeypatch):
     """The files whose heads were read."""
-    found, read = [], names.read_head
+    found, read = [], names.read_label
 
-    def read_head(path):
+    def read_label(path):
         found.append(path.stem)
         return read(path)
 
-    monkeypatch.setattr(names, "read_head", read_head)
+    monkeypatch.setattr(names, "read_label", read_label)
     return found
 
 
