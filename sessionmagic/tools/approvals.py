@@ -34,8 +34,8 @@ class Approval:
 
     @property
     def args(self) -> Mapping[str, Any]:
-        """The arguments as the model wrote them, and the defaults of those that it left out."""
-        return self.call.args
+        """The arguments that will be used, and the defaults of those that the model left out; see `Call.shown`."""
+        return self.call.shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Rules and safety modes, which decide whether a tool call runs, needs approval or is denied. Pure functions.
+"""Rules and safety modes, which decide whether a tool call runs, needs approval or is denied.
 
 The first of the following that applies to a call decides. The order is docker-agent's.
 
@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sessionmagic.exceptions import UsageError
+from sessionmagic.tools.paths import leads_into, stays
 from sessionmagic.words import suggestion
 
 if TYPE_CHECKING:
@@ -47,8 +48,10 @@ A pattern is a glob for the tool's name, which any number of conditions may foll
 
 - ``*`` stands for any text, ``?`` for any character, and ``[abc]`` for one of some characters. Case does not matter.
 - A condition on an argument that the call does not have, not even by default, never matches.
-- An argument is compared as the model wrote it and as the tool receives it; one match is enough.
-- Text is compared as it is; numbers, booleans, null, lists and objects are compared as JSON.
+- Text is compared as it is, and as the path that it leads to, which `tools.paths` explains. Numbers, booleans, null,
+  lists and objects are compared as JSON.
+- An argument is compared as the model wrote it and as the tool receives it.
+- For a deny or an ask rule, one of these matches is enough. An allow rule must match in all these ways.
 """
 
 # A colon only begins a condition when `argument=` follows, as the name of a tool and a glob may contain colons, too.
@@ -63,8 +66,22 @@ class Call:
     args: Mapping[str, Any]
     """The arguments as the model wrote them, and the defaults of those that it left out."""
     read_only: bool = False
-    meant: Mapping[str, Any] = field(default_factory=dict)
-    """The arguments as the tool receives them, as JSON values. The text ``"1"``, for example, may have become 1."""
+    received: Sequence[Mapping[str, Any]] = ()
+    """The arguments as the tool receives them, as JSON values; empty if these are `args`.
+
+    There are several forms if the tool's own names of arguments and fields differ from those that the model writes.
+    The first form is the one that is shown.
+    """
+
+    @property
+    def shown(self) -> Mapping[str, Any]:
+        """The arguments that an approval shows: as the model wrote them, or as the tool receives them if these differ.
+
+        Both are compared as JSON, as Python holds ``1``, ``1.0`` and ``True`` to be equal.
+        """
+        written = _sorted_json(self.args)
+        same = not self.received or any(_sorted_json(form) == written for form in self.received)
+        return self.args if same else self.received[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +203,25 @@ def safety_of(word: str) -> Safety:
 
 
 def _matching(rules: Rules, verdict: Verdict, call: Call) -> str | None:
-    return next((pattern for pattern in rules.get(verdict, ()) if matches(pattern, call)), None)
+    fits = allows if verdict == "allow" else matches
+    return next((pattern for pattern in rules.get(verdict, ()) if fits(pattern, call)), None)
 
 
 def matches(pattern: str, call: Call) -> bool:
-    """Return whether a pattern matches a call, as `Rules` describes."""
-    conditions = split_pattern(pattern)[1]
-    return fits_tool(pattern, call.tool) and all(_holds(*condition, call) for condition in conditions)
+    """Return whether the pattern of a deny or an ask rule matches a call, as `Rules` describes."""
+    forms = (call.args, *call.received)
+    return fits_tool(pattern, call.tool) and all(
+        any(_may_hold(argument, glob, form) for form in forms) for argument, glob in split_pattern(pattern)[1]
+    )
+
+
+def allows(pattern: str, call: Call) -> bool:
+    """Return whether the pattern of an allow rule matches a call, as `Rules` describes."""
+    return fits_tool(pattern, call.tool) and all(
+        _surely_holds(argument, glob, call.args)
+        and any(_surely_holds(argument, glob, form) for form in call.received or (call.args,))
+        for argument, glob in split_pattern(pattern)[1]
+    )
 
 
 def fits_tool(pattern: str, tool: str) -> bool:
@@ -209,8 +238,20 @@ def split_pattern(pattern: str) -> tuple[str, list[tuple[str, str]]]:
     return tool, [(argument, glob) for argument, _, glob in (condition.partition("=") for condition in conditions)]
 
 
-def _holds(argument: str, glob: str, call: Call) -> bool:
-    return any(argument in args and _matches_glob(glob, _text_of(args[argument])) for args in (call.args, call.meant))
+def _may_hold(argument: str, glob: str, args: Mapping[str, Any]) -> bool:
+    """Return whether a condition holds for an argument, or for the path that it leads to."""
+    if argument not in args:
+        return False
+    value, text = args[argument], _text_of(args[argument])
+    return _matches_glob(glob, text) or (not isinstance(value, dict | list) and leads_into(glob, text))
+
+
+def _surely_holds(argument: str, glob: str, args: Mapping[str, Any]) -> bool:
+    """Return whether a condition holds for an argument, and for the path that it leads to."""
+    if argument not in args:
+        return False
+    value, text = args[argument], _text_of(args[argument])
+    return _matches_glob(glob, text) and (stays(value) if isinstance(value, dict | list) else leads_into(glob, text))
 
 
 def _text_of(value: object) -> str:
@@ -218,6 +259,10 @@ def _text_of(value: object) -> str:
     if value is None or isinstance(value, dict | list | bool | int | float):
         return json.dumps(value, ensure_ascii=False, default=str, skipkeys=True)
     return str(value)
+
+
+def _sorted_json(args: Mapping[str, Any]) -> str:
+    return json.dumps(dict(args), sort_keys=True, default=str, skipkeys=True)
 
 
 def _matches_glob(pattern: str, text: str) -> bool:

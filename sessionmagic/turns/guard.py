@@ -5,27 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.exceptions import ModelRetry, ToolFailed, ToolFailedError, ToolRetryError, UserError
 from pydantic_ai.messages import EnqueuedMessagesEvent, FunctionToolCallEvent, FunctionToolResultEvent
 from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDenied
-from pydantic_core import to_jsonable_python
 
 from sessionmagic.conversation.events import LimitReached, Warned
 from sessionmagic.conversation.transcript import json_object
 from sessionmagic.exceptions import ApprovalNotOpenError, SessionIdleError, TurnLimitError
 from sessionmagic.models.abilities import sees_images
 from sessionmagic.models.members import with_wrapped_members
-from sessionmagic.tools.permissions import Call
 from sessionmagic.tools.results import as_read, bound, without_images
 from sessionmagic.turns.asked_model import AskedModel
+from sessionmagic.turns.call_arguments import wanted_call, without_iterators
 from sessionmagic.turns.messages import check_whole, tidied
 from sessionmagic.turns.sender import Sender
 from sessionmagic.words import words_of
@@ -39,7 +36,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.events import Decision
     from sessionmagic.models.catalog import ResolvedModel
     from sessionmagic.tools.approvals import Approvals
-    from sessionmagic.tools.permissions import Limits, Policy
+    from sessionmagic.tools.permissions import Call, Limits, Policy
     from sessionmagic.turns.inbox import Inbox, Kind
     from sessionmagic.turns.model_requests import ModelRequests
     from sessionmagic.turns.sent_request import SentRequest
@@ -176,10 +173,8 @@ class Guard(AbstractCapability[None]):
     ) -> Any:
         """Run a call if it is permitted, after its approval where that is needed; return its result for the model."""
         written = self._count(call)
-        args = _without_iterators(args)
-        received = to_jsonable_python(args, fallback=str, bytes_mode="base64")
-        # The written arguments stand twice: first for their order, then to win over the defaults.
-        wanted = Call(call.tool_name, written | _defaults(tool_def) | written, is_read_only(tool_def), received)
+        args = without_iterators(args)
+        wanted = wanted_call(call.tool_name, tool_def, written, args)
         if obstacle := (tool_def.metadata or {}).get("obstacle"):
             raise ToolFailed(obstacle)
         refusal = await self._refusal(wanted, call.tool_call_id)
@@ -283,28 +278,3 @@ def _retrieve_error(running: asyncio.Future[Any]) -> None:
     """Retrieve the error of a call that nobody waits for any longer, so that asyncio does not log it."""
     if not running.cancelled():
         running.exception()
-
-
-def is_read_only(tool_def: ToolDefinition) -> bool:
-    """Return whether a tool was marked as read-only, where it is defined or by its MCP server."""
-    metadata = tool_def.metadata or {}
-    return bool(metadata.get("read_only") or (metadata.get("annotations") or {}).get("readOnlyHint"))
-
-
-def _without_iterators(args: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments with lists in place of iterators.
-
-    For a parameter of type `Iterable`, pydantic makes an iterator that can be read once; but the rules read the
-    arguments before the tool does.
-    """
-    try:
-        return {name: list(value) if isinstance(value, Iterator) else value for name, value in args.items()}
-    except ValidationError as error:
-        raise ToolFailed(words_of(error)) from error
-
-
-def _defaults(tool_def: ToolDefinition) -> dict[str, Any]:
-    """Return the default values of a tool's arguments, so that rules also apply to arguments that a call leaves out."""
-    properties = tool_def.parameters_json_schema.get("properties")
-    schemas = properties.items() if isinstance(properties, dict) else ()  # an MCP server's schema may be anything
-    return {name: schema["default"] for name, schema in schemas if isinstance(schema, dict) and "default" in schema}

@@ -13,6 +13,7 @@ from sessionmagic.tools.permissions import (
     VERDICTS,
     Call,
     Policy,
+    allows,
     matches,
     rule_list,
     safety_of,
@@ -241,6 +242,28 @@ def test_ruling_says_why(session, file, safety, given, words):
 )
 def test_pattern_fits_a_call(pattern, tool, args, fits):
     assert matches(pattern, Call(tool, args)) is fits
+
+
+@pytest.mark.parametrize(
+    ("pattern", "written", "received", "denies", "permits"),
+    [
+        ("f:n=1", {"n": "1"}, [{"n": 1}], True, True),
+        ("f:n=1", {"n": True}, [{"n": 1}], True, False),
+        ("f:n=true", {"n": 1}, [{"n": True}], True, False),
+        ("f:path=data/*", {"path": "data/a"}, [{"path": "secret"}], True, False),
+        ("f:path=data/*", {"path": "secret"}, [{"path": "data/a"}], True, False),
+        ("f:path=data/*", {"file": "data/a"}, [{"file": "data/a"}, {"path": "data/a"}], True, False),
+        ("f:file=data/*", {"file": "data/a"}, [{"file": "data/a"}, {"path": "data/a"}], True, True),
+        ("f:file=data/*", {"file": "data/a", "path": "b"}, [{"path": "b"}], True, False),
+        ("f:path=data/*", {"path": "data/../a"}, [{"path": "data/../a"}], True, False),
+        ("f:path=secret/*", {"path": "data/../secret/a"}, [{"path": "data/../secret/a"}], True, False),
+        ("f:path=data/*", {"path": "data/a"}, [], True, True),
+        ("f", {"n": True}, [{"n": 1}], True, True),
+    ],
+)
+def test_deny_rule_takes_one_match_and_allow_rule_takes_both(pattern, written, received, denies, permits):
+    call = Call("f", written, received=received)
+    assert (matches(pattern, call), allows(pattern, call)) == (denies, permits)
 
 
 def test_rule_is_added_at_the_end_and_stands_once():

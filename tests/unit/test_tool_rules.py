@@ -5,6 +5,7 @@ from enum import Enum
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel, Field
 
 from sessionmagic.conversation.events import ApprovalRequested
 from sessionmagic.tools.permissions import with_rule
@@ -150,3 +151,56 @@ async def test_deny_rule_holds_for_an_argument_however_the_model_writes_it(manag
     assert outcome == "denied"
     assert "the session has a deny rule for delete:" in words
     assert not ran
+
+
+class Target(BaseModel):
+    """A model whose field is written by an alias."""
+
+    path: str = Field(alias="file")
+    times: int = 1
+
+
+async def outcomes(manager, rule, args, function):
+    """Return what happens to a call of a function in an unattended session with one rule."""
+    await ask(manager)
+    add_rule(manager, *rule)
+    change(manager, safety="autonomous" if rule[0] == "deny" else "restricted")
+    _, events, _ = await acted(manager, [(function.__name__, args)], "Done", tools=[function])
+    return [outcome for _, outcome, _ in returned(events)]
+
+
+@pytest.mark.parametrize("field", ["file", "path"])
+@on_a_loop
+async def test_deny_rule_holds_for_a_field_by_its_name_and_by_its_alias(manager, field):
+    def write(target: Target) -> None: ...
+
+    rule = ("deny", f"write:{field}=*.env")
+    assert await outcomes(manager, rule, {"file": "a.env"}, write) == ["denied"]
+
+
+@pytest.mark.parametrize("field", ["file", "path"])
+@on_a_loop
+async def test_deny_rule_holds_for_a_field_within_an_argument_by_its_name_and_by_its_alias(manager, field):
+    def write(target: Target, *, force: bool = False) -> None: ...
+
+    rule = ("deny", f'write:target=*"{field}": "*.env"*')
+    assert await outcomes(manager, rule, {"target": {"file": "a.env"}}, write) == ["denied"]
+
+
+@pytest.mark.parametrize(
+    ("args", "shown"),
+    [
+        ({"file": "a", "times": "2"}, {"file": "a", "times": 2}),
+        ({"file": "a", "note": "harmless"}, {"file": "a", "times": 1}),
+        ({"file": "a"}, {"file": "a", "times": 1}),
+    ],
+)
+@on_a_loop
+async def test_approval_shows_what_the_tool_receives(manager, args, shown):
+    def write(target: Target) -> None: ...
+
+    turn, _ = await acting(manager, [("write", args)], "Done", tools=[write], attended=True)
+    [question] = (await asked(turn)).values()
+    assert question.args == turn.transcript.blocks[0].asked == shown
+    turn.cancel()
+    await turn.result()

@@ -1,0 +1,82 @@
+"""The arguments of a tool call as rules and users see them: what the model wrote, and what the tool receives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from pydantic_ai.exceptions import ToolFailed
+from pydantic_core import to_jsonable_python
+
+from sessionmagic.tools.permissions import Call
+from sessionmagic.words import words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic_ai.tools import ToolDefinition
+
+
+def wanted_call(tool: str, tool_def: ToolDefinition, written: dict[str, Any], args: dict[str, Any]) -> Call:
+    """Return a call for which a ruling is needed.
+
+    Args:
+        tool: The tool's name in the call.
+        tool_def: The tool.
+        written: The arguments as the model wrote them.
+        args: The arguments as the tool receives them.
+    """
+    defaults = _defaults(tool_def)
+    return Call(
+        tool,
+        written | defaults | written,  # first for their order, then to win over the defaults
+        read_only=_is_read_only(tool_def),
+        received=_forms_of(args, _properties(tool_def), defaults),
+    )
+
+
+def _is_read_only(tool_def: ToolDefinition) -> bool:
+    """Return whether a tool was marked as read-only, where it is defined or by its MCP server."""
+    metadata = tool_def.metadata or {}
+    return bool(metadata.get("read_only") or (metadata.get("annotations") or {}).get("readOnlyHint"))
+
+
+def without_iterators(args: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments with lists in place of iterators.
+
+    For a parameter of type `Iterable`, pydantic makes an iterator that can be read once; but the rules read the
+    arguments before the tool does.
+    """
+    try:
+        return {name: list(value) if isinstance(value, Iterator) else value for name, value in args.items()}
+    except ValidationError as error:
+        raise ToolFailed(words_of(error)) from error
+
+
+def _forms_of(
+    args: dict[str, Any], properties: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], ...]:
+    """Return the arguments that a tool receives as JSON values: with the aliases of fields, and with their names.
+
+    pydantic-ai lets the model write the fields of a tool's only argument in place of the argument, if it is a model, a
+    dataclass or the like. Such an argument is also returned as its fields.
+    """
+    aliased, named = (
+        to_jsonable_python(args, by_alias=by_alias, fallback=str, bytes_mode="base64") for by_alias in (True, False)
+    )
+    forms = [aliased, named]
+    if len(args) == 1 and properties and not properties.keys() & args.keys():
+        forms = [*(fields for form in forms for fields in form.values() if isinstance(fields, dict)), *forms]
+    return tuple({**defaults, **form} if properties.keys() & form.keys() else form for form in forms)
+
+
+def _defaults(tool_def: ToolDefinition) -> dict[str, Any]:
+    """Return the default values of a tool's arguments, so that rules also apply to arguments that a call leaves out."""
+    schemas = _properties(tool_def).items()
+    return {name: schema["default"] for name, schema in schemas if isinstance(schema, dict) and "default" in schema}
+
+
+def _properties(tool_def: ToolDefinition) -> dict[str, Any]:
+    properties = tool_def.parameters_json_schema.get("properties")
+    return properties if isinstance(properties, dict) else {}  # an MCP server's schema may be anything
