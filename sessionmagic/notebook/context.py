@@ -9,6 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from sessionmagic.exceptions import StoreError
+from sessionmagic.home import default_home
 from sessionmagic.models.configured import configured
 from sessionmagic.notebook.front_end import FrontEnd
 from sessionmagic.notebook.kernel.main_thread import MainThread
@@ -64,14 +65,17 @@ class NotebookContext:
         from sessionmagic.models.catalog import Models
         from sessionmagic.storage.tiny import TinyStore
 
-        settings = self.settings
-        try:
-            store = TinyStore(Path(settings.store).expanduser() if settings.store else None)
-        except (RuntimeError, ValueError) as error:  # no such user after ~, or not a path at all
-            raise StoreError(f"cannot store sessions in {settings.store!r}: {error}") from error
+        store = TinyStore(self._home())
         manager = SessionManager(store, Models(home=store.home), self._agents(), self.servers)
         manager.on_deleted = self.tools.end_session
         return manager
+
+    def _home(self) -> Path:
+        """Return the directory of the store; raises `StoreError` when the setting is not a path."""
+        try:
+            return Path(self.settings.store).expanduser() if self.settings.store else default_home()
+        except (RuntimeError, ValueError) as error:  # no such user after ~, or not a path at all
+            raise StoreError(f"cannot store sessions in {self.settings.store!r}: {error}") from error
 
     def _agents(self) -> dict[str, AgentDefinition]:
         """Return the agents with the kernel's own instructions and settings."""
@@ -95,7 +99,7 @@ class NotebookContext:
         """The tools that run in this kernel."""
         from sessionmagic.notebook.kernel.tools import KernelTools
 
-        return KernelTools(self.shell, self.main_thread, self.front_end)
+        return KernelTools(self.shell, self.main_thread, self.front_end, self._home)
 
     def chosen(self, name: str = "") -> str | None:
         """Return the named session, else the active one, else the configured one, else None."""

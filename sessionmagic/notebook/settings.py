@@ -7,7 +7,8 @@ from typing import Any
 
 from traitlets import Bool, Dict, Enum, Float, HasTraits, Int, TraitError, Unicode, validate
 
-from sessionmagic.exceptions import UsageError
+from sessionmagic.exceptions import ToolError, UsageError
+from sessionmagic.tools.tool_code import refuse_tools
 
 
 class Settings(HasTraits):
@@ -66,6 +67,15 @@ class Settings(HasTraits):
     @validate("prices")
     def _check_prices(self, proposal: dict[str, Any]) -> dict[str, list[float]]:
         return {name: _price(name, price) for name, price in proposal["value"].items()}
+
+    @validate("safety", "approval", "store", "kernel_tools", "request_limit", "tool_call_limit")
+    def _refuse_tools(self, proposal: dict[str, Any]) -> Any:
+        """Refuse a change of what tool calls may do if code of such a call makes it."""
+        try:
+            refuse_tools(f"set {proposal['trait'].name}")
+        except ToolError as error:
+            raise TraitError(str(error)) from None
+        return proposal["value"]
 
     @validate("model_settings")
     def _check_settings(self, proposal: dict[str, Any]) -> dict[str, Any]:

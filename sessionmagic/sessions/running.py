@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sessionmagic.conversation.tree import with_changed_turn
 from sessionmagic.exceptions import ApprovalNotOpenError, PromptError, SessionIdleError, StoreError, UsageError
 from sessionmagic.loop import in_thread
+from sessionmagic.tools.tool_code import refuse_tools
 from sessionmagic.turns.inbox import UsedKeys
 from sessionmagic.words import shortened
 
@@ -102,8 +103,10 @@ class RunningTurns:
     def approve(self, approval_id: str, decision: Decision, reason: str = "") -> Approval:
         """Decide on an open approval, and return it.
 
-        Raises `ApprovalNotOpenError` when no turn of this manager has an open approval with that id.
+        Raises `ApprovalNotOpenError` when no turn of this manager has an open approval with that id, and `ToolError`
+        when the caller runs for a tool call.
         """
+        refuse_tools("decide on a tool call")
         for turn, approval in self.approvals():
             if approval.id == approval_id:
                 return turn.approvals.resolve(approval_id, decision, reason)

@@ -16,6 +16,7 @@ from sessionmagic.models.settings import checked, given, ignored, merged
 from sessionmagic.storage.claims import LATER, HeldError, Holder, busy
 from sessionmagic.storage.store import new_session_id
 from sessionmagic.tools.permissions import with_rule, without_rule
+from sessionmagic.tools.tool_code import refuse_tools
 from sessionmagic.turns.admission import fresh_session, ignored_warning
 from sessionmagic.turns.request import check_system
 from sessionmagic.words import shortened, suggestion
@@ -180,7 +181,9 @@ class Sessions:
         Raises:
             UsageError: A pattern names no tool, or a rule to remove does not exist.
             SessionExistsError: The name of the new session is taken.
+            ToolError: The caller runs for a tool call.
         """
+        refuse_tools("change permissions")
 
         def change(stored: Session) -> Session:
             changed = stored.permissions

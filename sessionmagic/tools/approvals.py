@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from sessionmagic.conversation.events import ApprovalRequested, ApprovalResolved, Decision
 from sessionmagic.exceptions import ApprovalNotOpenError, UsageError
 from sessionmagic.tools.pending import Pending, new_id
+from sessionmagic.tools.tool_code import refuse_tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,7 +74,9 @@ class Approvals(Pending[Approval, Resolution]):
         Raises:
             ApprovalNotOpenError: No open approval has that id.
             UsageError: The decision is unknown.
+            ToolError: The caller runs for a tool call.
         """
+        refuse_tools("decide on a tool call")
         if decision not in get_args(Decision):
             raise UsageError(f"{decision!r} is not a decision; use one of {', '.join(get_args(Decision))}")
         approval = self._settle(approval_id, Resolution(decision, reason))
@@ -83,6 +86,10 @@ class Approvals(Pending[Approval, Resolution]):
                 f"those that are"
             )
         return approval
+
+    def permit(self, approval_id: str) -> None:
+        """Approve the call of an approval, if it is open, because a rule now allows it."""
+        self._settle(approval_id, Resolution("once"))
 
     def _announce(self, asked: Approval) -> None:
         self._emit(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 from sessionmagic.conversation.events import InputAction, InputProvided, InputRequested, Warned
 from sessionmagic.exceptions import QuestionNotOpenError, UsageError
 from sessionmagic.tools.pending import Pending, new_id
+from sessionmagic.tools.tool_code import refuse_tools
 from sessionmagic.words import printable, shortened
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ class Questions(Pending[Question, Reply]):
             QuestionNotOpenError: No open question has that id.
             UsageError: The action is unknown, or the content does not match the question's schema. The question stays
                 open.
+            ToolError: The caller runs for a tool call.
         """
+        refuse_tools("answer the question of a server")
         if action not in ACTIONS:
             raise UsageError(f"{action!r} is not a valid action; use one of {', '.join(ACTIONS)}")
         question = next((question for question in self.open if question.id == question_id), None)

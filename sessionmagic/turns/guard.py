@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +16,11 @@ from pydantic_ai.tools import ToolDenied
 
 from sessionmagic.conversation.events import LimitReached, Warned
 from sessionmagic.conversation.transcript import json_object
-from sessionmagic.exceptions import ApprovalNotOpenError, SessionIdleError, TurnLimitError
+from sessionmagic.exceptions import SessionIdleError, TurnLimitError
 from sessionmagic.models.abilities import sees_images
 from sessionmagic.models.members import with_wrapped_members
 from sessionmagic.tools.results import as_read, bound, without_images
+from sessionmagic.tools.tool_code import running
 from sessionmagic.turns.asked_model import AskedModel
 from sessionmagic.turns.call_arguments import wanted_call, without_iterators
 from sessionmagic.turns.messages import check_whole, tidied
@@ -183,7 +183,9 @@ class Guard(AbstractCapability[None]):
         began = time.monotonic()
         self.running += 1
         try:
-            result = await self._result_of(call.tool_name, asyncio.ensure_future(_run_tool(handler, args)))
+            result = await self._result_of(
+                call.tool_name, asyncio.ensure_future(_run_tool(call.tool_name, handler, args))
+            )
         finally:
             self.running -= 1
             self.seconds[call.tool_call_id] = time.monotonic() - began
@@ -255,14 +257,14 @@ class Guard(AbstractCapability[None]):
         policy = await self._read_policy()
         for approval in self.approvals.open:
             if policy.rule_on(approval.call).verdict == "allow":
-                with suppress(ApprovalNotOpenError):  # it was resolved in the meantime
-                    self.approvals.resolve(approval.id, "once")
+                self.approvals.permit(approval.id)
 
 
-async def _run_tool(handler: Any, args: dict[str, Any]) -> ToolReturn[Any]:
+async def _run_tool(tool: str, handler: Any, args: dict[str, Any]) -> ToolReturn[Any]:
     """Call a tool and return its result as the model reads it; raise `ToolFailed` if the tool raises an error."""
     try:
-        return await as_read(await handler(args))
+        with running(tool):
+            return await as_read(await handler(args))
     except (ToolFailed, ToolFailedError, ToolRetryError, ModelRetry):
         raise
     except BaseException as error:  # also SystemExit and the like: a tool must not end the turn or the kernel

@@ -334,6 +334,56 @@ def test_a_denial_that_comes_while_a_call_waits_wins_over_a_click(kernel, chat):
     assert kernel.value("ran") == "[]"
 
 
+@pytest.mark.parametrize("change", ["--allow *", "--safety autonomous"])
+def test_approved_code_cannot_change_what_is_permitted(kernel, chat, change):
+    before = kernel.run(f"%agent permissions {chat}").ok().text
+    command = f"get_ipython().run_line_magic('agent', 'permissions {chat} {change}')"
+    nested = f"get_ipython().run_cell({command!r}, store_history=False).raise_error()"
+    for code in (command, nested):
+        acts(kernel, [("run_python", {"code": code})], "Done.")
+        kernel.run(f"%%agent -m acts -s {chat} --yes\ngo").ok()
+        assert "ToolError: code that run_python runs cannot change permissions" in told(kernel)[-1][2]
+    in_thread = f"import threading\nthread = threading.Thread(target=lambda: {command})\nthread.start(); thread.join()"
+    acts(kernel, [("run_python", {"code": in_thread})], "Done.")
+    kernel.run(f"%%agent -m acts -s {chat} --yes\ngo")
+    assert kernel.run(f"%agent permissions {chat}").ok().text == before
+
+
+def test_approved_code_cannot_change_the_mode_of_new_sessions(kernel, chat):
+    acts(kernel, [("run_python", {"code": "%config AgentMagics.safety = 'autonomous'"})], "Done.")
+    kernel.run(f"%%agent -m acts -s {chat} --yes\ngo").ok()
+    assert kernel.value("get_ipython().run_line_magic('config', 'AgentMagics.safety')") == "'balanced'"
+
+
+def test_approved_code_cannot_approve_another_call(kernel, chat, session):
+    approves = "get_ipython().run_line_magic('agent', 'approve ' + waiting + ' --all')"
+    acts(kernel, [RUN], "Done.")
+    in_background(kernel, chat)
+    waits = question(kernel, "run_python")
+    kernel.run(f"waiting = {waits!r}").ok()
+    acts(kernel, [("run_python", {"code": approves})], "Done.")
+    kernel.run(f"%%agent -m acts -s other-{session} --yes\ngo").ok()
+    [(_, outcome, said)] = told(kernel)
+    assert (outcome, "code that run_python runs cannot decide on a tool call" in said) == ("failed", True)
+    kernel.run(f"%agent approve {waits} --reject").ok()
+    until_over(kernel)
+    assert kernel.value("ran") == "[]"
+
+
+def test_isolated_code_does_not_know_the_store_and_changes_no_permissions(kernel, chat):
+    code = (
+        "import os\nfrom sessionmagic import SessionManager\n"
+        "print([name for name in os.environ if name == 'SESSIONMAGIC_HOME'])\n"
+        f"SessionManager().sessions.set_permissions({chat!r}, {{'*': 'allow'}})"
+    )
+    acts(kernel, [("run_python_isolated", {"code": code})], "Done.")
+    kernel.run(f"%%agent -m acts -s {chat} --yes\ngo").ok()
+    [(_, outcome, said)] = told(kernel)
+    assert outcome == "failed"
+    assert said.startswith("[]\n")
+    assert "code that run_python_isolated runs cannot change permissions" in said
+
+
 def test_a_rule_set_in_mid_turn_holds_for_the_turns_next_call(kernel, chat):
     acts(kernel, [RUN], [RUN], [LOOK], "Done.")
     in_background(kernel, chat)

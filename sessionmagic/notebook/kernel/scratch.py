@@ -11,12 +11,16 @@ from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import ScratchError
-from sessionmagic.keys import names_a_key
+from sessionmagic.home import default_home
 from sessionmagic.notebook.kernel.outputs import CallResult, CapturedOutput
+from sessionmagic.notebook.kernel.surroundings import environment, working_directory
 from sessionmagic.supervisor import supervised
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OUTPUT_LIMIT = 10_000_000
 """Characters of output after which a call is stopped."""
@@ -34,9 +38,14 @@ _ARGV = [sys.executable, str(_PROCESS), "-f", "{connection_file}", "--HistoryMan
 
 
 class ScratchKernels:
-    """The scratch kernels of this process, each started by its session's first call. All calls use one event loop."""
+    """The scratch kernels of this process, each started by its session's first call. All calls use one event loop.
 
-    def __init__(self) -> None:
+    Args:
+        store: Returns the directory of the store, which the processes are not told.
+    """
+
+    def __init__(self, store: Callable[[], Path] = default_home) -> None:
+        self._store = store
         self._kernels: dict[str, _ScratchKernel] = {}
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._closed = False
@@ -89,7 +98,7 @@ class ScratchKernels:
         if self._closed:
             kernel.kill()  # `close` may have run before the kernel was in the dictionary
         try:
-            await kernel.start()
+            await kernel.start(self._store())
         except Exception as error:
             await self._drop(session_id)
             raise ScratchError(f"the scratch kernel did not start: {error}") from error
@@ -118,12 +127,11 @@ class _ScratchKernel:
         self._killed = False
         _undisposed.add(self)
 
-    async def start(self) -> None:
-        """Start the process, and wait until it accepts requests."""
-        env = {name: value for name, value in os.environ.items() if not names_a_key(name)}
-        env["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    async def start(self, store: Path) -> None:
+        """Start the process, and wait until it accepts requests. It is not told where the `store` is."""
+        streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         if not self._killed:
-            await self._manager.start_kernel(env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            await self._manager.start_kernel(env=environment(store), cwd=working_directory(store), **streams)
         if self._killed:
             self.kill()  # the earlier `kill` found no process yet
             raise RuntimeError("it was shut down")

@@ -20,6 +20,7 @@ from sessionmagic.turns.turn import current_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from IPython.core.interactiveshell import InteractiveShell
     from pydantic_ai.messages import BinaryContent
@@ -39,16 +40,25 @@ DROPPED = "the proposed cell was not added, because this cell ended in an error;
 
 
 class KernelTools:
-    """The tools that every turn in this kernel offers."""
+    """The tools that every turn in this kernel offers.
 
-    def __init__(self, shell: InteractiveShell, main_thread: MainThread, front_end: FrontEnd) -> None:
+    Args:
+        shell: The user's shell.
+        main_thread: Runs calls on the main thread.
+        front_end: What shows the notebook.
+        store: Returns the directory of the store, which isolated code is not told.
+    """
+
+    def __init__(
+        self, shell: InteractiveShell, main_thread: MainThread, front_end: FrontEnd, store: Callable[[], Path]
+    ) -> None:
         self._shell = shell
         self._main_thread = main_thread
         self._front_end = front_end
         self._proposed = ""
         self._shown: WeakKeyDictionary[Turn, list[CallResult]] = WeakKeyDictionary()
         """The results of each turn's calls, kept so that their displays can be shown again."""
-        self._scratch = ScratchKernels()
+        self._scratch = ScratchKernels(store)
         self._functions = UserFunctions(shell, main_thread, self._show)
         shell.events.register("post_run_cell", self._report_dropped)
 

@@ -1,0 +1,67 @@
+"""The code that runs for a tool call. It must not change what tool calls may do: that is for the user alone.
+
+A context variable names the tool. The tasks of a call and `asyncio.to_thread` inherit it, as does code on the main
+thread, which runs in the context of its call. Threads inherit no context, so `threading.Thread.start` is wrapped: a
+thread that a call starts runs in a copy of the call's context.
+
+This stops code that calls our functions. It is no sandbox: code in the user's kernel can do what the user can do.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import os
+import threading
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from sessionmagic.exceptions import ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ISOLATED = "SESSIONMAGIC_TOOL"
+"""The environment variable that names the tool in a process in which all code runs for it."""
+
+_everywhere = os.environ.get(ISOLATED, "")
+_tool: ContextVar[str] = ContextVar("_tool", default=_everywhere)
+"""The tool for whose call the running code runs; empty for all other code."""
+
+
+@contextmanager
+def running(tool: str) -> Iterator[None]:
+    """Mark the code within the block as that of a call of the tool."""
+    _mark_threads()
+    token = _tool.set(tool)
+    try:
+        yield
+    finally:
+        _tool.reset(token)
+
+
+def runs_for_a_tool() -> bool:
+    """Return whether the calling code runs for a tool call."""
+    return bool(_tool.get())
+
+
+def refuse_tools(what: str) -> None:
+    """Raise `ToolError` if the calling code runs for a tool call, which cannot do `what`."""
+    if tool := _tool.get():
+        raise ToolError(f"code that {tool} runs cannot {what}; ask the user to do it in a cell")
+
+
+def _mark_threads() -> None:
+    start = threading.Thread.start
+    if hasattr(start, "marks_threads"):
+        return
+
+    @functools.wraps(start)
+    def start_marked(thread: threading.Thread) -> None:
+        if _tool.get():
+            thread.run = functools.partial(contextvars.copy_context().run, thread.run)  # type: ignore[method-assign]
+        start(thread)
+
+    start_marked.marks_threads = True  # type: ignore[attr-defined]
+    threading.Thread.start = start_marked  # type: ignore[assignment, method-assign]

@@ -1,0 +1,166 @@
+"""Code that runs for a tool call changes no rules and answers nothing, wherever it runs."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from traitlets import TraitError
+
+from sessionmagic.exceptions import ToolError
+from sessionmagic.notebook.settings import Settings
+from sessionmagic.tools.tool_code import running
+from tests.turns import acted, acting, ask, asked, on_a_loop, returned, until
+
+
+def directly(act):
+    return act()
+
+
+def in_a_thread(act):
+    with_result = []
+    thread = threading.Thread(target=lambda: with_result.append(act()))
+    thread.start()
+    thread.join()
+    return with_result[0]
+
+
+def in_a_thread_of_a_thread(act):
+    return in_a_thread(lambda: in_a_thread(act))
+
+
+def in_a_pool(act):
+    with ThreadPoolExecutor() as pool:
+        return pool.submit(act).result()
+
+
+def in_a_timer(act):
+    with_result = []
+    timer = threading.Timer(0, lambda: with_result.append(act()))
+    timer.start()
+    timer.join()
+    return with_result[0]
+
+
+def on_another_loop(act):
+    async def run():
+        return await asyncio.create_task(asyncio.to_thread(act))
+
+    return asyncio.run(run())
+
+
+PLACES = [directly, in_a_thread, in_a_thread_of_a_thread, in_a_pool, in_a_timer, on_another_loop]
+
+
+def refusal_of(act):
+    try:
+        act()
+    except ToolError as error:
+        return f"{type(error).__name__}: {error}"
+    return "done"
+
+
+@pytest.mark.parametrize("place", PLACES)
+@on_a_loop
+async def test_tool_cannot_change_the_permissions_of_a_session(manager, place):
+    def free() -> str:
+        return place(lambda: refusal_of(lambda: manager.sessions.set_permissions("chat", {"*": "allow"}, "autonomous")))
+
+    _, events, _ = await acted(manager, [("free", {})], "Done", tools=[free], yes=True)
+    refusal = "ToolError: code that free runs cannot change permissions; ask the user to do it in a cell"
+    assert returned(events) == [("free", "success", refusal)]
+    session = manager.sessions.load("chat")
+    assert (session.permissions, session.safety) == ({}, "balanced")
+
+
+@on_a_loop
+async def test_asynchronous_tool_cannot_change_the_permissions_of_a_session(manager):
+    async def free() -> str:
+        return await asyncio.create_task(
+            asyncio.to_thread(refusal_of, lambda: manager.sessions.set_permissions("new", {"*": "allow"}, new=True))
+        )
+
+    _, events, _ = await acted(manager, [("free", {})], "Done", tools=[free], yes=True)
+    [(_, _, said)] = returned(events)
+    assert "cannot change permissions" in said
+    assert [summary.name for summary in manager.sessions.summaries()[0]] == ["chat"]
+
+
+@on_a_loop
+async def test_thread_that_outlives_its_call_cannot_change_permissions(manager):
+    called, over = threading.Event(), []
+
+    def free() -> None:
+        def later():
+            called.wait()
+            over.append(refusal_of(lambda: manager.sessions.set_permissions("chat", {"*": "allow"})))
+
+        threading.Thread(target=later).start()
+
+    await acted(manager, [("free", {})], "Done", tools=[free], yes=True)
+    called.set()
+    await until(lambda: over)
+    assert "cannot change permissions" in over[0]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@on_a_loop
+async def test_tool_cannot_approve_a_call_that_waits(manager, tools, place):
+    said = []
+
+    def free() -> None:
+        [(turn, approval)] = manager.turns.approvals()
+        for approve in (manager.turns.approve, turn.approvals.resolve):
+            said.append(place(lambda approve=approve: refusal_of(lambda: approve(approval.id, "all"))))
+
+    waiting, _ = await acting(manager, [("run", {"code": "1"})], "Done", tools=tools.all, attended=True)
+    await asked(waiting)
+    await acted(manager, [("free", {})], "Done", session="other", tools=[free], yes=True)
+    assert len(said) == 2
+    assert all("ToolError: code that free runs cannot decide on a tool call" in words for words in said)
+    assert len(waiting.approvals.open) == 1
+    waiting.cancel()
+    await waiting.result()
+
+
+@on_a_loop
+async def test_user_may_approve_a_call_while_another_one_runs(manager):
+    gate = asyncio.Event()
+    ran = []
+
+    async def slow() -> None:
+        await gate.wait()
+
+    def run() -> None:
+        ran.append("run")
+        gate.set()
+
+    await ask(manager)
+    manager.sessions.set_permissions("chat", {"slow": "allow"})
+    turn, _ = await acting(manager, [("slow", {}), ("run", {})], "Done", tools=[slow, run], attended=True)
+    [approval] = (await asked(turn)).values()
+    thread = threading.Thread(target=turn.approvals.resolve, args=(approval.id, "once"))
+    thread.start()
+    assert (await turn.result()).status == "completed"
+    assert ran == ["run"]
+
+
+@pytest.mark.parametrize("name", ["safety", "approval", "store", "kernel_tools", "request_limit", "tool_call_limit"])
+def test_tool_cannot_change_the_settings_that_decide_about_calls(name):
+    values = {"safety": "autonomous", "approval": "stdin", "store": "/elsewhere", "kernel_tools": False}
+    settings = Settings()
+    before = getattr(settings, name)
+    with running("run_python"):
+        with pytest.raises(TraitError, match=f"code that run_python runs cannot set {name}; ask the user"):
+            setattr(settings, name, values.get(name, 1_000))
+        settings.refresh_hz = 5
+    assert getattr(settings, name) == before
+    setattr(settings, name, values.get(name, 1_000))
+
+
+def test_code_outside_of_a_call_is_not_refused(manager):
+    with running("run"), pytest.raises(ToolError):
+        manager.sessions.set_permissions("chat", {}, new=True)
+    for place in PLACES:
+        assert place(lambda: refusal_of(lambda: manager.sessions.set_permissions("chat", {}, new=True))) == "done"
+        manager.store.delete(manager.sessions.load("chat").id)
