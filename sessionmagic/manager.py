@@ -23,6 +23,7 @@ from sessionmagic.sessions.running import RunningTurns
 from sessionmagic.sessions.stored import Sessions
 from sessionmagic.storage.tiny import TinyStore
 from sessionmagic.tools.mcp.servers import McpServers
+from sessionmagic.tools.tool_code import runs_for_a_tool
 from sessionmagic.turns.admission import admit
 from sessionmagic.turns.lifecycle import abandon, stream
 from sessionmagic.turns.request import Request
@@ -139,6 +140,8 @@ class SessionManager:
             raise already_exists(request.session)
         if self._unwritten:
             await in_thread(self._unwritten.write, group.session_id)
+        if runs_for_a_tool() and request.safety == "autonomous":  # only the user can make a session autonomous
+            request = replace(request, safety="balanced")
         hold = group.hold()  # before the turn is stored, so that nothing runs on a session that is not claimed
         try:
             admitted, cancelled = await settled_in_thread(

@@ -60,13 +60,13 @@ def listed_tools(context: NotebookContext, session: Session | None, names: Itera
 
     None stands for a new session. Raises `ToolError` as `offered_tools` does.
     """
-    from sessionmagic.tools.permissions import Policy, safety_of
+    from sessionmagic.tools.permissions import Permissions, Policy, safety_of
 
+    permissions = Permissions({}, safety_of(context.settings.safety))
+    if session is not None:
+        permissions, _ = context.manager.sessions.trusted(session)
     policy = Policy(
-        session=session.permissions if session else {},
-        file={},
-        safety=safety_of(session.safety if session else context.settings.safety),
-        attended=not context.front_end.headless,
+        session=permissions.rules, file={}, safety=permissions.safety, attended=not context.front_end.headless
     )
     return [
         *(

@@ -15,10 +15,12 @@ from sessionmagic.exceptions import ModelReferenceError, SessionMagicError, Sess
 from sessionmagic.models.settings import checked, given, ignored, merged
 from sessionmagic.storage.claims import LATER, HeldError, Holder, busy
 from sessionmagic.storage.store import new_session_id
-from sessionmagic.tools.permissions import with_rule, without_rule
+from sessionmagic.tools.permissions import Permissions, with_rules, without_rule
 from sessionmagic.tools.tool_code import refuse_tools
+from sessionmagic.tools.trust import permissions_of, powers_of, trusted, with_permissions
 from sessionmagic.turns.admission import fresh_session, ignored_warning
 from sessionmagic.turns.request import check_system
+from sessionmagic.turns.session_permissions import change_permissions, confirm_permissions
 from sessionmagic.words import shortened, suggestion
 
 if TYPE_CHECKING:
@@ -185,18 +187,35 @@ class Sessions:
         """
         refuse_tools("change permissions")
 
-        def change(stored: Session) -> Session:
-            changed = stored.permissions
-            for pattern, verdict in (rules or {}).items():
-                changed = with_rule(changed, verdict, pattern) if verdict else without_rule(changed, pattern)
-            return replace(stored, permissions=changed, safety=safety or stored.safety)
+        changes = dict(rules or {})
+        if new:
+            check_name(session)
 
+        def change(before: Permissions) -> Permissions:
+            return Permissions(with_rules(before.rules, changes), safety or before.safety)
+
+        allowed = [pattern for pattern, verdict in changes.items() if verdict == "allow"]
+        granted = powers_of(Permissions({"allow": allowed}, safety or "balanced"))
+        stored = fresh_session(new_session_id(), session, "balanced", self._store) if new else self.load(session)
+        for pattern in (pattern for pattern, verdict in changes.items() if verdict is None):
+            without_rule(stored.permissions, pattern)  # raises if the rule does not exist
         if not new:
-            return self._store.update(self.id_of(session), change)
-        check_name(session)
-        created = change(fresh_session(new_session_id(), session, "balanced"))
+            return change_permissions(self._store, stored.id, change, granted)
+        created = with_permissions(stored, change(permissions_of(stored)), self._store.secret(), granted)
         self._store.create(created)
         return created
+
+    def confirm_permissions(self, session: str) -> Session:
+        """Make all permissions in the session's file the user's own, as if set by a command, and return the session.
+
+        Raises `ToolError` when the caller runs for a tool call.
+        """
+        refuse_tools("change permissions")
+        return confirm_permissions(self._store, self.id_of(session))
+
+    def trusted(self, session: Session) -> tuple[Permissions, list[str]]:
+        """Return the permissions of a session that count, and in words those that the user has not set or confirmed."""
+        return trusted(session, self._store.known_secret())
 
     def drop(self, session: str, count: int = 1) -> Session:
         """Take the session's latest turns off its path, so that the next turn continues the one before them.

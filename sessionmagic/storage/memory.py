@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.session import Session, SessionSummary, summarize
 from sessionmagic.storage.claims import HeldError, Holder
+from sessionmagic.storage.secret import new_secret
 from sessionmagic.storage.store import id_taken, identical, is_session_id, name_taken, not_found
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class MemoryStore:
         self._sessions: dict[str, Session] = {}
         self._claims: dict[str, Holder] = {}
         self._lock = threading.RLock()
+        self._secret = new_secret()
 
     def create(self, session: Session) -> None:
         with self._lock:
@@ -68,6 +70,12 @@ class MemoryStore:
 
     def is_claimed(self, session_id: str) -> bool:
         return session_id in self._claims
+
+    def secret(self) -> bytes:
+        return self._secret
+
+    def known_secret(self) -> bytes | None:
+        return self._secret
 
     def claim(self, session_id: str, holder: Holder) -> _MemoryClaim:
         with self._lock:

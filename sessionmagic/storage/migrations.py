@@ -51,5 +51,10 @@ def _counted_usage(request: dict[str, Any]) -> dict[str, Any]:
     return {**usage, "unpriced_requests": int(unpriced)}
 
 
-MIGRATIONS: dict[int, Callable[[Database], Database]] = {2: _from_2}
+def _from_3(database: Database) -> Database:
+    """Add stamps, of which there are none, as a migration cannot know who has set the permissions."""
+    return {**database, "session": {"1": {**database["session"]["1"], "stamps": [], "schema": 4}}}
+
+
+MIGRATIONS: dict[int, Callable[[Database], Database]] = {2: _from_2, 3: _from_3}
 """For each older schema, a function from a file of that schema to one of the next. It changes nothing in place."""

@@ -61,6 +61,12 @@ class Store(Protocol):
     def is_claimed(self, session_id: str) -> bool:
         """Return whether a living process has claimed the session."""
 
+    def secret(self) -> bytes:
+        """Return the secret that stamps permissions, and make it if there is none; raises `StoreError`."""
+
+    def known_secret(self) -> bytes | None:
+        """Return the secret that stamps permissions, or None if there is none; raises `StoreError`."""
+
     def claim(self, session_id: str, holder: Holder) -> Claim:
         """Claim the session; raises `HeldError`, without waiting, when it is already claimed."""
 

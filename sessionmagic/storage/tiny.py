@@ -30,6 +30,7 @@ from sessionmagic.storage.leftovers import LEFT_SECONDS, sweep
 from sessionmagic.storage.migrations import migrated
 from sessionmagic.storage.names import Names
 from sessionmagic.storage.refusals import another_schema, copy_of, no_session, reason_of
+from sessionmagic.storage.secret import read_secret, write_secret
 from sessionmagic.storage.store import id_taken, identical, is_session_id, name_taken, not_found
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class TinyStore:
         self.home = Path(home) if home is not None else default_home()
         self._directory = self.home / "sessions"
         self._names = Names(self.home / "names.json", self._directory, self._lock_names)
+        self._secret_path = self.home / "secret"
         self._index = Index(self._directory, self.home / "index.json", self._summary)
         self._sweep_due = 0.0
 
@@ -140,6 +142,18 @@ class TinyStore:
 
     def is_claimed(self, session_id: str) -> bool:
         return is_session_id(session_id) and is_claimed(self._path(session_id).with_suffix(".claim"))
+
+    def secret(self) -> bytes:
+        if (known := self.known_secret()) is not None:
+            return known
+        with self._reporting("write to", self.home):
+            make_private_directory(self.home)
+            with self._lock(self._secret_path.with_suffix(".lock")):  # another process may be making it
+                return read_secret(self._secret_path) or write_secret(self._secret_path)
+
+    def known_secret(self) -> bytes | None:
+        with self._reporting("read", self._secret_path):
+            return read_secret(self._secret_path)
 
     def claim(self, session_id: str, holder: Holder) -> Claim:
         path = self._path(session_id).with_suffix(".claim")

@@ -85,6 +85,14 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Permissions:
+    """What a session permits: its rules, and the safety mode for calls that no rule covers."""
+
+    rules: Rules
+    safety: Safety
+
+
+@dataclass(frozen=True, slots=True)
 class Ruling:
     """Whether a call runs, needs approval or is denied."""
 
@@ -178,6 +186,16 @@ def with_grant(rules: Rules, tool: str) -> Rules:
     """Return the rules with an allow rule for a tool. A deny rule that covers the tool still wins."""
     allowed = rules.get("allow", [])
     return rules if tool in allowed else rules | {"allow": [*allowed, tool]}
+
+
+def with_rules(rules: Rules, changes: Mapping[str, Verdict | None]) -> Rules:
+    """Return the rules with new verdicts by pattern. None as the verdict removes the rule, if it exists.
+
+    Raises `UsageError` for a pattern without a tool.
+    """
+    for pattern, verdict in changes.items():
+        rules = with_rule(rules, verdict, pattern) if verdict else _without(rules, pattern)
+    return rules
 
 
 def without_rule(rules: Rules, pattern: str) -> Rules:

@@ -22,6 +22,8 @@ from sessionmagic.conversation.tree import (
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models.settings import for_model, given, ignored, merged
 from sessionmagic.tools.functions import YOURS, offered, toolset_of
+from sessionmagic.tools.permissions import Permissions
+from sessionmagic.tools.trust import doubts, powers_of, trusted, with_permissions
 from sessionmagic.turns.event_log import EventLog
 from sessionmagic.turns.history import history_before
 from sessionmagic.turns.turn import Turn
@@ -117,11 +119,15 @@ def _admit(request: Request, *, store: Store, models: Models, agent: AgentDefini
 
     group = hold.group
     session_id = group.session_id
-    previous = fresh_session(session_id, request.session, request.safety) if group.new else store.load(session_id)
+    previous = (
+        fresh_session(session_id, request.session, request.safety, store) if group.new else store.load(session_id)
+    )
     dead = running_turns(previous) if group.dead is None else group.dead
     previous = with_interrupted_turns(previous, dead)
     parent = parent_of_next(previous, request.after)
     plan = _plan(request, previous, parent, models, agent)
+    _, untrusted = trusted(previous, store.known_secret())
+    plan = replace(plan, warnings=[*doubts(previous.name, untrusted), *plan.warnings])
     content = content_of(request.prompt, request.attachments)
     messages = prompt_message(content)
 
@@ -135,6 +141,8 @@ def _admit(request: Request, *, store: Store, models: Models, agent: AgentDefini
         store.create(session)
     else:
         session = store.update(session_id, change)
+    if group.dead is None:
+        group.permissions, _ = trusted(session, store.known_secret())
     group.new, group.dead = False, dead
     record = session.turns[-1]
     log = EventLog(session.id, record.id, agent.name)
@@ -240,14 +248,10 @@ def _warnings_of_parent(session: Session, parent: str | None) -> list[str]:
     return [f"turn {parent} was cut off when its process ended; it stays in the history"]
 
 
-def fresh_session(session_id: str, name: str, safety: Safety) -> Session:
+def fresh_session(session_id: str, name: str, safety: Safety, store: Store) -> Session:
     """Return a new session without turns. It is not stored yet."""
     now = time.time()
-    return Session(
-        id=session_id,
-        name=name,
-        created_at=now,
-        updated_at=now,
-        working_dir=str(Path.cwd()),
-        safety=safety,
-    )
+    fresh = Session(id=session_id, name=name, created_at=now, updated_at=now, working_dir=str(Path.cwd()))
+    permissions = Permissions({}, safety)
+    powers = powers_of(permissions)
+    return with_permissions(fresh, permissions, store.secret(), powers) if powers else replace(fresh, safety=safety)

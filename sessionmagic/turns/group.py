@@ -6,9 +6,10 @@ import threading
 from typing import TYPE_CHECKING
 
 from sessionmagic.exceptions import UsageError
+from sessionmagic.tools.permissions import Permissions
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from sessionmagic.storage.store import Claim
 
@@ -19,7 +20,7 @@ class Hold:
     def __init__(self, group: TurnGroup) -> None:
         self.group = group
         self.released = False
-        self.recheck: Callable[[], Awaitable[None]] | None = None
+        self.recheck: Callable[[], None] | None = None
         """Approves the waiting calls of the turn that the session's rules now allow."""
 
     def release(self) -> None:
@@ -54,6 +55,12 @@ class TurnGroup:
         self._lock = threading.Lock()
         self._holds: list[Hold] = []
         self._ended = False
+        self.permissions = Permissions({}, "strict")
+        """What the session permits to the group's turns. It is read when the first one is admitted.
+
+        It is kept here and not read from the file again: only the user may change it while turns run.
+        """
+        _open[self.session_id] = self
         self._own_hold = self.hold()
 
     def require(self, session: str) -> None:
@@ -81,13 +88,20 @@ class TurnGroup:
             self._holds.remove(hold)
             self._ended = not self._holds
         if self._ended:
+            if _open.get(self.session_id) is self:
+                del _open[self.session_id]
             self._claim.release()
 
-    async def recheck(self) -> None:
+    def change_permissions(self, change: Callable[[Permissions], Permissions]) -> None:
+        """Change what the session permits to the group's turns."""
+        with self.admitting:  # a turn that is being admitted may have read the session before the change
+            self.permissions = change(self.permissions)
+
+    def recheck(self) -> None:
         """Approve the waiting calls of all turns that the session's rules now allow."""
         for hold in list(self._holds):
             if hold.recheck is not None:
-                await hold.recheck()
+                hold.recheck()
 
     def leave(self) -> None:
         """Give up the creator's hold. Calling it again has no effect."""
@@ -96,3 +110,12 @@ class TurnGroup:
     def bury(self, turn_id: str) -> None:
         """Note that a turn of this group will never run, although it is stored as running."""
         self.dead = (self.dead or frozenset()) | {turn_id}
+
+
+_open: dict[str, TurnGroup] = {}
+"""The groups of this process that have not ended, by the id of their session."""
+
+
+def open_group(session_id: str) -> TurnGroup | None:
+    """Return the group of this process that has claimed the session, or None."""
+    return _open.get(session_id)

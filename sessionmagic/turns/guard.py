@@ -61,10 +61,8 @@ class Guard(AbstractCapability[None]):
         requests: Records the model requests.
         approvals: Holds the calls that wait for a decision.
         inbox: Holds what the user says to the turn while it runs.
-        policy: Returns what decides over tool calls. It is awaited for each call, so that a rule that is set while the
-            turn runs applies to the next call.
-        known_policy: The policy when it was last read. It decides which tools are offered, as reading a long session
-            for each model request would take too long.
+        policy: Returns what decides over tool calls. It is called for each one, so that a rule that the user sets while
+            the turn runs applies to the next call.
         grant: Stores a decision that lasts, and approves the waiting calls that it allows, also those of the other
             turns of the group. It is awaited before the call runs.
         limits: How many model requests and tool calls the turn may make.
@@ -77,8 +75,7 @@ class Guard(AbstractCapability[None]):
     requests: ModelRequests
     approvals: Approvals
     inbox: Inbox
-    policy: Callable[[], Awaitable[Policy]]
-    known_policy: Policy
+    policy: Callable[[], Policy]
     grant: Callable[[Decision, str], Awaitable[None]]
     limits: Limits
     keep_sent: Callable[[SentRequest], object]
@@ -129,7 +126,7 @@ class Guard(AbstractCapability[None]):
         return AskedModel(
             Sender(member, self.keep_sent),
             self.model.reference,
-            offers=lambda tool: not self.known_policy.never_allows(tool),
+            offers=lambda tool: not self.policy().never_allows(tool),
             count=self.count_request,
             warn=lambda text: self.emit(Warned, text=text),
         )
@@ -234,7 +231,7 @@ class Guard(AbstractCapability[None]):
 
     async def _refusal(self, call: Call, call_id: str) -> str | None:
         """Return what the model is told about a call that may not run; return None if it may run."""
-        ruling = (await self._read_policy()).rule_on(call)
+        ruling = self.policy().rule_on(call)
         match ruling.verdict:
             case "allow":
                 return None
@@ -245,16 +242,12 @@ class Guard(AbstractCapability[None]):
             return "The user rejected this call." + (f" Reason: {resolution.reason}" if resolution.reason else "")
         if resolution.decision != "once":
             await self.grant(resolution.decision, call.tool)
-        ruling = (await self._read_policy()).rule_on(call)  # a deny rule may have been set while the call waited
+        ruling = self.policy().rule_on(call)  # a deny rule may have been set while the call waited
         return f"This call is not allowed: {ruling.why}." if ruling.verdict == "deny" else None
 
-    async def _read_policy(self) -> Policy:
-        self.known_policy = await self.policy()
-        return self.known_policy
-
-    async def approve_allowed_calls(self) -> None:
+    def approve_allowed_calls(self) -> None:
         """Approve the waiting calls that the session's rules now allow."""
-        policy = await self._read_policy()
+        policy = self.policy()
         for approval in self.approvals.open:
             if policy.rule_on(approval.call).verdict == "allow":
                 self.approvals.permit(approval.id)

@@ -18,7 +18,8 @@ from sessionmagic.exceptions import (
     StoreError,
 )
 from sessionmagic.loop import in_thread, settled_in_thread
-from sessionmagic.tools.permissions import Limits, Policy, safety_of, with_grant
+from sessionmagic.tools.permissions import Limits, Policy, with_grant
+from sessionmagic.turns.session_permissions import change_permissions
 from sessionmagic.turns.time_limit import time_limit
 from sessionmagic.turns.turn import TurnResult, current_turn
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.usage import RequestRecord
     from sessionmagic.storage.store import Store
     from sessionmagic.tools.mcp.servers import McpServers
+    from sessionmagic.tools.permissions import Permissions
     from sessionmagic.turns.admission import Admitted
     from sessionmagic.turns.agent_run import Outcome
     from sessionmagic.turns.guard import Guard
@@ -123,17 +125,16 @@ def _emit_start(admitted: Admitted) -> None:
 
 
 def _guard(admitted: Admitted, store: Store, requests: ModelRequests) -> Guard:
-    """Return the guard of a turn. Its rules are read from the store, and its lasting decisions written there."""
+    """Return the guard of a turn. Its rules are those of its group, and its lasting decisions are stored."""
     from sessionmagic.turns.guard import Guard
 
-    turn, agent = admitted.turn, admitted.plan.agent
-
-    async def policy() -> Policy:
-        return policy_of(await in_thread(store.load, turn.session_id), admitted.request)
+    turn, agent, group = admitted.turn, admitted.plan.agent, admitted.hold.group
 
     async def grant(decision: Decision, tool: str) -> None:
-        await in_thread(store.update, turn.session_id, lambda session: granted(session, decision, tool))
-        await admitted.hold.group.recheck()
+        power = "safety autonomous" if decision == "all" else f"allow {tool}"
+        change = partial(granted, decision=decision, tool=tool)
+        await in_thread(change_permissions, store, turn.session_id, change, [power])
+        group.recheck()
 
     return Guard(
         agent=agent.name,
@@ -142,8 +143,7 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests) -> Guard:
         requests=requests,
         approvals=turn.approvals,
         inbox=turn.inbox,
-        policy=policy,
-        known_policy=policy_of(admitted.plan.previous, admitted.request),
+        policy=lambda: policy_of(group.permissions, admitted.request),
         grant=grant,
         limits=admitted.request.limits or Limits(),
         keep_sent=turn.keep_sent,
@@ -180,22 +180,18 @@ async def _toolset(admitted: Admitted, servers: McpServers) -> AbstractToolset[N
     return CombinedToolset([*([plan.toolset] if plan.toolset else []), *starting.result()])
 
 
-def policy_of(session: Session, request: Request) -> Policy:
-    """Return what decides over the tool calls of a turn on the session."""
+def policy_of(permissions: Permissions, request: Request) -> Policy:
+    """Return what decides over the tool calls of a turn."""
     return Policy(
-        session=session.permissions,
-        file={},
-        safety=safety_of(session.safety),
-        attended=request.attended,
-        yes=request.yes,
+        session=permissions.rules, file={}, safety=permissions.safety, attended=request.attended, yes=request.yes
     )
 
 
-def granted(session: Session, decision: Decision, tool: str) -> Session:
-    """Return the session with a lasting decision: to run every call of one tool (``"tool"``), or of all (``"all"``)."""
+def granted(permissions: Permissions, decision: Decision, tool: str) -> Permissions:
+    """Return permissions with a lasting decision: to run every call of one tool (``"tool"``), or of all (``"all"``)."""
     if decision == "all":
-        return replace(session, safety="autonomous")
-    return replace(session, permissions=with_grant(session.permissions, tool))
+        return replace(permissions, safety="autonomous")
+    return replace(permissions, rules=with_grant(permissions.rules, tool))
 
 
 def _release(

@@ -384,6 +384,31 @@ def test_isolated_code_does_not_know_the_store_and_changes_no_permissions(kernel
     assert "code that run_python_isolated runs cannot change permissions" in said
 
 
+def test_permissions_of_a_colleagues_file_are_shown_and_hold_once_they_are_confirmed(kernel, chat):
+    kernel.run(
+        "from dataclasses import replace\nfrom sessionmagic import SessionManager\nstore = SessionManager().store\n"
+        "new = {'permissions': {'allow': ['run_*'], 'deny': ['insert_cell']}, 'safety': 'autonomous'}\n"
+        f"store.update(store.find({chat!r}), lambda session: replace(session, **new))"
+    ).ok()
+    said = kernel.run(f"%agent permissions {chat}").ok().text
+    assert "allow (not confirmed)" in said
+    assert f"{chat} is balanced" in said
+    assert f"%agent permissions '{chat}' --confirm sets them" in said
+    assert listed(kernel, chat)["run_python"][1].startswith("asks")
+    acts(kernel, [RUN], "Done.")
+    cell = kernel.run(f"%%agent -m acts -s {chat}\ngo", allow_stdin=False).ok()
+    assert "do not hold: safety autonomous, allow run_*" in cell.html
+    assert kernel.value("ran") == "[]"
+    said = kernel.run(f"%agent permissions '{chat}' --confirm").ok().text
+    assert f"{chat} is autonomous" in said
+    assert "not confirmed" not in said
+    acts(kernel, [RUN], [("insert_cell", {"code": "1"})], "Done.")
+    cell = kernel.run(f"%%agent -m acts -s {chat}\ngo", allow_stdin=False).ok()
+    assert "do not hold" not in cell.html
+    assert kernel.value("ran") == "[1]"
+    assert [outcome for _, outcome, _ in told(kernel)][-2:] == ["success", "denied"]
+
+
 def test_a_rule_set_in_mid_turn_holds_for_the_turns_next_call(kernel, chat):
     acts(kernel, [RUN], [RUN], [LOOK], "Done.")
     in_background(kernel, chat)

@@ -35,6 +35,16 @@ SCHEMA_2 = """
 """A session's file as the schema 2 was written."""
 
 
+SCHEMA_3 = json.dumps(
+    {
+        "session": {
+            "1": {**json.loads(SCHEMA_2)["session"]["1"], "settings": {"seed": 7}, "system": "Be kind.", "schema": 3}
+        }
+    }
+).replace('"head": "2"', '"head": null')
+"""A session's file as the schema 3 was written, without turns."""
+
+
 @pytest.fixture
 def path(home):
     path = home / "sessions" / f"{KEY}.json"
@@ -91,6 +101,18 @@ async def test_session_of_schema_2_goes_on(home, path):
     assert [turn.prompt for turn in session.path()] == ["Which feature?", "Why?", "And now?"]
     assert session.turns[-1].id == "4"
     assert json.loads(path.read_text())["session"]["1"]["schema"] == SCHEMA
+
+
+def test_allow_rules_of_a_file_of_schema_3_are_kept_but_do_not_count_until_they_are_confirmed(home, path):
+    path.write_text(SCHEMA_3)
+    manager = manager_on(home)
+    session = manager.sessions.load(KEY)
+    assert (session.settings, session.system, session.stamps) == ({"seed": 7}, "Be kind.", [])
+    assert session.permissions == {"allow": ["load_*:month=2026-*"], "deny": ["run_*"]}
+    permissions, untrusted = manager.sessions.trusted(session)
+    assert (permissions.rules, permissions.safety) == ({"allow": [], "deny": ["run_*"]}, "strict")
+    assert untrusted == ["allow load_*:month=2026-*"]
+    assert manager.sessions.trusted(manager.sessions.confirm_permissions(KEY))[1] == []
 
 
 def test_listing_has_the_session_and_leaves_its_file(home, path):

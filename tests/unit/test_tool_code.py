@@ -110,8 +110,8 @@ async def test_tool_cannot_approve_a_call_that_waits(manager, tools, place):
 
     def free() -> None:
         [(turn, approval)] = manager.turns.approvals()
-        for approve in (manager.turns.approve, turn.approvals.resolve):
-            said.append(place(lambda approve=approve: refusal_of(lambda: approve(approval.id, "all"))))
+        said.append(place(lambda: refusal_of(lambda: manager.turns.approve(approval.id, "all"))))
+        said.append(place(lambda: refusal_of(lambda: turn.approvals.resolve(approval.id, "all"))))
 
     waiting, _ = await acting(manager, [("run", {"code": "1"})], "Done", tools=tools.all, attended=True)
     await asked(waiting)

@@ -1,6 +1,6 @@
 """What the rules and the safety mode of a session do to the tool calls of its turns."""
 
-from dataclasses import replace
+import asyncio
 from enum import Enum
 from pathlib import Path
 
@@ -8,17 +8,15 @@ import pytest
 from pydantic import BaseModel, Field
 
 from sessionmagic.conversation.events import ApprovalRequested
-from sessionmagic.tools.permissions import with_rule
 from tests.turns import acted, acting, ask, asked, events_of, on_a_loop, returned, whole
 
 
-def change(manager, **changes):
-    """Change the session `chat` as another cell would."""
-    manager.store.update(manager.sessions.load("chat").id, lambda session: replace(session, **changes))
+def set_safety(manager, safety):
+    manager.sessions.set_permissions("chat", {}, safety)
 
 
 def add_rule(manager, verdict, pattern):
-    change(manager, permissions=with_rule(manager.sessions.load("chat").permissions, verdict, pattern))
+    manager.sessions.set_permissions("chat", {pattern: verdict})
 
 
 @on_a_loop
@@ -49,7 +47,7 @@ async def test_turn_that_was_approved_beforehand_asks_nothing_and_leaves_the_ses
 @on_a_loop
 async def test_with_nobody_to_ask_a_call_is_denied_and_the_turn_goes_on(manager, tools, safety):
     await ask(manager)
-    change(manager, safety=safety)
+    set_safety(manager, safety)
     result, events, model = await acted(manager, [("run", {"code": "1"})], "Done", tools=tools.all)
     assert (result.status, result.text, tools.ran) == ("completed", "Done", [])
     [(_, outcome, words)] = returned(events)
@@ -62,7 +60,7 @@ async def test_with_nobody_to_ask_a_call_is_denied_and_the_turn_goes_on(manager,
 @on_a_loop
 async def test_restricted_session_denies_without_asking_though_somebody_is_there(manager, tools):
     await ask(manager)
-    change(manager, safety="restricted")
+    set_safety(manager, "restricted")
     calls = [("look", {"at": "a"}), ("run", {"code": "1"})]
     _, events, _ = await acted(manager, calls, "Done", tools=tools.all, attended=True)
     assert sorted(outcome for _, outcome, _ in returned(events)) == ["denied", "success"]
@@ -107,17 +105,19 @@ async def test_deny_rule_holds_for_arguments_that_annotations_make_into_other_va
 
 @on_a_loop
 async def test_rule_set_in_mid_turn_holds_for_the_next_call(manager):
-    ran = []
+    ran, began, go_on = [], asyncio.Event(), asyncio.Event()
 
-    def run(code: str):
+    async def run(code: str):
         ran.append(code)
-        add_rule(manager, "deny", "run")
+        began.set()
+        await go_on.wait()
 
-    _, events, _ = await acted(
-        manager, [("run", {"code": "1"})], [("run", {"code": "2"})], "Done", tools=[run], yes=True
-    )
+    turn, _ = await acting(manager, [("run", {"code": "1"})], [("run", {"code": "2"})], "Done", tools=[run], yes=True)
+    await began.wait()
+    add_rule(manager, "deny", "run")
+    go_on.set()
+    assert [outcome for _, outcome, _ in returned(await events_of(turn))] == ["success", "denied"]
     assert ran == ["1"]
-    assert [outcome for _, outcome, _ in returned(events)] == ["success", "denied"]
 
 
 @on_a_loop
@@ -145,7 +145,7 @@ async def test_deny_rule_holds_for_an_argument_however_the_model_writes_it(manag
     await ask(manager)
     add_rule(manager, "deny", "delete:force=true")
     add_rule(manager, "deny", "delete:times=1000")
-    change(manager, safety="autonomous")
+    set_safety(manager, "autonomous")
     _, events, _ = await acted(manager, [("delete", args)], "Done", tools=[delete])
     [(_, outcome, words)] = returned(events)
     assert outcome == "denied"
@@ -164,7 +164,7 @@ async def outcomes(manager, rule, args, function):
     """Return what happens to a call of a function in an unattended session with one rule."""
     await ask(manager)
     add_rule(manager, *rule)
-    change(manager, safety="autonomous" if rule[0] == "deny" else "restricted")
+    set_safety(manager, "autonomous" if rule[0] == "deny" else "restricted")
     _, events, _ = await acted(manager, [(function.__name__, args)], "Done", tools=[function])
     return [outcome for _, outcome, _ in returned(events)]
 

@@ -92,6 +92,8 @@ class Rule:
 
     verdict: str
     pattern: str
+    confirmed: bool = True
+    """Whether it counts: false for an allow rule that somebody else has written, until it is confirmed."""
 
 
 def _pattern(option: str, text: str) -> Argument:
@@ -116,9 +118,16 @@ def _pattern(option: str, text: str) -> Argument:
         help="strict, balanced, restricted or autonomous; decides on calls that no rule covers",
     ),
     argument("--new", action="store_true", help="create the session, so that the rules hold from its first turn on"),
+    argument(
+        "--confirm",
+        action="store_true",
+        help="make all permissions that the session's file brings your own; without it, allow rules and the mode "
+        "autonomous that you have not set do not count",
+    ),
 )
 def permissions(context: NotebookContext, options: argparse.Namespace) -> Any:
     from sessionmagic.tools.permissions import VERDICTS, rule_list, safety_of
+    from sessionmagic.tools.trust import doubts
 
     if options.new and not options.session:
         raise UsageError("--new needs a name for the new session; give one")
@@ -133,14 +142,24 @@ def permissions(context: NotebookContext, options: argparse.Namespace) -> Any:
             "the same pattern was given to two options; give it to only one of --allow, --ask, --deny and --forget"
         )
     mode = options.safety or (context.settings.safety if options.new else "")
-    context.manager.sessions.set_permissions(name, rules, safety_of(mode) if mode else None, new=options.new)
-    session = context.manager.sessions.load(name)
+    sessions = context.manager.sessions
+    if rules or mode or options.new:
+        sessions.set_permissions(name, rules, safety_of(mode) if mode else None, new=options.new)
+    session = sessions.confirm_permissions(name) if options.confirm else sessions.load(name)
+    permissions, untrusted = sessions.trusted(session)
     added = [pattern for pattern, verdict in rules.items() if verdict]
     return Listing(
-        [Rule(verdict, pattern) for verdict, pattern in rule_list(session.permissions)],
-        {"rule": lambda rule: rule.verdict, "pattern": lambda rule: rule.pattern},
         [
-            f"{session.name} is {session.safety}: {SAFETY_WORDS[session.safety]}",
+            Rule(verdict, pattern, confirmed=f"{verdict} {pattern}" not in untrusted)
+            for verdict, pattern in rule_list(session.permissions)
+        ],
+        {
+            "rule": lambda rule: rule.verdict if rule.confirmed else f"{rule.verdict} (not confirmed)",
+            "pattern": lambda rule: rule.pattern,
+        },
+        [
+            f"{session.name} is {permissions.safety}: {SAFETY_WORDS[permissions.safety]}",
+            *(f"⚠ {doubt}" for doubt in doubts(session.name, untrusted)),
             *(_doubts(added, listed_tools(context, session)) if added else ()),
         ],
     )
