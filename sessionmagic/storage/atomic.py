@@ -11,6 +11,8 @@ from typing import Any
 import orjson
 from tinydb.storages import Storage
 
+from sessionmagic.exceptions import StoreError
+
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
 
@@ -44,7 +46,16 @@ def dumps(data: Any) -> bytes:
     try:
         return orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:  # lone surrogates, from models that stop in the middle of a character, cannot be encoded
+        return _dumps_encodable(data)
+
+
+def _dumps_encodable(data: Any) -> bytes:
+    try:
         return orjson.dumps(_encodable(data), option=orjson.OPT_NON_STR_KEYS)
+    except (TypeError, RecursionError) as error:
+        raise StoreError(
+            "the session has values that are nested too deep to be written; use another session"
+        ) from error
 
 
 def _encodable(value: Any) -> Any:

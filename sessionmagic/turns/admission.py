@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from sessionmagic.storage.store import Store
     from sessionmagic.tools.functions import Tool
     from sessionmagic.tools.permissions import Safety
-    from sessionmagic.turns.group import Hold
+    from sessionmagic.turns.group import Hold, TurnGroup
     from sessionmagic.turns.messages import Messages
     from sessionmagic.turns.request import Request
 
@@ -118,16 +118,15 @@ def _admit(request: Request, *, store: Store, models: Models, agent: AgentDefini
     from sessionmagic.turns.messages import content_of, prompt_message
 
     group = hold.group
-    session_id = group.session_id
-    previous = (
-        fresh_session(session_id, request.session, request.safety, store) if group.new else store.load(session_id)
-    )
+    previous = _before(request, group, store)
     dead = running_turns(previous) if group.dead is None else group.dead
     previous = with_interrupted_turns(previous, dead)
+    secret = store.known_secret()
     parent = parent_of_next(previous, request.after)
     plan = _plan(request, previous, parent, models, agent)
-    _, untrusted = trusted(previous, store.known_secret())
-    plan = replace(plan, warnings=[*doubts(previous.name, untrusted), *plan.warnings])
+    history = history_before(previous, parent, plan.model)
+    _, untrusted = trusted(previous, secret)
+    plan = replace(plan, warnings=[*doubts(previous.name, untrusted), *history.warnings, *plan.warnings])
     content = content_of(request.prompt, request.attachments)
     messages = prompt_message(content)
 
@@ -140,11 +139,13 @@ def _admit(request: Request, *, store: Store, models: Models, agent: AgentDefini
         session = change(previous)
         store.create(session)
     else:
-        session = store.update(session_id, change)
+        session = store.update(group.session_id, change)
     if group.dead is None:
-        group.permissions, _ = trusted(session, store.known_secret())
+        group.permissions, _ = trusted(session, secret)
     group.new, group.dead = False, dead
     record = session.turns[-1]
+    if record.parent != parent:  # another turn of the group has just failed
+        history = history_before(session, record.parent, plan.model)
     log = EventLog(session.id, record.id, agent.name)
     return Admitted(
         plan=plan,
@@ -153,9 +154,16 @@ def _admit(request: Request, *, store: Store, models: Models, agent: AgentDefini
         log=log,
         hold=hold,
         content=content,
-        history=history_before(session, record.parent, plan.model),
+        history=history.messages,
         request=request,
     )
+
+
+def _before(request: Request, group: TurnGroup, store: Store) -> Session:
+    """Return the session before the turn."""
+    if group.new:
+        return fresh_session(group.session_id, request.session, request.safety, store)
+    return store.load(group.session_id)
 
 
 def _new_record(request: Request, plan: Plan, session: Session, messages: Messages) -> TurnRecord:

@@ -50,13 +50,12 @@ CALLS = ("look", {"at": "a"}), ("look", {"at": "b"}), ("run", {"code": "1"})
 async def test_powers_of_a_file_do_not_hold_and_the_turn_says_so_once(either, tools):
     await ask(either)
     edit(either, **FOREIGN)
-    found, warnings = await outcomes(either, *CALLS, tools=tools)
+    found, [warning] = await outcomes(either, *CALLS, tools=tools)
     assert found == ["denied", "success", "denied"]
     assert tools.ran == ["look a"]
-    assert warnings == [
-        "this session brings permissions that you have not set, so they do not hold: safety autonomous, allow run, "
-        "allow send; %agent permissions 'chat' --confirm sets them"
-    ]
+    powers = "safety autonomous, allow run, allow send"
+    assert warning.startswith(f"this session brings permissions that you have not set, so they do not hold: {powers};")
+    assert warning.endswith("; %agent permissions 'chat' --confirm sets them")
 
 
 @on_a_loop
