@@ -135,11 +135,7 @@ def _admit(request: Request, *, store: Store, models: Models, agent: AgentDefini
         record = _new_record(request, plan, session, messages)
         return with_turn(plan.with_override(session), record, moves_head=request.moves_head)
 
-    if group.new:
-        session = change(previous)
-        store.create(session)
-    else:
-        session = store.update(group.session_id, change)
+    session = _created(change(previous), store) if group.new else store.update(group.session_id, change)
     if group.dead is None:
         group.permissions, _ = trusted(session, secret)
     group.new, group.dead = False, dead
@@ -157,6 +153,11 @@ def _admit(request: Request, *, store: Store, models: Models, agent: AgentDefini
         history=history.messages,
         request=request,
     )
+
+
+def _created(session: Session, store: Store) -> Session:
+    store.create(session)
+    return session
 
 
 def _before(request: Request, group: TurnGroup, store: Store) -> Session:
