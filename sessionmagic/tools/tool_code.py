@@ -1,15 +1,14 @@
 """The code that runs for a tool call. It must not change what tool calls may do: that is for the user alone.
 
 A context variable names the tool. The tasks of a call and `asyncio.to_thread` inherit it, as does code on the main
-thread, which runs in the context of its call. Threads inherit no context, so `threading.Thread.start` is wrapped: a
-thread that a call starts runs in a copy of the call's context.
+thread, which runs in the context of its call. Threads inherit no context, so `threading.Thread.start` is wrapped: it
+sets the variable in each thread that a call starts, and nothing else, as such a thread prints like any other.
 
 This stops code that calls our functions. It is no sandbox: code in the user's kernel can do what the user can do.
 """
 
 from __future__ import annotations
 
-import contextvars
 import functools
 import os
 import threading
@@ -59,8 +58,14 @@ def _mark_threads() -> None:
 
     @functools.wraps(start)
     def start_marked(thread: threading.Thread) -> None:
-        if _tool.get():
-            thread.run = functools.partial(contextvars.copy_context().run, thread.run)  # type: ignore[method-assign]
+        if tool := _tool.get():
+            run = thread.run
+
+            def run_marked() -> None:
+                _tool.set(tool)
+                run()
+
+            thread.run = run_marked  # type: ignore[method-assign]
         start(thread)
 
     start_marked.marks_threads = True  # type: ignore[attr-defined]

@@ -48,8 +48,8 @@ class Request:
         attended: Whether a user can answer `Turn.approvals` and `Turn.questions`. If not, calls that need approval are
             denied, and questions are declined.
         yes: Approve every tool call of this turn that no rule denies.
-        safety: The safety mode of the session, if this request creates it. Code that runs for a tool call gets a balanced
-            session in place of an autonomous one.
+        safety: The safety mode of the session, if this request creates it. Code that runs for a tool call gets a
+            balanced session in place of an autonomous one.
         limits: How many model requests and tool calls the turn may make.
         where: The cell or script that asks. The error for a busy session names it.
         cell_id: The id that the front end gives the cell.
