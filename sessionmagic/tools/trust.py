@@ -67,11 +67,11 @@ def with_permissions(session: Session, permissions: Permissions, secret: bytes, 
 
 def doubts(session: str, powers: Sequence[str]) -> list[str]:
     """Return a warning that names the powers of a session that do not count, if there are any."""
+    if not powers:
+        return []
     named = shortened(printable(", ".join(powers)), SHOWN)
     advice = f"%agent permissions {session!r} --confirm sets them"
-    return [f"this session brings permissions that you have not set, so they do not hold: {named}; {advice}"] * bool(
-        powers
-    )
+    return [f"this session brings permissions that you have not set, so they do not hold: {named}; {advice}"]
 
 
 def _is_stamped(session: Session, secret: bytes, power: str) -> bool:

@@ -155,7 +155,7 @@ async def test_click_that_allows_a_tool_allows_nothing_else_that_the_file_asks_f
 
 
 @on_a_loop
-async def test_code_of_a_tool_makes_no_autonomous_session(manager, tools):
+async def test_code_of_a_tool_makes_no_autonomous_session(manager):
     async def free() -> str:
         inner = await manager.run("Go", session="other", model="calm", safety="autonomous")
         return (await inner.result()).status
@@ -169,7 +169,6 @@ async def test_session_of_another_store_brings_no_powers(home, tmp_path, tools):
     theirs = manager_on(tmp_path / "theirs")
     theirs.sessions.set_permissions("chat", {"run": "allow"}, "autonomous", new=True)
     await asyncio.to_thread(shutil.copytree, tmp_path / "theirs" / "sessions", home / "sessions")
-    shutil.copytree(tmp_path / "theirs" / "names", home / "names")
     found, [warning] = await outcomes(manager_on(home), ("run", {"code": "1"}), tools=tools)
     assert found == ["denied"]
     assert "safety autonomous, allow run;" in warning
