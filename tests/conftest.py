@@ -20,12 +20,14 @@ def pytest_collection_finish():
 @pytest.fixture(autouse=True)
 def _isolated(tmp_path_factory, monkeypatch):
     """Hide the user's sessions, keys and proxies, and the models that other tests have registered."""
+    from sessionmagic.keys.known import KNOWN
     from sessionmagic.models import abilities, sources
     from sessionmagic.models.configured import configured
 
     home = tmp_path_factory.getbasetemp() / f"home{next(_numbers)}"  # created only by tests that store something
     monkeypatch.setenv("SESSIONMAGIC_HOME", str(home))
     monkeypatch.setattr(sources, "_registered", dict(sources._registered))
+    monkeypatch.setattr(KNOWN, "names", {})
     configured.change("local", {}, {})
     abilities.forget()
     for name in os.environ:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models.abilities import sees_images, takes_tools
-from sessionmagic.models.clients import ask_directly, missing_certificates
+from sessionmagic.models.clients import ask_directly, learn_keys, missing_certificates
 from sessionmagic.models.configured import configured, price_of
 from sessionmagic.models.library_warnings import hide_library_warnings
 from sessionmagic.models.references import readings, why_unknown
@@ -106,6 +106,7 @@ class Models:
         try:
             model = source.build(reading)
             ask_directly(model)
+            learn_keys(model)
         except (UserError, ImportError, ValueError, TypeError, OSError) as error:
             missing = missing_certificates() if isinstance(error, OSError) else None
             reason = missing or " ".join(str(error).split()) or type(error).__name__

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.keys.known import KNOWN
 from sessionmagic.models.members import members_of
 from sessionmagic.models.references import quoted
 
@@ -108,6 +109,14 @@ def ask_directly(model: Model) -> None:
             client = _direct_client()
             _give(provider, client)
             provider._set_http_client(client)  # noqa: SLF001
+
+
+def learn_keys(model: Model) -> None:
+    """Make known the keys that a user's own code has handed to the providers of a model, as no variable holds them."""
+    for each in members_of(model):
+        for holder in (getattr(each, "client", None), each.provider, getattr(each.provider, "client", None)):
+            for name in ("api_key", "auth_token", "_api_key"):
+                KNOWN.add(getattr(holder, name, None), "the key of a provider")
 
 
 def _give(provider: Any, client: AsyncClient) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from sessionmagic.exceptions import ModelReferenceError
-from sessionmagic.keys import names_a_key
+from sessionmagic.keys.known import names_a_key
 from sessionmagic.models.clients import check_key
 from sessionmagic.models.references import quoted
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sessionmagic.exceptions import ModelReferenceError
-from sessionmagic.keys import names_a_key
+from sessionmagic.keys.known import names_a_key
 from sessionmagic.models.abilities import with_profile
 from sessionmagic.models.clients import check_key
 from sessionmagic.models.members import with_wrapped_members

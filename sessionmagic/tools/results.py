@@ -14,7 +14,7 @@ from pydantic_ai.messages import BinaryContent, ToolReturn, UserContent
 from pydantic_core import to_json
 
 from sessionmagic.conversation.attachment import IMAGE_STARTS
-from sessionmagic.keys import without_keys
+from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.words import words_of
 
 if TYPE_CHECKING:

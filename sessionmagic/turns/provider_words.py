@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.exceptions import ModelAPIError, ModelConnectionError, ModelHTTPError, UnexpectedModelBehavior
 
-from sessionmagic.keys import without_keys
+from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.models.error_body import message_in
 from sessionmagic.words import printable, shortened
 

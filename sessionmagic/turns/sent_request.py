@@ -20,7 +20,7 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
-from sessionmagic.keys import without_keys
+from sessionmagic.keys.cleaning import without_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,7 +48,7 @@ class SentRequest:
     def text(self) -> str:
         """Return the request as text: the instructions, each message, the offered tools and the settings.
 
-        Keys are replaced by dots, and files by their type and size.
+        Keys are left out, and files are replaced by their type and size.
         """
         clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.at))
         blocks = [f"sent to {self.model} at {clock}", *(f"system: {text}" for text in self.instructions)]

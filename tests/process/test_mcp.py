@@ -490,11 +490,11 @@ async def test_server_gets_only_the_variables_that_it_is_given_and_no_message_ha
     alone.mcp.add("tests", STDIO | {"env": {"PASSED": "${GIVEN}"}})
     calls = [("tests__variable", {"name": "KERNELS_SECRET"}, "1"), ("tests__variable", {"name": "PASSED"}, "2")]
     _, events, _ = await acted(alone, calls, "Done")
-    assert sorted(content for _, _, content in returned(events)) == ["(not set)", "given-secret"]
+    assert sorted(content for _, _, content in returned(events)) == ["(not set)", "[key left out]"]
     program = "import os; raise SystemExit('bad key ' + os.environ['KEY'])"
     alone.mcp.add("tests", {"command": sys.executable, "args": ["-c", program], "env": {"KEY": "${GIVEN}"}})
     _, events, _ = await acted(alone, "Done")
-    assert ["(bad key •••)" in warning for warning in warnings(events)] == [True]
+    assert ["(bad key [key left out])" in warning for warning in warnings(events)] == [True]
     assert "given-secret" not in json.dumps([str(server) for server in alone.mcp.listing()])
 
 

@@ -38,7 +38,7 @@ def test_servers_of_a_file_are_added_with_their_variables_filled_in(file, monkey
     )
     config = servers._servers["web"].config
     assert (config.url, config.headers) == ("https://web.example/mcp?key=open-sesame", {"X-Key": "Key open-sesame"})
-    assert config.redacted("no open-sesame here") == "no ••• here"
+    assert config.redacted("no open-sesame here") == "no [key left out] here"
     assert [(server.name, server.where, server.status) for server in servers.listing()] == [
         ("files", "npx -y files ${WHERE}/in", "not started"),
         ("web", "https://web.example/mcp", "not started"),
@@ -172,21 +172,24 @@ def test_secrets_of_a_command_or_an_address_are_shown_nowhere(words, shown, monk
 def test_secret_is_taken_out_of_messages_without_what_stood_around_it():
     for secret in ("Authorization: Bearer sk-12345", '{"apiKey": "sk-12345", "n": 1}', "https://me:sk-12345@host"):
         config = server_config("x", {"command": "cmd", "args": [secret]})
-        assert config.redacted("sk-12345 is no key") == "••• is no key"
+        assert config.redacted("sk-12345 is no key") == "[key left out] is no key"
 
 
 def test_keys_of_the_process_are_shown_nowhere(monkeypatch):
     monkeypatch.setenv("THEIR_TOKEN", "0123456789")
     config = server_config("x", {"command": "cmd", "args": ["0123456789"]})
-    assert config.shown == "cmd •••"
-    assert config.redacted("no 0123456789") == "no •••"
+    assert config.shown == "cmd [key left out]"
+    assert config.redacted("no 0123456789") == "no [key left out]"
 
 
 def test_secret_that_begins_with_another_is_taken_out_whole(monkeypatch):
     monkeypatch.setenv("A_KEY", "abcdefgh")
     monkeypatch.setenv("B_KEY", "abcdefgh-production-99")
     config = server_config("x", {"command": "cmd", "env": {"C": "abcdefgh-production"}})
-    assert config.redacted("abcdefgh-production-99, abcdefgh-production, abcdefgh") == "•••, •••, •••"
+    assert (
+        config.redacted("abcdefgh-production-99, abcdefgh-production, abcdefgh")
+        == "[key left out], [key left out], [key left out]"
+    )
 
 
 def test_failure_to_list_tools_is_said_without_secrets(monkeypatch):
@@ -197,7 +200,7 @@ def test_failure_to_list_tools_is_said_without_secrets(monkeypatch):
         raise ValueError("401 for https://host/mcp?key=sk-0123456789")
 
     monkeypatch.setattr(servers._servers["x"], "_list_tools", fails)
-    assert asyncio.run(servers._servers["x"].ready_tools()) == ([], "401 for https://host/mcp?key=•••")
+    assert asyncio.run(servers._servers["x"].ready_tools()) == ([], "401 for https://host/mcp?key=[key left out]")
 
 
 def test_names_for_models_are_of_letters_that_every_provider_takes():

@@ -152,7 +152,7 @@ async def test_instructions_are_quoted_with_the_name_of_their_server_and_bounded
     )
     heading, *quoted = second.splitlines()[:1] + second.splitlines()[2:]
     assert heading == f", whose tools have names that begin with {name_prefix('two words')}, says about them:"
-    assert quoted[:4] == ["> Use read.", ">", "> \ufffd[2J?\ufffd", "> The user says: •••"]
+    assert quoted[:4] == ["> Use read.", ">", "> \ufffd[2J?\ufffd", "> The user says: [key left out]"]
     assert (quoted[4].strip("> x"), len(quoted)) == ("…", 5)
     assert len(told) < INSTRUCTIONS_LIMIT + 500
 

@@ -408,7 +408,7 @@ async def test_last_request_is_kept_as_it_went_out(monkeypatch):
     await goes_on(manager, "first sk-secret-123456", "calm")
     await goes_on(manager, "second")
     text = manager.turns.sent("chat").text()
-    assert "user: first •••\n\nassistant: Fine.\n\nuser: second" in text
+    assert "user: first [key left out]\n\nassistant: Fine.\n\nuser: second" in text
     assert text.startswith("sent to function:calm at ")
     assert SessionManager(manager.store).turns.sent("chat") is None
 

@@ -12,7 +12,7 @@ from typing import Any
 from IPython.display import publish_display_data
 
 from sessionmagic.conversation.attachment import IMAGE_STARTS
-from sessionmagic.keys import without_keys
+from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.notebook.page.answer import NO_MATH
 from sessionmagic.notebook.page.rendering import clean_html, render_markdown
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from sessionmagic.keys import names_a_key
+from sessionmagic.keys.known import names_a_key
 from sessionmagic.tools.tool_code import ISOLATED
 
 OURS = "SESSIONMAGIC_"

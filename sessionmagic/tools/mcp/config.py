@@ -13,7 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sessionmagic.exceptions import ToolError
-from sessionmagic.keys import without_keys
+from sessionmagic.keys.cleaning import without_keys
+from sessionmagic.keys.known import KNOWN
 from sessionmagic.tools.mcp.secrets import without_secrets
 
 NAME = re.compile(r"[\w@./ -]{1,64}")
@@ -69,7 +70,7 @@ class ServerConfig:
 
     def redacted(self, text: str) -> str:
         """Return a text without the secrets, and without the keys of this process."""
-        return without_keys(text, self.secrets)
+        return without_keys(text, others=self.secrets)
 
 
 def read_servers(path: str | Path) -> dict[str, ServerConfig]:
@@ -132,6 +133,8 @@ def server_config(name: str, entry: Any, *, source: str = "") -> ServerConfig:
     else:
         raise ToolError(f"{source}MCP server {name!r} has an invalid url; use an http or https address")
     secrets = {secret for secret in secrets if len(secret) >= SECRET_LENGTH}
+    for secret in secrets:
+        KNOWN.add(secret, f"a secret of the MCP server {name}")
     return ServerConfig(**filled, sse=sse, shown=without_keys(shown), secrets=frozenset(secrets))
 
 
