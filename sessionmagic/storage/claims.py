@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from sessionmagic.exceptions import SessionBusyError
+from sessionmagic.keys.cleaning import without_keys
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,7 @@ class Holder:
     @classmethod
     def here(cls, where: str) -> Holder:
         """Return the holder of a claim that this process takes now."""
-        return cls(where=where, pid=os.getpid(), host=socket.gethostname(), since=time.time())
+        return cls(where=without_keys(where), pid=os.getpid(), host=socket.gethostname(), since=time.time())
 
     @property
     def is_here(self) -> bool:

@@ -11,6 +11,7 @@ from sessionmagic.conversation.session import Session, SessionSummary, summarize
 from sessionmagic.storage.claims import HeldError, Holder
 from sessionmagic.storage.secret import new_secret
 from sessionmagic.storage.store import id_taken, identical, is_session_id, name_taken, not_found
+from sessionmagic.storage.without_keys import storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,7 @@ class MemoryStore:
                 raise name_taken(session.name)
             if session.id in self._sessions:
                 raise id_taken(session.id)
-            self._sessions[session.id] = _copy(session)
+            self._sessions[session.id] = _copy(storable(session))
 
     def load(self, session_id: str) -> Session:
         with self._lock:
@@ -43,7 +44,8 @@ class MemoryStore:
 
     def update(self, session_id: str, change: Callable[[Session], Session]) -> Session:
         with self._lock:
-            after = identical(before := self.load(session_id), change(before))
+            before = self.load(session_id)
+            after = storable(identical(before, change(before)), before)
             self._sessions[session_id] = _copy(after)
             return after
 
@@ -51,7 +53,8 @@ class MemoryStore:
         with self._lock:
             if self.find(name) not in (None, session_id):
                 raise name_taken(name)
-            self._sessions[session_id] = replace(self.load(session_id), name=name)
+            before = self.load(session_id)
+            self._sessions[session_id] = storable(replace(before, name=name), before)
 
     def delete(self, session_id: str) -> None:
         with self._lock:

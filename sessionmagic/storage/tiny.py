@@ -32,6 +32,7 @@ from sessionmagic.storage.names import Names
 from sessionmagic.storage.refusals import another_schema, copy_of, no_session, reason_of
 from sessionmagic.storage.secret import read_secret, write_secret
 from sessionmagic.storage.store import id_taken, identical, is_session_id, name_taken, not_found
+from sessionmagic.storage.without_keys import storable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,7 +63,7 @@ class TinyStore:
         self._sweep_due = 0.0
 
     def create(self, session: Session) -> None:
-        path = self._path(session.id)
+        path, session = self._path(session.id), storable(session)
         with self._lock_names():
             self._require_free(session.name)
             if path.exists():
@@ -83,7 +84,7 @@ class TinyStore:
         with self._lock(path.with_suffix(".lock")):
             database = self._database(session_id)
             before = self._read(session_id, database)
-            after = change(before)
+            after = storable(change(before), before)
             if after != before:
                 self._write(database, after, before)
             return after
