@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 LIKENESS = 0.65
 """How similar a known word must be to be suggested, from 0 to 1. With difflib's 0.6, "nope" suggests "openai"."""
+LONGEST_WORD = 200
+"""Characters of the longest word that is not cut in two."""
 SHOWN_LIMIT = 60
 """The number of characters that a message quotes of the user's own text."""
 
@@ -37,3 +39,23 @@ def shortened(text: str, length: int = SHOWN_LIMIT) -> str:
 def printable(text: str) -> str:
     """Return a text with a replacement character in place of each character that cannot be printed."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
+def between_words(text: str, at: int, step: int) -> int:
+    """Return where a text can be cut near a place, so that no key is cut in two, of which half could be read.
+
+    Args:
+        text: The text.
+        at: The place.
+        step: 1 to look for a gap behind it, -1 to look before it.
+    """
+    for place in range(at, at + step * LONGEST_WORD, step):
+        if not 0 < place < len(text):
+            break
+        if not (_in_word(text[place - 1]) and _in_word(text[place])):
+            return place
+    return at
+
+
+def _in_word(character: str) -> bool:
+    return character.isascii() and (character.isalnum() or character in "_-+/=.")

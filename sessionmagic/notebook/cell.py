@@ -119,6 +119,7 @@ def _request(context: NotebookContext, options: argparse.Namespace, text: str, *
         wait=options.wait,
         timeout=(options.timeout if options.timeout is not None else settings.timeout) or None,
         attended=not front_end.headless and not run_by_a_tool(),
+        send_keys=options.send_keys,
         yes=options.yes,
         safety=safety_of(settings.safety),
         limits=Limits(requests=settings.request_limit, tool_calls=settings.tool_call_limit),

@@ -56,6 +56,10 @@ def _parser() -> LineParser:
     )  # fmt: skip
     add("--raw", action="store_true", help="send the text as typed, with $`expression` not replaced")
     add(
+        "--send-keys", action="store_true",
+        help="send the keys and passwords in this turn's content to the model; they are still not stored or shown",
+    )  # fmt: skip
+    add(
         "--timeout", type=float, metavar="SECONDS",
         help="fail the turn after SECONDS, not counting the time it waits for you; 0: never",
     )  # fmt: skip

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
+from sessionmagic.exceptions import SessionMagicError
+from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.notebook.cell import run_cell
 from sessionmagic.notebook.cell_line import CELL_LINE
 from sessionmagic.notebook.context import NotebookContext
@@ -26,6 +28,13 @@ class AgentMagics(Magics, Settings):
     @no_var_expand
     @line_cell_magic
     def agent(self, line: str, cell: str | None = None) -> Any:  # noqa: D102  its docstring is the manual, below
+        try:
+            return self._run(line, cell)
+        except SessionMagicError as error:
+            error.args = (without_keys(str(error)),)  # it may quote the line or a value
+            raise
+
+    def _run(self, line: str, cell: str | None) -> Any:
         if cell is None:
             from sessionmagic.notebook.commands import run_command
 

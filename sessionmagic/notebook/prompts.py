@@ -16,7 +16,7 @@ from sessionmagic.conversation.attachment import Attachment
 from sessionmagic.exceptions import PromptError
 from sessionmagic.notebook.expressions import action_of
 from sessionmagic.notebook.kernel.values import describe
-from sessionmagic.words import shortened
+from sessionmagic.words import between_words, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -66,7 +66,8 @@ def _describe(expression: str, value: Any) -> str:
         raise PromptError(f"the value of $`{expression}` cannot be described: {_one_line(error)}") from error
     if len(text) <= VALUE_LIMIT:
         return text
-    return f"{text[:VALUE_LIMIT]}\n[cut: {len(text) - VALUE_LIMIT:,} more characters of {expression}]"
+    end = between_words(text, VALUE_LIMIT, -1)
+    return f"{text[:end]}\n[cut: {len(text) - end:,} more characters of {expression}]"
 
 
 def _compiled(expression: str, namespace: Mapping[str, Any], shown: str, advice: str) -> CodeType:

@@ -1,4 +1,4 @@
-"""What the model reads of a tool's result: text of limited size without keys, and images."""
+"""What the model reads of a tool's result: text of limited size, and images."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from pydantic_ai.messages import BinaryContent, ToolReturn, UserContent
 from pydantic_core import to_json
 
 from sessionmagic.conversation.attachment import IMAGE_STARTS
-from sessionmagic.keys.cleaning import without_keys
-from sessionmagic.words import words_of
+from sessionmagic.words import between_words, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,7 +117,7 @@ async def readable(value: Any) -> Any:
 
 
 def bound(result: ToolReturnPart) -> None:
-    """Limit the size of a result, and remove keys from it.
+    """Limit the size of a result.
 
     This is also needed for the results that pydantic-ai writes, as its errors quote the arguments of the call.
     """
@@ -132,14 +131,14 @@ def bound(result: ToolReturnPart) -> None:
 
 
 def cut(text: str) -> str:
-    """Return a text without keys, and cut in its middle if it is too long.
+    """Return a text, cut in its middle if it is too long.
 
     Characters that cannot be stored as UTF-8 are replaced.
     """
-    text = without_keys(text)
     if len(text) > RESULT_LIMIT + NOTE_LENGTH:
-        half = RESULT_LIMIT // 2
-        text = f"{text[:half]}\n[cut: {len(text) - 2 * half:,} characters]\n{text[-half:]}"
+        begin = between_words(text, RESULT_LIMIT // 2, -1)
+        end = between_words(text, len(text) - RESULT_LIMIT // 2, 1)
+        text = f"{text[:begin]}\n[cut: {end - begin:,} characters]\n{text[end:]}"
     return text.encode(errors="replace").decode()
 
 

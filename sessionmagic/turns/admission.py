@@ -26,6 +26,7 @@ from sessionmagic.tools.permissions import Permissions
 from sessionmagic.tools.trust import doubts, powers_of, trusted, with_permissions
 from sessionmagic.turns.event_log import EventLog
 from sessionmagic.turns.history import history_before
+from sessionmagic.turns.left_out import LeftOut
 from sessionmagic.turns.turn import Turn
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class Admitted:
     turn: Turn
     record: TurnRecord
     log: EventLog
+    left_out: LeftOut
     hold: Hold
     content: str | Sequence[UserContent]
     history: Messages
@@ -142,12 +144,14 @@ def _admit(request: Request, *, store: Store, models: Models, agent: AgentDefini
     record = session.turns[-1]
     if record.parent != parent:  # another turn of the group has just failed
         history = history_before(session, record.parent, plan.model)
-    log = EventLog(session.id, record.id, agent.name)
+    left_out = LeftOut(sends_keys=request.send_keys)
+    log = EventLog(session.id, record.id, agent.name, left_out)
     return Admitted(
         plan=plan,
         turn=Turn(log, session.id, session.name, record.id, attended=request.attended),
         record=record,
         log=log,
+        left_out=left_out,
         hold=hold,
         content=content,
         history=history.messages,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.events import TurnFinished, Warned
 from sessionmagic.conversation.transcript import Transcript, fold
+from sessionmagic.turns.left_out import LeftOut, ShownEvents
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -23,9 +24,16 @@ RING_SIZE = 4096
 
 
 class EventLog:
-    """A turn's events: numbered, folded into a transcript, and the latest kept in a ring. Thread-safe."""
+    """A turn's events: without keys, numbered, folded into a transcript, and the latest kept in a ring. Thread-safe.
 
-    def __init__(self, session_id: str, turn_id: str, agent: str) -> None:
+    Args:
+        session_id: The session's id.
+        turn_id: The turn's id.
+        agent: The agent that the turn begins with.
+        left_out: Collects the keys that are left out.
+    """
+
+    def __init__(self, session_id: str, turn_id: str, agent: str, left_out: LeftOut | None = None) -> None:
         self._session_id = session_id
         self._turn_id = turn_id
         self._agent = agent
@@ -37,6 +45,7 @@ class EventLog:
         self._now = 0.0
         """The time of the latest event. No event is earlier than the one before, even if the clock is set back."""
         self._finished = False
+        self._shown = ShownEvents(left_out or LeftOut())
         self._waiting: set[Callable[[], object]] = set()
 
     def emit(self, kind: type[Any], /, *, agent: str = "", **content: Any) -> None:
@@ -53,15 +62,19 @@ class EventLog:
             if self._finished:
                 return
             self._finished = kind is TurnFinished
-            self._last += 1
-            event = self._stamped(kind, self._last, agent, content)
-            self._ring.append(event)
-            self._unfolded.append(event)
-            if len(self._unfolded) >= RING_SIZE:
-                self._fold()
+            for event in self._shown.of(kind, agent, content):
+                self._append(*event)
             waiting, self._waiting = self._waiting, set()
         for wake in waiting:
             wake()
+
+    def _append(self, kind: type[Any], agent: str, content: dict[str, Any]) -> None:
+        self._last += 1
+        event = self._stamped(kind, self._last, agent, content)
+        self._ring.append(event)
+        self._unfolded.append(event)
+        if len(self._unfolded) >= RING_SIZE:
+            self._fold()
 
     def _stamped(self, kind: type[Any], number: int, agent: str, content: dict[str, Any]) -> Event:
         self._now = max(self._now, time.time())

@@ -17,6 +17,8 @@ from pydantic_ai.tools import ToolDenied
 from sessionmagic.conversation.events import LimitReached, Warned
 from sessionmagic.conversation.transcript import json_object
 from sessionmagic.exceptions import SessionIdleError, TurnLimitError
+from sessionmagic.keys.shapes import needs_scanner, scanner
+from sessionmagic.loop import in_thread
 from sessionmagic.models.abilities import sees_images
 from sessionmagic.models.members import with_wrapped_members
 from sessionmagic.tools.results import as_read, bound, without_images
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from sessionmagic.tools.permissions import Call, Limits, Policy
     from sessionmagic.turns.inbox import Inbox, Kind
     from sessionmagic.turns.model_requests import ModelRequests
+    from sessionmagic.turns.sent_content import SentContent
     from sessionmagic.turns.sent_request import SentRequest
 
 CANCEL_SECONDS = 0.5
@@ -67,6 +70,7 @@ class Guard(AbstractCapability[None]):
             turns of the group. It is awaited before the call runs.
         limits: How many model requests and tool calls the turn may make.
         keep_sent: Called with each model request as it is sent.
+        content: Leaves keys out of what is sent.
     """
 
     agent: str
@@ -79,6 +83,7 @@ class Guard(AbstractCapability[None]):
     grant: Callable[[Decision, str], Awaitable[None]]
     limits: Limits
     keep_sent: Callable[[SentRequest], object]
+    content: SentContent
     seconds: dict[str, float] = field(default_factory=dict)
     """How many seconds each call ran, by call id."""
     running: int = 0
@@ -124,12 +129,17 @@ class Guard(AbstractCapability[None]):
 
     def _asked(self, member: Model) -> Model:
         return AskedModel(
-            Sender(member, self.keep_sent),
+            Sender(member, self._keep_sent, self.content),
             self.model.reference,
             offers=lambda tool: not self.policy().never_allows(tool),
             count=self.count_request,
             warn=lambda text: self.emit(Warned, text=text),
         )
+
+    def _keep_sent(self, sent: SentRequest) -> None:
+        self.keep_sent(sent)
+        if warning := self.content.left_out.warning():
+            self.emit(Warned, text=warning)
 
     async def after_model_request(self, ctx: Any, *, request_context: Any, response: ModelResponse) -> ModelResponse:  # noqa: ARG002
         """Record the model request, and give each call of the response a unique id and a name of limited length."""
@@ -257,7 +267,7 @@ async def _run_tool(tool: str, handler: Any, args: dict[str, Any]) -> ToolReturn
     """Call a tool and return its result as the model reads it; raise `ToolFailed` if the tool raises an error."""
     try:
         with running(tool):
-            return await as_read(await handler(args))
+            result = await as_read(await handler(args))
     except (ToolFailed, ToolFailedError, ToolRetryError, ModelRetry):
         raise
     except BaseException as error:  # also SystemExit and the like: a tool must not end the turn or the kernel
@@ -267,6 +277,9 @@ async def _run_tool(tool: str, handler: Any, args: dict[str, Any]) -> ToolReturn
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise
         raise ToolFailed(words_of(error)) from error
+    if needs_scanner(str(result.return_value)):
+        await in_thread(scanner)  # on the loop, its loading would delay all turns
+    return result
 
 
 def _retrieve_error(running: asyncio.Future[Any]) -> None:

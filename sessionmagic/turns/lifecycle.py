@@ -17,6 +17,7 @@ from sessionmagic.exceptions import (
     SessionNotFoundError,
     StoreError,
 )
+from sessionmagic.keys.cleaning import without_keys, without_keys_in
 from sessionmagic.loop import in_thread, settled_in_thread
 from sessionmagic.tools.permissions import Limits, Policy, with_grant
 from sessionmagic.turns.session_permissions import change_permissions
@@ -117,16 +118,17 @@ def _emit_start(admitted: Admitted) -> None:
     admitted.log.emit(
         TurnStarted,
         session=turn.session_name,
-        prompt=record.prompt,
+        prompt=admitted.request.prompt,
         model=record.model,
         cell_id=record.cell_id,
-        values=tuple(record.values),
+        values=tuple(admitted.request.values),
     )
 
 
 def _guard(admitted: Admitted, store: Store, requests: ModelRequests) -> Guard:
     """Return the guard of a turn. Its rules are those of its group, and its lasting decisions are stored."""
     from sessionmagic.turns.guard import Guard
+    from sessionmagic.turns.sent_content import SentContent
 
     turn, agent, group = admitted.turn, admitted.plan.agent, admitted.hold.group
 
@@ -147,6 +149,7 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests) -> Guard:
         grant=grant,
         limits=admitted.request.limits or Limits(),
         keep_sent=turn.keep_sent,
+        content=SentContent(admitted.left_out),
     )
 
 
@@ -207,6 +210,8 @@ def _release(
     model = record.answered_by or record.model
     turn.approvals.close()
     turn.questions.close()
+    if error:
+        error.args = (without_keys(str(error)),)
     ended()
     admitted.hold.release()
     admitted.log.emit(
@@ -223,7 +228,7 @@ def _release(
         model=model,
         turn=turn.id,
         session=turn.session_name,
-        raw_messages=outcome.messages or admitted.record.messages,
+        raw_messages=without_keys_in(outcome.messages) or admitted.record.messages,
         error=error,
     )
     turn.end(result)

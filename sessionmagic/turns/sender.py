@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
     from pydantic_ai.settings import ModelSettings
 
+    from sessionmagic.turns.sent_content import SentContent
+
 NOTED = re.compile(r"[<\[\]]")
 """What each text has that pydantic-ai would change or note."""
 HIDDEN = "-"
@@ -50,11 +52,13 @@ class Sender(WrapperModel):
     Args:
         wrapped: The other model.
         keep: Called with each request just before it is sent.
+        content: Leaves keys out of what is sent.
     """
 
-    def __init__(self, wrapped: Model, keep: Callable[[SentRequest], object]) -> None:
+    def __init__(self, wrapped: Model, keep: Callable[[SentRequest], object], content: SentContent) -> None:
         super().__init__(wrapped)
         self._keep = keep
+        self._content = content
         self._origins: dict[tuple[str | None, ...], bool] = {}
         self._destination = Destination(
             self._has_made, lambda part: takes_back(wrapped, part), lambda response: takes_ids(wrapped, response)
@@ -110,6 +114,7 @@ class Sender(WrapperModel):
         self, messages: list[ModelMessage], settings: ModelSettings | None, parameters: ModelRequestParameters
     ) -> tuple[list[ModelMessage], ModelRequestParameters]:
         messages, parameters = with_one_system_message(as_sent(messages, self._destination), parameters)
+        messages, parameters = self._content.messages(messages), self._content.parameters(parameters)
         self._keep(
             SentRequest(
                 model=f"{self.system}:{self.model_name}",

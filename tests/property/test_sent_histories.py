@@ -27,8 +27,10 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
+from sessionmagic.turns.left_out import LeftOut
 from sessionmagic.turns.sender import Sender
 from sessionmagic.turns.sent import Destination, as_sent
+from sessionmagic.turns.sent_content import SentContent
 from tests import strict
 from tests.examples import examples
 from tests.turns import orphans
@@ -99,7 +101,7 @@ LOOP = asyncio.new_event_loop()
 
 def sent_to(model, history):
     """Return what a model is sent, prepared as pydantic-ai does it."""
-    sender = Sender(model, lambda _: None)
+    sender = Sender(model, lambda _: None, SentContent(LeftOut()))
     prepared = repair_messages(sender.prepare_messages(repair_messages(history), PARAMETERS))
     messages, _ = sender._well_formed(prepared, None, PARAMETERS)
     return messages

@@ -22,8 +22,10 @@ from sessionmagic import MemoryStore, Models, SessionManager, TinyStore, registe
 from sessionmagic.conversation.attachment import Attachment
 from sessionmagic.models.members import with_wrapped_members
 from sessionmagic.testing import ScriptedModel, call, hang, script, think
+from sessionmagic.turns.left_out import LeftOut
 from sessionmagic.turns.sender import Sender, takes_back
 from sessionmagic.turns.sent import BRIDGE, Destination, as_sent
+from sessionmagic.turns.sent_content import SentContent
 from tests import provider as provider_scripts
 from tests import strict
 from tests.provider import ScriptedProvider, answers, call_delta, never_answers, refuses, streams
@@ -364,7 +366,7 @@ async def test_each_model_of_a_fallback_is_sent_what_it_takes():
     fails = ScriptedModel(RuntimeError("down"), name="fails")
     asked = []
     several = FallbackModel(fails, thinks, fallback_on=RuntimeError)
-    model = with_wrapped_members(several, lambda member: Sender(member, asked.append))
+    model = with_wrapped_members(several, lambda member: Sender(member, asked.append, SentContent(LeftOut())))
     response = await model.request([ModelRequest([UserPromptPart("a"), UserPromptPart("b")])], None, _parameters())
     assert response.parts[-1].content == "Hi"
     assert [request.model for request in asked] == ["function:fails", "function:thinks"]

@@ -15,6 +15,7 @@ from sessionmagic.conversation.attachment import IMAGE_STARTS
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.notebook.page.answer import NO_MATH
 from sessionmagic.notebook.page.rendering import clean_html, render_markdown
+from sessionmagic.words import between_words
 
 TEXT_LIMIT = 10_000
 """Characters of text that are kept, half of them from the end.
@@ -203,10 +204,15 @@ class CapturedOutput(TextIOBase):
     @property
     def text(self) -> str:
         """The written text, with notes of how many characters were cut and how many outputs are not shown."""
-        tail = "".join(self._tail)
+        head, tail = "".join(self._head), "".join(self._tail)
         cut = self._cut + max(0, len(tail) - TEXT_LIMIT // 2)
+        tail = tail[-TEXT_LIMIT // 2 :]
+        if cut:
+            begin, end = between_words(f"{head}_", len(head), -1), between_words(f"_{tail}", 1, 1) - 1
+            cut += len(head) - begin + end
+            head, tail = head[:begin], tail[end:]
         cut_note = f"\n[cut: {cut:,} characters]\n" if cut else ""
-        text = "".join([*self._head, cut_note, tail[-TEXT_LIMIT // 2 :]]).strip("\n")
+        text = f"{head}{cut_note}{tail}".strip("\n")
         note = f"[only the first {SHOWN_LIMIT} figures and other displays are shown; {self._not_shown:,} more are not]"
         return "\n".join(filter(None, [text, note if self._not_shown else ""]))
 
