@@ -19,7 +19,7 @@ CONTEXT_LENGTH = 300
 """Characters before a piece that are read with it, so that a name and its value are seen together."""
 _IN_WORD = "".join(map(chr, range(ord("!"), ord("~") + 1)))
 """The characters of keys. Languages that write no spaces use others."""
-_PLAIN_WORD = re.compile(r"[!-~]{1,4}|[A-Za-z][a-z]{4,11}[.,:;!?)*_`'\"]{0,4}")
+_PLAIN_WORD = re.compile(r"[!-~]{1,4}|[(\[*_`'\"]{0,3}[A-Za-z][a-z]{0,11}[.,:;!?)\]*_`'\"]{0,4}")
 """A word that is passed on before it is complete, unless the text says that it may become a key."""
 _PLAIN_WORDS = re.compile(rf"(?:\s|[^\0-\x7f]|(?<![!-~])(?:{_PLAIN_WORD.pattern})(?![!-~]))*+")
 _AFTER_NAME = re.compile(
