@@ -49,7 +49,7 @@ A pattern is a glob for the tool's name, which any number of conditions may foll
 - ``*`` stands for any text, ``?`` for any character, and ``[abc]`` for one of some characters. Case does not matter.
 - A condition on an argument that the call does not have, not even by default, never matches.
 - Text is compared as it is, and as the path that it leads to, which `tools.paths` explains. Numbers, booleans, null,
-  lists and objects are compared as JSON.
+  lists and objects are compared as JSON. A whole number may be written as ``1`` or as ``1.0``.
 - An argument is compared as the model wrote it and as the tool receives it.
 - For a deny or an ask rule, one of these matches is enough. An allow rule must match in all these ways.
 """
@@ -260,23 +260,33 @@ def _may_hold(argument: str, glob: str, args: Mapping[str, Any]) -> bool:
     """Return whether a condition holds for an argument, or for the path that it leads to."""
     if argument not in args:
         return False
-    value, text = args[argument], _text_of(args[argument])
-    return _matches_glob(glob, text) or (not isinstance(value, dict | list) and leads_into(glob, text))
+    value, texts = args[argument], _texts_of(args[argument])
+    is_path = not isinstance(value, dict | list)
+    return any(_matches_glob(glob, text) or (is_path and leads_into(glob, text)) for text in texts)
 
 
 def _surely_holds(argument: str, glob: str, args: Mapping[str, Any]) -> bool:
     """Return whether a condition holds for an argument, and for the path that it leads to."""
     if argument not in args:
         return False
-    value, text = args[argument], _text_of(args[argument])
-    return _matches_glob(glob, text) and (stays(value) if isinstance(value, dict | list) else leads_into(glob, text))
+    value, texts = args[argument], _texts_of(args[argument])
+    return any(
+        _matches_glob(glob, text) and (stays(value) if isinstance(value, dict | list) else leads_into(glob, text))
+        for text in texts
+    )
 
 
-def _text_of(value: object) -> str:
-    """Return the text of an argument with which a glob is compared."""
-    if value is None or isinstance(value, dict | list | bool | int | float):
-        return json.dumps(value, ensure_ascii=False, default=str, skipkeys=True)
-    return str(value)
+def _texts_of(value: object) -> list[str]:
+    """Return the texts of an argument with which a glob is compared: two for a whole number, as ``1`` and ``1.0``."""
+    match value:
+        case int() if not isinstance(value, bool):
+            return [str(value), f"{value}.0"]
+        case float() if value.is_integer():  # a parameter of this type also receives the 1 that a model writes
+            return [str(value), str(int(value))]
+        case None | dict() | list() | int() | float():
+            return [json.dumps(value, ensure_ascii=False, default=str, skipkeys=True)]
+        case _:
+            return [str(value)]
 
 
 def _sorted_json(args: Mapping[str, Any]) -> str:

@@ -204,3 +204,16 @@ async def test_approval_shows_what_the_tool_receives(manager, args, shown):
     assert question.args == turn.transcript.blocks[0].asked == shown
     turn.cancel()
     await turn.result()
+
+
+@pytest.mark.parametrize("rule", ["warm:degrees=1", "warm:degrees=1.0"])
+@pytest.mark.parametrize("written", [1, 1.0])
+@on_a_loop
+async def test_allow_rule_holds_for_a_whole_number_however_the_rule_and_the_model_write_it(manager, rule, written):
+    def warm(degrees: float) -> str:
+        return f"by {degrees}"
+
+    await ask(manager)
+    add_rule(manager, "allow", rule)
+    _, events, _ = await acted(manager, [("warm", {"degrees": written})], "Done", tools=[warm])
+    assert returned(events) == [("warm", "success", "by 1.0")]
