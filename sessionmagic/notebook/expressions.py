@@ -42,8 +42,10 @@ def action_of(expression: ast.Expression, namespace: Mapping[str, Any]) -> str:
         expression: The expression.
         namespace: The user's variables. A name means what it means there: a variable named `input` is a variable.
     """
-    fixed = {id(node.func) for node in ast.walk(expression) if isinstance(node, ast.Call) and _reads_fixed_name(node)}
-    found = (_action(node, namespace) for node in ast.walk(expression) if id(node) not in fixed)
+    nodes = list(ast.walk(expression))
+    harmless = {id(node.func) for node in nodes if isinstance(node, ast.Call) and _attribute(node)}  # getattr, hasattr
+    harmless |= {id(node.value) for node in nodes if isinstance(node, ast.Attribute) and _is_constant(node, namespace)}
+    found = (_action(node, namespace) for node in nodes if id(node) not in harmless)
     return next(filter(None, found), "")
 
 
@@ -57,23 +59,30 @@ def _action(node: ast.AST, namespace: Mapping[str, Any]) -> str:
             return "yields something"
         case ast.Name(name) | ast.Attribute(_, name) | ast.Constant(str(name)) if DUNDER.search(name):
             return f"uses {DUNDER.findall(name)[0]}"
-        case ast.Attribute(_, name) if name in FRAMES:
-            return f"uses {name}"
-        case ast.Name() | ast.Attribute() if _acts(_meant(node, namespace)):
+        case ast.Attribute() | ast.Call() if (read := _attribute(node)) and read[1] in FRAMES:
+            return f"uses {read[1]}"
+        case ast.Name() | ast.Attribute() | ast.Call() if _acts(_meant(node, namespace)):
             return f"uses {ast.unparse(node)}"
-        case ast.Call(ast.Attribute(_, name)) if ACTING_METHODS.fullmatch(name):
-            return f"calls {name}"
+        case ast.Call(called) if (read := _attribute(called)) and ACTING_METHODS.fullmatch(read[1]):
+            return f"calls {read[1]}"
         case _:
             return ""
 
 
-def _reads_fixed_name(call: ast.Call) -> bool:
-    """Return whether a call reads an attribute by a name that stands there, as in ``getattr(x, "name")``."""
-    match call:
-        case ast.Call(ast.Name("getattr" | "hasattr"), [_, ast.Constant(str()), *_]):
-            return True
+def _attribute(node: ast.AST) -> tuple[ast.expr, str] | None:
+    """Return the object and the name if a node reads an attribute, also as ``getattr(x, "name")`` does; else None."""
+    match node:
+        case ast.Attribute(owner, name):
+            return owner, name
+        case ast.Call(ast.Name("getattr" | "hasattr"), [owner, ast.Constant(str(name)), *_]):
+            return owner, name
         case _:
-            return False
+            return None
+
+
+def _is_constant(node: ast.Attribute, namespace: Mapping[str, Any]) -> bool:
+    """Return whether an attribute is a constant of a module, such as ``sys.version``."""
+    return isinstance(node.value, ast.Name) and isinstance(_meant(node, namespace), str | int | float | tuple)
 
 
 def _meant(node: ast.AST, namespace: Mapping[str, Any]) -> Any:
@@ -81,8 +90,9 @@ def _meant(node: ast.AST, namespace: Mapping[str, Any]) -> Any:
     match node:
         case ast.Name(name):
             return namespace.get(name, getattr(builtins, name, None))
-        case ast.Attribute(owner, name) if isinstance(module := _meant(owner, namespace), ModuleType):
-            return vars(module).get(name)
+        case ast.Attribute() | ast.Call() if read := _attribute(node):
+            owner = _meant(read[0], namespace)
+            return vars(owner).get(read[1]) if isinstance(owner, ModuleType) else None
         case _:
             return None
 

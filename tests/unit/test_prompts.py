@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -130,12 +131,16 @@ VALUES = [
     "np.mean(x)",
     "json.dumps(x)",
     "print",
+    "sys.version",
+    "sys.version_info.major + len(os.sep)",
+    "getattr(df, 'open')",
 ]
 
 
 @pytest.mark.parametrize("expression", VALUES)
 def test_expression_that_makes_a_value_is_evaluated(expression):
-    namespace = {"df": Table(), "x": [1, 2], "y": 0.5, "a": Table(), "input": 1, "vars": 2, "np": np, "json": json}
+    namespace = {"df": Table(), "x": [1, 2], "y": 0.5, "a": Table(), "input": 1, "vars": 2}
+    namespace |= {"np": np, "json": json, "os": os, "sys": sys}
     text, values = filled_in(f"Look: $`{expression}`", namespace | {"own": lambda x: x}, raw=False)
     assert text.startswith("Look: ")
     assert "`" not in text
@@ -175,6 +180,10 @@ ACTIONS = {
     "df.read_text()": "calls read_text",
     "df.savefig('x.png')": "calls savefig",
     "(y for y in x).gi_frame": "uses gi_frame",
+    "getattr((y for y in x), 'gi_frame')": "uses gi_frame",
+    "getattr(pd, 'read_csv')('notes.csv')": "calls read_csv",
+    "getattr(df, 'open')()": "calls open",
+    "os.environ": "uses os",
     "len(x) + len(open('notes.txt').name)": "uses open",
 }
 
