@@ -58,8 +58,11 @@ class TurnGroup:
         self.permissions = Permissions({}, "strict")
         """What the session permits to the group's turns. It is read when the first one is admitted.
 
-        It is kept here and not read from the file again: only the user may change it while turns run.
+        It is kept here and not read from the file again: only the user may change it while turns run. What the file
+        denies later holds, too.
         """
+        self.permission_changes = 0
+        """How many times the user has changed the permissions of the group's turns."""
         _open[self.session_id] = self
         self._own_hold = self.hold()
 
@@ -92,10 +95,21 @@ class TurnGroup:
                 del _open[self.session_id]
             self._claim.release()
 
-    def change_permissions(self, change: Callable[[Permissions], Permissions]) -> None:
-        """Change what the session permits to the group's turns."""
-        with self.admitting:  # a turn that is being admitted may have read the session before the change
-            self.permissions = change(self.permissions)
+    def change_permissions(self, change: Callable[[Permissions], Permissions], *, only_at: int | None = None) -> None:
+        """Change what the session permits to the group's turns.
+
+        Args:
+            change: The change.
+            only_at: Do nothing unless the user has made so many changes; None counts the change as another one.
+        """
+        if only_at is None:
+            with self.admitting, self._lock:  # a turn that is being admitted may have read the session before
+                self.permissions = change(self.permissions)
+                self.permission_changes += 1
+            return
+        with self._lock:
+            if self.permission_changes == only_at:
+                self.permissions = change(self.permissions)
 
     def recheck(self) -> None:
         """Approve the waiting calls of all turns that the session's rules now allow."""

@@ -20,7 +20,7 @@ from sessionmagic.exceptions import (
 from sessionmagic.keys.cleaning import without_keys, without_keys_in
 from sessionmagic.loop import in_thread, settled_in_thread
 from sessionmagic.tools.permissions import Limits, Policy, with_grant
-from sessionmagic.turns.session_permissions import change_permissions
+from sessionmagic.turns.session_permissions import change_permissions, update_and_tighten
 from sessionmagic.turns.time_limit import time_limit
 from sessionmagic.turns.turn import TurnResult, current_turn
 
@@ -95,7 +95,8 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers, requests: 
             return written if stored.status == "running" else stored  # a late write must not undo the turn's end
 
         # The write is shielded: if this task is cancelled, `in_thread` finishes the write before it raises.
-        await in_thread(store.update, turn.session_id, lambda session: with_changed_turn(session, turn.id, changed))
+        change = partial(with_changed_turn, turn_id=turn.id, change=changed)
+        await in_thread(update_and_tighten, store, turn.session_id, change, admitted.hold.group)
 
     def waits_for_user() -> bool:
         # A call that waits for its approval is not running yet, but a call whose MCP server asks a question is. So the

@@ -1,7 +1,7 @@
 """The user changes what a session permits: in its file, and for the turns that run on it in this process.
 
-A running turn does not read its permissions from the file again. Otherwise code that was approved once could edit the
-file and so approve itself.
+A running turn only gets stricter by what its file says, for example when another process sets a deny rule. Otherwise
+code that was approved once could edit the file and so approve itself.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from sessionmagic.tools.permissions import Permissions
 from sessionmagic.tools.trust import permissions_of, powers_of, with_permissions
 from sessionmagic.turns.group import open_group
 
@@ -17,7 +18,14 @@ if TYPE_CHECKING:
 
     from sessionmagic.conversation.session import Session
     from sessionmagic.storage.store import Store
-    from sessionmagic.tools.permissions import Permissions
+    from sessionmagic.tools.permissions import Safety
+    from sessionmagic.turns.group import TurnGroup
+
+_STRICTER: dict[Safety, tuple[Safety, ...]] = {
+    "autonomous": ("balanced", "strict", "restricted"),
+    "balanced": ("strict", "restricted"),
+}
+"""For each safety mode, those that permit less."""
 
 _changing = threading.Lock()
 """Held during a change, so that files and running turns get all changes in the same order."""
@@ -55,6 +63,31 @@ def confirm_permissions(store: Store, session_id: str) -> Session:
         session = store.update(session_id, confirmed)
         _change_running(session_id, lambda _: permissions_of(session))
     return session
+
+
+def update_and_tighten(
+    store: Store, session_id: str, change: Callable[[Session], Session], group: TurnGroup
+) -> Session:
+    """Update a session as the store does, and let what it denies by now hold for the turns of its group.
+
+    Nothing is taken over when the permissions of the group are changed meanwhile, as the session may be older.
+    """
+    count = group.permission_changes
+    session = store.update(session_id, change)
+    group.change_permissions(lambda held: tightened(held, permissions_of(session)), only_at=count)
+    return session
+
+
+def tightened(held: Permissions, stored: Permissions) -> Permissions:
+    """Return permissions that permit no call that `held` or `stored` does not permit."""
+    added = {
+        verdict: [pattern for pattern in stored.rules.get(verdict, ()) if pattern not in held.rules.get(verdict, ())]
+        for verdict in ("deny", "ask")
+    }
+    allowed = [pattern for pattern in held.rules.get("allow", ()) if pattern in stored.rules.get("allow", ())]
+    rules = {verdict: [*held.rules.get(verdict, ()), *patterns] for verdict, patterns in added.items()}
+    stricter = stored.safety in _STRICTER.get(held.safety, ())
+    return Permissions({**held.rules, **rules, "allow": allowed}, stored.safety if stricter else held.safety)
 
 
 def _change_running(session_id: str, change: Callable[[Permissions], Permissions]) -> None:

@@ -121,6 +121,24 @@ async def test_edit_of_the_file_in_mid_turn_changes_nothing_for_the_turn(either,
     assert "safety autonomous, allow *;" in warning
 
 
+@pytest.mark.parametrize(
+    "stricter", [{"permissions": {"deny": ["run"]}}, {"permissions": {}}, {"safety": "restricted", "permissions": {}}]
+)
+@on_a_loop
+async def test_stricter_file_holds_for_a_running_turn_from_the_next_model_request_on(either, stricter):
+    ran = []
+
+    def run(code: str) -> str:
+        ran.append(code)
+        edit(either, **stricter)  # as another process does
+        return code
+
+    await ask(either)
+    either.sessions.set_permissions("chat", {"run": "allow"})
+    await acted(either, [("run", {"code": "1"})], [("run", {"code": "2"})], "Done", tools=[run])
+    assert ran == ["1"]
+
+
 @pytest.mark.parametrize("change", [({"run": "allow"}, None), ({}, "autonomous"), (None, None)])
 @on_a_loop
 async def test_users_change_in_mid_turn_holds_for_the_next_call(either, tools, change):
