@@ -260,33 +260,29 @@ def _may_hold(argument: str, glob: str, args: Mapping[str, Any]) -> bool:
     """Return whether a condition holds for an argument, or for the path that it leads to."""
     if argument not in args:
         return False
-    value, texts = args[argument], _texts_of(args[argument])
+    value = args[argument]
     is_path = not isinstance(value, dict | list)
-    return any(_matches_glob(glob, text) or (is_path and leads_into(glob, text)) for text in texts)
+    return any(_matches_glob(glob, text) or (is_path and leads_into(glob, text)) for text in _texts_of(value))
 
 
 def _surely_holds(argument: str, glob: str, args: Mapping[str, Any]) -> bool:
     """Return whether a condition holds for an argument, and for the path that it leads to."""
     if argument not in args:
         return False
-    value, texts = args[argument], _texts_of(args[argument])
-    return any(
-        _matches_glob(glob, text) and (stays(value) if isinstance(value, dict | list) else leads_into(glob, text))
-        for text in texts
-    )
+    value = args[argument]
+    matching = [text for text in _texts_of(value) if _matches_glob(glob, text)]
+    if isinstance(value, dict | list):
+        return bool(matching) and stays(value)
+    return any(leads_into(glob, text) for text in matching)
 
 
 def _texts_of(value: object) -> list[str]:
     """Return the texts of an argument with which a glob is compared: two for a whole number, as ``1`` and ``1.0``."""
-    match value:
-        case int() if not isinstance(value, bool):
-            return [str(value), f"{value}.0"]
-        case float() if value.is_integer():  # a parameter of this type also receives the 1 that a model writes
-            return [str(value), str(int(value))]
-        case None | dict() | list() | int() | float():
-            return [json.dumps(value, ensure_ascii=False, default=str, skipkeys=True)]
-        case _:
-            return [str(value)]
+    is_json = value is None or isinstance(value, dict | list | bool | int | float)
+    text = json.dumps(value, ensure_ascii=False, default=str, skipkeys=True) if is_json else str(value)
+    if isinstance(value, float) and value.is_integer():  # a float parameter receives 1.0 where the model wrote 1
+        return [text, str(int(value))]
+    return [text, f"{text}.0"] if type(value) is int else [text]
 
 
 def _sorted_json(args: Mapping[str, Any]) -> str:
