@@ -70,6 +70,13 @@ class Names:
         except StoreError:  # the names cannot be locked, for example on a read-only disk
             return _by_name(self._reread(known, wrong)).get(name)
 
+    def find_anew(self, name: str) -> str | None:
+        """Return what `find` does, after reading the names in all sessions again.
+
+        A map from a backup may know the right sessions by names that they had before. The caller has locked the names.
+        """
+        return _by_name(self._reread_and_save(None)).get(name)
+
     def put(self, session_id: str, name: str) -> None:
         """Note the name of a session. The caller has locked the names. Does nothing when that fails.
 

@@ -22,12 +22,12 @@ def copy_of(path: Path, session_id: str) -> StoreError:
         return no_session(path)
     original = path.with_name(f"{session_id}.json")
     advice = "delete it if you do not need it" if original.exists() else f"rename it to {original.name} to use it"
-    return StoreError(f"{path} is a copy of the session {session_id} and was left out; {advice}")
+    return StoreError(f"{path} is a copy of the session {session_id} and is not used; {advice}")
 
 
 def no_session(path: Path) -> StoreError:
     """Return the error for a file that has neither the name nor the content of a session."""
-    return StoreError(f"{path} is not the file of a session and was left out; delete it if you do not need it")
+    return StoreError(f"{path} is not the file of a session and is not used; delete it if you do not need it")
 
 
 def another_schema(path: Path, schema: int) -> SessionSchemaError:

@@ -153,8 +153,10 @@ class TinyStore:
                 return read_secret(self._secret_path) or write_secret(self._secret_path)
 
     def known_secret(self) -> bytes | None:
-        with self._reporting("read", self._secret_path):
+        try:
             return read_secret(self._secret_path)
+        except OSError:  # without it, no power in a file counts, which the next turn tells
+            return None
 
     def claim(self, session_id: str, holder: Holder) -> Claim:
         path = self._path(session_id).with_suffix(".claim")
@@ -189,7 +191,9 @@ class TinyStore:
 
     def _require_free(self, name: str, session_id: str | None = None) -> None:
         """Raise `SessionExistsError` if another session than the given one has the name; the names are locked."""
-        if self._find(name, locked=True) not in (None, session_id):
+        with self._reporting("look for a session in", self.home):
+            found = self._find(name, locked=True) or self._names.find_anew(name)
+        if found not in (None, session_id):
             raise name_taken(name)
 
     @contextmanager

@@ -12,6 +12,8 @@ from dataclasses import replace
 import pytest
 
 from sessionmagic import TinyStore
+from sessionmagic.storage.claims import Holder
+from tests.unit.test_claims import write
 from tests.unit.test_store_contract import stored
 
 KILLS = int(os.environ.get("SESSIONMAGIC_KILLS", "20"))
@@ -70,6 +72,7 @@ WRITER = """
 import os, sys
 from dataclasses import replace
 from sessionmagic import TinyStore
+from sessionmagic.storage.claims import Holder
 store = TinyStore(sys.argv[1])
 key, much = sys.argv[2], "x" * 50_000
 def write(times):
@@ -100,6 +103,7 @@ NAMER = """
 import os, random, sys
 from dataclasses import replace
 from sessionmagic import TinyStore
+from sessionmagic.storage.claims import Holder
 from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
 from sessionmagic.storage.store import new_session_id
 store, key = TinyStore(sys.argv[1]), sys.argv[2]
@@ -200,3 +204,27 @@ def test_kill_at_any_moment_of_naming_loses_no_name(store, home):
             names = names_of(home)
             assert len(set(names)) == len(names)
         process.stdin.close()
+
+
+def test_claims_are_never_refused_because_of_who_only_checks(home, store):
+    key = stored(store, "chat")
+    note = home / "sessions" / f"{key}.holder"
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    stop = threading.Event()
+
+    def check():
+        while not stop.is_set():
+            store.is_claimed(key)
+
+    threads = [threading.Thread(target=check) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(30):
+            write(note, ended.pid)
+            store.claim(key, Holder.here("cell")).release()
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 
 import pytest
 from filelock import FileLock
@@ -109,23 +108,3 @@ def test_session_that_another_process_checks_is_not_claimed(store, key, note, lo
     write(note, dead)
     sleeps += [note.unlink, lock.release]
     assert not store.is_claimed(key)
-
-
-def test_claims_are_never_refused_because_of_who_only_checks(store, key, note, dead):
-    stop, checked = threading.Event(), []
-
-    def check():
-        while not stop.is_set():
-            checked.append(store.is_claimed(key))
-
-    threads = [threading.Thread(target=check) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
-        for _ in range(100):
-            write(note, dead)
-            store.claim(key, Holder.here("cell")).release()
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()

@@ -299,6 +299,7 @@ async def test_key_holds_for_a_session_by_its_name_and_by_its_id(manager):
 @on_a_loop
 async def test_what_cannot_be_written_at_once_is_said_once(manager, monkeypatch):
     turn, tool, model = await waiting_turn(manager, "First.", "Second.")
+    await until(lambda: manager.store.load(turn.session_id).turns[0].requests)  # or the turn's own write would fail
 
     def full(*_):
         raise StoreError("the disk is full")

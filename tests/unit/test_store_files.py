@@ -263,7 +263,7 @@ def test_copy_of_a_session_file_is_no_second_session_and_is_named_in_one_line(st
     for _ in range(2):  # the second time, from the index
         summaries, [problem] = store.summaries()
         assert [summary.id for summary in summaries] == [key]
-        assert problem == f"{copy} is a copy of the session {key} and was left out; delete it if you do not need it"
+        assert problem == f"{copy} is a copy of the session {key} and is not used; delete it if you do not need it"
     assert store.find("chat") == key
     with pytest.raises((StoreError, SessionNotFoundError), match=r"is a copy of the session|no session has the id"):
         store.load(copy.stem)

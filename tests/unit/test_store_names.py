@@ -27,8 +27,8 @@ def file_of(home, key):
 
 
 @pytest.fixture
-def heads(monkeypatch):
-    """The files whose heads were read."""
+def labels(monkeypatch):
+    """The files whose labels were read."""
     found, read = [], names.read_label
 
     def read_label(path):
@@ -68,6 +68,17 @@ def test_session_that_the_names_do_not_know_is_found(store, home, map_file):
     assert TinyStore(home).find("two") == two
     with pytest.raises(SessionExistsError):
         store.create(session("two"))
+
+
+@on_a_loop
+async def test_names_from_before_a_rename_start_no_twin(store, home, map_file):
+    key = stored(store, "old")
+    before = map_file.read_bytes()
+    store.rename(key, "new")
+    map_file.write_bytes(before)
+    result = await ask(manager_on(home), session="new")
+    assert [summary.id for summary in store.summaries()[0]] == [key]
+    assert store.load(key).turns[-1].id == result.turn
 
 
 def test_kill_after_a_session_was_created_does_not_lose_its_name(store, home, monkeypatch):
@@ -142,25 +153,24 @@ def test_damaged_file_that_was_put_right_is_found(store, home, map_file):
     assert store.find("chat") == key
 
 
-def test_lookup_reads_the_head_of_one_session_and_a_new_name_none(store, heads):
+def test_lookup_reads_the_label_of_one_session_and_of_none_for_a_new_name(store, labels):
     keys = [stored(store, f"s{number}") for number in range(5)]
-    heads.clear()
+    labels.clear()
     assert store.find("s3") == keys[3]
-    assert heads == [keys[3]]
-    heads.clear()
+    assert labels == [keys[3]]
+    labels.clear()
     assert store.find("new") is None
-    stored(store, "new")
-    assert heads == []
+    assert labels == []
 
 
-def test_only_sessions_that_the_names_do_not_know_are_read(store, home, map_file, heads):
+def test_only_sessions_that_the_names_do_not_know_are_read(store, home, map_file, labels):
     keys = [stored(store, f"s{number}") for number in range(5)]
     known = json.loads(map_file.read_text())
     del known[keys[2]]
     map_file.write_text(json.dumps(known))
-    heads.clear()
+    labels.clear()
     assert TinyStore(home).find("new") is None
-    assert heads == [keys[2]]
+    assert labels == [keys[2]]
 
 
 def test_names_are_found_also_when_they_cannot_be_written(store, home, map_file, monkeypatch):

@@ -36,7 +36,7 @@ async def test_turn_on_a_copy_does_not_touch_the_original(home):
     key = manager.sessions.load("chat").id
     file_of(home, COPY).write_bytes(file_of(home, key).read_bytes())
     before = contents(home)
-    with pytest.raises(StoreError, match=f"{COPY}.json is a copy of the session {key} and was left out"):
+    with pytest.raises(StoreError, match=f"{COPY}.json is a copy of the session {key} and is not used"):
         await ask(manager, "Two", session=COPY)
     assert contents(home) == before
     await ask(manager, "Three")
@@ -67,7 +67,7 @@ def test_id_inside_a_file_decides_nothing(store, home, tmp_path, inner):
         summaries, [problem] = store.summaries()
         assert [summary.id for summary in summaries] == [key]
         assert f"{COPY}.json" in problem
-        assert "was left out" in problem
+        assert "is not used" in problem
         assert contents(tmp_path) == before
         (home / "names.json").unlink()
     store.delete(key)
@@ -83,7 +83,7 @@ def test_file_that_has_not_the_name_of_a_session_is_reported_and_left_alone(stor
     summaries, [problem] = store.summaries()
     assert [summary.id for summary in summaries] == [key]
     assert problem == (
-        f"{file_of(home, name)} is not the file of a session and was left out; delete it if you do not need it"
+        f"{file_of(home, name)} is not the file of a session and is not used; delete it if you do not need it"
     )
     assert file_of(home, name).read_bytes() == content
 

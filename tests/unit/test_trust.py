@@ -228,6 +228,12 @@ def test_secret_is_made_once_and_only_the_user_can_read_it(home):
     assert (home / "secret").stat().st_mode & 0o777 == 0o600
 
 
+@on_a_loop
+async def test_secret_that_cannot_be_read_stops_no_turn(home):
+    (home / "secret").mkdir(parents=True)
+    assert (await ask(manager_on(home))).status == "completed"
+
+
 def test_damaged_secret_confirms_nothing_and_is_made_anew(home):
     store = TinyStore(home)
     store.secret()
