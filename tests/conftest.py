@@ -28,6 +28,7 @@ def _isolated(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("SESSIONMAGIC_HOME", str(home))
     monkeypatch.setattr(sources, "_registered", dict(sources._registered))
     monkeypatch.setattr(KNOWN, "names", {})
+    monkeypatch.setattr(KNOWN, "_looked_at", {})
     configured.change("local", {}, {})
     abilities.forget()
     for name in os.environ:

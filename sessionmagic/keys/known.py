@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +18,7 @@ _LAST_WORDS = {"KEY", "APIKEY", "TOKEN", "PASS", "PW", "CREDENTIAL", "CREDENTIAL
 _WORDS = {"SECRET", "SECRETS", "PASSWORD", "PASSWD", "PASSPHRASE", "PGPASSWORD"}
 
 
+@cache
 def names_a_key(variable: str) -> bool:
     """Return whether an environment variable with that name holds a key."""
     words = variable.upper().split("_")
@@ -33,6 +35,7 @@ class KnownKeys:
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._environment = os.environ if environment is None else environment
         self._lock = threading.Lock()
+        self._looked_at: dict[str, str] = {}
         self.names: dict[str, str] = {}
         """What each value is, such as "the value of OPENAI_API_KEY". The longest values come first.
 
@@ -41,8 +44,12 @@ class KnownKeys:
 
     def look(self) -> None:
         """Look for new values in the environment."""
+        variables = dict(self._environment)
+        if variables == self._looked_at:
+            return
+        self._looked_at = variables
         found: dict[str, str] = {}
-        for name, value in list(self._environment.items()):
+        for name, value in variables.items():
             if names_a_key(name):
                 found[value] = name
             elif "://" in value and "@" in value and (password := _password_in(value)):
