@@ -10,6 +10,7 @@ import pytest
 from sessionmagic.keys.cleaning import LEFT_OUT, without_keys, without_keys_in
 from sessionmagic.keys.known import KNOWN, KnownKeys, names_a_key
 from sessionmagic.keys.streaming import StreamedText
+from sessionmagic.words import between_words
 
 _random = random.Random(5)
 _SIGNS = string.ascii_letters + string.digits
@@ -37,6 +38,7 @@ SHAPED = {
     "PEM": f"-----BEGIN RSA PRIVATE KEY-----\n{signs(64)}\n{signs(64)}\n-----END RSA PRIVATE KEY-----",
 }
 MARKED = [
+    ('password = "{}"', "tok-secret-key19"),
     ('api_key = "{}"', "abcd1234efgh5678"),
     ('OpenAI(api_key="{}", timeout=3)', "abcd1234efgh5678"),
     ('os.environ["MY_API_KEY"] = "{}"', "abcd1234efgh"),
@@ -55,6 +57,8 @@ MARKED = [
     ("Authorization: Bearer {}", "abcdefgh0123456789"),
 ]
 LEFT_ALONE = [
+    "password = 12345678",
+    "password = config.apiKey",
     'os.environ["OPENAI_API_KEY"]',
     'api_key = os.getenv("OPENAI_API_KEY")',
     "api_key=None",
@@ -172,6 +176,11 @@ def test_marked_secret_that_is_split_over_pieces_is_left_out(text, secret):
     stream = StreamedText()
     shown = "".join([*map(stream.add, text), stream.end()])
     assert shown == without_keys(text)
+
+
+@pytest.mark.parametrize(("at", "step", "end"), [(1, 1, 2), (4, -1, 3), (4, 1, 4), (0, 1, 0), (8, -1, 8)])
+def test_long_text_is_cut_between_words(at, step, end):
+    assert between_words("ab cdefg", at, step) == end
 
 
 def test_ordinary_words_are_passed_on_as_they_come():

@@ -1,6 +1,18 @@
 import json
 
 import pytest
+from pydantic_ai.messages import (
+    InstructionPart,
+    ModelRequest,
+    ModelResponse,
+    NativeToolReturnPart,
+    SystemPromptPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolReturnPart,
+)
+from pydantic_ai.models import ModelRequestParameters
+from pydantic_ai.tools import ToolDefinition
 
 from sessionmagic import MemoryStore, Models, SessionManager, TinyStore, register_model
 from sessionmagic.conversation.attachment import Attachment
@@ -8,6 +20,8 @@ from sessionmagic.conversation.events import ApprovalRequested, Warned
 from sessionmagic.exceptions import UsageError
 from sessionmagic.keys.cleaning import LEFT_OUT
 from sessionmagic.testing import ScriptedModel, call
+from sessionmagic.turns.left_out import LeftOut
+from sessionmagic.turns.sent_content import SentContent
 from tests.turns import ask, events_of, manager_on, on_a_loop
 
 KEY = "sk-ant-" + "a1B2c3D4e5F6" * 8
@@ -150,3 +164,31 @@ async def test_name_with_a_key_is_refused_and_nothing_is_stored(kind, home):
     files = [path for path in home.rglob("*") if path.is_file()] if kind == "disk" else []
     assert not any(KEY.encode() in path.read_bytes() or KEY in path.name for path in files)
     assert [summary.name for summary in store.summaries()[0]] == ["chat"]
+
+
+@pytest.mark.parametrize(
+    ("message", "place"),
+    [
+        (ModelRequest([SystemPromptPart(f"use {KEY}")]), "instructions"),
+        (ModelRequest([], instructions=f"use {KEY}"), "instructions"),
+        (ModelRequest([ToolReturnPart("look", f"is {KEY}", "1")]), "result of look"),
+        (ModelResponse([ToolCallPart("look", {"a": f"is {KEY}"}, "1")]), "arguments of look"),
+        (ModelResponse([ThinkingPart(f"it is {KEY}")]), "reasoning"),
+        (ModelResponse([NativeToolReturnPart("look", f"is {KEY}", "1")]), "builtin tool return"),
+    ],
+)
+def test_place_of_a_key_in_a_model_request_is_named(message, place):
+    left_out = LeftOut()
+    [sent] = SentContent(left_out).messages([message])
+    assert KEY not in repr(sent)
+    assert f"a key ({place})" in left_out.warning()
+
+
+@pytest.mark.parametrize("instructions", [None, [InstructionPart(f"use {KEY}")]])
+def test_key_in_the_description_of_a_tool_is_not_sent(instructions):
+    tool = ToolDefinition(name="look", description=f"Looks with {KEY}.")
+    given = ModelRequestParameters(function_tools=[tool], instruction_parts=instructions)
+    parameters = SentContent(LeftOut()).parameters(given)
+    assert KEY not in repr(parameters)
+    assert (parameters.instruction_parts is None) == (instructions is None)
+    assert SentContent(LeftOut(sends_keys=True)).parameters(given) is given
