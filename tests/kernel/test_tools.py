@@ -287,10 +287,11 @@ def test_code_that_swallows_interrupts_is_interrupted_again_when_its_turn_is_ove
 
 
 @pytest.mark.threads
-def test_code_that_never_ends_is_ended_by_an_interrupt(kernel, session, acts):
-    acts(python(f"started = True\n{LOOP}"), "Done.")
+def test_code_that_never_ends_is_ended_by_an_interrupt(kernel, session, acts, tmp_path):
+    began = tmp_path / "began"
+    acts(python(f"open({str(began)!r}, 'w').close()\n{LOOP}"), "Done.")
     cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo")
-    cell.until_shows("… run_python")
+    appears(began)
     kernel.interrupt()
     assert cell.wait().ename == "KeyboardInterrupt"
     assert "run_python" in cell.html
