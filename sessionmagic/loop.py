@@ -108,3 +108,9 @@ async def settled_in_thread(call: Callable[..., T], *args: Any) -> tuple[T, bool
         except asyncio.CancelledError:
             cancelled = True
     return work.result(), cancelled
+
+
+def is_cancelled() -> bool:
+    """Return whether the current task was asked to stop. An error may hide that, or a `CancelledError` be another's."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

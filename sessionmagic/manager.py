@@ -16,7 +16,7 @@ from sessionmagic.exceptions import (
     SessionIdleError,
     SessionNotFoundError,
 )
-from sessionmagic.loop import in_thread, loop_thread, settled_in_thread
+from sessionmagic.loop import in_thread, is_cancelled, loop_thread, settled_in_thread
 from sessionmagic.models.catalog import Models
 from sessionmagic.sessions.claiming import STOP_SECONDS, Claiming, Patience, already_exists
 from sessionmagic.sessions.running import RunningTurns
@@ -104,8 +104,8 @@ class SessionManager:
                 if request.new:
                     raise
             except SessionNotFoundError:  # deleted before it was claimed
-                if (task := asyncio.current_task()) is not None and task.cancelling():
-                    raise asyncio.CancelledError from None  # it came while the admission was failing
+                if is_cancelled():  # while the admission was failing
+                    raise asyncio.CancelledError from None
             finally:
                 own_group.leave()
 

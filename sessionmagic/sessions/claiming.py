@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
-from sessionmagic.loop import in_thread
+from sessionmagic.loop import in_thread, is_cancelled, settled_in_thread
 from sessionmagic.storage.claims import LATER, HeldError, Holder, busy
 from sessionmagic.storage.store import is_session_id, new_session_id
 from sessionmagic.turns.group import TurnGroup
 from sessionmagic.turns.turn import current_turn
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from sessionmagic.exceptions import SessionBusyError
     from sessionmagic.sessions.running import RunningTurns
     from sessionmagic.storage.store import Claim, Store
+
+    C = TypeVar("C", Claim, Claim | None)
 
 POLL_SECONDS = 0.05
 """The time between two attempts to claim a busy session."""
@@ -60,44 +64,68 @@ class Claiming:
 
         Raises `SessionBusyError`, `StoreError`, and `SessionNotFoundError` for an id that no session has.
         """
-        while True:
-            session_id = await in_thread(self._store.find, session)
+        fresh = new_session_id()
+
+        def attempt() -> Claim | None:
+            session_id = self._store.find(session)
             if session_id is not None and new:
                 raise already_exists(session)
             if session_id is None and is_session_id(session):
                 raise SessionNotFoundError(f"no session has the id {session!r}; it may have been deleted")
-            claim = await self._claim(session_id or new_session_id(), where, patience)
+            claim = self._store.claim(session_id or fresh, Holder.here(where))
             try:
-                found_again = await in_thread(self._store.find, session)
+                found_again = self._store.find(session)
             except BaseException:
                 claim.release()
                 raise
             if found_again == session_id:
-                return TurnGroup(session, claim, new=session_id is None)
+                return claim
             claim.release()  # created, renamed or deleted before it was claimed
+            return None
+
+        while (claim := await self._when_free(attempt, patience, patience.advice)) is None:
+            pass
+        return TurnGroup(session, claim, new=claim.session_id == fresh)
 
     async def for_deletion(self, session_id: str, seconds: float) -> Claim:
         """Stop the session's turns and claim it; wait for other processes for `seconds`."""
-        return await self._claim(session_id, "a deletion", Patience(seconds), stops_turns=True)
 
-    async def _claim(self, session_id: str, where: str, patience: Patience, *, stops_turns: bool = False) -> Claim:
+        def attempt() -> Claim:
+            return self._store.claim(session_id, Holder.here("a deletion"))
+
+        async def stop_turns() -> None:  # again and again, as a prompt that waits may claim the session first
+            for turn in (turns := self._turns.of_id(session_id)):
+                turn.cancel()
+            for turn in turns:
+                await turn.ended(STOP_SECONDS)
+
+        return await self._when_free(attempt, Patience(seconds), LATER, stop_turns)
+
+    async def _when_free(
+        self,
+        attempt: Callable[[], C],
+        patience: Patience,
+        advice: str,
+        before: Callable[[], Awaitable[None]] | None = None,
+    ) -> C:
+        """Repeat an attempt to claim a session while it is busy; raises `SessionBusyError` with the advice."""
         while True:
-            if stops_turns:  # at each attempt, as a prompt that was waiting may have claimed the session
-                for turn in (turns := self._turns.of_id(session_id)):
-                    turn.cancel()
-                for turn in turns:
-                    await turn.ended(STOP_SECONDS)
-            claiming = asyncio.ensure_future(asyncio.to_thread(self._store.claim, session_id, Holder.here(where)))
+            if before is not None:
+                await before()
             try:
-                return await asyncio.shield(claiming)
-            except asyncio.CancelledError:  # the thread goes on, and may still get the claim
-                claiming.add_done_callback(_release_claim)
-                raise
+                claim, cancelled = await settled_in_thread(attempt)
             except HeldError as error:
-                if patience.is_over or _is_called_by_turn_of(session_id):
-                    advice = LATER if stops_turns else patience.advice
-                    raise await self._busy(session_id, error.holder, advice) from None
-            await asyncio.sleep(POLL_SECONDS)
+                if is_cancelled():
+                    raise asyncio.CancelledError from None
+                if patience.is_over or _is_called_by_turn_of(error.session_id):
+                    raise await self._busy(error.session_id, error.holder, advice) from None
+                await asyncio.sleep(POLL_SECONDS)
+            else:
+                if cancelled:
+                    if claim is not None:
+                        claim.release()
+                    raise asyncio.CancelledError
+                return claim
 
     async def _busy(self, session_id: str, holder: Holder | None, advice: str) -> SessionBusyError:
         name = (await in_thread(self._store.load, session_id)).name
@@ -119,8 +147,3 @@ def _is_called_by_turn_of(session_id: str) -> bool:
     while turn is not None and turn.session_id != session_id:
         turn = turn.within
     return turn is not None
-
-
-def _release_claim(claiming: asyncio.Future[Claim]) -> None:
-    if not claiming.cancelled() and claiming.exception() is None:
-        claiming.result().release()

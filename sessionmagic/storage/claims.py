@@ -112,8 +112,9 @@ class FileClaim:
 class HeldError(Exception):
     """The session is already claimed. `holder` is None when it cannot be read."""
 
-    def __init__(self, holder: Holder | None) -> None:
+    def __init__(self, session_id: str, holder: Holder | None) -> None:
         super().__init__()
+        self.session_id = session_id
         self.holder = holder
 
 
@@ -122,7 +123,7 @@ def take_claim(path: Path, holder: Holder) -> FileClaim:
     note = path.with_suffix(".holder")
     lock = _claim_lock(path)
     if not _acquired(lock, note):
-        raise HeldError(_read_holder(note))
+        raise HeldError(path.stem, _read_holder(note))
     try:
         note.touch(mode=0o600)
         note.write_text(json.dumps(asdict(holder)), encoding="utf-8")

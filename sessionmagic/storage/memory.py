@@ -85,7 +85,7 @@ class MemoryStore:
             if not is_session_id(session_id):
                 raise not_found(session_id)
             if session_id in self._claims:
-                raise HeldError(self._claims[session_id])
+                raise HeldError(session_id, self._claims[session_id])
             self._claims[session_id] = holder
             return _MemoryClaim(self._claims, session_id)
 

@@ -18,7 +18,7 @@ from sessionmagic.conversation.events import LimitReached, Warned
 from sessionmagic.conversation.transcript import json_object
 from sessionmagic.exceptions import SessionIdleError, TurnLimitError
 from sessionmagic.keys.shapes import needs_scanner, scanner
-from sessionmagic.loop import in_thread
+from sessionmagic.loop import in_thread, is_cancelled
 from sessionmagic.models.abilities import sees_images
 from sessionmagic.models.members import with_wrapped_members
 from sessionmagic.tools.results import as_read, bound, without_images
@@ -273,8 +273,7 @@ async def _run_tool(tool: str, handler: Any, args: dict[str, Any]) -> ToolReturn
     except BaseException as error:  # also SystemExit and the like: a tool must not end the turn or the kernel
         # A CancelledError either cancels this task, because the turn is stopped, or was raised by the tool itself,
         # in which case it is a failure like any other.
-        task = asyncio.current_task()
-        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        if isinstance(error, asyncio.CancelledError) and is_cancelled():
             raise
         raise ToolFailed(words_of(error)) from error
     if needs_scanner(str(result.return_value)):

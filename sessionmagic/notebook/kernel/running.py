@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.displaypub import CapturingDisplayPublisher
 
 from sessionmagic.exceptions import ToolError
+from sessionmagic.loop import is_cancelled
 from sessionmagic.notebook.kernel.capture import capturing, is_capturing, refuse_input
 from sessionmagic.notebook.kernel.outputs import FIGURES, CallResult, CapturedOutput, RichOutput
 from sessionmagic.notebook.kernel.values import describe_safely
@@ -85,10 +86,9 @@ async def run_awaitable(shell: InteractiveShell, work: Awaitable[Any]) -> tuple[
             # A slow repr must not block the loop, on which other calls run.
             description = await asyncio.to_thread(_describe_and_show, shell, await work, output)
         except BaseException as error:
-            task = asyncio.current_task()
             # A CancelledError means that the turn was stopped only if this task was cancelled. Otherwise the user's
             # code has raised it, which is an error like any other.
-            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            if isinstance(error, asyncio.CancelledError) and is_cancelled():
                 raise
             raised = error
     return description, _with_error_in_text(CallResult(output.text, output.shown, raised))

@@ -19,6 +19,7 @@ from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.mcp import MCPToolset
 
 from sessionmagic.exceptions import ServerDiedError, ToolError
+from sessionmagic.loop import is_cancelled
 from sessionmagic.supervisor import NOT_STARTED, supervised
 from sessionmagic.tools.mcp.content import value_of
 
@@ -140,8 +141,7 @@ class Connection:
             return await running
         except asyncio.CancelledError:
             # Either this task was cancelled with its turn, or `_keep` has cancelled the call to close the connection.
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            if is_cancelled():
                 raise
             problem = f"was stopped during a call of {tool}; continue without its tools"
             raise ToolFailed(f"MCP server {self.name!r} {problem}") from None
