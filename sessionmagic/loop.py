@@ -111,6 +111,9 @@ async def settled_in_thread(call: Callable[..., T], *args: Any) -> tuple[T, bool
 
 
 def is_cancelled() -> bool:
-    """Return whether the current task was asked to stop. An error may hide that, or a `CancelledError` be another's."""
+    """Return whether the current task was cancelled.
+
+    A `CancelledError` alone does not tell, as tools may raise one, and another error may have come instead of it.
+    """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
