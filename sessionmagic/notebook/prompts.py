@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 EXPRESSION = re.compile(r"\$`([^`\n]+)`(?!\$(?!`))")
 """With a dollar after it, it is a formula: GitLab writes mathematics so. With ``$` `` after it, the next one begins."""
-ASSIGN = "assign it to a variable in a cell of its own"
+ASSIGN = "assign its value to a variable in a cell of its own and send that variable"
 VALUE_LIMIT = 20_000
 """Characters of one value that are sent."""
 ERROR_LENGTH = 200

@@ -6,7 +6,8 @@ import re
 import subprocess
 import sys
 import time
-from pathlib import Path
+from pathlib import Path, PurePath
+from urllib import parse
 
 import numpy as np
 import pandas as pd
@@ -134,13 +135,28 @@ VALUES = [
     "sys.version",
     "sys.version_info.major + len(os.sep)",
     "getattr(df, 'open')",
+    "df.eval('close - open')",
+    "df.query('(high > @y) & close.notna() and @own(low) < 3')",
+    "df.query(name)",
+    "df.eval()",
+    "df.load()",
+    "df.read_only()",
+    "os.path.basename(name)",
+    "o.path.join(name, name)",
+    "parse.quote(name)",
+    "os.getcwd() + str(sys.getsizeof(x)) + str(PurePath(name))",
+    "[open for open in x]",
+    "{input: vars for input, vars in zip(x, x)}",
+    "[exec for eval in x for exec in [eval]]",
+    "sorted(x, key=lambda open: -open)",
 ]
 
 
 @pytest.mark.parametrize("expression", VALUES)
 def test_expression_that_makes_a_value_is_evaluated(expression):
     namespace = {"df": Table(), "x": [1, 2], "y": 0.5, "a": Table(), "input": 1, "vars": 2}
-    namespace |= {"np": np, "json": json, "os": os, "sys": sys}
+    namespace |= {"np": np, "json": json, "os": os, "o": os, "sys": sys, "parse": parse, "PurePath": PurePath}
+    namespace |= {"name": "a / b"}
     text, values = filled_in(f"Look: $`{expression}`", namespace | {"own": lambda x: x}, raw=False)
     assert text.startswith("Look: ")
     assert "`" not in text
@@ -153,10 +169,10 @@ ACTIONS = {
     "await df": "awaits something",
     "[y async for y in df]": "awaits something",
     "lambda: (yield)": "yields something",
-    "__import__('json')": "uses __import__",
-    "df.__class__": "uses __class__",
-    "f'{df.__dict__}'": "uses __dict__",
-    "getattr(df, '__class__')": "uses __class__",
+    "__import__('json')": "uses the special name __import__",
+    "df.__class__": "uses the special name __class__",
+    "f'{df.__dict__}'": "uses the special name __dict__",
+    "getattr(df, '__class__')": "uses the special name __class__",
     "getattr(df, name)": "uses getattr",
     "list(map(getattr, [df], ['head']))": "uses getattr",
     "setattr(df, 'x', 1)": "uses setattr",
@@ -170,8 +186,10 @@ ACTIONS = {
     "globals()": "uses globals",
     "vars(df)": "uses vars",
     "exit()": "uses exit",
-    "os.getcwd()": "uses os.getcwd",
-    "o.getcwd()": "uses o.getcwd",
+    "os.listdir()": "uses os.listdir",
+    "o.listdir()": "uses o.listdir",
+    "os.path.os.listdir()": "uses os.path.os.listdir",
+    "sys.modules": "uses sys",
     "here()": "uses here",
     "sp.run": "uses sp.run",
     "Path('notes.txt')": "uses Path",
@@ -185,21 +203,48 @@ ACTIONS = {
     "getattr(df, 'open')()": "calls open",
     "os.environ": "uses os",
     "len(x) + len(open('notes.txt').name)": "uses open",
+    "type(x).__name__": "uses the special name __name__",
+    "read_csv('notes.csv')": "calls read_csv",
+    "df.unlink()": "calls unlink",
+    "[open for open in open('notes.txt')]": "uses open",
+    "[open for open in x] + [open]": "uses open",
+    "(lambda open=open: open)": "uses open",
+    "(lambda a=(lambda open: 1): open)": "uses open",
+    "[1 for df.x in x]": "assigns df.x",
+    "[1 for x[0] in x]": "assigns x[0]",
+    "df.eval('@open(1)')": "uses @open",
+    "df.eval('open(1)')": "uses open",
+    "df.query('close.map(@open)')": "uses @open",
+    "df.query('close > @os.listdir(1)')": "uses @os.listdir",
+    "df.query(expr='@pd.read_csv(1)')": "calls read_csv",
+    "df.query('@' + 'open(1)')": "calls query with a text that is not written out",
+    "[df.query(text) for text in x]": "calls query with a text that is not written out",
+    "df.eval('total = 1; import os')": "calls eval with more than an expression",
 }
 
 
 @pytest.mark.parametrize("expression", ACTIONS)
 def test_expression_that_does_something_is_refused_before_any_other_is_evaluated(expression):
     df = Table()
-    modules = {"os": os, "o": os, "here": os.getcwd, "sp": subprocess, "Path": Path, "pd": pd}
+    modules = {
+        "os": os,
+        "o": os,
+        "sys": sys,
+        "here": os.listdir,
+        "sp": subprocess,
+        "Path": Path,
+        "pd": pd,
+        "read_csv": pd.read_csv,
+    }
     namespace = {"df": df, "x": [1, 2], "name": "head"} | modules
     with pytest.raises(PromptError) as caught:
         filled_in(f"$`df.head()` and $`{expression}`", namespace, raw=False)
     assert str(caught.value) == (
         f"$`{expression}` {ACTIONS[expression]}, and only values can be sent; "
-        "assign it to a variable in a cell of its own, or send the text as typed with --raw"
+        "assign its value to a variable in a cell of its own and send that variable, "
+        "or send the text as typed with --raw"
     )
-    with pytest.raises(PromptError, match="assign it to a variable") as caught:
+    with pytest.raises(PromptError, match="assign its value to a variable") as caught:
         attach(expression, namespace)
     assert str(caught.value).startswith(f"--attach: {expression} {ACTIONS[expression]}, ")
     assert "--raw" not in str(caught.value)
