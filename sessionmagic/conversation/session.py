@@ -8,7 +8,7 @@ from typing import Any
 from sessionmagic.conversation.events import TurnStatus  # noqa: TC001  needed at run time to validate stored sessions
 from sessionmagic.conversation.usage import RequestRecord, Usage, total
 
-SCHEMA = 4
+SCHEMA = 5
 """The version of the stored form. `storage.migrations` reads those since 2, the first that was released."""
 
 TITLE_LENGTH = 60
@@ -80,8 +80,8 @@ class Session:
     """All references with a provider that were chosen in this session, each once, in order of first use."""
     permissions: dict[str, list[str]] = field(default_factory=dict)
     safety: str = "balanced"
-    stamps: list[str] = field(default_factory=list)
-    """What shows that the user has set the allow rules and the safety mode; see `tools.trust`."""
+    stamp: str = ""
+    """What shows that the user has set the rules and the safety mode; see `tools.trust`."""
     settings: dict[str, Any] = field(default_factory=dict)
     """The settings of all turns that have no others, by the names of `models.settings`."""
     system: str = ""

@@ -17,7 +17,7 @@ from sessionmagic.storage.claims import LATER, HeldError, Holder, busy
 from sessionmagic.storage.store import new_session_id
 from sessionmagic.tools.permissions import Permissions, with_rules, without_rule
 from sessionmagic.tools.tool_code import refuse_tools
-from sessionmagic.tools.trust import permissions_of, powers_of, trusted, with_permissions
+from sessionmagic.tools.trust import permissions_of, trusted, with_permissions
 from sessionmagic.turns.admission import fresh_session, ignored_warning
 from sessionmagic.turns.request import check_system
 from sessionmagic.turns.session_permissions import change_permissions, confirm_permissions
@@ -194,14 +194,12 @@ class Sessions:
         def change(before: Permissions) -> Permissions:
             return Permissions(with_rules(before.rules, changes), safety or before.safety)
 
-        allowed = [pattern for pattern, verdict in changes.items() if verdict == "allow"]
-        granted = powers_of(Permissions({"allow": allowed}, safety or "balanced"))
         stored = fresh_session(new_session_id(), session, "balanced", self._store) if new else self.load(session)
         for pattern in (pattern for pattern, verdict in changes.items() if verdict is None):
             without_rule(stored.permissions, pattern)  # raises if the rule does not exist
         if not new:
-            return change_permissions(self._store, stored.id, change, granted)
-        created = with_permissions(stored, change(permissions_of(stored)), self._store.secret(), granted)
+            return change_permissions(self._store, stored.id, change)
+        created = with_permissions(stored, change(permissions_of(stored)), self._store.secret())
         self._store.create(created)
         return created
 

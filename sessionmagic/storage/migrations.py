@@ -56,5 +56,11 @@ def _from_3(database: Database) -> Database:
     return {**database, "session": {"1": {**database["session"]["1"], "stamps": [], "schema": 4}}}
 
 
-MIGRATIONS: dict[int, Callable[[Database], Database]] = {2: _from_2, 3: _from_3}
+def _from_4(database: Database) -> Database:
+    """Replace the stamps of single rules by one for all permissions, which only the user can give."""
+    session = {name: value for name, value in database["session"]["1"].items() if name != "stamps"}
+    return {**database, "session": {"1": {**session, "stamp": "", "schema": 5}}}
+
+
+MIGRATIONS: dict[int, Callable[[Database], Database]] = {2: _from_2, 3: _from_3, 4: _from_4}
 """For each older schema, a function from a file of that schema to one of the next. It changes nothing in place."""

@@ -1,13 +1,19 @@
 """Which permissions of a session its user has set: a file that somebody else has written brings no powers.
 
-Powers are the allow rules, and the safety mode ``autonomous``. The user sets them with a command or a click, and each
-then gets a stamp, which depends on the session's id and on a secret of the store. A power without its stamp counts for
-nothing until the user confirms it. Other rules and modes only make a session stricter, so that they need no stamp.
+The user sets permissions with a command or a click. They then get a stamp, which depends on all of them, on the
+session's id and on a secret of the store. So nothing can be added or taken away without it, neither an allow rule nor
+a deny rule. Permissions whose stamp is wrong ask about every call until the user confirms them. Without any stamp,
+which is how new sessions begin, powers do not count: allow rules, and the safety mode ``autonomous``. The rest only
+makes a session stricter than a new one.
+
+This is no protection against who can write the user's files: an older copy of the file brings back what the user had
+set then, with its stamp, and a file without rules and stamp is that of a new session.
 """
 
 from __future__ import annotations
 
 import hmac
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,10 +21,12 @@ from sessionmagic.tools.permissions import SAFETIES, Permissions
 from sessionmagic.words import printable, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from sessionmagic.conversation.session import Session
 
+EDITED = "changed rules or safety"
+"""Stands first among what does not count when the permissions have a stamp which is not theirs."""
 SHOWN = 300
 """Characters of powers that a warning names. Their text may come from somebody else."""
 
@@ -35,49 +43,45 @@ def powers_of(permissions: Permissions) -> list[str]:
 
 
 def trusted(session: Session, secret: bytes | None) -> tuple[Permissions, list[str]]:
-    """Return the permissions that count, and the powers that do not because their stamps are missing.
+    """Return the permissions that count, and in words those that do not because the user has not set them.
 
     Args:
         session: The session as it is stored.
         secret: The secret of the store; None if the store has none, and so has made no stamps.
     """
     stored = permissions_of(session)
-    missing = [power for power in powers_of(stored) if secret is None or not _is_stamped(session, secret, power)]
-    allowed = [pattern for pattern in stored.rules.get("allow", ()) if f"allow {pattern}" not in missing]
-    rules = {**stored.rules, "allow": allowed} if missing else stored.rules
-    return Permissions(rules, "balanced" if f"safety {stored.safety}" in missing else stored.safety), missing
+    powers = powers_of(stored)
+    if not session.stamp and not powers:
+        return stored, []
+    if secret is not None and session.stamp == _stamp(session.id, stored, secret):
+        return stored, []
+    rules = {**stored.rules, "allow": []}
+    if session.stamp:
+        return Permissions(rules, "strict"), [EDITED, *powers]
+    return Permissions(rules, "balanced" if stored.safety == "autonomous" else stored.safety), powers
 
 
-def with_permissions(session: Session, permissions: Permissions, secret: bytes, granted: Collection[str]) -> Session:
-    """Return the session with other permissions.
-
-    Args:
-        session: The session as it is stored.
-        permissions: Its new permissions.
-        secret: The secret of the store.
-        granted: The powers that the user sets now. Others keep their stamps.
-    """
-    stamps = [
-        _stamp(session.id, secret, power)
-        for power in powers_of(permissions)
-        if power in granted or _is_stamped(session, secret, power)
-    ]
-    return replace(session, permissions=permissions.rules, safety=permissions.safety, stamps=stamps)
+def with_permissions(session: Session, permissions: Permissions, secret: bytes) -> Session:
+    """Return the session with permissions that the user has set, and their stamp."""
+    stamp = _stamp(session.id, permissions, secret)
+    return replace(session, permissions=permissions.rules, safety=permissions.safety, stamp=stamp)
 
 
-def doubts(session: str, powers: Sequence[str]) -> list[str]:
-    """Return a warning that names the powers of a session that do not count, if there are any."""
-    if not powers:
+def doubts(session: str, untrusted: Sequence[str]) -> list[str]:
+    """Return a warning that names the permissions of a session that do not count, if there are any."""
+    if not untrusted:
         return []
-    named = shortened(printable(", ".join(powers)), SHOWN)
-    advice = f"%agent permissions {session!r} --confirm sets them"
-    return [f"this session brings permissions that you have not set, so they do not hold: {named}; {advice}"]
+    named = shortened(printable(", ".join(name for name in untrusted if name != EDITED)), SHOWN)
+    if EDITED in untrusted:
+        fault = "the rules or the safety mode of this session were changed outside of your commands, so every call asks"
+        fault += f", and these do not hold: {named}" if named else ""
+    else:
+        fault = f"this session brings permissions that you have not set, so they do not hold: {named}"
+    return [f"{fault}; %agent permissions {session!r} --confirm sets them"]
 
 
-def _is_stamped(session: Session, secret: bytes, power: str) -> bool:
-    return _stamp(session.id, secret, power) in session.stamps
-
-
-def _stamp(session_id: str, secret: bytes, power: str) -> str:
+def _stamp(session_id: str, permissions: Permissions, secret: bytes) -> str:
+    rules = {verdict: sorted(patterns) for verdict, patterns in permissions.rules.items() if patterns}
+    text = json.dumps([session_id, permissions.safety, rules], sort_keys=True, ensure_ascii=False)
     # Characters that no file can hold are replaced, as the store does.
-    return hmac.digest(secret, f"{session_id}\0{power}".encode(errors="replace"), "sha256").hex()
+    return hmac.digest(secret, text.encode(errors="replace"), "sha256").hex()

@@ -23,7 +23,7 @@ from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models.settings import for_model, given, ignored, merged
 from sessionmagic.tools.functions import YOURS, offered, toolset_of
 from sessionmagic.tools.permissions import Permissions
-from sessionmagic.tools.trust import doubts, powers_of, trusted, with_permissions
+from sessionmagic.tools.trust import doubts, trusted, with_permissions
 from sessionmagic.turns.event_log import EventLog
 from sessionmagic.turns.history import history_before
 from sessionmagic.turns.left_out import LeftOut
@@ -265,6 +265,4 @@ def fresh_session(session_id: str, name: str, safety: Safety, store: Store) -> S
     """Return a new session without turns. It is not stored yet."""
     now = time.time()
     fresh = Session(id=session_id, name=name, created_at=now, updated_at=now, working_dir=str(Path.cwd()))
-    permissions = Permissions({}, safety)
-    powers = powers_of(permissions)
-    return with_permissions(fresh, permissions, store.secret(), powers) if powers else replace(fresh, safety=safety)
+    return fresh if safety == fresh.safety else with_permissions(fresh, Permissions({}, safety), store.secret())

@@ -134,9 +134,8 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests) -> Guard:
     turn, agent, group = admitted.turn, admitted.plan.agent, admitted.hold.group
 
     async def grant(decision: Decision, tool: str) -> None:
-        power = "safety autonomous" if decision == "all" else f"allow {tool}"
         change = partial(granted, decision=decision, tool=tool)
-        await in_thread(change_permissions, store, turn.session_id, change, [power])
+        await in_thread(change_permissions, store, turn.session_id, change)
         group.recheck()
 
     return Guard(

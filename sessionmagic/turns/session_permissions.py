@@ -10,11 +10,11 @@ import threading
 from typing import TYPE_CHECKING
 
 from sessionmagic.tools.permissions import Permissions
-from sessionmagic.tools.trust import permissions_of, powers_of, with_permissions
+from sessionmagic.tools.trust import permissions_of, trusted, with_permissions
 from sessionmagic.turns.group import open_group
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from sessionmagic.conversation.session import Session
     from sessionmagic.storage.store import Store
@@ -31,21 +31,15 @@ _changing = threading.Lock()
 """Held during a change, so that files and running turns get all changes in the same order."""
 
 
-def change_permissions(
-    store: Store, session_id: str, change: Callable[[Permissions], Permissions], granted: Collection[str]
-) -> Session:
+def change_permissions(store: Store, session_id: str, change: Callable[[Permissions], Permissions]) -> Session:
     """Change the permissions of a session, and return the session; raises `StoreError`.
 
-    Args:
-        store: The store of the session.
-        session_id: The session's id.
-        change: The change.
-        granted: The powers that it grants, as `tools.trust.powers_of` names them.
+    Permissions in the file that do not count are left out, so that the change confirms none of them.
     """
     secret = store.secret()
     with _changing:
         session = store.update(
-            session_id, lambda stored: with_permissions(stored, change(permissions_of(stored)), secret, granted)
+            session_id, lambda stored: with_permissions(stored, change(trusted(stored, secret)[0]), secret)
         )
         _change_running(session_id, change)
     return session
@@ -54,13 +48,8 @@ def change_permissions(
 def confirm_permissions(store: Store, session_id: str) -> Session:
     """Make all permissions in the session's file the user's own, and return the session; raises `StoreError`."""
     secret = store.secret()
-
-    def confirmed(stored: Session) -> Session:
-        permissions = permissions_of(stored)
-        return with_permissions(stored, permissions, secret, powers_of(permissions))
-
     with _changing:
-        session = store.update(session_id, confirmed)
+        session = store.update(session_id, lambda stored: with_permissions(stored, permissions_of(stored), secret))
         _change_running(session_id, lambda _: permissions_of(session))
     return session
 

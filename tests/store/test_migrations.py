@@ -107,12 +107,28 @@ def test_allow_rules_of_a_file_of_schema_3_are_kept_but_do_not_count_until_they_
     path.write_text(SCHEMA_3)
     manager = manager_on(home)
     session = manager.sessions.load(KEY)
-    assert (session.settings, session.system, session.stamps) == ({"seed": 7}, "Be kind.", [])
+    assert (session.settings, session.system, session.stamp) == ({"seed": 7}, "Be kind.", "")
     assert session.permissions == {"allow": ["load_*:month=2026-*"], "deny": ["run_*"]}
     permissions, untrusted = manager.sessions.trusted(session)
     assert (permissions.rules, permissions.safety) == ({"allow": [], "deny": ["run_*"]}, "strict")
     assert untrusted == ["allow load_*:month=2026-*"]
     assert manager.sessions.trusted(manager.sessions.confirm_permissions(KEY))[1] == []
+
+
+def test_stamps_of_schema_4_give_way_to_one_that_the_user_gives(home, path):
+    content = json.loads(SCHEMA_3)
+    content["session"]["1"] |= {"schema": 4, "stamps": ["0a", "0b"]}
+    path.write_text(json.dumps(content))
+    manager = manager_on(home)
+    session = manager.sessions.load(KEY)
+    assert (session.stamp, session.system) == ("", "Be kind.")
+    permissions, untrusted = manager.sessions.trusted(session)
+    assert (permissions.rules, permissions.safety) == ({"allow": [], "deny": ["run_*"]}, "strict")
+    assert untrusted == ["allow load_*:month=2026-*"]
+    stamp = manager.sessions.confirm_permissions(KEY).stamp
+    written = json.loads(path.read_text())["session"]["1"]
+    assert (written["stamp"], written["schema"], "stamps" in written) == (stamp, 5, False)
+    assert manager.sessions.trusted(manager.sessions.load(KEY))[1] == []
 
 
 def test_listing_has_the_session_and_leaves_its_file(home, path):

@@ -11,7 +11,7 @@ from sessionmagic import MemoryStore, SessionManager, TinyStore
 from sessionmagic.conversation.session import Session
 from sessionmagic.exceptions import StoreError
 from sessionmagic.tools.permissions import Permissions
-from sessionmagic.tools.trust import powers_of, trusted, with_permissions
+from sessionmagic.tools.trust import EDITED, trusted, with_permissions
 from tests.turns import acted, acting, ask, asked, events_of, manager_on, on_a_loop, returned, until
 
 SECRET = b"s" * 32
@@ -93,15 +93,66 @@ async def test_file_may_be_stricter_than_the_default(manager, tools, safety):
 
 
 @on_a_loop
-async def test_users_change_leaves_the_powers_of_the_file_unconfirmed(either, tools):
+async def test_users_change_leaves_out_the_powers_of_the_file(either, tools):
     await ask(either)
     edit(either, **FOREIGN)
-    either.sessions.set_permissions("chat", {"send": "allow", "walk": "deny"})
-    found, [warning] = await outcomes(either, *CALLS, ("send", {"to": "a"}), tools=tools)
-    assert found == ["denied", "success", "denied", "success"]
-    assert "do not hold: safety autonomous, allow run;" in warning
-    either.sessions.set_permissions("chat", {"run": None}, "balanced")
+    session = either.sessions.set_permissions("chat", {"send": "allow", "walk": "deny"})
+    assert session.permissions == {"allow": ["send"], "deny": ["look:at=b", "walk"]}
+    found, warnings = await outcomes(either, *CALLS, ("send", {"to": "a"}), tools=tools)
+    assert (found, warnings) == (["denied", "success", "denied", "success"], [])
+
+
+LOOSER = [
+    {"permissions": {"allow": ["send"], "ask": ["look:at=c"]}},
+    {"permissions": {"allow": ["send"], "deny": ["look:at=b"]}},
+    {"permissions": {"allow": ["send", "run"], "ask": ["look:at=c"], "deny": ["look:at=b"]}},
+    {"permissions": {}},
+    {"safety": "balanced"},
+    {"safety": "balanced", "permissions": {}},
+    {"safety": "autonomous"},
+]
+
+
+@pytest.mark.parametrize("looser", LOOSER)
+@on_a_loop
+async def test_permissions_that_were_changed_in_the_file_ask_about_every_call(either, tools, looser):
+    rules = {"send": "allow", "look:at=c": "ask", "look:at=b": "deny"}
+    either.sessions.set_permissions("chat", rules, "restricted", new=True)
+    found, warnings = await outcomes(either, ("send", {"to": "a"}), *CALLS, tools=tools)
+    assert (found, warnings) == (["denied", "success", "denied", "success"], [])
+    edit(either, **looser)
+    found, [warning] = await outcomes(either, ("send", {"to": "a"}), *CALLS, tools=tools)
+    assert found == ["denied"] * 4
+    assert "were changed outside of your commands, so every call asks" in warning
+    assert warning.endswith("; %agent permissions 'chat' --confirm sets them")
+    assert (looser.get("safety") == "autonomous") == ("these do not hold: safety autonomous" in warning)
+    either.sessions.confirm_permissions("chat")
     assert (await outcomes(either, *CALLS, tools=tools))[1] == []
+
+
+@on_a_loop
+async def test_deny_rule_that_was_removed_from_the_file_in_mid_turn_asks_in_the_next(either, tools):
+    either.sessions.set_permissions("chat", {"look:at=b": "deny"}, new=True)
+
+    def run(code: str) -> str:
+        edit(either, permissions={})
+        return code
+
+    steps = [("run", {"code": "1"})], [("look", {"at": "b"})], "Done"
+    _, events, _ = await acted(either, *steps, tools=[run, *tools.all[:1]], yes=True)
+    assert [outcome for _, outcome, _ in returned(events)] == ["success", "denied"]
+    found, [warning] = await outcomes(either, ("look", {"at": "b"}), tools=tools)
+    assert found == ["denied"]
+    assert "every call asks; " in warning
+
+
+@on_a_loop
+async def test_strict_session_that_is_loosened_in_its_file_asks_about_every_call(either, tools):
+    await ask(either, safety="strict")
+    edit(either, safety="balanced")
+    found, [warning] = await outcomes(either, ("look", {"at": "a"}), tools=tools)
+    assert found == ["denied"]
+    assert "every call asks" in warning
 
 
 @on_a_loop
@@ -167,9 +218,8 @@ async def test_click_that_allows_a_tool_allows_nothing_else_that_the_file_asks_f
     await until(lambda: [each.tool for each in turn.approvals.open] == ["send"])
     turn.approvals.resolve(turn.approvals.open[0].id, "reject")
     await turn.result()
-    found, [warning] = await outcomes(either, ("run", {"code": "2"}), ("send", {"to": "a"}), tools=tools)
-    assert found == ["success", "denied"]
-    assert "do not hold: safety autonomous, allow send;" in warning
+    found, warnings = await outcomes(either, ("run", {"code": "2"}), ("send", {"to": "a"}), tools=tools)
+    assert (found, warnings) == (["success", "denied"], [])
 
 
 @on_a_loop
@@ -192,25 +242,32 @@ async def test_session_of_another_store_brings_no_powers(home, tmp_path, tools):
     assert "safety autonomous, allow run;" in warning
 
 
-def test_stamp_counts_for_its_session_and_its_power_alone():
+def test_stamp_counts_for_its_session_and_its_permissions_alone():
     permissions = Permissions({"allow": ["run"]}, "autonomous")
-    stamped = with_permissions(session_with({}), permissions, SECRET, powers_of(permissions))
+    stamped = with_permissions(session_with({}), permissions, SECRET)
     assert trusted(stamped, SECRET) == (permissions, [])
-    nothing = Permissions({"allow": []}, "balanced")
-    assert trusted(stamped, b"t" * 32) == (nothing, ["safety autonomous", "allow run"])
-    assert trusted(stamped, None) == (nothing, ["safety autonomous", "allow run"])
-    assert trusted(replace(stamped, id="2"), SECRET) == (nothing, ["safety autonomous", "allow run"])
+    nothing = Permissions({"allow": []}, "strict"), [EDITED, "safety autonomous", "allow run"]
+    assert trusted(stamped, b"t" * 32) == nothing
+    assert trusted(stamped, None) == nothing
+    assert trusted(replace(stamped, id="2"), SECRET) == nothing
     other = replace(stamped, permissions={"allow": ["run", "ran"]})
-    assert trusted(other, SECRET) == (permissions, ["allow ran"])
+    assert trusted(other, SECRET) == (nothing[0], [*nothing[1], "allow ran"])
 
 
-def test_power_that_is_taken_away_loses_its_stamp():
-    given = Permissions({"allow": ["run"]}, "balanced")
-    stamped = with_permissions(session_with({}), given, SECRET, ["allow run"])
-    taken = with_permissions(stamped, Permissions({}, "balanced"), SECRET, [])
-    assert taken.stamps == []
-    again = replace(taken, permissions={"allow": ["run"]})
-    assert trusted(again, SECRET)[1] == ["allow run"]
+def test_order_of_rules_and_verdicts_without_rules_need_no_other_stamp():
+    stamped = with_permissions(session_with({}), Permissions({"allow": ["a", "b"], "ask": []}, "strict"), SECRET)
+    assert trusted(replace(stamped, permissions={"deny": [], "allow": ["b", "a"]}), SECRET)[1] == []
+
+
+def test_stamp_of_a_power_does_not_outlive_it():
+    stamped = with_permissions(session_with({}), Permissions({"allow": ["run"]}, "balanced"), SECRET)
+    taken = with_permissions(stamped, Permissions({}, "balanced"), SECRET)
+    for stamp in (taken.stamp, ""):
+        assert trusted(replace(taken, permissions={"allow": ["run"]}, stamp=stamp), SECRET)[1][-1] == "allow run"
+    assert trusted(replace(taken, permissions={"allow": ["run"], "deny": ["a"]}, stamp=stamped.stamp), SECRET)[1] == [
+        EDITED,
+        "allow run",
+    ]
 
 
 @pytest.mark.parametrize("safety", ["", "AUTONOMOUS", "free"])
@@ -253,4 +310,4 @@ def test_secret_is_in_no_session(home):
     session = manager.sessions.set_permissions("chat", {"run": "allow"}, new=True)
     text = (home / "sessions" / f"{session.id}.json").read_text()
     assert manager.store.secret().hex() not in text
-    assert len(json.loads(text)["session"]["1"]["stamps"]) == 1
+    assert json.loads(text)["session"]["1"]["stamp"] == session.stamp != ""

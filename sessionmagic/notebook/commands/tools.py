@@ -121,8 +121,8 @@ def _pattern(option: str, text: str) -> Argument:
     argument(
         "--confirm",
         action="store_true",
-        help="make all permissions that the session's file brings your own; without it, allow rules and the mode "
-        "autonomous that you have not set do not count",
+        help="make all permissions in the session's file your own; without it, allow rules and the mode autonomous "
+        "that you have not set do not count, and rules that were changed outside of your commands make every call ask",
     ),
 )
 def permissions(context: NotebookContext, options: argparse.Namespace) -> Any:
@@ -143,9 +143,11 @@ def permissions(context: NotebookContext, options: argparse.Namespace) -> Any:
         )
     mode = options.safety or (context.settings.safety if options.new else "")
     sessions = context.manager.sessions
+    if options.confirm and not options.new:  # first, as a change leaves out what is not confirmed
+        sessions.confirm_permissions(name)
     if rules or mode or options.new:
         sessions.set_permissions(name, rules, safety_of(mode) if mode else None, new=options.new)
-    session = sessions.confirm_permissions(name) if options.confirm else sessions.load(name)
+    session = sessions.load(name)
     permissions, untrusted = sessions.trusted(session)
     added = [pattern for pattern, verdict in rules.items() if verdict]
     return Listing(
