@@ -23,7 +23,7 @@ from sessionmagic.sessions.running import RunningTurns
 from sessionmagic.sessions.stored import Sessions
 from sessionmagic.storage.tiny import TinyStore
 from sessionmagic.tools.mcp.servers import McpServers
-from sessionmagic.tools.tool_code import runs_for_a_tool
+from sessionmagic.tools.tool_code import refuse_tools, runs_for_a_tool
 from sessionmagic.turns.admission import admit
 from sessionmagic.turns.lifecycle import abandon, stream
 from sessionmagic.turns.request import Request
@@ -87,11 +87,16 @@ class SessionManager:
             UnknownAgentError: No agent has that name.
             SessionExistsError: The request asks for a new session, but its name is taken.
             StoreError: The store cannot be read or written.
-            ToolError: One of the request's tools cannot be offered.
+            ToolError: One of the request's tools cannot be offered, or the caller runs for a tool call, and the request
+                has `yes` or `send_keys`, which only the user can say.
             UsageError: The turn that the request names in `after` cannot be continued.
 
         When one of them is raised, nothing has been stored.
         """
+        if request.yes:
+            refuse_tools("approve the calls of a turn in advance")
+        if request.send_keys:
+            refuse_tools("send keys")
         agent = find_agent(self.agents, request.agent)
         if group is not None:
             return await self._admit(request, agent, group)

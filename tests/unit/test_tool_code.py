@@ -1,6 +1,7 @@
 """Code that runs for a tool call changes no rules and answers nothing, wherever it runs."""
 
 import asyncio
+import functools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -143,6 +144,47 @@ async def test_user_may_approve_a_call_while_another_one_runs(manager):
     thread.start()
     assert (await turn.result()).status == "completed"
     assert ran == ["run"]
+
+
+@pytest.mark.parametrize(
+    ("option", "what"), [("yes", "approve the calls of a turn in advance"), ("send_keys", "send keys")]
+)
+@on_a_loop
+async def test_tool_cannot_start_a_turn_with_what_only_the_user_can_say(manager, option, what):
+    options = {"session": "other", "model": "calm", option: True}
+
+    def in_a_worker() -> str:
+        return refusal_of(lambda: manager.run_sync("Go", **options))
+
+    async def on_the_loop() -> str:
+        try:
+            return (await (await manager.run("Go", **options)).result()).text
+        except ToolError as error:
+            return f"ToolError: {error}"
+
+    steps = [("in_a_worker", {})], [("on_the_loop", {})], "Done"
+    _, events, _ = await acted(manager, *steps, tools=[in_a_worker, on_the_loop], yes=True)
+    assert returned(events) == [
+        (tool, "success", f"ToolError: code that {tool} runs cannot {what}; ask the user to do it in a cell")
+        for tool in ("in_a_worker", "on_the_loop")
+    ]
+    assert [summary.name for summary in manager.sessions.summaries()[0]] == ["chat"]
+
+
+@on_a_loop
+async def test_work_of_a_users_pool_is_whose_it_was_when_it_was_submitted(manager):
+    act = functools.partial(refusal_of, lambda: manager.sessions.set_permissions("chat", {"look": "deny"}))
+    with ThreadPoolExecutor(1) as begun_by_user, ThreadPoolExecutor(1) as begun_by_tool:
+        begun_by_user.submit(int).result()
+
+        def free() -> list[str]:
+            return [pool.submit(act).result() for pool in (begun_by_user, begun_by_tool)]
+
+        _, events, _ = await acted(manager, [("free", {})], "Done", tools=[free], yes=True)
+        [(_, _, said)] = returned(events)
+        assert said.count("code that free runs cannot change permissions") == 2
+        for pool in (begun_by_user, begun_by_tool):
+            assert await asyncio.wrap_future(pool.submit(act)) == "done"
 
 
 @pytest.mark.parametrize("name", ["safety", "approval", "store", "kernel_tools", "request_limit", "tool_call_limit"])

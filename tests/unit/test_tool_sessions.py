@@ -53,12 +53,13 @@ async def test_tool_may_start_a_turn_on_another_session(manager, inner):
 @on_a_loop
 async def test_tool_of_a_turn_within_a_turn_does_not_wait_for_the_outer_ones_end(manager):
     async def outer() -> str:
-        return (await ask(manager, "Inner", "other", model="inner", tools=[innermost], yes=True)).text
+        return (await ask(manager, "Inner", "other", model="inner", tools=[innermost])).text
 
     async def innermost() -> str:
         return (await ask(manager, "Innermost", "chat", model="calm", wait=60)).text
 
     register_model("inner", model := acts([("innermost", {})], "Busy."))
+    manager.sessions.set_permissions("other", {"innermost": "allow"}, new=True)
     result, events, _ = await acted(manager, [("outer", {})], "Done", tools=[outer], yes=True)
     assert (result.text, returned(events)) == ("Done", [("outer", "success", "Busy.")])
     [refused] = [part for part in model.sent[-1][-1].parts if part.part_kind == "tool-return"]
