@@ -473,8 +473,9 @@ def test_a_call_whose_value_cannot_be_described_has_succeeded_all_the_same(kerne
 def test_an_asynchronous_tool_may_run_a_cell(kernel, session, acts):
     kernel.run(
         "async def nests(model: str):\n"
-        f"    get_ipython().run_cell_magic('agent', f'-m {{model}} -s {session}-of-{{model}} --yes -t nests', 'go')"
+        f"    get_ipython().run_cell_magic('agent', f'-m {{model}} -s {session}-of-{{model}} -t nests', 'go')"
     ).ok()
+    kernel.run(f"%agent permissions --new {session}-of-nested --allow nests").ok()
     kernel.run("script('nested', call('nests', model='hello'), 'Done within.')").ok()
     acts([("nests", {"model": "nested"})], "Done.")
     assert "Done." in run(kernel, session, "--tools nests").ok().text

@@ -1,8 +1,15 @@
 """Work that waits for the main thread."""
 
 import asyncio
+import queue
+import signal
 import threading
+import time
 from collections import deque
+from concurrent.futures import CancelledError
+from contextlib import suppress
+
+import pytest
 
 from sessionmagic.loop import LoopThread, in_thread
 from sessionmagic.notebook.kernel.main_thread import MainThread
@@ -39,3 +46,55 @@ def test_call_that_is_interrupted_as_it_is_taken_ends_and_is_not_interrupted_aga
         main_thread.serve(over)
     assert calling.cancelled()
     assert interrupts == []
+
+
+def test_call_of_a_cell_that_has_lost_an_interrupt_is_interrupted_again(monkeypatch):
+    """IPython swallows an interrupt in its own callbacks, and Python in a finalizer."""
+    monkeypatch.setattr("sessionmagic.notebook.kernel.job.REPEAT_SECONDS", 0.01)
+    main_thread, over, loop = MainThread(None), threading.Event(), LoopThread()
+    lost = []
+
+    def call() -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as interrupt:
+            lost.append(interrupt)
+        time.sleep(20)
+
+    began = time.monotonic()
+    with main_thread.noticing_interrupts(), main_thread.served():
+        calling = loop.submit(main_thread.run(call))
+        with pytest.raises(KeyboardInterrupt):
+            main_thread.serve(over)
+        with pytest.raises(CancelledError):
+            calling.result(5)
+    assert len(lost) == 1
+    assert time.monotonic() - began < 5
+
+
+def test_call_between_cells_that_has_lost_an_interrupt_is_interrupted_again(monkeypatch):
+    monkeypatch.setattr("sessionmagic.notebook.kernel.job.REPEAT_SECONDS", 0.01)
+    pending = queue.SimpleQueue()
+    main_thread, loop = MainThread(pending.put), LoopThread()
+
+    def call() -> None:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        time.sleep(20)
+
+    calling = loop.submit(main_thread.run(call))
+    before = signal.getsignal(signal.SIGINT)
+    pending.get(timeout=5)()
+    with pytest.raises(CancelledError):
+        calling.result(5)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_call_that_ends_after_an_interrupt_is_not_interrupted_again(monkeypatch):
+    monkeypatch.setattr("sessionmagic.notebook.kernel.job.REPEAT_SECONDS", 0.01)
+    main_thread, over, loop = MainThread(None), threading.Event(), LoopThread()
+    with main_thread.noticing_interrupts(), main_thread.served():
+        loop.submit(main_thread.run(lambda: signal.raise_signal(signal.SIGINT)))
+        with pytest.raises(KeyboardInterrupt):
+            main_thread.serve(over)
+        time.sleep(0.05)

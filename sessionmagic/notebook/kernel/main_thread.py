@@ -7,81 +7,30 @@ from __future__ import annotations
 
 import _thread
 import asyncio
-import contextvars
 import signal
 import threading
 from collections import deque
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sessionmagic.exceptions import MainThreadBusyError
-from sessionmagic.notebook.kernel.capture import refuse_input
+from sessionmagic.notebook.kernel.job import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
+    _Handler = Callable[[int, FrameType | None], Any]
+
 T = TypeVar("T")
+
+_raise_interrupt = signal.default_int_handler
 
 CHECK_SECONDS = 0.25
 """How often a waiting cell checks for an interrupt that Python has lost."""
-REPEAT_SECONDS = 0.5
-"""How long a call may take to end after an interrupt before it is interrupted again."""
 START_SECONDS = 60.0
 """How long a call waits for the main thread between cells."""
 NEEDS_A_CELL = "needs a foreground cell; run without -b"
-NO_INPUT = "cannot ask for input in the background; run without -b"
-
-
-class _Job:
-    """A call that the main thread is to make, with the context of the task that sent it.
-
-    It is created on the loop of the turns; only `make` runs on the main thread.
-    """
-
-    def __init__(self, call: Callable[[], Any]) -> None:
-        self._call = call
-        self._context = contextvars.copy_context()
-        self._loop = asyncio.get_running_loop()
-        self.outcome: asyncio.Future[Any] = self._loop.create_future()
-        self.started: asyncio.Future[None] = self._loop.create_future()
-        self.ended = asyncio.Event()
-        self.finished = False
-        """Whether the call has ended or was taken back, so that it must not be interrupted any more."""
-        self.withdrawn = False
-        """Whether the call was interrupted because its task was cancelled."""
-
-    def make(self, *, in_cell: bool) -> tuple[Any, BaseException | None]:
-        """Make the call; return its result and its error. Call this on the main thread."""
-        if not in_cell:  # no running cell could ask the user
-            self._context.run(refuse_input, NO_INPUT)
-        try:
-            return self._context.run(self._call), None
-        except BaseException as error:  # noqa: BLE001  raised where the outcome is awaited
-            return None, error
-
-    def report_start(self) -> None:
-        """Tell the awaiting task that the call is about to be made."""
-        self._call_on_loop(self.started.set_result, None)
-
-    def settle(self, result: Any, error: BaseException | None) -> None:
-        """Pass the outcome to the awaiting task, to which an interrupted call is a cancelled one."""
-        self._call_on_loop(self._settle, result, error)
-
-    def _call_on_loop(self, call: Callable[..., object], *args: object) -> None:
-        with suppress(RuntimeError):  # the loop is closed, so nothing awaits the call
-            self._loop.call_soon_threadsafe(call, *args)
-
-    def _settle(self, result: Any, error: BaseException | None) -> None:
-        self.ended.set()
-        if self.outcome.done():
-            return
-        if isinstance(error, KeyboardInterrupt):
-            self.outcome.cancel()
-        elif error is not None:
-            self.outcome.set_exception(error)
-        else:
-            self.outcome.set_result(result)
 
 
 class MainThread:
@@ -94,13 +43,21 @@ class MainThread:
 
     def __init__(self, when_idle: Callable[[Callable[[], None]], object] | None) -> None:
         self._when_idle = when_idle
-        self._jobs: deque[_Job] = deque()
-        self._changed = threading.Condition()
-        """Guards the jobs and their `finished`; wakes the serving cell."""
+        self._jobs: deque[Job] = deque()
+        self._lock = threading.RLock()
+        """Guards the jobs and their `finished`.
+
+        It is entered itself, and not through its condition. That has an `__enter__` in Python, and an interrupt there
+        would leave it locked for ever.
+        """
+        self._changed = threading.Condition(self._lock)
+        """Wakes the serving cell."""
         self._serving = 0
         self._noticing = False
         self._interrupted = False
         """Whether an interrupt has arrived that `_interrupt` did not send."""
+        self._making: Job | None = None
+        """The call that is being made."""
 
     async def run(self, call: Callable[[], T]) -> T:
         """Make the call on the main thread; return its result or raise its error.
@@ -115,8 +72,8 @@ class MainThread:
         return await self._run(call, in_cell=True)
 
     async def _run(self, call: Callable[[], T], *, in_cell: bool) -> T:
-        job = _Job(call)
-        with self._changed:
+        job = Job(call)
+        with self._lock:
             if in_cell and not self._serving:
                 raise MainThreadBusyError(NEEDS_A_CELL)
             self._jobs.append(job)
@@ -133,27 +90,31 @@ class MainThread:
             result: T = await job.outcome
         except asyncio.CancelledError:
             self._take_back(job)
-            while self._interrupt(job):
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(job.ended.wait(), REPEAT_SECONDS)
+            if self._withdraw(job):
+                await job.interrupted_until_ended(self._withdraw)
             raise
         return result
 
-    def _take_back(self, job: _Job) -> bool:
+    def _take_back(self, job: Job) -> bool:
         """Remove a job that has not started; return whether it was removed."""
-        with self._changed:
+        with self._lock:
             if job not in self._jobs:
                 return False
             self._jobs.remove(job)
             job.finished = True
             return True
 
-    def _interrupt(self, job: _Job) -> bool:
+    def _withdraw(self, job: Job) -> bool:
+        """Interrupt a job whose task was cancelled, unless it has finished; return whether it was interrupted."""
+        with self._lock:
+            job.withdrawn = job.withdrawn or not job.finished
+            return self._interrupt(job)
+
+    def _interrupt(self, job: Job) -> bool:
         """Interrupt a job that has not finished; return whether it was interrupted."""
         # The lock keeps the job from finishing in between. Otherwise the signal would interrupt the next code.
-        with self._changed:
+        with self._lock:
             if not job.finished:
-                job.withdrawn = True
                 _interrupt_main_thread()
             return not job.finished
 
@@ -169,17 +130,23 @@ class MainThread:
         previous = signal.getsignal(signal.SIGINT)
         nested, self._noticing = self._noticing, True  # nested: a call of a turn may run another cell
         self._interrupted &= nested  # forget an interrupt of an earlier cell, but not of the outer one
-
-        def notice(number: int, frame: FrameType | None) -> None:
-            self._interrupted = True
-            (previous if callable(previous) else signal.default_int_handler)(number, frame)
-
-        signal.signal(signal.SIGINT, notice)
+        signal.signal(signal.SIGINT, self._noticing_then(previous if callable(previous) else _raise_interrupt))
         try:
             yield
         finally:
             signal.signal(signal.SIGINT, previous)
             self._noticing = nested
+
+    def _noticing_then(self, raise_interrupt: _Handler) -> _Handler:
+        """Return a signal handler that notices an interrupt, and insists if a call is being made."""
+
+        def notice(number: int, frame: FrameType | None) -> None:
+            self._interrupted = True
+            if (job := self._making) is not None and not job.withdrawn:
+                job.insist(self._interrupt)
+            raise_interrupt(number, frame)
+
+        return notice
 
     @contextmanager
     def served(self) -> Iterator[None]:
@@ -197,7 +164,7 @@ class MainThread:
         Raises `KeyboardInterrupt` when the user interrupts the cell.
         """
         while not over.is_set():
-            with self._changed:
+            with self._lock:
                 self._changed.wait_for(lambda: self._jobs or over.is_set(), CHECK_SECONDS)
             self._serve_one()
             if self._interrupted:
@@ -205,7 +172,7 @@ class MainThread:
 
     def wake(self) -> None:
         """Make `serve` check at once whether it is over."""
-        with self._changed:
+        with self._lock:
             self._changed.notify_all()
 
     def _serve_one(self, *, in_cell: bool = True) -> None:
@@ -214,12 +181,14 @@ class MainThread:
         An interrupt ends the call, whether `_interrupt` or the user sent it; `_interrupted` tells which.
         """
         job, result, error = None, None, None
+        outer = self._making
         try:
-            with self._changed:
+            with self._lock:
                 if not self._jobs:
                     return
                 job = self._jobs[0]  # not yet removed: an interrupt right after `popleft` would lose the job
                 self._jobs.popleft()
+            self._making = job
             job.report_start()
             result, error = job.make(in_cell=in_cell)
             self._finish(job)
@@ -228,13 +197,15 @@ class MainThread:
                 raise
             error = interrupt
             self._finish(job)
+        finally:
+            self._making = outer
         if job.withdrawn:
             self._interrupted = False
         job.settle(result, error)
 
-    def _finish(self, job: _Job) -> None:
+    def _finish(self, job: Job) -> None:
         """Mark the job as finished, so that `_interrupt` does not interrupt it any more."""
-        with self._changed:
+        with self._lock:
             if job in self._jobs:  # an interrupt came before `popleft`
                 self._jobs.remove(job)
             job.finished = True
@@ -244,7 +215,7 @@ class MainThread:
         ignoring = signal.getsignal(signal.SIGINT)
         while self._jobs:
             try:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
+                signal.signal(signal.SIGINT, self._noticing_then(_raise_interrupt))
                 self._serve_one(in_cell=False)
             except KeyboardInterrupt:  # it was meant for a call, as no cell runs
                 pass
