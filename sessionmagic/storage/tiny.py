@@ -119,13 +119,11 @@ class TinyStore:
                         leftover.unlink(missing_ok=True)
 
     def find(self, name: str) -> str | None:
-        return self._find(name, locked=False)
-
-    def _find(self, name: str, *, locked: bool) -> str | None:
         with self._reporting("look for a session in", self.home):
-            if is_session_id(name) and self._path(name).exists():
-                return name
-            return self._names.find(name, locked=locked)
+            return name if self._is_id(name) else self._names.find(name)
+
+    def _is_id(self, name: str) -> bool:
+        return is_session_id(name) and self._path(name).exists()
 
     def summaries(self) -> tuple[list[SessionSummary], list[str]]:
         damaged = sorted(self._directory.glob(f"*.json{ASIDE}*"))
@@ -192,7 +190,7 @@ class TinyStore:
     def _require_free(self, name: str, session_id: str | None = None) -> None:
         """Raise `SessionExistsError` if another session than the given one has the name; the names are locked."""
         with self._reporting("look for a session in", self.home):
-            found = self._find(name, locked=True) or self._names.find_anew(name)
+            found = name if self._is_id(name) else self._names.find_for_change(name)
         if found not in (None, session_id):
             raise name_taken(name)
 

@@ -1,6 +1,7 @@
 """How sessions are found by name, whatever has happened to the file of the names."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -22,6 +23,10 @@ def map_file(home):
     return home / "names.json"
 
 
+def names_in(map_file):
+    return {key: name for key, (name, *_) in json.loads(map_file.read_text()).items()}
+
+
 def file_of(home, key):
     return home / "sessions" / f"{key}.json"
 
@@ -39,10 +44,11 @@ def labels(monkeypatch):
     return found
 
 
-FOREIGN = b'{"20260101-000000-0123abcd": "chat", "20260101-000000-0123abce": "other"}'
+FOREIGN = b'{"20260101-000000-0123abcd": ["chat"], "20260101-000000-0123abce": ["other", 1, 2, 3]}'
+ODD = b'{"20260101-000000-0123abcd": "chat", "20260101-000000-0123abce": [7, 1], "20260101-000000-0123abcf": ["a", 1]}'
 
 
-@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"null", b'{"x": 1}', FOREIGN])
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"null", b'{"x": 1}', FOREIGN, ODD])
 @on_a_loop
 async def test_lost_names_are_read_from_the_sessions(home, map_file, content):
     await ask(manager_on(home), "One")
@@ -50,14 +56,14 @@ async def test_lost_names_are_read_from_the_sessions(home, map_file, content):
     await ask(manager_on(home), "Two")
     [summary], problems = TinyStore(home).summaries()
     assert (prompts(TinyStore(home).load(summary.id)), problems) == (["One", "Two"], [])
-    assert json.loads(map_file.read_text()) == {summary.id: "chat"}
+    assert names_in(map_file) == {summary.id: "chat"}
 
 
 def test_name_that_leads_to_another_session_is_corrected(store, home, map_file):
     one, two = stored(store, "one"), stored(store, "two")
-    map_file.write_text(json.dumps({one: "two", two: "one"}))
+    map_file.write_text(json.dumps({one: ["two"], two: ["one"]}))
     assert (TinyStore(home).find("one"), TinyStore(home).find("two")) == (one, two)
-    assert json.loads(map_file.read_text()) == {one: "one", two: "two"}
+    assert names_in(map_file) == {one: "one", two: "two"}
 
 
 def test_session_that_the_names_do_not_know_is_found(store, home, map_file):
@@ -68,6 +74,29 @@ def test_session_that_the_names_do_not_know_is_found(store, home, map_file):
     assert TinyStore(home).find("two") == two
     with pytest.raises(SessionExistsError):
         store.create(session("two"))
+
+
+def test_session_file_from_before_a_rename_keeps_its_name(store, home):
+    key = stored(store, "old")
+    before = file_of(home, key).read_bytes()
+    store.rename(key, "new")
+    file_of(home, key).write_bytes(before)
+    with pytest.raises(SessionExistsError):
+        TinyStore(home).create(session("old"))
+    assert (store.find("old"), store.find("new")) == (key, None)
+
+
+def test_new_name_reads_only_the_sessions_that_have_changed(store, home, labels):
+    keys = [stored(store, f"s{number}") for number in range(5)]
+    labels.clear()
+    stored(store, "a")
+    assert labels == []
+    store.update(keys[2], lambda session: replace(session, title="A title"))
+    stored(TinyStore(home), "b")
+    assert labels == [keys[2]]
+    stored(TinyStore(home), "c")
+    store.rename(keys[1], "d")
+    assert labels == [keys[2]]
 
 
 @on_a_loop
