@@ -97,7 +97,8 @@ def listed_tools(context: NotebookContext, session: Session | None, names: Itera
 
 def _decision(policy: Policy, tool: str, *, read_only: bool) -> str:
     """Describe what happens to a call of the tool, and list the rules that depend on its arguments."""
-    from sessionmagic.tools.permissions import Call, fits_tool, rule_list
+    from sessionmagic.tools.call import Call
+    from sessionmagic.tools.permissions import fits_tool, rule_list
 
     ruling = policy.rule_on(Call(tool, {}, read_only))
     what = {"allow": "runs", "ask": "asks", "deny": "is denied"}[ruling.verdict]

@@ -13,7 +13,7 @@ from sessionmagic.tools.tool_code import refuse_tools
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sessionmagic.tools.permissions import Call
+    from sessionmagic.tools.call import Call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

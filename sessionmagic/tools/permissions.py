@@ -17,6 +17,7 @@ import json
 import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sessionmagic.exceptions import UsageError
@@ -25,6 +26,8 @@ from sessionmagic.words import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from sessionmagic.tools.call import Call
 
 Verdict = Literal["allow", "ask", "deny"]
 Safety = Literal["strict", "balanced", "restricted", "autonomous"]
@@ -50,38 +53,14 @@ A pattern is a glob for the tool's name, which any number of conditions may foll
 - A condition on an argument that the call does not have, not even by default, never matches.
 - Text is compared as it is, and as the path that it leads to, which `tools.paths` explains. Numbers, booleans, null,
   lists and objects are compared as JSON. A whole number may be written as ``1`` or as ``1.0``.
-- An argument is compared as the model wrote it and as the tool receives it.
+- An argument is compared as the model wrote it and as the tool receives it. A time, a duration, a decimal or a URL that
+  the tool receives is compared in both texts: ``60`` and ``PT60S``.
 - For a deny or an ask rule, one of these matches is enough. An allow rule must match in all these ways.
 """
 
+_WILDCARD = re.compile(r"[*?[]")
 # A colon only begins a condition when `argument=` follows, as the name of a tool and a glob may contain colons, too.
 _CONDITION = re.compile(r":(?=[\w.-]+=)")
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A tool call for which a ruling is needed."""
-
-    tool: str
-    args: Mapping[str, Any]
-    """The arguments as the model wrote them, and the defaults of those that it left out."""
-    read_only: bool = False
-    received: Sequence[Mapping[str, Any]] = ()
-    """The arguments as the tool receives them, as JSON values; empty if these are `args`.
-
-    There are several forms if the tool's own names of arguments and fields differ from those that the model writes.
-    The first form is the one that is shown.
-    """
-
-    @property
-    def shown(self) -> Mapping[str, Any]:
-        """The arguments that an approval shows: as the model wrote them, or as the tool receives them if these differ.
-
-        Both are compared as JSON, as Python holds ``1``, ``1.0`` and ``True`` to be equal.
-        """
-        written = _sorted_json(self.args)
-        same = not self.received or any(_sorted_json(form) == written for form in self.received)
-        return self.args if same else self.received[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +206,7 @@ def _matching(rules: Rules, verdict: Verdict, call: Call) -> str | None:
 
 def matches(pattern: str, call: Call) -> bool:
     """Return whether the pattern of a deny or an ask rule matches a call, as `Rules` describes."""
-    forms = (call.args, *call.received)
+    forms = (call.args, *call.received)  # `rewritten` has nothing else
     return fits_tool(pattern, call.tool) and all(
         any(_may_hold(argument, glob, form) for form in forms) for argument, glob in split_pattern(pattern)[1]
     )
@@ -237,7 +216,7 @@ def allows(pattern: str, call: Call) -> bool:
     """Return whether the pattern of an allow rule matches a call, as `Rules` describes."""
     return fits_tool(pattern, call.tool) and all(
         _surely_holds(argument, glob, call.args)
-        and any(_surely_holds(argument, glob, form) for form in call.received or (call.args,))
+        and any(_surely_holds(argument, glob, form) for form in (*call.received, *call.rewritten) or (call.args,))
         for argument, glob in split_pattern(pattern)[1]
     )
 
@@ -247,7 +226,8 @@ def fits_tool(pattern: str, tool: str) -> bool:
     return _matches_glob(split_pattern(pattern)[0], tool)
 
 
-def split_pattern(pattern: str) -> tuple[str, list[tuple[str, str]]]:
+@lru_cache(maxsize=10_000)
+def split_pattern(pattern: str) -> tuple[str, Sequence[tuple[str, str]]]:
     """Split a pattern into the glob for the tool's name and the conditions.
 
     A condition is the name of an argument and its glob. One argument may have several conditions.
@@ -285,12 +265,9 @@ def _texts_of(value: object) -> list[str]:
     return [text, f"{text}.0"] if type(value) is int else [text]
 
 
-def _sorted_json(args: Mapping[str, Any]) -> str:
-    return json.dumps(dict(args), sort_keys=True, default=str, skipkeys=True)
-
-
 def _matches_glob(pattern: str, text: str) -> bool:
-    return fnmatchcase(text.casefold(), pattern.casefold())
+    text, pattern = text.casefold(), pattern.casefold()
+    return fnmatchcase(text, pattern) if _WILDCARD.search(pattern) else text == pattern
 
 
 def rule_list(rules: Rules) -> Sequence[tuple[Verdict, str]]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, time, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-from pydantic import ValidationError
+from pydantic import AnyUrl, TypeAdapter, ValidationError
 from pydantic_ai.exceptions import ToolFailed
-from pydantic_core import to_jsonable_python
+from pydantic_core import Url, to_jsonable_python
 
-from sessionmagic.tools.permissions import Call
+from sessionmagic.tools.call import Call
 from sessionmagic.words import words_of
 
 if TYPE_CHECKING:
@@ -28,11 +31,16 @@ def wanted_call(tool: str, tool_def: ToolDefinition, written: dict[str, Any], ar
         args: The arguments as the tool receives them.
     """
     defaults = _defaults(tool_def)
+    same = {
+        name: written[name] for name, value in args.items() if name in written and _is_text_of(written[name], value)
+    }
+    received = _forms_of(args, _properties(tool_def), defaults)
     return Call(
         tool,
         written | defaults | written,  # first for their order, then to win over the defaults
         read_only=_is_read_only(tool_def),
-        received=_forms_of(args, _properties(tool_def), defaults),
+        received=received,
+        rewritten=tuple({**form, **same} for form in received if same and same.keys() <= form.keys()),
     )
 
 
@@ -40,6 +48,16 @@ def _is_read_only(tool_def: ToolDefinition) -> bool:
     """Return whether a tool was marked as read-only, where it is defined or by its MCP server."""
     metadata = tool_def.metadata or {}
     return bool(metadata.get("read_only") or (metadata.get("annotations") or {}).get("readOnlyHint"))
+
+
+def _is_text_of(written: Any, value: Any) -> bool:
+    """Return whether what the model wrote is one of the texts of a value that has several, such as ``PT60S`` and 60."""
+    if not isinstance(value, timedelta | date | time | Decimal | UUID | Url | AnyUrl):  # a datetime is a date
+        return False
+    try:
+        return bool(TypeAdapter(type(value)).validate_python(written) == value)
+    except ValidationError:
+        return False
 
 
 def without_iterators(args: dict[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.events import Decision
     from sessionmagic.models.catalog import ResolvedModel
     from sessionmagic.tools.approvals import Approvals
-    from sessionmagic.tools.permissions import Call, Limits, Policy
+    from sessionmagic.tools.call import Call
+    from sessionmagic.tools.permissions import Limits, Policy
     from sessionmagic.turns.inbox import Inbox, Kind
     from sessionmagic.turns.model_requests import ModelRequests
     from sessionmagic.turns.sent_content import SentContent

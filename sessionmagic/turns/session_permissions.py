@@ -69,11 +69,13 @@ def update_and_tighten(
 
 def tightened(held: Permissions, stored: Permissions) -> Permissions:
     """Return permissions that permit no call that `held` or `stored` does not permit."""
+    known = {verdict: set(held.rules.get(verdict, ())) for verdict in ("deny", "ask")}
     added = {
-        verdict: [pattern for pattern in stored.rules.get(verdict, ()) if pattern not in held.rules.get(verdict, ())]
-        for verdict in ("deny", "ask")
+        verdict: [pattern for pattern in stored.rules.get(verdict, ()) if pattern not in known[verdict]]
+        for verdict in known
     }
-    allowed = [pattern for pattern in held.rules.get("allow", ()) if pattern in stored.rules.get("allow", ())]
+    still = set(stored.rules.get("allow", ()))
+    allowed = [pattern for pattern in held.rules.get("allow", ()) if pattern in still]
     rules = {verdict: [*held.rules.get(verdict, ()), *patterns] for verdict, patterns in added.items()}
     stricter = stored.safety in _STRICTER.get(held.safety, ())
     return Permissions({**held.rules, **rules, "allow": allowed}, stored.safety if stricter else held.safety)

@@ -7,7 +7,7 @@ import pytest
 
 from sessionmagic.exceptions import ApprovalNotOpenError, SessionMagicError
 from sessionmagic.tools.approvals import Approvals, Resolution
-from sessionmagic.tools.permissions import Call
+from sessionmagic.tools.call import Call
 from tests.turns import on_a_loop
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from sessionmagic.tools.call import Call
 from sessionmagic.tools.paths import leads_into, stays
-from sessionmagic.tools.permissions import Call, allows
+from sessionmagic.tools.permissions import allows
 
 
 @pytest.fixture(autouse=True)

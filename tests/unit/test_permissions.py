@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from sessionmagic.exceptions import UsageError
+from sessionmagic.tools.call import Call
 from sessionmagic.tools.permissions import (
     SAFETIES,
     VERDICTS,
-    Call,
     Policy,
     allows,
     matches,

@@ -1,11 +1,13 @@
 """What the rules and the safety mode of a session do to the tool calls of its turns."""
 
 import asyncio
+from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, HttpUrl
 
 from sessionmagic.conversation.events import ApprovalRequested
 from tests.turns import acted, acting, ask, asked, events_of, on_a_loop, returned, whole
@@ -217,3 +219,40 @@ async def test_allow_rule_holds_for_a_whole_number_however_the_rule_and_the_mode
     add_rule(manager, "allow", rule)
     _, events, _ = await acted(manager, [("warm", {"degrees": written})], "Done", tools=[warm])
     assert returned(events) == [("warm", "success", "by 1.0")]
+
+
+MEANT = [
+    ("wait:span=60", {"span": 60}, "success"),
+    ("wait:span=PT60S", {"span": "PT60S"}, "success"),
+    ("wait:span=PT1M", {"span": "PT60S"}, "denied"),
+    ("wait:span=60", {"span": 61}, "denied"),
+    ("wait:day=2026-01-02 03:04", {"day": "2026-01-02 03:04"}, "success"),
+    ("wait:url=https://example.org", {"url": "https://example.org"}, "success"),
+    ("wait:url=https://example.org/", {"url": "https://example.org/"}, "success"),
+    ("wait:url=https://example.org/data/*", {"url": "https://example.org/data/../secret"}, "denied"),
+    ("wait:url=https://example.org", {"url": "https://example.org.evil"}, "denied"),
+    ("wait:number=1.50", {"number": "1.50"}, "success"),
+]
+
+
+@pytest.mark.parametrize(("rule", "args", "outcome"), MEANT)
+@on_a_loop
+async def test_allow_rule_holds_for_a_value_that_has_another_text_as_the_tool_receives_it(manager, rule, args, outcome):
+    def wait(
+        span: timedelta | None = None,
+        day: datetime | None = None,
+        url: HttpUrl | None = None,
+        number: Decimal | None = None,
+    ) -> None: ...
+
+    assert await outcomes(manager, ("allow", rule), args, wait) == [outcome]
+
+
+@on_a_loop
+async def test_allow_rule_for_a_value_does_not_hold_for_what_an_alias_brings(manager):
+    class Wait(BaseModel):
+        span: timedelta = Field(timedelta(0), alias="for")
+
+    def wait(what: Wait) -> None: ...
+
+    assert await outcomes(manager, ("allow", "wait:span=60"), {"span": 60, "for": 3600}, wait) == ["denied"]
