@@ -30,6 +30,13 @@ def no_session(path: Path) -> StoreError:
     return StoreError(f"{path} is not the file of a session and is not used; delete it if you do not need it")
 
 
+def in_the_way(path: Path | str) -> StoreError:
+    """Return the error for a directory in the place of a file."""
+    return StoreError(
+        f"{path} is a directory where a file belongs; move it elsewhere, or delete it if you do not need it"
+    )
+
+
 def another_schema(path: Path, schema: int) -> SessionSchemaError:
     """Return the error for a session of a schema that cannot be read."""
     if schema > SCHEMA:

@@ -29,7 +29,7 @@ from sessionmagic.storage.label import read_label
 from sessionmagic.storage.leftovers import LEFT_SECONDS, sweep
 from sessionmagic.storage.migrations import migrated
 from sessionmagic.storage.names import Names
-from sessionmagic.storage.refusals import another_schema, copy_of, no_session, reason_of
+from sessionmagic.storage.refusals import another_schema, copy_of, in_the_way, no_session, reason_of
 from sessionmagic.storage.secret import read_secret, write_secret
 from sessionmagic.storage.store import id_taken, identical, is_session_id, name_taken, not_found
 from sessionmagic.storage.without_keys import storable
@@ -260,6 +260,8 @@ class TinyStore:
         """Turn an `OSError` into a `StoreError` that says which action failed."""
         try:
             yield
+        except IsADirectoryError as error:
+            raise in_the_way(error.filename2 or error.filename or path) from error
         except OSError as error:
             reason = error.strerror or str(error)
             raise StoreError(f"cannot {action} {path}: {reason}; nothing was changed") from error

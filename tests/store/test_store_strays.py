@@ -111,3 +111,41 @@ def test_names_whose_ids_are_wrong_are_not_believed(store, home):
     (home / "outside.json").write_bytes(file_of(home, "mine").read_bytes())
     (home / "names.json").write_text('{"mine": "chat", "../outside": "chat"}')
     assert TinyStore(home).find("chat") == key
+
+
+@pytest.mark.parametrize("name", [COPY, "mine"])
+def test_directory_that_is_named_like_a_session_file_is_named_with_what_to_do(store, home, name):
+    key = stored(store, "chat")
+    path = file_of(home, name)
+    path.mkdir()
+    advice = f"{path} is a directory where a file belongs; move it elsewhere, or delete it if you do not need it"
+    assert store.summaries()[1] == [advice]
+    assert (store.find("chat"), store.find("nobody")) == (key, None)
+    stored(store, "new")
+    if name == COPY:
+        for call in (store.load, store.delete, lambda key: store.rename(key, "other")):
+            with pytest.raises(StoreError) as caught:
+                call(COPY)
+            assert str(caught.value) == advice
+    assert path.is_dir()
+
+
+@on_a_loop
+async def test_turn_on_a_directory_says_what_to_do_and_stores_nothing(home):
+    manager = manager_on(home)
+    await ask(manager, "One")
+    path = file_of(home, COPY)
+    path.mkdir()
+    before = sorted(home.rglob("*.json"))
+    with pytest.raises(StoreError, match="is a directory where a file belongs; move it elsewhere"):
+        await ask(manager, "Two", session=COPY)
+    assert sorted(home.rglob("*.json")) == before
+
+
+def test_directory_in_the_place_of_a_known_session_file_says_what_to_do(store, home):
+    key = stored(store, "chat")
+    path = file_of(home, key)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(StoreError, match="is a directory where a file belongs; move it elsewhere"):
+        store.find("chat")

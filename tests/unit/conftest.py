@@ -5,6 +5,15 @@ import ssl
 
 import pytest
 
+__all__ = [
+    "_certificates_are_read_once",
+    "_no_waiting_for_the_disk",
+    "gate",
+    "home",
+    "manager",
+    "tools",
+]  # what the tests in `store` and `providers` share with these
+
 
 @pytest.fixture(autouse=True)
 def _no_waiting_for_the_disk(monkeypatch):
