@@ -115,19 +115,24 @@ LOOSER = [
 
 @pytest.mark.parametrize("looser", LOOSER)
 @on_a_loop
-async def test_permissions_that_were_changed_in_the_file_ask_about_every_call(either, tools, looser):
+async def test_permissions_that_were_changed_in_the_file_ask_about_every_call(manager, tools, looser):
     rules = {"send": "allow", "look:at=c": "ask", "look:at=b": "deny"}
-    either.sessions.set_permissions("chat", rules, "restricted", new=True)
-    found, warnings = await outcomes(either, ("send", {"to": "a"}), *CALLS, tools=tools)
-    assert (found, warnings) == (["denied", "success", "denied", "success"], [])
-    edit(either, **looser)
-    found, [warning] = await outcomes(either, ("send", {"to": "a"}), *CALLS, tools=tools)
+    manager.sessions.set_permissions("chat", rules, "restricted", new=True)
+    edit(manager, **looser)
+    found, [warning] = await outcomes(manager, ("send", {"to": "a"}), *CALLS, tools=tools)
     assert found == ["denied"] * 4
     assert "were changed outside of your commands, so every call asks" in warning
     assert warning.endswith("; %agent permissions 'chat' --confirm sets them")
     assert (looser.get("safety") == "autonomous") == ("these do not hold: safety autonomous" in warning)
-    either.sessions.confirm_permissions("chat")
-    assert (await outcomes(either, *CALLS, tools=tools))[1] == []
+    assert manager.sessions.trusted(manager.sessions.confirm_permissions("chat"))[1] == []
+
+
+@on_a_loop
+async def test_permissions_that_the_user_has_set_hold_in_full(either, tools):
+    rules = {"send": "allow", "look:at=c": "ask", "look:at=b": "deny"}
+    either.sessions.set_permissions("chat", rules, "restricted", new=True)
+    found = await outcomes(either, ("send", {"to": "a"}), *CALLS, tools=tools)
+    assert found == (["denied", "success", "denied", "success"], [])
 
 
 @on_a_loop
