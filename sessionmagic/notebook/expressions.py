@@ -130,18 +130,16 @@ def _action_of_text(method: str, text: ast.expr, names: Names) -> str:
 
     It is Python with ``@`` before variables. A name without it is a column, unless it is called or has an attribute.
     """
-    match text:
-        case ast.Name(name) if name not in names or names[name] is not None:
-            return ""  # a text of the user's
-        case ast.Constant(str(written)):
-            try:
-                tree = ast.parse(written.strip().replace("@", VARIABLE), mode="eval")
-            except SyntaxError:
-                return f"calls {method} with more than an expression"
-        case ast.Constant():
-            return ""
-        case _:
-            return f"calls {method} with a text that is not written out"
+    if _is_users(text, names) or (isinstance(text, ast.Constant) and not isinstance(text.value, str)):
+        return ""
+    parts = text.values if isinstance(text, ast.JoinedStr) else [text]
+    written = ["_" if _is_users(part, names) else getattr(part, "value", None) for part in parts]
+    if not all(isinstance(part, str) for part in written):
+        return f"calls {method} with a text that is not written out"
+    try:
+        tree = ast.parse("".join(map(str, written)).strip().replace("@", VARIABLE), mode="eval")
+    except SyntaxError:
+        return f"calls {method} with more than an expression"
     nodes = list(ast.walk(tree))
     owners = [each.func if isinstance(each, ast.Call) else getattr(each, "value", None) for each in nodes]
     used = {each.id for each in owners if isinstance(each, ast.Name)}
@@ -150,6 +148,17 @@ def _action_of_text(method: str, text: ast.expr, names: Names) -> str:
         if name in used or name.startswith(VARIABLE):
             meant[name] = _meant(ast.Name(name.removeprefix(VARIABLE)), names)
     return action_of(tree, meant).replace(VARIABLE, "@")
+
+
+def _is_users(node: ast.AST, names: Names) -> bool:
+    """Return whether a node is a variable of the user's, also within an f-string. What it holds is not looked at."""
+    match node:
+        case ast.FormattedValue(value):
+            return _is_users(value, names)
+        case ast.Name(name):
+            return names.get(name) is not None
+        case _:
+            return False
 
 
 def _attribute(node: ast.AST) -> tuple[ast.expr, str] | None:

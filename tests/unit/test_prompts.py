@@ -138,6 +138,7 @@ VALUES = [
     "df.eval('close - open')",
     "df.query('(high > @y) & close.notna() and @own(low) < 3')",
     "df.query(name)",
+    "df.query(f'close > {y} and {name} == 1')",
     "df.eval()",
     "df.load()",
     "df.read_only()",
@@ -218,6 +219,8 @@ ACTIONS = {
     "df.query('close > @os.listdir(1)')": "uses @os.listdir",
     "df.query(expr='@pd.read_csv(1)')": "calls read_csv",
     "df.query('@' + 'open(1)')": "calls query with a text that is not written out",
+    "df.query(f'{chr(64)}open(1)')": "calls query with a text that is not written out",
+    "df.query(f'@os.{name}(1)')": "uses @os",
     "[df.query(text) for text in x]": "calls query with a text that is not written out",
     "df.eval('total = 1; import os')": "calls eval with more than an expression",
 }
