@@ -6,13 +6,16 @@ of a turn pass it too, as they are what is shown.
 
 from __future__ import annotations
 
+import base64
 import json
+import re
+from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sessionmagic.keys.assigned import is_secret, kind_of, without_assigned
-from sessionmagic.keys.known import KNOWN
+from sessionmagic.keys.known import KNOWN, without_known
 from sessionmagic.keys.shapes import keys_in
 
 if TYPE_CHECKING:
@@ -32,10 +35,12 @@ NOT_TEXT = frozenset(
         *("id", "parent", "previous_head", "head", "status", "error_code", "cell_id", "agent", "model", "requests"),
         *("kind", "part_kind", "state", "finish_reason", "outcome", "timestamp", "usage", "metadata", "tool_call_id"),
         *("run_id", "conversation_id", "model_name", "provider_name", "provider_url", "provider_response_id"),
-        *("signature", "data", "media_type", "identifier"),
+        *("signature", "media_type", "identifier"),
     }
 )
-"""The fields of records and messages that hold no text of a user, a tool or a model: ids, names and encoded bytes."""
+"""The fields of our records and of messages that hold no text of a user, a tool or a model: ids and names."""
+READABLE = re.compile(r"text/|application/(?:.*\+)?(?:json|xml|yaml|x-yaml|toml)")
+"""Media types of files that are sent as text."""
 
 
 class _Clean:
@@ -88,18 +93,15 @@ def is_known_clean(text: str) -> bool:
 
 def _without_keys(text: str, names: Mapping[str, str], note: Note | None) -> str:
     tell = note or (lambda _: None)
-    for value, name in names.items():
-        if value in text:
-            tell(name)
-            text = text.replace(value, LEFT_OUT)
-    for key in sorted(set(keys_in(text)), key=len, reverse=True):
-        tell("a key")
-        text = text.replace(key, LEFT_OUT)
 
     def replaced(_: str, kind: str) -> str:
         tell(kind)
         return LEFT_OUT
 
+    text = without_known(text, names, replaced)
+    for key in sorted(set(keys_in(text)), key=len, reverse=True):
+        tell("a key")
+        text = text.replace(key, LEFT_OUT)
     return without_assigned(text, replaced)
 
 
@@ -107,27 +109,41 @@ def without_keys_in(value: T, note: Note | None = None, *, look: bool = True) ->
     """Return a value with all texts in it cleaned by `without_keys`; the value itself if there was nothing to do.
 
     Args:
-        value: JSON, a dataclass, or a list of these.
+        value: JSON, a part of a message, a record, or a list of these.
         note: Called for each kind of secret that was left out.
         look: Whether to look first for new keys in the environment.
     """
     if look:
         KNOWN.look()
-    cleaned: T = _walked(value, note, "")
+    cleaned: T = _walked(value, note)
     return cleaned
 
 
-def _walked(value: Any, note: Note | None, name: str) -> Any:
-    """Return a cleaned value; `name` is the field or the key under which it stands."""
+def messages_without_keys(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return messages in pydantic-ai's JSON form without keys. Their ids and encoded bytes stay as they are."""
+    KNOWN.look()
+    cleaned: list[dict[str, Any]] = _walked(messages, None, ours=True)
+    return cleaned
+
+
+def _walked(value: Any, note: Note | None, name: str = "", *, ours: bool = False) -> Any:
+    """Return a cleaned value.
+
+    Args:
+        value: The value.
+        note: As above.
+        name: The field or the key under which it stands.
+        ours: Whether its dicts are messages. Others come from a user, a tool or a model, and all of them is text.
+    """
     match value:
         case str():
             return _text(value, note, name)
         case list() | tuple():
-            items = [_walked(item, note, name) for item in value]
-            return value if all(map(_is, items, value)) else type(value)(items)
+            items = [_walked(item, note, ours=ours) for item in value]
+            same = all(map(_is, items, value))
+            return value if same else items if isinstance(value, list) else tuple(items)
         case dict():
-            skipped = NOT_TEXT if _is_of_a_message(value) else ()
-            return _mapping(value, note, skipped)
+            return _mapping(value, note, ours=ours)
         case _ if is_dataclass(value) and not isinstance(value, type):
             return _record(value, note)
         case _:
@@ -136,12 +152,9 @@ def _walked(value: Any, note: Note | None, name: str) -> Any:
 
 def _text(text: str, note: Note | None, name: str) -> str:
     if name == "args" and text[:1] in "{[":  # the JSON of a call's arguments
-        try:
+        with suppress(ValueError, RecursionError):
             given = json.loads(text)
-        except (ValueError, RecursionError):
-            pass
-        else:
-            cleaned = _walked(given, note, "")
+            cleaned = _walked(given, note)
             return text if cleaned is given else json.dumps(cleaned, ensure_ascii=False)
     if name and text != LEFT_OUT and is_secret(name, text):
         if note:
@@ -150,24 +163,40 @@ def _text(text: str, note: Note | None, name: str) -> str:
     return without_keys(text, note, look=False)
 
 
-def _mapping(value: dict[Any, Any], note: Note | None, skipped: Collection[str]) -> dict[Any, Any]:
-    items = {
-        (_walked(key, note, "") if isinstance(key, str) else key): (
-            each if key in skipped or _is_encoded(key) else _walked(each, note, str(key))
-        )
-        for key, each in value.items()
-    }
+def _mapping(value: dict[Any, Any], note: Note | None, *, ours: bool) -> dict[Any, Any]:
+    items: dict[Any, Any] = {}
+    for key, each in value.items():
+        if ours and (key in NOT_TEXT or _is_encoded(key)):
+            items[key] = each
+        elif key == "data" and value.get("kind") == "binary" and "media_type" in value:
+            items[key] = _base64(each, str(value["media_type"]), note)
+        else:
+            name = value["name"] if key == "value" and isinstance(value.get("name"), str) else str(key)
+            cleaned_key = _walked(key, note) if isinstance(key, str) else key
+            items[cleaned_key] = _walked(each, note, name, ours=ours and not _holds_json(value, key))
     same = len(items) == len(value) and all(map(_is, items.values(), value.values())) and items.keys() == value.keys()
     return value if same else items
 
 
+def _holds_json(part: dict[Any, Any], key: Any) -> bool:
+    """Return whether the field of a message's part holds what a tool was given or has returned."""
+    return key == "args" or (key == "content" and "tool_name" in part)
+
+
 def _record(value: Any, note: Note | None) -> Any:
     kind: Any = type(value)
-    changes = {
-        name: walked
-        for name in _walked_fields(kind)
-        if (walked := _walked(each := getattr(value, name), note, name if name == "args" else "")) is not each
-    }
+    names = _walked_fields(kind)
+    if "data" in names:  # a file
+        if not isinstance(value.data, bytes) or not READABLE.match(str(getattr(value, "media_type", ""))):
+            return value
+        data = _bytes(value.data, note)
+        return value if data is value.data else replace(value, data=data)
+    changes: dict[str, Any] = {}
+    for name in names:
+        each = getattr(value, name)
+        walked = _walked(each, note, name if name == "args" else "", ours=_is_ours(value, name))
+        if walked is not each:
+            changes[name] = walked
     if not changes:
         return value
     if "signature" in {field.name for field in fields(value)}:
@@ -177,13 +206,30 @@ def _record(value: Any, note: Note | None) -> Any:
 
 @cache
 def _walked_fields(kind: Any) -> tuple[str, ...]:
-    names = [field.name for field in fields(kind)]
-    return () if "data" in names else tuple(name for name in names if name not in NOT_TEXT)
+    return tuple(field.name for field in fields(kind) if field.name not in NOT_TEXT)
 
 
-def _is_of_a_message(value: dict[Any, Any]) -> bool:
-    """Return whether a dict is a message, a part of one, or a file in one, in pydantic-ai's JSON form."""
-    return "part_kind" in value or ("kind" in value and ("parts" in value or "data" in value or "url" in value))
+def _is_ours(record: Any, name: str) -> bool:
+    """Return whether the dicts in a field of a record are messages, or details that a provider has added to one."""
+    kind: Any = type(record)
+    return name == "provider_details" or (name == "messages" and "prompt" in _walked_fields(kind))
+
+
+def _base64(data: Any, media_type: str, note: Note | None) -> Any:
+    if not isinstance(data, str) or not READABLE.match(media_type):
+        return data
+    try:
+        content = base64.b64decode(data, altchars=b"-_") if set("-_") & set(data) else base64.b64decode(data)
+    except ValueError:
+        return data
+    cleaned = _bytes(content, note)
+    return data if cleaned is content else base64.b64encode(cleaned).decode()
+
+
+def _bytes(content: bytes, note: Note | None) -> bytes:
+    text = content.decode(errors="surrogateescape")
+    cleaned = without_keys(text, note, look=False)
+    return content if cleaned == text else cleaned.encode(errors="surrogateescape")
 
 
 def _is_encoded(name: object) -> bool:

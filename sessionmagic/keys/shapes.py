@@ -22,6 +22,16 @@ _OF_ANY_LENGTH = re.compile(
 """Keys that Kingfisher does not report: the ``sk-`` keys of gateways have any length, and the id of an AWS key is half
 of one."""
 _PEM = "-----BEGIN "
+_PEM_KEY = re.compile(
+    r"""
+    -----BEGIN\ [A-Z ]{0,30}PRIVATE\ KEY(?:\ BLOCK)?-----
+    (?:(?:\s|\\+[nr])*[\w-]{3,20}:\ [^\n\\]{0,80})*
+    (?:(?:\s|\\+[nr])*[A-Za-z0-9+/=]{30,})+
+    (?:(?:\s|\\+[nr])*[A-Za-z0-9+/=]*(?:(?:\s|\\+[nr])*-----END\ [A-Z ]{0,40}-----|\Z))?
+    """,
+    re.VERBOSE,
+)
+"""A private key, also one without its end: Kingfisher does not find it where a long text was cut."""
 _PUNCTUATION = str.maketrans(",()*|", "     ")
 """What may stand beside a key in a sentence. Kingfisher's rules are made for code, and expect a space or a quote."""
 _FULL_STOP = re.compile(r"\.(?=\s|$)")
@@ -40,8 +50,11 @@ def keys_in(text: str) -> Iterator[str]:
     spaced = _FULL_STOP.sub(" ", text.translate(_PUNCTUATION))
     for variant in {text, spaced}:
         for finding in scanner().scan(variant.encode(errors="replace")):
-            if finding.visible and (key := str(finding.secret)) in text:
+            # Kingfisher also reports passwords in addresses. They may be ordinary words, such as "pass", which must
+            # stay where they stand elsewhere in the text; `assigned` finds these passwords by their place.
+            if finding.visible and may_contain_keys(key := str(finding.secret)) and key in text:
                 yield key
+    yield from (found[0] for found in _PEM_KEY.finditer(text))
 
 
 def _is_mixed(run: str) -> bool:

@@ -17,6 +17,8 @@ HELD_LENGTH = 20_000
 """Characters that are held back at most."""
 CONTEXT_LENGTH = 300
 """Characters before a piece that are read with it, so that a name and its value are seen together."""
+NAME_LENGTH = 100
+"""Characters before a word in which a name is looked for that makes it a secret."""
 _IN_WORD = "".join(map(chr, range(ord("!"), ord("~") + 1)))
 """The characters of keys. Languages that write no spaces use others."""
 _PLAIN_WORD = re.compile(r"[!-~]{1,4}|[(\[*_`'\"]{0,3}[A-Za-z][a-z]{0,11}[.,:;!?)\]*_`'\"]{0,4}")
@@ -24,8 +26,10 @@ _PLAIN_WORD = re.compile(r"[!-~]{1,4}|[(\[*_`'\"]{0,3}[A-Za-z][a-z]{0,11}[.,:;!?
 _PLAIN_WORDS = re.compile(rf"(?:\s|[^\0-\x7f]|(?<![!-~])(?:{_PLAIN_WORD.pattern})(?![!-~]))*+")
 _AFTER_NAME = re.compile(
     r"""
-    (?:key|secret|token|passw\w*|passphrase|pwd|credentials?|bearer|basic)\d{0,3}["'`\]]{0,3}
-    (?:\s{0,3}:[\s\w.\[\]|]{0,40})? [\s:=]{0,6} [bfru]{0,2}["'`]?\Z
+    (?:(?:key|secret|token|passw\w*|kennwort|passphrase|pwd|(?<![a-z])pw|(?<![a-z])pass|credentials?|value)\d{0,3}
+         (?:["'`\]]|\\)*,? | bearer | basic | authorization["']? | [?&][\w-]*)
+    \*{0,2} (?:\s{0,3}:[\s\w.\[\]|]{0,40})? (?:\s{1,3}(?:is|ist|lautet))? [\s:：=*!>]{0,6}
+    [bfru]{0,2}(?:["'`]|\\){0,3}\Z
     """,
     re.IGNORECASE | re.VERBOSE,
 )
@@ -95,7 +99,7 @@ def _same_length(one: str, other: str) -> int:
 
 def _is_plain(word: str, before: str) -> bool:
     """Return whether the last word of a text cannot be the beginning of a key, or too little of it to matter."""
-    if not _PLAIN_WORD.fullmatch(word) or _AFTER_NAME.search(before):
+    if not _PLAIN_WORD.fullmatch(word) or _AFTER_NAME.search(before[-NAME_LENGTH:]):
         return False
     begun = (value[:length] for value in KNOWN.names for length in range(2, KEY_LENGTH))
     return not word.endswith(tuple(begun))

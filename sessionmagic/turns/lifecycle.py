@@ -17,7 +17,7 @@ from sessionmagic.exceptions import (
     SessionNotFoundError,
     StoreError,
 )
-from sessionmagic.keys.cleaning import without_keys, without_keys_in
+from sessionmagic.keys.cleaning import messages_without_keys, without_keys
 from sessionmagic.loop import in_thread, settled_in_thread
 from sessionmagic.tools.permissions import Limits, Policy, with_grant
 from sessionmagic.turns.session_permissions import change_permissions, update_and_tighten
@@ -228,7 +228,7 @@ def _release(
         model=model,
         turn=turn.id,
         session=turn.session_name,
-        raw_messages=without_keys_in(outcome.messages) or admitted.record.messages,
+        raw_messages=messages_without_keys(outcome.messages) or admitted.record.messages,
         error=error,
     )
     turn.end(result)

@@ -1,13 +1,17 @@
 import base64
 import hashlib
 import json
+import os
 import random
 import string
+import threading
 import uuid
+from urllib.parse import quote
 
 import pytest
+from pydantic_ai.messages import BinaryContent, ModelMessagesTypeAdapter, ModelRequest, UserPromptPart
 
-from sessionmagic.keys.cleaning import LEFT_OUT, without_keys, without_keys_in
+from sessionmagic.keys.cleaning import LEFT_OUT, messages_without_keys, without_keys, without_keys_in
 from sessionmagic.keys.known import KNOWN, KnownKeys, names_a_key
 from sessionmagic.keys.streaming import StreamedText
 from sessionmagic.words import between_words
@@ -55,6 +59,26 @@ MARKED = [
     ("redis://:{}@host:6379/0", "s3cret"),
     ("postgres://u:{}@host", "p/w"),
     ("Authorization: Bearer {}", "abcdefgh0123456789"),
+    ("{{'Authorization': 'Token {}'}}", "abcdefgh0123456789"),
+    ('headers = {{"Authorization": "{}"}}', "abcdefgh0123456789"),
+    ("db:\n  password: {}\n  user: x", "hunter2xyz"),
+    ("[db]\npassword={}\n", "hunter2"),
+    ("Server=h;User Id=u;Password={};", "hunter2xyz"),
+    ("DB_PASS={}", "hunter2xyz"),
+    ("pass={}", "hunter2xyz"),
+    ('pw = "{}"', "hunter2xyz"),
+    ('password = """{}"""', "hunter2xyz"),
+    ('password = "{}"', "Password123!"),
+    ("my password is {}.", "hunter2xyz"),
+    ("the api key is {}", "abcd1234efgh5678"),
+    ("**Password:** {}", "hunter2xyz"),
+    ("Passwort: {}", "hunter2xyz"),
+    ("<password>{}</password>", "hunter2xyz"),
+    ('os.getenv("API_KEY", "{}")', "abcd1234efgh"),
+    ("%env DB_PASSWORD {}", "hunter2xyz"),
+    ("machine x login y password {}", "hunter2xyz"),
+    ('{{"name": "DB_PASSWORD", "value": "{}"}}', "hunter2xyz"),
+    ("https://x.blob.core.windows.net/c?sv=2020-08-04&sig={}", "xpUU2754KzeV9ZAymWnyEmWa%3D"),
 ]
 LEFT_ALONE = [
     "password = 12345678",
@@ -89,7 +113,27 @@ LEFT_ALONE = [
     '<div id="sk-container-id-1" class="sk-top-container">',
     "/usr/lib/python3.11/site-packages/pandas/core/frame.py",
     "PWD=/home/user/project1",
+    '{"token": "McDonald", "pos": "NNP"}, {"token": "iPhone15Pro", "score": 0.2}',
+    'if token == "BeautifulSoup": pass',
+    "def f(token: Token2Vec, private_key: Ed25519PrivateKey) -> _FragList: ...",
+    "class Settings:\n    api_key: Base64Str\n    password: SecretStr\n    token: str50\n",
+    'GOOGLE_CREDENTIALS = "path/to/credentials1.json"',
+    'META_KEY = "io.modelcontextprotocol/protocolVersion2"',
+    'secret = "attention-2"; the secret is Attention2!',
+    "The token is iPhone15, the password is sha256-hashed, and the key is 12.",
+    "bearer token_authentication_v2_required",
+    "http://user:pass@example.com and https://user:password@example.com",
+    "{'password': 'object', 'api_key': 'varchar(64)', 'token': 'int64'}",
+    "n_pass = 3; low_pass = 'butter4x'; PASS: test_some_thing_2",
+    "bypass=True2x, compass: North1234",
+    "token = tokenizer(text); df.sort_values(key=lambda r: r.x)",
+    "rust.hpke.MLKEM768X25519PrivateKey = other.hpke.MLKEM768X25519PrivateKey",
 ]
+
+
+@pytest.fixture(autouse=True)
+def _forget(monkeypatch):
+    monkeypatch.setattr(KNOWN, "names", dict(KNOWN.names))
 
 
 @pytest.mark.parametrize("key", SHAPED.values(), ids=SHAPED)
@@ -111,6 +155,22 @@ def test_ordinary_text_and_code_about_keys_are_left_alone(text):
     assert without_keys_in([json.dumps({"text": text})]) == [json.dumps({"text": text})]
 
 
+def test_password_in_an_address_is_left_alone_where_it_is_an_ordinary_word():
+    code = "from x.postgresql import y\nurl = 'postgres://postgres:{}@localhost/x'\ndef f():\n    pass"
+    assert without_keys(code.format("postgres")) == code.format(LEFT_OUT)
+    assert without_keys("url = 'redis://u:pass@h'\npass") == "url = 'redis://u:pass@h'\npass"
+
+
+def test_private_key_is_left_out_where_its_end_was_cut():
+    begin, _, lines = SHAPED["PEM"].partition("\n")
+    lines = lines.partition("\n-----END")[0]
+    for text in ("{}", "{}\n[cut: 99 characters]\nmore", "{}\nAbc"):
+        for head in ("", "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,AB\n\n"):
+            cleaned = without_keys(text.format(f"{begin}\n{head}{lines}"))
+            assert cleaned == text.removesuffix("\nAbc").format(LEFT_OUT)
+    assert without_keys(f"{begin} begins a file") == f"{begin} begins a file"
+
+
 def test_value_is_known_after_it_has_left_the_environment(monkeypatch):
     monkeypatch.setenv("DB_PASSWORD", "correct horse battery")
     monkeypatch.setenv("DATABASE_URL", "postgres://me:open-sesame@host/db")
@@ -118,6 +178,65 @@ def test_value_is_known_after_it_has_left_the_environment(monkeypatch):
     monkeypatch.delenv("DB_PASSWORD")
     monkeypatch.delenv("DATABASE_URL")
     assert without_keys("say correct horse battery, open-sesame") == f"say {LEFT_OUT}, {LEFT_OUT}"
+
+
+def test_known_value_is_found_in_the_forms_that_texts_give_it():
+    value = 'p"w\\x é\n12'
+    KNOWN.add(value + "\n")
+    for text in (value, json.dumps(value), json.dumps(value, ensure_ascii=False), repr([value]), quote(value, safe="")):
+        assert "12" not in without_keys(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("swordfish", "swordfishes are {} here"), ("12345678", "0.12345678 is {}. 9.123456781"), ("wort-mit-12", "x{}y")],
+)
+def test_known_word_or_number_is_left_alone_within_a_longer_one(value, text):
+    KNOWN.add(value)
+    assert without_keys(text.format(value)) == text.format(LEFT_OUT)
+
+
+def test_public_defaults_names_of_users_and_paths_are_not_keys(tmp_path):
+    (tmp_path / "key").touch()
+    known = KnownKeys(
+        {
+            "POSTGRES_PASSWORD": "postgres",
+            "DB_USER": "warehouse",
+            "DB_PASSWORD": "warehouse",
+            "GOOGLE_APPLICATION_CREDENTIALS": "/home/me/account.json",
+            "TLS_KEY": str(tmp_path / "key"),
+            "OPENAI_API_KEY": "lm-studio",
+        }
+    )
+    known.look()
+    known.add("not-needed")
+    assert known.names == {}
+
+
+@pytest.mark.parametrize("name", ["OPENAI_KEY_2", "API_KEY1", "MYSQL_PWD", "GITHUB_PAT", "apiKey_TOKEN"])
+def test_name_with_a_number_or_an_abbreviation_names_a_key(name):
+    assert names_a_key(name)
+
+
+def test_environment_may_change_while_it_is_looked_at(monkeypatch):
+    known = KnownKeys()
+    stop = threading.Event()
+
+    def change():
+        while not stop.is_set():
+            os.environ["SOME_NAME"] = "x"
+            del os.environ["SOME_NAME"]
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        for number in range(300):
+            monkeypatch.setenv("SOME_TOKEN", f"value-{number:04}")
+            known.look()
+            assert f"value-{number:04}" in known.names
+    finally:
+        stop.set()
+        changing.join()
 
 
 def test_longer_key_is_left_out_before_one_that_it_begins_with():
@@ -144,7 +263,8 @@ def test_kinds_are_noted_and_never_the_secrets(monkeypatch):
 
 def test_arguments_of_a_call_stay_json():
     part = {"part_kind": "tool-call", "args": json.dumps({"code": 'api_key = "abcd1234efgh"', "password": "swordfish"})}
-    cleaned = without_keys_in(part)
+    [message] = messages_without_keys([{"kind": "response", "parts": [part]}])
+    [cleaned] = message["parts"]
     assert json.loads(cleaned["args"]) == {"code": f'api_key = "{LEFT_OUT}"', "password": LEFT_OUT}
 
 
@@ -155,8 +275,44 @@ def test_value_without_keys_is_returned_itself():
 
 def test_bytes_and_signatures_are_left_alone():
     key = SHAPED["Groq"]
-    parts = [{"kind": "binary", "data": key}, {"part_kind": "thinking", "content": "hm", "signature": key}]
-    assert without_keys_in(parts) is parts
+    image = {"kind": "binary", "media_type": "image/png", "data": key}
+    messages = [
+        {"kind": "request", "parts": [{"part_kind": "user-prompt", "content": ["look", image]}]},
+        {"kind": "response", "parts": [{"part_kind": "thinking", "content": "hm", "signature": key}]},
+    ]
+    assert messages_without_keys(messages) is messages
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"kind": "Secret", "data": {"value": SHAPED["Groq"]}},
+        {"part_kind": "text", "id": SHAPED["Groq"], "metadata": {"a": SHAPED["Groq"]}},
+        {"signature": SHAPED["Groq"], "encrypted_key": SHAPED["Groq"]},
+        [{"name": "DB_PASSWORD", "value": "swordfish"}],
+    ],
+)
+@pytest.mark.parametrize("field", ["args", "content"])
+def test_json_of_a_tool_may_look_like_a_message(content, field):
+    part = {"part_kind": "tool-return", "tool_name": "look", field: content}
+    cleaned = messages_without_keys([{"kind": "request", "parts": [part]}])
+    assert not any(secret in repr(cleaned) for secret in (SHAPED["Groq"], "swordfish"))
+    assert not any(secret in repr(without_keys_in(content)) for secret in (SHAPED["Groq"], "swordfish"))
+
+
+def test_bytes_that_are_sent_as_text_are_searched():
+    file = BinaryContent(f"use {SHAPED['Groq']}".encode(), media_type="text/plain")
+    assert without_keys_in([file])[0].data.decode() == f"use {LEFT_OUT}"
+    [message] = ModelMessagesTypeAdapter.dump_python([ModelRequest([UserPromptPart(["see", file])])], mode="json")
+    [cleaned] = messages_without_keys([message])
+    [restored] = ModelMessagesTypeAdapter.validate_python([cleaned])
+    assert restored.parts[0].content[1].data.decode() == f"use {LEFT_OUT}"
+
+
+def test_arguments_may_be_nested_deeply():
+    args = '{"a": ' + "[" * 600 + f'"{SHAPED["Groq"]}"' + "]" * 600 + "}"
+    cleaned = messages_without_keys([{"parts": [{"part_kind": "tool-call", "tool_name": "x", "args": args}]}])
+    assert SHAPED["Groq"] not in repr(cleaned)
 
 
 @pytest.mark.parametrize("key", SHAPED.values(), ids=SHAPED)

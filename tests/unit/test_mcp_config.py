@@ -9,6 +9,8 @@ import sys
 import pytest
 
 from sessionmagic.exceptions import ToolError
+from sessionmagic.keys.cleaning import LEFT_OUT, without_keys
+from sessionmagic.keys.known import KNOWN
 from sessionmagic.tools.mcp.config import model_name, server_config
 from sessionmagic.tools.mcp.servers import McpServers
 
@@ -225,3 +227,21 @@ def test_no_two_tools_have_the_same_name():
     tools = [("a", "b_c"), ("a_b", "c"), ("a", "_b"), ("a_", "b"), ("a_", "_b"), ("a__b", "c"), ("a", "b__c")]
     tools += [("x.y", "z"), ("x/y", "z"), ("s" * 60, "t" * 40 + "1"), ("s" * 60, "t" * 40 + "2")]
     assert len({model_name(*each) for each in tools}) == len(tools)
+
+
+def test_only_keys_of_a_server_are_left_out_of_other_texts(monkeypatch):
+    monkeypatch.setattr(KNOWN, "names", {})
+    server_config(
+        "db",
+        {
+            "command": "serve",
+            "args": ["--root", "/home/me/data2", "postgresql://bob:hunter2xyz@localhost:5432/sales"],
+            "env": {"PGHOST": "warehouse-host", "NODE_ENV": "production", "MY_API_KEY": "open-sesame"},
+        },
+    )
+    headers = {"Authorization": "Bearer open-barley", "Accept": "application/json", "X-Api-Key": "open-wheat"}
+    server_config("web", {"url": "https://web.example/mcp", "headers": headers})
+    text = "hunter2xyz open-sesame open-barley open-wheat"
+    assert without_keys(text) == " ".join([LEFT_OUT] * 4)
+    text = "localhost warehouse-host production application/json /home/me/data2 sales"
+    assert without_keys(text) == text

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from sessionmagic.exceptions import ToolError
 from sessionmagic.keys.cleaning import without_keys
-from sessionmagic.keys.known import KNOWN
+from sessionmagic.keys.known import KNOWN, names_a_key
 from sessionmagic.tools.mcp.secrets import without_secrets
 
 NAME = re.compile(r"[\w@./ -]{1,64}")
@@ -38,6 +38,11 @@ SERVER_LENGTH = 32
 SECRET_LENGTH = 8
 """Shorter values of variables, headers and arguments are not removed from messages."""
 
+KEY_HEADERS = {"authorization", "proxy-authorization", "cookie"}
+"""HTTP headers that hold keys, beside those that are named so."""
+
+_MIXED = re.compile(r"(?![/~])(?=.*[A-Za-z])(?=.*\d).*", re.DOTALL)
+"""A value with letters and digits that is not a path."""
 _SEPARATORS = re.compile(r"[\s\"',;:=&#@(){}\[\]]+")
 _VARIABLE = re.compile(r"\$\{([^}:]+)(?::-([^}]*))?\}")
 
@@ -133,9 +138,22 @@ def server_config(name: str, entry: Any, *, source: str = "") -> ServerConfig:
     else:
         raise ToolError(f"{source}MCP server {name!r} has an invalid url; use an http or https address")
     secrets = {secret for secret in secrets if len(secret) >= SECRET_LENGTH}
+    named = {*_named_keys(filled.get("env", {})), *_named_keys(filled.get("headers", {}))}
     for secret in secrets:
-        KNOWN.add(secret, f"a secret of the MCP server {name}")
+        # Elsewhere, an ordinary word or a path is left alone, such as the name of a host or "application/json".
+        if secret in named or _MIXED.fullmatch(secret):
+            KNOWN.add(secret, f"a secret of the MCP server {name}")
     return ServerConfig(**filled, sse=sse, shown=without_keys(shown), secrets=frozenset(secrets))
+
+
+def _named_keys(values: Mapping[str, str]) -> set[str]:
+    """Return the words of those variables or headers whose names are those of keys."""
+    return {
+        word
+        for name, value in values.items()
+        if names_a_key(name.replace("-", "_")) or name.lower() in KEY_HEADERS
+        for word in value.split()
+    }
 
 
 def _problem(name: str, entry: Any) -> str:
