@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.conversation.attachment import Attachment
 from sessionmagic.exceptions import PromptError
 from sessionmagic.notebook.expressions import action_of
-from sessionmagic.notebook.kernel.values import describe
+from sessionmagic.notebook.kernel.values import describe, learn_keys
 from sessionmagic.words import between_words, shortened
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def _compiled(expression: str, namespace: Mapping[str, Any], shown: str, advice:
 
 
 def _evaluate(expression: str, code: CodeType, namespace: Mapping[str, Any]) -> Any:
+    learn_keys(namespace)
     try:
         return eval(code, dict(namespace))  # noqa: S307  the user's own code in the user's own kernel
     except Exception as error:

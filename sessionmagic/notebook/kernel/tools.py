@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from sessionmagic.exceptions import ToolError
+from sessionmagic.keys.assigned import is_secret
 from sessionmagic.notebook.kernel.main_thread import NEEDS_A_CELL
 from sessionmagic.notebook.kernel.outputs import SVG, CallResult, RichOutput
 from sessionmagic.notebook.kernel.running import run_code, tool_return
 from sessionmagic.notebook.kernel.scratch import ScratchKernels
 from sessionmagic.notebook.kernel.user_functions import UserFunctions
-from sessionmagic.notebook.kernel.values import describe_safely, kind_of, statistics
+from sessionmagic.notebook.kernel.values import describe_safely, kind_of, learn_keys, statistics
 from sessionmagic.tools.functions import Tool
 from sessionmagic.turns.turn import current_turn
 
@@ -106,7 +107,10 @@ class KernelTools:
         """
         if name not in self._shell.user_ns:
             raise NameError(f"no variable named {name!r}; call list_variables to see which exist")
+        learn_keys(self._shell.user_ns)
         value = self._shell.user_ns[name]
+        if isinstance(value, str) and is_secret(name, value):  # it may be too short to be known without its name
+            return f"{name} = {value!r}"
         return "\n".join(filter(None, [f"{name}: {kind_of(value)}", describe_safely(value), statistics(value)]))
 
     def read_cells(self, last: int = LAST_CELLS) -> str:
@@ -115,6 +119,7 @@ class KernelTools:
         Args:
             last: How many of the latest cells to read.
         """
+        learn_keys(self._shell.user_ns)
         history: Any = self._shell.history_manager
         inputs: list[str] = history.input_hist_raw
         outputs: dict[int, Any] = self._shell.user_ns.get("Out", {})
@@ -191,6 +196,7 @@ class KernelTools:
             print(DROPPED)
 
     def _show(self, result: CallResult) -> None:
+        learn_keys(self._shell.user_ns)
         result.display()
         self._shown.setdefault(current_turn.get(), []).append(result)
 

@@ -6,10 +6,12 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any
 
+from sessionmagic.keys.assigned import is_secret
+from sessionmagic.keys.known import KNOWN
 from sessionmagic.words import words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 ITEMS_SHOWN = 100
 """Items of a container, columns of a frame or rows of an array that a description shows."""
@@ -19,6 +21,13 @@ NUMBER_LENGTH = 40
 """Characters of a number in a listing."""
 NUMBERS_READ = 10_000_000
 """Numbers of an array that the statistics cover. Computing them takes several times the memory of these numbers."""
+
+
+def learn_keys(namespace: Mapping[str, Any]) -> None:
+    """Make known the texts of variables such as ``password``, which may be printed or sent without their names."""
+    for name, value in list(namespace.items()):
+        if isinstance(value, str) and is_secret(name, value):
+            KNOWN.add(value, f"the value of {name}")
 
 
 def describe(value: Any) -> str:
