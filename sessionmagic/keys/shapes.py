@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 _RUN = re.compile(r"[\w+/=.-]{20,}+", re.ASCII)
 """A run of characters as long as a key."""
 _DIGIT, _LETTER, _LOWER, _UPPER = map(re.compile, (r"\d", "[A-Za-z]", "[a-z]", "[A-Z]"))
+_NAME = re.compile(r"[a-z]*(?:[A-Z][a-z]{2,})*(?:[_./=+-]+[a-z]*(?:[A-Z][a-z]{2,})*)*")
+"""Words, as in the name of a variable or a class. Random letters are not like that."""
 _OF_ANY_LENGTH = re.compile(
-    r"(?<![\w-])(?:sk-(?:[a-z0-9]{2,8}-){0,3}(?=[A-Za-z]{0,30}\d)[A-Za-z0-9]{16}[\w-]*|A[KS]IA[A-Z2-7]{16}(?!\w))"
+    r"(?<![\w-])(?:sk-(?:[a-z0-9]{2,8}-){0,3}(?=[A-Za-z]{0,30}\d)[A-Za-z0-9]{16}[\w-]*|A[KS]IA[A-Z2-7]{16}(?!\w))",
+    re.ASCII,
 )
 """Keys that Kingfisher does not report: the ``sk-`` keys of gateways have any length, and the id of an AWS key is half
 of one."""
@@ -32,9 +35,13 @@ _PEM_KEY = re.compile(
     re.VERBOSE,
 )
 """A private key, also one without its end: Kingfisher does not find it where a long text was cut."""
-_PUNCTUATION = str.maketrans(",()*|", "     ")
-"""What may stand beside a key in a sentence. Kingfisher's rules are made for code, and expect a space or a quote."""
-_FULL_STOP = re.compile(r"\.(?=\s|$)")
+_BESIDE = re.compile(
+    r"\x1b\[[\d;]*m|\\+[nrt]|[^\w+/=.:~-]|(?<!\w)[/:_-]+|[.:/](?!\w)|_+(?![\w=-])|(?<![^\W_])_+", re.ASCII
+)
+"""What may stand beside a key: punctuation of any language, Markdown, colours, escaped ends of lines.
+
+Kingfisher's rules are made for code, and expect a space or a quote.
+"""
 
 
 def may_contain_keys(text: str) -> bool:
@@ -46,9 +53,9 @@ def keys_in(text: str) -> Iterator[str]:
     """Yield the keys in a text, each as it is written there."""
     if not may_contain_keys(text):
         return
-    yield from _OF_ANY_LENGTH.findall(text)
-    spaced = _FULL_STOP.sub(" ", text.translate(_PUNCTUATION))
-    for variant in {text, spaced}:
+    spaced = _BESIDE.sub(_spaces, text)
+    for variant in {text, spaced, spaced.replace("/", " ")}:
+        yield from (key for key in _OF_ANY_LENGTH.findall(variant) if key in text)
         for finding in scanner().scan(variant.encode(errors="replace")):
             # Kingfisher also reports passwords in addresses. They may be ordinary words, such as "pass", which must
             # stay where they stand elsewhere in the text; `assigned` finds these passwords by their place.
@@ -57,16 +64,20 @@ def keys_in(text: str) -> Iterator[str]:
     yield from (found[0] for found in _PEM_KEY.finditer(text))
 
 
+def _spaces(found: re.Match[str]) -> str:
+    return " " * len(found[0])
+
+
 def _is_mixed(run: str) -> bool:
-    """Return whether a run has a digit and a letter, or small and capital letters."""
+    """Return whether a run has a digit and a letter, or small and capital letters other than those of words."""
     if _DIGIT.search(run):
         return _LETTER.search(run) is not None
-    return _UPPER.search(run) is not None and _LOWER.search(run) is not None
+    return _UPPER.search(run) is not None and _LOWER.search(run) is not None and not _NAME.fullmatch(run)
 
 
-def needs_scanner(text: str) -> bool:
-    """Return whether `keys_in` would have to load the scanner for a text."""
-    return not scanner.cache_info().currsize and may_contain_keys(text)
+def is_loaded() -> bool:
+    """Return whether the scanner is loaded."""
+    return scanner.cache_info().currsize > 0
 
 
 @cache

@@ -11,6 +11,7 @@ from sessionmagic.exceptions import ApprovalNotOpenError, PromptError, SessionId
 from sessionmagic.loop import in_thread
 from sessionmagic.tools.tool_code import refuse_tools
 from sessionmagic.turns.inbox import UsedKeys
+from sessionmagic.turns.key_scanner import ready_for
 from sessionmagic.words import shortened
 
 SENT_REQUESTS = 20
@@ -153,6 +154,7 @@ class RunningTurns:
         """Send messages to a turn of this manager, as `say` does; raises `SessionIdleError` when it has ended."""
         if not all(text.strip() for text in texts):
             raise PromptError("the message is empty; write it after the subcommand")
+        await ready_for(*texts)
         turn.inbox.accept(kind, texts, key, values)
 
         def changed(record: TurnRecord) -> TurnRecord:

@@ -20,6 +20,8 @@ from sessionmagic.conversation.tree import (
     with_turn,
 )
 from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.keys.cleaning import messages_without_keys
+from sessionmagic.keys.shapes import is_loaded
 from sessionmagic.models.settings import for_model, given, ignored, merged
 from sessionmagic.tools.functions import YOURS, offered, toolset_of
 from sessionmagic.tools.permissions import Permissions
@@ -144,6 +146,8 @@ def _admit(request: Request, *, store: Store, models: Models, agent: AgentDefini
     record = session.turns[-1]
     if record.parent != parent:  # another turn of the group has just failed
         history = history_before(session, record.parent, plan.model)
+    if not is_loaded():  # the history may have been stored by another process
+        messages_without_keys(history.messages)
     left_out = LeftOut(sends_keys=request.send_keys)
     log = EventLog(session.id, record.id, agent.name, left_out)
     return Admitted(

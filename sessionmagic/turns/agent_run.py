@@ -36,13 +36,14 @@ from sessionmagic.models.clients import on_wait, report_waits
 from sessionmagic.tools.functions import RETRIES
 from sessionmagic.turns.failures import failure, waiting
 from sessionmagic.turns.history import REFUSALS
+from sessionmagic.turns.key_scanner import Incoming, ready_for
 from sessionmagic.turns.messages import (
     as_history,
     doubt_about,
     request_of,
     to_json,
 )
-from sessionmagic.turns.narrator import Narrator
+from sessionmagic.turns.narrator import Narrator, text_of
 from sessionmagic.turns.partial import PartialResponse
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ class AgentRun:
                     messages = [said for said in events.new_messages() if said.parts or isinstance(said, ModelResponse)]
         except Exception as error:  # noqa: BLE001  a model may fail in any way, and the turn must end all the same
             ending = error
+        await ready_for(str(ending))
         self._narrator.close_calls(messages)
         if isinstance(ending, RunCancelled):
             ending = self._timeout or ending
@@ -226,9 +228,11 @@ class AgentRun:
     ) -> None:
         stored_parts = 1  # the prompt, which was stored when the turn was admitted
         results: list[ModelRequestPart] = []
+        incoming = Incoming()
         async for event in events:
             match event:
                 case PartStartEvent() | PartDeltaEvent():
+                    await incoming.hear(text_of(event))
                     self._requests.hear()
                     self._partial.hear(event)
                     self._narrator.report_part(event)

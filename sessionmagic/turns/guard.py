@@ -17,14 +17,14 @@ from pydantic_ai.tools import ToolDenied
 from sessionmagic.conversation.events import LimitReached, Warned
 from sessionmagic.conversation.transcript import json_object
 from sessionmagic.exceptions import SessionIdleError, TurnLimitError
-from sessionmagic.keys.shapes import needs_scanner, scanner
-from sessionmagic.loop import in_thread, is_cancelled
+from sessionmagic.loop import is_cancelled
 from sessionmagic.models.abilities import sees_images
 from sessionmagic.models.members import with_wrapped_members
 from sessionmagic.tools.results import as_read, bound, without_images
 from sessionmagic.tools.tool_code import running
 from sessionmagic.turns.asked_model import AskedModel
 from sessionmagic.turns.call_arguments import wanted_call, without_iterators
+from sessionmagic.turns.key_scanner import ready_for
 from sessionmagic.turns.messages import check_whole, tidied
 from sessionmagic.turns.sender import Sender
 from sessionmagic.words import words_of
@@ -276,9 +276,11 @@ async def _run_tool(tool: str, handler: Any, args: dict[str, Any]) -> ToolReturn
         # in which case it is a failure like any other.
         if isinstance(error, asyncio.CancelledError) and is_cancelled():
             raise
-        raise ToolFailed(words_of(error)) from error
-    if needs_scanner(str(result.return_value)):
-        await in_thread(scanner)  # on the loop, its loading would delay all turns
+        words = words_of(error)
+        await ready_for(words)
+        raise ToolFailed(words) from error
+    content = [result.content] if isinstance(result.content, str) else result.content or ()
+    await ready_for(str(result.return_value), *(item for item in content if isinstance(item, str)))
     return result
 
 

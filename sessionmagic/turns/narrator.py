@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.messages import (
     ModelMessage,
@@ -136,6 +137,21 @@ class Narrator:
             context_used=last.usage.total_tokens if last else 0,
             context_limit=self._context_window or (context_limit_of(last) if last else None),
         )
+
+
+def text_of(event: PartStartEvent | PartDeltaEvent) -> str:
+    """Return the piece of text or of a call's arguments that an event brings."""
+    content: Any = ""
+    match event:
+        case PartStartEvent(part=TextPart(content=said) | ThinkingPart(content=said) | ToolCallPart(args=said)):
+            content = said
+        case PartDeltaEvent(delta=TextPartDelta(content_delta=said) | ThinkingPartDelta(content_delta=said)):
+            content = said
+        case PartDeltaEvent(delta=ToolCallPartDelta(args_delta=said)):
+            content = said
+        case _:
+            pass
+    return content if isinstance(content, str) else json.dumps(content or "", default=str)
 
 
 def _after_last_response(messages: Sequence[ModelMessage]) -> list[ModelRequestPart]:

@@ -23,6 +23,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 from sessionmagic.models.abilities import profile_of, streams
 from sessionmagic.models.answer_text import REASONING_FIELDS
 from sessionmagic.models.members import members_of
+from sessionmagic.turns.key_scanner import ready_for_request
 from sessionmagic.turns.sent import Destination, as_sent, with_fitting_ids, without_foreign_details
 from sessionmagic.turns.sent_request import SentRequest
 
@@ -83,6 +84,7 @@ class Sender(WrapperModel):
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
         """Send a request, and return the response."""
+        await ready_for_request(model_request_parameters)
         messages, parameters = self._well_formed(messages, model_settings, model_request_parameters)
         return await self.wrapped.request(messages, model_settings, parameters)
 
@@ -95,6 +97,7 @@ class Sender(WrapperModel):
         run_context: RunContext[Any] | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
         """Send a request, and stream the response. A model that cannot stream is asked for a whole one."""
+        await ready_for_request(model_request_parameters)
         messages, parameters = self._well_formed(messages, model_settings, model_request_parameters)
         if not streams(self.wrapped):
             whole = await self.wrapped.request(messages, model_settings, parameters)

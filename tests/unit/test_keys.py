@@ -142,6 +142,37 @@ def test_key_with_a_known_shape_is_left_out(text, key):
     assert without_keys(text.format(key)) == text.format(LEFT_OUT)
 
 
+@pytest.mark.parametrize("key", SHAPED.values(), ids=SHAPED)
+def test_key_is_found_between_other_signs(key):
+    begins = ["", "<", "[", "{", "/", "#", "*", "**", "_", "`", "“", "«", "是", "-", "x\\n", "\x1b[32m", "a:", "key="]
+    ends = [
+        "",
+        "!",
+        "?",
+        ":",
+        ";",
+        ">",
+        ".",
+        '."',
+        '."}',
+        "]",
+        "}",
+        "/",
+        "**",
+        "_",
+        "`",
+        "”",
+        "…",
+        "—x",
+        "吗",
+        "\\n",
+        "&x",
+    ]
+    for begin in begins:
+        for end in ends:
+            assert key not in without_keys(f"{begin}{key}{end}"), (begin, end)
+
+
 @pytest.mark.parametrize(("text", "secret"), MARKED)
 def test_secret_that_a_text_marks_as_such_is_left_out(text, secret):
     cleaned = without_keys(text.format(secret))

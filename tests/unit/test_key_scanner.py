@@ -1,0 +1,109 @@
+"""The scanner of keys is loaded when a text needs it, and never on the loop, where it would hold up all turns."""
+
+import asyncio
+import random
+import string
+import threading
+
+import pytest
+from pydantic_ai.exceptions import ModelHTTPError
+
+from sessionmagic import MemoryStore, Models, SessionManager, register_model
+from sessionmagic.conversation.attachment import Attachment
+from sessionmagic.keys import cleaning
+from sessionmagic.keys.shapes import scanner
+from sessionmagic.testing import ScriptedModel, call, think
+from sessionmagic.turns.messages import prompt_message
+from tests.turns import on_a_loop
+
+SHAPED = "gsk_" + "".join(random.Random(5).choices(string.ascii_letters + string.digits, k=52))
+PLACES = ["prompt", "attachment", "answer", "reasoning", "arguments", "result", "error", "steering", "description"]
+
+
+@pytest.fixture
+def loading(monkeypatch, request):
+    """The threads in which the scanner is loaded; it is not loaded yet."""
+    import kingfisher_sdk
+
+    threads, real = [], kingfisher_sdk.Scanner
+    loaded = None if "goes_on" in request.node.name else scanner()
+
+    def load(**options):
+        threads.append(threading.current_thread())
+        return loaded or real(**options)
+
+    scanner.cache_clear()
+    monkeypatch.setattr(kingfisher_sdk, "Scanner", load)
+    monkeypatch.setattr(cleaning, "_clean", cleaning._Clean())
+    return threads
+
+
+async def turn_with(text, place):
+    def at(wanted, otherwise="plain"):
+        return f"it is {text}." if place == wanted else otherwise
+
+    model = ScriptedModel(
+        [think(at("reasoning")), call("act", text=at("arguments"))],
+        ModelHTTPError(400, "m", {"error": {"message": at("error")}}) if place == "error" else at("answer"),
+        name="acts",
+    )
+    register_model("acts", model)
+    manager = SessionManager(MemoryStore(), Models("acts"))
+
+    async def act(text: str) -> str:  # noqa: ARG001
+        await manager.turns.say("chat", "steer", at("steering"))
+        if place == "error":
+            raise ValueError(at("error"))
+        return at("result")
+
+    act.__doc__ = f"Act.\n\n{at('description')}"
+    notes = [Attachment(name="notes", content=at("attachment"))]
+    turn = await manager.run(at("prompt"), session="chat", attachments=notes, tools=[act], yes=True)
+    result = await turn.result()
+    return f"{result!r} {manager.sessions.load('chat')!r} {model.sent!r} {[event async for event in turn.events()]!r}"
+
+
+@pytest.mark.parametrize("place", PLACES)
+@on_a_loop
+async def test_scanner_is_loaded_in_a_worker_thread_wherever_a_key_comes_from(place, loading):
+    everything = await turn_with(SHAPED, place)
+    assert SHAPED not in everything
+    assert loading
+    assert threading.current_thread() not in loading
+
+
+@on_a_loop
+async def test_scanner_is_not_loaded_for_ordinary_texts(loading):
+    await turn_with("KernelTools.inspect_variable of additionalProperties and so on", "prompt")
+    assert loading == []
+
+
+@on_a_loop
+async def test_history_of_another_process_is_looked_at_in_a_worker_thread(loading):
+    register_model("acts", ScriptedModel("One.", "Two.", name="acts"))
+    store = MemoryStore()
+    manager = SessionManager(store, Models("acts"))
+    await (await manager.run("Hi", session="chat")).result()
+    [session] = store._sessions.values()
+    object.__setattr__(session.turns[0], "messages", prompt_message(f"it is {SHAPED}"))
+    await (await manager.run("Hi", session="chat")).result()
+    assert loading
+    assert threading.current_thread() not in loading
+
+
+@on_a_loop
+async def test_other_work_goes_on_while_the_scanner_is_loaded(loading):
+    ticks, last = [], asyncio.get_running_loop().time
+
+    async def tick():
+        before = last()
+        while True:
+            await asyncio.sleep(0.002)
+            ticks.append(last() - before)
+            before = last()
+
+    ticking = asyncio.create_task(tick())
+    await turn_with(SHAPED, "answer")
+    ticking.cancel()
+    assert loading
+    assert sum(seconds < 0.05 for seconds in ticks) > 20
