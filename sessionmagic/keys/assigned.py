@@ -6,6 +6,7 @@ Code about keys is left alone: ``os.environ["OPENAI_API_KEY"]``, ``api_key=None`
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from sessionmagic.keys.values import is_name, is_placeholder, is_plausible_key, is_plausible_password, is_value
@@ -103,16 +104,17 @@ def may_name_a_secret(text: str) -> bool:
 
 def is_secret(name: str, value: str) -> bool:
     """Return whether a value is a secret because of the name of its field."""
-    words = list(_WORD.finditer(name))
-    if not words:
-        return False
-    found = words[-1]
-    return (
-        not name[found.end() :].strip("0123456789")
-        and _names_a_secret(found)
-        and not any(map(str.isspace, value))
-        and _is_plausible(found, value)
-    )
+    word = _last_word(name)
+    return word is not None and not any(map(str.isspace, value)) and _is_plausible(word, value)
+
+
+@lru_cache(maxsize=1_000)
+def _last_word(name: str) -> re.Match[str] | None:
+    """Return the last word of a secret's name; None if it is another name."""
+    found = next(iter([*_WORD.finditer(name)][-1:]), None)
+    if found is None or name[found.end() :].strip("0123456789") or not _names_a_secret(found):
+        return None
+    return found
 
 
 def kind_of(name: str) -> str:

@@ -170,10 +170,11 @@ def _mapping(value: dict[Any, Any], note: Note | None, *, ours: bool) -> dict[An
             items[key] = each
         elif key == "data" and value.get("kind") == "binary" and "media_type" in value:
             items[key] = _base64(each, str(value["media_type"]), note)
+        elif ours:
+            items[key] = _walked(each, note, key, ours=not _holds_json(value, key))
         else:
             name = value["name"] if key == "value" and isinstance(value.get("name"), str) else str(key)
-            cleaned_key = _walked(key, note) if isinstance(key, str) else key
-            items[cleaned_key] = _walked(each, note, name, ours=ours and not _holds_json(value, key))
+            items[_walked(key, note)] = _walked(each, note, name)
     same = len(items) == len(value) and all(map(_is, items.values(), value.values())) and items.keys() == value.keys()
     return value if same else items
 

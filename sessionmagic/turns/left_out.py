@@ -20,6 +20,7 @@ from sessionmagic.conversation.events import (
     Warned,
 )
 from sessionmagic.keys.cleaning import without_keys_in
+from sessionmagic.keys.known import KNOWN
 from sessionmagic.keys.streaming import StreamedText
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ _PLACES = {
     Warned: "warning",
     TurnFinished: "error",
 }
-_EXACT = {"call_id", "approval_id", "question_id", "session", "tool", "type", "status", "model"}
+_EXACT = {"call_id", "approval_id", "question_id", "session", "tool", "type", "status", "model", "usage"}
 """The fields of events that are names and ids."""
 
 
@@ -94,6 +95,7 @@ class ShownEvents:
 
     def of(self, kind: type[Any], agent: str, content: dict[str, Any]) -> Iterator[Content]:
         """Yield an event in the form in which it is shown, after what was held back before it."""
+        KNOWN.look()
         note = self._left_out.noting(place_of(kind, content))
         if kind in (TextDelta, ReasoningDelta, ToolCallDelta):
             yield from self._delta(kind, agent, content, note)
@@ -132,7 +134,10 @@ class ShownEvents:
 
 
 def _shown(content: dict[str, Any], note: Note) -> dict[str, Any]:
-    return {name: value if name in _EXACT else without_keys_in(value, note) for name, value in content.items()}
+    return {
+        name: value if name in _EXACT or not value else without_keys_in(value, note, look=False)
+        for name, value in content.items()
+    }
 
 
 def place_of(kind: type[Any], content: dict[str, Any]) -> str:
