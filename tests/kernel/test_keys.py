@@ -61,3 +61,19 @@ def test_list_of_waiting_calls_shows_no_keys(kernel, session, acts):
     assert "connect(password=" in listed.text
     kernel.run(f"%agent approve {waiting} --reject").ok()
     until_over(kernel)
+
+
+def test_keys_in_a_file_from_elsewhere_are_neither_sent_nor_shown(kernel, session, acts):
+    acts("Fine.", "Fine.")
+    kernel.run(f"%%agent -m acts -s {session}\nword-in-its-place").ok()
+    [file] = [
+        path
+        for path in kernel.store.rglob("*")
+        if path.is_file() and b"word-in-its-place" in path.read_bytes() and "index" not in path.name
+    ]
+    file.write_text(file.read_text().replace("word-in-its-place", SHAPED))
+    shown = kernel.run(f"%agent show {session}").ok()
+    listed = kernel.run("%agent sessions").ok()
+    kernel.run(f"%%agent -m acts -s {session}\nagain").ok()
+    assert asked(kernel) == [LEFT_OUT, "again"]
+    assert SHAPED not in f"{shown.text}{shown.html}{listed.text}{listed.html}"
