@@ -228,7 +228,7 @@ def _release(
         model=model,
         turn=turn.id,
         session=turn.session_name,
-        raw_messages=messages_without_keys(outcome.messages) or admitted.record.messages,
+        raw_messages=messages_without_keys(outcome.messages or admitted.record.messages),
         error=error,
     )
     turn.end(result)

@@ -192,3 +192,14 @@ def test_key_in_the_description_of_a_tool_is_not_sent(instructions):
     assert KEY not in repr(parameters)
     assert (parameters.instruction_parts is None) == (instructions is None)
     assert SentContent(LeftOut(sends_keys=True)).parameters(given) is given
+
+
+@on_a_loop
+async def test_result_of_a_turn_that_is_cancelled_before_its_first_step_has_no_keys():
+    manager, _ = asking("Fine.")
+    turn = await manager.run(f"use {KEY}", session="chat")
+    for task in manager._tasks:
+        task.cancel()
+    result = await turn.result()
+    assert result.status == "interrupted"
+    assert KEY not in f"{result!r} {result.raw_messages}"

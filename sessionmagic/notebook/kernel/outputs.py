@@ -88,12 +88,12 @@ class RichOutput:
     def _rich(self) -> dict[str, str]:
         rich = dict([self.image]) if self.image else {}
         if "text/html" in self._data:
-            rich["text/html"] = _without_math(self._data["text/html"])
+            rich["text/html"] = _without_math(without_keys(self._data["text/html"]))
         elif "text/markdown" in self._data:
             rich["text/html"] = render_markdown(without_keys(self._data["text/markdown"]))
         elif SVG in self._data and not rich:
             # A browser runs no scripts in an image, and loads nothing for it.
-            source = base64.b64encode(self._data[SVG].encode()).decode()
+            source = base64.b64encode(without_keys(self._data[SVG]).encode()).decode()
             rich["text/html"] = f'<img alt="figure" src="data:{SVG};base64,{source}">'
         return rich
 
@@ -230,7 +230,7 @@ def _showable(kind: str, content: str) -> str:
         return ""
     if kind != "text/html":
         return content
-    html = clean_html(without_keys(content))
+    html = clean_html(content)
     return html if _TAG.sub("", html).strip() else ""
 
 

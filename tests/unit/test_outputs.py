@@ -1,0 +1,21 @@
+"""What is shown of the rich outputs of a model's code."""
+
+import base64
+
+import pytest
+
+from sessionmagic.keys.cleaning import LEFT_OUT
+from sessionmagic.keys.known import KNOWN
+from sessionmagic.notebook.kernel.outputs import SVG, RichOutput
+
+
+@pytest.mark.parametrize("kind", ["text/html", "text/markdown", SVG])
+def test_key_that_is_known_by_the_time_it_is_shown_is_left_out(kind, monkeypatch):
+    monkeypatch.setattr(KNOWN, "names", {})
+    output = RichOutput({kind: "<b>open sesame now</b>"})
+    KNOWN.add("open sesame now")
+    html = output._rich()["text/html"]
+    if kind == SVG:
+        html = base64.b64decode(html.partition("base64,")[2].partition('"')[0]).decode()
+    assert LEFT_OUT in html
+    assert "sesame" not in html
