@@ -1,5 +1,6 @@
 """Lists that are shown as tables."""
 
+from sessionmagic.keys.cleaning import LEFT_OUT
 from sessionmagic.notebook.page.listing import Listing
 
 COLUMNS = {"name": str, "length": len}
@@ -19,3 +20,10 @@ def test_empty_list_is_its_notes_without_headings():
 def test_empty_list_without_notes_has_its_headings():
     assert repr(Listing([], COLUMNS)) == "name  length"
     assert "<table" in Listing([], COLUMNS)._repr_html_()
+
+
+def test_keys_are_left_out_of_cells_and_notes():
+    shown = Listing(["https://me:hunter2@host/v1", "x"], {"name": str}, ["password='hunter2'"])
+    for text in (repr(shown), shown._repr_html_()):
+        assert "hunter2" not in text
+        assert text.count(LEFT_OUT) == 2

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import SessionNotFoundError, UsageError
+from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.notebook.arguments import LineParser
 from sessionmagic.notebook.page.listing import Listing
 from sessionmagic.notebook.visible import visible
@@ -138,5 +139,5 @@ def typed(name: str) -> str:
 
 
 def say(line: str) -> None:
-    """Print a line, with control characters made visible."""
-    print(visible(line))
+    """Print a line without keys, and with control characters made visible."""
+    print(visible(without_keys(line)))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.keys.cleaning import without_keys, without_keys_in
+from sessionmagic.keys.cleaning import without_keys_in
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.captions import money, settings_line, tokens
 from sessionmagic.notebook.commands.registry import RUNNING, SESSION, argument, chosen, command, running, say
@@ -31,7 +31,7 @@ def sessions(context: NotebookContext, _options: argparse.Namespace) -> Any:
         {
             "": lambda item: "★" if item.starred else "",
             "session": lambda item: item.name,
-            "title": lambda item: without_keys(item.title),
+            "title": lambda item: item.title,
             "turns": lambda item: item.turns,
             "model": lambda item: item.model,
             "status": lambda item: "waits for your answer" if item.id in waiting else item.status,
@@ -61,7 +61,7 @@ def show(context: NotebookContext, options: argparse.Namespace) -> None:
     if options.last < 0:
         raise UsageError("--last cannot be negative; --last 3 shows the last three turns")
     if own := settings_line(session.settings, session.system):
-        say(without_keys(f"settings of {session.name}: {own}"))
+        say(f"settings of {session.name}: {own}")
     # Our own files have no keys. One from elsewhere may, or from a time when a key was not known yet.
     for turn in map(without_keys_in, session.path()[-options.last :]):
         asked_with = settings_line(turn.settings, turn.system)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook import cell
 from sessionmagic.notebook.commands.registry import argument, command, running, say, typed
@@ -118,19 +117,13 @@ def _waiting(context: NotebookContext) -> Any:
         for turn, question in context.manager.turns.questions()
     ]
     asked = {entry.id for entry in questions}
-
-    def shortened_args(entry: Waiting) -> str:
-        return excerpt(written(entry.args), ARGUMENT_LINES)
-
     return Listing(
         calls + questions,
         {
             "id": lambda entry: entry.id,
             "session": lambda entry: entry.session,
             "tool": lambda entry: entry.tool,
-            "arguments": lambda entry: (
-                "" if entry.id in asked else without_keys(excerpt(written(entry.args), ARGUMENT_LINES))
-            ),
+            "arguments": lambda entry: "" if entry.id in asked else excerpt(written(entry.args), ARGUMENT_LINES),
             "why": lambda entry: entry.why,
         },
         [

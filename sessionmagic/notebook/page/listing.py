@@ -6,6 +6,7 @@ import time
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.notebook.page.answer import NO_MATH
 from sessionmagic.notebook.visible import escape, visible
 
@@ -19,7 +20,7 @@ LEFT = 'style="text-align:left;white-space:pre-wrap"'
 
 
 class Listing(list[T]):
-    """A list that is displayed as a table, or only by its notes if it is empty and has any.
+    """A list that is displayed as a table without keys, or only by its notes if it is empty and has any.
 
     Args:
         items: The items, one for each row.
@@ -32,14 +33,17 @@ class Listing(list[T]):
     ) -> None:
         super().__init__(items)
         self._columns = columns
-        self._notes = list(notes)
+        self._notes = list(map(without_keys, notes))
 
     @property
     def _only_notes(self) -> bool:
         return not self and bool(self._notes)
 
     def _cells(self) -> list[list[str]]:
-        return [[str(cell(item)) for cell in self._columns.values()] for item in self]
+        rows = [[str(cell(item)) for cell in self._columns.values()] for item in self]
+        text = "\n".join(cell for row in rows for cell in row)
+        # Thousands of cells are looked at faster together.
+        return rows if without_keys(text) == text else [list(map(without_keys, row)) for row in rows]
 
     def __repr__(self) -> str:
         if self._only_notes:
