@@ -19,8 +19,10 @@ _PLACEHOLDER = re.compile(
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 """The name of an environment variable, where a value is expected."""
 _PATH = re.compile(r"(?:~|\.{0,2}/|[A-Za-z]:[/\\]).*|[\w./ -]+\.(?:json|ya?ml|toml|txt|pem|key|crt|csv|ini|env|py)")
-_WORDS = r"(?:[a-z]*|[A-Z]{2,6}(?![a-z]))(?:[A-Z][a-z]+|[A-Z]{2,6}(?=[A-Z][a-z]|[\d_./:-]|$)|\d{1,5}(?=[A-Z_./:-]|$))*"
-_NAME = re.compile(rf"{_WORDS}(?:[_./:-]{{1,2}}{_WORDS})*+")
+_WORDS = (
+    r"(?:[a-z]*|[A-Z]{2,6}(?![a-z]))(?:[A-Z][a-z]+|[A-Z]{2,6}(?=[A-Z][a-z]|[\d_./:=-]|$)|\d{1,5}(?=[A-Z_./:=-]|$))*"
+)
+_NAME = re.compile(rf"{_WORDS}(?:[_./:=-]{{1,2}}{_WORDS})*+")
 """Words, each with a number behind it at most: ``Ed25519PrivateKey``, ``column_A1``, ``iPhone15``, ``a.b2``."""
 _ATTRIBUTE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", re.ASCII)
 _TECHNICAL = re.compile(r"(?:sha|md|utf|base|aes|rsa|iso|http|ascii)[-_]?\d|https?:", re.IGNORECASE)

@@ -68,7 +68,7 @@ class _Turn:
         shown = [event async for event in turn.events()]
         files = [path for path in home.rglob("*") if path.is_file()]
         written = claims + b"".join(path.read_bytes() for path in files)
-        return written.decode(), repr(model.sent), repr(shown), f"{result!r} {result.error}"
+        return written.decode(), repr(model.sent), repr(shown), f"{result!r} {result.error} {result.raw_messages}"
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -127,6 +127,7 @@ LEFT_ALONE = [
     "n_pass = 3; low_pass = 'butter4x'; PASS: test_some_thing_2",
     "bypass=True2x, compass: North1234",
     "token = tokenizer(text); df.sort_values(key=lambda r: r.x)",
+    "t.ProgressToken=t.createMessageConnection=t.NullLogger=void 0",
     "rust.hpke.MLKEM768X25519PrivateKey = other.hpke.MLKEM768X25519PrivateKey",
 ]
 
