@@ -5,11 +5,15 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from sessionmagic.keys.cleaning import without_keys
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LIKENESS = 0.65
 """How similar a known word must be to be suggested, from 0 to 1. With difflib's 0.6, "nope" suggests "openai"."""
+LONGEST_KEY = 5_000
+"""Characters of the longest key that is found where a text is cut."""
 LONGEST_WORD = 200
 """Characters of the longest word that is not cut in two."""
 SHOWN_LIMIT = 60
@@ -32,7 +36,13 @@ def suggestion(word: str, known: Iterable[str], otherwise: str = "") -> str:
 
 
 def shortened(text: str, length: int = SHOWN_LIMIT) -> str:
-    """Return a text cut to `length` characters; a text that is cut ends in "…"."""
+    """Return a text cut to `length` characters; a text that is cut ends in "…".
+
+    Keys are left out of it before, because half of one cannot be told from other text.
+    """
+    if len(text) <= length:
+        return text
+    text = without_keys(text[: length + LONGEST_KEY])
     return text if len(text) <= length else text[: length - 1] + "…"
 
 

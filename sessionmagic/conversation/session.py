@@ -7,6 +7,7 @@ from typing import Any
 
 from sessionmagic.conversation.events import TurnStatus  # noqa: TC001  needed at run time to validate stored sessions
 from sessionmagic.conversation.usage import RequestRecord, Usage, total
+from sessionmagic.words import shortened
 
 SCHEMA = 5
 """The version of the stored form. `storage.migrations` reads those since 2, the first that was released."""
@@ -130,9 +131,10 @@ def with_override(session: Session, agent: str, reference: str | None) -> Sessio
 
 
 def title_of(prompt: str) -> str:
-    """Return the first line of a prompt that is not blank, cut to the length of a title."""
+    """Return the first line of a prompt that is not blank, without keys and cut to the length of a title."""
     line = next((line.strip() for line in prompt.splitlines() if line.strip()), "")
-    return line if len(line) <= TITLE_LENGTH else line[: TITLE_LENGTH - 1].rstrip() + "…"
+    title = shortened(line, TITLE_LENGTH)
+    return title if len(line) <= TITLE_LENGTH else title.removesuffix("…").rstrip() + "…"
 
 
 def _has_provider(reference: str) -> bool:

@@ -31,10 +31,12 @@ _PEM_KEY = re.compile(
     (?:(?:\s|\\+[nr])*[\w-]{3,20}:\ [^\n\\]{0,80})*
     (?:(?:\s|\\+[nr])*[A-Za-z0-9+/=]{30,})+
     (?:(?:\s|\\+[nr])*[A-Za-z0-9+/=]*(?:(?:\s|\\+[nr])*-----END\ [A-Z ]{0,40}-----|\Z))?
+    | (?:[A-Za-z0-9+/=]{30,}(?:\s|\\+[nr])+)+(?:[A-Za-z0-9+/=]+(?:\s|\\+[nr])+)?
+      -----END\ [A-Z ]{0,30}PRIVATE\ KEY(?:\ BLOCK)?-----
     """,
     re.VERBOSE,
 )
-"""A private key, also one without its end: Kingfisher does not find it where a long text was cut."""
+"""A private key, also its beginning or its end: Kingfisher does not find it where a long text was cut."""
 _BESIDE = re.compile(
     r"\x1b\[[\d;]*m|\\+[nrt]|[^\w+/=.:~-]|(?<!\w)[/:_-]+|[.:/](?!\w)|_+(?![\w=-])|(?<![^\W_])_+", re.ASCII
 )
@@ -61,7 +63,8 @@ def keys_in(text: str) -> Iterator[str]:
             # stay where they stand elsewhere in the text; `assigned` finds these passwords by their place.
             if finding.visible and may_contain_keys(key := str(finding.secret)) and key in text:
                 yield key
-    yield from (found[0] for found in _PEM_KEY.finditer(text))
+    if "PRIVATE KEY" in text:
+        yield from (found[0] for found in _PEM_KEY.finditer(text))
 
 
 def _spaces(found: re.Match[str]) -> str:

@@ -101,7 +101,7 @@ def _one_line(error: Exception) -> str:
         message = " ".join(str(error).split())
     except Exception:  # noqa: BLE001  its __str__ may raise anything
         message = "(no message)"
-    return f"{type(error).__name__}: {message[:ERROR_LENGTH]}"
+    return f"{type(error).__name__}: {shortened(message, ERROR_LENGTH)}"
 
 
 def attach(expression: str, namespace: Mapping[str, Any]) -> Attachment:

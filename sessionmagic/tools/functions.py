@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from sessionmagic.exceptions import ToolError
+from sessionmagic.words import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -148,6 +149,6 @@ def toolset_of(tools: Iterable[Tool]) -> AbstractToolset[None]:
                 metadata={"read_only": each.read_only, "obstacle": each.obstacle},
             )
         except Exception as error:  # annotations and defaults of a user's function may raise anything
-            reason = " ".join(str(error).split())[:REASON_LENGTH]
+            reason = shortened(" ".join(str(error).split()), REASON_LENGTH)
             raise ToolError(f"{each.name} cannot be offered as a tool: {reason}") from error
     return FunctionToolset(list(model_tools.values()))

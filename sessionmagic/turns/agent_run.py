@@ -45,6 +45,7 @@ from sessionmagic.turns.messages import (
 )
 from sessionmagic.turns.narrator import Narrator, text_of
 from sessionmagic.turns.partial import PartialResponse
+from sessionmagic.words import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,7 +176,9 @@ class AgentRun:
                     messages = [said for said in events.new_messages() if said.parts or isinstance(said, ModelResponse)]
         except Exception as error:  # noqa: BLE001  a model may fail in any way, and the turn must end all the same
             ending = error
-        await ready_for(str(ending))
+        if ending is not None:
+            with suppress(asyncio.CancelledError):  # what the model has said must be stored
+                await ready_for(words_of(ending))
         self._narrator.close_calls(messages)
         if isinstance(ending, RunCancelled):
             ending = self._timeout or ending

@@ -11,10 +11,11 @@ from urllib.parse import quote
 import pytest
 from pydantic_ai.messages import BinaryContent, ModelMessagesTypeAdapter, ModelRequest, UserPromptPart
 
+from sessionmagic.conversation.session import title_of
 from sessionmagic.keys.cleaning import LEFT_OUT, messages_without_keys, without_keys, without_keys_in
 from sessionmagic.keys.known import KNOWN, KnownKeys, names_a_key
 from sessionmagic.keys.streaming import StreamedText
-from sessionmagic.words import between_words
+from sessionmagic.words import between_words, shortened
 
 _random = random.Random(5)
 _SIGNS = string.ascii_letters + string.digits
@@ -200,7 +201,12 @@ def test_private_key_is_left_out_where_its_end_was_cut():
         for head in ("", "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,AB\n\n"):
             cleaned = without_keys(text.format(f"{begin}\n{head}{lines}"))
             assert cleaned == text.removesuffix("\nAbc").format(LEFT_OUT)
-    assert without_keys(f"{begin} begins a file") == f"{begin} begins a file"
+    end = "-----END RSA PRIVATE KEY-----"
+    assert (
+        without_keys(f"[cut: 99 characters]\n{lines}\nAbc=\n{end}\nmore") == f"[cut: 99 characters]\n{LEFT_OUT}\nmore"
+    )
+    for text in (f"{begin} begins a file", f"a file ends with\n{end}"):
+        assert without_keys(text) == text
 
 
 def test_value_is_known_after_it_has_left_the_environment(monkeypatch):
@@ -364,6 +370,15 @@ def test_marked_secret_that_is_split_over_pieces_is_left_out(text, secret):
     stream = StreamedText()
     shown = "".join([*map(stream.add, text), stream.end()])
     assert shown == without_keys(text)
+
+
+@pytest.mark.parametrize("key", list(SHAPED.values())[:-1], ids=list(SHAPED)[:-1])
+@pytest.mark.parametrize("length", [14, 30, 60])
+def test_text_with_a_key_is_cut_without_half_of_it(key, length):
+    for text in (f"{key} {'x ' * 60}", f"use {key} {'x ' * 60}"):
+        assert key[6:10] not in shortened(text, length)
+        assert key[6:10] not in title_of(text)
+    assert title_of(f"use {key} {'x ' * 60}").startswith(f"use {LEFT_OUT} x x")
 
 
 @pytest.mark.parametrize(("at", "step", "end"), [(1, 1, 2), (4, -1, 3), (4, 1, 4), (0, 1, 0), (8, -1, 8)])

@@ -76,7 +76,7 @@ class RichOutput:
     def display(self) -> None:
         """Show the harmless content under the cell, except plain text alone, which the call's text contains."""
         if self.is_rich:
-            publish_display_data({"text/plain": without_keys(self._plain[:TEXT_LIMIT])} | self._rich(), self._sizes())
+            publish_display_data({"text/plain": without_keys(self._plain)[:TEXT_LIMIT]} | self._rich(), self._sizes())
 
     @property
     def _plain(self) -> str:

@@ -18,6 +18,7 @@ from sessionmagic.notebook.kernel.user_functions import UserFunctions
 from sessionmagic.notebook.kernel.values import describe_safely, kind_of, learn_keys, statistics
 from sessionmagic.tools.functions import Tool
 from sessionmagic.turns.turn import current_turn
+from sessionmagic.words import between_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -222,4 +223,7 @@ class KernelTools:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= SHOWN else text[:SHOWN] + f" [cut: {len(text) - SHOWN:,} more characters]"
+    if len(text) <= SHOWN:
+        return text
+    end = between_words(text, SHOWN, -1)
+    return f"{text[:end]} [cut: {len(text) - end:,} more characters]"
