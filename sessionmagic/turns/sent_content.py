@@ -62,20 +62,21 @@ class SentContent:
         return replace(parameters, **changes)
 
     def _message(self, message: ModelMessage) -> ModelMessage:
-        parts = [self._part(part) for part in message.parts]
+        of_tools = any(isinstance(part, ToolReturnPart) for part in message.parts)
+        parts = [self._part(part, of_tools=of_tools) for part in message.parts]
         changes: dict[str, Any] = {} if _same(parts, message.parts) else {"parts": parts}
         if isinstance(message, ModelRequest) and message.instructions:
             instructions = self._clean(message.instructions, "instructions")
             changes |= {} if instructions is message.instructions else {"instructions": instructions}
         return replace(message, **changes) if changes else message
 
-    def _part(self, part: ModelRequestPart | ModelResponsePart) -> Any:
+    def _part(self, part: ModelRequestPart | ModelResponsePart, *, of_tools: bool) -> Any:
         match part:
             case UserPromptPart(content=str(text)) | TextPart(content=text, provider_details=None):
                 if is_known_clean(text):
                     return part
             case UserPromptPart(content=content):
-                cleaned = self._content(content)
+                cleaned = self._content(content, of_tools=of_tools)
                 return part if _same(cleaned, content) else replace(part, content=cleaned)
             case _:
                 pass
@@ -84,9 +85,10 @@ class SentContent:
     def _clean(self, value: T, place: str) -> T:
         return without_keys_in(value, self.left_out.noting(place), look=False)
 
-    def _content(self, content: Sequence[UserContent]) -> list[UserContent]:
-        """Return a prompt and what was attached to it."""
-        places = ["prompt", *["attachment"] * (len(content) - 1)]
+    def _content(self, content: Sequence[UserContent], *, of_tools: bool) -> list[UserContent]:
+        """Return a prompt and what was attached to it, or what tools have returned beside their results."""
+        others = "result of a tool" if of_tools else "attachment"
+        places = [others if of_tools else "prompt", *[others] * (len(content) - 1)]
         return [self._clean(item, place) for item, place in zip(content, places, strict=True)]
 
 

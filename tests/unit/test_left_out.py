@@ -10,6 +10,7 @@ from pydantic_ai.messages import (
     ThinkingPart,
     ToolCallPart,
     ToolReturnPart,
+    UserPromptPart,
 )
 from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.tools import ToolDefinition
@@ -172,6 +173,9 @@ async def test_name_with_a_key_is_refused_and_nothing_is_stored(kind, home):
         (ModelRequest([SystemPromptPart(f"use {KEY}")]), "instructions"),
         (ModelRequest([], instructions=f"use {KEY}"), "instructions"),
         (ModelRequest([ToolReturnPart("look", f"is {KEY}", "1")]), "result of look"),
+        (ModelRequest([ToolReturnPart("look", "", "1"), UserPromptPart([f"is {KEY}"])]), "result of a tool"),
+        (ModelRequest([UserPromptPart([f"is {KEY}"])]), "prompt"),
+        (ModelRequest([UserPromptPart(["is", f"notes:\n\n{KEY}"])]), "attachment"),
         (ModelResponse([ToolCallPart("look", {"a": f"is {KEY}"}, "1")]), "arguments of look"),
         (ModelResponse([ThinkingPart(f"it is {KEY}")]), "reasoning"),
         (ModelResponse([NativeToolReturnPart("look", f"is {KEY}", "1")]), "builtin tool return"),
