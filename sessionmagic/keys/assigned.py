@@ -87,6 +87,8 @@ _KEY_LENGTH = 8
 
 def without_assigned(text: str, replace: Replace) -> str:
     """Return a text without the secrets that it marks as such."""
+    if not may_name_a_secret(text):
+        return text
     text = _without_named(text, replace)
     if "://" in text:
         text = _IN_ADDRESS.sub(lambda found: found[1] + _password(found[2], replace), text)

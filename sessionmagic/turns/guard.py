@@ -20,7 +20,7 @@ from sessionmagic.exceptions import SessionIdleError, TurnLimitError
 from sessionmagic.loop import is_cancelled
 from sessionmagic.models.abilities import sees_images
 from sessionmagic.models.members import with_wrapped_members
-from sessionmagic.tools.results import as_read, bound, without_images
+from sessionmagic.tools.results import as_read, bound, cut, without_images
 from sessionmagic.tools.tool_code import running
 from sessionmagic.turns.asked_model import AskedModel
 from sessionmagic.turns.call_arguments import wanted_call, without_iterators
@@ -280,7 +280,7 @@ async def _run_tool(tool: str, handler: Any, args: dict[str, Any]) -> ToolReturn
         await ready_for(words)
         raise ToolFailed(words) from error
     content = [result.content] if isinstance(result.content, str) else result.content or ()
-    await ready_for(str(result.return_value), *(item for item in content if isinstance(item, str)))
+    await ready_for(cut(str(result.return_value)), *(item for item in content if isinstance(item, str)))
     return result
 
 

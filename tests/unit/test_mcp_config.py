@@ -231,17 +231,18 @@ def test_no_two_tools_have_the_same_name():
 
 def test_only_keys_of_a_server_are_left_out_of_other_texts(monkeypatch):
     monkeypatch.setattr(KNOWN, "names", {})
+    monkeypatch.setenv("GIVEN", "open-rye")
     server_config(
         "db",
         {
             "command": "serve",
             "args": ["--root", "/home/me/data2", "postgresql://bob:hunter2xyz@localhost:5432/sales"],
-            "env": {"PGHOST": "warehouse-host", "NODE_ENV": "production", "MY_API_KEY": "open-sesame"},
+            "env": {"PGHOST": "warehouse-host", "NODE_ENV": "production", "MY_API_KEY": "open-sesame", "P": "${GIVEN}"},
         },
     )
     headers = {"Authorization": "Bearer open-barley", "Accept": "application/json", "X-Api-Key": "open-wheat"}
     server_config("web", {"url": "https://web.example/mcp", "headers": headers})
-    text = "hunter2xyz open-sesame open-barley open-wheat"
-    assert without_keys(text) == " ".join([LEFT_OUT] * 4)
+    text = "hunter2xyz open-sesame open-barley open-wheat open-rye"
+    assert without_keys(text) == " ".join([LEFT_OUT] * 5)
     text = "localhost warehouse-host production application/json /home/me/data2 sales"
     assert without_keys(text) == text

@@ -125,6 +125,7 @@ def server_config(name: str, entry: Any, *, source: str = "") -> ServerConfig:
         unset = missing.args[0]
         problem = f"uses the variable {unset}, which is not set; set it, or write ${{{unset}:-DEFAULT}}"
         raise ToolError(f"{source}MCP server {name!r} {problem}") from None
+    variables = set(secrets)
     for value in (*filled.get("env", {}).values(), *filled.get("headers", {}).values()):
         secrets.update(value.split())
     for secret in without_secrets(_words(filled))[1]:
@@ -141,7 +142,7 @@ def server_config(name: str, entry: Any, *, source: str = "") -> ServerConfig:
     named = {*_named_keys(filled.get("env", {})), *_named_keys(filled.get("headers", {}))}
     for secret in secrets:
         # Elsewhere, an ordinary word or a path is left alone, such as the name of a host or "application/json".
-        if secret in named or _MIXED.fullmatch(secret):
+        if secret in named or _MIXED.fullmatch(secret) or (secret in variables and not secret.startswith(("/", "~"))):
             KNOWN.add(secret, f"a secret of the MCP server {name}")
     return ServerConfig(**filled, sse=sse, shown=without_keys(shown), secrets=frozenset(secrets))
 
