@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     from sessionmagic.tools.permissions import Limits, Safety
     from sessionmagic.tools.questions import Question
     from sessionmagic.turns.group import TurnGroup
-    from sessionmagic.turns.request import Request
+    from sessionmagic.turns.request import Cell, Request
     from sessionmagic.turns.turn import Turn, TurnResult
 
 __version__ = "0.1.0"
@@ -143,7 +143,7 @@ _MODULES = {
     "tools.mcp.servers": ("McpServers",),
     "tools.permissions": ("Safety", "Limits"),
     "turns.group": ("TurnGroup",),
-    "turns.request": ("Request",),
+    "turns.request": ("Cell", "Request"),
     "turns.turn": ("Turn", "TurnResult"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
@@ -156,6 +156,7 @@ __all__ = [
     "ApprovalRequested",
     "ApprovalResolved",
     "Attachment",
+    "Cell",
     "Decision",
     "Event",
     "InboxFullError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,13 @@ def suggestion(word: str, known: Iterable[str], otherwise: str = "") -> str:
     close = get_close_matches(word, list(known), n=1, cutoff=LIKENESS)
     advice = f"did you mean {close[0]!r}?" if close else otherwise
     return f"; {advice}" if advice else ""
+
+
+def typed(word: str) -> str:
+    """Return a word, such as a session's name, as a user types it: in quotes if necessary."""
+    if re.fullmatch(r"[^\s'\"]+", word):
+        return word
+    return f'"{word}"' if '"' not in word else f"'{word}'"
 
 
 def shortened(text: str, length: int = SHOWN_LIMIT) -> str:

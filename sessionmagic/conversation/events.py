@@ -49,6 +49,8 @@ class TurnStarted(_Event):
     cell_id: str | None = None
     values: tuple[str, ...] = ()
     """The expressions whose values the user has put into the prompt."""
+    notes: tuple[str, ...] = ()
+    """Where the turn stands, if that may surprise: in a new session, or in the place of another turn."""
     type: Literal["turn_started"] = "turn_started"
 
 

@@ -9,7 +9,7 @@ from sessionmagic.conversation.events import TurnStatus  # noqa: TC001  needed a
 from sessionmagic.conversation.usage import RequestRecord, Usage, total
 from sessionmagic.words import shortened
 
-SCHEMA = 5
+SCHEMA = 6
 """The version of the stored form. `storage.migrations` reads those since 2, the first that was released."""
 
 TITLE_LENGTH = 60
@@ -42,6 +42,9 @@ class TurnRecord:
     warnings: list[str] = field(default_factory=list)
     finished_at: float | None = None
     cell_id: str | None = None
+    """The front end's id of the cell that started the turn."""
+    notebook: str = ""
+    """The path of that cell's notebook; empty if it is not known."""
     settings: dict[str, Any] = field(default_factory=dict)
     """The settings that the model was asked with, by the names of `models.settings`, without those of the model."""
     system: str = ""
@@ -73,6 +76,8 @@ class Session:
     title: str = ""
     starred: bool = False
     working_dir: str = ""
+    notebook: str = ""
+    """The path of the notebook in which the session began; empty if it is not known."""
     current_agent: str = ""
     agents_source: str = ""
     agent_model_overrides: dict[str, str] = field(default_factory=dict)

@@ -105,6 +105,8 @@ class Transcript:
     prompt: str = ""
     values: tuple[str, ...] = ()
     """The expressions whose values the user has put into the prompt and the later messages."""
+    notes: tuple[str, ...] = ()
+    """Where the turn stands, if that may surprise."""
     blocks: tuple[Block, ...] = ()
     warnings: tuple[str, ...] = ()
     usage: Usage | None = None
@@ -164,6 +166,7 @@ def _fold_event(transcript: Transcript, event: Event) -> Transcript:
                 model=event.model,
                 prompt=event.prompt,
                 values=event.values,
+                notes=event.notes,
                 started_at=event.at,
             )
         case TextDelta() | ReasoningDelta():

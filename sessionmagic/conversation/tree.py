@@ -126,6 +126,14 @@ def without_latest_turns(session: Session, count: int, *, at: float) -> Session:
     return replace(session, head=path[-count].parent, updated_at=max(session.updated_at, at))
 
 
+def with_head(session: Session, turn_id: str, *, at: float) -> Session:
+    """Return the session with a turn as its head, or before its first turn if that is `ROOT`.
+
+    Raises `UsageError` when a new turn could not continue that one; see `parent_of_next`.
+    """
+    return replace(session, head=parent_of_next(session, turn_id), updated_at=max(session.updated_at, at))
+
+
 def running_turns(session: Session) -> frozenset[str]:
     """Return the ids of the turns with the status ``"running"``."""
     return frozenset(turn.id for turn in session.turns if turn.status == "running")

@@ -125,6 +125,11 @@ def footer(transcript: Transcript) -> str:
     return " · ".join(part for part in parts if part)
 
 
+def notes_line(transcript: Transcript) -> str:
+    """Return where the turn stands in its session, if that may surprise; empty for any other turn."""
+    return visible(" · ".join(transcript.notes))
+
+
 def values_line(transcript: Transcript) -> str:
     """Return the expressions whose values the user has sent, in one short line; empty if there are none."""
     shown: list[str] = []

@@ -16,9 +16,11 @@ from sessionmagic.notebook.offered_tools import offered_tools
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.notebook.launch import Launch, WaitsFor
+    from sessionmagic.storage.store import Store
     from sessionmagic.turns.request import Request
     from sessionmagic.turns.turn import Turn, TurnResult
 
@@ -40,7 +42,14 @@ def run_cell(context: NotebookContext, options: argparse.Namespace, text: str) -
         view = view_for(context, options, launch, background=background)
         launch.open(view)
         waits_for: WaitsFor = "end" if not background else "nothing" if options.wait else "start"
-        launch.begin(_start(context, request, named=bool(options.session)), view, waits_for)
+        start = _start(
+            context,
+            request,
+            named=bool(options.session),
+            run=context.front_end.run,
+            fresh=options.fresh or context.settings.fresh,
+        )
+        launch.begin(start, view, waits_for)
         if waits_for == "start":
             launch.wait_until_admitted()
         if background:
@@ -63,7 +72,7 @@ def queue(context: NotebookContext, session: str, queued: argparse.Namespace) ->
 
     options = CELL_LINE.parse_args(["--background", "--session", context.manager.sessions.load(session).id])
     options.raw = queued.raw
-    request = _request(context, options, queued.text, background=True)
+    request = replace(_request(context, options, queued.text, background=True), rerun="append")
     launch = _launch(context, background=True)
 
     async def start(request: Request) -> Turn:
@@ -123,34 +132,74 @@ def _request(context: NotebookContext, options: argparse.Namespace, text: str, *
         yes=options.yes,
         safety=safety_of(settings.safety),
         limits=Limits(requests=settings.request_limit, tool_calls=settings.tool_call_limit),
-        where=front_end.cell,
-        cell_id=front_end.cell_id,
+        where=front_end.place,
+        notebook=front_end.notebook_path,
+        cell=front_end.cell,
+        rerun="append" if settings.rerun == "append" else "branch",
     )
 
 
-async def _start(context: NotebookContext, request: Request, *, named: bool) -> Turn:
-    """Start the requested turn: on the session that the cell names, else on the active one, else on a new one.
+async def _start(
+    context: NotebookContext, request: Request, *, named: bool, run: str = "", fresh: bool = False
+) -> Turn:
+    """Start the requested turn: on the session that the cell names, else on the active one, else on the notebook's own.
 
-    A session created here without a name, or with ``--new``, becomes the active one.
+    The session becomes the active one, unless the cell names one that exists.
+
+    Args:
+        context: The kernel's context.
+        request: The request. Its session is used if `named`, or to name a new session.
+        named: Whether the cell names the session.
+        run: Identifies this run of the cell.
+        fresh: Whether the session starts anew, if this is the kernel's first turn on it.
     """
+    from sessionmagic.conversation.tree import ROOT
+
+    find, store = context.manager.store.find, context.manager.store
     active = context.active_session
-    if active is not None and await in_thread(context.manager.store.find, active) is None:
+    if active is not None and await in_thread(find, active) is None:
         context.active_session = None  # it was deleted
     chosen = request.session if named else None if request.new else context.chosen()
-    if chosen:
-        turn = await context.manager.start(replace(request, session=chosen))
+    own = None if chosen or request.new else await in_thread(_own_session, store, request)
+    if session := chosen or own:
+        session_id = await in_thread(find, session)
+        if session_id is not None and context.started.in_run(session_id, run):
+            request = replace(request, rerun="append")  # a cell that starts several turns does not run again
+        elif session_id is not None and fresh and session_id not in context.started:
+            request = replace(request, after=ROOT)
+        turn = await context.manager.start(replace(request, session=session))
     else:
         turn = await _start_fresh(context, request)
     context.latest_session = turn.session_id
+    context.started.add(turn.session_id, run)
     if request.new or not chosen:
         context.active_session = turn.session_id
     return turn
 
 
+def _own_session(store: Store, request: Request) -> str | None:
+    """Return the newest session that was named after the requesting notebook, and began in it, or None."""
+    from sessionmagic.turns.place import is_other_notebook
+
+    own = None
+    if request.notebook:
+        for name in _numbered(request.session):
+            session_id = store.find(name)
+            if session_id is None:
+                break
+            if (stored := store.load(session_id).notebook) and not is_other_notebook(stored, request.notebook):
+                own = session_id
+    return own
+
+
+def _numbered(name: str) -> Iterator[str]:
+    """Yield the names of a notebook's sessions: its own, then with a number after it."""
+    return (name if number == 1 else f"{name}-{number}" for number in itertools.count(1))
+
+
 async def _start_fresh(context: NotebookContext, request: Request) -> Turn:
     """Start the turn on a new session, with a number after its name if the name is taken."""
-    for number in itertools.count(1):
-        name = request.session if number == 1 else f"{request.session}-{number}"
+    for name in _numbered(request.session):
         with suppress(SessionExistsError):
             return await context.manager.start(replace(request, session=name, new=True))
     raise AssertionError

@@ -39,6 +39,10 @@ def _parser() -> LineParser:
     add("-s", "--session", default="", metavar="NAME", help="session to continue; created if it does not exist")
     add("-a", "--agent", default="", metavar="NAME", help="agent that answers")
     add("--new", action="store_true", help="start a new session and make it the active one")
+    add(
+        "--fresh", action="store_true",
+        help="at this kernel's first cell on the session, start the session anew; its turns stay stored",
+    )  # fmt: skip
     add("-b", "--background", action="store_true", help="return at once; the answer keeps streaming")
     add(
         "--wait", nargs="?", type=float, const=math.inf, default=0.0, metavar="SECONDS",

@@ -13,6 +13,7 @@ from sessionmagic.home import default_home
 from sessionmagic.models.configured import configured
 from sessionmagic.notebook.front_end import FrontEnd
 from sessionmagic.notebook.kernel.main_thread import MainThread
+from sessionmagic.notebook.started import Started
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -44,6 +45,8 @@ class NotebookContext:
         """Id of the session that cells without ``--session`` continue, if there is one."""
         self.latest_session: str | None = None
         """Id of the session that the latest turn was started on, if there was one."""
+        self.started = Started()
+        """The sessions on which cells of this kernel have started turns."""
         self._manager: SessionManager | None = None
         self._making = Lock()
         self._configure_models()
@@ -130,6 +133,7 @@ class NotebookContext:
         self._stop_turns()
         self._manager = None
         self.active_session = self.latest_session = None
+        self.started = Started()
 
     def _session_changed(self, _change: object) -> None:
         self.active_session = None

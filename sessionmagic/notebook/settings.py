@@ -40,6 +40,15 @@ class Settings(HasTraits):
         help="What models cost: PROVIDER or PROVIDER:model to [dollars for a million input tokens, dollars for "
         "a million output tokens]. Known prices are replaced.",
     ).tag(config=True)
+    rerun = Enum(
+        ["branch", "append"],
+        "branch",
+        help="What happens when a cell runs again. branch: its new turn takes the place of its old one, which stays "
+        "stored; append: its new turn continues the session.",
+    ).tag(config=True)
+    fresh = Bool(
+        False, help="Start each session anew at its first cell of this kernel, as --fresh does; old turns stay stored."
+    ).tag(config=True)
     timeout = Float(0, min=0, help="Seconds after which a turn fails; 0: never.").tag(config=True)
     safety = Enum(
         ["strict", "balanced", "restricted", "autonomous"],

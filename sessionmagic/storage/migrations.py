@@ -62,5 +62,13 @@ def _from_4(database: Database) -> Database:
     return {**database, "session": {"1": {**session, "stamp": "", "schema": 5}}}
 
 
-MIGRATIONS: dict[int, Callable[[Database], Database]] = {2: _from_2, 3: _from_3, 4: _from_4}
+def _from_5(database: Database) -> Database:
+    """Add the notebooks of sessions and turns, which were not stored."""
+    new = {"notebook": ""}
+    turns = {key: {**turn, **new} for key, turn in database.get("turns", {}).items()}
+    session = {**database["session"]["1"], "notebook": "", "schema": 6}
+    return {**database, "session": {"1": session}, **({"turns": turns} if turns else {})}
+
+
+MIGRATIONS: dict[int, Callable[[Database], Database]] = {2: _from_2, 3: _from_3, 4: _from_4, 5: _from_5}
 """For each older schema, a function from a file of that schema to one of the next. It changes nothing in place."""

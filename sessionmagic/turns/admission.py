@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.conversation.session import CRASHED, Session, TurnRecord, with_override
 from sessionmagic.conversation.tree import (
     next_turn_id,
-    parent_of_next,
     running_turns,
     with_interrupted_turns,
     with_turn,
@@ -29,6 +28,7 @@ from sessionmagic.tools.trust import doubts, trusted, with_permissions
 from sessionmagic.turns.event_log import EventLog
 from sessionmagic.turns.history import history_before
 from sessionmagic.turns.left_out import LeftOut
+from sessionmagic.turns.place import notes_on, parent_for
 from sessionmagic.turns.turn import Turn
 
 if TYPE_CHECKING:
@@ -107,6 +107,8 @@ class Admitted:
     content: str | Sequence[UserContent]
     history: Messages
     request: Request
+    notes: Sequence[str]
+    """Where the turn stands in its session, if that may surprise."""
 
 
 def admit(request: Request, *, store: Store, models: Models, agent: AgentDefinition, hold: Hold) -> Admitted:
@@ -126,7 +128,7 @@ def _admit(request: Request, *, store: Store, models: Models, agent: AgentDefini
     dead = running_turns(previous) if group.dead is None else group.dead
     previous = with_interrupted_turns(previous, dead)
     secret = store.known_secret()
-    parent = parent_of_next(previous, request.after)
+    parent = parent_for(request, previous)
     plan = _plan(request, previous, parent, models, agent)
     history = history_before(previous, parent, plan.model)
     _, untrusted = trusted(previous, secret)
@@ -139,7 +141,8 @@ def _admit(request: Request, *, store: Store, models: Models, agent: AgentDefini
         record = _new_record(request, plan, session, messages)
         return with_turn(plan.with_override(session), record, moves_head=request.moves_head)
 
-    session = _created(change(previous), store) if group.new else store.update(group.session_id, change)
+    is_new = group.new
+    session = _created(change(previous), store) if is_new else store.update(group.session_id, change)
     if group.dead is None:
         group.permissions, _ = trusted(session, secret)
     group.new, group.dead = False, dead
@@ -149,6 +152,7 @@ def _admit(request: Request, *, store: Store, models: Models, agent: AgentDefini
     if not is_loaded():  # the history may have been stored by another process
         messages_without_keys(history.messages)
     left_out = LeftOut(sends_keys=request.send_keys)
+    notes = notes_on(request, previous, record, new=is_new)
     log = EventLog(session.id, record.id, agent.name, left_out)
     return Admitted(
         plan=plan,
@@ -160,6 +164,7 @@ def _admit(request: Request, *, store: Store, models: Models, agent: AgentDefini
         content=content,
         history=history.messages,
         request=request,
+        notes=notes,
     )
 
 
@@ -171,7 +176,7 @@ def _created(session: Session, store: Store) -> Session:
 def _before(request: Request, group: TurnGroup, store: Store) -> Session:
     """Return the session before the turn."""
     if group.new:
-        return fresh_session(group.session_id, request.session, request.safety, store)
+        return fresh_session(group.session_id, request.session, request.safety, store, notebook=request.notebook)
     return store.load(group.session_id)
 
 
@@ -179,7 +184,7 @@ def _new_record(request: Request, plan: Plan, session: Session, messages: Messag
     """Return the record of the turn. Its id and parent depend on `session` as it is on disk when it is written."""
     return TurnRecord(
         id=next_turn_id(session),
-        parent=parent_of_next(session, request.after),
+        parent=parent_for(request, session),
         agent=plan.agent.name,
         model=plan.model.reference,
         prompt=request.prompt,
@@ -188,7 +193,8 @@ def _new_record(request: Request, plan: Plan, session: Session, messages: Messag
         system=plan.agent.instructions,
         messages=messages,
         started_at=time.time(),
-        cell_id=request.cell_id,
+        cell_id=request.cell.id if request.cell else None,
+        notebook=request.notebook,
     )
 
 
@@ -265,8 +271,10 @@ def _warnings_of_parent(session: Session, parent: str | None) -> list[str]:
     return [f"turn {parent} was cut off when its process ended; it stays in the history"]
 
 
-def fresh_session(session_id: str, name: str, safety: Safety, store: Store) -> Session:
+def fresh_session(session_id: str, name: str, safety: Safety, store: Store, *, notebook: str = "") -> Session:
     """Return a new session without turns. It is not stored yet."""
     now = time.time()
-    fresh = Session(id=session_id, name=name, created_at=now, updated_at=now, working_dir=str(Path.cwd()))
+    fresh = Session(
+        id=session_id, name=name, created_at=now, updated_at=now, working_dir=str(Path.cwd()), notebook=notebook
+    )
     return fresh if safety == fresh.safety else with_permissions(fresh, Permissions({}, safety), store.secret())

@@ -123,6 +123,7 @@ def _emit_start(admitted: Admitted) -> None:
         model=record.model,
         cell_id=record.cell_id,
         values=tuple(admitted.request.values),
+        notes=tuple(admitted.notes),
     )
 
 

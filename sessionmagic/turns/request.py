@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sessionmagic.conversation.names import check_name
 from sessionmagic.exceptions import PromptError, UsageError
@@ -17,10 +17,21 @@ if TYPE_CHECKING:
     from sessionmagic.tools.functions import Tool
     from sessionmagic.tools.permissions import Limits, Safety
 
+Rerun = Literal["branch", "append"]
 PROMPT_LIMIT = 10_000_000
 """Characters."""
 TIMEOUT_LIMIT = 10_000_000
 """Seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """The notebook cell that makes a request, as its front end identifies it."""
+
+    id: str
+    ids_since: float = 0.0
+    """Since when the front end has given its cells these ids, in seconds since the epoch; 0 for ids in the notebook's
+    file. One that counts its cells anew whenever it opens a notebook may have given the id to another cell before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +64,11 @@ class Request:
             balanced session in place of an autonomous one.
         limits: How many model requests and tool calls the turn may make.
         where: The cell or script that asks. The error for a busy session names it.
-        cell_id: The id that the front end gives the cell.
+        notebook: Path of the notebook whose cell asks; empty if it is not known.
+        cell: The cell that asks, if its front end identifies it.
+        rerun: What happens if that cell has already started a turn on the path to the head. ``"branch"``: the new turn
+            takes its place and continues what came before; the old turn and those after it stay stored as a branch.
+            ``"append"``: the new turn continues the head. A request with `after` always continues that turn.
 
     Raises:
         PromptError: The prompt is empty or too long.
@@ -81,7 +96,9 @@ class Request:
     safety: Safety = "balanced"
     limits: Limits | None = None
     where: str = ""
-    cell_id: str | None = None
+    notebook: str = ""
+    cell: Cell | None = None
+    rerun: Rerun = "branch"
 
     def __post_init__(self) -> None:
         _require_texts(self)
@@ -97,6 +114,8 @@ class Request:
             raise UsageError(f"the timeout must be more than 0 and at most {TIMEOUT_LIMIT:,} seconds")
         if not self.wait >= 0:
             raise UsageError("the time to wait must be 0 or more seconds")
+        if self.rerun not in get_args(Rerun):
+            raise UsageError(f"rerun is {self.rerun!r}; give {' or '.join(map(repr, get_args(Rerun)))}")
         if self.once and not self.model:
             raise UsageError("--once has no model; name one with --model")
 
@@ -111,11 +130,12 @@ def check_system(text: str | None) -> None:
 
 
 def _require_texts(request: Request) -> None:
-    for name in ("prompt", "session", "model", "agent", "where"):
+    for name in ("prompt", "session", "model", "agent", "where", "notebook"):
         _require_text(name, getattr(request, name))
-    for name in ("after", "cell_id"):
-        if getattr(request, name) is not None:
-            _require_text(name, getattr(request, name))
+    if request.after is not None:
+        _require_text("after", request.after)
+    if request.cell is not None:
+        _require_text("the cell's id", request.cell.id)
     for value in request.values:
         _require_text("an expression in values", value)
 

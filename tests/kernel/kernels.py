@@ -153,8 +153,8 @@ class Kernel:
             self.click(comm_id, subshell)
         return len(lost)
 
-    def send(self, code, *, allow_stdin=True, subshell=None):
-        """Send a cell and return at once."""
+    def send(self, code, *, allow_stdin=True, subshell=None, cell_id=None):
+        """Send a cell and return at once. JupyterLab and Notebook send the cell's id in the notebook's file."""
         content = {
             "code": code,
             "silent": False,
@@ -163,7 +163,8 @@ class Kernel:
             "allow_stdin": allow_stdin,
             "stop_on_error": True,
         }
-        return self._cells[self._send("shell", "execute_request", content, subshell, code=code)]
+        metadata = {"cellId": cell_id} if cell_id else None
+        return self._cells[self._send("shell", "execute_request", content, subshell, metadata, code=code)]
 
     def run(self, code, *, timeout=PATIENCE, **options):
         """Run a cell to its end. Repeat it if aborted: ipykernel 6 aborts requests for a moment after an error."""

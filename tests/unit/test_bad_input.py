@@ -4,7 +4,7 @@ import pytest
 
 from sessionmagic.exceptions import PromptError, SessionExistsError, UsageError
 from sessionmagic.notebook.arguments import split
-from sessionmagic.turns.request import Request
+from sessionmagic.turns.request import Cell, Request
 from tests.turns import ask, on_a_loop, statuses
 
 
@@ -62,7 +62,8 @@ async def test_new_refuses_a_name_that_is_taken(manager):
         {"model": 5},
         {"agent": 5},
         {"where": 5},
-        {"cell_id": 5},
+        {"cell": Cell(id=5)},
+        {"notebook": 5},
         {"after": 5},
         {"values": ["x", 5]},
     ],

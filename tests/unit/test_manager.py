@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from sessionmagic import Attachment
+from sessionmagic import Attachment, Cell
 from sessionmagic.conversation.events import TextDelta, UsageReported
 from sessionmagic.exceptions import (
     PromptError,
@@ -26,7 +26,7 @@ from tests.turns import ask, events_of, on_a_loop, prompts, said, statuses, whol
 
 @on_a_loop
 async def test_turn_that_completes(manager):
-    turn = await manager.run("Hello", session="chat", cell_id="cell-1")
+    turn = await manager.run("Hello", session="chat", cell=Cell(id="cell-1"))
     assert prompts(manager.sessions.load("chat")) == ["Hello"]
     events = whole(await events_of(turn))
     result = await turn.result()

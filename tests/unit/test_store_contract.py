@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelRequest, ModelResponse, TextPart
 
-from sessionmagic import Attachment, MemoryStore, TinyStore
+from sessionmagic import Attachment, Cell, MemoryStore, TinyStore
 from sessionmagic.conversation.session import Session, TurnRecord, with_override
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.tree import with_finished_turn, with_turn
@@ -337,7 +337,7 @@ def test_prompt_of_a_turn_and_its_override_are_one_write(store, manager, monkeyp
 @on_a_loop
 async def test_turn_is_found_after_a_restart_as_it_was_shown(store, manager):
     image = Attachment(name="plot.png", content=b"\x89PNG", media_type="image/png")
-    turn = await manager.run("Look", session="chat", cell_id="cell", attachments=[image])
+    turn = await manager.run("Look", session="chat", cell=Cell(id="cell"), attachments=[image])
     result = await turn.result()
     restarted = manager_on(reopened(store))
     [record] = restarted.sessions.load("chat").turns

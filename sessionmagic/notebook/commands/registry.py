@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from argparse import SUPPRESS
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -129,13 +128,6 @@ def running(context: NotebookContext, name: str) -> str:
     """Return the named session, else the only one with a running turn, else the one that `chosen` returns."""
     sessions = {turn.session_id for turn in context.manager.turns.running()}
     return sessions.pop() if not name and len(sessions) == 1 else chosen(context, name)
-
-
-def typed(name: str) -> str:
-    """Return a session's name as a user types it, in quotes if necessary."""
-    if re.fullmatch(r"[^\s'\"]+", name):
-        return name
-    return f'"{name}"' if '"' not in name else f"'{name}'"
 
 
 def say(line: str) -> None:

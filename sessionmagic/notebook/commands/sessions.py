@@ -99,11 +99,24 @@ def _noted(transcript: Transcript, note: str) -> Transcript:
     return replace(transcript, warnings=(*transcript.warnings, note))
 
 
-@command("Make a session the active one, which cells without --session continue.", argument("session"))
+@command(
+    "Make a session the active one, which cells without --session continue.",
+    argument("session", metavar="SESSION[@TURN]", help="with a turn, the next turn continues that one"),
+)
 def use(context: NotebookContext, options: argparse.Namespace) -> None:
-    session = context.manager.sessions.load(options.session)
+    name, at, turn = options.session.rpartition("@")
+    if at and context.manager.store.find(options.session) is None:
+        session = context.manager.sessions.move_head(name, turn)
+        say(f"{session.name} is now the active session; {_next_turn(session)}")
+    else:
+        session = context.manager.sessions.load(options.session)
+        say(f"{session.name} is now the active session")
     context.active_session = session.id
-    say(f"{session.name} is now the active session")
+
+
+def _next_turn(session: Session) -> str:
+    """Return which turn the next one of the session continues, in words."""
+    return f"the next turn continues turn {session.head}" if session.head else "the next turn starts from the beginning"
 
 
 @command("Stop a session's running turn; what was said so far is kept.", RUNNING)
@@ -124,8 +137,7 @@ def drop(context: NotebookContext, options: argparse.Namespace) -> None:
     count = int(options.count)
     session = context.manager.sessions.drop(chosen(context, options.session), count)
     turns = "the latest turn" if count == 1 else f"the latest {count} turns"
-    left = f"the next one continues turn {session.head}" if session.head else "the next one starts from the beginning"
-    say(f"took {turns} off session {session.name!r}; {left}")
+    say(f"took {turns} off session {session.name!r}; {_next_turn(session)}")
 
 
 @command(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook import cell
-from sessionmagic.notebook.commands.registry import argument, command, running, say, typed
+from sessionmagic.notebook.commands.registry import argument, command, running, say
 from sessionmagic.notebook.page.listing import Listing
+from sessionmagic.words import typed
 
 if TYPE_CHECKING:
     import argparse

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, assert_never
 
 from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, ReasoningBlock, TextBlock, ToolBlock
-from sessionmagic.notebook.captions import code_and_rest, cut, ending, footer, question_line, tool_line, values_line
+from sessionmagic.notebook.captions import (
+    code_and_rest,
+    cut,
+    ending,
+    footer,
+    notes_line,
+    question_line,
+    tool_line,
+    values_line,
+)
 from sessionmagic.notebook.page.rendering import render_code, render_markdown
 from sessionmagic.notebook.visible import escape
 
@@ -31,7 +40,7 @@ def answer_html(transcript: Transcript) -> str:
     blocks = "".join(_block_html(block) for block in transcript.blocks)
     notes = "".join(f"<p>{warning_html(text)}</p>" for text in transcript.warnings)
     style = 'style="overflow-wrap: break-word"'  # a long address would widen the whole page
-    below = f"{_ending_html(transcript)}{_values_html(transcript)}{_footer_html(transcript)}"
+    below = f"{_ending_html(transcript)}{_notes_html(transcript)}{_footer_html(transcript)}"
     return f"<div {style}>{blocks}{notes}{below}</div>"
 
 
@@ -97,10 +106,9 @@ def _ending_html(transcript: Transcript) -> str:
     return f'<p {NO_MATH} style="{WARNING}">{escape(line)}</p>' if line else ""
 
 
-def _values_html(transcript: Transcript) -> str:
-    """Return the expressions whose values the user has sent as a muted line; empty if there are none."""
-    line = values_line(transcript)
-    return note_html(line) if line else ""
+def _notes_html(transcript: Transcript) -> str:
+    """Return where the turn stands, and the expressions whose values the user has sent, as muted lines."""
+    return "".join(note_html(line) for line in (notes_line(transcript), values_line(transcript)) if line)
 
 
 def _footer_html(transcript: Transcript) -> str:

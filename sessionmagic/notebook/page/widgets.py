@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.display import display
 
 from sessionmagic.conversation.transcript import ReasoningBlock, ToolBlock, Transcript
-from sessionmagic.notebook.captions import status_line, values_line
+from sessionmagic.notebook.captions import notes_line, status_line, values_line
 from sessionmagic.notebook.page.answer import MUTED, NO_MATH, text_html, warning_html
 from sessionmagic.notebook.page.attention import answer_at_once
 from sessionmagic.notebook.page.blocks import Blocks
@@ -118,8 +118,8 @@ class WidgetView:
         self._area.close()
 
     def _status_html(self, transcript: Transcript) -> str:
-        values = values_line(transcript)
-        shown = f"<br>{escape(values)}" if values else ""
+        lines = filter(None, (notes_line(transcript), values_line(transcript)))
+        shown = "".join(f"<br>{escape(line)}" for line in lines)
         line = escape(status_line(transcript, self._session, self._model, self._opened_at))
         notes = "".join(f"<br>{warning_html(text)}" for text in transcript.warnings)
         return f'{self._draft.hidden}<span {NO_MATH} style="{MUTED}">{line}{shown}</span>{notes}'

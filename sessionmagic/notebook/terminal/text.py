@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, TextBlock, ToolBlock
-from sessionmagic.notebook.captions import cut, ending, excerpt, footer, question_line, tool_line, values_line, written
+from sessionmagic.notebook.captions import (
+    cut,
+    ending,
+    excerpt,
+    footer,
+    notes_line,
+    question_line,
+    tool_line,
+    values_line,
+    written,
+)
 from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
@@ -53,9 +63,9 @@ def _open_text(block: Block) -> str:
 
 
 def closing_text(transcript: Transcript) -> str:
-    """Return the lines below an answer: the warnings, how the turn ended, the values that were sent, and the footer."""
+    """Return the lines below an answer: warnings, how the turn ended, where it stands, the values sent, the footer."""
     notes = [f"⚠ {text}" for text in transcript.warnings]
-    lines = [*notes, ending(transcript), values_line(transcript), f"— {footer(transcript)}"]
+    lines = [*notes, ending(transcript), notes_line(transcript), values_line(transcript), f"— {footer(transcript)}"]
     return "\n".join(filter(None, lines))
 
 

@@ -1,0 +1,79 @@
+"""Where a new turn stands in its session's tree: after the head, or in the place of the turn that its cell has made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sessionmagic.conversation.tree import ROOT, parent_of_next
+from sessionmagic.words import typed
+
+if TYPE_CHECKING:
+    from sessionmagic.conversation.session import Session, TurnRecord
+    from sessionmagic.turns.request import Cell, Request
+
+
+def parent_for(request: Request, session: Session) -> str | None:
+    """Return the id of the turn that the requested one continues, or None if it begins a path.
+
+    Raises `UsageError` when the turn that the request names in `after` cannot be continued.
+    """
+    if request.after is None and request.cell is not None and request.rerun == "branch":
+        replaced = turn_of(request.cell, request, session)
+        if replaced is not None:
+            return replaced.parent
+    return parent_of_next(session, request.after)
+
+
+def turn_of(cell: Cell, request: Request, session: Session) -> TurnRecord | None:
+    """Return the first turn on the path to the head that the cell of a request has started before, or None."""
+    return next((turn for turn in session.path() if _has_started(cell, request, turn)), None)
+
+
+def set_aside(session: Session, parent: str | None) -> list[TurnRecord]:
+    """Return the turns that leave the path when the head moves to a new turn after `parent`."""
+    kept = {turn.id for turn in session.path(parent)} if parent else set()
+    return [turn for turn in session.path() if turn.id not in kept]
+
+
+def _has_started(cell: Cell, request: Request, turn: TurnRecord) -> bool:
+    if turn.cell_id != cell.id or is_other_notebook(turn.notebook, request.notebook):
+        return False
+    return turn.started_at >= cell.ids_since or turn.prompt == request.prompt
+
+
+def is_other_notebook(stored: str, here: str) -> bool:
+    """Return whether a stored path is that of another notebook than the one at `here`, such as one it was copied from.
+
+    A notebook whose file is gone has been renamed or moved. Without a path, nothing shows that it is another one.
+    """
+    if not stored or not here or stored == here:
+        return False
+    if Path(stored).anchor != Path(here).anchor:  # on Windows, it could be the address of another computer
+        return True
+    try:
+        return Path(stored).exists()
+    except (OSError, ValueError):  # a file from somebody else may have any text
+        return True
+
+
+def notes_on(request: Request, before: Session, record: TurnRecord, *, new: bool) -> list[str]:
+    """Return where a turn stands, in words, if that may surprise: in a new session, or in the place of other turns.
+
+    Args:
+        request: What the turn was asked for.
+        before: The session before the turn.
+        record: The turn.
+        new: Whether the turn has created the session.
+    """
+    if new:
+        return [f"new session {before.name!r}, answered by {record.model}"]
+    if not request.moves_head or request.after not in {None, ROOT}:
+        return []
+    turns = set_aside(before, record.parent)
+    if not turns:
+        return []
+    rest = f" and {len(turns) - 1} after it" if len(turns) > 1 else ""
+    back = f"%agent use {typed(f'{before.name}@{turns[-1].id}')}"
+    where = "from the beginning again" if request.after == ROOT else f"in the place of turn {turns[0].id}"
+    return [f"{where}; turn {turns[0].id}{rest} {'are' if rest else 'is'} kept, {back} goes back"]

@@ -1,0 +1,111 @@
+"""A notebook that runs again, from one cell or from the top, in the ways of several front ends."""
+
+import pytest
+
+from tests.kernel.conftest import restarted
+
+
+@pytest.fixture
+def prompts(kernel, session):
+    """Run a cell of this session, and return the prompts that its model has read."""
+
+    def prompts(prompt, line="", **options):
+        kernel.run(f"%%agent -m prompts -s {session} {line}\n{prompt}", **options).ok()
+        return kernel.value("str(_agent)")[1:-1].split("\\n")
+
+    return prompts
+
+
+def test_cell_that_runs_again_takes_its_turns_place_and_says_the_way_back(kernel, session, prompts):
+    for prompt in ("a", "b", "c"):
+        prompts(prompt, cell_id=prompt)
+    cell = kernel.run(f"%%agent -m prompts -s {session}\nedited", cell_id="b").ok()
+    assert cell.text == "a\nedited"
+    assert "in the place of turn 2; turn 2 and 1 after it are kept" in cell.html
+    assert f"%agent use {session}@3 goes back" in cell.html
+    assert "the next turn continues turn 3" in kernel.run(f"%agent use {session}@3").ok().text
+    assert prompts("d", cell_id="d") == ["a", "b", "c", "d"]
+
+
+def test_restart_and_run_all_gives_the_same_conversation_once(kernel, prompts):
+    first = [prompts(prompt, cell_id=prompt) for prompt in ("a", "b", "c")]
+    restarted(kernel)
+    second = [prompts(prompt, cell_id=prompt) for prompt in ("a", "b", "c")]
+    assert first == second == [["a"], ["a", "b"], ["a", "b", "c"]]
+
+
+def test_numbered_ids_replace_the_turns_of_this_kernel_and_later_those_with_the_same_prompt(kernel, prompts):
+    ids = [f"vscode-notebook-cell:/a%20b.ipynb#W{number}sZmlsZQ%3D%3D" for number in range(3)]
+    prompts("a", cell_id=ids[0])
+    prompts("b", cell_id=ids[1])
+    assert prompts("edited", cell_id=ids[1]) == ["a", "edited"]
+    restarted(kernel)
+    assert prompts("a", cell_id=ids[0]) == ["a"]
+    assert prompts("inserted", cell_id=ids[1]) == ["a", "inserted"]
+    restarted(kernel)
+    assert prompts("another", cell_id=ids[0]) == ["a", "inserted", "another"]
+
+
+def test_cell_that_starts_several_turns_keeps_them_all(kernel, session, prompts):
+    loop = f"for at in range(3):\n    get_ipython().run_cell_magic('agent', '-m prompts -s {session}', f'ask {{at}}')"
+    prompts("before", cell_id="before")
+    kernel.run(loop, cell_id="loop").ok()
+    assert prompts("after", cell_id="after") == ["before", "ask 0", "ask 1", "ask 2", "after"]
+    kernel.run(loop, cell_id="loop").ok()
+    assert prompts("after", cell_id="after") == ["before", "ask 0", "ask 1", "ask 2", "after"]
+
+
+def test_queued_prompts_never_take_a_place(kernel, session, prompts):
+    prompts("a", cell_id="a")
+    for _ in range(2):
+        kernel.run(f"%agent queue {session} b", cell_id="queue").ok()
+        kernel.run(f"%agent stop {session}").ok()
+    assert prompts("c", "--wait", cell_id="c")[0] == "a"
+
+
+def test_cells_without_ids_are_appended(prompts):
+    prompts("a")
+    assert prompts("a") == ["a", "a"]
+
+
+def test_fresh_cell_begins_anew_once_in_each_kernel(kernel, session, prompts):
+    assert prompts("a", "--fresh") == ["a"]
+    assert prompts("b", "--fresh") == ["a", "b"]
+    restarted(kernel)
+    cell = kernel.run(f"%%agent -m prompts -s {session} --fresh\na").ok()
+    assert cell.text == "a"
+    assert f"from the beginning again; turn 1 and 1 after it are kept, %agent use {session}@2 goes back" in cell.html
+    assert prompts("b") == ["a", "b"]
+
+
+def test_fresh_and_append_can_be_set_for_a_kernel(kernel, prompts):
+    prompts("a", cell_id="a")
+    kernel.run("%config AgentMagics.rerun = 'append'").ok()
+    try:
+        assert prompts("a", cell_id="a") == ["a", "a"]
+    finally:
+        kernel.run("%config AgentMagics.rerun = 'branch'").ok()
+    restarted(kernel)
+    kernel.run("%config AgentMagics.fresh = True").ok()
+    try:
+        assert prompts("other", cell_id="b") == ["other"]
+    finally:
+        kernel.run("%config AgentMagics.fresh = False").ok()
+
+
+def test_notebook_goes_on_with_its_own_session_after_a_restart(start, tmp_path):
+    here, elsewhere = tmp_path / "churn.ipynb", tmp_path / "elsewhere" / "churn.ipynb"
+    elsewhere.parent.mkdir()
+    for path in (here, elsewhere):
+        path.touch()
+    first = start(JPY_SESSION_NAME=str(here))
+    assert "new session" in first.run("%%agent -m prompts\na").ok().html
+    assert first.run("%%agent\nb").ok().text == "a\nb"
+    other = start(JPY_SESSION_NAME=str(elsewhere))
+    assert other.run("%%agent -m prompts\nc").ok().text == "c"
+    first.run("%%agent --new -m prompts\nd").ok()
+    assert first.value("_agent.session") == "'churn-3'"
+    for kernel in (first, other):
+        restarted(kernel)
+    assert first.run("%%agent\ne").ok().text == "d\ne"
+    assert other.run("%%agent\nf").ok().text == "c\nf"
