@@ -94,8 +94,13 @@ def test_the_answers_are_saved_as_html_and_text(executed):
         assert about["output_tokens"] > 0
 
 
-def test_a_second_run_goes_on_with_the_session(executed):
+def test_every_run_is_the_same_conversation(demo, home, executed):  # noqa: ARG001  the demo is the first run
+    saved = nbformat.read(home / "build" / "quickstart.ipynb", as_version=4)
     assert [answer["metadata"]["sessionmagic"]["turn"] for answer in answers(executed)] == ["4", "5", "6"]
+    for first, second in zip(answers(saved), answers(executed), strict=True):
+        assert second["data"]["text/plain"] == first["data"]["text/plain"]
+        counts = [answer["metadata"]["sessionmagic"]["input_tokens"] for answer in (first, second)]
+        assert counts[0] == counts[1]
 
 
 def test_each_turn_sends_the_conversation_so_far(executed):
