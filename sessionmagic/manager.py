@@ -18,6 +18,7 @@ from sessionmagic.exceptions import (
 )
 from sessionmagic.loop import in_thread, is_cancelled, loop_thread, settled_in_thread
 from sessionmagic.models.catalog import Models
+from sessionmagic.sessions.branches import Branches
 from sessionmagic.sessions.claiming import STOP_SECONDS, Claiming, Patience, already_exists
 from sessionmagic.sessions.running import RunningTurns
 from sessionmagic.sessions.stored import Sessions
@@ -65,6 +66,7 @@ class SessionManager:
         self.mcp = mcp if mcp is not None else McpServers()
         self._unwritten = UnwrittenEnds(self.store)
         self.sessions = Sessions(self.store, self.models, self.agents, self._unwritten)
+        self.branches = Branches(self.store, self.sessions)
         self.turns = RunningTurns(self.sessions, self.store)
         self._claiming = Claiming(self.store, self.turns)
         self._tasks: set[asyncio.Task[None]] = set()

@@ -53,6 +53,8 @@ class TurnRecord:
     """The expressions whose values the user has put into the prompt, and into later messages to the turn."""
     waiting: list[str] = field(default_factory=list)
     """The user's messages to the running turn that have not reached the model yet."""
+    copied: bool = False
+    """Whether the turn was started in another session. Its usage is counted there."""
 
     @property
     def usage(self) -> Usage:
@@ -154,7 +156,7 @@ class SessionSummary:
     name: str
     title: str
     turns: int
-    """The number of turns on the path to the head."""
+    """The number of all turns, so that it is also the number of the latest one."""
     agent: str
     model: str | None
     """The agent's override in the session; None when the agent has none."""
@@ -181,7 +183,7 @@ def summarize(session: Session) -> SessionSummary:
         id=session.id,
         name=session.name,
         title=session.title,
-        turns=len(path),
+        turns=len(session.turns),
         agent=agent,
         model=session.agent_model_overrides.get(agent),
         status="running"

@@ -134,6 +134,37 @@ def with_head(session: Session, turn_id: str, *, at: float) -> Session:
     return replace(session, head=parent_of_next(session, turn_id), updated_at=max(session.updated_at, at))
 
 
+def without_turns(session: Session, *, at: float) -> Session:
+    """Return the session without any turns, as if none had been started."""
+    return replace(session, turns=(), turns_started=0, head=None, title="", updated_at=max(session.updated_at, at))
+
+
+def forked(session: Session, session_id: str, name: str, *, at: str | None, now: float) -> Session:
+    """Return a copy of a session with another id and name, without the turns that are running.
+
+    Args:
+        session: The session.
+        session_id: The id of the copy.
+        name: The name of the copy.
+        at: The id of the copy's head, or `ROOT`; None for the head of the session.
+        now: The time of the copy.
+
+    Raises `UsageError` when a new turn could not continue the head.
+    """
+    running = running_turns(session)
+    turns = tuple(replace(turn, copied=True) for turn in session.turns if turn.id not in running)
+    return replace(
+        session,
+        id=session_id,
+        name=name,
+        created_at=now,
+        updated_at=now,
+        starred=False,
+        turns=turns,
+        head=parent_of_next(session, at),
+    )
+
+
 def running_turns(session: Session) -> frozenset[str]:
     """Return the ids of the turns with the status ``"running"``."""
     return frozenset(turn.id for turn in session.turns if turn.status == "running")

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.agents.definition import find_agent
 from sessionmagic.conversation.names import check_name
 from sessionmagic.conversation.session import Session, summarize, with_override
-from sessionmagic.conversation.tree import running_turns, with_head, with_interrupted_turns, without_latest_turns
+from sessionmagic.conversation.tree import running_turns, with_interrupted_turns
 from sessionmagic.exceptions import ModelReferenceError, SessionMagicError, SessionNotFoundError
 from sessionmagic.models.settings import checked, given, ignored, merged
-from sessionmagic.storage.claims import LATER, HeldError, Holder, busy
 from sessionmagic.storage.store import new_session_id
 from sessionmagic.tools.permissions import Permissions, with_rules, without_rule
 from sessionmagic.tools.tool_code import refuse_tools
@@ -25,7 +22,7 @@ from sessionmagic.turns.session_permissions import change_permissions, confirm_p
 from sessionmagic.words import shortened, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.conversation.session import SessionSummary
@@ -215,52 +212,6 @@ class Sessions:
     def trusted(self, session: Session) -> tuple[Permissions, list[str]]:
         """Return the permissions of a session that count, and in words those that the user has not set or confirmed."""
         return trusted(session, self._store.known_secret())
-
-    def drop(self, session: str, count: int = 1) -> Session:
-        """Take the session's latest turns off its path, so that the next turn continues the one before them.
-
-        They stay stored, and `Request.after` can continue them. Returns the session after the change.
-
-        Args:
-            session: Name or id.
-            count: The number of turns.
-
-        Raises:
-            SessionBusyError: A turn has claimed the session.
-            UsageError: The path has fewer turns.
-        """
-        return self._changed_alone(session, "%agent drop", partial(without_latest_turns, count=count, at=time.time()))
-
-    def move_head(self, session: str, turn: str) -> Session:
-        """Make a turn the head of the session, so that the next turn continues it. All turns stay stored.
-
-        Returns the session after the change.
-
-        Args:
-            session: Name or id.
-            turn: The id of the turn, or `ROOT` to begin a new path.
-
-        Raises:
-            SessionBusyError: A turn has claimed the session.
-            UsageError: The session has no such turn, or it failed before the model said anything.
-        """
-        return self._changed_alone(session, "%agent use", partial(with_head, turn_id=turn, at=time.time()))
-
-    def _changed_alone(self, session: str, where: str, change: Callable[[Session], Session]) -> Session:
-        """Change a session while no turn runs; raises `SessionBusyError` if one does."""
-        session_id = self.id_of(session)
-        try:
-            claim = self._store.claim(session_id, Holder.here(where))
-        except HeldError as error:
-            raise busy(self._store.load(session_id).name, error.holder, LATER) from None
-
-        def changed(stored: Session) -> Session:
-            return change(with_interrupted_turns(stored, running_turns(stored)))
-
-        try:
-            return self._store.update(session_id, changed)
-        finally:
-            claim.release()
 
     def rename(self, session: str, name: str) -> None:
         """Give the session another name; raises `SessionExistsError`, and `UsageError` when the name is not valid."""

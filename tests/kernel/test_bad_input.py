@@ -119,7 +119,7 @@ def test_an_answer_of_64_megabytes_is_bounded_on_the_page_and_whole_in_the_resul
     assert len(cell.messages) < 300
     assert "more characters are not shown" in cell.text
     assert kernel.value("len(str(_agent))") == str(64 * 2**20)
-    kernel.run(f"%agent delete {session}").ok()
+    kernel.run(f"%agent delete {session} --yes").ok()
 
 
 @pytest.mark.once
@@ -151,7 +151,7 @@ def test_odd_session_names_are_names_and_not_paths(kernel, name):
     assert kernel.value("_agent.session") == repr(name)
     assert files() == before
     assert name in kernel.run("%agent sessions").text
-    kernel.run(f'%agent delete "{name}"').ok()
+    kernel.run(f'%agent delete "{name}" --yes').ok()
 
 
 @pytest.mark.parametrize("name", ["x" * 10_000, " ", "a\tb"])

@@ -128,7 +128,7 @@ def test_a_running_session_is_listed_as_running_by_the_other_kernel(kernel, othe
 def test_a_session_that_another_kernel_runs_is_not_deleted(kernel, other, session):
     first = kernel.send(f"%%agent -m hang -s {session}\nhi")
     first.until_shows("partial answer")
-    assert other.run(f"%agent delete {session}").ename == "SessionBusyError"
+    assert other.run(f"%agent delete {session} --yes").ename == "SessionBusyError"
     kernel.settle()
-    other.run(f"%agent delete {session}").ok()
+    other.run(f"%agent delete {session} --yes").ok()
     assert session not in kernel.run("%agent sessions").text

@@ -630,7 +630,7 @@ def test_a_scratch_kernel_ends_with_its_session_whoever_deletes_it(kernel, sessi
     acts([("run_python_isolated", {"code": "import os; os.getpid()"})], "Done.")
     run(kernel, session).ok()
     [(_, pid)] = told(kernel)
-    acts(python(f"get_ipython().run_line_magic('agent', 'delete {session}')"), "Never.")
+    acts(python(f"get_ipython().run_line_magic('agent', 'delete {session} --yes')"), "Never.")
     run(kernel, session)
     alive = f"__import__('os').path.exists('/proc/{int(pid)}/stat')"
     comes_true(lambda: kernel.value(alive) == "False")

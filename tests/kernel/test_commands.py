@@ -145,7 +145,7 @@ def test_star_and_unstar(kernel, chat):
 
 
 def test_delete_removes_the_session_for_good(kernel, chat):
-    kernel.run(f"%agent delete {chat}").ok()
+    kernel.run(f"%agent delete {chat} --yes").ok()
     assert chat not in kernel.run("%agent sessions").text
     kernel.run(f"%%agent -m recalls -s {chat}\nfresh").ok()
     assert kernel.value("str(_agent)") == "'user-prompt: fresh'"
@@ -154,7 +154,7 @@ def test_delete_removes_the_session_for_good(kernel, chat):
 def test_delete_stops_a_running_turn_and_nothing_writes_it_back(kernel, session):
     cell = kernel.run(f"%%agent -m hang -b -s {session}\nhi").ok()
     cell.until_shows("partial answer")
-    kernel.run(f"%agent delete {session}").ok()
+    kernel.run(f"%agent delete {session} --yes").ok()
     kernel.run("_agent, ended = None, _agent").ok()
     assert session not in kernel.run("%agent sessions").text
     assert not [path for path in (kernel.store / "sessions").glob("*.json") if session in path.read_text()]
@@ -204,7 +204,7 @@ def test_a_result_as_a_cells_value_is_shown_as_its_answer(kernel, session):
 
 def test_drop_takes_the_latest_turn_off(kernel, chat):
     cell = kernel.run(f"%agent drop -s {chat}").ok()
-    assert f"took the latest turn off session {chat!r}; the next one continues turn 1" in cell.text
+    assert f"took the latest turn off session {chat!r}; the next turn continues turn 1" in cell.text
     assert "second question" not in kernel.run(f"%agent show {chat}").ok().text
     assert "only one turn" in refused(kernel.run(f"%agent drop 2 -s {chat}"), "UsageError")
     assert "drop -s NAME" in refused(kernel.run(f"%agent drop {chat}"), "UsageError")

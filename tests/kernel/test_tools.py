@@ -463,7 +463,7 @@ def test_a_turn_within_a_turn_is_busy_on_its_own_session_and_works_on_another(ke
 
 
 def test_a_call_that_deletes_its_session_ends_the_turn(kernel, session, acts):
-    acts(python(f"%agent delete {session}"), "Done.")
+    acts(python(f"%agent delete {session} --yes"), "Done.")
     cell = run(kernel, session, "--yes")
     assert cell.done
     assert session not in kernel.run("%agent sessions").ok().text

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sessionmagic import MemoryStore, Models, SessionManager, TinyStore, register_model
+from sessionmagic import Cell, MemoryStore, Models, SessionManager, TinyStore, register_model
+from sessionmagic.conversation.branches import tree_rows
 from sessionmagic.conversation.events import TurnFinished, TurnStarted
 from sessionmagic.conversation.tree import ROOT, is_kept, running_turns, with_interrupted_turns
 from sessionmagic.exceptions import (
@@ -111,6 +112,7 @@ class Expected:
     prompt: str
     model: str
     parent: "Expected | None" = None
+    cell: str | None = None
     head_before: "Expected | None" = None
     turn: object = None
     said: str = ""
@@ -139,6 +141,10 @@ class Conversation:
 
     def path(self):
         return self.head.path() if self.head else []
+
+    def parent_of_rerun(self, cell):
+        """The parent of the first turn on the path that the cell has started, else the head."""
+        return next((turn.parent for turn in self.path() if cell and turn.cell == cell), self.head)
 
 
 class ManagerMachine(RuleBasedStateMachine):
@@ -169,12 +175,17 @@ class ManagerMachine(RuleBasedStateMachine):
     def running(self):
         return [(session, turn) for _, session in sorted(self.sessions.items()) for turn in session.running]
 
-    @rule(name=NAMES, model=st.sampled_from(["", "", "one", "two", "default", "bad:x", "no model"]), once=st.booleans())
-    def ask_something(self, name, model, once):
-        self.ask(name, model, once=once and bool(model))
+    @rule(
+        name=NAMES,
+        model=st.sampled_from(["", "", "one", "two", "default", "bad:x", "no model"]),
+        once=st.booleans(),
+        cell=st.sampled_from([None, "x", "y"]),
+    )
+    def ask_something(self, name, model, once, cell):
+        self.ask(name, model, once=once and bool(model), cell=cell)
 
-    def ask(self, name, model, *, once):
-        options = {"session": name, "model": model, "once": once}
+    def ask(self, name, model, *, once, cell=None):
+        options = {"session": name, "model": model, "once": once, "cell": Cell(id=cell) if cell else None}
         before = self.sessions.get(name)
         if before and (before.running or before.group):
             with pytest.raises(SessionBusyError):
@@ -185,7 +196,8 @@ class ManagerMachine(RuleBasedStateMachine):
     def start(self, session, options, *, after=None, moves_head=True, group=None):
         self.asked += 1
         prompt, model, once = f"prompt {self.asked}", options["model"], options["once"]
-        parent = None if after is ROOT else after or session.head
+        cell = options["cell"].id if options.get("cell") else None
+        parent = None if after is ROOT else after or session.parent_of_rerun(cell)
         request = Request(
             prompt=prompt, after=after if after in (None, ROOT) else after.turn.id, moves_head=moves_head, **options
         )
@@ -197,7 +209,7 @@ class ManagerMachine(RuleBasedStateMachine):
                 del self.sessions[options["session"]]
             return
         answering = {"": session.override or "default model", "default": "default model"}.get(model, model)
-        expected = Expected(prompt, answering, parent, session.head)
+        expected = Expected(prompt, answering, parent, cell, session.head)
         history = [part for turn in (parent.path() if parent else []) for part in turn.history()]
         expected.turn = self.do(self.manager.start(request, group))
         self.do(self.conductor.asked(prompt).wait())
@@ -320,6 +332,43 @@ class ManagerMachine(RuleBasedStateMachine):
             assert turn.turn.finished
             self.over(session, turn, "interrupted")
 
+    def idle(self):
+        return sorted(name for name, each in self.sessions.items() if not (each.running or each.group))
+
+    @precondition(lambda self: self.idle())
+    @rule(data=st.data())
+    def rewind(self, data):
+        name = data.draw(st.sampled_from(self.idle()))
+        session = self.sessions[name]
+        turn = data.draw(st.sampled_from([ROOT, *filter(Expected.can_be_continued, session.turns)]))
+        self.manager.branches.move_head(name, turn if turn == ROOT else turn.turn.id)
+        session.head = None if turn == ROOT else turn
+
+    @precondition(lambda self: self.idle())
+    @rule(data=st.data())
+    def drop(self, data):
+        name = data.draw(st.sampled_from(self.idle()))
+        session = self.sessions[name]
+        if not session.head:
+            with pytest.raises(UsageError):
+                self.manager.branches.drop(name)
+            return
+        self.manager.branches.drop(name)
+        session.head = session.head.parent
+
+    @precondition(lambda self: "fork" not in self.sessions and self.sessions)
+    @rule(data=st.data())
+    def fork(self, data):
+        name = data.draw(st.sampled_from(sorted(self.sessions)))
+        session = self.sessions[name]
+        if session.head and not session.head.can_be_continued():
+            with pytest.raises(UsageError):
+                self.manager.branches.fork(name, "fork")
+            return
+        self.manager.branches.fork(name, "fork")
+        kept = [turn for turn in session.turns if turn.status != "running"]
+        self.sessions["fork"] = Conversation(kept, session.head, session.override)
+
     @rule()
     def crash(self):
         self.process.die()
@@ -346,7 +395,8 @@ class ManagerMachine(RuleBasedStateMachine):
         assert session.agent_model_overrides == ({"assistant": expected.override} if expected.override else {})
         assert session.starred == expected.starred
         assert [turn.prompt for turn in session.path()] == [turn.prompt for turn in expected.path()]
-        assert [turn.id for turn in session.turns] == [str(number) for number in range(1, len(expected.turns) + 1)]
+        assert [turn.id for turn in session.turns] == [turn.turn.id for turn in expected.turns]
+        assert {row.turn for row in tree_rows(session)} == {turn.turn.id for turn in expected.turns}
         if session.head:
             assert is_kept(session.turn(session.head))
         if expected.group and not expected.running:

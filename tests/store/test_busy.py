@@ -257,6 +257,6 @@ async def test_refusal_advises_only_what_the_caller_can_do(manager):
     with pytest.raises(SessionBusyError, match=r"; wait longer with --wait, %agent stop 'chat' stops it"):
         await manager.run("Second", session="chat", wait=0.01)
     with pytest.raises(SessionBusyError, match=r"; try again when it has ended, %agent stop 'chat' stops it"):
-        await asyncio.to_thread(manager.sessions.drop, "chat")
+        await asyncio.to_thread(manager.branches.drop, "chat")
     turn.cancel()
     await turn.result()

@@ -56,7 +56,7 @@ async def test_session_does_not_get_older(manager, clock):
     clock.ahead = -3600.0
     await ask(manager, "Three")
     assert manager.sessions.load("chat").updated_at >= before
-    manager.sessions.drop("chat")
+    manager.branches.drop("chat")
     session = manager.sessions.load("chat")
     assert session.created_at <= before <= session.updated_at
 

@@ -22,7 +22,7 @@ def path_of(manager):
 @on_a_loop
 async def test_next_turn_continues_the_turn_before_the_dropped_one(manager):
     await asked_thrice(manager)
-    manager.sessions.drop("chat")
+    manager.branches.drop("chat")
     assert path_of(manager) == ["one", "two"]
     result = await ask(manager, "four", model="recalls")
     assert "three" not in result.text
@@ -32,7 +32,7 @@ async def test_next_turn_continues_the_turn_before_the_dropped_one(manager):
 @on_a_loop
 async def test_dropped_turns_stay_stored_and_can_be_continued(manager):
     await asked_thrice(manager)
-    session = manager.sessions.drop("chat", 2)
+    session = manager.branches.drop("chat", 2)
     assert [turn.id for turn in session.turns] == ["1", "2", "3"]
     assert session.head == "1"
     result = await ask(manager, "four", model="recalls", after="3")
@@ -42,7 +42,7 @@ async def test_dropped_turns_stay_stored_and_can_be_continued(manager):
 @on_a_loop
 async def test_all_turns_can_be_dropped(manager):
     await asked_thrice(manager)
-    assert manager.sessions.drop("chat", 3).head is None
+    assert manager.branches.drop("chat", 3).head is None
     assert (await ask(manager, "four", model="recalls")).text == "user-prompt: four"
 
 
@@ -51,13 +51,13 @@ async def test_all_turns_can_be_dropped(manager):
 async def test_a_wrong_number_is_refused(manager, count):
     await asked_thrice(manager)
     with pytest.raises(UsageError, match="drop"):
-        manager.sessions.drop("chat", count)
+        manager.branches.drop("chat", count)
     assert path_of(manager) == ["one", "two", "three"]
 
 
 def test_an_unknown_session_is_refused(manager):
     with pytest.raises(SessionNotFoundError):
-        manager.sessions.drop("nope")
+        manager.branches.drop("nope")
 
 
 @on_a_loop
@@ -66,11 +66,11 @@ async def test_a_busy_session_is_refused(manager):
     turn = await manager.run("two", session="chat", model="hang")
     await said(turn)
     with pytest.raises(SessionBusyError):
-        manager.sessions.drop("chat")
+        manager.branches.drop("chat")
     turn.cancel()
     await turn.result()
     assert path_of(manager) == ["one", "two"]
-    manager.sessions.drop("chat")
+    manager.branches.drop("chat")
     await ask(manager, "three", model="calm")
     assert path_of(manager) == ["one", "three"]
 
@@ -83,7 +83,7 @@ async def test_a_turn_that_a_crash_cut_off_can_be_dropped(manager):
         return replace(session, turns=(*session.turns[:2], replace(session.turns[2], status="running")))
 
     manager.store.update(manager.sessions.id_of("chat"), crashed)
-    session = manager.sessions.drop("chat")
+    session = manager.branches.drop("chat")
     assert (session.head, session.turns[2].status) == ("2", "interrupted")
 
 

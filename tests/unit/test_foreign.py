@@ -148,7 +148,7 @@ async def test_turn_that_cannot_be_read_is_named_before_anything_is_stored(manag
     assert text.endswith("); %agent drop 2 takes it off, or use another session")
     assert "\n" not in text
     assert prompts(manager.sessions.load("chat")) == ["Hello", "Second"]
-    manager.sessions.drop("chat", 2)
+    manager.branches.drop("chat", 2)
     assert (await ask(manager, "Third")).status == "completed"
 
 

@@ -154,7 +154,7 @@ async def test_where_a_turn_stands_is_said_if_that_may_surprise(manager):
 @on_a_loop
 async def test_way_back_is_a_head_that_moves(manager):
     await run(manager, "a", "b", "a")
-    assert manager.sessions.move_head("chat", "2").head == "2"
+    assert manager.branches.move_head("chat", "2").head == "2"
     [third] = await run(manager, "c")
     assert heard(third) == ["a", "b", "c"]
 
@@ -163,10 +163,10 @@ async def test_way_back_is_a_head_that_moves(manager):
 async def test_head_moves_to_no_turn_that_cannot_be_continued(manager):
     await run(manager, "a")
     with pytest.raises(UsageError, match="has no turn '7'; its last turn is 1"):
-        manager.sessions.move_head("chat", "7")
+        manager.branches.move_head("chat", "7")
     turn = await manager.run("b", session="chat", model="hang")
     with pytest.raises(SessionBusyError):
-        manager.sessions.move_head("chat", "1")
+        manager.branches.move_head("chat", "1")
     turn.cancel()
     await turn.result()
 

@@ -280,7 +280,7 @@ def test_summary_tells_of_the_path_and_of_all_usage(store):
     [summary], problems = store.summaries()
     assert problems == []
     assert (summary.name, summary.title, summary.starred) == ("chat", "prompt 1", True)
-    assert (summary.turns, summary.status, summary.agent) == (1, "completed", "assistant")
+    assert (summary.turns, summary.status, summary.agent) == (2, "completed", "assistant")
     assert summary.model == "lab:x"
     assert (summary.input_tokens, summary.output_tokens, summary.cost) == (20, 2, 0.75)
     assert (summary.started_at, summary.updated_at) == (1.5, 50.0)

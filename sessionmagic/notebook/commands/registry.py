@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
+    from sessionmagic.conversation.session import Session
     from sessionmagic.notebook.context import NotebookContext
 
 
@@ -128,6 +129,11 @@ def running(context: NotebookContext, name: str) -> str:
     """Return the named session, else the only one with a running turn, else the one that `chosen` returns."""
     sessions = {turn.session_id for turn in context.manager.turns.running()}
     return sessions.pop() if not name and len(sessions) == 1 else chosen(context, name)
+
+
+def next_turn(session: Session) -> str:
+    """Return which turn the next one of the session continues, in words."""
+    return f"the next turn continues turn {session.head}" if session.head else "the next turn starts from the beginning"
 
 
 def say(line: str) -> None:

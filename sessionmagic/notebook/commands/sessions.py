@@ -9,8 +9,9 @@ from sessionmagic.exceptions import UsageError
 from sessionmagic.keys.cleaning import without_keys_in
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.captions import money, settings_line, tokens
-from sessionmagic.notebook.commands.registry import RUNNING, SESSION, argument, chosen, command, running, say
+from sessionmagic.notebook.commands.registry import RUNNING, SESSION, argument, chosen, command, next_turn, running, say
 from sessionmagic.notebook.page.listing import Listing, ago
+from sessionmagic.notebook.visible import visible
 from sessionmagic.sessions.usage import usage_by_day, usage_by_model
 
 if TYPE_CHECKING:
@@ -106,17 +107,12 @@ def _noted(transcript: Transcript, note: str) -> Transcript:
 def use(context: NotebookContext, options: argparse.Namespace) -> None:
     name, at, turn = options.session.rpartition("@")
     if at and context.manager.store.find(options.session) is None:
-        session = context.manager.sessions.move_head(name, turn)
-        say(f"{session.name} is now the active session; {_next_turn(session)}")
+        session = context.manager.branches.move_head(name or chosen(context, ""), turn)
+        say(f"{session.name} is now the active session; {next_turn(session)}")
     else:
         session = context.manager.sessions.load(options.session)
         say(f"{session.name} is now the active session")
     context.active_session = session.id
-
-
-def _next_turn(session: Session) -> str:
-    """Return which turn the next one of the session continues, in words."""
-    return f"the next turn continues turn {session.head}" if session.head else "the next turn starts from the beginning"
 
 
 @command("Stop a session's running turn; what was said so far is kept.", RUNNING)
@@ -124,20 +120,6 @@ def stop(context: NotebookContext, options: argparse.Namespace) -> None:
     session = context.manager.sessions.load(running(context, options.session))
     stopped = context.manager.turns.stop(session.id)
     say(f"stopping {session.name}" if stopped else f"{session.name} has no running turn in this kernel")
-
-
-@command(
-    "Take the latest turns off a session, so that the next one continues the turn before them. They stay stored.",
-    argument("count", nargs="?", default="1", metavar="N", help="how many turns; default: 1"),
-    argument("-s", "--session", default="", metavar="NAME", help="default: the active session, or the latest"),
-)
-def drop(context: NotebookContext, options: argparse.Namespace) -> None:
-    if not options.count.isdecimal():
-        raise UsageError(f"{options.count!r} is not a number of turns; %agent drop -s NAME names the session")
-    count = int(options.count)
-    session = context.manager.sessions.drop(chosen(context, options.session), count)
-    turns = "the latest turn" if count == 1 else f"the latest {count} turns"
-    say(f"took {turns} off session {session.name!r}; {_next_turn(session)}")
 
 
 @command(
@@ -159,11 +141,31 @@ def star(context: NotebookContext, options: argparse.Namespace) -> None:
     say(f"{session.name} {'has a star' if session.starred else 'has no star'}")
 
 
-@command("Delete a session permanently, after stopping its turn.", argument("session"))
+@command(
+    "Delete sessions permanently, after stopping their turns.",
+    argument("sessions", nargs="+", metavar="SESSION"),
+    argument("--yes", action="store_true", help="do not ask first"),
+)
 def delete(context: NotebookContext, options: argparse.Namespace) -> None:
-    session = context.manager.sessions.load(options.session)
-    loop_thread().submit(context.manager.delete(session.id)).result()
-    say(f"deleted {session.name} ({len(session.turns)} turns)")
+    found = [context.manager.sessions.load(name) for name in dict.fromkeys(options.sessions)]
+    sessions = {session.id: f"{session.name} ({_turns(len(session.turns))})" for session in found}
+    if not options.yes:
+        _confirm(context, f"delete {', '.join(sessions.values())} for ever?")
+    for session_id, described in sessions.items():
+        loop_thread().submit(context.manager.delete(session_id)).result()
+        say(f"deleted {described}")
+
+
+def _turns(count: int) -> str:
+    return f"{count:,} turn{'' if count == 1 else 's'}"
+
+
+def _confirm(context: NotebookContext, question: str) -> None:
+    """Ask on stdin; raises `UsageError` unless the user says yes."""
+    if context.front_end.headless:
+        raise UsageError("there is nobody to ask; --yes deletes without asking")
+    if input(visible(f"{question} [y/N] ")).strip().lower() not in {"y", "yes"}:
+        raise UsageError("nothing was deleted")
 
 
 @command(
