@@ -25,7 +25,7 @@ from sessionmagic.sessions.stored import Sessions
 from sessionmagic.storage.tiny import TinyStore
 from sessionmagic.tools.mcp.servers import McpServers
 from sessionmagic.tools.tool_code import refuse_tools, runs_for_a_tool
-from sessionmagic.turns.admission import admit
+from sessionmagic.turns.admission import Admission, Admitted
 from sessionmagic.turns.lifecycle import abandon, stream
 from sessionmagic.turns.request import Request
 from sessionmagic.turns.unwritten import UnwrittenEnds
@@ -68,6 +68,7 @@ class SessionManager:
         self.sessions = Sessions(self.store, self.models, self.agents, self._unwritten)
         self.branches = Branches(self.store, self.sessions)
         self.turns = RunningTurns(self.sessions, self.store)
+        self._admission = Admission(self.store, self.models, self.mcp)
         self._claiming = Claiming(self.store, self.turns)
         self._tasks: set[asyncio.Task[None]] = set()
         self.on_deleted: Callable[[str], Awaitable[None]] | None = None
@@ -151,12 +152,13 @@ class SessionManager:
             request = replace(request, safety="balanced")
         hold = group.hold()  # before the turn is stored, so that nothing runs on a session that is not claimed
         try:
-            admitted, cancelled = await settled_in_thread(
-                functools.partial(admit, request, store=self.store, models=self.models, agent=agent, hold=hold)
-            )
+            admitted, cancelled = await settled_in_thread(self._admission.admit, request, agent, hold)
         except BaseException:
             hold.release()
             raise
+        if not isinstance(admitted, Admitted):
+            hold.release()
+            return admitted
         turn = admitted.turn
         self.turns.add(turn)
         on_end = functools.partial(self.turns.remove, turn)

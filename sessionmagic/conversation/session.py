@@ -53,6 +53,8 @@ class TurnRecord:
     """The expressions whose values the user has put into the prompt, and into later messages to the turn."""
     waiting: list[str] = field(default_factory=list)
     """The user's messages to the running turn that have not reached the model yet."""
+    fingerprint: str = ""
+    """A hash of all that the turn was asked with, except its history; see `turns.reuse`."""
     copied: bool = False
     """Whether the turn was started in another session. Its usage is counted there."""
 

@@ -72,7 +72,7 @@ def queue(context: NotebookContext, session: str, queued: argparse.Namespace) ->
 
     options = CELL_LINE.parse_args(["--background", "--session", context.manager.sessions.load(session).id])
     options.raw = queued.raw
-    request = replace(_request(context, options, queued.text, background=True), rerun="append")
+    request = replace(_request(context, options, queued.text, background=True), rerun="append", reuse=False)
     launch = _launch(context, background=True)
 
     async def start(request: Request) -> Turn:
@@ -119,6 +119,7 @@ def _request(context: NotebookContext, options: argparse.Namespace, text: str, *
         new=options.new,
         model=options.model,
         once=options.once,
+        reuse=options.reuse or settings.reuse,
         settings=parsed(options.set),
         system=None if options.system is None else system,
         agent=options.agent,

@@ -43,6 +43,7 @@ def _parser() -> LineParser:
         "--fresh", action="store_true",
         help="at this kernel's first cell on the session, start the session anew; its turns stay stored",
     )  # fmt: skip
+    add("--reuse", action="store_true", help="show the stored answer instead of asking, if nothing has changed")
     add("-b", "--background", action="store_true", help="return at once; the answer keeps streaming")
     add(
         "--wait", nargs="?", type=float, const=math.inf, default=0.0, metavar="SECONDS",

@@ -49,6 +49,9 @@ class Settings(HasTraits):
     fresh = Bool(
         False, help="Start each session anew at its first cell of this kernel, as --fresh does; old turns stay stored."
     ).tag(config=True)
+    reuse = Bool(
+        False, help="Show the stored answer of a cell instead of asking, if nothing has changed, as --reuse does."
+    ).tag(config=True)
     timeout = Float(0, min=0, help="Seconds after which a turn fails; 0: never.").tag(config=True)
     safety = Enum(
         ["strict", "balanced", "restricted", "autonomous"],

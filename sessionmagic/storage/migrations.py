@@ -64,7 +64,7 @@ def _from_4(database: Database) -> Database:
 
 def _from_5(database: Database) -> Database:
     """Add the notebooks of sessions and turns, which were not stored; no turn was copied."""
-    new = {"notebook": "", "copied": False}
+    new = {"notebook": "", "fingerprint": "", "copied": False}
     turns = {key: {**turn, **new} for key, turn in database.get("turns", {}).items()}
     session = {**database["session"]["1"], "notebook": "", "schema": 6}
     return {**database, "session": {"1": session}, **({"turns": turns} if turns else {})}

@@ -50,6 +50,8 @@ class Request:
         system: Instructions for this turn, in place of those of the session or the agent; None leaves these.
         after: Id of the turn that this one continues, or `ROOT` to begin a new path; by default the session's head.
         moves_head: Whether the next turn of the session continues this one. If not, this turn is a branch.
+        reuse: Return the stored turn instead of asking, if the session has a completed one that continues the same turn
+            and was asked with the same prompt, attachments, agent, model, settings, instructions and tools.
         agent: Name of the agent that answers; ``""`` is the first agent.
         attachments: Further content for the model, after the prompt.
         values: The expressions whose values the prompt and the attachments hold; stored and shown with the turn.
@@ -84,6 +86,7 @@ class Request:
     system: str | None = None
     after: str | None = None
     moves_head: bool = True
+    reuse: bool = False
     agent: str = ""
     attachments: Sequence[Attachment] = ()
     values: Sequence[str] = ()

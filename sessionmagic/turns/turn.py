@@ -44,6 +44,8 @@ class TurnResult:
     """The session's name."""
     raw_messages: list[dict[str, Any]] = field(repr=False)
     error: SessionMagicError | None = None
+    reused: bool = False
+    """Whether this is the stored result of an earlier turn, because nothing had changed; see `Request.reuse`."""
 
     @property
     def cost(self) -> float | None:

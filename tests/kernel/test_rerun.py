@@ -109,3 +109,24 @@ def test_notebook_goes_on_with_its_own_session_after_a_restart(start, tmp_path):
         restarted(kernel)
     assert first.run("%%agent\ne").ok().text == "d\ne"
     assert other.run("%%agent\nf").ok().text == "c\nf"
+
+
+def test_unchanged_cells_show_their_stored_answers_after_a_restart(kernel, session):
+    kernel.run("%config AgentMagics.reuse = True").ok()
+    cell = f"%%agent -m prompts -s {session}\nab $`x`"
+    kernel.run("x = 1").ok()
+    first = kernel.run(cell, cell_id="ab").ok()
+    restarted(kernel)
+    kernel.run("%config AgentMagics.reuse = True\nx = 1").ok()
+    second = kernel.run(cell, cell_id="ab").ok()
+    assert kernel.value("_agent.reused, _agent.turn") == "(True, '1')"
+    assert second.text == first.text
+    assert "the stored answer of turn 1, not asked again" in second.html
+    third = kernel.run(cell, cell_id="ab").ok()
+    assert [third.answer[part] for part in ("data", "metadata")] == [
+        second.answer[part] for part in ("data", "metadata")
+    ]
+    kernel.run("x = 2").ok()
+    assert kernel.run(cell, cell_id="ab").ok().text == "ab 2"
+    assert kernel.value("_agent.reused") == "False"
+    kernel.run("%config AgentMagics.reuse = False").ok()

@@ -1,0 +1,152 @@
+"""What a turn will do, decided before anything is stored: its model, its settings and its tools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.conversation.session import CRASHED, Session, with_override
+from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.models.settings import for_model, given, ignored, merged
+from sessionmagic.tools.functions import YOURS, offered, toolset_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pydantic_ai.toolsets import AbstractToolset
+
+    from sessionmagic.agents.definition import AgentDefinition
+    from sessionmagic.models.catalog import Models, ResolvedModel
+    from sessionmagic.tools.functions import Tool
+    from sessionmagic.turns.request import Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a turn will do, decided before anything is stored."""
+
+    agent: AgentDefinition
+    """The agent, with the instructions of the turn."""
+    model: ResolvedModel
+    """The model, with the settings of the turn."""
+    settings: dict[str, Any]
+    """The settings of the turn without those of the model, as they are stored."""
+    tools: Sequence[Tool]
+    """The functions that the turn offers, if the model can call tools."""
+    toolset: AbstractToolset[None] | None
+    """The functions in the form of pydantic-ai; None when there are none or the model cannot call tools."""
+    warnings: list[str]
+    previous: Session
+    """The session before the turn."""
+    override: str | None
+    """The agent's override from this turn on."""
+
+    @property
+    def previous_override(self) -> str | None:
+        """The agent's override before the turn."""
+        return self.previous.agent_model_overrides.get(self.agent.name)
+
+    @property
+    def changes_override(self) -> bool:
+        """Whether this turn changes the override."""
+        return self.override != self.previous_override
+
+    def with_override(self, session: Session) -> Session:
+        """Return the session with the turn's override."""
+        return with_override(session, self.agent.name, self.override) if self.changes_override else session
+
+    def without_override(self, session: Session) -> Session:
+        """Return the session with the override from before the turn.
+
+        An override that was changed while the turn ran is kept.
+        """
+        if session.agent_model_overrides.get(self.agent.name) != self.override:
+            return session
+        before = self.previous.custom_models_used
+        used = [ref for ref in session.custom_models_used if ref != self.override or ref in before]
+        session = with_override(session, self.agent.name, self.previous_override)
+        return replace(session, custom_models_used=used)
+
+
+def plan_for(request: Request, session: Session, parent: str | None, models: Models, agent: AgentDefinition) -> Plan:
+    """Decide what a turn will do.
+
+    Args:
+        request: What is asked.
+        session: The session before the turn.
+        parent: The id of the turn that the new one continues, or None.
+        models: The models that references can name.
+        agent: The agent that answers.
+
+    Raises `ModelReferenceError` and `ToolError`.
+    """
+    stored = session.agent_model_overrides.get(agent.name)
+    override = stored
+    if request.model and not request.once:
+        override = None if request.model == "default" else request.model
+    default = agent.model or models.default
+    warnings = _warnings_of_parent(session, parent)
+    try:
+        wanted = {"": stored or default, "default": default}.get(request.model, request.model)
+        model = models.resolve(wanted)
+    except ModelReferenceError as error:
+        if request.model:
+            raise
+        if not stored:
+            raise ModelReferenceError(f"no --model was given, and the default cannot be used: {error}") from error
+        warnings += [f"the session's model cannot be used, so {default} answers this turn: {error}"]
+        model = models.resolve(default)
+    tools = offered(request.tools)
+    settings = merged(agent.settings, session.settings, request.settings)
+    system = (session.system or agent.instructions) if request.system is None else request.system
+    return Plan(
+        agent=replace(agent, instructions=system),
+        model=replace(model, settings=for_model(model.model, model.settings, settings)),
+        settings=given(settings),
+        tools=tools,
+        toolset=_toolset(tools, model),
+        warnings=[
+            *warnings,
+            *model.warnings,
+            *_left_out(tools, model),
+            *_ignored_settings(settings, model, session, parent),
+        ],
+        previous=session,
+        override=override,
+    )
+
+
+def _toolset(tools: Sequence[Tool], model: ResolvedModel) -> AbstractToolset[None] | None:
+    # Built also for a model that cannot call tools, so that a bad function is an error whatever model is asked.
+    toolset = toolset_of(tools) if tools else None
+    return toolset if model.takes_tools else None
+
+
+def _left_out(tools: Sequence[Tool], model: ResolvedModel) -> list[str]:
+    """Return a warning that names the user's functions, if the model cannot call them."""
+    names = ", ".join(tool.name for tool in tools if tool.source == YOURS)
+    if not names or model.takes_tools:
+        return []
+    return [f"{model.reference} cannot call tools, so it is not offered {names}"]
+
+
+def _ignored_settings(
+    settings: Mapping[str, Any], model: ResolvedModel, session: Session, parent: str | None
+) -> list[str]:
+    """Return a warning that names the settings that the model ignores, unless the turn before had the same."""
+    names = ignored(model.model, model.settings, settings)
+    if parent is not None and (before := session.turn(parent)).model == model.reference:
+        names = names if any(before.settings.get(name) != settings[name] for name in names) else []
+    return [ignored_warning(model.reference, names)] if names else []
+
+
+def ignored_warning(reference: str, names: Sequence[str]) -> str:
+    """Return the warning that a model ignores these settings."""
+    return f"{reference} ignores {', '.join(names)}: its library does not send {'it' if len(names) == 1 else 'them'}"
+
+
+def _warnings_of_parent(session: Session, parent: str | None) -> list[str]:
+    """Return a warning if the turn that the new one continues was running when its process ended."""
+    if parent is None or session.turn(parent).error_code != CRASHED:
+        return []
+    return [f"turn {parent} was cut off when its process ended; it stays in the history"]

@@ -1,0 +1,167 @@
+"""Show the stored answer of a turn again, when a request is the same as that turn's."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.conversation.events import (
+    MessageInjected,
+    ReasoningDelta,
+    TextDelta,
+    ToolCalled,
+    ToolReturned,
+    TurnFinished,
+    TurnStarted,
+    UsageReported,
+    Warned,
+)
+from sessionmagic.conversation.stored_transcript import transcript_of
+from sessionmagic.conversation.transcript import (
+    MessageBlock,
+    QuestionBlock,
+    ReasoningBlock,
+    TextBlock,
+    ToolBlock,
+    Transcript,
+)
+from sessionmagic.keys.cleaning import without_keys
+from sessionmagic.tools.functions import YOURS
+from sessionmagic.turns.event_log import EventLog
+from sessionmagic.turns.turn import Turn, TurnResult
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from pydantic_ai.messages import UserContent
+
+    from sessionmagic.conversation.session import Session, TurnRecord
+    from sessionmagic.tools.functions import Tool
+    from sessionmagic.turns.planning import Plan
+
+
+class ReusedTurn(Turn):
+    """A turn that was not run: it shows the stored answer of an earlier one, whose id it has. It ends at once."""
+
+    def __init__(self, session: Session, record: TurnRecord) -> None:
+        log = EventLog(session.id, record.id, record.agent)
+        super().__init__(log, session.id, session.name, record.id)
+        stored = transcript_of(session.name, record)
+        note = f"the stored answer of turn {record.id}, not asked again"
+        if any(isinstance(block, ToolBlock) for block in stored.blocks):
+            note += "; its tool calls were not run again"
+        self._stored = replace(stored, notes=(note,))
+        _tell(log, self._stored, record)
+        self.end(
+            TurnResult(
+                text=self._stored.text,
+                status=record.status,
+                usage=record.usage,
+                model=self._stored.model,
+                turn=record.id,
+                session=session.name,
+                raw_messages=record.messages,
+                reused=True,
+            )
+        )
+
+    @property
+    def transcript(self) -> Transcript:
+        """The stored turn, with a note that it is one."""
+        return self._stored
+
+
+def fingerprint(plan: Plan, content: str | Sequence[UserContent], servers: Collection[str]) -> str:
+    """Return a hash of all that a turn is asked with, except its history.
+
+    Args:
+        plan: The turn's plan.
+        content: The prompt with its values, and the attachments.
+        servers: The names of the MCP servers whose tools are offered.
+    """
+    pieces = [content] if isinstance(content, str) else content
+    asked = [
+        [plan.agent.name, plan.agent.instructions, plan.model.reference, dict(plan.model.settings)],
+        [_hashable(piece) for piece in pieces],
+        [_described(tool) for tool in plan.tools],
+        sorted(servers),
+    ]
+    return hashlib.sha256(json.dumps(asked, default=repr, sort_keys=True).encode(errors="replace")).hexdigest()
+
+
+def _hashable(piece: Any) -> object:
+    if isinstance(piece, str):
+        return without_keys(piece)  # as it is stored
+    return [piece.media_type, hashlib.sha256(piece.data).hexdigest()]
+
+
+def _described(tool: Tool) -> list[str]:
+    described = [tool.name, tool.function.__doc__ or "", str(inspect.signature(tool.function))]
+    if tool.source == YOURS:
+        with suppress(OSError, TypeError):  # it was not written in a cell or a file
+            described.append(inspect.getsource(tool.function))
+    return described
+
+
+def reusable(session: Session, parent: str | None, asked: str) -> TurnRecord | None:
+    """Return the latest completed turn that continues `parent` and was asked the same, or None."""
+    same = (
+        turn
+        for turn in reversed(session.turns)
+        if turn.parent == parent and turn.fingerprint == asked and turn.status == "completed"
+    )
+    return next(same, None)
+
+
+def on_path_to(session: Session, turn: TurnRecord, *, begins: bool) -> Session:
+    """Return the session with a reused turn on its path.
+
+    Args:
+        session: The session.
+        turn: The reused turn.
+        begins: Whether the request starts the session anew, so that what follows the turn is left.
+    """
+    stays = not begins and any(each.id == turn.id for each in session.path())
+    return session if stays else replace(session, head=turn.id)
+
+
+def _tell(log: EventLog, stored: Transcript, record: TurnRecord) -> None:
+    """Emit the events of a stored turn."""
+    log.emit(
+        TurnStarted,
+        session=stored.session,
+        prompt=stored.prompt,
+        model=record.model,
+        cell_id=record.cell_id,
+        values=stored.values,
+        notes=stored.notes,
+    )
+    for text in stored.warnings:
+        log.emit(Warned, text=text)
+    for block in stored.blocks:
+        match block:
+            case TextBlock():
+                log.emit(TextDelta, text=block.text)
+            case ReasoningBlock():
+                log.emit(ReasoningDelta, text=block.text)
+            case ToolBlock():
+                log.emit(ToolCalled, call_id=block.call_id, tool=block.tool, args=block.args)
+                log.emit(
+                    ToolReturned,
+                    call_id=block.call_id,
+                    tool=block.tool,
+                    outcome=block.outcome or "interrupted",
+                    content=block.content,
+                    duration=block.duration,
+                )
+            case MessageBlock():
+                log.emit(MessageInjected, text=block.text, kind="steer")
+            case QuestionBlock():
+                pass  # it is not stored
+    if stored.usage is not None:
+        log.emit(UsageReported, usage=stored.usage)
+    log.emit(TurnFinished, status=stored.status, model=stored.model)

@@ -1,0 +1,163 @@
+"""A request that is the same as that of a stored turn: its answer is shown, and nothing is asked."""
+
+import pytest
+
+from sessionmagic import ROOT, Attachment, Cell, TinyStore
+from sessionmagic.conversation.events import TextDelta, ToolReturned, TurnStarted
+from sessionmagic.conversation.usage import Usage
+from sessionmagic.testing import call, script
+from tests.turns import ask, events_of, manager_on, on_a_loop, whole
+
+pytestmark = pytest.mark.usefixtures("asked")
+
+
+@pytest.fixture
+def asked():
+    """How often the model `counts` was asked; it answers with that number."""
+    asked = []
+
+    def count(messages):
+        asked.append(messages)
+        return f"answer {len(asked)}"
+
+    script("counts", count)
+    return asked
+
+
+def path_of(manager):
+    return [turn.id for turn in manager.sessions.load("chat").path()]
+
+
+async def again(manager, prompt="Hello", **options):
+    return await ask(manager, prompt, **{"model": "counts", "reuse": True, "cell": Cell(id=prompt)} | options)
+
+
+@on_a_loop
+async def test_unchanged_request_gets_the_stored_answer(manager, asked):
+    first = await again(manager)
+    second = await again(manager)
+    assert (first.text, first.reused) == ("answer 1", False)
+    assert (second.text, second.reused, second.turn, second.usage) == ("answer 1", True, "1", first.usage)
+    assert len(asked) == 1
+    assert path_of(manager) == ["1"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prompt": "Hello?", "cell": Cell(id="Hello")},
+        {"attachments": [Attachment(name="a.txt", content="text")]},
+        {"model": "calm"},
+        {"settings": {"temperature": 0}},
+        {"system": "Be kind."},
+        {"tools": [len]},
+        {"after": "1"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+@on_a_loop
+async def test_changed_request_is_asked(manager, change):
+    if "tools" in change:
+
+        def add(a: int) -> int:
+            return a
+
+        change = {"tools": [add]}
+    await again(manager)
+    result = await again(manager, **change)
+    assert not result.reused
+    assert result.turn == "2"
+
+
+@on_a_loop
+async def test_changed_function_is_a_change(manager):
+    def first(a: int) -> int:
+        """Add."""
+        return a + 1
+
+    def second(a: int) -> int:
+        """Add."""
+        return a + 2
+
+    second.__name__ = "first"
+    await again(manager, tools=[first])
+    assert (await again(manager, tools=[first])).reused
+    assert not (await again(manager, tools=[second])).reused
+
+
+@on_a_loop
+async def test_turn_that_did_not_complete_is_never_reused(manager):
+    script("fails", ["So far", RuntimeError("it broke")])
+    for _ in range(2):
+        result = await again(manager, model="fails")
+        assert (result.status, result.reused) == ("failed", False)
+
+
+@on_a_loop
+async def test_notebook_that_runs_from_the_top_asks_only_from_the_first_change_on(manager):
+    for prompt in ("a", "b", "c"):
+        await again(manager, prompt)
+    results = [await again(manager, prompt, cell=Cell(id=prompt.lower())) for prompt in ("a", "B", "c")]
+    assert [result.reused for result in results] == [True, False, False]
+    assert path_of(manager) == ["1", "4", "5"]
+    results = [await again(manager, prompt) for prompt in ("a", "b", "c")]
+    assert [result.reused for result in results] == [True, True, True]
+    assert path_of(manager) == ["1", "2", "3"]
+
+
+@on_a_loop
+async def test_notebook_without_ids_reuses_from_the_beginning(manager):
+    runs = [
+        [await again(manager, prompt, cell=None, after=ROOT if prompt == "a" else None) for prompt in ("a", "b")]
+        for _ in range(2)
+    ]
+    assert [[result.reused for result in run] for run in runs] == [[False, False], [True, True]]
+    assert path_of(manager) == ["1", "2"]
+
+
+@on_a_loop
+async def test_answer_of_a_branch_is_shown_again_and_becomes_the_head(manager):
+    for prompt in ("a", "b"):
+        await again(manager, prompt)
+    await again(manager, "a", cell=Cell(id="a"), settings={"seed": 7})
+    assert path_of(manager) == ["3"]
+    assert (await again(manager, "a")).reused
+    assert path_of(manager) == ["1"]
+    assert (await again(manager, "b")).reused
+    assert path_of(manager) == ["1", "2"]
+
+
+@on_a_loop
+async def test_override_is_what_it_would_be_after_asking(manager):
+    await again(manager)
+    manager.sessions.set_model("chat", "calm")
+    assert (await again(manager)).reused
+    assert manager.sessions.load("chat").agent_model_overrides == {"assistant": "counts"}
+
+
+@on_a_loop
+async def test_reused_turn_tells_its_story_and_marks_it(manager):
+    def look(at: str) -> str:
+        return f"saw {at}"
+
+    script("looks", call("look", at="x"), "Done.")
+    options = {"model": "looks", "tools": [look], "yes": True}
+    await again(manager, **options)
+    turn = await manager.run("Hello", session="chat", reuse=True, cell=Cell(id="Hello"), **options)
+    events = whole(await events_of(turn))
+    [started] = [event for event in events if isinstance(event, TurnStarted)]
+    assert started.notes == ("the stored answer of turn 1, not asked again; its tool calls were not run again",)
+    assert [event.content for event in events if isinstance(event, ToolReturned)] == ["saw x"]
+    assert [event.text for event in events if isinstance(event, TextDelta)] == ["Done."]
+    assert turn.transcript.notes == started.notes
+    assert turn.transcript.text == "Done."
+    assert turn.finished
+    assert turn.transcript.usage != Usage()
+
+
+@on_a_loop
+async def test_session_is_free_after_a_reused_turn_and_in_another_process(home):
+    await again(manager_on(home))
+    other = manager_on(TinyStore(home))
+    assert (await again(other)).reused
+    assert (await ask(other, "More", model="calm")).status == "completed"
