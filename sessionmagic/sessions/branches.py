@@ -19,7 +19,7 @@ from sessionmagic.conversation.tree import (
 from sessionmagic.exceptions import SessionExistsError
 from sessionmagic.storage.claims import LATER, HeldError, Holder, busy
 from sessionmagic.storage.store import new_session_id
-from sessionmagic.tools.trust import powers_of, with_permissions
+from sessionmagic.tools.trust import with_permissions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,10 +99,9 @@ class Branches:
             check_name(name)
         for number in itertools.count(2):
             copy = forked(original, new_session_id(), name or f"{original.name}-{number}", at=at, now=time.time())
-            permissions, _ = self._sessions.trusted(original)
-            if original.stamps:
-                secret = self._store.secret()
-                copy = with_permissions(copy, permissions, secret, powers_of(permissions))
+            permissions, untrusted = self._sessions.trusted(original)
+            if original.stamp or untrusted:
+                copy = with_permissions(copy, permissions, self._store.secret())
             try:
                 self._store.create(copy)
             except SessionExistsError:

@@ -67,6 +67,10 @@ class MemoryStore:
                 return name
             return next((key for key, session in self._sessions.items() if session.name == name), None)
 
+    def names(self) -> list[str]:
+        with self._lock:
+            return [session.name for session in self._sessions.values()]
+
     def summaries(self) -> tuple[list[SessionSummary], list[str]]:
         with self._lock:
             return [summarize(session) for session in self._sessions.values()], []

@@ -105,6 +105,10 @@ class Names:
             self._loaded = (self._loaded[0], current, ids)
         return ids.get(name)
 
+    def known(self) -> list[str]:
+        """Return the names in the map; raises `OSError`."""
+        return [each.name for _, each in sorted(self._load()[0].items()) if each.name is not None]
+
     def put(self, session_id: str, name: str) -> None:
         """Note the name of a session. The caller has locked the names. Does nothing when that fails.
 

@@ -55,6 +55,9 @@ class Store(Protocol):
     def find(self, name: str) -> str | None:
         """Return the id of the session with that name or id, or None."""
 
+    def names(self) -> list[str]:
+        """Return the names of sessions, oldest first, without reading any session; some may be missing or outdated."""
+
     def summaries(self) -> tuple[list[SessionSummary], list[str]]:
         """Return the summaries of all sessions, and a line about each file that cannot be read."""
 

@@ -122,6 +122,10 @@ class TinyStore:
         with self._reporting("look for a session in", self.home):
             return name if self._is_id(name) else self._names.find(name)
 
+    def names(self) -> list[str]:
+        with self._reporting("look for sessions in", self.home):
+            return self._names.known()
+
     def _is_id(self, name: str) -> bool:
         return is_session_id(name) and self._path(name).exists()
 

@@ -25,7 +25,7 @@ from sessionmagic.tools.trust import doubts, trusted, with_permissions
 from sessionmagic.turns.event_log import EventLog
 from sessionmagic.turns.history import history_before
 from sessionmagic.turns.left_out import LeftOut
-from sessionmagic.turns.place import notes_on, parent_for
+from sessionmagic.turns.place import note_on_new, notes_on, parent_for
 from sessionmagic.turns.planning import plan_for
 from sessionmagic.turns.turn import Turn
 
@@ -110,12 +110,13 @@ class Admission:
             record = replace(_new_record(request, plan, session, messages), fingerprint=asked)
             return with_turn(plan.with_override(session), record, moves_head=request.moves_head)
 
-        is_new = group.new
-        session = _created(change(previous), store) if is_new else store.update(group.session_id, change)
+        names = store.names() if group.new else []
+        session = _created(change(previous), store) if group.new else store.update(group.session_id, change)
         if group.dead is None:
             group.permissions, _ = trusted(session, secret)
-        group.new, group.dead = False, dead
         record = session.turns[-1]
+        notes = [note_on_new(request, record.model, names)] if group.new else notes_on(request, previous, record)
+        group.new, group.dead = False, dead
         if record.parent != parent:  # another turn of the group has just failed
             history = history_before(session, record.parent, plan.model)
         if not is_loaded():  # the history may have been stored by another process
@@ -132,7 +133,7 @@ class Admission:
             content=content,
             history=history.messages,
             request=request,
-            notes=notes_on(request, previous, record, new=is_new),
+            notes=notes,
         )
 
 

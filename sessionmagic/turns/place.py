@@ -6,11 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.tree import ROOT, parent_of_next
-from sessionmagic.words import typed
+from sessionmagic.words import suggestion, typed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.turns.request import Cell, Request
+
+
+NAMES_COMPARED = 1_000
+"""How many of the latest names are compared with that of a new session."""
+_NO_DIGITS = str.maketrans("", "", "0123456789")
 
 
 def parent_for(request: Request, session: Session) -> str | None:
@@ -57,17 +64,30 @@ def is_other_notebook(stored: str, here: str) -> bool:
         return True
 
 
-def notes_on(request: Request, before: Session, record: TurnRecord, *, new: bool) -> list[str]:
-    """Return where a turn stands, in words, if that may surprise: in a new session, or in the place of other turns.
+def note_on_new(request: Request, model: str, names: Sequence[str]) -> str:
+    """Return that a session is new, who answers, and the name that the user may have meant.
+
+    Args:
+        request: What the session's first turn is asked for.
+        model: The reference of the model.
+        names: The names of the other sessions, oldest first.
+    """
+    note = f"new session {request.session!r}, answered by {model}"
+    if request.new:  # the user knows, or has given no name
+        return note
+    numbered = request.session.translate(_NO_DIGITS)
+    others = [name for name in names[-NAMES_COMPARED:] if name.translate(_NO_DIGITS) != numbered]
+    return note + suggestion(request.session, others)
+
+
+def notes_on(request: Request, before: Session, record: TurnRecord) -> list[str]:
+    """Return where a turn stands, in words, if that may surprise: in the place of other turns.
 
     Args:
         request: What the turn was asked for.
         before: The session before the turn.
         record: The turn.
-        new: Whether the turn has created the session.
     """
-    if new:
-        return [f"new session {before.name!r}, answered by {record.model}"]
     if not request.moves_head or request.after not in {None, ROOT}:
         return []
     turns = set_aside(before, record.parent)

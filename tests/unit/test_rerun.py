@@ -4,13 +4,18 @@ import time
 
 import pytest
 
-from sessionmagic import ROOT, Cell
+from sessionmagic import ROOT, Cell, MemoryStore, TinyStore
 from sessionmagic.conversation.events import TurnStarted
 from sessionmagic.exceptions import SessionBusyError, UsageError
 from sessionmagic.testing import script
 from sessionmagic.turns.request import Request
 from tests.scripted import lists_prompts
-from tests.turns import ask, events_of, on_a_loop, prompts
+from tests.turns import ask, events_of, manager_on, on_a_loop, prompts
+
+
+@pytest.fixture(params=["memory", "disk"])
+def store(request, home):
+    return MemoryStore() if request.param == "memory" else TinyStore(home)
 
 
 def path_of(manager, session="chat"):
@@ -174,3 +179,21 @@ async def test_head_moves_to_no_turn_that_cannot_be_continued(manager):
 def test_rerun_is_one_of_two_words():
     with pytest.raises(UsageError, match="rerun is 'replace'; give 'branch' or 'append'"):
         Request(prompt="a", session="chat", rerun="replace")
+
+
+@pytest.mark.parametrize(
+    ("names", "name", "meant"),
+    [(["churn"], "chrun", "; did you mean 'churn'?"), (["month-01"], "month-02", ""), (["prices"], "churn", "")],
+)
+@on_a_loop
+async def test_new_session_with_a_name_like_another_may_be_a_mistake(store, names, name, meant):
+    manager = manager_on(store)
+    for other in names:
+        await ask(manager, session=other)
+    assert await notes(manager, session=name) == (f"new session {name!r}, answered by calm{meant}",)
+
+
+@on_a_loop
+async def test_session_that_was_asked_to_be_new_is_no_mistake(manager):
+    await ask(manager, session="churn")
+    assert await notes(manager, session="chrun", new=True) == ("new session 'chrun', answered by calm",)
