@@ -16,6 +16,7 @@ GROUPS = {
     "first_text": "from the server's first token to the first text on iopub",
     "wall": "a turn against the same agent without a display",
     "store": "commits and admissions in a store of 10 and of 10,000 sessions",
+    "rerun": "a cell that runs again in a long session, against a new one",
     "local": "the embedded model against raw xllamacpp",
 }
 
