@@ -93,7 +93,10 @@ def notes_on(request: Request, before: Session, record: TurnRecord) -> list[str]
     turns = set_aside(before, record.parent)
     if not turns:
         return []
-    rest = f" and {len(turns) - 1} after it" if len(turns) > 1 else ""
-    back = f"%agent use {typed(f'{before.name}@{turns[-1].id}')}"
-    where = "from the beginning again" if request.after == ROOT else f"in the place of turn {turns[0].id}"
-    return [f"{where}; turn {turns[0].id}{rest} {'are' if rest else 'is'} kept, {back} goes back"]
+    later = f"{len(turns) - 1} later turn{'s' if len(turns) > 2 else ''}"  # noqa: PLR2004
+    if request.after == ROOT:
+        where, kept = "from the beginning again", f"{len(turns)} turn{'s are' if len(turns) > 1 else ' is'} kept"
+    else:
+        where = f"in the place of turn {turns[0].id}"
+        kept = f"it and {later} are kept" if len(turns) > 1 else "it is kept"
+    return [f"{where}; {kept}: %agent use {typed(f'{before.name}@{turns[-1].id}')} goes back"]

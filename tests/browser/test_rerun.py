@@ -32,4 +32,4 @@ def test_restart_and_run_all_gives_the_same_conversation_once(notebook, lab):
     second, turns = stored(lab)
     assert second == first == [("a", "a"), ("b", "a\nb")]
     assert turns == 4
-    expect(it.answer(1)).to_contain_text("in the place of turn 1; turn 1 and 1 after it are kept, %agent use again@2")
+    expect(it.answer(1)).to_contain_text("in the place of turn 1; it and 1 later turn are kept: %agent use again@2")

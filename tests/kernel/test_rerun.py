@@ -21,7 +21,7 @@ def test_cell_that_runs_again_takes_its_turns_place_and_says_the_way_back(kernel
         prompts(prompt, cell_id=prompt)
     cell = kernel.run(f"%%agent -m prompts -s {session}\nedited", cell_id="b").ok()
     assert cell.text == "a\nedited"
-    assert "in the place of turn 2; turn 2 and 1 after it are kept" in cell.html
+    assert "in the place of turn 2; it and 1 later turn are kept" in cell.html
     assert f"%agent use {session}@3 goes back" in cell.html
     assert "the next turn continues turn 3" in kernel.run(f"%agent use {session}@3").ok().text
     assert prompts("d", cell_id="d") == ["a", "b", "c", "d"]
@@ -74,7 +74,7 @@ def test_fresh_cell_begins_anew_once_in_each_kernel(kernel, session, prompts):
     restarted(kernel)
     cell = kernel.run(f"%%agent -m prompts -s {session} --fresh\na").ok()
     assert cell.text == "a"
-    assert f"from the beginning again; turn 1 and 1 after it are kept, %agent use {session}@2 goes back" in cell.html
+    assert f"from the beginning again; 2 turns are kept: %agent use {session}@2 goes back" in cell.html
     assert prompts("b") == ["a", "b"]
 
 

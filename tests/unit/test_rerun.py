@@ -147,11 +147,11 @@ async def test_where_a_turn_stands_is_said_if_that_may_surprise(manager):
     assert await notes(manager, cell=cell) == ("new session 'chat', answered by calm",)
     assert await notes(manager) == ()
     assert await notes(manager, cell=cell) == (
-        "in the place of turn 1; turn 1 and 1 after it are kept, %agent use chat@2 goes back",
+        "in the place of turn 1; it and 1 later turn are kept: %agent use chat@2 goes back",
     )
-    assert await notes(manager, cell=cell) == ("in the place of turn 3; turn 3 is kept, %agent use chat@3 goes back",)
+    assert await notes(manager, cell=cell) == ("in the place of turn 3; it is kept: %agent use chat@3 goes back",)
     assert await notes(manager, after=ROOT) == (
-        "from the beginning again; turn 4 is kept, %agent use chat@4 goes back",
+        "from the beginning again; 1 turn is kept: %agent use chat@4 goes back",
     )
     assert await notes(manager, after="1", moves_head=False) == ()
 
