@@ -128,7 +128,7 @@ def test_stamps_of_schema_4_give_way_to_one_that_the_user_gives(home, path):
     assert untrusted == ["allow load_*:month=2026-*"]
     stamp = manager.sessions.confirm_permissions(KEY).stamp
     written = json.loads(path.read_text())["session"]["1"]
-    assert (written["stamp"], written["schema"], "stamps" in written) == (stamp, 5, False)
+    assert (written["stamp"], written["schema"], "stamps" in written) == (stamp, SCHEMA, False)
     assert manager.sessions.trusted(manager.sessions.load(KEY))[1] == []
 
 
