@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from sessionmagic.conversation.events import TurnStatus  # noqa: TC001  needed at run time to validate stored sessions
 from sessionmagic.conversation.usage import RequestRecord, Usage, total
@@ -11,6 +11,9 @@ from sessionmagic.words import shortened
 
 SCHEMA = 6
 """The version of the stored form. `storage.migrations` reads those since 2, the first that was released."""
+
+TurnKind = Literal["ask", "compaction"]
+"""What a turn does: ask the model the user's prompt, or let it write a summary of the turns before."""
 
 TITLE_LENGTH = 60
 CRASHED = "crashed"
@@ -26,6 +29,9 @@ class TurnRecord:
     """The id of the turn that this one continues; None for the first turn of a path."""
     previous_head: str | None = None
     """The session's head before this turn became it; None when there was none, or this turn did not move the head."""
+    kind: TurnKind = "ask"
+    covers: str | None = None
+    """For a compaction, the id of the last turn that its summary stands for; it is on the path to the compaction."""
     agent: str
     model: str
     """The reference of the model that was asked, as the user typed it."""

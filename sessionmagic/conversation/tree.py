@@ -38,8 +38,9 @@ def parent_of_next(session: Session, after: str | None) -> str | None:
     if turn.status == "running":
         raise UsageError(f"turn {parent} of session {session.name!r} is still running; name an earlier turn")
     if not is_kept(turn):
+        why = "failed before the model said anything" if turn.kind == "ask" else "is a compaction without a summary"
         advice = f"name turn {turn.parent}, its parent, instead" if turn.parent else "name ROOT instead"
-        raise UsageError(f"turn {parent} failed before the model said anything; {advice}")
+        raise UsageError(f"turn {parent} {why}; {advice}")
     return parent
 
 
@@ -91,7 +92,12 @@ def said_something(turn: TurnRecord) -> bool:
 
 
 def is_kept(turn: TurnRecord) -> bool:
-    """Return whether a turn stays on the path. A turn that failed before the model said anything does not."""
+    """Return whether a turn stays on the path.
+
+    A turn that failed before the model said anything does not, and neither does a compaction that was not completed.
+    """
+    if turn.kind == "compaction":
+        return turn.status in ("running", "completed")
     return turn.status != "failed" or said_something(turn)
 
 
@@ -106,10 +112,16 @@ def with_finished_turn(
     session = with_changed_turn(
         session, turn_id, lambda turn: replace(change(turn), finished_at=max(at, turn.started_at))
     )
+    return replace(_with_kept_head(session), updated_at=max(session.updated_at, at))
+
+
+def _with_kept_head(session: Session) -> Session:
+    """Return the session with its head moved back to a turn that stays on the path."""
+    by_id = {turn.id: turn for turn in session.turns}
     head = session.head
-    while head is not None and not is_kept(session.turn(head)):  # several turns of a group may have failed
-        head = session.turn(head).previous_head
-    return replace(session, head=head, updated_at=max(session.updated_at, at))
+    while head in by_id and not is_kept(by_id[head]):  # several turns of a group may have failed
+        head = by_id[head].previous_head
+    return replace(session, head=head if head in by_id else None)
 
 
 def without_latest_turns(session: Session, count: int, *, at: float) -> Session:
@@ -191,7 +203,8 @@ def with_interrupted_turns(session: Session, dead: Collection[str]) -> Session:
         else turn
         for turn in session.turns
     )
-    return replace(session, turns=turns)
+    session = replace(session, turns=turns)
+    return _with_kept_head(session) if session.head in dead else session
 
 
 def _cut_off(turn: TurnRecord) -> list[RequestRecord]:
