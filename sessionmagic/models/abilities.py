@@ -41,8 +41,13 @@ def streams(model: Model) -> bool:
     return type(member).request_stream is not Model.request_stream
 
 
+def makes_room(model: Model) -> bool:
+    """Return whether the model leaves out old messages itself when its context is full, as the embedded one does."""
+    return any(str(each.system) == "local" for each in members_of(model))
+
+
 def context_window(model: Model) -> int | None:
-    """Return how many tokens the model can read, if that is known."""
+    """Return how many tokens the model can read, according to its profile, if that is known."""
     windows = [window for each in members_of(model) if (window := profile_of(each).get("context_window"))]
     return min(windows, default=None)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import ModelReferenceError
-from sessionmagic.models.abilities import sees_images, takes_tools
+from sessionmagic.models.abilities import context_window, makes_room, sees_images, takes_tools
 from sessionmagic.models.clients import ask_directly, learn_keys, missing_certificates
-from sessionmagic.models.configured import configured, price_of
+from sessionmagic.models.configured import configured, limit_of, price_of
 from sessionmagic.models.library_warnings import hide_library_warnings
 from sessionmagic.models.references import readings, why_unknown
 from sessionmagic.models.sources import (
@@ -42,6 +42,8 @@ class ResolvedModel:
     """Warnings about the reference for the user."""
     price: Sequence[float] | None = None
     """What the user says that it costs: dollars for a million input tokens and a million output tokens."""
+    context_limit: int | None = None
+    """How many tokens the model can read; None if that is unknown."""
 
     @property
     def takes_tools(self) -> bool:
@@ -52,6 +54,11 @@ class ResolvedModel:
     def sees_images(self) -> bool:
         """Whether the model can be sent images."""
         return sees_images(self.model)
+
+    @property
+    def makes_room(self) -> bool:
+        """Whether the model leaves out old messages itself when its context is full."""
+        return makes_room(self.model)
 
 
 class Models:
@@ -67,6 +74,8 @@ class Models:
         prices: What models cost, besides the prices that are configured in this process: dollars for a million input
             tokens and a million output tokens, by reference or by provider. They replace the known prices. A server
             that is not a known provider's own is unpriced without one.
+        context_limits: How many tokens models can read, besides the limits that are configured in this process, by
+            reference or by provider. They replace the known limits.
     """
 
     def __init__(
@@ -75,10 +84,12 @@ class Models:
         endpoints: Mapping[str, str] | None = None,
         home: Path | None = None,
         prices: Mapping[str, Sequence[float]] | None = None,
+        context_limits: Mapping[str, int] | None = None,
     ) -> None:
         self._default = default
         self.endpoints: MutableMapping[str, str] = ChainMap(dict(endpoints or {}), configured.endpoints)
         self.prices: MutableMapping[str, Sequence[float]] = ChainMap(dict(prices or {}), configured.prices)
+        self.context_limits: MutableMapping[str, int] = ChainMap(dict(context_limits or {}), configured.context_limits)
         self._home = home
 
     @property
@@ -99,7 +110,7 @@ class Models:
         """Return the model that the reference names; raises `ModelReferenceError`. Imports the model's SDK."""
         source, reading = self._find(reference)
         source.check(reading)
-        price = price_of(self.prices, reading)
+        price, limit = price_of(self.prices, reading), limit_of(self.context_limits, reading)
         from pydantic_ai.exceptions import UserError
 
         hide_library_warnings()
@@ -111,7 +122,8 @@ class Models:
             missing = missing_certificates() if isinstance(error, OSError) else None
             reason = missing or " ".join(str(error).split()) or type(error).__name__
             raise ModelReferenceError(f"{reference}: {reason}") from error
-        return ResolvedModel(reference, model, source.settings(reading), source.warnings(reading), price)
+        settings, warnings = source.settings(reading), source.warnings(reading)
+        return ResolvedModel(reference, model, settings, warnings, price, limit or context_window(model))
 
     def offers(self) -> list[Offer]:
         """Return the references that can be used on this machine, each with a note about it."""

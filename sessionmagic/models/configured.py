@@ -25,13 +25,24 @@ class Configured:
     prices: dict[str, Sequence[float]] = field(default_factory=dict)
     """Dollars for a million input tokens and a million output tokens, by model reference or by server."""
 
-    def change(self, default: str, endpoints: Mapping[str, str], prices: Mapping[str, Sequence[float]]) -> None:
+    context_limits: dict[str, int] = field(default_factory=dict)
+    """How many tokens models can read, by model reference or by server."""
+
+    def change(
+        self,
+        default: str,
+        endpoints: Mapping[str, str],
+        prices: Mapping[str, Sequence[float]],
+        context_limits: Mapping[str, int] | None = None,
+    ) -> None:
         """Replace all settings. Every `Models` of the process sees the change."""
         self.default = default
         self.endpoints.clear()
         self.endpoints.update(endpoints)
         self.prices.clear()
         self.prices.update(prices)
+        self.context_limits.clear()
+        self.context_limits.update(context_limits or {})
 
 
 configured = Configured()
@@ -42,10 +53,29 @@ def price_of(prices: Mapping[str, Sequence[float]], reference: ModelRef) -> Sequ
 
     Raises `ModelReferenceError` if the price is not two numbers.
     """
-    for name in (reference.text, f"{reference.provider}:{reference.model}", reference.provider):
-        if name in prices:
-            return _checked(name, prices[name])
-    return None
+    name = _name_in(prices, reference)
+    return None if name is None else _checked(name, prices[name])
+
+
+def limit_of(limits: Mapping[str, int], reference: ModelRef) -> int | None:
+    """Return how many tokens a model can read, as given for it or else for its server; None if nothing is given.
+
+    Raises `ModelReferenceError` if that is not a positive whole number.
+    """
+    name = _name_in(limits, reference)
+    if name is None:
+        return None
+    limit: Any = limits[name]
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        raise ModelReferenceError(
+            f"the context limit of {name!r} is {shortened(repr(limit))}; give a number of tokens, 1 or more"
+        )
+    return limit
+
+
+def _name_in(given: Mapping[str, Any], reference: ModelRef) -> str | None:
+    names = (reference.text, f"{reference.provider}:{reference.model}", reference.provider)
+    return next((name for name in names if name in given), None)
 
 
 def _checked(name: str, price: Any) -> Sequence[float]:

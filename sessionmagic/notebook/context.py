@@ -50,7 +50,7 @@ class NotebookContext:
         self._manager: SessionManager | None = None
         self._making = Lock()
         self._configure_models()
-        settings.observe(self._configure_models, ["model", "endpoints", "prices"])
+        settings.observe(self._configure_models, ["model", "endpoints", "prices", "context_limits"])
         settings.observe(self._agents_changed, ["system", "model_settings"])
         settings.observe(self._store_changed, "store")
         settings.observe(self._session_changed, "session")
@@ -123,7 +123,8 @@ class NotebookContext:
 
     def _configure_models(self, _change: object = None) -> None:
         """Make the settings those of the process, which managers that the user makes here follow too."""
-        configured.change(self.settings.model, self.settings.endpoints, self.settings.prices)
+        settings = self.settings
+        configured.change(settings.model, settings.endpoints, settings.prices, settings.context_limits)
 
     def _agents_changed(self, _change: object) -> None:
         if self._manager is not None:

@@ -40,6 +40,12 @@ class Settings(HasTraits):
         help="What models cost: PROVIDER or PROVIDER:model to [dollars for a million input tokens, dollars for "
         "a million output tokens]. Known prices are replaced.",
     ).tag(config=True)
+    context_limits = Dict(
+        key_trait=Unicode(),
+        value_trait=Int(min=1),
+        help="How many tokens models can read: PROVIDER or PROVIDER:model to tokens. Older turns are summarized when "
+        "90 % of that is used. Known limits are replaced; those of your own servers are unknown.",
+    ).tag(config=True)
     rerun = Enum(
         ["branch", "append"],
         "branch",

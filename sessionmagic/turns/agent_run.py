@@ -31,7 +31,7 @@ from sessionmagic.conversation.events import (
     Warned,
 )
 from sessionmagic.exceptions import SessionMagicError, TurnFailedError, TurnLimitError, TurnTimeoutError
-from sessionmagic.models.abilities import address_of, context_window
+from sessionmagic.models.abilities import address_of
 from sessionmagic.models.clients import on_wait, report_waits
 from sessionmagic.tools.functions import RETRIES
 from sessionmagic.turns.failures import failure, waiting
@@ -116,7 +116,7 @@ class AgentRun:
         self._model = model
         self._guard = guard
         self._requests = guard.requests
-        self._narrator = Narrator(guard.emit, guard.seconds, context_window(model.model))
+        self._narrator = Narrator(guard.emit, guard.seconds, model.context_limit)
         self._partial: PartialResponse
         self._events: AgentRunEvents[str] | None = None
         self._cancelled = False
