@@ -26,6 +26,7 @@ from sessionmagic.storage.tiny import TinyStore
 from sessionmagic.tools.mcp.servers import McpServers
 from sessionmagic.tools.tool_code import refuse_tools, runs_for_a_tool
 from sessionmagic.turns.admission import Admission, Admitted
+from sessionmagic.turns.compaction_request import ONE_REQUEST, PROMPT
 from sessionmagic.turns.lifecycle import abandon, stream
 from sessionmagic.turns.request import Request
 from sessionmagic.turns.unwritten import UnwrittenEnds
@@ -170,6 +171,24 @@ class SessionManager:
         if cancelled:
             turn.cancel()
         return turn
+
+    async def compact(self, session: str, instruction: str = "", **options: Any) -> Turn:
+        """Let the session's model write a summary, which is sent from the next turn on in place of older turns.
+
+        The summary is a turn of the session, and all other turns stay stored. The newest ones are still sent word by
+        word. If the turn fails or is stopped, nothing changes.
+
+        Args:
+            session: Name or id.
+            instruction: What the user asks of the summary.
+            options: Other fields of `Request`, such as `wait` and `timeout`.
+
+        Raises what `start` raises, `SessionNotFoundError`, and `UsageError` when the session has no turns to compact.
+        """
+        session_id = await in_thread(self.sessions.id_of, session)
+        prompt = instruction.strip() or PROMPT
+        options = {"limits": ONE_REQUEST, "rerun": "append", **options}
+        return await self.start(Request(prompt=prompt, session=session_id, kind="compaction", **options))
 
     def run_sync(self, prompt: str, **options: Any) -> TurnResult:
         """Run a turn to its end and return its result. The options are those of `run`.

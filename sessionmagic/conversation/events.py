@@ -164,6 +164,21 @@ class MessageInjected(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryCompacted(_Event):
+    """A summary takes the place of earlier turns in what is sent. They stay stored."""
+
+    compaction: str
+    """The id of the turn that holds the summary."""
+    summary: str
+    """What the model has written; empty if that is the answer of this turn."""
+    tokens_before: int
+    """An estimate of the tokens that the earlier turns had in the context."""
+    tokens_after: int
+    """An estimate of the tokens that the summary and the turns after it have."""
+    type: Literal["history_compacted"] = "history_compacted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LimitReached(_Event):
     """The turn stops because it has reached one of its limits."""
 
@@ -216,6 +231,7 @@ Event = (
     | InputRequested
     | InputProvided
     | MessageInjected
+    | HistoryCompacted
     | LimitReached
     | UsageReported
     | Warned

@@ -35,6 +35,7 @@ def transcript_of(session: str, turn: TurnRecord) -> Transcript:
         model=turn.answered_by or turn.model,
         prompt=turn.prompt,
         values=tuple(turn.values),
+        notes=_notes(turn),
         blocks=_joined(_blocks(turn.messages, running=turn.status == "running")),
         warnings=tuple(turn.warnings),
         usage=turn.usage,
@@ -43,6 +44,12 @@ def transcript_of(session: str, turn: TurnRecord) -> Transcript:
         started_at=turn.started_at,
         finished_at=turn.finished_at,
     )
+
+
+def _notes(turn: TurnRecord) -> tuple[str, ...]:
+    if turn.kind == "ask" or turn.status != "completed":
+        return ()
+    return (f"this summary is sent in place of the turns up to {turn.covers}, which are kept",)
 
 
 def _joined(blocks: Iterable[Block]) -> tuple[Block, ...]:

@@ -12,6 +12,7 @@ from sessionmagic.conversation.events import (
     ApprovalRequested,
     ApprovalResolved,
     Event,
+    HistoryCompacted,
     InputAction,
     InputProvided,
     InputRequested,
@@ -89,8 +90,20 @@ class QuestionBlock:
     server: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SummaryBlock:
+    """Earlier turns are sent as a summary from here on."""
+
+    text: str
+    """The summary; empty if it is the answer of this turn."""
+    compaction: str
+    """The id of the turn that holds the summary."""
+    tokens_before: int
+    tokens_after: int
+
+
 _NO_APPROVAL: dict[str, Any] = {"approval_id": "", "why": "", "asked": {}}
-Block = TextBlock | ReasoningBlock | ToolBlock | MessageBlock | QuestionBlock
+Block = TextBlock | ReasoningBlock | ToolBlock | MessageBlock | QuestionBlock | SummaryBlock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,9 +188,8 @@ def _fold_event(transcript: Transcript, event: Event) -> Transcript:
             return _fold_call(transcript, event)
         case InputRequested() | InputProvided():
             return replace(transcript, blocks=_with_question(transcript.blocks, event))
-        case MessageInjected():
-            values = tuple(dict.fromkeys((*transcript.values, *event.values)))
-            return replace(transcript, blocks=(*transcript.blocks, MessageBlock(event.text)), values=values)
+        case MessageInjected() | HistoryCompacted():
+            return _with_block(transcript, event)
         case LimitReached():
             return transcript
         case UsageReported():
@@ -195,6 +207,14 @@ def _fold_event(transcript: Transcript, event: Event) -> Transcript:
             )
         case _:
             assert_never(event)
+
+
+def _with_block(transcript: Transcript, event: MessageInjected | HistoryCompacted) -> Transcript:
+    if isinstance(event, HistoryCompacted):
+        summary = SummaryBlock(event.summary, event.compaction, event.tokens_before, event.tokens_after)
+        return replace(transcript, blocks=(*transcript.blocks, summary))
+    values = tuple(dict.fromkeys((*transcript.values, *event.values)))
+    return replace(transcript, blocks=(*transcript.blocks, MessageBlock(event.text)), values=values)
 
 
 def _with_delta(blocks: tuple[Block, ...], delta: TextDelta | ReasoningDelta) -> tuple[Block, ...]:

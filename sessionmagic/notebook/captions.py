@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sessionmagic.conversation.session import SessionSummary
-    from sessionmagic.conversation.transcript import QuestionBlock, Transcript
+    from sessionmagic.conversation.transcript import QuestionBlock, SummaryBlock, Transcript
 
     Used = Usage | SessionSummary
 
@@ -102,6 +102,13 @@ def question_line(block: QuestionBlock) -> str:
     """Return a server's question and its state."""
     mark, words = ACTIONS[block.action]
     return f"{mark} {block.server} asks: {cut(block.message)} · {words}"
+
+
+def summary_line(block: SummaryBlock) -> str:
+    """Return in one line that earlier turns are sent as a summary."""
+    tokens = f"about {block.tokens_before:,} → {block.tokens_after:,} tokens"
+    where = f"summary in turn {block.compaction}" if block.text else "earlier turns are kept"
+    return f"history compacted: {tokens}; {where}"
 
 
 def ending(transcript: Transcript) -> str:

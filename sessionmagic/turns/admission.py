@@ -22,6 +22,7 @@ from sessionmagic.keys.cleaning import messages_without_keys
 from sessionmagic.keys.shapes import is_loaded
 from sessionmagic.tools.permissions import Permissions
 from sessionmagic.tools.trust import doubts, trusted, with_permissions
+from sessionmagic.turns.compaction_request import content_for, cut_for
 from sessionmagic.turns.event_log import EventLog
 from sessionmagic.turns.history import history_before
 from sessionmagic.turns.left_out import LeftOut
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
     from sessionmagic.storage.store import Store
     from sessionmagic.tools.mcp.servers import McpServers
     from sessionmagic.tools.permissions import Safety
+    from sessionmagic.turns.cut import Cut
     from sessionmagic.turns.group import Hold, TurnGroup
+    from sessionmagic.turns.history import History
     from sessionmagic.turns.messages import Messages
     from sessionmagic.turns.planning import Plan
     from sessionmagic.turns.request import Request
@@ -57,7 +60,9 @@ class Admitted:
     left_out: LeftOut
     hold: Hold
     content: str | Sequence[UserContent]
-    history: Messages
+    history: History
+    cut: Cut | None
+    """For a compaction, what it covers."""
     request: Request
     notes: Sequence[str]
     """Where the turn stands in its session, if that may surprise."""
@@ -86,7 +91,7 @@ class Admission:
             return self._admit(request, agent, hold)
 
     def _admit(self, request: Request, agent: AgentDefinition, hold: Hold) -> Admitted | ReusedTurn:
-        from sessionmagic.turns.messages import content_of, prompt_message
+        from sessionmagic.turns.messages import prompt_message
         from sessionmagic.turns.reuse import fingerprint, reusable
 
         group, store = hold.group, self._store
@@ -96,18 +101,19 @@ class Admission:
         secret = store.known_secret()
         parent = parent_for(request, previous)
         plan = plan_for(request, previous, parent, self._models, agent)
-        content = content_of(request.prompt, request.attachments)
+        content = content_for(request)
         asked = fingerprint(plan, content, self._servers.names)
         if request.reuse and (stored := reusable(previous, parent, asked)) is not None:
             return _reused(stored, request, plan, store, group)
-        history = history_before(previous, parent, plan.model)
+        history = history_before(previous, parent, sees_images=plan.model.sees_images)
+        cut = cut_for(request, previous, history, plan.model)
         _, untrusted = trusted(previous, secret)
         plan = replace(plan, warnings=[*doubts(previous.name, untrusted), *history.warnings, *plan.warnings])
         messages = prompt_message(content)
 
         def change(session: Session) -> Session:
             session = with_interrupted_turns(session, dead)
-            record = replace(_new_record(request, plan, session, messages), fingerprint=asked)
+            record = replace(_new_record(request, plan, session, messages, cut), fingerprint=asked)
             return with_turn(plan.with_override(session), record, moves_head=request.moves_head)
 
         names = store.names() if group.new else []
@@ -118,7 +124,7 @@ class Admission:
         notes = [note_on_new(request, record.model, names)] if group.new else notes_on(request, previous, record)
         group.new, group.dead = False, dead
         if record.parent != parent:  # another turn of the group has just failed
-            history = history_before(session, record.parent, plan.model)
+            history = history_before(session, record.parent, sees_images=plan.model.sees_images)
         if not is_loaded():  # the history may have been stored by another process
             messages_without_keys(history.messages)
         left_out = LeftOut(sends_keys=request.send_keys)
@@ -131,7 +137,8 @@ class Admission:
             left_out=left_out,
             hold=hold,
             content=content,
-            history=history.messages,
+            history=history,
+            cut=cut,
             request=request,
             notes=notes,
         )
@@ -160,11 +167,13 @@ def _before(request: Request, group: TurnGroup, store: Store) -> Session:
     return store.load(group.session_id)
 
 
-def _new_record(request: Request, plan: Plan, session: Session, messages: Messages) -> TurnRecord:
+def _new_record(request: Request, plan: Plan, session: Session, messages: Messages, cut: Cut | None) -> TurnRecord:
     """Return the record of the turn. Its id and parent depend on `session` as it is on disk when it is written."""
     return TurnRecord(
         id=next_turn_id(session),
         parent=parent_for(request, session),
+        kind=request.kind,
+        covers=cut.covers if cut is not None else None,
         agent=plan.agent.name,
         model=plan.model.reference,
         prompt=request.prompt,

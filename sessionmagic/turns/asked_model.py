@@ -14,6 +14,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 
 from sessionmagic.models.abilities import learn_no_tools, learn_refused_tool, refuses_tool, takes_tools
 from sessionmagic.tools.schemas import mended
+from sessionmagic.turns.provider_words import is_too_long
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
     from pydantic_ai.settings import ModelSettings
     from pydantic_ai.tools import RunContext, ToolDefinition
+
+    from sessionmagic.turns.shortened import ShortenedHistory
 
 REFUSING = (400, 404, 405, 422, 500, 501)
 """The HTTP statuses with which servers refuse a request because of its tools."""
@@ -56,6 +59,10 @@ class AskedModel(WrapperModel):
         offers: Returns whether the tool of a name may be offered.
         count: Called before each request that continues a response, as pydantic-ai counts only the first.
         warn: Called with each warning.
+
+    Attributes:
+        history: The history of the turn, which is shortened once if the provider refuses it as too long; None if it
+            cannot be shortened.
     """
 
     def __init__(
@@ -71,6 +78,8 @@ class AskedModel(WrapperModel):
         self._offers = offers
         self._count = count
         self._warn = warn
+        self.history: ShortenedHistory | None = None
+        self._is_shortened = False
         self._asked = False
 
     @asynccontextmanager
@@ -94,6 +103,9 @@ class AskedModel(WrapperModel):
                         self.wrapped.request_stream(messages, model_settings, parameters, run_context)
                     )
                 except ModelAPIError as error:
+                    if (shorter := await self._shortened(parameters, error)) is not None:
+                        messages = shorter
+                        continue
                     kept = self._without_refused(parameters.function_tools, error, lessons)
                     if kept is None:
                         raise
@@ -103,6 +115,14 @@ class AskedModel(WrapperModel):
             for learn in lessons:  # only now it is certain that the tools were the reason
                 learn()
             yield stream
+
+    async def _shortened(self, parameters: ModelRequestParameters, error: ModelAPIError) -> list[ModelMessage] | None:
+        """Return the messages with a shorter history, once, if the provider has refused them as too long."""
+        if self.history is None or self._is_shortened or not is_too_long(error):
+            return None
+        self._is_shortened = True
+        shorter = await self.history.after_refusal()
+        return None if shorter is None else self.prepare_messages(shorter, parameters)
 
     def _polls(self, messages: list[ModelMessage]) -> bool:
         """Return whether a request only asks whether a job has ended, rather than let the model write on."""

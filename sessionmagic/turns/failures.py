@@ -15,7 +15,6 @@ from pydantic_ai.exceptions import (
     ModelAPIError,
     ModelAuthenticationError,
     ModelConnectionError,
-    ModelContextWindowExceededError,
     ModelHTTPError,
     ModelNotFoundError,
     ModelQuotaExceededError,
@@ -32,12 +31,12 @@ from sessionmagic.exceptions import ModelRefusedError, SessionMagicError, StoreE
 from sessionmagic.models.clients import missing_certificates, proxy_before
 from sessionmagic.models.sources import key_variable
 from sessionmagic.turns.provider_words import (
+    is_too_long,
     names_a_model,
     reason_of,
     redirection,
     refusal_of,
     says_content_is_filtered,
-    says_context_is_full,
 )
 
 if TYPE_CHECKING:
@@ -90,10 +89,10 @@ def waiting(reference: str, status: int, seconds: float) -> str:
 def _refusal(reference: str, error: ModelAPIError, address: str | None) -> Failure:
     """Return the failure of a request that the provider answered with an error."""
     reason = reason_of(error)
-    if says_context_is_full(error) or isinstance(error, ModelContextWindowExceededError):
+    if is_too_long(error):
         return "context_exceeded", TurnFailedError(
-            f"{reference}: the conversation is longer than the model can read; shorten the prompt, or start a new "
-            f"session with --new ({reason})"
+            f"{reference}: the conversation is longer than the model can read; shorten the prompt, let %agent "
+            f"compact summarize what was said before, or start a new session with --new ({reason})"
         )
     if says_content_is_filtered(error):
         return "content_filter", TurnFailedError(

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from sessionmagic.turns.model_requests import ModelRequests
     from sessionmagic.turns.sent_content import SentContent
     from sessionmagic.turns.sent_request import SentRequest
+    from sessionmagic.turns.shortened import ShortenedHistory
 
 CANCEL_SECONDS = 0.5
 """How long a tool call may take to stop with its turn. An interrupted cell waits longer than that."""
@@ -54,9 +55,9 @@ class Guard(AbstractCapability[None]):
     """A capability that runs, asks about or denies each tool call of a turn, and enforces the turn's limits.
 
     pydantic-ai calls the hooks in this order: `before_run`; then for each model request `before_model_request`,
-    `get_wrapper_model` and `after_model_request`; then for each tool call of the response `after_tool_validate`,
-    `on_event` with the call, `wrap_tool_execute`, and `on_event` with the result. The calls of one response run side by
-    side. For a call with an unknown tool or invalid arguments only `on_event` is called.
+    `prepare_model_request`, `get_wrapper_model` and `after_model_request`; then for each tool call of the response
+    `after_tool_validate`, `on_event` with the call, `wrap_tool_execute`, and `on_event` with the result. The calls of
+    one response run side by side. For a call with an unknown tool or invalid arguments only `on_event` is called.
 
     Args:
         agent: The name of the agent whose calls these are.
@@ -72,6 +73,7 @@ class Guard(AbstractCapability[None]):
         limits: How many model requests and tool calls the turn may make.
         keep_sent: Called with each model request as it is sent.
         content: Leaves keys out of what is sent.
+        history: The history of the turn; None if it cannot be shortened.
     """
 
     agent: str
@@ -85,6 +87,7 @@ class Guard(AbstractCapability[None]):
     limits: Limits
     keep_sent: Callable[[SentRequest], object]
     content: SentContent
+    history: ShortenedHistory | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     """How many seconds each call ran, by call id."""
     running: int = 0
@@ -114,6 +117,12 @@ class Guard(AbstractCapability[None]):
         self.requests.begin(self.agent, self.model.price)
         return request_context
 
+    async def prepare_model_request(self, ctx: RunContext[None], request_context: Any) -> Any:
+        """Send the shorter history, if the one of the run was refused."""
+        if self.history is not None:
+            request_context.messages = self.history.applied(request_context.messages, ctx.run_id or "")
+        return request_context
+
     def count_request(self) -> None:
         """Count a model request, and stop the turn at its limit.
 
@@ -129,13 +138,15 @@ class Guard(AbstractCapability[None]):
         return with_wrapped_members(model, self._asked)
 
     def _asked(self, member: Model) -> Model:
-        return AskedModel(
+        asked = AskedModel(
             Sender(member, self._keep_sent, self.content),
             self.model.reference,
             offers=lambda tool: not self.policy().never_allows(tool),
             count=self.count_request,
             warn=lambda text: self.emit(Warned, text=text),
         )
+        asked.history = self.history
+        return asked
 
     def _keep_sent(self, sent: SentRequest) -> None:
         self.keep_sent(sent)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sessionmagic.conversation.compaction import sent_turns
 from sessionmagic.exceptions import StoreError
 
 if TYPE_CHECKING:
-    from sessionmagic.conversation.session import Session
-    from sessionmagic.models.catalog import ResolvedModel
+    from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.turns.messages import Messages
 
 REFUSALS = {"model_error", "context_exceeded", "content_filter"}
@@ -17,39 +17,71 @@ REFUSALS = {"model_error", "context_exceeded", "content_filter"}
 
 
 @dataclass(frozen=True, slots=True)
-class History:
-    """The messages of earlier turns, and warnings about what was left out of them."""
+class SentTurn:
+    """A turn, and the messages that are sent for it. For a compaction, that is its summary."""
 
+    turn: TurnRecord
     messages: Messages
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The earlier turns that are sent, and warnings about what was left out of them."""
+
+    turns: list[SentTurn]
     warnings: list[str]
 
+    @property
+    def messages(self) -> Messages:
+        """The messages of all turns."""
+        return [message for each in self.turns for message in each.messages]
 
-def history_before(session: Session, parent: str | None, model: ResolvedModel) -> History:
-    """Return the messages of the path to `parent`, as far as they can be sent.
 
-    Parts that our own code never stores are left out. So are those images of tool results that may make the turn fail:
-    for a model that cannot see images, all of them; for other models, those of the turns that were sent with a request
-    that failed at the provider, as one of these images may have been the reason.
+def history_before(session: Session, parent: str | None, *, sees_images: bool) -> History:
+    """Return the turns of the path to `parent` that are sent, with their messages as far as these can be sent.
+
+    The summary of the latest compaction is sent in place of the turns that it covers. Parts that our own code never
+    stores are left out. So are those images of tool results that may make the turn fail: for a model that cannot see
+    images, all of them; for other models, those of the turns that were sent with a request that failed at the provider,
+    as one of these images may have been the reason.
+
+    Args:
+        session: The session.
+        parent: The turn that is continued, if any.
+        sees_images: Whether the model can be sent images.
 
     Raises `StoreError` when the messages of a turn cannot be read.
     """
-    from sessionmagic.turns.foreign import LeftOut, problem_with, without_foreign_parts
+    from sessionmagic.turns.context_size import uncounted
+    from sessionmagic.turns.foreign import LeftOut, without_foreign_parts
     from sessionmagic.turns.messages import without_tool_images
+    from sessionmagic.turns.summaries import summary_message
 
     path = session.path(parent) if parent else []
-    refused = [turn.id for turn in session.turns if turn.error_code in REFUSALS]
+    refused = [turn.id for turn in session.turns if turn.error_code in REFUSALS and turn.kind == "ask"]
     suspects = {turn.id for turn_id in refused for turn in session.path(turn_id)}
+    compaction, turns = sent_turns(path)
+    sent: list[SentTurn] = []
+    if compaction is not None:
+        _require_readable(compaction, session, path)
+        sent.append(SentTurn(compaction, summary_message(compaction)))
+    earlier = {turn.id for turn in path[: path.index(compaction)]} if compaction is not None else set()
     left_out = LeftOut()
-    messages: Messages = []
-    for number, turn in enumerate(path):
-        if problem := problem_with(turn.messages):
-            count = len(path) - number
-            advice = f"%agent drop {count} takes it off" if parent == session.head else "continue an earlier turn"
-            raise StoreError(
-                f"turn {turn.id} of session {session.name!r} cannot be read ({problem}); "
-                f"{advice}, or use another session"
-            )
+    for turn in turns:
+        _require_readable(turn, session, path)
         kept = without_foreign_parts(turn.messages, left_out)
-        messages += kept if model.sees_images and turn.id not in suspects else without_tool_images(kept)
+        kept = kept if sees_images and turn.id not in suspects else without_tool_images(kept)
+        sent.append(SentTurn(turn, uncounted(kept) if turn.id in earlier else kept))
     warning = f"left out of the history, as they do not come from sessionmagic: {left_out}"
-    return History(messages, [warning] if left_out.counts else [])
+    return History(sent, [warning] if left_out.counts else [])
+
+
+def _require_readable(turn: TurnRecord, session: Session, path: list[TurnRecord]) -> None:
+    from sessionmagic.turns.foreign import problem_with
+
+    if problem := problem_with(turn.messages):
+        count = len(path) - path.index(turn)
+        advice = f"%agent drop {count} takes it off" if path[-1].id == session.head else "continue an earlier turn"
+        raise StoreError(
+            f"turn {turn.id} of session {session.name!r} cannot be read ({problem}); {advice}, or use another session"
+        )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.events import (
     ApprovalRequested,
+    HistoryCompacted,
     InputProvided,
     InputRequested,
     MessageInjected,
@@ -36,12 +37,13 @@ _PLACES = {
     TextDelta: "answer",
     ReasoningDelta: "reasoning",
     MessageInjected: "message",
+    HistoryCompacted: "summary",
     InputRequested: "question",
     InputProvided: "question",
     Warned: "warning",
     TurnFinished: "error",
 }
-_EXACT = {"call_id", "approval_id", "question_id", "session", "tool", "type", "status", "model", "usage"}
+_EXACT = {"call_id", "approval_id", "question_id", "session", "tool", "type", "status", "model", "usage", "compaction"}
 """The fields of events that are names and ids."""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,14 +19,14 @@ from sessionmagic.exceptions import (
 from sessionmagic.keys.cleaning import messages_without_keys, without_keys
 from sessionmagic.loop import in_thread, settled_in_thread
 from sessionmagic.tools.permissions import Limits, Policy, with_grant
+from sessionmagic.turns.inbox import Inbox
 from sessionmagic.turns.session_permissions import change_permissions, update_and_tighten
 from sessionmagic.turns.time_limit import time_limit
+from sessionmagic.turns.toolset import toolset_for
 from sessionmagic.turns.turn import TurnResult, current_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from pydantic_ai.toolsets import AbstractToolset
 
     from sessionmagic.conversation.events import Decision
     from sessionmagic.conversation.session import Session, TurnRecord
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from sessionmagic.turns.messages import Messages
     from sessionmagic.turns.model_requests import ModelRequests
     from sessionmagic.turns.request import Request
+    from sessionmagic.turns.shortened import ShortenedHistory
     from sessionmagic.turns.unwritten import UnwrittenEnds
 
 
@@ -78,6 +78,8 @@ async def stream(
 
 async def _ask(admitted: Admitted, store: Store, servers: McpServers, requests: ModelRequests) -> Outcome:
     from sessionmagic.turns.agent_run import AgentRun, advised
+    from sessionmagic.turns.compaction import Compaction, announced
+    from sessionmagic.turns.shortened import ShortenedHistory
 
     turn, log, plan = admitted.turn, admitted.log, admitted.plan
     turn.within = current_turn.get(None)
@@ -85,7 +87,8 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers, requests: 
     _emit_start(admitted)
     for warning in plan.warnings:
         log.emit(Warned, text=warning)
-    guard = _guard(admitted, store, requests)
+    compaction = Compaction(admitted, store)
+    guard = _guard(admitted, store, requests, ShortenedHistory(compaction.after_refusal))
     admitted.hold.recheck = guard.approve_allowed_calls
     run = AgentRun(plan.agent, plan.model, guard)
 
@@ -109,9 +112,14 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers, requests: 
         turn.cancel()
 
     async with time_limit(admitted.request.timeout, waits_for_user, stop_late):
-        toolset = await _toolset(admitted, servers)
+        if admitted.cut is None:
+            toolset = await toolset_for(admitted, servers)
+            history = await compaction.before_turn()
+        else:
+            toolset, history = None, admitted.cut.conversation(plan.model.context_limit, admitted.record.started_at)
         turn.on_cancel(run.cancel)
-        return advised(await run.run(admitted.content, admitted.history, persist, toolset), plan.previous)
+        outcome = await run.run(admitted.content, history, persist, toolset)
+    return advised(outcome, plan.previous) if admitted.cut is None else announced(outcome, admitted, admitted.cut)
 
 
 def _emit_start(admitted: Admitted) -> None:
@@ -127,12 +135,13 @@ def _emit_start(admitted: Admitted) -> None:
     )
 
 
-def _guard(admitted: Admitted, store: Store, requests: ModelRequests) -> Guard:
+def _guard(admitted: Admitted, store: Store, requests: ModelRequests, history: ShortenedHistory) -> Guard:
     """Return the guard of a turn. Its rules are those of its group, and its lasting decisions are stored."""
     from sessionmagic.turns.guard import Guard
     from sessionmagic.turns.sent_content import SentContent
 
     turn, agent, group = admitted.turn, admitted.plan.agent, admitted.hold.group
+    asks = admitted.cut is None
 
     async def grant(decision: Decision, tool: str) -> None:
         change = partial(granted, decision=decision, tool=tool)
@@ -145,43 +154,14 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests) -> Guard:
         emit=partial(admitted.log.emit, agent=agent.name),
         requests=requests,
         approvals=turn.approvals,
-        inbox=turn.inbox,
+        inbox=turn.inbox if asks else Inbox(),  # a summary takes no further messages
         policy=lambda: policy_of(group.permissions, admitted.request),
         grant=grant,
         limits=admitted.request.limits or Limits(),
         keep_sent=turn.keep_sent,
         content=SentContent(admitted.left_out),
+        history=history if asks else None,
     )
-
-
-async def _toolset(admitted: Admitted, servers: McpServers) -> AbstractToolset[None] | None:
-    """Return the tools that the model may call: functions, and the tools of the MCP servers that can be reached."""
-    plan, turn = admitted.plan, admitted.turn
-    if not servers.names or not plan.model.takes_tools:
-        return plan.toolset
-    from pydantic_ai.toolsets import CombinedToolset
-
-    def warn(text: str) -> None:
-        admitted.log.emit(Warned, text=text)
-
-    taken = [tool.name for tool in plan.tools]
-    # A server may take seconds to start. That is a task of its own, so that `Turn.cancel` can end the wait from any
-    # thread.
-    starting = asyncio.ensure_future(servers.toolsets(turn.questions, warn, taken))
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(starting.cancel)
-
-    turn.on_cancel(stop)
-    try:
-        await asyncio.wait([starting])
-    finally:
-        starting.cancel()
-    if starting.cancelled():  # the turn was stopped, so its run will end before the first model request
-        return plan.toolset
-    return CombinedToolset([*([plan.toolset] if plan.toolset else []), *starting.result()])
 
 
 def policy_of(permissions: Permissions, request: Request) -> Policy:

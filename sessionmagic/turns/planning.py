@@ -9,6 +9,7 @@ from sessionmagic.conversation.session import CRASHED, Session, with_override
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models.settings import for_model, given, ignored, merged
 from sessionmagic.tools.functions import YOURS, offered, toolset_of
+from sessionmagic.turns.compaction_request import for_summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,12 +97,13 @@ def plan_for(request: Request, session: Session, parent: str | None, models: Mod
             raise ModelReferenceError(f"no --model was given, and the default cannot be used: {error}") from error
         warnings += [f"the session's model cannot be used, so {default} answers this turn: {error}"]
         model = models.resolve(default)
-    tools = offered(request.tools)
+    tools = offered(request.tools) if request.kind == "ask" else []
     settings = merged(agent.settings, session.settings, request.settings)
     system = (session.system or agent.instructions) if request.system is None else request.system
+    model = replace(model, settings=for_model(model.model, model.settings, settings))
     return Plan(
-        agent=replace(agent, instructions=system),
-        model=replace(model, settings=for_model(model.model, model.settings, settings)),
+        agent=replace(agent, instructions=system if request.kind == "ask" else ""),
+        model=model if request.kind == "ask" else for_summary(model),
         settings=given(settings),
         tools=tools,
         toolset=_toolset(tools, model),

@@ -7,7 +7,13 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from pydantic_ai.exceptions import ModelAPIError, ModelConnectionError, ModelHTTPError, UnexpectedModelBehavior
+from pydantic_ai.exceptions import (
+    ModelAPIError,
+    ModelConnectionError,
+    ModelContextWindowExceededError,
+    ModelHTTPError,
+    UnexpectedModelBehavior,
+)
 
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.models.error_body import message_in
@@ -32,8 +38,12 @@ CONTEXT_FULL = re.compile(
 CONTENT_FILTERED = re.compile(r"content_filter|content_policy_violation|content management policy", re.IGNORECASE)
 
 
-def says_context_is_full(error: ModelAPIError) -> bool:
-    """Return whether the provider refused the request because it is longer than the model can read."""
+def is_too_long(error: ModelAPIError) -> bool:
+    """Return whether a request was refused because it is longer than the model can read."""
+    return isinstance(error, ModelContextWindowExceededError) or _says_context_is_full(error)
+
+
+def _says_context_is_full(error: ModelAPIError) -> bool:
     status = error.status_code if isinstance(error, ModelHTTPError) else None
     if status is not None and status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
         return False

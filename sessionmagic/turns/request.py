@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sessionmagic.conversation.attachment import Attachment
+    from sessionmagic.conversation.session import TurnKind
     from sessionmagic.tools.functions import Tool
     from sessionmagic.tools.permissions import Limits, Safety
 
@@ -68,6 +69,8 @@ class Request:
         where: The cell or script that asks. The error for a busy session names it.
         notebook: Path of the notebook whose cell asks; empty if it is not known.
         cell: The cell that asks, if its front end identifies it.
+        kind: ``"compaction"`` lets the model write a summary, which is sent from then on in place of older turns; see
+            `SessionManager.compact`. The prompt is what the user asks of the summary.
         rerun: What happens if that cell has already started a turn on the path to the head. ``"branch"``: the new turn
             takes its place and continues what came before; the old turn and those after it stay stored as a branch.
             ``"append"``: the new turn continues the head. A request with `after` always continues that turn.
@@ -102,6 +105,7 @@ class Request:
     notebook: str = ""
     cell: Cell | None = None
     rerun: Rerun = "branch"
+    kind: TurnKind = "ask"
 
     def __post_init__(self) -> None:
         _require_texts(self)

@@ -24,6 +24,7 @@ from sessionmagic.models.abilities import profile_of, streams
 from sessionmagic.models.answer_text import REASONING_FIELDS
 from sessionmagic.models.members import members_of
 from sessionmagic.turns.key_scanner import ready_for_request
+from sessionmagic.turns.quotation import is_quotation
 from sessionmagic.turns.sent import Destination, as_sent, with_fitting_ids, without_foreign_details
 from sessionmagic.turns.sent_request import SentRequest
 
@@ -123,7 +124,7 @@ class Sender(WrapperModel):
                 model=f"{self.system}:{self.model_name}",
                 instructions=[part.content for part in parameters.instruction_parts or []],
                 messages=messages,
-                tools=[tool.name for tool in parameters.function_tools],
+                tools=parameters.function_tools,
                 settings=dict(settings or {}),
             )
         )
@@ -194,8 +195,8 @@ class _Typed(UserPromptPart):
 def _hidden(message: ModelMessage) -> ModelMessage:
     """Return a message with what the user typed hidden from pydantic-ai.
 
-    A prompt is what the user typed, and so is the first text of one with attachments. Beside the results of tools,
-    a list is what the tools gave, except where all calls were interrupted and gave nothing.
+    A prompt is what the user typed, unless it quotes others, and so is the first text of one with attachments. Beside
+    the results of tools, a list is what the tools gave, except where all calls were interrupted and gave nothing.
     """
     if not isinstance(message, ModelRequest):
         return message
@@ -206,6 +207,8 @@ def _hidden(message: ModelMessage) -> ModelMessage:
 
 def _hidden_part(part: ModelRequestPart, *, has_results: bool) -> ModelRequestPart:
     match part:
+        case UserPromptPart(content=str(text)) if is_quotation(text):
+            return part
         case UserPromptPart(content=str(text)) if NOTED.search(text):
             return _Typed(HIDDEN, typed=text, timestamp=part.timestamp)
         case UserPromptPart(content=[str(text), *others]) if not has_results and NOTED.search(text):

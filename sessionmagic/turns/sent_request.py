@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pydantic_ai.messages import ModelRequestPart, ModelResponsePart
+    from pydantic_ai.tools import ToolDefinition
 
 HIDDEN_SETTINGS = {"extra_headers", "extra_body"}
 """Settings that may hold keys which are not in the environment."""
@@ -39,8 +40,8 @@ class SentRequest:
     """The provider and the model."""
     instructions: Sequence[str]
     messages: Sequence[ModelMessage]
-    tools: Sequence[str]
-    """The names of the offered tools."""
+    tools: Sequence[ToolDefinition]
+    """The offered tools."""
     settings: dict[str, Any]
     at: float = field(default_factory=time.time)
     """Seconds since the epoch."""
@@ -54,7 +55,7 @@ class SentRequest:
         blocks = [f"sent to {self.model} at {clock}", *(f"system: {text}" for text in self.instructions)]
         blocks += [block for message in self.messages for block in _blocks(message)]
         if self.tools:
-            blocks.append(f"tools: {', '.join(self.tools)}")
+            blocks.append(f"tools: {', '.join(tool.name for tool in self.tools)}")
         if settings := [f"{name}={_setting(name, value)}" for name, value in self.settings.items()]:
             blocks.append(f"settings: {', '.join(settings)}")
         return without_keys("\n\n".join(blocks))

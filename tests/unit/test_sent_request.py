@@ -16,6 +16,7 @@ from pydantic_ai.messages import (
     ToolReturnPart,
     UserPromptPart,
 )
+from pydantic_ai.tools import ToolDefinition
 
 from sessionmagic.turns.sent_request import SentRequest
 
@@ -68,7 +69,7 @@ def test_instructions_tools_and_settings_are_shown_and_keys_are_not(monkeypatch)
     text = text_of(
         ModelRequest([UserPromptPart(f"My key is {KEY}.")]),
         instructions=["Answer in German."],
-        tools=["look", "run"],
+        tools=[ToolDefinition(name="look"), ToolDefinition(name="run")],
         settings=settings,
     )
     assert text.startswith("sent to lab:m at ")

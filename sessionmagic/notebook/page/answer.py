@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_never
 
-from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, ReasoningBlock, TextBlock, ToolBlock
+from sessionmagic.conversation.transcript import (
+    MessageBlock,
+    QuestionBlock,
+    ReasoningBlock,
+    SummaryBlock,
+    TextBlock,
+    ToolBlock,
+)
 from sessionmagic.notebook.captions import (
     code_and_rest,
     cut,
@@ -12,6 +19,7 @@ from sessionmagic.notebook.captions import (
     footer,
     notes_line,
     question_line,
+    summary_line,
     tool_line,
     values_line,
 )
@@ -56,6 +64,8 @@ def _block_html(block: Block) -> str:
             return user_text_html(block.text)
         case QuestionBlock():
             return question_html(block)
+        case SummaryBlock():
+            return summary_html(block)
         case _:
             assert_never(block)
 
@@ -74,6 +84,15 @@ def user_text_html(text: str) -> str:
 def question_html(block: QuestionBlock) -> str:
     """Return a server's question and its state."""
     return f'<p {NO_MATH} style="white-space: pre-wrap">{escape(question_line(block))}</p>'
+
+
+def summary_html(block: SummaryBlock) -> str:
+    """Return a summary as a row that opens to its text, word by word. Without a text, it is a muted line."""
+    if not block.text:
+        return note_html(summary_line(block))
+    text = f'<pre {NO_MATH} style="{RESULT}">{escape(cut(block.text))}</pre>'
+    line = f"<summary {NO_MATH}>{escape(summary_line(block))}</summary>"
+    return f'<details>{line}<div style="{OPENED}">{text}</div></details>'
 
 
 def tool_html(block: ToolBlock) -> str:

@@ -9,11 +9,12 @@ from sessionmagic.conversation.transcript import (
     MessageBlock,
     QuestionBlock,
     ReasoningBlock,
+    SummaryBlock,
     TextBlock,
     ToolBlock,
     Transcript,
 )
-from sessionmagic.notebook.page.answer import text_html, user_text_html
+from sessionmagic.notebook.page.answer import summary_html, text_html, user_text_html
 from sessionmagic.notebook.page.growing import cut_block, settled_length
 from sessionmagic.notebook.page.pieces import page, wrapped
 from sessionmagic.notebook.page.question_row import QuestionRow
@@ -84,7 +85,9 @@ class Blocks:
                 pages = Pages(self._add, None if self._shown else self._first)
                 return lambda block: pages.show(block.text)
             case MessageBlock():
-                return self._show_message
+                return lambda block: self._show_html(user_text_html(block.text))
+            case SummaryBlock():
+                return lambda block: self._show_html(summary_html(block))
             case ToolBlock():
                 row = ToolRow(self._controls)
                 self._add(row.box)
@@ -98,8 +101,8 @@ class Blocks:
             case _:
                 assert_never(block)
 
-    def _show_message(self, block: MessageBlock) -> int:
-        html = wrapped(user_text_html(block.text))
+    def _show_html(self, html: str) -> int:
+        html = wrapped(html)
         self._add(page(html))
         return len(html)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, TextBlock, ToolBlock
+from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, SummaryBlock, TextBlock, ToolBlock
 from sessionmagic.notebook.captions import (
     cut,
     ending,
@@ -12,6 +12,7 @@ from sessionmagic.notebook.captions import (
     footer,
     notes_line,
     question_line,
+    summary_line,
     tool_line,
     values_line,
     written,
@@ -46,6 +47,8 @@ def block_text(block: Block, *, with_call: bool = True) -> str:
             return "\n".join([tool_line(block), *(_indented(detail) for detail in details if detail.strip())])
         case MessageBlock():
             return _quoted(block.text)
+        case SummaryBlock():
+            return "\n".join([summary_line(block), *(f"    {line}" for line in block.text.splitlines())])
         case _:
             return ""
 

@@ -1,0 +1,59 @@
+"""What a request for a compaction means: what it covers, what the model is asked, and with which settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sessionmagic.exceptions import UsageError
+from sessionmagic.tools.permissions import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic_ai.messages import UserContent
+
+    from sessionmagic.conversation.session import Session
+    from sessionmagic.models.catalog import ResolvedModel
+    from sessionmagic.turns.cut import Cut
+    from sessionmagic.turns.history import History
+    from sessionmagic.turns.request import Request
+
+FULL_SHARE = 0.9
+"""The history is compacted before a turn whose first request would take more than this share of the context."""
+PROMPT = "Summarize the conversation so far."
+"""The prompt of a compaction for which the user has given no instruction."""
+ONE_REQUEST = Limits(requests=1)
+"""The limits of a compaction."""
+ANSWERING = ("max_tokens", "stop_sequences", "parallel_tool_calls", "tool_choice")
+"""Settings that are meant for answers. They would cut a summary short, or need tools."""
+
+
+def cut_for(request: Request, session: Session, history: History, model: ResolvedModel) -> Cut | None:
+    """Return what the requested compaction covers; None for another request.
+
+    Raises `UsageError` when there is nothing to compact.
+    """
+    if request.kind == "ask":
+        return None
+    from sessionmagic.turns.cut import cut_of
+
+    cut = cut_of(history, model.context_limit)
+    if cut is None:
+        raise UsageError(f"session {session.name!r} has no turns to compact; ask something first")
+    return cut
+
+
+def content_for(request: Request) -> str | Sequence[UserContent]:
+    """Return what the model is asked: the prompt with what is attached to it, or to summarize."""
+    from sessionmagic.turns.messages import content_of
+    from sessionmagic.turns.summaries import task
+
+    if request.kind == "ask":
+        return content_of(request.prompt, request.attachments)
+    return task("" if request.prompt == PROMPT else request.prompt)
+
+
+def for_summary(model: ResolvedModel) -> ResolvedModel:
+    """Return a model with the settings with which it writes a summary."""
+    return replace(model, settings={name: value for name, value in model.settings.items() if name not in ANSWERING})

@@ -1,0 +1,45 @@
+"""The tools that a turn offers: functions, and the tools of MCP servers."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from sessionmagic.conversation.events import Warned
+
+if TYPE_CHECKING:
+    from pydantic_ai.toolsets import AbstractToolset
+
+    from sessionmagic.tools.mcp.servers import McpServers
+    from sessionmagic.turns.admission import Admitted
+
+
+async def toolset_for(admitted: Admitted, servers: McpServers) -> AbstractToolset[None] | None:
+    """Return the tools that the model may call: functions, and the tools of the MCP servers that can be reached."""
+    plan, turn = admitted.plan, admitted.turn
+    if not servers.names or not plan.model.takes_tools:
+        return plan.toolset
+    from pydantic_ai.toolsets import CombinedToolset
+
+    def warn(text: str) -> None:
+        admitted.log.emit(Warned, text=text)
+
+    taken = [tool.name for tool in plan.tools]
+    # A server may take seconds to start. That is a task of its own, so that `Turn.cancel` can end the wait from any
+    # thread.
+    starting = asyncio.ensure_future(servers.toolsets(turn.questions, warn, taken))
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(starting.cancel)
+
+    turn.on_cancel(stop)
+    try:
+        await asyncio.wait([starting])
+    finally:
+        starting.cancel()
+    if starting.cancelled():  # the turn was stopped, so its run will end before the first model request
+        return plan.toolset
+    return CombinedToolset([*([plan.toolset] if plan.toolset else []), *starting.result()])
