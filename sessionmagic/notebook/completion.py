@@ -85,7 +85,7 @@ def _of_command(context: NotebookContext, before: list[str], typed: str) -> Iter
         case ["approve"]:
             calls, questions = context.manager.turns.approvals(), context.manager.turns.questions()
             return [*(call.id for _, call in calls), *(question.id for _, question in questions)]
-        case ["show" | "use" | "stop" | "rename" | "star" | "delete" | "usage" | "permissions"]:
+        case ["show" | "use" | "stop" | "rename" | "star" | "delete" | "usage" | "permissions" | "context"]:
             return _sessions(context)
         case _:
             return []

@@ -116,7 +116,7 @@ async def test_model_that_the_provider_does_not_have_is_told_from_a_wrong_addres
 @on_a_loop
 async def test_full_context_has_the_same_advice_in_the_words_of_every_server(body):
     line = await error_of(error(400, {"error": {"type": "invalid_request_error", **body}}))
-    advice = "shorten the prompt, or start a new session with --new"
+    advice = "shorten the prompt, let %agent compact summarize what was said before, or start a new session with --new"
     assert line == f"{MODEL}: the conversation is longer than the model can read; {advice} (400: {body['message']})"
 
 

@@ -1,6 +1,13 @@
 """``%agent SUBCOMMAND``: the commands for sessions, models, tools and running turns."""
 
-from sessionmagic.notebook.commands import branches, sessions, settings, tools, turns  # noqa: F401  each registers its subcommands
+from sessionmagic.notebook.commands import (  # noqa: F401  each registers its subcommands
+    branches,
+    context,
+    sessions,
+    settings,
+    tools,
+    turns,
+)
 from sessionmagic.notebook.commands.registry import COMMANDS, run_command
 
 __all__ = ["COMMANDS", "run_command"]

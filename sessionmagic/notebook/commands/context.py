@@ -1,0 +1,114 @@
+"""``%agent`` on the context of a session: what fills it, and a summary in place of its older turns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.notebook.commands.registry import SESSION, argument, chosen, command
+from sessionmagic.notebook.page.listing import Listing
+
+if TYPE_CHECKING:
+    import argparse
+
+    from sessionmagic.conversation.session import Session
+    from sessionmagic.models.catalog import ResolvedModel
+    from sessionmagic.notebook.context import NotebookContext
+    from sessionmagic.sessions.context import ContextEntry
+    from sessionmagic.turns.context_size import ContextKind
+
+
+@command("Show what fills the context of a session's next turn, and how much the model can read.", SESSION)
+def context(context: NotebookContext, options: argparse.Namespace) -> Any:
+    from sessionmagic.sessions.context import context_of
+
+    session = context.manager.sessions.load(chosen(context, options.session))
+    model = context.manager.sessions.next_model(session)
+    entries = context_of(session, model, _others(context, session, model))
+    limit = entries[-1].limit
+    return Listing(
+        entries,
+        {
+            "kind": lambda entry: entry.kind,
+            "tokens": _tokens,
+            "of the limit": lambda entry: f"{entry.tokens / limit:.1%}" if limit else "unknown",
+        },
+        _notes(session, model, entries),
+    )
+
+
+def _tokens(entry: ContextEntry) -> str:
+    return f"{'~' if entry.estimated else ''}{entry.tokens:,}"
+
+
+def _others(context: NotebookContext, session: Session, model: ResolvedModel | None) -> dict[ContextKind, int]:
+    """Return estimates for the instructions and the tools of the next turn.
+
+    The tools are those of the session's latest request if it had some, as MCP servers add theirs when a turn runs.
+    """
+    from sessionmagic.agents.definition import find_agent
+    from sessionmagic.notebook.offered_tools import offered_tools
+    from sessionmagic.tools.functions import toolset_of
+    from sessionmagic.turns.context_size import definition_tokens, tokens_in, tool_tokens
+
+    instructions = session.system or find_agent(context.manager.agents, "").instructions
+    sent = context.manager.turns.sent(session.id)
+    if model is not None and not model.takes_tools:
+        tools = 0
+    else:
+        tools = (
+            definition_tokens(sent.tools) if sent and sent.tools else tool_tokens(toolset_of(offered_tools(context)))
+        )
+    return {"instructions": tokens_in(instructions), "tools": tools}
+
+
+def _notes(session: Session, model: ResolvedModel | None, entries: list[ContextEntry]) -> list[str]:
+    """Return what the numbers mean, and when the history is compacted."""
+    from sessionmagic.turns.compaction_request import FULL_SHARE
+
+    limit = entries[-1].limit
+    name = f"session {session.name!r}, {model.reference}" if model is not None else f"session {session.name!r}"
+    reads = f"{limit:,} tokens" if limit else "unknown; %config AgentMagics.context_limits sets it"
+    if model is not None and model.makes_room:
+        acts = "when its context is full, the model leaves out the oldest messages itself"
+    elif limit:
+        acts = (
+            f"at {int(FULL_SHARE * limit):,} tokens, or if the provider refuses a request, older turns are summarized"
+        )
+    else:
+        acts = "older turns are summarized only if the provider refuses a request, or by %agent compact"
+    estimate = ["~ is an estimate, as providers count only whole requests"] if any(e.estimated for e in entries) else []
+    return [f"{name}; the model's limit: {reads}", acts, *estimate]
+
+
+@command(
+    "Let the session's model summarize the older turns. The summary is sent in their place, and they stay stored.",
+    argument("instruction", nargs="?", default="", verbatim=True, help="what the summary should keep or leave out"),
+    argument("-s", "--session", default="", metavar="NAME", help="default: the active session, or the latest"),
+)
+def compact(context: NotebookContext, options: argparse.Namespace) -> None:
+    from sessionmagic.notebook.cell_line import CELL_LINE
+    from sessionmagic.notebook.launch import Launch
+    from sessionmagic.notebook.surface import view_for
+
+    manager = context.manager
+    session = manager.sessions.load(chosen(context, options.session))
+    launch = Launch(
+        lambda turn, text: manager.turns.tell(turn, "steer", text),
+        context.settings.refresh_hz,
+        lambda _: None,
+        context.main_thread,
+    )
+    with launch.interruptible(), context.main_thread.served():
+        view = view_for(context, CELL_LINE.parse_args(["--session", session.name]), launch, background=False)
+        launch.open(view)
+        start = manager.compact(
+            session.id,
+            options.instruction,
+            timeout=context.settings.timeout or None,
+            where=context.front_end.place,
+            notebook=context.front_end.notebook_path,
+        )
+        launch.begin(start, view, "end")
+        result = launch.wait_until_over()
+    if result is not None and result.error is not None:
+        raise result.error
