@@ -90,7 +90,7 @@ def advised(outcome: Outcome, previous: Session) -> Outcome:
         outcome: How the turn has ended.
         previous: The session before the turn.
     """
-    before = previous.turns[-1] if previous.turns else None
+    before = next((turn for turn in reversed(previous.turns) if turn.kind == "ask"), None)
     if outcome.error_code in REFUSALS and before and before.error_code == outcome.error_code and previous.head:
         advice = "%agent drop takes the latest turn out of what is sent"
         outcome.error = TurnFailedError(f"{outcome.error}; if this comes back on every turn, {advice}")

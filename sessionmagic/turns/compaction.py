@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sessionmagic.turns.agent_run import AgentRun, Outcome
     from sessionmagic.turns.cut import Cut
     from sessionmagic.turns.messages import Messages
+    from sessionmagic.turns.model_requests import ModelRequests
 
 LEAST_SHARE = 0.1
 """Less than this share of the context is not worth a summary."""
@@ -40,11 +41,13 @@ class Compaction:
     Args:
         admitted: The turn.
         store: Where the compaction is stored.
+        requests: Records the model requests of the turn.
     """
 
-    def __init__(self, admitted: Admitted, store: Store) -> None:
+    def __init__(self, admitted: Admitted, store: Store, requests: ModelRequests) -> None:
         self._admitted = admitted
         self._store = store
+        self._requests = requests
         self._tried = False
 
     async def before_turn(self) -> Messages:
@@ -70,7 +73,9 @@ class Compaction:
             return None
         limit = model.context_limit or tokens_of(history.messages)  # what was refused is at least as long
         cut = cut_of(history, limit)
-        return await self._compacted(cut, limit) if cut is not None else None
+        compacted = await self._compacted(cut, limit) if cut is not None else None
+        self._requests.begin_again()
+        return compacted
 
     async def _compacted(self, cut: Cut, limit: int, *, stops_alone: bool = False) -> Messages | None:
         """Return the history with a summary, or None if that fails or is stopped.

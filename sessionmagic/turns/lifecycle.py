@@ -87,7 +87,7 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers, requests: 
     _emit_start(admitted)
     for warning in plan.warnings:
         log.emit(Warned, text=warning)
-    compaction = Compaction(admitted, store)
+    compaction = Compaction(admitted, store, requests)
     guard = _guard(admitted, store, requests, ShortenedHistory(compaction.after_refusal))
     admitted.hold.recheck = guard.approve_allowed_calls
     run = AgentRun(plan.agent, plan.model, guard)

@@ -52,6 +52,11 @@ class ModelRequests:
         self._agent, self._price = agent, price
         self._began, self._first_token = time.monotonic(), None
 
+    def begin_again(self) -> None:
+        """Record that the open request was refused, and is made again in another form."""
+        if self._began is not None:
+            self.begin(self._agent, self._price)
+
     def hear(self) -> None:
         """Record that a part of the response has come in."""
         if self._first_token is None:

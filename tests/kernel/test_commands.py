@@ -16,6 +16,8 @@ SUBCOMMANDS = [
     "star",
     "delete",
     "usage",
+    "context",
+    "compact",
     "config",
 ]
 
@@ -55,7 +57,9 @@ def test_an_unknown_option_gets_a_hint(kernel, chat):
     assert "'--model'" in refused(kernel.run("%%agent --modle hello\nhi"), "UsageError")
 
 
-@pytest.mark.parametrize("command", ["show", "use", "stop", "star", "delete", "usage", "model -s"])
+@pytest.mark.parametrize(
+    "command", ["show", "use", "stop", "star", "delete", "usage", "context", "compact -s", "model -s"]
+)
 def test_an_unknown_session_gets_a_hint(kernel, chat, command):
     assert f"did you mean '{chat}'?" in refused(kernel.run(f"%agent {command} {chat}x"), "SessionNotFoundError")
 

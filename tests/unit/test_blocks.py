@@ -1,6 +1,6 @@
 """The blocks of a running turn on the page, without a page."""
 
-from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, Transcript
+from sessionmagic.conversation.transcript import ReasoningBlock, SummaryBlock, TextBlock, Transcript
 from sessionmagic.notebook.page.blocks import PAGE_LENGTH, Blocks
 from sessionmagic.notebook.page.pieces import page
 
@@ -27,6 +27,16 @@ def test_text_that_turns_out_to_be_reasoning_is_taken_away():
     blocks.show(Transcript(blocks=(ReasoningBlock(plan), TextBlock("Hi there"))))
     assert "Hi there" in shown(box)
     assert len(box.children) == 1
+
+
+def test_summary_of_earlier_turns_is_shown_before_the_answer_as_plain_text():
+    box = Box()
+    blocks = Blocks(box, None)
+    summary = SummaryBlock("<b>In</b> **short**", "5", 1_000, 20)
+    blocks.show(Transcript(blocks=(summary,)))
+    blocks.show(Transcript(blocks=(summary, TextBlock("Hi"))))
+    assert "&lt;b&gt;In&lt;/b&gt; **short**" in shown(box)
+    assert shown(box).index("short") < shown(box).index("Hi")
 
 
 def test_text_whose_place_is_taken_by_other_text_is_shown_anew():

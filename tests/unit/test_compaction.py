@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.models.fallback import FallbackModel
 
 from sessionmagic import ROOT, Cell, register_model
 from sessionmagic.conversation.events import HistoryCompacted, TextDelta, Warned
@@ -535,3 +536,41 @@ async def test_summary_that_covers_no_turn_of_its_path_is_not_sent(manager, mode
     )
     await talk(manager, "b")
     assert texts(model.sent[-1]) == [["a"], ["answer to a"], ["b"]]
+
+
+@on_a_loop
+async def test_kept_turns_do_not_tell_about_the_context_they_were_given_in(manager, model):
+    """The embedded model's record of what it left out would count messages that are no longer sent."""
+    await talk(manager, "a", "b")
+
+    def recorded(session):
+        turn = session.turns[1]
+        answer = {**turn.messages[1], "provider_details": {"left_out": 2, "other": 1}}
+        return replace(session, turns=(session.turns[0], replace(turn, messages=[turn.messages[0], answer])))
+
+    manager.store.update(manager.sessions.id_of("chat"), recorded)
+    await compact(manager)
+    await talk(manager, "c")
+    kept = model.sent[-1][1]
+    assert kept.provider_details == {"other": 1}
+    assert manager.sessions.load("chat").turn("2").messages[1]["provider_details"]["left_out"] == 2
+
+
+@on_a_loop
+async def test_models_of_a_fallback_share_one_summary(manager):
+    first, second = refuses_more_than(1_500), refuses_more_than(1_500)
+    register_model("small", FallbackModel(first, second))
+    await talk(manager, "a" * 1_000, model="small")
+    result = await ask(manager, "b" * 2_000)
+    assert result.status == "failed"
+    assert sum(map(asks_for_summary, [*first.sent, *second.sent])) == 1
+    assert texts(second.sent[-1])[0][0].startswith(SUMMARY)
+
+
+@on_a_loop
+async def test_failure_like_the_one_before_is_still_told_after_a_compaction(manager):
+    refuses_more_than(1_000)
+    await talk(manager, "a", "b", "c", model="small")
+    await ask(manager, LONG + "d")
+    result = await ask(manager, LONG + "d")
+    assert "%agent drop takes the latest turn out of what is sent" in str(result.error)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sessionmagic.conversation.transcript import MessageBlock, TextBlock, ToolBlock, Transcript
+from sessionmagic.conversation.transcript import MessageBlock, SummaryBlock, TextBlock, ToolBlock, Transcript
 from sessionmagic.notebook.captions import LINE_LENGTH, VALUES_LENGTH, values_line
 from sessionmagic.notebook.page.answer import answer_html
 from sessionmagic.notebook.terminal.text import turn_text
@@ -68,3 +68,23 @@ def test_expressions_that_were_evaluated_are_listed_under_the_answer_in_one_line
     assert many.endswith(" and 990 more")
     assert len(many) < VALUES_LENGTH + 30
     assert "\n" not in many
+
+
+def test_summary_of_earlier_turns_is_shown_word_by_word_as_text():
+    text = "Names:\n<script>alert(1)</script> **Ada**"
+    transcript = Transcript(blocks=(SummaryBlock(text, "5", 1_884, 30), TextBlock("Hi")))
+    line = "history compacted: about 1,884 → 30 tokens; summary in turn 5"
+    assert turn_text(transcript, "and now?").startswith(
+        f"> and now?\n\n{line}\n    Names:\n    <script>alert(1)</script> **Ada**\n\nHi"
+    )
+    html = answer_html(transcript)
+    assert f">{line}</summary>" in html
+    assert "Names:\n&lt;script&gt;alert(1)&lt;/script&gt; **Ada**</pre>" in html
+
+
+def test_summary_that_is_the_answer_is_not_shown_twice():
+    transcript = Transcript(blocks=(TextBlock("In short."), SummaryBlock("", "5", 1_884, 30)))
+    line = "history compacted: about 1,884 → 30 tokens; earlier turns are kept"
+    assert turn_text(transcript, "Summarize").startswith(f"> Summarize\n\nIn short.\n\n{line}\n")
+    assert answer_html(transcript).count("In short.") == 1
+    assert line in answer_html(transcript)
