@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sessionmagic.conversation.names import check_name
+from sessionmagic.conversation.session import TurnKind
 from sessionmagic.exceptions import PromptError, UsageError
 from sessionmagic.models.settings import checked
 from sessionmagic.tools.permissions import safety_of
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sessionmagic.conversation.attachment import Attachment
-    from sessionmagic.conversation.session import TurnKind
     from sessionmagic.tools.functions import Tool
     from sessionmagic.tools.permissions import Limits, Safety
 
@@ -123,6 +123,8 @@ class Request:
             raise UsageError("the time to wait must be 0 or more seconds")
         if self.rerun not in get_args(Rerun):
             raise UsageError(f"rerun is {self.rerun!r}; give {' or '.join(map(repr, get_args(Rerun)))}")
+        if self.kind not in get_args(TurnKind):
+            raise UsageError(f"kind is {self.kind!r}; give {' or '.join(map(repr, get_args(TurnKind)))}")
         if self.once and not self.model:
             raise UsageError("--once has no model; name one with --model")
 

@@ -65,3 +65,18 @@ def test_compaction_that_fails_is_an_error_of_its_cell(kernel, chat):
     cell = kernel.run(f"%agent compact -s {chat}")
     assert (cell.status, cell.ename) == ("error", "TurnFailedError")
     assert "it broke" in cell.evalue
+
+
+def test_summary_that_was_made_for_a_turn_is_shown_under_its_cell(kernel, session):
+    kernel.run(SUMMARIZES).ok()
+    kernel.run("%config AgentMagics.context_limits = {'summarizes': 300}").ok()
+    try:
+        for number in (1, 2):
+            kernel.run(f"%%agent -m summarizes -s {session}\nquestion {number} {'word ' * 60}").ok()
+        cell = kernel.run(f"%%agent -s {session}\nquestion 3 {'word ' * 180}").ok()
+    finally:
+        kernel.run("%config AgentMagics.context_limits = {}").ok()
+    assert "summary in turn 4</summary>" in cell.html
+    assert "In **short**.</pre>" in cell.html
+    shown = kernel.run(f"%agent show {session}").ok().text
+    assert shown.index("question 2") < shown.index("In **short**.") < shown.index("question 3")

@@ -7,7 +7,7 @@ import pytest
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.models.fallback import FallbackModel
 
-from sessionmagic import ROOT, Cell, register_model
+from sessionmagic import ROOT, Cell, Request, register_model
 from sessionmagic.conversation.events import HistoryCompacted, TextDelta, Warned
 from sessionmagic.exceptions import SessionNotFoundError, UsageError
 from sessionmagic.sessions.usage import usage_by_model
@@ -574,3 +574,8 @@ async def test_failure_like_the_one_before_is_still_told_after_a_compaction(mana
     await ask(manager, LONG + "d")
     result = await ask(manager, LONG + "d")
     assert "%agent drop takes the latest turn out of what is sent" in str(result.error)
+
+
+def test_kind_of_a_request_is_one_of_two():
+    with pytest.raises(UsageError, match="kind is 'summary'; give 'ask' or 'compaction'"):
+        Request(prompt="a", session="chat", kind="summary")
