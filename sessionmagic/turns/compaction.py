@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 from sessionmagic.conversation.compaction import with_compaction, written_in
 from sessionmagic.conversation.events import HistoryCompacted, Warned
 from sessionmagic.conversation.session import TurnRecord
-from sessionmagic.exceptions import SessionMagicError, SessionNotFoundError, TurnFailedError
+from sessionmagic.exceptions import SessionNotFoundError, TurnFailedError
 from sessionmagic.loop import settled_in_thread
 from sessionmagic.tools.permissions import Policy
-from sessionmagic.turns.compaction_request import FULL_SHARE, ONE_REQUEST, PROMPT, for_summary
+from sessionmagic.turns.compaction_request import FULL_SHARE, ONE_REQUEST, PROMPT, for_summary, without_limits
 from sessionmagic.turns.context_size import size_of, tokens_in, tokens_of, tool_tokens
 from sessionmagic.turns.cut import cut_of
 from sessionmagic.turns.inbox import Inbox
 from sessionmagic.turns.summaries import summary_message, task
+from sessionmagic.words import words_of
 
 if TYPE_CHECKING:
     from typing import Any
@@ -71,7 +72,8 @@ class Compaction:
         model, history = self._admitted.plan.model, self._admitted.history
         if self._tried or model.makes_room:
             return None
-        limit = model.context_limit or tokens_of(history.messages)  # what was refused is at least as long
+        refused = tokens_of(history.messages) + tokens_of(self._admitted.record.messages)
+        limit = min(model.context_limit or refused, refused)  # the known limit may be that of another server
         cut = cut_of(history, limit)
         compacted = await self._compacted(cut, limit) if cut is not None else None
         self._requests.begin_again()
@@ -111,7 +113,7 @@ class Compaction:
             agent=plan.agent.name,
             model=plan.model.reference,
             prompt=PROMPT,
-            settings=plan.settings,
+            settings=without_limits(plan.settings),
             started_at=time.time(),
             notebook=self._admitted.record.notebook,
         )
@@ -156,8 +158,8 @@ class Compaction:
             session, _ = await settled_in_thread(self._store.update, turn.session_id, change)
         except SessionNotFoundError:  # it was deleted, which the end of the turn tells
             return None
-        except SessionMagicError as error:
-            self._warn(f"the history was not compacted: {error}")
+        except Exception as error:  # noqa: BLE001  the turn goes on, whatever is wrong with the session's file
+            self._warn(f"the history was not compacted: {words_of(error)}")
             return None
         return session.turns[-1]
 

@@ -9,7 +9,8 @@ from sessionmagic.exceptions import UsageError
 from sessionmagic.tools.permissions import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from pydantic_ai.messages import UserContent
 
@@ -25,8 +26,8 @@ PROMPT = "Summarize the conversation so far."
 """The prompt of a compaction for which the user has given no instruction."""
 ONE_REQUEST = Limits(requests=1)
 """The limits of a compaction."""
-ANSWERING = ("max_tokens", "stop_sequences", "parallel_tool_calls", "tool_choice")
-"""Settings that are meant for answers. They would cut a summary short, or need tools."""
+ANSWERING = ("max_tokens", "stop", "stop_sequences", "parallel_tool_calls", "tool_choice")
+"""Settings that are meant for answers, by our names and by pydantic-ai's. They would cut a summary short, or need tools."""
 
 
 def cut_for(request: Request, session: Session, history: History, model: ResolvedModel) -> Cut | None:
@@ -56,4 +57,9 @@ def content_for(request: Request) -> str | Sequence[UserContent]:
 
 def for_summary(model: ResolvedModel) -> ResolvedModel:
     """Return a model with the settings with which it writes a summary."""
-    return replace(model, settings={name: value for name, value in model.settings.items() if name not in ANSWERING})
+    return replace(model, settings=without_limits(model.settings))
+
+
+def without_limits(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings without those that are meant for answers."""
+    return {name: value for name, value in settings.items() if name not in ANSWERING}

@@ -9,7 +9,7 @@ from sessionmagic.conversation.session import CRASHED, Session, with_override
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models.settings import for_model, given, ignored, merged
 from sessionmagic.tools.functions import YOURS, offered, toolset_of
-from sessionmagic.turns.compaction_request import for_summary
+from sessionmagic.turns.compaction_request import for_summary, without_limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -99,6 +99,7 @@ def plan_for(request: Request, session: Session, parent: str | None, models: Mod
         model = models.resolve(default)
     tools = offered(request.tools) if request.kind == "ask" else []
     settings = merged(agent.settings, session.settings, request.settings)
+    settings = settings if request.kind == "ask" else without_limits(settings)
     system = (session.system or agent.instructions) if request.system is None else request.system
     model = replace(model, settings=for_model(model.model, model.settings, settings))
     return Plan(

@@ -8,11 +8,14 @@ from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.models.fallback import FallbackModel
 
 from sessionmagic import ROOT, Cell, Request, register_model
+from sessionmagic.conversation.compaction import with_compaction
 from sessionmagic.conversation.events import HistoryCompacted, TextDelta, Warned
 from sessionmagic.exceptions import SessionNotFoundError, UsageError
 from sessionmagic.sessions.usage import usage_by_model
 from sessionmagic.testing import ScriptedModel, call, hang, script
-from sessionmagic.turns.quotation import CONVERSATION, SUMMARY
+from sessionmagic.turns.context_size import tokens_in
+from sessionmagic.turns.quotation import CONVERSATION, SUMMARY, quotation
+from sessionmagic.turns.summaries import conversation_message
 from tests.turns import ask, events_of, on_a_loop, orphans, said, until, whole
 
 TOO_LONG = "this model's maximum context length is 4096 tokens"
@@ -132,7 +135,7 @@ async def test_next_summary_covers_the_one_before(manager, model):
     await talk(manager, "d", "e")
     await compact(manager)
     [[request]] = texts(model.sent[-1])
-    assert f"> User: {SUMMARY}\n>\n> > In short.\n\n> User: b" in request
+    assert f"> {SUMMARY}\n>\n> > In short.\n\n> User: b" in request
     assert "User: d" not in request
     await talk(manager, "f")
     assert [text for [text] in texts(model.sent[-1])[::2]] == [f"{SUMMARY}\n\n> In short.\n\nd", "e", "f"]
@@ -271,6 +274,7 @@ async def test_settings_that_would_cut_a_summary_short_are_left_out(manager, mod
     await talk(manager, "a")
     await compact(manager, settings={"max_tokens": 5, "temperature": 0.5})
     assert model.sent_settings[-1] == {"temperature": 0.5}
+    assert manager.sessions.load("chat").turn("2").settings == {"temperature": 0.5}
 
 
 def full(*steps, limit=1_000):
@@ -579,3 +583,52 @@ async def test_failure_like_the_one_before_is_still_told_after_a_compaction(mana
 def test_kind_of_a_request_is_one_of_two():
     with pytest.raises(UsageError, match="kind is 'summary'; give 'ask' or 'compaction'"):
         Request(prompt="a", session="chat", kind="summary")
+
+
+def said_in(*texts):
+    return [{"kind": "request", "parts": [{"part_kind": "user-prompt", "content": text}]} for text in texts]
+
+
+def read_of(messages, tokens):
+    """What the model reads of a conversation, in at most so many tokens."""
+    [message] = conversation_message(messages, tokens, 0)
+    return message["parts"][0]["content"]
+
+
+def test_conversation_that_is_too_long_to_be_read_is_cut_and_then_its_oldest_texts_are_left_out():
+    messages = said_in("first " * 2_000, *(f"text {number} " * 100 for number in range(20)))
+    assert read_of(messages, None).count("first") == 2_000
+    cut = read_of(messages, 6_500)
+    assert cut.count("first") < 2_000
+    assert "more characters)" in cut
+    assert cut.count("> User:") == 21
+    short = read_of(messages, 300)
+    assert "older texts are left out here)" in short
+    assert "text 19" in short
+    assert "first" not in short
+    assert tokens_in(short) < 400
+
+
+def test_earlier_summary_stays_whole_however_little_can_be_read():
+    summary = quotation(SUMMARY, "Names: " + "Ada " * 500)
+    read = read_of(said_in(summary, *("word " * 500 for _ in range(10))), 100)
+    assert read.count("Ada") == 500
+
+
+@on_a_loop
+async def test_compaction_that_cannot_be_stored_leaves_the_turn_as_it_was(manager, monkeypatch):
+    model = full()
+    await fill(manager, LONG + "a", LONG + "b")
+    update = manager.store.update
+
+    def fails(session_id, change):
+        if getattr(change, "func", None) is with_compaction:
+            raise OSError("no space left")
+        return update(session_id, change)
+
+    monkeypatch.setattr(manager.store, "update", fails)
+    turn = await manager.run("c", session="chat", model="model")
+    assert (await turn.result()).status == "completed"
+    assert turn.transcript.warnings == ("the history was not compacted: OSError: no space left",)
+    assert texts(model.sent[-1])[0] == [LONG + "a"]
+    assert path_of(manager) == ["1", "2", "3"]
