@@ -27,7 +27,7 @@ PROMPT = "Summarize the conversation so far."
 ONE_REQUEST = Limits(requests=1)
 """The limits of a compaction."""
 ANSWERING = ("max_tokens", "stop", "stop_sequences", "parallel_tool_calls", "tool_choice")
-"""Settings that are meant for answers, by our names and by pydantic-ai's. They would cut a summary short, or need tools."""
+"""Settings that are meant for answers, by our names and by pydantic-ai's. They cut a summary short, or need tools."""
 
 
 def cut_for(request: Request, session: Session, history: History, model: ResolvedModel) -> Cut | None:
