@@ -124,7 +124,10 @@ class Session:
             raise ValueError(f"turn {min(filter(None, missing))} is missing")
 
     def path(self, tip: str | None = None) -> list[TurnRecord]:
-        """Return the turns from the first one to `tip`, by default the head. They are the history of the next turn."""
+        """Return the turns from the first one to `tip`, by default the head. They are the history of the next turn.
+
+        A summary may be sent in place of some of them; see `compaction.sent_turns`.
+        """
         by_id = {turn.id: turn for turn in self.turns}
         path: list[TurnRecord] = []
         turn_id = tip or self.head

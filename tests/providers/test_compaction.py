@@ -9,10 +9,13 @@ from sessionmagic import MemoryStore, Models, SessionManager
 from sessionmagic.conversation.events import HistoryCompacted
 from sessionmagic.turns.quotation import CONVERSATION, SUMMARY
 from tests import strict
-from tests.provider import ScriptedProvider, answers, call_delta, calls, never_answers, refuses
+from tests.provider import ScriptedProvider, answers, call_delta, calls, never_answers, refuses, streams
 from tests.turns import ask, events_of, on_a_loop, until, whole
 
 TOO_LONG = refuses(400, "This model's maximum context length is 4096 tokens.", "context_length_exceeded")
+TOO_LONG_IN_STREAM = streams(
+    {"error": {"message": "the request exceeds the available context size", "code": 400}}, finish=None, done=False
+)
 
 
 def manager_of(server, **limits):
@@ -32,11 +35,10 @@ def read(at: int) -> str:
     return f"data {at}"
 
 
+@pytest.mark.parametrize("refusal", [TOO_LONG, TOO_LONG_IN_STREAM], ids=["status", "event"])
 @on_a_loop
-async def test_refused_request_is_asked_again_after_one_summary():
-    with ScriptedProvider(
-        answers("Fine."), answers("Good."), TOO_LONG, answers("In short."), answers("Yes.")
-    ) as server:
+async def test_refused_request_is_asked_again_after_one_summary(refusal):
+    with ScriptedProvider(answers("Fine."), answers("Good."), refusal, answers("In short."), answers("Yes.")) as server:
         manager = manager_of(server)
         await ask(manager, "first " * 100)
         await ask(manager, "second")
