@@ -103,7 +103,7 @@ class AskedModel(WrapperModel):
                         self.wrapped.request_stream(messages, model_settings, parameters, run_context)
                     )
                 except ModelAPIError as error:
-                    if (shorter := await self._shortened(parameters, error)) is not None:
+                    if (shorter := await self._shortened(messages, parameters, error)) is not None:
                         messages = shorter
                         continue
                     kept = self._without_refused(parameters.function_tools, error, lessons)
@@ -116,9 +116,16 @@ class AskedModel(WrapperModel):
                 learn()
             yield stream
 
-    async def _shortened(self, parameters: ModelRequestParameters, error: ModelAPIError) -> list[ModelMessage] | None:
-        """Return the messages with a shorter history, once, if the provider has refused them as too long."""
-        if self.history is None or self._is_shortened or not is_too_long(error):
+    async def _shortened(
+        self, messages: list[ModelMessage], parameters: ModelRequestParameters, error: ModelAPIError
+    ) -> list[ModelMessage] | None:
+        """Return the messages with a shorter history, once, if the provider has refused them as too long.
+
+        A response that is being continued is not asked for again.
+        """
+        if self.history is None or self._is_shortened or isinstance(messages[-1], ModelResponse):
+            return None
+        if not is_too_long(error):
             return None
         self._is_shortened = True
         shorter = await self.history.after_refusal()
