@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from sessionmagic.manager import SessionManager
     from sessionmagic.models.catalog import Models
     from sessionmagic.models.sources import register_model
+    from sessionmagic.notebook.exports.files import export_session
+    from sessionmagic.sessions.importing import import_session
     from sessionmagic.storage.memory import MemoryStore
     from sessionmagic.storage.store import Store
     from sessionmagic.storage.tiny import TinyStore
@@ -138,6 +140,8 @@ _MODULES = {
     "manager": ("SessionManager",),
     "models.catalog": ("Models",),
     "models.sources": ("register_model",),
+    "notebook.exports.files": ("export_session",),
+    "sessions.importing": ("import_session",),
     "storage.memory": ("MemoryStore",),
     "storage.store": ("Store",),
     "storage.tiny": ("TinyStore",),
@@ -217,6 +221,8 @@ __all__ = [
     "UsageError",
     "UsageReported",
     "Warned",
+    "export_session",
+    "import_session",
     "load_ipython_extension",
     "register_model",
     "tool",

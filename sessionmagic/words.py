@@ -54,6 +54,11 @@ def shortened(text: str, length: int = SHOWN_LIMIT) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as ``"1 turn"`` or ``"2 turns"``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def printable(text: str) -> str:
     """Return a text with a replacement character in place of each character that cannot be printed."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)

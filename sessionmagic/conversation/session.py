@@ -63,6 +63,10 @@ class TurnRecord:
     """A hash of all that the turn was asked with, except its history; see `turns.reuse`."""
     copied: bool = False
     """Whether the turn was started in another session. Its usage is counted there."""
+    imported: bool = False
+    """Whether the turn came with an imported session, so that its usage is not this user's own."""
+    caller: str | None = None
+    """For the turn of a sub-agent, the tool call that it works for, as ``TURN:CALL``; None for all others."""
 
     @property
     def usage(self) -> Usage:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from tinydb.storages import Storage
 
 from sessionmagic.exceptions import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
@@ -70,23 +73,49 @@ def _encodable(value: Any) -> Any:
             return value
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> None:
     """Replace the file with one that has `content`, synced to disk.
 
     Raises `OSError` and leaves the old file unchanged when that fails.
     """
+    with _temporary(path, content, mode) as temporary:
+        temporary.replace(path)
+    _sync_directory(path.parent)
+
+
+def create_file(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> None:
+    """Create the file with `content`, synced to disk.
+
+    Raises `FileExistsError` if there is one, even if another process has just made it, and `OSError`.
+    """
+    with _temporary(path, content, mode) as temporary:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            if path.exists():
+                raise FileExistsError(path) from None
+            temporary.replace(path)
+        else:
+            temporary.unlink()
+    _sync_directory(path.parent)
+
+
+@contextmanager
+def _temporary(path: Path, content: bytes, mode: int) -> Iterator[Path]:
+    """Write the content to a file beside `path` that exists within the block, unless the block moves it away."""
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE), "wb") as file:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        yield temporary
     except BaseException:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
-    _sync_directory(path.parent)
 
 
 def _sync_directory(directory: Path) -> None:

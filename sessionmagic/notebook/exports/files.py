@@ -1,0 +1,98 @@
+"""Write a session to a file in one of the formats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sessionmagic.exceptions import UsageError
+from sessionmagic.keys.cleaning import without_keys_in
+from sessionmagic.notebook.exports import html, notebook
+from sessionmagic.sessions.formats import markdown, native
+from sessionmagic.sessions.formats.contents import not_held
+from sessionmagic.storage.atomic import create_file, replace_file
+from sessionmagic.words import shortened, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from sessionmagic.conversation.session import Session
+    from sessionmagic.sessions.formats.contents import Content
+
+PUBLIC_FILE = 0o666
+"""The mode of an exported file, from which the user's mask is subtracted, as for files of other programs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format that sessions are exported to."""
+
+    title: str
+    """Its name in messages."""
+    suffixes: tuple[str, ...]
+    """The suffixes of files for which it is chosen; empty if another format has its suffix."""
+    write: Callable[[Session], str | bytes]
+    holds: Collection[Content]
+    also_lost: Callable[[Session], list[str]] = lambda _: []
+    """Returns what else of a session cannot be written."""
+
+
+FORMATS: dict[str, Format] = {
+    "json": Format("sessionmagic's JSON", (".json",), native.to_native, native.HOLDS),
+    "markdown": Format("Markdown", (".md", ".markdown"), markdown.to_markdown, markdown.HOLDS),
+    "html": Format("HTML", (".html", ".htm"), html.to_html, html.HOLDS),
+    "notebook": Format("a notebook", (".ipynb",), notebook.to_notebook, notebook.HOLDS, notebook.not_in_notebook),
+}
+
+
+def export_session(session: Session, file: Path | str, format: str = "", *, force: bool = False) -> list[str]:  # noqa: A002
+    """Write a session to a file, and return in words what the format cannot hold of it, one line each.
+
+    Keys and passwords are left out. The file is complete, or it is not written at all.
+
+    Args:
+        session: The session, as `SessionManager.sessions.load` returns it.
+        file: The file.
+        format: ``json``, which can be imported without losses, ``markdown``, ``html`` or ``notebook``; by default that
+            of the file's suffix.
+        force: Replace a file that exists.
+
+    Raises `UsageError` when the format is unknown, when the file exists, and when it cannot be written.
+    """
+    path = Path(file).expanduser()
+    chosen = FORMATS[format_of(path, format)]
+    cleaned = without_keys_in(session)
+    content = chosen.write(cleaned)
+    _write(path, content.encode(errors="replace") if isinstance(content, str) else content, force=force)
+    return [*not_held(cleaned, chosen.holds), *chosen.also_lost(cleaned)]
+
+
+def format_of(path: Path, name: str) -> str:
+    """Return the name of the format with that name, or else of the file's suffix; raises `UsageError`."""
+    if name:
+        if name not in FORMATS:
+            raise UsageError(
+                f"{shortened(name)!r} is not a format{suggestion(name, FORMATS, f'use one of {_names()}')}"
+            )
+        return name
+    for known, each in FORMATS.items():
+        if path.suffix.lower() in each.suffixes:
+            return known
+    suffix = f"the suffix {shortened(path.suffix)!r} has no format" if path.suffix else f"{path.name!r} has no suffix"
+    raise UsageError(f"{suffix}; name one with --format: {_names()}")
+
+
+def _names() -> str:
+    return ", ".join(FORMATS)
+
+
+def _write(path: Path, content: bytes, *, force: bool) -> None:
+    try:
+        (replace_file if force else create_file)(path, content, PUBLIC_FILE)
+    except FileExistsError:
+        raise UsageError(f"{path} exists; --force replaces it") from None
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}; nothing was written") from error
+    except ValueError as error:  # the path has a character that no path can have
+        raise UsageError(f"{shortened(str(path))!r} is not a path: {error}") from error

@@ -1,0 +1,119 @@
+"""A session as a notebook that runs: each prompt is a ``%%agent`` cell, and each answer its saved output."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.conversation.names import NAME_LIMIT
+from sessionmagic.conversation.stored_transcript import transcript_of
+from sessionmagic.models.settings import as_typed
+from sessionmagic.notebook.captions import answer_text
+from sessionmagic.notebook.page.answer import answer_html
+from sessionmagic.notebook.prompts import expressions_in
+from sessionmagic.notebook.static import metadata
+from sessionmagic.sessions.formats.markdown import heading
+from sessionmagic.words import typed
+
+if TYPE_CHECKING:
+    from sessionmagic.conversation.session import Session, TurnRecord
+    from sessionmagic.sessions.formats.contents import Content
+
+HOLDS: frozenset[Content] = frozenset({"reasoning", "calls", "instructions", "settings", "usage", "endings"})
+_CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""The ids that a notebook's format allows. VS Code sends others."""
+_EXPANDED = re.compile(r"[{}$\"'\n\r]")
+"""What would not arrive as it is when it stands on the line of a magic."""
+
+
+def to_notebook(session: Session) -> str:
+    """Return a session as a notebook in version 4.5 of the format. Cells keep the ids of those that asked."""
+    used: set[str] = set()
+    path = session.path()
+    cells = [
+        _markdown(f"# {heading(session.title or session.name)}", "title"),
+        _code("%load_ext sessionmagic", "load-sessionmagic", []),
+    ]
+    name = _EXPANDED.sub("-", session.name).strip() or "session"
+    for before, turn in zip([None, *path], path, strict=False):
+        cell_id = _cell_id(turn, used)
+        used.add(cell_id)
+        cells.append(_code(f"{_line(name, turn, before)}\n{turn.prompt}", cell_id, [_output(session, turn)]))
+    document = {
+        "cells": cells,
+        "metadata": {
+            "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    return json.dumps(document, ensure_ascii=False, indent=1).encode(errors="replace").decode() + "\n"
+
+
+def not_in_notebook(session: Session) -> list[str]:
+    """Return in words the instructions of turns that cannot stand on the line of a cell."""
+    count = sum(bool(turn.system) and not _fits(turn.system) for turn in session.path())
+    return (
+        [f"the instructions of {count:,} turn{'s' if count > 1 else ''}, which do not fit on one line"] if count else []
+    )
+
+
+def _line(name: str, turn: TurnRecord, before: TurnRecord | None) -> str:
+    words = ["%%agent", "--session", typed(name[:NAME_LIMIT])]
+    if (before is None or turn.model != before.model) and _can_be_asked(turn):
+        words += ["--model", typed(turn.model)]
+    if written := as_typed(turn.settings):
+        words += ["--set", written]
+    if turn.system and _fits(turn.system):
+        words += ["--system", f'"{turn.system}"']
+    if expressions_in(turn.prompt):  # they have been replaced by their values already, or were meant as they are
+        words.append("--raw")
+    return " ".join(words)
+
+
+def _can_be_asked(turn: TurnRecord) -> bool:
+    """Return whether the turn's model is a reference: another program's turn has only the name of its model."""
+    return not _EXPANDED.search(turn.model) and (not turn.imported or ":" in turn.model)
+
+
+def _fits(system: str) -> bool:
+    return not _EXPANDED.search(system)
+
+
+def _cell_id(turn: TurnRecord, used: set[str]) -> str:
+    kept = turn.cell_id or ""
+    return kept if _CELL_ID.fullmatch(kept) and kept not in used else f"turn-{turn.id}"
+
+
+def _output(session: Session, turn: TurnRecord) -> dict[str, Any]:
+    transcript = transcript_of(session.name, turn)
+    return {
+        "output_type": "display_data",
+        "data": {
+            "text/html": _lines(answer_html(transcript)),
+            "text/plain": _lines(answer_text(transcript)),
+        },
+        "metadata": metadata(transcript),
+    }
+
+
+def _markdown(text: str, cell_id: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "id": cell_id, "metadata": {}, "source": _lines(text)}
+
+
+def _code(text: str, cell_id: str, outputs: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "cell_type": "code",
+        "execution_count": None,
+        "id": cell_id,
+        "metadata": {},
+        "outputs": outputs,
+        "source": _lines(text),
+    }
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text as notebooks store them."""
+    return text.splitlines(keepends=True)

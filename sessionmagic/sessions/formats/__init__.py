@@ -1,0 +1,1 @@
+"""The formats that sessions are exported to and imported from, one module for each."""

@@ -1,0 +1,145 @@
+"""Checks of a session that comes from a file: what passes can be stored, shown and continued."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.conversation.tree import is_kept, running_turns, with_interrupted_turns
+from sessionmagic.models.settings import checked
+from sessionmagic.tools.permissions import SAFETIES, VERDICTS
+from sessionmagic.turns.foreign import problem_with
+from sessionmagic.turns.request import check_system
+from sessionmagic.words import printable, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sessionmagic.conversation.session import Session, TurnRecord
+
+LATEST = 253_402_300_799.0
+"""The end of the year 9999 in seconds since the epoch: Python has no later dates."""
+MOST_TOKENS = 2**53
+MOST_DOLLARS = 1e9
+MOST_TURNS = 10**9
+TITLE_LIMIT = 200
+LEVELS = 8
+"""How many levels of sub-agents a session may have."""
+_TURN_ID = re.compile(r"[1-9][0-9]{0,8}")
+
+
+def checked_session(session: Session) -> Session:
+    """Return a session from a file in the form in which our own code would have stored it.
+
+    Raises `ValueError` or `SessionMagicError` with the reason when it cannot be stored, shown or continued.
+    """
+    _check_tree(session)
+    _check_times(session.created_at, session.updated_at)
+    _check_rules(session)
+    check_system(session.system)
+    _check(0 <= session.turns_started <= MOST_TURNS, "a number of turns", session.turns_started)
+    ids = {turn.id for turn in session.turns}
+    turns = tuple(_checked_turn(turn, ids) for turn in session.turns)
+    if session.head is not None and not is_kept(next(turn for turn in turns if turn.id == session.head)):
+        raise ValueError(f"turn {session.head}, which the next one would continue, has no answer")
+    session = replace(
+        session,
+        title=_title(session.title),
+        working_dir="",  # a place on the other machine
+        notebook="",  # otherwise, a notebook here with the same path would go on with this session
+        settings=checked(session.settings),
+        turns=turns,
+    )
+    return with_interrupted_turns(session, running_turns(session))
+
+
+def _title(title: str) -> str:
+    return shortened(printable(" ".join(title.split())), TITLE_LIMIT)
+
+
+def _check_tree(session: Session) -> None:
+    ids = [turn.id for turn in session.turns]
+    for turn_id in ids:
+        if not _TURN_ID.fullmatch(turn_id):
+            raise ValueError(f"{shortened(turn_id)!r} is not the id of a turn")
+    if len(set(ids)) < len(ids):
+        raise ValueError("two of its turns have the same id")
+    session.require_whole()
+    parents = {turn.id: turn.parent for turn in session.turns}
+    _check_no_circle(parents, "parents")
+    callers = {turn.id: turn.caller and turn.caller.partition(":")[0] for turn in session.turns}
+    if not set(filter(None, callers.values())) <= set(ids):
+        raise ValueError("a sub-agent works for a turn that is missing")
+    if _check_no_circle(callers, "sub-agents") > LEVELS:
+        raise ValueError(f"it has more than {LEVELS} levels of sub-agents")
+
+
+def _check_no_circle(before: dict[str, str | None], what: str) -> int:
+    """Return the length of the longest chain; raises `ValueError` if following the links leads in a circle."""
+    length: dict[str | None, int] = {None: 0}
+    for start in before:
+        chain: dict[str, None] = {}
+        at: str | None = start
+        while at is not None and at not in length:
+            if at in chain:
+                raise ValueError(f"the {what} of turn {at} form a circle")
+            chain[at] = None
+            at = before[at]
+        for turn in reversed(chain):
+            length[turn] = length[before[turn]] + 1
+    return max(length.values()) - 1 if len(length) > 1 else 0
+
+
+def _checked_turn(turn: TurnRecord, ids: Collection[str]) -> TurnRecord:
+    from pydantic_ai.messages import ModelMessagesTypeAdapter
+
+    from sessionmagic.turns.messages import to_json
+
+    if problem := problem_with(turn.messages):
+        raise ValueError(f"turn {turn.id} cannot be read ({problem})")
+    _check_times(turn.started_at, *([] if turn.finished_at is None else [turn.finished_at]))
+    for request in turn.requests:
+        _check_numbers(request.usage)
+        for seconds in (request.seconds, request.first_token_seconds or 0.0):
+            _check(0 <= seconds <= LATEST, "seconds", seconds)
+    check_system(turn.system)
+    return replace(
+        turn,
+        messages=to_json(ModelMessagesTypeAdapter.validate_python(turn.messages)),  # with all fields
+        settings=checked(turn.settings),
+        previous_head=turn.previous_head if turn.previous_head in ids else None,
+        waiting=[],
+        imported=True,
+    )
+
+
+def _check_times(*times: float) -> None:
+    for at in times:
+        _check(0 <= at <= LATEST, "a time", at)
+
+
+def _check_numbers(usage: Any) -> None:
+    for name in type(usage).__dataclass_fields__:
+        value = getattr(usage, name)
+        if name == "cost":
+            _check(value is None or 0 <= value <= MOST_DOLLARS, "a cost", value)
+        else:
+            _check(0 <= value <= MOST_TOKENS, name, value)
+
+
+def _check(holds: bool, what: str, value: float) -> None:  # noqa: FBT001
+    if not holds or not math.isfinite(value or 0):
+        raise ValueError(f"{what} of {value:g} is not possible")
+
+
+def _check_rules(session: Session) -> None:
+    if session.safety not in SAFETIES:
+        raise ValueError(f"{shortened(session.safety)!r} is not a safety mode")
+    for verdict, patterns in session.permissions.items():
+        if verdict not in VERDICTS:
+            raise ValueError(f"{shortened(verdict)!r} is not the verdict of a rule")
+        for pattern in patterns:
+            if not pattern.partition(":")[0].strip():
+                raise ValueError(f"the rule {shortened(pattern)!r} does not name a tool")

@@ -1,0 +1,108 @@
+"""What a session contains, so that an export can tell what its format cannot hold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from sessionmagic.conversation.usage import Usage
+from sessionmagic.words import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from sessionmagic.conversation.session import Session, TurnRecord
+
+Content = Literal[
+    "branches",
+    "sub-agents",
+    "reasoning",
+    "texts",
+    "images",
+    "files",
+    "calls",
+    "instructions",
+    "settings",
+    "permissions",
+    "usage",
+    "endings",
+]
+EVERYTHING: frozenset[Content] = frozenset(
+    (
+        *("branches", "sub-agents", "reasoning", "texts", "images", "files"),
+        *("calls", "instructions", "settings", "permissions", "usage", "endings"),
+    )
+)
+
+
+def contents_of(session: Session) -> dict[Content, str]:
+    """Return what a session has beside prompts and answers, each in words."""
+    path = session.path()
+    on_path = {turn.id for turn in path}
+    others = [turn for turn in session.turns if turn.id not in on_path]
+    attached = [item for turn in path for item in attached_to(turn)]
+    files = [item for item in (*attached, *_beside_results(path)) if isinstance(item, dict)]
+    kinds = [part["part_kind"] for part in _parts(path)]
+    found: dict[Content, str] = {
+        "branches": counted(sum(turn.caller is None for turn in others), "turn") + " on other branches",
+        "sub-agents": counted(sum(turn.caller is not None for turn in others), "turn") + " of sub-agents",
+        "reasoning": counted(kinds.count("thinking"), "piece") + " of reasoning",
+        "texts": counted(sum(isinstance(item, str) for item in attached), "attached text"),
+        "images": counted(sum(map(is_image, files)), "image"),
+        "files": counted(sum(not is_image(item) for item in files), "attached file"),
+        "calls": counted(kinds.count("tool-call"), "tool call"),
+        "instructions": counted(sum(bool(turn.system) for turn in path), "turn") + " with instructions",
+        "settings": counted(sum(bool(turn.settings) for turn in path), "turn") + " with settings",
+        "permissions": counted(sum(map(len, session.permissions.values())), "rule"),
+        "usage": counted(sum(turn.usage != Usage() for turn in path), "turn") + " with tokens, cost and times",
+        "endings": counted(sum(turn.status != "completed" for turn in path), "turn") + " that did not complete",
+    }
+    return {content: words for content, words in found.items() if not words.startswith("0 ")}
+
+
+def not_held(session: Session, held: Iterable[Content]) -> list[str]:
+    """Return in words what a session has that is not among the contents that a format holds."""
+    kept = set(held)
+    return [words for content, words in contents_of(session).items() if content not in kept]
+
+
+def attached_to(turn: TurnRecord) -> list[str | dict[str, Any]]:
+    """Return what the user has attached to the prompt: texts, and images or documents in pydantic-ai's form."""
+    for part in _parts([turn]):
+        if part["part_kind"] == "user-prompt":
+            return items_of(part["content"])[1:] if isinstance(part["content"], list) else []
+    return []
+
+
+def items_of(content: Any) -> list[str | dict[str, Any]]:
+    """Return the content of a user's message as a list of texts and files."""
+    items = content if isinstance(content, list) else [content]
+    return [item for item in items if isinstance(item, str | dict)]
+
+
+def is_image(item: Any) -> bool:
+    """Return whether an item of a message is an image that is stored with it."""
+    return is_file(item) and str(item.get("media_type")).startswith("image/")
+
+
+def is_file(item: Any) -> bool:
+    """Return whether an item of a message is a file that is stored with it, and not the address of one."""
+    return isinstance(item, dict) and item.get("kind") == "binary" and isinstance(item.get("data"), str)
+
+
+def file_note(item: dict[str, Any]) -> str:
+    """Return what stands in place of a file that a format cannot hold, or of one that is only an address."""
+    if not is_file(item):
+        return "[a linked file]"
+    return f"[{item['media_type']}, {len(item['data'].rstrip('=')) * 3 // 4:,} bytes]"
+
+
+def _parts(turns: Iterable[TurnRecord]) -> Iterator[dict[str, Any]]:
+    return (part for turn in turns for message in turn.messages for part in message["parts"])
+
+
+def _beside_results(turns: Iterable[TurnRecord]) -> Iterator[dict[str, Any]]:
+    """Yield the files that came with the results of tools, which are in later messages than the prompt."""
+    for turn in turns:
+        prompts = [part for part in _parts([turn]) if part["part_kind"] == "user-prompt"]
+        for part in prompts[1:]:
+            yield from (item for item in items_of(part["content"]) if isinstance(item, dict))

@@ -1,0 +1,435 @@
+"""Sessions as files: what an export holds and says, and what an import takes and refuses."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from sessionmagic import (
+    Attachment,
+    MemoryStore,
+    SessionExistsError,
+    SessionSchemaError,
+    UsageError,
+    export_session,
+    import_session,
+)
+from sessionmagic.conversation.session import Session, TurnRecord
+from sessionmagic.conversation.tree import ROOT
+from sessionmagic.conversation.usage import RequestRecord, Usage
+from sessionmagic.notebook.exports.files import FORMATS
+from sessionmagic.storage.store import new_session_id
+from sessionmagic.testing import call, script, think
+from tests.turns import ask, manager_on, on_a_loop
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"figure" * 10
+
+
+def turn(number, **fields):
+    values = {
+        "parent": None if number == 1 else str(number - 1),
+        "agent": "assistant",
+        "model": "calm",
+        "prompt": f"prompt {number}",
+        "started_at": 10.0 + number,
+        "finished_at": 20.0 + number,
+        "status": "completed",
+        "messages": said(f"prompt {number}", f"answer {number}"),
+    }
+    return TurnRecord(id=str(number), **(values | fields))
+
+
+def said(prompt, answer):
+    from pydantic_ai.messages import ModelRequest, ModelResponse, TextPart
+
+    from sessionmagic.turns.messages import to_json
+
+    return to_json([ModelRequest.user_text_prompt(prompt), ModelResponse(parts=[TextPart(answer)])])
+
+
+def session(*turns, **fields):
+    values = {"id": new_session_id(), "name": "chat", "created_at": 1.5, "updated_at": 2.5, "title": "Churn"}
+    head = turns[-1].id if turns else None
+    return Session(**(values | {"turns": turns, "head": head, "turns_started": len(turns)} | fields))
+
+
+async def eventful(manager):
+    """Return a session with all that a format may have to hold."""
+    script("thinks", [think("Let me see."), "Look: ", call("run", {"code": "x = 1"})], "**done** in `x`")
+
+    def run(code: str) -> str:
+        """Run code."""
+        return code.replace("=", "<")
+
+    await ask(
+        manager, "What is\nthis?", model="thinks", tools=[run], yes=True, settings={"seed": 7}, system="Be\nbrief"
+    )
+    image = Attachment(name="plot", content=PNG, media_type="image/png")
+    table = Attachment(name="table", content="a,b\n1,2")
+    await ask(manager, "And this?", model="calm", attachments=[image, table])
+    await ask(manager, "Another one", after=ROOT)
+    await ask(manager, "Go on", after="2", model="breaks")
+    manager.sessions.set_permissions("chat", {"run": "allow", "send": "deny"}, "autonomous")
+    manager.sessions.set_settings("chat", {"temperature": 0.5}, "Answer in German.")
+    return manager.sessions.star("chat")
+
+
+def comparable(session):
+    """Return a session without what an import gives anew."""
+    turns = tuple(replace(turn, imported=False) for turn in session.turns)
+    return replace(session, turns=turns, stamps=[], working_dir="", notebook="")
+
+
+def exported(session, path, **options):
+    return export_session(session, path, **options), path.read_text(encoding="utf-8")
+
+
+def refused(store, path, content):
+    path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    with pytest.raises(UsageError) as caught:
+        import_session(store, path)
+    line = str(caught.value)
+    assert "\n" not in line
+    assert line.startswith(f"cannot import {path}: ")
+    assert line.endswith("; nothing was stored")
+    assert store.summaries() == ([], [])
+    return line.removeprefix(f"cannot import {path}: ").removesuffix("; nothing was stored")
+
+
+def document(*turns, **fields):
+    """Return a session as the JSON that an export writes."""
+    from sessionmagic.sessions.formats.native import to_native
+
+    return json.loads(to_native(session(*turns, **fields)))
+
+
+@on_a_loop
+async def test_json_comes_back_elsewhere_as_it_was(manager, tmp_path):
+    before = await eventful(manager)
+    losses, _ = exported(before, tmp_path / "chat.json")
+    assert losses == []
+    after = import_session(MemoryStore(), tmp_path / "chat.json")
+    assert comparable(after) == comparable(before)
+    assert all(turn.imported for turn in after.turns)
+    assert after.turns[1].usage == before.turns[1].usage
+
+
+@on_a_loop
+async def test_imported_session_goes_on(manager, tmp_path):
+    before = await eventful(manager)
+    export_session(before, tmp_path / "chat.json")
+    other = manager_on(MemoryStore())
+    import_session(other.store, tmp_path / "chat.json", "mine")
+    assert str(await ask(other, "Go on", session="mine", model="calm")) == "It is fine."
+    last = other.sessions.load("mine").turns[-1]
+    assert (last.id, last.parent, last.imported) == ("5", "4", False)
+
+
+@on_a_loop
+async def test_powers_of_an_imported_session_wait_for_confirmation(manager, tmp_path):
+    before = await eventful(manager)
+    assert manager.sessions.trusted(before)[1] == []
+    export_session(before, tmp_path / "chat.json")
+    assert before.stamps[0] not in (tmp_path / "chat.json").read_text()
+    await manager.delete("chat")
+    after = import_session(manager.store, tmp_path / "chat.json")  # even on the machine that has made the stamps
+    assert after.id == before.id
+    permissions, missing = manager.sessions.trusted(after)
+    assert missing == ["safety autonomous", "allow run"]
+    assert permissions.rules["deny"] == ["send"]
+    manager.sessions.confirm_permissions(after.name)
+    assert manager.sessions.trusted(manager.sessions.load("chat"))[1] == []
+
+
+def test_imported_session_gets_a_free_id_and_name(tmp_path):
+    store, before = MemoryStore(), session(turn(1))
+    store.create(before)
+    export_session(before, tmp_path / "chat.json")
+    after = import_session(store, tmp_path / "chat.json")
+    assert after.id != before.id
+    assert after.name == "chat-2"
+    assert import_session(store, tmp_path / "chat.json", "other").name == "other"
+    with pytest.raises(SessionExistsError, match="already exists"):
+        import_session(store, tmp_path / "chat.json", "other")
+    with pytest.raises(UsageError, match="not a valid session name"):
+        import_session(store, tmp_path / "chat.json", "a\nb")
+
+
+def test_session_of_an_older_schema_is_imported(tmp_path):
+    old = document(turn(1))
+    old["session"] |= {"schema": 4}
+    del old["session"]["notebook"], old["turns"][0]["notebook"]
+    (tmp_path / "old.json").write_text(json.dumps(old))
+    assert import_session(MemoryStore(), tmp_path / "old.json").turn("1").notebook == ""
+
+
+@pytest.mark.parametrize("schema", [99, 1])
+def test_session_of_another_schema_is_refused(tmp_path, schema):
+    other = document(turn(1))
+    other["session"]["schema"] = schema
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    with pytest.raises(SessionSchemaError, match=rf"its schema is {schema}, this version reads 2 to"):
+        import_session(MemoryStore(), tmp_path / "other.json")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it is not JSON"),
+        (b"\xff\xfe", "it is not JSON"),
+        (b"[" * 100_000, "it is not JSON"),
+        (b'{"format": "sessionmagic"}', "it lacks its session, its turns or its schema"),
+        (b'{"format": "sessionmagic", "session": {"schema": 5}, "turns": []}', "not a session: id: Field required"),
+        (b'{"format": "sessionmagic", "session": {"schema": 5}, "turns": ["x"]}', "not a session"),
+        (b"[1, 2]", "it is not a session in a format that can be imported"),
+        (b'{"messages": "no"}', "it is not a session in a format that can be imported"),
+    ],
+)
+def test_broken_and_foreign_files_are_refused(tmp_path, content, reason):
+    assert refused(MemoryStore(), tmp_path / "x.json", content).startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("turns", "reason"),
+    [
+        ([{"id": "../../x"}], "'../../x' is not the id of a turn"),
+        ([{"id": "9" * 5000}], "is not the id of a turn"),
+        ([{"id": "1"}, {"id": "1"}], "two of its turns have the same id"),
+        ([{"parent": "7"}], "turn 7 is missing"),
+        ([{"parent": "2"}, {"parent": "1"}], "the parents of turn 1 form a circle"),
+        ([{"parent": "1"}], "the parents of turn 1 form a circle"),
+        ([{"caller": "1:c"}], "the sub-agents of turn 1 form a circle"),
+        ([{"caller": "5:c"}], "a sub-agent works for a turn that is missing"),
+        ([{"started_at": 1e300}], "a time of 1e+300 is not possible"),
+        ([{"started_at": math.inf}], "it is not JSON"),
+        ([{"status": "failed", "messages": []}], "turn 1, which the next one would continue, has no answer"),
+        ([{"messages": [{"kind": "response"}]}], "turn 1 cannot be read"),
+        ([{"messages": [1]}], "not a session: turns.0.messages.0"),
+        ([{"settings": {"temperature": "hot"}}], "temperature='hot' is not valid"),
+        ([{"settings": {"base_url": "http://evil"}}], "'base_url' is not a"),
+        ([{"requests": [{"agent": "a", "model": "m", "usage": {"input_tokens": -1}}]}], "input_tokens of -1"),
+        ([{"requests": [{"agent": "a", "model": "m", "usage": {"cost": 1e30}}]}], "a cost of 1e+30"),
+        ([{"requests": [{"agent": "a", "model": "m", "usage": {"output_tokens": 10**60}}]}], ""),
+    ],
+)
+def test_hostile_turns_are_refused(tmp_path, turns, reason):
+    content = document(*(turn(number) for number in range(1, len(turns) + 1)))
+    content["turns"] = [stored | changed for stored, changed in zip(content["turns"], turns, strict=True)]
+    assert reason in refused(MemoryStore(), tmp_path / "x.json", content)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"head": "4"}, "turn 4 is missing"),
+        ({"safety": "yes"}, "'yes' is not a safety mode"),
+        ({"permissions": {"grant": ["x"]}}, "'grant' is not the verdict of a rule"),
+        ({"permissions": {"allow": [":x=1"]}}, "the rule ':x=1' does not name a tool"),
+        ({"turns_started": 10**12}, "a number of turns of 1e+12 is not possible"),
+        ({"settings": {"nonsense": 1}}, "'nonsense' is not a"),
+    ],
+)
+def test_hostile_sessions_are_refused(tmp_path, fields, reason):
+    content = document(turn(1))
+    content["session"] |= fields
+    assert reason in refused(MemoryStore(), tmp_path / "x.json", content)
+
+
+def test_ten_levels_of_sub_agents_are_refused(tmp_path):
+    turns = [turn(1), *(turn(number, parent=None, caller=f"{number - 1}:c") for number in range(2, 12))]
+    content = document(*turns, head="1")
+    assert "more than 8 levels of sub-agents" in refused(MemoryStore(), tmp_path / "x.json", content)
+
+
+def test_file_that_does_not_exist_is_refused(tmp_path):
+    with pytest.raises(UsageError, match=r"cannot import .*: No such file"):
+        import_session(MemoryStore(), tmp_path / "none.json")
+    with pytest.raises(UsageError, match=r"cannot import .*: Is a directory"):
+        import_session(MemoryStore(), tmp_path)
+
+
+def test_places_of_the_other_machine_are_not_taken_over(tmp_path):
+    before = session(
+        turn(1), working_dir="/home/other", notebook="/home/other/a.ipynb", title="<script>\x1b[31m\n" * 50
+    )
+    export_session(before, tmp_path / "x.json")
+    after = import_session(MemoryStore(), tmp_path / "x.json")
+    assert (after.working_dir, after.notebook) == ("", "")
+    assert len(after.title) == 200
+    assert after.title.isprintable()
+
+
+def test_name_in_the_file_that_is_not_valid_is_mended(tmp_path):
+    content = document(turn(1))
+    content["session"]["name"] = "a\nb\x00" + "x" * 500
+    (tmp_path / "x.json").write_text(json.dumps(content))
+    assert import_session(MemoryStore(), tmp_path / "x.json").name.startswith("a b x")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_keys_are_in_no_export(tmp_path, monkeypatch, name):
+    secret = "hunter2" * 3
+    monkeypatch.setenv("MY_API_KEY", secret)
+    before = session(
+        turn(1, prompt=f"use {secret}", messages=said(f"use {secret}", f"password: {secret}"), system=f"key {secret}"),
+        title=f"about {secret}",
+        system=f"know {secret}",
+    )
+    _, text = exported(before, tmp_path / "x", format=name)
+    assert secret not in text
+    assert "key left out" in text.replace("\\", "")
+
+
+def test_export_never_replaces_a_file_without_force(tmp_path):
+    path = tmp_path / "chat.md"
+    path.write_text("mine")
+    with pytest.raises(UsageError, match=r"chat\.md exists; --force replaces it"):
+        export_session(session(turn(1)), path)
+    assert path.read_text() == "mine"
+    export_session(session(turn(1)), path, force=True)
+    assert "answer 1" in path.read_text()
+    assert [each.name for each in tmp_path.iterdir()] == ["chat.md"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "problem"),
+    [
+        ("x.doc", {}, "the suffix '.doc' has no format; name one with --format: json"),
+        ("x", {}, "'x' has no suffix; name one"),
+        ("x.md", {"format": "markdwn"}, "'markdwn' is not a format; did you mean 'markdown'?"),
+        ("none/x.md", {}, "cannot write .*No such file or directory; nothing was written"),
+        ("x\0.md", {}, "is not a path"),
+    ],
+)
+def test_export_that_cannot_be_written_is_refused(tmp_path, name, options, problem):
+    with pytest.raises(UsageError, match=problem):
+        export_session(session(turn(1)), tmp_path / name, **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+@on_a_loop
+async def test_markdown_has_the_path_and_says_what_it_lacks(manager, tmp_path):
+    losses, text = exported(await eventful(manager), tmp_path / "chat.md")
+    assert losses == [
+        "1 turn on other branches",
+        "1 image",
+        "1 turn with instructions",
+        "1 turn with settings",
+        "2 rules",
+        "3 turns with tokens, cost and times",
+    ]
+    assert "```\nWhat is\nthis?\n```" in text
+    assert "Let me see." in text
+    assert "```python\nx = 1\n```\n\n```\nx < 1\n```" in text
+    assert "**done** in `x`" in text
+    assert "table:\n\na,b" in text
+    assert "[image/png, 68 bytes]" in text
+    assert "*failed: " in text
+    assert "Another one" not in text
+
+
+def test_losses_are_only_what_the_session_has(tmp_path):
+    plain = session(turn(1))
+    for number, name in enumerate(FORMATS):
+        assert export_session(plain, tmp_path / str(number), name) == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "<script>alert(1)</script>",
+        "\\`<img src=x onerror=alert(1)>`",
+        "`a\nb` <script>alert(1)</script> `c`",
+        "- a\n  ```\nb <script>alert(1)</script>",
+        "```a`b\n<script>alert(1)</script>",
+        "![x](https://example.org/spy.png)",
+        "[![x][y]](https://example.org)\n\n[y]: https://example.org/spy.png",
+    ],
+)
+def test_no_html_or_image_of_an_answer_is_active_in_markdown(tmp_path, answer):
+    from markdown_it import MarkdownIt
+
+    _, text = exported(session(turn(1, messages=said("Hi", answer)), title="<b>&"), tmp_path / "x.md")
+    tokens = MarkdownIt("commonmark").parse(text)
+    kinds = {each.type for token in tokens for each in (token, *(token.children or ()))}
+    assert not kinds & {"html_block", "html_inline", "image"}
+    assert (
+        "<script>" in MarkdownIt("commonmark").render(text).replace("&lt;", "<").replace("&gt;", ">")
+        or "spy" in text
+        or "img" in text
+    )
+
+
+def test_code_in_markdown_stays_as_it_is(tmp_path):
+    answer = "Use `List<int>`:\n\n```html\n<b>bold</b>\n```\n\nand ```` ``` ````."
+    _, text = exported(session(turn(1, messages=said("Hi", answer)), turn(2)), tmp_path / "x.md")
+    assert answer in text
+
+
+def test_open_code_block_does_not_take_in_the_next_turn(tmp_path):
+    _, text = exported(session(turn(1, messages=said("Hi", "~~~~py\nx = 1")), turn(2)), tmp_path / "x.md")
+    assert "~~~~py\nx = 1\n~~~~\n\n## Turn 2" in text
+
+
+@on_a_loop
+async def test_html_is_one_page_that_loads_nothing(manager, tmp_path):
+    losses, text = exported(await eventful(manager), tmp_path / "chat.html")
+    assert losses == ["1 turn on other branches", "2 rules"]
+    assert "default-src 'none'" in text
+    assert 'src="data:image/png;base64,' in text
+    assert "<strong>done</strong>" in text
+    assert text.count("src=") == 1
+    assert "<link" not in text
+
+
+def test_script_in_titles_prompts_and_answers_is_text_in_html(tmp_path):
+    script = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+    stored = turn(1, prompt=script, messages=said(script, script), system=script, warnings=[script], error=script)
+    _, text = exported(session(stored, title=script), tmp_path / "x.html")
+    assert "<script" not in text
+    assert "<img" not in text
+
+
+def test_image_that_is_none_is_only_named_in_html(tmp_path):
+    import base64
+
+    data = base64.b64encode(b"<svg onload=alert(1)>").decode()
+    file = {"kind": "binary", "data": data, "media_type": 'image/png"onerror="alert(1)'}
+    messages = said("Hi", "x")
+    messages[0]["parts"][0]["content"] = ["Hi", file, {"kind": "image-url", "url": "https://example.org/x.png"}]
+    _, text = exported(session(turn(1, messages=messages)), tmp_path / "x.html")
+    assert "<img" not in text
+    assert "example.org" not in text
+
+
+@on_a_loop
+async def test_notebook_asks_again_and_has_the_answers(manager, tmp_path):
+    from sessionmagic import Cell
+
+    await ask(manager, "First", session="it's {x}", model="calm", cell=Cell(id="abc-1"))
+    await ask(
+        manager, "costs $`5`\n", session="it's {x}", cell=Cell(id="vscode-notebook-cell:/x#W0"), settings={"seed": 7}
+    )
+    await ask(manager, "Last", session="it's {x}", cell=Cell(id="abc-1"), rerun="append", system="Be\nbrief")
+    losses, text = exported(manager.sessions.load("it's {x}"), tmp_path / "chat.ipynb")
+    assert losses == ["the instructions of 1 turn, which do not fit on one line"]
+    cells = json.loads(text)["cells"]
+    assert [cell["id"] for cell in cells] == ["title", "load-sessionmagic", "abc-1", "turn-2", "turn-3"]
+    sources = ["".join(cell["source"]) for cell in cells[2:]]
+    assert sources == [
+        '%%agent --session "it-s -x-" --model calm\nFirst',
+        '%%agent --session "it-s -x-" --set seed=7 --raw\ncosts $`5`\n',
+        '%%agent --session "it-s -x-"\nLast',
+    ]
+    output = cells[2]["outputs"][0]
+    assert output["data"]["text/plain"] == ["It is fine."]
+    assert output["metadata"]["sessionmagic"]["turn"] == "1"
+
+
+def test_usage_of_imported_turns_is_marked(tmp_path):
+    used = RequestRecord(agent="assistant", model="gpt", usage=Usage(input_tokens=5, output_tokens=1, cost=0.5))
+    export_session(session(turn(1, requests=[used])), tmp_path / "x.json")
+    after = import_session(MemoryStore(), tmp_path / "x.json")
+    assert after.turns[0].usage.cost == 0.5
+    assert after.turns[0].imported
