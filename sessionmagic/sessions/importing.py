@@ -13,7 +13,9 @@ from pydantic import ValidationError
 from sessionmagic.conversation.names import NAME_LIMIT, UNSEEN, check_name
 from sessionmagic.conversation.session import SCHEMA, Session
 from sessionmagic.exceptions import SessionExistsError, UsageError
+from sessionmagic.sessions.formats.atif_reading import from_atif, is_atif
 from sessionmagic.sessions.formats.checks import checked_session
+from sessionmagic.sessions.formats.docker_agent import from_docker_agent, is_docker_agent
 from sessionmagic.sessions.formats.native import from_native, is_native, schema_of
 from sessionmagic.storage.migrations import MIGRATIONS
 from sessionmagic.storage.refusals import another_schema, reason_of
@@ -76,7 +78,13 @@ def _session_in(path: Path) -> Session:
         if schema != SCHEMA and schema not in MIGRATIONS:
             raise another_schema(path, schema)
         return from_native(document)
-    raise ValueError("it is not a session in a format that can be imported; these are our JSON")
+    if is_atif(document):
+        return from_atif(document)
+    if is_docker_agent(document):
+        return from_docker_agent(document)
+    raise ValueError(
+        "it is not in a format that can be imported, which are sessionmagic's JSON, ATIF and docker-agent's sessions"
+    )
 
 
 def _document(path: Path) -> Any:
@@ -113,8 +121,8 @@ def _stored(store: Store, session: Session, name: str, path: Path) -> Session:
 
 
 def _name(session: Session, path: Path) -> str:
-    """Return the name that a session has in its file, or one made of its title or the name of the file."""
-    for text in (session.name, session.title, path.stem):
+    """Return the name that a session has in its file, or else that of the file."""
+    for text in (session.name, path.stem):
         words = UNSEEN.sub(" ", text)[:NAME_LIMIT].strip()
         if words:
             return words
