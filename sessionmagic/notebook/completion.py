@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from sessionmagic.notebook.context import NotebookContext
 
+OF_A_SESSION = ("show use branches reset stop rename star delete usage context permissions export").split()
+"""The subcommands whose first argument is a session."""
 LINE = re.compile(r"\s*(%%?)agent\s+(?P<words>.*)$")
 
 
@@ -85,10 +87,18 @@ def _of_command(context: NotebookContext, before: list[str], typed: str) -> Iter
         case ["approve"]:
             calls, questions = context.manager.turns.approvals(), context.manager.turns.questions()
             return [*(call.id for _, call in calls), *(question.id for _, question in questions)]
-        case ["show" | "use" | "stop" | "rename" | "star" | "delete" | "usage" | "permissions" | "context"]:
+        case [*_, "--format"]:
+            return _formats()
+        case [command] | ["delete" as command, *_] if command in OF_A_SESSION:
             return _sessions(context)
         case _:
             return []
+
+
+def _formats() -> list[str]:
+    from sessionmagic.notebook.exports.files import FORMATS
+
+    return list(FORMATS)
 
 
 def _settings(typed: str) -> list[str]:

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 @command(
-    "Write a session to a file. Its suffix gives the format: .json .md .html .ipynb .jsonl",
+    "Write a session to a file, in the format of its suffix or of --format, and say what the format cannot hold.",
     argument("words", nargs="+", metavar="[SESSION] FILE", help="default: the active session, or the latest"),
     argument("-s", "--session", default="", metavar="NAME", help="the session, also as the first word"),
-    argument("--format", default="", metavar="NAME", help="json (the default for .json), markdown, html, notebook"),
+    argument("--format", default="", metavar="NAME", help="json (.json), atif, otel, openai, markdown, html, notebook"),
     argument("--force", action="store_true", help="replace the file if it exists"),
 )
 def export(context: NotebookContext, options: argparse.Namespace) -> None:

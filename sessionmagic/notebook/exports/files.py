@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sessionmagic.exceptions import UsageError
 from sessionmagic.keys.cleaning import without_keys_in
 from sessionmagic.notebook.exports import html, notebook
-from sessionmagic.sessions.formats import atif, markdown, native
+from sessionmagic.sessions.formats import atif, markdown, native, openai_chat, opentelemetry
 from sessionmagic.sessions.formats.contents import not_held
 from sessionmagic.storage.atomic import create_file, replace_file
 from sessionmagic.words import shortened, suggestion
@@ -41,6 +41,8 @@ class Format:
 FORMATS: dict[str, Format] = {
     "json": Format("sessionmagic's JSON", (".json",), native.to_native, native.HOLDS),
     "atif": Format(atif.VERSION, (), atif.to_atif, atif.HOLDS),
+    "otel": Format("OpenTelemetry", (), opentelemetry.to_opentelemetry, opentelemetry.HOLDS),
+    "openai": Format("OpenAI's chat format", (".jsonl",), openai_chat.to_openai_chat, openai_chat.HOLDS),
     "markdown": Format("Markdown", (".md", ".markdown"), markdown.to_markdown, markdown.HOLDS),
     "html": Format("HTML", (".html", ".htm"), html.to_html, html.HOLDS),
     "notebook": Format("a notebook", (".ipynb",), notebook.to_notebook, notebook.HOLDS, notebook.not_in_notebook),
@@ -55,8 +57,8 @@ def export_session(session: Session, file: Path | str, format: str = "", *, forc
     Args:
         session: The session, as `SessionManager.sessions.load` returns it.
         file: The file.
-        format: ``json``, which can be imported without losses, ``atif``, ``markdown``, ``html`` or ``notebook``; by
-            default that of the file's suffix.
+        format: ``json``, which can be imported without losses, ``atif``, ``otel``, ``openai``, ``markdown``, ``html``
+            or ``notebook``; by default that of the file's suffix.
         force: Replace a file that exists.
 
     Raises `UsageError` when the format is unknown, when the file exists, and when it cannot be written.
