@@ -18,7 +18,20 @@ if TYPE_CHECKING:
 
     from sessionmagic.notebook.context import NotebookContext
 
-OF_A_SESSION = ("show use branches reset stop rename star delete usage context permissions export").split()
+OF_A_SESSION = [
+    "show",
+    "use",
+    "branches",
+    "reset",
+    "stop",
+    "rename",
+    "star",
+    "delete",
+    "usage",
+    "context",
+    "permissions",
+    "export",
+]
 """The subcommands whose first argument is a session."""
 LINE = re.compile(r"\s*(%%?)agent\s+(?P<words>.*)$")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -90,8 +91,11 @@ def _session_in(path: Path) -> Session:
 def _document(path: Path) -> Any:
     """Return the JSON in a file; raises `ValueError` with the reason when there is none."""
     try:
-        if (size := path.stat().st_size) > SIZE_LIMIT:
-            raise ValueError(f"it has {size:,} bytes; at most {SIZE_LIMIT:,} can be imported")
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):  # a device or a pipe may never end
+            raise ValueError("it is not a regular file")
+        if about.st_size > SIZE_LIMIT:
+            raise ValueError(f"it has {about.st_size:,} bytes; at most {SIZE_LIMIT:,} can be imported")
         content = path.read_bytes()
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from None

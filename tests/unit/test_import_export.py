@@ -115,6 +115,7 @@ def test_broken_and_foreign_files_are_refused(tmp_path, content, reason):
         ([{"parent": "2"}, {"parent": "1"}], "the parents of turn 1 form a circle"),
         ([{"parent": "1"}], "the parents of turn 1 form a circle"),
         ([{"caller": "1:c"}], "the sub-agents of turn 1 form a circle"),
+        ([{"caller": "2:c", "parent": None}, {"parent": "1"}], "the sub-agents of turn 1 form a circle"),
         ([{"caller": "5:c"}], "a sub-agent works for a turn that is missing"),
         ([{"started_at": 1e300}], "a time of 1e+300 is not possible"),
         ([{"started_at": math.inf}], "it is not JSON"),
@@ -160,7 +161,7 @@ def test_ten_levels_of_sub_agents_are_refused(tmp_path):
 def test_file_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"cannot import .*: No such file"):
         import_session(MemoryStore(), tmp_path / "none.json")
-    with pytest.raises(UsageError, match=r"cannot import .*: Is a directory"):
+    with pytest.raises(UsageError, match=r"cannot import .*: it is not a regular file"):
         import_session(MemoryStore(), tmp_path)
 
 
@@ -328,7 +329,7 @@ async def test_notebook_asks_again_and_has_the_answers(manager, tmp_path):
     )
     await ask(manager, "Last", session="it's {x}", cell=Cell(id="abc-1"), rerun="append", system="Be\nbrief")
     losses, text = exported(manager.sessions.load("it's {x}"), tmp_path / "chat.ipynb")
-    assert losses == ["the instructions of 1 turn, which do not fit on one line"]
+    assert losses == ["the instructions of 1 turn, which do not fit on the line of a cell"]
     cells = json.loads(text)["cells"]
     assert [cell["id"] for cell in cells] == ["title", "load-sessionmagic", "abc-1", "turn-2", "turn-3"]
     sources = ["".join(cell["source"]) for cell in cells[2:]]

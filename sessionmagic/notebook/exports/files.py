@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from sessionmagic.exceptions import UsageError
 from sessionmagic.keys.cleaning import without_keys_in
 from sessionmagic.notebook.exports import html, notebook
 from sessionmagic.sessions.formats import atif, markdown, native, openai_chat, opentelemetry
+from sessionmagic.sessions.formats.checks import check_circles
 from sessionmagic.sessions.formats.contents import not_held
 from sessionmagic.storage.atomic import create_file, replace_file
 from sessionmagic.words import shortened, suggestion
@@ -44,7 +45,7 @@ FORMATS: dict[str, Format] = {
     "otel": Format("OpenTelemetry", (), opentelemetry.to_opentelemetry, opentelemetry.HOLDS),
     "openai": Format("OpenAI's chat format", (".jsonl",), openai_chat.to_openai_chat, openai_chat.HOLDS),
     "markdown": Format("Markdown", (".md", ".markdown"), markdown.to_markdown, markdown.HOLDS),
-    "html": Format("HTML", (".html", ".htm"), html.to_html, html.HOLDS),
+    "html": Format("HTML", (".html", ".htm"), html.to_html, html.HOLDS, html.cut_in_html),
     "notebook": Format("a notebook", (".ipynb",), notebook.to_notebook, notebook.HOLDS, notebook.not_in_notebook),
 }
 
@@ -52,7 +53,8 @@ FORMATS: dict[str, Format] = {
 def export_session(session: Session, file: Path | str, format: str = "", *, force: bool = False) -> list[str]:  # noqa: A002
     """Write a session to a file, and return in words what the format cannot hold of it, one line each.
 
-    Keys and passwords are left out. The file is complete, or it is not written at all.
+    Keys and passwords are left out. A turn that is running is written as an interrupted one. The file is complete, or
+    it is not written at all.
 
     Args:
         session: The session, as `SessionManager.sessions.load` returns it.
@@ -65,10 +67,25 @@ def export_session(session: Session, file: Path | str, format: str = "", *, forc
     """
     path = Path(file).expanduser()
     chosen = FORMATS[format_of(path, format)]
-    cleaned = without_keys_in(session)
+    try:
+        check_circles(session)  # in a session's file that somebody has edited
+    except ValueError as error:
+        raise UsageError(f"session {session.name!r} cannot be exported: {error}") from None
+    cleaned = without_keys_in(_at_rest(session))
     content = chosen.write(cleaned)
     _write(path, content.encode(errors="replace") if isinstance(content, str) else content, force=force)
     return [*not_held(cleaned, chosen.holds), *chosen.also_lost(cleaned)]
+
+
+def _at_rest(session: Session) -> Session:
+    """Return a session in which no turn is running."""
+    turns = (
+        replace(turn, status="interrupted", error="it was running when the session was exported", waiting=[])
+        if turn.status == "running"
+        else turn
+        for turn in session.turns
+    )
+    return replace(session, turns=tuple(turns))
 
 
 def format_of(path: Path, name: str) -> str:

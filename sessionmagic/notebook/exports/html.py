@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.attachment import IMAGE_STARTS
 from sessionmagic.conversation.stored_transcript import transcript_of
-from sessionmagic.notebook.captions import settings_line
+from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, ReasoningBlock, TextBlock
+from sessionmagic.notebook.captions import TEXT_LIMIT, settings_line
 from sessionmagic.notebook.page.answer import NO_MATH, answer_html, note_html, user_text_html
 from sessionmagic.notebook.visible import escape, one_line
 from sessionmagic.sessions.formats.contents import attached_to, file_note, is_image, items_of
@@ -44,6 +45,18 @@ def to_html(session: Session) -> str:
         f'<meta name="viewport" content="width=device-width">\n<title>{title}</title>\n<style>{_STYLE}</style>\n'
         f"</head>\n<body>\n<h1>{title}</h1>\n{turns}</body>\n</html>\n"
     )
+
+
+def cut_in_html(session: Session) -> list[str]:
+    """Return in words how many texts are cut, as front ends are slow with long ones."""
+    texts = [
+        block.text if isinstance(block, TextBlock | ReasoningBlock | MessageBlock) else block.content
+        for turn in session.path()
+        for block in transcript_of(session.name, turn).blocks
+        if not isinstance(block, QuestionBlock)
+    ]
+    count = sum(len(text) > TEXT_LIMIT for text in [*texts, *(turn.prompt for turn in session.path())])
+    return [f"the ends of {count:,} texts, after {TEXT_LIMIT:,} characters each"] if count else []
 
 
 def _turn(session: Session, turn: TurnRecord) -> Iterator[str]:

@@ -6,15 +6,15 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.conversation.names import NAME_LIMIT
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.models.settings import as_typed
 from sessionmagic.notebook.captions import answer_text
+from sessionmagic.notebook.exports.html import cut_in_html
 from sessionmagic.notebook.page.answer import answer_html
 from sessionmagic.notebook.prompts import expressions_in
 from sessionmagic.notebook.static import metadata
 from sessionmagic.sessions.formats.markdown import heading
-from sessionmagic.words import typed
+from sessionmagic.words import counted, typed
 
 if TYPE_CHECKING:
     from sessionmagic.conversation.session import Session, TurnRecord
@@ -27,6 +27,10 @@ _EXPANDED = re.compile(r"[{}$\"'\n\r]")
 """What would not arrive as it is when it stands on the line of a magic."""
 
 
+LONGEST_OPTION = 2_000
+"""Characters of the longest text that is written on the line of a cell."""
+
+
 def to_notebook(session: Session) -> str:
     """Return a session as a notebook in version 4.5 of the format. Cells keep the ids of those that asked."""
     used: set[str] = set()
@@ -35,7 +39,7 @@ def to_notebook(session: Session) -> str:
         _markdown(f"# {heading(session.title or session.name)}", "title"),
         _code("%load_ext sessionmagic", "load-sessionmagic", []),
     ]
-    name = _EXPANDED.sub("-", session.name).strip() or "session"
+    name = _EXPANDED.sub("-", session.name).strip()
     for before, turn in zip([None, *path], path, strict=False):
         cell_id = _cell_id(turn, used)
         used.add(cell_id)
@@ -53,18 +57,22 @@ def to_notebook(session: Session) -> str:
 
 
 def not_in_notebook(session: Session) -> list[str]:
-    """Return in words the instructions of turns that cannot stand on the line of a cell."""
-    count = sum(bool(turn.system) and not _fits(turn.system) for turn in session.path())
-    return (
-        [f"the instructions of {count:,} turn{'s' if count > 1 else ''}, which do not fit on one line"] if count else []
-    )
+    """Return in words what of a session's turns cannot stand on the line of a cell, or is cut."""
+    path = session.path()
+    system = sum(bool(turn.system) and not _fits(turn.system) for turn in path)
+    settings = sum(turn.settings != _typeable(turn) for turn in path)
+    return [
+        *([f"the instructions of {counted(system, 'turn')}, which do not fit on the line of a cell"] if system else []),
+        *([f"settings of {counted(settings, 'turn')}, which do not fit on the line of a cell"] if settings else []),
+        *cut_in_html(session),
+    ]
 
 
 def _line(name: str, turn: TurnRecord, before: TurnRecord | None) -> str:
-    words = ["%%agent", "--session", typed(name[:NAME_LIMIT])]
+    words = ["%%agent", f"--session={typed(name)}" if name.startswith("-") else f"--session {typed(name)}"]
     if (before is None or turn.model != before.model) and _can_be_asked(turn):
         words += ["--model", typed(turn.model)]
-    if written := as_typed(turn.settings):
+    if written := as_typed(_typeable(turn)):
         words += ["--set", written]
     if turn.system and _fits(turn.system):
         words += ["--system", f'"{turn.system}"']
@@ -75,11 +83,20 @@ def _line(name: str, turn: TurnRecord, before: TurnRecord | None) -> str:
 
 def _can_be_asked(turn: TurnRecord) -> bool:
     """Return whether the turn's model is a reference: another program's turn has only the name of its model."""
-    return not _EXPANDED.search(turn.model) and (not turn.imported or ":" in turn.model)
+    return _fits(turn.model) and (not turn.imported or ":" in turn.model)
 
 
-def _fits(system: str) -> bool:
-    return not _EXPANDED.search(system)
+def _fits(text: str) -> bool:
+    return len(text) <= LONGEST_OPTION and not text.startswith("-") and not _EXPANDED.search(text)
+
+
+def _typeable(turn: TurnRecord) -> dict[str, Any]:
+    """Return the settings of a turn that can be typed as they are: `as_typed` shortens long ones."""
+    return {
+        name: value
+        for name, value in turn.settings.items()
+        if not set(written := as_typed({name: value})) & set("{}$") and not written.rstrip("'").endswith("…")
+    }
 
 
 def _cell_id(turn: TurnRecord, used: set[str]) -> str:

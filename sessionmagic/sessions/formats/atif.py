@@ -41,14 +41,17 @@ def to_atif(session: Session) -> str:
 
 
 def _trajectory(session: Session, turns: Sequence[TurnRecord], trajectory_id: str) -> dict[str, Any]:
-    called: dict[str | None, TurnRecord] = {turn.caller: turn for turn in session.turns if turn.caller is not None}
+    called: dict[str, list[TurnRecord]] = {}
+    for turn in session.turns:
+        if turn.caller is not None:
+            called.setdefault(turn.caller, []).append(turn)
     steps: list[dict[str, Any]] = []
     for before, turn in zip([None, *turns], turns, strict=False):
         if turn.system != (before.system if before else ""):  # an empty text ends the instructions
             steps.append({"source": "system", "timestamp": iso(turn.started_at), "message": turn.system})
         steps += _steps(turn, called)
     mine = {turn.id for turn in turns}
-    inner = [turn for turn in called.values() if (turn.caller or "").partition(":")[0] in mine]
+    inner = [turn for caller, workers in called.items() if caller.partition(":")[0] in mine for turn in workers]
     subs = [_trajectory(session, _from(session, turn), turn.id) for turn in inner]
     usages = [request.usage for turn in turns for request in turn.requests]
     first = turns[0] if turns else None
@@ -90,7 +93,7 @@ def _final_metrics(usages: Iterable[Usage], subs: Sequence[dict[str, Any]], step
     )
 
 
-def _steps(turn: TurnRecord, called: dict[str | None, TurnRecord]) -> list[dict[str, Any]]:
+def _steps(turn: TurnRecord, called: dict[str, list[TurnRecord]]) -> list[dict[str, Any]]:
     steps = [_prompt(turn)]
     prompted = False
     for message, record in messages_of(turn):
@@ -130,7 +133,7 @@ def _agent_step(
     turn: TurnRecord,
     response: dict[str, Any],
     record: RequestRecord | None,
-    called: dict[str | None, TurnRecord],
+    called: dict[str, list[TurnRecord]],
 ) -> dict[str, Any]:
     calls = calls_in(response)
     results = _results(turn, response, called)
@@ -155,18 +158,18 @@ def _agent_step(
     )
 
 
-def _results(turn: TurnRecord, response: dict[str, Any], called: dict[str | None, TurnRecord]) -> list[dict[str, Any]]:
+def _results(turn: TurnRecord, response: dict[str, Any], called: dict[str, list[TurnRecord]]) -> list[dict[str, Any]]:
     results = []
     parts = results_after(turn, response)
     for part in parts:
         if part["part_kind"] == "tool-return":
             content, outcome = part["content"], part.get("outcome", "success")
-            worker = called.get(f"{turn.id}:{part['tool_call_id']}")
+            workers = called.get(f"{turn.id}:{part['tool_call_id']}", [])
             results.append(
                 _filled(
                     source_call_id=part["tool_call_id"],
                     content=content if isinstance(content, str) else json.dumps(content, ensure_ascii=False),
-                    subagent_trajectory_ref=[{"trajectory_id": worker.id}] if worker else None,
+                    subagent_trajectory_ref=[{"trajectory_id": worker.id} for worker in workers] or None,
                     extra=None if outcome == "success" else {OURS: {"outcome": outcome}},
                 )
             )

@@ -67,29 +67,30 @@ def _check_tree(session: Session) -> None:
     if len(set(ids)) < len(ids):
         raise ValueError("two of its turns have the same id")
     session.require_whole()
-    parents = {turn.id: turn.parent for turn in session.turns}
-    _check_no_circle(parents, "parents")
+    check_circles(session)
+
+
+def check_circles(session: Session) -> None:
+    """Raise `ValueError` if turns follow each other, or sub-agents work for each other, in a circle or too deep."""
     callers = {turn.id: turn.caller and turn.caller.partition(":")[0] for turn in session.turns}
-    if not set(filter(None, callers.values())) <= set(ids):
+    before = {turn.id: callers[turn.id] or turn.parent for turn in session.turns}
+    if not set(filter(None, callers.values())) <= set(before):
         raise ValueError("a sub-agent works for a turn that is missing")
-    if _check_no_circle(callers, "sub-agents") > LEVELS:
+    for links in ({turn.id: turn.parent for turn in session.turns}, before):
+        level: dict[str | None, int] = {None: 0}
+        for start in links:
+            chain: dict[str, None] = {}
+            at: str | None = start
+            while at is not None and at not in level:
+                if at in chain:
+                    what = "parents" if links is not before else "sub-agents"
+                    raise ValueError(f"the {what} of turn {at} form a circle")
+                chain[at] = None
+                at = links[at]
+            for turn in reversed(chain):
+                level[turn] = level[links[turn]] + (callers[turn] is not None)
+    if max(level.values()) > LEVELS:
         raise ValueError(f"it has more than {LEVELS} levels of sub-agents")
-
-
-def _check_no_circle(before: dict[str, str | None], what: str) -> int:
-    """Return the length of the longest chain; raises `ValueError` if following the links leads in a circle."""
-    length: dict[str | None, int] = {None: 0}
-    for start in before:
-        chain: dict[str, None] = {}
-        at: str | None = start
-        while at is not None and at not in length:
-            if at in chain:
-                raise ValueError(f"the {what} of turn {at} form a circle")
-            chain[at] = None
-            at = before[at]
-        for turn in reversed(chain):
-            length[turn] = length[before[turn]] + 1
-    return max(length.values()) - 1 if len(length) > 1 else 0
 
 
 def _checked_turn(turn: TurnRecord, ids: Collection[str]) -> TurnRecord:

@@ -39,12 +39,13 @@ def contents_of(session: Session) -> dict[Content, str]:
     path = session.path()
     on_path = {turn.id for turn in path}
     others = [turn for turn in session.turns if turn.id not in on_path]
+    workers = _of_sub_agents(session)
     attached = [item for turn in path for item in attached_to(turn)]
     files = [item for item in (*attached, *_beside_results(path)) if isinstance(item, dict)]
     kinds = [part["part_kind"] for part in _parts(path)]
     found: dict[Content, str] = {
-        "branches": counted(sum(turn.caller is None for turn in others), "turn") + " on other branches",
-        "sub-agents": counted(sum(turn.caller is not None for turn in others), "turn") + " of sub-agents",
+        "branches": counted(sum(turn.id not in workers for turn in others), "turn") + " on other branches",
+        "sub-agents": counted(len(workers - on_path), "turn") + " of sub-agents",
         "reasoning": counted(kinds.count("thinking"), "piece") + " of reasoning",
         "texts": counted(sum(isinstance(item, str) for item in attached), "attached text"),
         "images": counted(sum(map(is_image, files)), "image"),
@@ -94,6 +95,15 @@ def file_note(item: dict[str, Any]) -> str:
     if not is_file(item):
         return "[a linked file]"
     return f"[{item['media_type']}, {len(item['data'].rstrip('=')) * 3 // 4:,} bytes]"
+
+
+def _of_sub_agents(session: Session) -> set[str]:
+    """Return the ids of the turns of sub-agents: those with a caller, and those that continue one."""
+    found: set[str] = set()
+    for turn in session.turns:  # each comes after the turn that it continues
+        if turn.caller is not None or turn.parent in found:
+            found.add(turn.id)
+    return found
 
 
 def _parts(turns: Iterable[TurnRecord]) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.session import SCHEMA, Session
-from sessionmagic.conversation.tree import running_turns, with_interrupted_turns
 from sessionmagic.sessions.formats.contents import EVERYTHING
 from sessionmagic.storage.atomic import dumps
 from sessionmagic.storage.migrations import migrated
@@ -24,8 +23,7 @@ HOLDS = EVERYTHING
 
 
 def to_native(session: Session) -> bytes:
-    """Return a session as our JSON. A turn that is running is written as an interrupted one."""
-    session = with_interrupted_turns(session, running_turns(session))
+    """Return a session as our JSON."""
     own = {item.name: getattr(session, item.name) for item in fields(session) if item.name not in {"turns", "stamps"}}
     return dumps({"format": FORMAT, "session": own, "turns": [asdict(turn) for turn in session.turns]})
 
