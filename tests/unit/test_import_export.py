@@ -9,6 +9,7 @@ from sessionmagic import (
     MemoryStore,
     SessionExistsError,
     SessionSchemaError,
+    TinyStore,
     UsageError,
     export_session,
     import_session,
@@ -24,8 +25,9 @@ async def test_json_comes_back_elsewhere_as_it_was(manager, tmp_path):
     before = await eventful(manager)
     losses, _ = exported(before, tmp_path / "chat.json")
     assert losses == []
-    after = import_session(MemoryStore(), tmp_path / "chat.json")
-    assert comparable(after) == comparable(before)
+    for store in (MemoryStore(), TinyStore(tmp_path / "store")):
+        after = import_session(store, tmp_path / "chat.json")
+        assert comparable(store.load(after.id)) == comparable(before)
     assert all(turn.imported for turn in after.turns)
     assert after.turns[1].usage == before.turns[1].usage
 
@@ -206,6 +208,21 @@ def test_export_never_replaces_a_file_without_force(tmp_path):
     export_session(session(turn(1)), path, force=True)
     assert "answer 1" in path.read_text()
     assert [each.name for each in tmp_path.iterdir()] == ["chat.md"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(
+    "edited", [{"messages": [{"kind": "response", "parts": [{"part_kind": "tool-call"}]}]}, {"caller": "1:c"}]
+)
+def test_session_that_somebody_has_damaged_is_not_exported(tmp_path, name, edited):
+    with pytest.raises(UsageError, match=r"session 'chat' cannot be exported: .*turn 1"):
+        export_session(session(turn(1, **edited)), tmp_path / "x", name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_running_turn_is_exported_as_an_interrupted_one(tmp_path):
+    _, text = exported(session(turn(1, status="running", finished_at=None, waiting=["psst"])), tmp_path / "x.md")
+    assert "*interrupted: it was running when the session was exported*" in text
 
 
 @pytest.mark.parametrize(

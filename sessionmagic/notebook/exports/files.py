@@ -10,7 +10,7 @@ from sessionmagic.exceptions import UsageError
 from sessionmagic.keys.cleaning import without_keys_in
 from sessionmagic.notebook.exports import html, notebook
 from sessionmagic.sessions.formats import atif, markdown, native, openai_chat, opentelemetry
-from sessionmagic.sessions.formats.checks import check_circles
+from sessionmagic.sessions.formats.checks import check_circles, with_whole_messages
 from sessionmagic.sessions.formats.contents import not_held
 from sessionmagic.storage.atomic import create_file, replace_file
 from sessionmagic.words import shortened, suggestion
@@ -18,7 +18,7 @@ from sessionmagic.words import shortened, suggestion
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from sessionmagic.conversation.session import Session
+    from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.sessions.formats.contents import Content
 
 PUBLIC_FILE = 0o666
@@ -63,29 +63,31 @@ def export_session(session: Session, file: Path | str, format: str = "", *, forc
             or ``notebook``; by default that of the file's suffix.
         force: Replace a file that exists.
 
-    Raises `UsageError` when the format is unknown, when the file exists, and when it cannot be written.
+    Raises `UsageError` when the format is unknown, when the file exists or cannot be written, and when the session
+    cannot be read because somebody has edited its file.
     """
     path = Path(file).expanduser()
     chosen = FORMATS[format_of(path, format)]
-    try:
-        check_circles(session)  # in a session's file that somebody has edited
-    except ValueError as error:
-        raise UsageError(f"session {session.name!r} cannot be exported: {error}") from None
-    cleaned = without_keys_in(_at_rest(session))
+    cleaned = without_keys_in(_readable(session))
     content = chosen.write(cleaned)
     _write(path, content.encode(errors="replace") if isinstance(content, str) else content, force=force)
     return [*not_held(cleaned, chosen.holds), *chosen.also_lost(cleaned)]
 
 
-def _at_rest(session: Session) -> Session:
-    """Return a session in which no turn is running."""
-    turns = (
-        replace(turn, status="interrupted", error="it was running when the session was exported", waiting=[])
-        if turn.status == "running"
-        else turn
-        for turn in session.turns
-    )
-    return replace(session, turns=tuple(turns))
+def _readable(session: Session) -> Session:
+    """Return a session in which no turn is running; raises `UsageError` if its file was edited and is not valid."""
+    try:
+        check_circles(session)
+        turns = tuple(with_whole_messages(_at_rest(turn)) for turn in session.turns)
+    except ValueError as error:
+        raise UsageError(f"session {session.name!r} cannot be exported: {error}") from None
+    return replace(session, turns=turns)
+
+
+def _at_rest(turn: TurnRecord) -> TurnRecord:
+    if turn.status != "running":
+        return turn
+    return replace(turn, status="interrupted", error="it was running when the session was exported", waiting=[])
 
 
 def format_of(path: Path, name: str) -> str:

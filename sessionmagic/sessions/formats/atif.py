@@ -161,13 +161,14 @@ def _agent_step(
 def _results(turn: TurnRecord, response: dict[str, Any], called: dict[str, list[TurnRecord]]) -> list[dict[str, Any]]:
     results = []
     parts = results_after(turn, response)
+    calls = {call["tool_call_id"] for call in calls_in(response)}
     for part in parts:
         if part["part_kind"] == "tool-return":
             content, outcome = part["content"], part.get("outcome", "success")
             workers = called.get(f"{turn.id}:{part['tool_call_id']}", [])
             results.append(
                 _filled(
-                    source_call_id=part["tool_call_id"],
+                    source_call_id=part["tool_call_id"] if part["tool_call_id"] in calls else None,
                     content=content if isinstance(content, str) else json.dumps(content, ensure_ascii=False),
                     subagent_trajectory_ref=[{"trajectory_id": worker.id} for worker in workers] or None,
                     extra=None if outcome == "success" else {OURS: {"outcome": outcome}},

@@ -93,13 +93,30 @@ def check_circles(session: Session) -> None:
         raise ValueError(f"it has more than {LEVELS} levels of sub-agents")
 
 
-def _checked_turn(turn: TurnRecord, ids: Collection[str]) -> TurnRecord:
+def with_whole_messages(turn: TurnRecord) -> TurnRecord:
+    """Return a turn whose messages have all their fields; raises `ValueError` when they cannot be read."""
     from pydantic_ai.messages import ModelMessagesTypeAdapter
 
     from sessionmagic.turns.messages import to_json
 
     if problem := problem_with(turn.messages):
         raise ValueError(f"turn {turn.id} cannot be read ({problem})")
+    messages = to_json(ModelMessagesTypeAdapter.validate_python(turn.messages))
+    for part in (part for message in messages for part in message["parts"] if part["part_kind"] == "tool-return"):
+        if not _is_timing(part["metadata"]):
+            raise ValueError(f"turn {turn.id} cannot be read (the metadata of a result are not those of a call)")
+    return replace(turn, messages=messages)
+
+
+def _is_timing(metadata: Any) -> bool:
+    """Return whether the metadata of a tool's result are in the form in which our own code stores them."""
+    if metadata is None:
+        return True
+    seconds = metadata.get("seconds", 0) if isinstance(metadata, dict) else None
+    return isinstance(seconds, int | float) and 0 <= seconds <= LATEST
+
+
+def _checked_turn(turn: TurnRecord, ids: Collection[str]) -> TurnRecord:
     _check_times(turn.started_at, *([] if turn.finished_at is None else [turn.finished_at]))
     for request in turn.requests:
         _check_numbers(request.usage)
@@ -107,8 +124,7 @@ def _checked_turn(turn: TurnRecord, ids: Collection[str]) -> TurnRecord:
             _check(0 <= seconds <= LATEST, "seconds", seconds)
     check_system(turn.system)
     return replace(
-        turn,
-        messages=to_json(ModelMessagesTypeAdapter.validate_python(turn.messages)),  # with all fields
+        with_whole_messages(turn),
         settings=checked(turn.settings),
         previous_head=turn.previous_head if turn.previous_head in ids else None,
         waiting=[],
