@@ -43,6 +43,10 @@ def session(*turns, **fields):
     return Session(**(values | {"turns": turns, "head": head, "turns_started": len(turns)} | fields))
 
 
+OWN_SETTINGS = "the session's own settings or instructions"
+RULES = "2 rules and the safety mode autonomous"
+
+
 async def eventful(manager):
     """Return a session with all that a format may have to hold."""
     script("thinks", [think("Let me see."), "Look: ", call("run", {"code": "x = 1"})], "**done** in `x`")

@@ -18,20 +18,10 @@ if TYPE_CHECKING:
 
     from sessionmagic.notebook.context import NotebookContext
 
-OF_A_SESSION = [
-    "show",
-    "use",
-    "branches",
-    "reset",
-    "stop",
-    "rename",
-    "star",
-    "delete",
-    "usage",
-    "context",
-    "permissions",
-    "export",
-]
+OF_A_SESSION = {
+    *("show", "use", "branches", "reset", "stop", "rename", "star", "delete"),
+    *("usage", "context", "permissions", "export"),
+}
 """The subcommands whose first argument is a session."""
 LINE = re.compile(r"\s*(%%?)agent\s+(?P<words>.*)$")
 
@@ -75,6 +65,8 @@ def _offers(context: NotebookContext, percent: str, before: list[str], typed: st
         return _sessions(context)
     if last in {"-a", "--agent"}:
         return list(context.manager.agents)
+    if last == "--format":
+        return _formats()
     if percent == "%%":
         options = [word for word in before if word.startswith("-")]
         return _settings(typed) if options[-1:] == ["--set"] and not typed.startswith("-") else CELL_LINE.options()
@@ -100,8 +92,6 @@ def _of_command(context: NotebookContext, before: list[str], typed: str) -> Iter
         case ["approve"]:
             calls, questions = context.manager.turns.approvals(), context.manager.turns.questions()
             return [*(call.id for _, call in calls), *(question.id for _, question in questions)]
-        case [*_, "--format"]:
-            return _formats()
         case [command] | ["delete" as command, *_] if command in OF_A_SESSION:
             return _sessions(context)
         case _:

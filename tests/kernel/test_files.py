@@ -56,6 +56,8 @@ def test_import_of_something_else_is_one_line(kernel, tmp_path):
     refused(kernel.run("%agent export a b c"), "UsageError")
 
 
-def test_formats_and_sessions_are_completed(kernel, chat):
+def test_formats_sessions_and_files_are_completed(kernel, chat, tmp_path):
+    (tmp_path / "some.json").touch()
     assert kernel.complete("%agent export --format noteb") == ["%agent export --format notebook"]
     assert kernel.complete(f"%agent export {chat}") == [f"%agent export {chat}"]
+    assert f"%agent import {tmp_path}/some.json" in kernel.complete(f"%agent import {tmp_path}/so")

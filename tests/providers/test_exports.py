@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from sessionmagic.sessions.formats.openai_chat import to_openai_chat
-from tests.stored import eventful, exported, session, turn
+from tests.stored import OWN_SETTINGS, RULES, eventful, exported, session, turn
 from tests.turns import manager_on, on_a_loop
 
 
@@ -26,7 +26,8 @@ async def test_openai_chat_is_what_its_library_sends(manager, tmp_path):
         "1 turn on other branches",
         "1 piece of reasoning",
         "1 turn with settings",
-        "2 rules",
+        OWN_SETTINGS,
+        RULES,
         "3 turns with tokens, cost and times",
         "1 turn that did not complete",
     ]
@@ -72,7 +73,7 @@ def spans_in(text):
 @on_a_loop
 async def test_opentelemetry_has_a_trace_for_each_turn(manager, tmp_path):
     losses, text = exported(await eventful(manager), tmp_path / "chat.json", format="otel")
-    assert losses == ["2 rules"]
+    assert losses == [OWN_SETTINGS, RULES]
     spans = spans_in(text)
     first = [span for span in spans if span["traceId"] == spans[0]["traceId"]]
     assert [span["name"] for span in first] == [

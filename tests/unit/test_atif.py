@@ -11,7 +11,7 @@ from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.usage import RequestRecord, Usage
 from sessionmagic.sessions.formats.atif import to_atif
 from sessionmagic.sessions.formats.atif_reading import from_atif
-from tests.stored import PNG, eventful, exported, refused, said, session, turn
+from tests.stored import OWN_SETTINGS, PNG, RULES, eventful, exported, refused, said, session, turn
 from tests.turns import on_a_loop
 
 
@@ -53,7 +53,7 @@ def shown(session):
 async def test_export_is_valid_and_comes_back(manager, tmp_path):
     before = await eventful(manager)
     losses, text = exported(before, tmp_path / "chat.json", format="atif")
-    assert losses == ["1 turn on other branches", "2 rules"]
+    assert losses == ["1 turn on other branches", OWN_SETTINGS, RULES]
     document = Trajectory.model_validate_json(text)
     assert document.has_multimodal_content()
     assert document.final_metrics.total_prompt_tokens == sum(turn.usage.input_tokens for turn in before.path())

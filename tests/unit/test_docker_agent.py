@@ -73,6 +73,12 @@ def test_messages_become_turns(tmp_path):
     assert first.imported
 
 
+def test_session_as_it_comes_over_http_is_the_same(tmp_path):
+    flat = stored(*(item["message"] for item in COUNTING))
+    one, other = imported(flat, tmp_path / "x.json"), imported(stored(*COUNTING), tmp_path / "y.json")
+    assert one.turns == other.turns
+
+
 @on_a_loop
 async def test_imported_session_goes_on(tmp_path):
     manager = manager_on(MemoryStore())

@@ -16,7 +16,7 @@ from sessionmagic import (
 )
 from sessionmagic.conversation.usage import RequestRecord, Usage
 from sessionmagic.notebook.exports.files import FORMATS
-from tests.stored import comparable, document, eventful, exported, refused, said, session, turn
+from tests.stored import OWN_SETTINGS, RULES, comparable, document, eventful, exported, refused, said, session, turn
 from tests.turns import ask, manager_on, on_a_loop
 
 
@@ -249,7 +249,8 @@ async def test_markdown_has_the_path_and_says_what_it_lacks(manager, tmp_path):
         "1 image",
         "1 turn with instructions",
         "1 turn with settings",
-        "2 rules",
+        OWN_SETTINGS,
+        RULES,
         "3 turns with tokens, cost and times",
     ]
     assert "```\nWhat is\nthis?\n```" in text
@@ -308,7 +309,7 @@ def test_open_code_block_does_not_take_in_the_next_turn(tmp_path):
 @on_a_loop
 async def test_html_is_one_page_that_loads_nothing(manager, tmp_path):
     losses, text = exported(await eventful(manager), tmp_path / "chat.html")
-    assert losses == ["1 turn on other branches", "2 rules"]
+    assert losses == ["1 turn on other branches", OWN_SETTINGS, RULES]
     assert "default-src 'none'" in text
     assert 'src="data:image/png;base64,' in text
     assert "<strong>done</strong>" in text

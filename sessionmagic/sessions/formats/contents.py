@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sessionmagic.conversation.usage import Usage
 from sessionmagic.words import counted
@@ -22,16 +22,12 @@ Content = Literal[
     "calls",
     "instructions",
     "settings",
+    "own settings",
     "permissions",
     "usage",
     "endings",
 ]
-EVERYTHING: frozenset[Content] = frozenset(
-    (
-        *("branches", "sub-agents", "reasoning", "texts", "images", "files"),
-        *("calls", "instructions", "settings", "permissions", "usage", "endings"),
-    )
-)
+EVERYTHING: frozenset[Content] = frozenset(get_args(Content))
 
 
 def contents_of(session: Session) -> dict[Content, str]:
@@ -53,11 +49,18 @@ def contents_of(session: Session) -> dict[Content, str]:
         "calls": counted(kinds.count("tool-call"), "tool call"),
         "instructions": counted(sum(bool(turn.system) for turn in path), "turn") + " with instructions",
         "settings": counted(sum(bool(turn.settings) for turn in path), "turn") + " with settings",
-        "permissions": counted(sum(map(len, session.permissions.values())), "rule"),
+        "own settings": "the session's own settings or instructions" if session.settings or session.system else "",
+        "permissions": _permissions(session),
         "usage": counted(sum(turn.usage != Usage() for turn in path), "turn") + " with tokens, cost and times",
         "endings": counted(sum(turn.status != "completed" for turn in path), "turn") + " that did not complete",
     }
-    return {content: words for content, words in found.items() if not words.startswith("0 ")}
+    return {content: words for content, words in found.items() if words and not words.startswith("0 ")}
+
+
+def _permissions(session: Session) -> str:
+    rules = sum(map(len, session.permissions.values()))
+    mode = f"the safety mode {session.safety}" if session.safety != "balanced" else ""
+    return " and ".join(filter(None, [counted(rules, "rule") if rules else "", mode]))
 
 
 def not_held(session: Session, held: Iterable[Content]) -> list[str]:

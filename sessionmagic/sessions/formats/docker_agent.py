@@ -1,4 +1,4 @@
-"""A session of docker-agent, as its ``/sessions`` interface and its evaluations write it in JSON."""
+"""A session of docker-agent, as it writes it in JSON: in the files of its evaluations, and over HTTP."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from sessionmagic.conversation.session import Session
 
-ITEMS = frozenset({"message", "sub_session", "summary", "error", "cost"})
-"""The fields of an item of a session."""
+ITEMS = frozenset({"message", "sub_session", "summary", "error"})
+"""What an item of a session is."""
 OLD_MODES = {"unsafe": "autonomous", "safer": "balanced", "safe-auto": "balanced"}
 
 
@@ -115,7 +115,7 @@ def is_docker_agent(document: Any) -> bool:
     """Return whether a JSON document looks like a session of docker-agent."""
     match document:
         case {"id": str(), "messages": [*items]}:
-            return all(isinstance(item, dict) and item and item.keys() <= ITEMS for item in items)
+            return all(isinstance(item, dict) and not ITEMS.isdisjoint(item) for item in items)
         case _:
             return False
 
@@ -126,7 +126,7 @@ def from_docker_agent(document: dict[str, Any]) -> Session:
     Its rules are taken over. ``tools_approved`` is the mode ``autonomous``, which waits for the user's confirmation.
     The agents' own models stay with their program.
     """
-    stored = _adapter().validate_python(document)
+    stored = _adapter().validate_python({**document, "messages": list(map(_as_item, document["messages"]))})
     rules = stored.permissions or _Permissions()
     mode = "autonomous" if stored.tools_approved else OLD_MODES.get(stored.safety_policy, stored.safety_policy)
     return session_of(
@@ -139,6 +139,15 @@ def from_docker_agent(document: dict[str, Any]) -> Session:
         safety=mode if mode in SAFETIES else "balanced",
         custom_models_used=stored.custom_models_used or [],
     )
+
+
+def _as_item(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an item of a session. Over HTTP, docker-agent sends only the messages themselves."""
+    match item:
+        case {"message": {"role": _}}:
+            return {"message": item}
+        case _:
+            return item
 
 
 @cache
