@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import stat
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,8 +53,6 @@ def import_session(store: Store, file: Path | str, name: str = "") -> Session:
     path = Path(file)
     try:
         session = checked_session(_session_in(path))
-    except RecursionError:
-        raise _refused(path, "its content is nested too deep") from None
     except (ValueError, TypeError, KeyError, AttributeError, UsageError) as error:
         raise _refused(path, _reason(error)) from error
     return _stored(store, session, name, path)
@@ -108,10 +105,12 @@ def _document(path: Path) -> Any:
 def _stored(store: Store, session: Session, name: str, path: Path) -> Session:
     """Store a session under a free id and name."""
     wanted = name or _name(session, path)
-    for number in count(1):
+    is_free = is_session_id(session.id) and store.find(session.id) is None
+    session_id, number = session.id if is_free else new_session_id(), 1
+    while True:
         free = replace(
             session,
-            id=session.id if is_session_id(session.id) and store.find(session.id) is None else new_session_id(),
+            id=session_id,
             name=wanted if number == 1 else f"{wanted[: NAME_LIMIT - 10]}-{number}",
         )
         try:
@@ -119,9 +118,9 @@ def _stored(store: Store, session: Session, name: str, path: Path) -> Session:
         except SessionExistsError:
             if name and store.find(name) is not None:
                 raise
+            session_id, number = new_session_id(), number + 1
         else:
             return store.load(free.id)
-    raise AssertionError
 
 
 def _name(session: Session, path: Path) -> str:

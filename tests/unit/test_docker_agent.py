@@ -150,4 +150,4 @@ def test_many_levels_of_sub_sessions_are_refused(tmp_path, levels):
     nested = stored(*COUNTING)
     for _ in range(levels):
         nested = stored(*COUNTING, {"sub_session": nested})
-    refused(MemoryStore(), tmp_path / "x.json", nested)
+    assert "levels of sub-agents" in refused(MemoryStore(), tmp_path / "x.json", nested)

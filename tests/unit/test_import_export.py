@@ -1,7 +1,10 @@
 """Sessions as files: what an export holds and says, and what an import takes and refuses."""
 
+import errno
 import json
 import math
+import os
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +19,8 @@ from sessionmagic import (
 )
 from sessionmagic.conversation.usage import RequestRecord, Usage
 from sessionmagic.notebook.exports.files import FORMATS
+from sessionmagic.sessions import importing
+from sessionmagic.storage.store import new_session_id
 from tests.stored import OWN_SETTINGS, RULES, comparable, document, eventful, exported, refused, said, session, turn
 from tests.turns import ask, manager_on, on_a_loop
 
@@ -160,6 +165,25 @@ def test_ten_levels_of_sub_agents_are_refused(tmp_path):
     assert "more than 8 levels of sub-agents" in refused(MemoryStore(), tmp_path / "x.json", content)
 
 
+def test_file_that_is_too_large_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(importing, "SIZE_LIMIT", 10)
+    assert refused(MemoryStore(), tmp_path / "x.json", b"x" * 11) == "it has 11 bytes; at most 10 can be imported"
+
+
+def test_name_and_id_that_are_taken_meanwhile_are_replaced(tmp_path):
+    class Raced(MemoryStore):
+        def find(self, _name):
+            return None
+
+    store, before = Raced(), session(turn(1))
+    store.create(before)
+    store.create(replace(before, id=new_session_id(), name="chat-2"))
+    export_session(before, tmp_path / "x.json")
+    with pytest.raises(SessionExistsError):
+        store.create(before)
+    assert import_session(store, tmp_path / "x.json").name == "chat-3"
+
+
 def test_file_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"cannot import .*: No such file"):
         import_session(MemoryStore(), tmp_path / "none.json")
@@ -208,6 +232,17 @@ def test_export_never_replaces_a_file_without_force(tmp_path):
     export_session(session(turn(1)), path, force=True)
     assert "answer 1" in path.read_text()
     assert [each.name for each in tmp_path.iterdir()] == ["chat.md"]
+
+
+def test_export_never_replaces_a_file_where_there_are_no_links(tmp_path, monkeypatch):
+    def link(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", link)
+    export_session(session(turn(1)), tmp_path / "x.md")
+    with pytest.raises(UsageError, match=r"x\.md exists"):
+        export_session(session(turn(1)), tmp_path / "x.md")
+    assert [each.name for each in tmp_path.iterdir()] == ["x.md"]
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -299,6 +334,22 @@ def test_code_in_markdown_stays_as_it_is(tmp_path):
     answer = "Use `List<int>`:\n\n```html\n<b>bold</b>\n```\n\nand ```` ``` ````."
     _, text = exported(session(turn(1, messages=said("Hi", answer)), turn(2)), tmp_path / "x.md")
     assert answer in text
+
+
+def test_very_long_answer_in_markdown_is_code(tmp_path):
+    _, text = exported(session(turn(1, messages=said("Hi", "<b> " * 60_000))), tmp_path / "x.md")
+    assert "```\n<b> <b> " in text
+
+
+def test_warnings_and_messages_during_a_turn_are_in_markdown(tmp_path):
+    steering = {"kind": "request", "parts": [{"part_kind": "user-prompt", "content": "Faster!"}]}
+    call = {"part_kind": "tool-call", "tool_name": "look", "args": {"at": "x"}, "tool_call_id": "c"}
+    messages = [*said("Hi", "So"), steering, {"kind": "response", "parts": [call]}]
+    stored = turn(1, messages=messages, status="interrupted", warnings=["<b>careful</b>"])
+    _, text = exported(session(stored), tmp_path / "x.md")
+    assert "```\nFaster!\n```" in text
+    assert 'Call of **look** (interrupted)\n\n```json\n{\n  "at": "x"\n}\n```' in text
+    assert "*interrupted*\n\n⚠ \\<b\\>careful" in text
 
 
 def test_open_code_block_does_not_take_in_the_next_turn(tmp_path):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.attachment import IMAGE_STARTS
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, ReasoningBlock, TextBlock
-from sessionmagic.notebook.captions import TEXT_LIMIT, settings_line
+from sessionmagic.notebook.captions import TEXT_LIMIT
 from sessionmagic.notebook.page.answer import NO_MATH, answer_html, note_html, user_text_html
 from sessionmagic.notebook.visible import escape, one_line
 from sessionmagic.sessions.formats.contents import attached_to, file_note, is_image, items_of
@@ -26,6 +27,7 @@ HOLDS: frozenset[Content] = frozenset(
 TITLE_LENGTH = 200
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _STYLE = """
+:root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem; }
 pre, code { font: 14px/1.4 ui-monospace, monospace; }
 table { border-collapse: collapse; } td, th { border: 1px solid #ccc; padding: 0.2em 0.5em; }
@@ -63,8 +65,8 @@ def _turn(session: Session, turn: TurnRecord) -> Iterator[str]:
     yield f"<section>\n<hr>\n{user_text_html(turn.prompt)}"
     for item in attached_to(turn):
         yield user_text_html(item) if isinstance(item, str) else _file_html(item)
-    if line := settings_line(turn.settings, ""):
-        yield note_html(line)
+    if turn.settings:
+        yield note_html(" ".join(f"{name}={json.dumps(value)}" for name, value in turn.settings.items()))
     if turn.system:
         yield f"<details><summary>Instructions</summary>{user_text_html(turn.system)}</details>"
     yield answer_html(transcript_of(session.name, turn))

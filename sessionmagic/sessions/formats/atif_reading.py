@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from sessionmagic.sessions.formats.atif import LEAST, OURS, VERSION
-from sessionmagic.sessions.formats.checks import LEVELS
+from sessionmagic.sessions.formats.checks import check_levels
 from sessionmagic.sessions.formats.entries import LINKED, Entry, Result, image_in, seconds_of, session_of, usage_of
 from sessionmagic.words import shortened
 
@@ -112,20 +112,15 @@ def from_atif(document: dict[str, Any]) -> Session:
     match = _VERSION.fullmatch(version)
     if match is None or int(match[1]) > int(VERSION.rpartition(".")[2]):
         raise ValueError(f"{shortened(version)!r} is not a version that can be read; these are ATIF-v1.0 to {VERSION}")
-    _check_levels(document)
+    check_levels(document, _inner)
     trajectory = _adapter().validate_python(document)
     ours = _ours(trajectory.extra)
     return session_of(_entries(trajectory), name=_text(ours.get("name")), title=_text(ours.get("title")), at=None)
 
 
-def _check_levels(document: dict[str, Any]) -> None:
-    """Raise `ValueError` if sub-agents are nested too deep, before anything is built of them."""
-    level: list[Any] = [document]
-    for _ in range(LEVELS + 1):
-        inner = [each.get("subagent_trajectories") or [] for each in level if isinstance(each, dict)]
-        level = [each for some in inner if isinstance(some, list) for each in some]
-    if level:
-        raise ValueError(f"it has more than {LEVELS} levels of sub-agents")
+def _inner(trajectory: dict[str, Any]) -> list[Any]:
+    inner = trajectory.get("subagent_trajectories")
+    return inner if isinstance(inner, list) else []
 
 
 @cache

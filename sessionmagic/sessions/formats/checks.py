@@ -15,7 +15,7 @@ from sessionmagic.turns.request import check_system
 from sessionmagic.words import printable, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from sessionmagic.conversation.session import Session, TurnRecord
 
@@ -27,6 +27,7 @@ MOST_TURNS = 10**9
 TITLE_LIMIT = 200
 LEVELS = 8
 """How many levels of sub-agents a session may have."""
+TOO_DEEP = f"it has more than {LEVELS} levels of sub-agents"
 _TURN_ID = re.compile(r"[1-9][0-9]{0,8}")
 
 
@@ -90,7 +91,21 @@ def check_circles(session: Session) -> None:
             for turn in reversed(chain):
                 level[turn] = level[links[turn]] + (callers[turn] is not None)
     if max(level.values()) > LEVELS:
-        raise ValueError(f"it has more than {LEVELS} levels of sub-agents")
+        raise ValueError(TOO_DEEP)
+
+
+def check_levels(document: Any, inner: Callable[[dict[str, Any]], list[Any]]) -> None:
+    """Raise `ValueError` if the sub-agents in a JSON document are nested too deep to be read.
+
+    Args:
+        document: The document.
+        inner: Returns the documents of sub-agents within one.
+    """
+    level = [document]
+    for _ in range(LEVELS + 1):
+        level = [each for outer in level if isinstance(outer, dict) for each in inner(outer) if each]
+    if level:
+        raise ValueError(TOO_DEEP)
 
 
 def with_whole_messages(turn: TurnRecord) -> TurnRecord:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from sessionmagic.sessions.formats.checks import check_levels
 from sessionmagic.sessions.formats.entries import (
     LINKED,
     Entry,
@@ -126,6 +127,7 @@ def from_docker_agent(document: dict[str, Any]) -> Session:
     Its rules are taken over. ``tools_approved`` is the mode ``autonomous``, which waits for the user's confirmation.
     The agents' own models stay with their program.
     """
+    check_levels(document, _inner)
     stored = _adapter().validate_python({**document, "messages": list(map(_as_item, document["messages"]))})
     rules = stored.permissions or _Permissions()
     mode = "autonomous" if stored.tools_approved else OLD_MODES.get(stored.safety_policy, stored.safety_policy)
@@ -139,6 +141,11 @@ def from_docker_agent(document: dict[str, Any]) -> Session:
         safety=mode if mode in SAFETIES else "balanced",
         custom_models_used=stored.custom_models_used or [],
     )
+
+
+def _inner(session: dict[str, Any]) -> list[Any]:
+    items = session.get("messages")
+    return [item.get("sub_session") for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
 def _as_item(item: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from sessionmagic.conversation.attachment import IMAGE_STARTS
 from sessionmagic.conversation.session import Session, TurnRecord, title_of
 from sessionmagic.conversation.usage import RequestRecord, Usage
-from sessionmagic.sessions.formats.checks import LEVELS
 from sessionmagic.sessions.formats.requests import iso
 from sessionmagic.storage.store import new_session_id
 from sessionmagic.words import counted, printable, shortened
@@ -73,9 +72,9 @@ def session_of(entries: Sequence[Entry], *, name: str, title: str, at: float | N
     """Return a session of these messages, each user's message with a turn of its own."""
     start = at if at is not None else next((entry.at for entry in entries if entry.at is not None), time.time())
     builder = _Builder(start)
-    path = builder.add(entries, caller=None, level=0)
+    path = builder.add(entries)
     builder.add_workers()
-    turns = tuple(sorted(builder.turns, key=lambda turn: int(turn.id)))
+    turns = tuple(builder.turns)
     return Session(
         id=new_session_id(),
         name=name,
@@ -95,26 +94,24 @@ class _Builder:
 
     now: float
     turns: list[TurnRecord] = field(default_factory=list)
-    waiting: list[tuple[str, Sequence[Entry], int]] = field(default_factory=list)
+    waiting: list[tuple[str, Sequence[Entry]]] = field(default_factory=list)
 
-    def add(self, entries: Sequence[Entry], *, caller: str | None, level: int) -> list[TurnRecord]:
+    def add(self, entries: Sequence[Entry], caller: str | None = None) -> list[TurnRecord]:
         """Add the turns of one conversation, and return them."""
-        if level > LEVELS:
-            raise ValueError(f"it has more than {LEVELS} levels of sub-agents")
         path: list[TurnRecord] = []
         for system, group in _turns(entries):
             turn = self._turn(group, system, path[-1].id if path else None, caller if not path else None)
             path.append(turn)
             self.turns.append(turn)
             for entry in group:
-                self.waiting += [(f"{turn.id}:{call}", inner, level + 1) for call, inner in entry.workers]
+                self.waiting += [(f"{turn.id}:{call}", inner) for call, inner in entry.workers]
         return path
 
     def add_workers(self) -> None:
         """Add the turns of sub-agents, and those of theirs."""
         while self.waiting:
-            caller, entries, level = self.waiting.pop(0)
-            self.add(entries, caller=caller, level=level)
+            caller, entries = self.waiting.pop(0)
+            self.add(entries, caller)
 
     def _turn(self, group: Sequence[Entry], system: str, parent: str | None, caller: str | None) -> TurnRecord:
         first, answers = group[0], [entry for entry in group if entry.kind == "agent"]

@@ -76,7 +76,7 @@ def _block(block: Block) -> Iterator[str]:
                 yield fenced(block.content)
         case MessageBlock():
             yield fenced(block.text)
-        case QuestionBlock():
+        case QuestionBlock():  # pragma: no cover  they are not stored
             yield fenced(block.message)
         case _:
             assert_never(block)
