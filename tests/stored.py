@@ -70,8 +70,8 @@ async def eventful(manager):
 
 def comparable(session):
     """Return a session without what an import gives anew."""
-    turns = tuple(replace(turn, imported=False) for turn in session.turns)
-    return replace(session, turns=turns, stamps=[], working_dir="", notebook="")
+    turns = tuple(replace(turn, origin="") for turn in session.turns)
+    return replace(session, turns=turns, stamp="", working_dir="", notebook="")
 
 
 def exported(session, path, **options):

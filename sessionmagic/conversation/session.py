@@ -15,6 +15,7 @@ SCHEMA = 6
 TurnKind = Literal["ask", "compaction"]
 """What a turn does: ask the model the user's prompt, or let it write a summary of the turns before."""
 
+Origin = Literal["", "fork", "import"]
 TITLE_LENGTH = 60
 CRASHED = "crashed"
 """The error code of a turn that was running when its process ended."""
@@ -61,10 +62,8 @@ class TurnRecord:
     """The user's messages to the running turn that have not reached the model yet."""
     fingerprint: str = ""
     """A hash of all that the turn was asked with, except its history; see `turns.reuse`."""
-    copied: bool = False
-    """Whether the turn was started in another session. Its usage is counted there."""
-    imported: bool = False
-    """Whether the turn came with an imported session, so that its usage is not this user's own."""
+    origin: Origin = ""
+    """How the turn came into this session, if it was not asked in it. Its usage is not this session's own."""
     caller: str | None = None
     """For the turn of a sub-agent, the tool call that it works for, as ``TURN:CALL``; None for all others."""
 

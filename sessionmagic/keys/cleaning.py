@@ -35,7 +35,7 @@ NOT_TEXT = frozenset(
         *("id", "parent", "previous_head", "head", "status", "error_code", "cell_id", "agent", "model", "requests"),
         *("kind", "part_kind", "state", "finish_reason", "outcome", "timestamp", "usage", "metadata", "tool_call_id"),
         *("run_id", "conversation_id", "model_name", "provider_name", "provider_url", "provider_response_id"),
-        *("signature", "media_type", "identifier"),
+        *("signature", "media_type", "identifier", "notebook", "fingerprint", "origin", "covers", "caller"),
     }
 )
 """The fields of our records and of messages that hold no text of a user, a tool or a model: ids and names."""

@@ -63,8 +63,8 @@ def _from_4(database: Database) -> Database:
 
 
 def _from_5(database: Database) -> Database:
-    """Add the notebooks of sessions and turns, which were not stored; no turn was copied."""
-    new = {"notebook": "", "fingerprint": "", "copied": False}
+    """Add the notebooks of sessions and turns, which were not stored. All turns were the user's own prompts."""
+    new = {"notebook": "", "fingerprint": "", "origin": "", "kind": "ask", "covers": None, "caller": None}
     turns = {key: {**turn, **new} for key, turn in database.get("turns", {}).items()}
     session = {**database["session"]["1"], "notebook": "", "schema": 6}
     return {**database, "session": {"1": session}, **({"turns": turns} if turns else {})}

@@ -25,6 +25,7 @@ from sessionmagic.conversation.transcript import (
     MessageBlock,
     QuestionBlock,
     ReasoningBlock,
+    SummaryBlock,
     TextBlock,
     ToolBlock,
     Transcript,
@@ -160,8 +161,8 @@ def _tell(log: EventLog, stored: Transcript, record: TurnRecord) -> None:
                 )
             case MessageBlock():
                 log.emit(MessageInjected, text=block.text, kind="steer")
-            case QuestionBlock():
-                pass  # it is not stored
+            case QuestionBlock() | SummaryBlock():
+                pass  # they belong to the run that asked
     if stored.usage is not None:
         log.emit(UsageReported, usage=stored.usage)
     log.emit(TurnFinished, status=stored.status, model=stored.model)

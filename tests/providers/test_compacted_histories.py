@@ -125,7 +125,7 @@ async def compact(manager, conductor):
 
 def move(manager, what):
     turns = [turn.id for turn in manager.sessions.load("chat").turns if is_kept(turn)]
-    manager.sessions.move_head("chat", [ROOT, *turns][what % (len(turns) + 1)])
+    manager.branches.move_head("chat", [ROOT, *turns][what % (len(turns) + 1)])
 
 
 def check(session, originals):

@@ -64,8 +64,8 @@ async def test_fork_is_a_session_of_its_own_with_everything_but_the_star(manager
     assert (copy.agent_model_overrides, copy.title) == (original.agent_model_overrides, original.title)
     assert manager.sessions.trusted(copy) == manager.sessions.trusted(original)
     assert manager.sessions.trusted(copy)[0].rules["ask"] == ["run_*"]
-    assert [replace(turn, copied=False) for turn in copy.turns] == list(original.turns)
-    assert all(turn.copied for turn in copy.turns)
+    assert [replace(turn, origin="") for turn in copy.turns] == list(original.turns)
+    assert all(turn.origin == "fork" for turn in copy.turns)
     await ask(manager, "More", session="chat-2")
     assert [turn.id for turn in manager.sessions.load("chat-2").path()] == ["1", "2", "3", "7"]
     assert manager.sessions.load("chat") == original

@@ -115,7 +115,7 @@ async def test_model_reads_the_conversation_as_a_quotation_and_is_offered_no_too
 async def test_earlier_turn_can_be_continued_word_by_word_again(manager, model):
     await talk(manager, "a", "b", "c")
     await compact(manager)
-    manager.sessions.move_head("chat", "3")
+    manager.branches.move_head("chat", "3")
     await talk(manager, "d")
     assert texts(model.sent[-1]) == [["a"], ["answer to a"], ["b"], ["answer to b"], ["c"], ["answer to c"], ["d"]]
 
@@ -125,7 +125,7 @@ async def test_earlier_turn_can_be_continued_word_by_word_again(manager, model):
 async def test_compaction_is_taken_off_like_any_turn(manager):
     await talk(manager, "a", "b", "c")
     await compact(manager)
-    assert manager.sessions.drop("chat").head == "3"
+    assert manager.branches.drop("chat").head == "3"
 
 
 @on_a_loop
@@ -228,7 +228,7 @@ async def test_compaction_that_is_stopped_or_late_changes_nothing(manager):
     assert path_of(manager) == ["1"]
     assert [turn.status for turn in manager.sessions.load("chat").turns] == ["completed", "interrupted", "failed"]
     with pytest.raises(UsageError, match="turn 2 is a compaction without a summary; name turn 1"):
-        manager.sessions.move_head("chat", "2")
+        manager.branches.move_head("chat", "2")
     await talk(manager, "b", model="recalls")
 
 
@@ -342,7 +342,7 @@ async def test_providers_own_count_decides(manager):
         manager.sessions.id_of("chat"),
         lambda session: replace(session, turns=(with_prompt(session.turns[0], LONG * 30), *session.turns[1:])),
     )
-    manager.sessions.move_head("chat", "3")
+    manager.branches.move_head("chat", "3")
     await talk(manager, "d")
     assert any(map(asks_for_summary, model.sent))
 

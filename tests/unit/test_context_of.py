@@ -72,7 +72,7 @@ async def test_all_is_an_estimate_where_the_provider_has_counted_nothing(manager
 async def test_session_without_turns_holds_instructions_and_tools(manager):
     script("model", "one")
     await ask(manager, "a", model="model")
-    manager.sessions.drop("chat")
+    manager.branches.drop("chat")
     entries = entries_of(manager)
     assert [(kind, entry.tokens) for kind, entry in entries.items() if entry.tokens] == [
         ("instructions", 30),

@@ -70,7 +70,7 @@ def test_messages_become_turns(tmp_path):
     assert first.requests[0].usage.unmeasured_requests == 1
     assert (first.status, second.status) == ("completed", "interrupted")
     assert after.created_at == 1767319440.5
-    assert first.imported
+    assert first.origin == "import"
 
 
 def test_session_as_it_comes_over_http_is_the_same(tmp_path):

@@ -33,7 +33,7 @@ async def test_json_comes_back_elsewhere_as_it_was(manager, tmp_path):
     for store in (MemoryStore(), TinyStore(tmp_path / "store")):
         after = import_session(store, tmp_path / "chat.json")
         assert comparable(store.load(after.id)) == comparable(before)
-    assert all(turn.imported for turn in after.turns)
+    assert all(turn.origin == "import" for turn in after.turns)
     assert after.turns[1].usage == before.turns[1].usage
 
 
@@ -45,7 +45,7 @@ async def test_imported_session_goes_on(manager, tmp_path):
     import_session(other.store, tmp_path / "chat.json", "mine")
     assert str(await ask(other, "Go on", session="mine", model="calm")) == "It is fine."
     last = other.sessions.load("mine").turns[-1]
-    assert (last.id, last.parent, last.imported) == ("5", "4", False)
+    assert (last.id, last.parent, last.origin == "import") == ("5", "4", False)
 
 
 @on_a_loop
@@ -53,9 +53,9 @@ async def test_powers_of_an_imported_session_wait_for_confirmation(manager, tmp_
     before = await eventful(manager)
     assert manager.sessions.trusted(before)[1] == []
     export_session(before, tmp_path / "chat.json")
-    assert before.stamps[0] not in (tmp_path / "chat.json").read_text()
+    assert before.stamp not in (tmp_path / "chat.json").read_text()
     await manager.delete("chat")
-    after = import_session(manager.store, tmp_path / "chat.json")  # even on the machine that has made the stamps
+    after = import_session(manager.store, tmp_path / "chat.json")  # even on the machine that has made the stamp
     assert after.id == before.id
     permissions, missing = manager.sessions.trusted(after)
     assert missing == ["safety autonomous", "allow run"]
@@ -417,4 +417,4 @@ def test_usage_of_imported_turns_is_marked(tmp_path):
     export_session(session(turn(1, requests=[used])), tmp_path / "x.json")
     after = import_session(MemoryStore(), tmp_path / "x.json")
     assert after.turns[0].usage.cost == 0.5
-    assert after.turns[0].imported
+    assert after.turns[0].origin == "import"

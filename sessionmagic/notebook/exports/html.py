@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.attachment import IMAGE_STARTS
 from sessionmagic.conversation.stored_transcript import transcript_of
-from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, ReasoningBlock, TextBlock
+from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, ReasoningBlock, SummaryBlock, TextBlock
 from sessionmagic.notebook.captions import TEXT_LIMIT
 from sessionmagic.notebook.page.answer import NO_MATH, answer_html, note_html, user_text_html
 from sessionmagic.notebook.visible import escape, one_line
@@ -52,7 +52,7 @@ def to_html(session: Session) -> str:
 def cut_in_html(session: Session) -> list[str]:
     """Return in words how many texts are cut, as front ends are slow with long ones."""
     texts = [
-        block.text if isinstance(block, TextBlock | ReasoningBlock | MessageBlock) else block.content
+        block.text if isinstance(block, TextBlock | ReasoningBlock | MessageBlock | SummaryBlock) else block.content
         for turn in session.path()
         for block in transcript_of(session.name, turn).blocks
         if not isinstance(block, QuestionBlock)

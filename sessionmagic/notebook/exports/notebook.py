@@ -83,7 +83,7 @@ def _line(name: str, turn: TurnRecord, before: TurnRecord | None) -> str:
 
 def _can_be_asked(turn: TurnRecord) -> bool:
     """Return whether the turn's model is a reference: another program's turn has only the name of its model."""
-    return _fits(turn.model) and (not turn.imported or ":" in turn.model)
+    return _fits(turn.model) and (turn.origin != "import" or ":" in turn.model)
 
 
 def _fits(text: str) -> bool:

@@ -143,7 +143,7 @@ def _checked_turn(turn: TurnRecord, ids: Collection[str]) -> TurnRecord:
         settings=checked(turn.settings),
         previous_head=turn.previous_head if turn.previous_head in ids else None,
         waiting=[],
-        imported=True,
+        origin="import",
     )
 
 

@@ -8,7 +8,14 @@ from functools import cache
 from typing import TYPE_CHECKING, assert_never
 
 from sessionmagic.conversation.stored_transcript import transcript_of
-from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, ReasoningBlock, TextBlock, ToolBlock
+from sessionmagic.conversation.transcript import (
+    MessageBlock,
+    QuestionBlock,
+    ReasoningBlock,
+    SummaryBlock,
+    TextBlock,
+    ToolBlock,
+)
 from sessionmagic.sessions.formats.contents import attached_to, file_note
 from sessionmagic.words import printable
 
@@ -74,7 +81,7 @@ def _block(block: Block) -> Iterator[str]:
                 yield fenced(json.dumps(rest, ensure_ascii=False, indent=2), "json")
             if block.content:
                 yield fenced(block.content)
-        case MessageBlock():
+        case MessageBlock() | SummaryBlock():
             yield fenced(block.text)
         case QuestionBlock():  # pragma: no cover  they are not stored
             yield fenced(block.message)

@@ -1,12 +1,12 @@
 """Our own format: a session with all its turns, messages, attachments and figures as one JSON document.
 
-Only its stamps are left out, so that allow rules and the mode ``autonomous`` do not hold where it is imported until the
+Only its stamp is left out, so that allow rules and the mode ``autonomous`` do not hold where it is imported until the
 user there has confirmed them; see `tools.trust`.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ HOLDS = EVERYTHING
 
 def to_native(session: Session) -> bytes:
     """Return a session as our JSON."""
-    own = {item.name: getattr(session, item.name) for item in fields(session) if item.name not in {"turns", "stamps"}}
+    own = {item.name: getattr(session, item.name) for item in fields(session) if item.name not in {"turns", "stamp"}}
     return dumps({"format": FORMAT, "session": own, "turns": [asdict(turn) for turn in session.turns]})
 
 
@@ -48,9 +48,10 @@ def from_native(document: dict[str, Any]) -> Session:
     Raises `ValueError`, `TypeError`, `KeyError` or `AttributeError` when the document does not hold a session.
     """
     turns = {str(number): turn for number, turn in enumerate(document["turns"], start=1)}
-    database = migrated({"session": {"1": {**document["session"], "stamps": []}}, "turns": turns})
-    own = {**database["session"]["1"], "schema": SCHEMA, "stamps": []}
-    return replace(_adapter().validate_python({**own, "turns": list(database["turns"].values())}), stamps=[])
+    database = migrated({"session": {"1": document["session"]}, "turns": turns})
+    own = {**database["session"]["1"], "schema": SCHEMA, "stamp": ""}
+    session: Session = _adapter().validate_python({**own, "turns": list(database["turns"].values())})
+    return session
 
 
 @cache
