@@ -147,6 +147,8 @@ class SessionManager:
         group.require(request.session)
         if request.new and not group.new:
             raise already_exists(request.session)
+        if request.budget is not None:
+            refuse_tools("set a budget")
         if self._unwritten:
             await in_thread(self._unwritten.write, group.session_id)
         if runs_for_a_tool() and request.safety == "autonomous":  # only the user can make a session autonomous

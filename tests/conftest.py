@@ -23,6 +23,7 @@ def _isolated(tmp_path_factory, monkeypatch):
     from sessionmagic.keys.known import KNOWN
     from sessionmagic.models import abilities, sources
     from sessionmagic.models.configured import configured
+    from sessionmagic.turns.account import KERNEL
 
     home = tmp_path_factory.getbasetemp() / f"home{next(_numbers)}"  # created only by tests that store something
     monkeypatch.setenv("SESSIONMAGIC_HOME", str(home))
@@ -30,6 +31,7 @@ def _isolated(tmp_path_factory, monkeypatch):
     monkeypatch.setattr(KNOWN, "names", {})
     monkeypatch.setattr(KNOWN, "_looked_at", {})
     configured.change("local", {}, {})
+    vars(KERNEL).update(vars(type(KERNEL)(KERNEL.owner, KERNEL.advice)))
     abilities.forget()
     for name in os.environ:
         if name.upper().endswith(("_API_KEY", "_TOKEN", "_BASE_URL", "_PROXY")):

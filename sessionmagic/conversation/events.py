@@ -182,8 +182,9 @@ class HistoryCompacted(_Event):
 class LimitReached(_Event):
     """The turn stops because it has reached one of its limits."""
 
-    which: Literal["requests", "tool_calls", "repeated_call"]
-    value: int
+    which: Literal["requests", "tool_calls", "repeated_call", "budget"]
+    value: float
+    """How many requests or calls the turn may make, or the budget in dollars."""
     type: Literal["limit_reached"] = "limit_reached"
 
 

@@ -105,6 +105,8 @@ class Session:
     """The settings of all turns that have no others, by the names of `models.settings`."""
     system: str = ""
     """The instructions of all turns that have no others; empty for those of the agent."""
+    budget: float | None = None
+    """The dollars that the session's model requests may cost in all; None when there is no budget."""
     head: str | None = None
     """The id of the turn that the next one continues; None when the next one starts a new path."""
     turns_started: int = 0

@@ -94,11 +94,12 @@ def said_something(turn: TurnRecord) -> bool:
 def is_kept(turn: TurnRecord) -> bool:
     """Return whether a turn stays on the path.
 
-    A turn that failed before the model said anything does not, and neither does a compaction that was not completed.
+    One that failed before the model said anything does not, nor one whose first request a budget has refused, nor a
+    compaction that was not completed.
     """
     if turn.kind == "compaction":
         return turn.status in ("running", "completed")
-    return turn.status != "failed" or said_something(turn)
+    return turn.status not in ("failed", "limit") or said_something(turn)
 
 
 def with_finished_turn(

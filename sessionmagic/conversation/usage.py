@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+SMALLEST_COST = 0.0001
+"""The smallest amount of dollars that is shown as a number."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
@@ -51,6 +54,11 @@ class RequestRecord:
     """Seconds from the request to the end of the response."""
     finish_reason: str | None = None
     """Why the model stopped, in pydantic-ai's terms; None when it was interrupted or did not answer."""
+
+
+def dollars(cost: float) -> str:
+    """Return an amount of dollars with four decimals. One that is not zero is never shown as zero."""
+    return f"less than ${SMALLEST_COST:.4f}" if 0 < cost < SMALLEST_COST else f"${cost:.4f}"
 
 
 def total(usages: Iterable[Usage]) -> Usage:

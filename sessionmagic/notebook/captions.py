@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, ToolBlock
-from sessionmagic.conversation.usage import Usage
+from sessionmagic.conversation.usage import SMALLEST_COST, Usage, dollars
 from sessionmagic.notebook.visible import visible
 from sessionmagic.words import shortened
 
@@ -29,8 +29,6 @@ EXCERPT_WIDTH = 400
 """Characters of each line of an excerpt."""
 CHARACTERS_PER_TOKEN = 4
 """An estimate, for the tokens of a request that the provider has not counted yet."""
-SMALLEST_COST = 0.0001
-"""The smallest amount of dollars that is shown as a number."""
 SHORT_SECONDS = 0.1
 """Shorter times are given in milliseconds."""
 
@@ -177,16 +175,11 @@ def money(usage: Used) -> str:
         )
         if count
     ]
-    return f"at least ${usage.cost:.4f}; {', '.join(missing)}" if missing else _dollars(usage.cost)
+    return f"at least ${usage.cost:.4f}; {', '.join(missing)}" if missing else dollars(usage.cost)
 
 
 def _requests(count: int) -> str:
     return f"{count:,} request{'' if count == 1 else 's'}"
-
-
-def _dollars(cost: float) -> str:
-    """Return an amount with four decimals. One that is not zero is never shown as zero."""
-    return f"less than ${SMALLEST_COST:.4f}" if 0 < cost < SMALLEST_COST else f"${cost:.4f}"
 
 
 def _duration(seconds: float) -> str:

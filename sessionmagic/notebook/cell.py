@@ -104,6 +104,7 @@ def _launch(context: NotebookContext, *, out: str = "", background: bool) -> Lau
 
 def _request(context: NotebookContext, options: argparse.Namespace, text: str, *, background: bool) -> Request:
     """Return the request of the cell."""
+    from sessionmagic.conversation.budget import parsed_budget
     from sessionmagic.models.settings import parsed
     from sessionmagic.notebook.prompts import attach, expressions_attached, filled_in
     from sessionmagic.notebook.surface import run_by_a_tool
@@ -133,6 +134,7 @@ def _request(context: NotebookContext, options: argparse.Namespace, text: str, *
         yes=options.yes,
         safety=safety_of(settings.safety),
         limits=Limits(requests=settings.request_limit, tool_calls=settings.tool_call_limit),
+        budget=None if options.budget is None else parsed_budget(options.budget),
         where=front_end.place,
         notebook=front_end.notebook_path,
         cell=front_end.cell,

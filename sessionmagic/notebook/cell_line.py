@@ -54,6 +54,10 @@ def _parser() -> LineParser:
         "-t", "--tools", action="append", default=[], metavar="NAMES",
         help="your functions that the model may call, separated by commas; may be repeated",
     )  # fmt: skip
+    add(
+        "--budget", metavar="USD",
+        help="what all model requests of the session may cost in dollars, in later turns too; further ones are refused",
+    )  # fmt: skip
     add("--yes", action="store_true", help="approve every tool call of this turn; deny rules still apply")
     add(
         "--attach", action="append", default=[], metavar="EXPR",

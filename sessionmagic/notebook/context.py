@@ -14,6 +14,7 @@ from sessionmagic.models.configured import configured
 from sessionmagic.notebook.front_end import FrontEnd
 from sessionmagic.notebook.kernel.main_thread import MainThread
 from sessionmagic.notebook.started import Started
+from sessionmagic.turns.account import KERNEL
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -50,6 +51,8 @@ class NotebookContext:
         self._manager: SessionManager | None = None
         self._making = Lock()
         self._configure_models()
+        self._set_budget()
+        settings.observe(self._set_budget, "budget")
         settings.observe(self._configure_models, ["model", "endpoints", "prices", "context_limits"])
         settings.observe(self._agents_changed, ["system", "model_settings"])
         settings.observe(self._store_changed, "store")
@@ -125,6 +128,9 @@ class NotebookContext:
         """Make the settings those of the process, which managers that the user makes here follow too."""
         settings = self.settings
         configured.change(settings.model, settings.endpoints, settings.prices, settings.context_limits)
+
+    def _set_budget(self, _change: object = None) -> None:
+        KERNEL.budget = self.settings.budget
 
     def _agents_changed(self, _change: object) -> None:
         if self._manager is not None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from traitlets import Bool, Dict, Enum, Float, HasTraits, Int, TraitError, Unicode, validate
 
+from sessionmagic.conversation.budget import checked_budget
 from sessionmagic.exceptions import ToolError, UsageError
 from sessionmagic.tools.tool_code import refuse_tools
 
@@ -45,6 +46,11 @@ class Settings(HasTraits):
         value_trait=Int(min=1),
         help="How many tokens models can read: PROVIDER or PROVIDER:model to tokens. Older turns are summarized when "
         "90 % of that is used. Known limits are replaced; those of your own servers are unknown.",
+    ).tag(config=True)
+    budget = Float(
+        None,
+        allow_none=True,
+        help="What all model requests of this kernel may cost in dollars; further ones are refused. None: no budget.",
     ).tag(config=True)
     rerun = Enum(
         ["branch", "append"],
@@ -94,6 +100,14 @@ class Settings(HasTraits):
         except ToolError as error:
             raise TraitError(str(error)) from None
         return proposal["value"]
+
+    @validate("budget")
+    def _check_budget(self, proposal: dict[str, Any]) -> float | None:
+        try:
+            refuse_tools("set budget")
+            return None if proposal["value"] is None else checked_budget(proposal["value"])
+        except (ToolError, UsageError) as error:
+            raise TraitError(str(error)) from None
 
     @validate("model_settings")
     def _check_settings(self, proposal: dict[str, Any]) -> dict[str, Any]:

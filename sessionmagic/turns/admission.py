@@ -22,6 +22,7 @@ from sessionmagic.keys.cleaning import messages_without_keys
 from sessionmagic.keys.shapes import is_loaded
 from sessionmagic.tools.permissions import Permissions
 from sessionmagic.tools.trust import doubts, trusted, with_permissions
+from sessionmagic.turns.account import KERNEL, Account, account_of
 from sessionmagic.turns.compaction_request import content_for, cut_for
 from sessionmagic.turns.event_log import EventLog
 from sessionmagic.turns.history import history_before
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import UserContent
 
     from sessionmagic.agents.definition import AgentDefinition
-    from sessionmagic.models.catalog import Models
+    from sessionmagic.models.catalog import Models, ResolvedModel
     from sessionmagic.storage.store import Store
     from sessionmagic.tools.mcp.servers import McpServers
     from sessionmagic.tools.permissions import Safety
@@ -108,18 +109,23 @@ class Admission:
         history = history_before(previous, parent, sees_images=plan.model.sees_images)
         cut = cut_for(request, previous, history, plan.model)
         _, untrusted = trusted(previous, secret)
-        plan = replace(plan, warnings=[*doubts(previous.name, untrusted), *history.warnings, *plan.warnings])
+        account = account_of(previous) if group.dead is None else group.account
+        over = _budget_warnings(request, plan.model, account)
+        plan = replace(plan, warnings=[*doubts(previous.name, untrusted), *history.warnings, *plan.warnings, *over])
         messages = prompt_message(content)
 
         def change(session: Session) -> Session:
             session = with_interrupted_turns(session, dead)
             record = replace(_new_record(request, plan, session, messages, cut), fingerprint=asked)
-            return with_turn(plan.with_override(session), record, moves_head=request.moves_head)
+            session = _with_budget(plan.with_override(session), request)
+            return with_turn(session, record, moves_head=request.moves_head)
 
         names = store.names() if group.new else []
         session = _created(change(previous), store) if group.new else store.update(group.session_id, change)
         if group.dead is None:
             group.permissions, _ = trusted(session, secret)
+            group.account = account
+        group.account.budget = session.budget
         record = session.turns[-1]
         notes = [note_on_new(request, record.model, names)] if group.new else notes_on(request, previous, record)
         group.new, group.dead = False, dead
@@ -149,10 +155,26 @@ def _reused(turn: TurnRecord, request: Request, plan: Plan, store: Store, group:
     from sessionmagic.turns.reuse import ReusedTurn, on_path_to
 
     def change(session: Session) -> Session:
-        session = plan.with_override(session)
+        session = _with_budget(plan.with_override(session), request)
         return on_path_to(session, turn, begins=request.after is not None) if request.moves_head else session
 
     return ReusedTurn(store.update(group.session_id, change), turn)
+
+
+def _with_budget(session: Session, request: Request) -> Session:
+    return session if request.budget is None else replace(session, budget=request.budget)
+
+
+def _budget_warnings(request: Request, model: ResolvedModel, account: Account) -> list[str]:
+    """Return a warning for each budget that requests of unknown cost have touched.
+
+    Raises `UsageError` if there is a budget, and what the model costs is not known.
+    """
+    from sessionmagic.turns.charged_model import require_price
+
+    require_price(model, account, request.budget)
+    require_price(model, KERNEL)
+    return [warning for each in (account, KERNEL) if (warning := each.warning())]
 
 
 def _created(session: Session, store: Store) -> Session:

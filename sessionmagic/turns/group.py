@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.exceptions import UsageError
 from sessionmagic.tools.permissions import Permissions
+from sessionmagic.turns.account import Account
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +62,8 @@ class TurnGroup:
         It is kept here and not read from the file again: only the user may change it while turns run. What the file
         denies later holds, too.
         """
+        self.account = Account("", "")
+        """What the session's model requests cost. It is read from the session when the first turn is admitted."""
         self.permission_changes = 0
         """How many times the user has changed the permissions of the group's turns."""
         _open[self.session_id] = self

@@ -24,13 +24,14 @@ from sessionmagic.tools.results import as_read, bound, cut, without_images
 from sessionmagic.tools.tool_code import running
 from sessionmagic.turns.asked_model import AskedModel
 from sessionmagic.turns.call_arguments import wanted_call, without_iterators
+from sessionmagic.turns.charged_model import ChargedModel
 from sessionmagic.turns.key_scanner import ready_for
 from sessionmagic.turns.messages import check_whole, tidied
 from sessionmagic.turns.sender import Sender
 from sessionmagic.words import words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from pydantic_ai.messages import AgentStreamEvent, ModelResponse, ToolCallPart, ToolReturn
     from pydantic_ai.tools import RunContext, ToolDefinition
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from sessionmagic.tools.approvals import Approvals
     from sessionmagic.tools.call import Call
     from sessionmagic.tools.permissions import Limits, Policy
+    from sessionmagic.turns.account import Account
     from sessionmagic.turns.inbox import Inbox, Kind
     from sessionmagic.turns.model_requests import ModelRequests
     from sessionmagic.turns.sent_content import SentContent
@@ -73,6 +75,7 @@ class Guard(AbstractCapability[None]):
         limits: How many model requests and tool calls the turn may make.
         keep_sent: Called with each model request as it is sent.
         content: Leaves keys out of what is sent.
+        accounts: What is charged with the model requests: that of the session, then that of the kernel.
         history: The history of the turn; None if it cannot be shortened.
     """
 
@@ -87,6 +90,7 @@ class Guard(AbstractCapability[None]):
     limits: Limits
     keep_sent: Callable[[SentRequest], object]
     content: SentContent
+    accounts: Sequence[Account]
     history: ShortenedHistory | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     """How many seconds each call ran, by call id."""
@@ -138,8 +142,9 @@ class Guard(AbstractCapability[None]):
         return with_wrapped_members(model, self._asked)
 
     def _asked(self, member: Model) -> Model:
+        sender = Sender(member, self._keep_sent, self.content)
         asked = AskedModel(
-            Sender(member, self._keep_sent, self.content),
+            ChargedModel(sender, self.model, self.accounts, self._over_budget),
             self.model.reference,
             offers=lambda tool: not self.policy().never_allows(tool),
             count=self.count_request,
@@ -147,6 +152,10 @@ class Guard(AbstractCapability[None]):
         )
         asked.history = self.history
         return asked
+
+    def _over_budget(self, account: Account) -> None:
+        self.requests.withdraw()
+        self.emit(LimitReached, which="budget", value=account.budget)
 
     def _keep_sent(self, sent: SentRequest) -> None:
         self.keep_sent(sent)

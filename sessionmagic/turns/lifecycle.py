@@ -19,6 +19,7 @@ from sessionmagic.exceptions import (
 from sessionmagic.keys.cleaning import messages_without_keys, without_keys
 from sessionmagic.loop import in_thread, settled_in_thread
 from sessionmagic.tools.permissions import Limits, Policy, with_grant
+from sessionmagic.turns.account import KERNEL
 from sessionmagic.turns.inbox import Inbox
 from sessionmagic.turns.session_permissions import change_permissions, update_and_tighten
 from sessionmagic.turns.time_limit import time_limit
@@ -160,6 +161,7 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests, history: S
         limits=admitted.request.limits or Limits(),
         keep_sent=turn.keep_sent,
         content=SentContent(admitted.left_out),
+        accounts=(group.account, KERNEL),
         history=history if asks else None,
     )
 

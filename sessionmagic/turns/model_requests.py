@@ -85,6 +85,11 @@ class ModelRequests:
         )
         self._began = None
 
+    def withdraw(self) -> None:
+        """Forget the open request if nothing has come in, as a budget has refused it before it was made."""
+        if self._first_token is None:
+            self._began = None
+
     def close(self, messages: Sequence[ModelMessage], error: BaseException | None = None) -> None:
         """Record the end of a request that is open when the run ends, with what has come in of its response.
 
@@ -96,10 +101,10 @@ class ModelRequests:
         response = responses[-1] if len(responses) > len(self.records) else None
         if response is not None and not response.parts and not response.usage.has_values():
             response = None  # pydantic-ai has put it in the place of a response that never began
-        self.end(response, refused=error is not None and not _may_have_been_answered(error))
+        self.end(response, refused=error is not None and not may_have_been_answered(error))
 
 
-def _may_have_been_answered(error: BaseException) -> bool:
+def may_have_been_answered(error: BaseException) -> bool:
     """Return whether the provider may have worked on a request that ended with this error and without a response."""
     match error:
         case RunCancelled() | TurnTimeoutError() | asyncio.CancelledError():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from sessionmagic.conversation.budget import checked_budget
 from sessionmagic.conversation.names import check_name
 from sessionmagic.conversation.session import TurnKind
 from sessionmagic.exceptions import PromptError, UsageError
@@ -66,6 +67,8 @@ class Request:
         safety: The safety mode of the session, if this request creates it. Code that runs for a tool call gets a
             balanced session in place of an autonomous one.
         limits: How many model requests and tool calls the turn may make.
+        budget: The dollars that the session's model requests may cost in all, from this turn on and also in later ones;
+            None leaves the session's budget as it is.
         where: The cell or script that asks. The error for a busy session names it.
         notebook: Path of the notebook whose cell asks; empty if it is not known.
         cell: The cell that asks, if its front end identifies it.
@@ -101,6 +104,7 @@ class Request:
     yes: bool = False
     safety: Safety = "balanced"
     limits: Limits | None = None
+    budget: float | None = None
     where: str = ""
     notebook: str = ""
     cell: Cell | None = None
@@ -113,6 +117,8 @@ class Request:
         check_name(self.session)
         object.__setattr__(self, "settings", checked(self.settings))
         safety_of(self.safety)
+        if self.budget is not None:
+            object.__setattr__(self, "budget", checked_budget(self.budget))
         if not self.prompt.strip():
             raise PromptError("the prompt is empty; write it below the %%agent line")
         if len(self.prompt) > PROMPT_LIMIT:

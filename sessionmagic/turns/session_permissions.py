@@ -57,12 +57,13 @@ def confirm_permissions(store: Store, session_id: str) -> Session:
 def update_and_tighten(
     store: Store, session_id: str, change: Callable[[Session], Session], group: TurnGroup
 ) -> Session:
-    """Update a session as the store does, and let what it denies by now hold for the turns of its group.
+    """Update a session as the store does. Let what it denies by now, and a lower budget, hold for its group's turns.
 
     Nothing is taken over when the permissions of the group are changed meanwhile, as the session may be older.
     """
     count = group.permission_changes
     session = store.update(session_id, change)
+    group.account.lower(session.budget)
     group.change_permissions(lambda held: tightened(held, permissions_of(session)), only_at=count)
     return session
 

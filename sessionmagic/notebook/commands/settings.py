@@ -47,10 +47,13 @@ class InForce:
 
 
 @command(
-    "Show a session's settings and instructions, or change them from the next turn on.",
+    "Show a session's settings, instructions and budget, or change them from the next turn on.",
     argument("settings", nargs="*", metavar="NAME=VALUE", help="as in %%%%agent --set; NAME= removes the setting"),
     argument("--system", metavar="TEXT", help='instructions of the session; "" removes them'),
     argument("--raw", action="store_true", help="keep the instructions as typed, with $`expression` not replaced"),
+    argument(
+        "--budget", metavar="USD", help="what all model requests of the session may cost; none removes the budget"
+    ),
     argument("--clear", action="store_true", help="remove all settings and the instructions first"),
     argument("-s", "--session", default="", metavar="NAME", help="default: the active session, or the latest"),
     name="set",
@@ -61,8 +64,10 @@ def set_settings(context: NotebookContext, options: argparse.Namespace) -> Any:
 
     name, sessions = chosen(context, options.session), context.manager.sessions
     changed = parsed(options.settings)
+    if options.budget is not None:
+        _set_budget(context, name, options.budget)
     if not (changed or options.clear or options.system is not None):
-        return _in_force(context, sessions.load(name))
+        return None if options.budget is not None else _in_force(context, sessions.load(name))
     system, values = filled_in(options.system or "", context.shell.user_ns, raw=options.raw)
     for warning in sessions.set_settings(
         name, changed, None if options.system is None else system, clear=options.clear
@@ -75,10 +80,25 @@ def set_settings(context: NotebookContext, options: argparse.Namespace) -> Any:
     return None
 
 
+def _set_budget(context: NotebookContext, name: str, typed: str) -> None:
+    from sessionmagic.conversation.budget import NO_BUDGET, parsed_budget
+    from sessionmagic.sessions.budgets import session_account, set_budget
+
+    manager = context.manager
+    budget = None if typed.strip().lower() == NO_BUDGET else parsed_budget(typed)
+    session = set_budget(manager.sessions, manager.store, name, budget)
+    say(session_account(session).state() or f"session {session.name!r} has no budget")
+
+
 def _in_force(context: NotebookContext, session: Session) -> Listing[InForce]:
-    """Return the settings and instructions that the next turn of a session has, unless it is given others."""
+    """Return the settings and instructions that the next turn of a session has, unless it is given others; its budget.
+
+    The budget of the kernel is listed, too, because it holds for the session's requests.
+    """
     from sessionmagic.agents.definition import find_agent
     from sessionmagic.models.settings import merged
+    from sessionmagic.sessions.budgets import session_account
+    from sessionmagic.turns.account import KERNEL
 
     agent = find_agent(context.manager.agents, "")
     settings = merged(agent.settings, session.settings)
@@ -87,6 +107,10 @@ def _in_force(context: NotebookContext, session: Session) -> Listing[InForce]:
     ]
     if system := session.system or agent.instructions:
         entries.append(InForce("system", system, "session" if session.system else "kernel"))
+    accounts = {"session": session_account(session), "kernel": KERNEL}
+    entries += [
+        InForce("budget", account.budget, level) for level, account in accounts.items() if account.budget is not None
+    ]
     return Listing(
         entries,
         {
@@ -94,7 +118,10 @@ def _in_force(context: NotebookContext, session: Session) -> Listing[InForce]:
             "value": lambda entry: entry.value,
             "set for": lambda entry: entry.level,
         },
-        [f"⚠ {warning}" for warning in context.manager.sessions.ignored_by_next_model(session, settings)]
+        [
+            *(f"⚠ {warning}" for warning in context.manager.sessions.ignored_by_next_model(session, settings)),
+            *(state for account in accounts.values() if (state := account.state())),
+        ]
         if entries
         else [f"{session.name} has no settings; %agent set temperature=0 sets one"],
     )
