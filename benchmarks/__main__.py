@@ -17,6 +17,7 @@ GROUPS = {
     "wall": "a turn against the same agent without a display",
     "store": "commits and admissions in a store of 10 and of 10,000 sessions",
     "rerun": "a cell that runs again in a long session, against a new one",
+    "find": "a listing and a search in a store of 10,000 sessions of 20 turns",
     "local": "the embedded model against raw xllamacpp",
 }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.agents.definition import find_agent
 from sessionmagic.conversation.names import check_name
-from sessionmagic.conversation.session import Session, summarize, with_override
+from sessionmagic.conversation.session import Session, summarize, with_model, with_override
 from sessionmagic.conversation.tree import running_turns, with_interrupted_turns
 from sessionmagic.exceptions import ModelReferenceError, SessionMagicError, SessionNotFoundError
 from sessionmagic.models.settings import checked, given, ignored, merged
@@ -87,8 +87,8 @@ class Sessions:
                     summary = summarize(self.load(summary.id))  # with the request that was cut off
             if summary.model is None:
                 agent = self._agents.get(summary.agent)
-                return replace(summary, model=(agent.model if agent else None) or self._models.default)
-            return summary if usable[summary.model] else replace(summary, model=f"unresolved ({summary.model})")
+                return with_model(summary, (agent.model if agent else None) or self._models.default)
+            return summary if usable[summary.model] else with_model(summary, f"unresolved ({summary.model})")
 
         return sorted(map(current, summaries), key=lambda summary: summary.updated_at, reverse=True), problems
 

@@ -33,7 +33,7 @@ def sweep(home: Path, directory: Path) -> None:
         directory: The directory of its session files.
     """
     with suppress(OSError):
-        shared = [home / name for name in _names(home) if SHARED.fullmatch(name) and _is_old(home / name)]
+        shared = [home / name for name in names_in(home) if SHARED.fullmatch(name) and _is_old(home / name)]
         ids = _ids_with_leftovers(directory)
         if not shared and not ids:
             return
@@ -45,7 +45,7 @@ def sweep(home: Path, directory: Path) -> None:
 
 
 def _ids_with_leftovers(directory: Path) -> set[str]:
-    names = _names(directory)
+    names = names_in(directory)
     sessions = {name.removesuffix(".json") for name in names if name.endswith(".json")}
     matches = [match for name in names if (match := OWN.fullmatch(name))]
     left = [match for match in matches if match[1] not in sessions or match[2] not in ("lock", "claim")]
@@ -80,9 +80,13 @@ def _locked(*paths: Path) -> Iterator[bool]:
         yield locked
 
 
-def _names(directory: Path) -> list[str]:
-    with os.scandir(directory) as entries:
-        return [entry.name for entry in entries]
+def names_in(directory: Path) -> list[str]:
+    """Return the names of the files in a directory; none if it cannot be read."""
+    try:
+        with os.scandir(directory) as entries:
+            return [entry.name for entry in entries]
+    except OSError:
+        return []
 
 
 def _is_old(path: Path) -> bool:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.session import Session, SessionSummary, summarize
 from sessionmagic.storage.claims import HeldError, Holder
+from sessionmagic.storage.scan import scanned
 from sessionmagic.storage.secret import new_secret
 from sessionmagic.storage.store import id_taken, identical, is_session_id, name_taken, not_found
 from sessionmagic.storage.without_keys import storable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
+
+    from sessionmagic.conversation.said import TurnKey
 
 
 class MemoryStore:
@@ -74,6 +77,10 @@ class MemoryStore:
     def summaries(self) -> tuple[list[SessionSummary], list[str]]:
         with self._lock:
             return [summarize(session) for session in self._sessions.values()], []
+
+    def turns_with(self, words: Sequence[str], limit: int, among: Collection[str] | None = None) -> list[TurnKey]:
+        ids = [session_id for session_id in list(self._sessions) if among is None or session_id in among]
+        return scanned(ids, self.load, words, limit)
 
     def is_claimed(self, session_id: str) -> bool:
         return session_id in self._claims

@@ -11,8 +11,9 @@ from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
 from sessionmagic.words import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
 
+    from sessionmagic.conversation.said import TurnKey
     from sessionmagic.conversation.session import Session, SessionSummary
     from sessionmagic.storage.claims import Holder
 
@@ -60,6 +61,15 @@ class Store(Protocol):
 
     def summaries(self) -> tuple[list[SessionSummary], list[str]]:
         """Return the summaries of all sessions, and a line about each file that cannot be read."""
+
+    def turns_with(self, words: Sequence[str], limit: int, among: Collection[str] | None = None) -> list[TurnKey]:
+        """Return the newest turns in which all these words were said, as `conversation.said` compares them.
+
+        Args:
+            words: The folded words.
+            limit: How many turns at most.
+            among: The ids of the sessions to search; None for all.
+        """
 
     def is_claimed(self, session_id: str) -> bool:
         """Return whether a living process has claimed the session."""

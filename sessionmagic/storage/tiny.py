@@ -16,30 +16,28 @@ from tinydb.middlewares import CachingMiddleware
 from tinydb.table import Document
 
 from sessionmagic.conversation.session import SCHEMA, Session, SessionSummary, summarize
-from sessionmagic.exceptions import (
-    SessionMagicError,
-    SessionUnreadableError,
-    StoreError,
-)
+from sessionmagic.exceptions import SessionMagicError, SessionUnreadableError, StoreError
 from sessionmagic.home import default_home
 from sessionmagic.storage.atomic import AtomicStorage, make_private_directory
 from sessionmagic.storage.claims import Holder, is_claimed, take_claim
 from sessionmagic.storage.index import Index
 from sessionmagic.storage.label import read_label
-from sessionmagic.storage.leftovers import LEFT_SECONDS, sweep
+from sessionmagic.storage.leftovers import LEFT_SECONDS, names_in, sweep
 from sessionmagic.storage.migrations import migrated
 from sessionmagic.storage.names import Names
 from sessionmagic.storage.refusals import another_schema, copy_of, in_the_way, no_session, reason_of
+from sessionmagic.storage.search_index import SearchIndex
 from sessionmagic.storage.secret import read_secret, write_secret
 from sessionmagic.storage.store import id_taken, identical, is_session_id, name_taken, not_found
 from sessionmagic.storage.without_keys import storable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from pydantic import TypeAdapter
 
+    from sessionmagic.conversation.said import TurnKey
     from sessionmagic.storage.store import Claim
 
 ASIDE = ".unreadable-"
@@ -60,6 +58,7 @@ class TinyStore:
         self._names = Names(self.home / "names.json", self._directory, self._lock_names)
         self._secret_path = self.home / "secret"
         self._index = Index(self._directory, self.home / "index.json", self._summary)
+        self._search = SearchIndex(self.home / "search.db", self._index.files, self.load)
         self._sweep_due = 0.0
 
     def create(self, session: Session) -> None:
@@ -130,7 +129,7 @@ class TinyStore:
         return is_session_id(name) and self._path(name).exists()
 
     def summaries(self) -> tuple[list[SessionSummary], list[str]]:
-        damaged = sorted(self._directory.glob(f"*.json{ASIDE}*"))
+        damaged = [self._directory / name for name in sorted(names_in(self._directory)) if ASIDE in name]
         summaries, problems = self._index.summaries()
         self._names.compare({summary.id: summary.name for summary in summaries})
         self._sweep()
@@ -142,6 +141,9 @@ class TinyStore:
         if time.monotonic() >= self._sweep_due:
             self._sweep_due = time.monotonic() + LEFT_SECONDS
             sweep(self.home, self._directory)
+
+    def turns_with(self, words: Sequence[str], limit: int, among: Collection[str] | None = None) -> list[TurnKey]:
+        return self._search.turns_with(words, limit, among)
 
     def is_claimed(self, session_id: str) -> bool:
         return is_session_id(session_id) and is_claimed(self._path(session_id).with_suffix(".claim"))

@@ -1,0 +1,129 @@
+"""The time of a listing and of a search in a store of 10,000 sessions of 20 turns, when the indexes are up to date."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from itertools import accumulate
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.figures import Figure, sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sessionmagic import SessionManager
+
+SESSIONS, TURNS = 10_000, 20
+PROMPT_WORDS, ANSWER_WORDS = 15, 110
+SECONDS_BETWEEN = 60
+SYLLABLES = [
+    "ka",
+    "lo",
+    "mi",
+    "ter",
+    "pre",
+    "con",
+    "sta",
+    "ing",
+    "ous",
+    "gen",
+    "model",
+    "data",
+    "test",
+    "leak",
+    "churn",
+]
+SEARCHES = {
+    "a word in most turns": "model",
+    "a word in few": "leakgeningous",
+    "three words": "churn model leak",
+    "no hit": "zzqx a.b*(",
+    "two letters": "zq",
+}
+TARGET_MS = 300
+
+
+def measure(runs: int) -> list[Figure]:
+    with TemporaryDirectory(prefix="benchmark-") as home:
+        manager = _fill(Path(home))
+        cold = [_timed(manager.sessions.summaries), _timed(lambda: _search(manager, "model"))]
+        warm = [_figure("listing", 4 * runs, manager.sessions.summaries)]
+        for what, words in SEARCHES.items():
+            warm.append(_figure(f"search, {what}", 4 * runs, lambda words=words: _search(manager, words)))  # type: ignore[misc]
+        return [
+            Figure(f"the first listing of {SESSIONS:,} sessions", sample([cold[0] / 1000], "{:.1f} s")),
+            Figure("the first search in them", sample([cold[1] / 1000], "{:.1f} s")),
+            *warm,
+        ]
+
+
+def _figure(what: str, runs: int, work: Callable[[], object]) -> Figure:
+    return Figure(
+        f"{what}, {SESSIONS:,} sessions of {TURNS} turns",
+        sample([_timed(work) for _ in range(runs)], "{:.0f} ms"),
+        at_most=TARGET_MS,
+    )
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return (time.perf_counter() - started) * 1000
+
+
+def _search(manager: SessionManager, words: str) -> object:
+    from sessionmagic.sessions.find import search
+
+    return search(manager.sessions, manager.store, words.split(), 20)
+
+
+def _fill(home: Path) -> SessionManager:
+    """Return a manager with many sessions: one is made, and the others are its file with other texts."""
+    from sessionmagic import Models, SessionManager, TinyStore
+
+    manager = SessionManager(TinyStore(home), Models("test", home=home))
+    for number in range(TURNS):
+        manager.run_sync(f"prompt {number}", session="original")
+    original = manager.sessions.load("original")
+    file = next((home / "sessions").glob("*.json"))
+    database = json.loads(file.read_text("utf-8"))
+    texts = _texts()
+    for number in range(SESSIONS):
+        session_id = f"{original.id[:-6]}{number:06}"
+        copy = _with_texts(database, session_id, f"session-{number:06}", texts, number * SECONDS_BETWEEN)
+        file.with_name(f"{session_id}.json").write_text(json.dumps(copy), "utf-8")
+    manager.store.delete(original.id)
+    return manager
+
+
+def _texts() -> Callable[[int], str]:
+    """Return a function that returns a text of so many words, of which some are frequent, as in a language."""
+    chance = random.Random(1)
+    words = ["".join(chance.choices(SYLLABLES, k=chance.randint(1, 4))) for _ in range(20_000)]
+    weights = list(accumulate(1 / rank for rank in range(1, len(words) + 1)))
+    stock = chance.choices(words, cum_weights=weights, k=1_000_000)
+
+    def text(length: int) -> str:
+        start = chance.randrange(len(stock) - length)
+        return " ".join(stock[start : start + length])
+
+    return text
+
+
+def _with_texts(
+    database: dict[str, Any], session_id: str, name: str, text: Callable[[int], str], later: float
+) -> dict[str, Any]:
+    session = database["session"]["1"]
+    session = session | {"id": session_id, "name": name, "updated_at": session["updated_at"] + later}
+    turns = {}
+    for number, turn in database["turns"].items():
+        prompt, (asked, answered) = text(PROMPT_WORDS), turn["messages"]
+        asked = asked | {"parts": [asked["parts"][0] | {"content": prompt}]}
+        answered = answered | {"parts": [answered["parts"][0] | {"content": text(ANSWER_WORDS)}]}
+        times = {name: turn[name] + later for name in ("started_at", "finished_at")}
+        turns[number] = turn | times | {"prompt": prompt, "messages": [asked, answered]}
+    return {**database, "session": {"1": session}, "turns": turns}
