@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import argparse
 
 MAX_LINE = 20_000
+SESSION_NUMBER = re.compile(r"-\d+(\.\d+)?(@.*)?$")
+"""What argparse takes for a value and not for an option: a negative number, also one with a turn, as in ``-1@3``."""
 
 
 class LineParser(MagicArgumentParser):
@@ -26,6 +28,7 @@ class LineParser(MagicArgumentParser):
         super().__init__(prog.removeprefix("%"), description=description, add_help=False)  # type: ignore[no-untyped-call]
         self.add_argument("-h", "--help", action="store_true", help="show this help")
         self._verbatim: argparse.Action | None = None
+        self._negative_number_matcher = SESSION_NUMBER
 
     def add_verbatim(self, *names: str, **options: Any) -> None:
         """Add the argument that takes the rest of the line unchanged: after its name, or after the leading options."""

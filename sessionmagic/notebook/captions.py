@@ -162,6 +162,22 @@ def tokens(usage: Used) -> str:
     return f"{least}{usage.input_tokens:,} → {usage.output_tokens:,}"
 
 
+def input_tokens(usage: Used) -> str:
+    """Return the tokens in, as `tokens` does."""
+    return _at_least(usage, usage.input_tokens)
+
+
+def output_tokens(usage: Used) -> str:
+    """Return the tokens out, as `tokens` does."""
+    return _at_least(usage, usage.output_tokens)
+
+
+def _at_least(usage: Used, count: int) -> str:
+    if not usage.unmeasured_requests:
+        return f"{count:,}"
+    return f"at least {count:,}" if count else UNKNOWN
+
+
 def money(usage: Used) -> str:
     """Return a cost in US dollars as text, and how many requests are not part of it."""
     lacks_some = bool(usage.unmeasured_requests or usage.unpriced_requests)

@@ -123,4 +123,5 @@ def _sessions(context: NotebookContext) -> list[str]:
         summaries: list[Any] = context.manager.sessions.summaries()[0]
     except SessionMagicError:
         return []
-    return [f'"{summary.name}"' if " " in summary.name else summary.name for summary in summaries]
+    names = [summary.name for summary in summaries if context.shows(summary)]
+    return [f'"{name}"' if " " in name else name for name in names]

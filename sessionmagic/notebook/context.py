@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from sessionmagic.exceptions import StoreError
+from sessionmagic.exceptions import SessionNotFoundError, StoreError
 from sessionmagic.home import default_home
 from sessionmagic.models.configured import configured
 from sessionmagic.notebook.front_end import FrontEnd
@@ -20,10 +21,15 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from sessionmagic.agents.definition import AgentDefinition
+    from sessionmagic.conversation.session import SessionSummary
     from sessionmagic.manager import SessionManager
     from sessionmagic.notebook.kernel.tools import KernelTools
     from sessionmagic.notebook.settings import Settings
     from sessionmagic.tools.mcp.servers import McpServers
+
+
+REFERENCE = re.compile(r"-([1-9][0-9]{0,8})(@.*|)")
+"""How a session is named by its place in the list: ``-1``, or with a turn ``-1@3``."""
 
 
 class NotebookContext:
@@ -110,6 +116,28 @@ class NotebookContext:
     def chosen(self, name: str = "") -> str | None:
         """Return the named session, else the active one, else the configured one, else None."""
         return name or self.active_session or self.settings.session or None
+
+    def named(self, name: str) -> str:
+        """Return the id of the session that ``-1``, ``-2`` and so on mean; return any other name unchanged.
+
+        They count the sessions as ``%agent sessions`` lists them, from the latest one. ``@TURN`` may follow.
+        Raises `SessionNotFoundError` when there are fewer sessions.
+        """
+        reference = REFERENCE.fullmatch(name)
+        if reference is None or self.manager.store.find(name) is not None:
+            return name
+        shown = [summary.id for summary in self.manager.sessions.summaries()[0] if self.shows(summary)]
+        if (number := int(reference[1])) > len(shown):
+            raise SessionNotFoundError(f"there is no session -{number}; %agent sessions lists {len(shown):,}")
+        return f"{shown[number - 1]}{reference[2]}"
+
+    def shows(self, summary: SessionSummary) -> bool:
+        """Return whether lists show a session that was not asked for."""
+        return self.settings.sessions_shown == "all" or self.is_here(summary)
+
+    def is_here(self, summary: SessionSummary) -> bool:
+        """Return whether cells of this notebook have started turns of a session."""
+        return self.front_end.notebook_path in summary.notebooks or summary.id in self.started
 
     def close(self) -> None:
         """Stop every turn, and end the processes that turns have started. Called when the kernel exits."""

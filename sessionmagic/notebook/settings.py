@@ -28,6 +28,11 @@ class Settings(HasTraits):
         help="Session for cells without --session, until %agent use or --new chooses another; empty: a new session, "
         "named after the notebook.",
     ).tag(config=True)
+    sessions_shown = Enum(
+        ["all", "here"],
+        "all",
+        help="Which sessions lists, the search and completion show. here: those of this notebook; --all shows all.",
+    ).tag(config=True)
     store = Unicode(
         "", help="Directory where sessions are stored; empty: $SESSIONMAGIC_HOME, or the user data directory."
     ).tag(config=True)

@@ -1,58 +1,110 @@
-"""The usage of sessions, by model or by day."""
+"""The usage of sessions: by turn, request, agent, model, day or session."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sessionmagic.conversation.usage import Usage, total
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.conversation.usage import RequestRecord
 
+By = Literal["turn", "request", "agent", "model", "day", "session"]
+"""What each entry of a usage is for."""
+BY: tuple[By, ...] = get_args(By)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageEntry(Usage):
-    """The usage of one model or one day."""
+    """The usage of some model requests: one, or those of a turn, an agent, a model, a day or a session.
 
-    heading: str
-    """The model or the day."""
+    `session`, `turn`, `agent`, `model` and `day` are those of all the requests; each is empty where they differ.
+    """
+
+    session: str
+    """The name of the session."""
+    turn: str
+    """The id of the turn in its session."""
+    agent: str
+    model: str
+    """The model that answered, as named in its response, or the reference that was asked if no response has come."""
+    day: str
+    """The local date of the start of the turn: ``2026-11-28``."""
     turns: int
     requests: int
+    seconds: float
+    """The time of the requests, added up."""
 
 
-def usage_by_model(sessions: Iterable[Session]) -> list[UsageEntry]:
-    """Return the usage of each model, in order of first use.
+@dataclass(slots=True)
+class _Group:
+    """Requests that become one entry."""
 
-    A request counts for the model that answered, as named in its response. A request without a response counts for
-    the reference of the model that was asked.
+    facts: dict[str, set[str]] = field(
+        default_factory=lambda: {name: set() for name in ("session", "turn", "agent", "model", "day")}
+    )
+    turns: set[tuple[str, str]] = field(default_factory=set)
+    used: list[Usage] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def add(self, session: Session, turn: TurnRecord, request: RequestRecord) -> None:
+        named = {
+            "session": session.name,
+            "turn": turn.id,
+            "agent": request.agent,
+            "model": model_of(turn, request),
+            "day": day_of(turn),
+        }
+        for name, value in named.items():
+            self.facts[name].add(value)
+        self.turns.add((session.id, turn.id))
+        self.used.append(request.usage)
+        self.seconds += request.seconds
+
+    def entry(self) -> UsageEntry:
+        one = {name: next(iter(values)) if len(values) == 1 else "" for name, values in self.facts.items()}
+        if len(self.turns) > 1:
+            one["turn"] = ""  # turns of several sessions may have the same id
+        values: dict[str, Any] = {**one, **asdict(total(self.used))}
+        return UsageEntry(**values, turns=len(self.turns), requests=len(self.used), seconds=self.seconds)
+
+
+def usage_by(sessions: Iterable[Session], by: By) -> list[UsageEntry]:
+    """Return the usage of sessions, with an entry for each turn, request, agent, model, day or session.
+
+    Days begin with the earliest; everything else is in the order in which it was first used. A turn without model
+    requests has no entry.
     """
-    return _entries(sessions, lambda turn, request: request.model or turn.model)
-
-
-def usage_by_day(sessions: Iterable[Session]) -> list[UsageEntry]:
-    """Return the usage of each day, earliest first. A turn counts for the local date of its start: ``2026-11-28``."""
-    return sorted(_entries(sessions, lambda turn, _: _day(turn.started_at)), key=lambda entry: entry.heading)
-
-
-def _day(at: float) -> str:
-    return datetime.fromtimestamp(at).astimezone().date().isoformat()
-
-
-def _entries(sessions: Iterable[Session], heading_of: Callable[[TurnRecord, RequestRecord], str]) -> list[UsageEntry]:
-    usages: dict[str, list[Usage]] = {}
-    turns: dict[str, set[tuple[str, str]]] = {}
+    groups: dict[object, _Group] = {}
     for session in sessions:
         for turn in session.turns:
-            for request in turn.requests:
-                heading = heading_of(turn, request)
-                usages.setdefault(heading, []).append(request.usage)
-                turns.setdefault(heading, set()).add((session.id, turn.id))
-    return [
-        UsageEntry(heading=heading, turns=len(turns[heading]), requests=len(used), **asdict(total(used)))
-        for heading, used in usages.items()
-    ]
+            for number, request in enumerate(turn.requests):
+                keys: dict[By, object] = {
+                    "turn": (session.id, turn.id),
+                    "request": (session.id, turn.id, number),
+                    "agent": request.agent,
+                    "model": model_of(turn, request),
+                    "day": day_of(turn),
+                    "session": session.id,
+                }
+                groups.setdefault(keys[by], _Group()).add(session, turn, request)
+    entries = [group.entry() for group in groups.values()]
+    return sorted(entries, key=lambda entry: entry.day) if by == "day" else entries
+
+
+def model_of(turn: TurnRecord, request: RequestRecord) -> str:
+    """Return the model that answered a request, or the reference that was asked if there was no response."""
+    return request.model or turn.model
+
+
+def day_of(turn: TurnRecord) -> str:
+    """Return the local date of a turn's start."""
+    try:
+        return datetime.fromtimestamp(turn.started_at).astimezone().date().isoformat()
+    except (ValueError, OverflowError, OSError):  # a file of somebody else may have any number
+        return ""

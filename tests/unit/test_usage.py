@@ -16,7 +16,7 @@ from sessionmagic.conversation.tree import with_interrupted_turns
 from sessionmagic.conversation.usage import RequestRecord, Usage, total
 from sessionmagic.exceptions import TurnTimeoutError
 from sessionmagic.notebook.captions import footer, money, tokens
-from sessionmagic.sessions.usage import usage_by_day, usage_by_model
+from sessionmagic.sessions.usage import BY, usage_by
 from sessionmagic.testing import call, hang, paced, script
 from sessionmagic.turns.model_requests import ModelRequests, usage_of
 from tests.turns import acted, ask, on_a_loop, said, until
@@ -351,12 +351,57 @@ def sessions():
 
 def test_usage_by_model_counts_the_turns_and_requests_of_each():
     rows = [
-        (entry.heading, entry.turns, entry.requests, entry.input_tokens, entry.cost)
-        for entry in usage_by_model(sessions())
+        (entry.model, entry.turns, entry.requests, entry.input_tokens, entry.cost)
+        for entry in usage_by(sessions(), "model")
     ]
     assert rows == [("x", 2, 3, 30, 1.5), ("y", 2, 2, 20, 1.0), ("asked", 1, 1, 10, 0.5)]
 
 
 def test_usage_by_day_starts_with_the_earliest():
-    rows = [(entry.heading, entry.turns, entry.requests) for entry in usage_by_day(reversed(sessions()))]
+    rows = [(entry.day, entry.turns, entry.requests) for entry in usage_by(reversed(sessions()), "day")]
     assert rows == [("1970-01-21", 2, 4), ("1970-01-22", 1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("by", "rows"),
+    [
+        ("session", [("s", "", "", "", 2, 5, 2.5), ("t", "1", "y", "1970-01-21", 1, 1, 0.5)]),
+        (
+            "turn",
+            [
+                ("s", "1", "", "1970-01-21", 1, 3, 1.5),
+                ("s", "2", "", "1970-01-22", 1, 2, 1.0),
+                ("t", "1", "y", "1970-01-21", 1, 1, 0.5),
+            ],
+        ),
+        ("agent", [("", "", "", "", 3, 6, 3.0)]),
+    ],
+)
+def test_entry_names_what_all_its_requests_have_in_common(by, rows):
+    one, other = sessions()
+    found = usage_by([one, replace(other, name="t")], by)
+    names = ("session", "turn", "model", "day", "turns", "requests", "cost")
+    assert [tuple(getattr(entry, name) for name in names) for entry in found] == rows
+
+
+def test_each_request_has_an_entry():
+    found = usage_by(sessions(), "request")
+    assert [(entry.turn, entry.model, entry.requests) for entry in found][:3] == [
+        ("1", "x", 1),
+        ("1", "y", 1),
+        ("1", "x", 1),
+    ]
+    assert len(found) == 6
+
+
+def test_every_division_adds_up_to_the_same():
+    sums = [total(usage_by(sessions(), by)) for by in BY]
+    assert all(each == sums[0] for each in sums)
+
+
+def test_unknown_usage_of_an_entry_is_not_zero():
+    turn = replace(
+        sessions()[0].turns[0], requests=[RequestRecord(agent="a", model=None, usage=Usage(unmeasured_requests=1))]
+    )
+    [entry] = usage_by([replace(sessions()[0], turns=(turn,))], "turn")
+    assert (tokens(entry), money(entry), entry.cost, entry.unmeasured_requests) == ("unknown", "unknown", None, 1)

@@ -4,10 +4,12 @@ from sessionmagic.notebook.commands import (  # noqa: F401  each registers its s
     branches,
     context,
     files,
+    find,
     sessions,
     settings,
     tools,
     turns,
+    usage,
 )
 from sessionmagic.notebook.commands.registry import COMMANDS, run_command
 

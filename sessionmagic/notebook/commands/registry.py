@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import SUPPRESS
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from sessionmagic.words import suggestion
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sessionmagic.conversation.session import Session
     from sessionmagic.notebook.context import NotebookContext
@@ -51,7 +52,38 @@ def run_command(context: NotebookContext, line: str) -> Any:
     options = command.parser.parse_line(rest)
     if named := vars(options).pop(NAMED, ""):
         options.session = named
-    return command.run(context, options)
+    _name_sessions(context, options)
+    with _showing_progress():
+        return command.run(context, options)
+
+
+def _name_sessions(context: NotebookContext, options: argparse.Namespace) -> None:
+    """Replace ``-1`` and the like by the sessions that they mean."""
+    for name in ("session", "sessions"):
+        match getattr(options, name, None):
+            case str(one):
+                setattr(options, name, context.named(one))
+            case [*several]:
+                setattr(options, name, [context.named(each) for each in several])
+
+
+@contextmanager
+def _showing_progress() -> Iterator[None]:
+    """Show on one line how far a command is that reads for seconds, and remove the line at the end."""
+    from sessionmagic.storage.progress import on_progress
+
+    width = 0
+
+    def show(text: str) -> None:
+        nonlocal width
+        width = max(width, len(text))
+        print(text.ljust(width), end="\r", flush=True)
+
+    token = on_progress.set(show)
+    try:
+        yield
+    finally:
+        on_progress.reset(token)
 
 
 def _named(line: str) -> tuple[str, str]:

@@ -1,53 +1,32 @@
-"""``%agent`` on sessions: list, show, use, stop, rename, star and delete them, and show their usage."""
+"""``%agent`` on a session: show, use, stop, rename, star and delete it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sessionmagic.exceptions import UsageError
 from sessionmagic.keys.cleaning import without_keys_in
 from sessionmagic.loop import loop_thread
-from sessionmagic.notebook.captions import money, settings_line, tokens
+from sessionmagic.notebook.captions import settings_line
 from sessionmagic.notebook.commands.registry import RUNNING, SESSION, argument, chosen, command, next_turn, running, say
-from sessionmagic.notebook.page.listing import Listing, ago
 from sessionmagic.notebook.visible import visible
-from sessionmagic.sessions.usage import usage_by_day, usage_by_model
+from sessionmagic.words import shortened
 
 if TYPE_CHECKING:
     import argparse
 
-    from sessionmagic.conversation.session import Session
+    from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.conversation.transcript import Transcript
     from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.turns.turn import Turn
-
-
-@command("List all sessions, most recent first.")
-def sessions(context: NotebookContext, _options: argparse.Namespace) -> Any:
-    found, problems = context.manager.sessions.summaries()
-    waiting = {turn.session_id for turn in context.manager.turns.running() if turn.transcript.waits_for_an_answer}
-    return Listing(
-        found,
-        {
-            "": lambda item: "★" if item.starred else "",
-            "session": lambda item: item.name,
-            "title": lambda item: item.title,
-            "turns": lambda item: item.turns,
-            "model": lambda item: item.model,
-            "status": lambda item: "waits for your answer" if item.id in waiting else item.status,
-            "tokens": tokens,
-            "cost": money,
-            "changed": lambda item: ago(item.updated_at),
-        },
-        [f"⚠ {problem}" for problem in problems] or ([] if found else ["no sessions; a %%agent cell starts one"]),
-    )
 
 
 @command(
     "Show a session's turns again, including a running one.",
     SESSION,
     argument("--last", type=int, default=0, metavar="N", help="show only the last N turns"),
+    argument("--turn", default="", metavar="TURN", help="show only this turn, also one that was set aside"),
     argument("--sent", action="store_true", help="show the session's last model request as it went out"),
 )
 def show(context: NotebookContext, options: argparse.Namespace) -> None:
@@ -63,8 +42,9 @@ def show(context: NotebookContext, options: argparse.Namespace) -> None:
         raise UsageError("--last cannot be negative; --last 3 shows the last three turns")
     if own := settings_line(session.settings, session.system):
         say(f"settings of {session.name}: {own}")
+    turns = [_turn(session, options.turn)] if options.turn else session.path()[-options.last :]
     # Our own files have no keys. One from elsewhere may, or from a time when a key was not known yet.
-    for turn in map(without_keys_in, session.path()[-options.last :]):
+    for turn in map(without_keys_in, turns):
         asked_with = settings_line(turn.settings, turn.system)
         running = context.manager.turns.find(session.id, turn.id)
         if running is not None:
@@ -77,6 +57,14 @@ def show(context: NotebookContext, options: argparse.Namespace) -> None:
             print(turn_text(transcript, turn.prompt, asked_with))
         else:
             show_turn(transcript, turn.prompt, asked_with)
+
+
+def _turn(session: Session, turn_id: str) -> TurnRecord:
+    """Return a turn of a session; raises `UsageError` if there is no such turn."""
+    try:
+        return session.turn(turn_id)
+    except KeyError:
+        raise UsageError(f"session {session.name!r} has no turn {shortened(turn_id)!r}") from None
 
 
 def _show_sent(context: NotebookContext, session: Session) -> None:
@@ -130,6 +118,7 @@ def rename(context: NotebookContext, options: argparse.Namespace) -> None:
     if len(options.names) > 2:  # noqa: PLR2004
         raise UsageError("rename takes one or two names; put quotes around a name with spaces")
     *old, new = options.names
+    old = [context.named(name) for name in old]
     before = context.manager.sessions.load(old[0] if old else chosen(context, "")).name
     context.manager.sessions.rename(before, new)
     say(f"{before} is now {new}")
@@ -166,23 +155,3 @@ def _confirm(context: NotebookContext, question: str) -> None:
         raise UsageError("there is nobody to ask; --yes deletes without asking")
     if input(visible(f"{question} [y/N] ")).strip().lower() not in {"y", "yes"}:
         raise UsageError("nothing was deleted")
-
-
-@command(
-    "Show a session's turns, tokens and cost for each model.",
-    SESSION,
-    argument("--days", action="store_true", help="show them for each day instead"),
-)
-def usage(context: NotebookContext, options: argparse.Namespace) -> Any:
-    session = context.manager.sessions.load(chosen(context, options.session))
-    return Listing(
-        usage_by_day([session]) if options.days else usage_by_model([session]),
-        {
-            "day" if options.days else "model": lambda entry: entry.heading,
-            "turns": lambda entry: entry.turns,
-            "requests": lambda entry: entry.requests,
-            "tokens": tokens,
-            "cost": money,
-        },
-        [] if options.session else [f"session {session.name!r}; %agent usage NAME shows another"],
-    )

@@ -26,21 +26,28 @@ class Listing(list[T]):
         items: The items, one for each row.
         columns: For each heading, a function that returns an item's cell.
         notes: Lines below the table.
+        shown: How many items are displayed at most; None for all. A note says how many are not.
     """
 
     def __init__(
-        self, items: Sequence[T], columns: dict[str, Callable[[T], object]], notes: Sequence[str] = ()
+        self,
+        items: Sequence[T],
+        columns: dict[str, Callable[[T], object]],
+        notes: Sequence[str] = (),
+        shown: int | None = None,
     ) -> None:
         super().__init__(items)
         self._columns = columns
-        self._notes = list(map(without_keys, notes))
+        self._shown = shown
+        more = [f"{len(items) - shown:,} more are not shown"] if shown is not None and len(items) > shown else []
+        self._notes = list(map(without_keys, [*more, *notes]))
 
     @property
     def _only_notes(self) -> bool:
         return not self and bool(self._notes)
 
     def _cells(self) -> list[list[str]]:
-        rows = [[str(cell(item)) for cell in self._columns.values()] for item in self]
+        rows = [[str(cell(item)) for cell in self._columns.values()] for item in self[: self._shown]]
         text = "\n".join(cell for row in rows for cell in row)
         # Thousands of cells are looked at faster together.
         return rows if without_keys(text) == text else [list(map(without_keys, row)) for row in rows]
@@ -80,7 +87,7 @@ class Listing(list[T]):
 
         frame = pd.DataFrame([asdict(item) for item in self])  # type: ignore[call-overload]
         for column in [name for name in frame.columns if name.endswith("_at")]:
-            frame[column] = pd.to_datetime(frame[column], unit="s", utc=True)
+            frame[column] = pd.to_datetime(frame[column], unit="s", utc=True, errors="coerce")
         return frame
 
 

@@ -1,0 +1,94 @@
+"""``%agent usage``: what sessions have used, in tokens and dollars."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.conversation.usage import total
+from sessionmagic.exceptions import SessionMagicError, UsageError
+from sessionmagic.notebook.captions import money, tokens
+from sessionmagic.notebook.commands.registry import SESSION, argument, chosen, command
+from sessionmagic.notebook.page.listing import Listing
+from sessionmagic.sessions.usage import BY, By, UsageEntry, usage_by
+from sessionmagic.words import shortened, suggestion
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+    from sessionmagic.conversation.session import Session
+    from sessionmagic.notebook.context import NotebookContext
+
+COLUMNS: dict[str, Callable[[UsageEntry], object]] = {
+    "session": lambda entry: entry.session,
+    "turn": lambda entry: entry.turn,
+    "agent": lambda entry: entry.agent,
+    "model": lambda entry: entry.model,
+    "day": lambda entry: entry.day,
+    "turns": lambda entry: entry.turns,
+    "requests": lambda entry: entry.requests,
+    "tokens": tokens,
+    "cost": money,
+}
+SHOWN: dict[By, tuple[str, ...]] = {
+    "turn": ("turn", "model", "requests", "tokens", "cost"),
+    "request": ("turn", "agent", "model", "tokens", "cost"),
+    "agent": ("agent", "turns", "requests", "tokens", "cost"),
+    "model": ("model", "turns", "requests", "tokens", "cost"),
+    "day": ("day", "turns", "requests", "tokens", "cost"),
+    "session": ("session", "turns", "requests", "tokens", "cost"),
+}
+"""The columns that are shown for each division. The frame has all."""
+
+
+@command(
+    "Show what a session has used: turns, model requests, tokens and cost.",
+    SESSION,
+    argument("--by", default="", metavar="WHAT", help=f"what each row is for: {', '.join(BY)}; default: model"),
+    argument("--all", action="store_true", help="show what all sessions have used"),
+)
+def usage(context: NotebookContext, options: argparse.Namespace) -> Any:
+    from sessionmagic.sessions.budgets import session_account
+    from sessionmagic.turns.account import KERNEL
+
+    by = _by(options.by)
+    if options.all and options.session:
+        raise UsageError("--all is for all sessions; leave the name out")
+    if options.all:
+        problems: list[str] = []
+        entries = usage_by(_loaded(context, problems), by)
+        notes, accounts = [f"⚠ {problem}" for problem in problems], [KERNEL]
+    else:
+        session = context.manager.sessions.load(chosen(context, options.session))
+        entries = usage_by([session], by)
+        notes = [] if options.session else [f"session {session.name!r}; %agent usage NAME shows another"]
+        accounts = [session_account(session), KERNEL]
+    shown = SHOWN[by]
+    if options.all and "turn" in shown:
+        shown = ("session", *shown)
+    used = total(entries)
+    sums = [f"in all: {tokens(used)} tokens, cost {money(used)}"] if len(entries) > 1 else []
+    budgets = [state for account in accounts if (state := account.state())]
+    if not entries:
+        notes = ["no model requests yet", *notes]
+    return Listing(entries, {name: COLUMNS[name] for name in shown}, [*sums, *notes, *budgets])
+
+
+def _by(typed: str) -> By:
+    by = next((each for each in BY if each == (typed or "model")), None)
+    if by is None:
+        raise UsageError(f"--by {shortened(typed)!r} is not known{suggestion(typed, BY, 'give ' + ', '.join(BY))}")
+    return by
+
+
+def _loaded(context: NotebookContext, problems: list[str]) -> Iterator[Session]:
+    """Yield the sessions one after the other, the oldest first. What cannot be read is added to `problems`."""
+    from sessionmagic.storage.progress import told
+
+    summaries, unreadable = context.manager.sessions.summaries()
+    problems += unreadable
+    for summary in told(reversed(summaries), "reading sessions", len(summaries)):
+        try:
+            yield context.manager.sessions.load(summary.id)
+        except SessionMagicError as error:  # deleted or damaged meanwhile
+            problems.append(str(error))
