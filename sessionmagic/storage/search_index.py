@@ -37,7 +37,9 @@ LOCK_SECONDS = 5.0
 BATCH = 400
 """How many sessions are written in one transaction, so that an interrupted update keeps most of its work."""
 GRAM = 3
-"""Characters of a trigram. Shorter words are looked for in all texts."""
+"""Characters of a trigram. A word of two is looked up with each character before it, and one of one in all texts."""
+BEFORE = "\n"
+"""Put before each text, so that a character stands before each word."""
 LATEST = 2**40
 """The largest number of a turn by its time: tenths of a second."""
 SEPARATOR = "\n\x1e\n"
@@ -45,6 +47,7 @@ TABLES = """
     CREATE TABLE sessions (id TEXT PRIMARY KEY, stamp TEXT NOT NULL);
     CREATE TABLE turns (id INTEGER PRIMARY KEY, session TEXT NOT NULL, turn TEXT NOT NULL, text TEXT NOT NULL);
     CREATE INDEX turns_of_session ON turns (session);
+    CREATE TABLE characters (character TEXT PRIMARY KEY);
 """
 TRIGRAMS = """
     CREATE VIRTUAL TABLE grams
@@ -143,6 +146,8 @@ class SearchIndex:
             _delete(database, [row for turn, row in rows.items() if turn not in kept], with_grams=with_grams)
             added += [(at, session_id, turn, text) for turn, (at, text) in said.items() if turn not in kept]
             database.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?)", (session_id, stamp))
+        characters = set(BEFORE).union(*(text for *_, text in added))
+        database.executemany("INSERT OR IGNORE INTO characters VALUES (?)", zip(characters))
         taken: set[int] = set()
         numbered = [(_free_number(database, at, taken), *row) for at, *row in added]
         numbered.sort()  # FTS5 writes a batch at once only in this order
@@ -162,7 +167,7 @@ class SearchIndex:
         together = SEPARATOR.join(texts)
         if without_keys(together) != together:  # a file of somebody else, or a key that was not known before
             texts = [without_keys(text) for text in texts]
-        return {turn.id: (turn.started_at, folded(text)) for turn, text in zip(turns, texts, strict=True)}
+        return {turn.id: (turn.started_at, BEFORE + folded(text)) for turn, text in zip(turns, texts, strict=True)}
 
 
 def _found(
@@ -172,12 +177,11 @@ def _found(
     if among is not None:
         conditions.append("turns.session IN (SELECT value FROM json_each(?))")
         values.append(json.dumps(list(among)))
-    grams = [word[at : at + GRAM].replace('"', '""') for word in words for at in range(len(word) - GRAM + 1)]
-    if grams and _has_grams(database):
+    if _has_grams(database) and (match := _match(database, words)):
         # CROSS JOIN makes SQLite begin with the trigrams.
         source, order = "grams CROSS JOIN turns ON turns.id = grams.rowid", "grams.rowid"
         conditions.insert(0, "grams MATCH ?")
-        values.insert(0, " AND ".join(f'"{gram}"' for gram in dict.fromkeys(grams)))
+        values.insert(0, match)
     else:
         source, order = "turns", "turns.id"
     query = (
@@ -185,6 +189,20 @@ def _found(
         f"ORDER BY {order} DESC LIMIT ?"
     )
     return [TurnKey(*row) for row in database.execute(query, (*values, limit))]
+
+
+def _match(database: sqlite3.Connection, words: Sequence[str]) -> str:
+    """Return the query for the turns that have the trigrams of these words; empty if they have none."""
+    grams = dict.fromkeys(word[at : at + GRAM] for word in words for at in range(len(word) - GRAM + 1))
+    conditions = [_quoted(gram) for gram in grams]
+    if pairs := [word for word in words if len(word) == GRAM - 1]:
+        characters = [character for (character,) in database.execute("SELECT character FROM characters")]
+        conditions += [f"({' OR '.join(_quoted(each + pair) for each in characters)})" for pair in pairs]
+    return " AND ".join(conditions)
+
+
+def _quoted(gram: str) -> str:
+    return '"' + gram.replace('"', '""') + '"'
 
 
 def _has_grams(database: sqlite3.Connection) -> bool:

@@ -15,6 +15,7 @@ SUBCOMMANDS = [
     "rename",
     "star",
     "delete",
+    "search",
     "usage",
     "context",
     "compact",
@@ -64,7 +65,7 @@ def test_an_unknown_session_gets_a_hint(kernel, chat, command):
     assert f"did you mean '{chat}'?" in refused(kernel.run(f"%agent {command} {chat}x"), "SessionNotFoundError")
 
 
-@pytest.mark.parametrize("command", ["use", "delete", "rename", "sessions too many", "rename a b c"])
+@pytest.mark.parametrize("command", ["use", "delete", "rename", "usage too many", "rename a b c"])
 def test_missing_and_superfluous_words_are_refused(kernel, command):
     refused(kernel.run(f"%agent {command}"), "UsageError")
 
@@ -172,6 +173,45 @@ def test_usage_adds_up_model_by_model(kernel, chat):
     assert "unpriced" in kernel.run(f"%agent usage {chat}").text
     kernel.run(f"%agent use {chat}").ok()
     assert f"session {chat!r}" in kernel.run("%agent usage").ok().text
+
+
+def test_search_shows_the_hit_and_what_opens_it(kernel, chat):
+    text = kernel.run(f"%agent search SECOND -s {chat}").ok().text
+    assert "second question" in text
+    assert f"%agent show {chat} --turn 2" in text
+    shown = kernel.run(f"%agent show {chat} --turn 2").ok().text
+    assert "second question" in shown
+    assert "first question" not in shown.splitlines()[0]
+
+
+def test_latest_session_is_minus_one_in_lines_and_cells(kernel, chat):
+    assert chat in kernel.run("%agent sessions -n 1").ok().text
+    kernel.run("%agent star -1").ok()
+    kernel.run("%%agent -m recalls -s -1\nthird question").ok()
+    assert kernel.value("_agent.session, _agent.turn") == f"({chat!r}, '3')"
+    assert "turn 1" in kernel.run("%agent use -1@1").ok().text
+    refused(kernel.run("%%agent -m hello -s -99999\nhi"), "SessionNotFoundError")
+
+
+def test_budget_of_a_cell_refuses_the_next_one_and_is_raised(kernel, session):
+    missing = refused(kernel.run(f"%%agent -m hello -s {session} --budget 0.50\nhi"), "UsageError")
+    assert "hello has no known price" in missing
+    refused(kernel.run(f"%agent show {session}"), "SessionNotFoundError")
+    for budget in ("0", "-1", "cheap", "nan"):
+        refused(kernel.run(f"%%agent -m hello -s {session} --budget {budget}\nhi"), "UsageError")
+    kernel.run("%config AgentMagics.prices = {'hello': [1e6, 0]}").ok()
+    kernel.run(f"%%agent -s {session} -m hello --budget 0.50\nhi").ok()
+    cell = kernel.run(f"%%agent -s {session}\nagain")
+    assert f"of its budget of $0.5000; %agent set --budget AMOUNT -s {session} raises it" in refused(
+        cell, "TurnLimitError"
+    )
+    kernel.run(f"%agent set -s {session} --budget 1e9").ok()
+    kernel.run(f"%%agent -s {session}\nagain").ok()
+    kernel.run(f"%agent set -s {session} --budget none").ok()
+    kernel.run("%config AgentMagics.budget = 0.01").ok()
+    assert "this kernel has spent" in refused(kernel.run(f"%%agent -s {session}\nagain"), "TurnLimitError")
+    kernel.run("%config AgentMagics.budget = None").ok()
+    kernel.run("%config AgentMagics.prices = {}").ok()
 
 
 def test_config_shows_the_defaults_and_where_sessions_live(kernel):

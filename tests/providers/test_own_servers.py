@@ -13,7 +13,7 @@ from sessionmagic.models.compatible import with_mended_streams
 from sessionmagic.models.configured import configured
 from sessionmagic.models.sources import OLLAMA_URL, key_variable
 from sessionmagic.notebook.settings import Settings
-from sessionmagic.sessions.usage import usage_by_model
+from sessionmagic.sessions.usage import usage_by
 from tests.provider import ScriptedProvider, call_delta, calls, chunk, refuses, streams, usage
 from tests.turns import ask, on_a_loop
 
@@ -44,7 +44,7 @@ async def test_answer_of_an_endpoint_is_named_as_it_was_asked_and_unpriced(name,
     assert (result.model, result.cost) == (f"{name}:{model}", None)
     session = manager.sessions.load("chat")
     assert session.turns[0].answered_by == f"{name}:{model}"
-    assert [(entry.heading, entry.cost) for entry in usage_by_model([session])] == [(f"{name}:{model}", None)]
+    assert [(entry.model, entry.cost) for entry in usage_by([session], "model")] == [(f"{name}:{model}", None)]
     assert provider.requests[0]["model"] == model
 
 

@@ -65,6 +65,15 @@ def test_word_is_text_and_no_pattern(store, word):
     assert found(store, word) == [(one, "1")]
 
 
+@pytest.mark.usefixtures("kind")
+def test_short_words_are_found_anywhere(store):
+    one = stored(store, "one", turn(1, "zq at the start"), turn(2, "at the end zq"), turn(3, "中国 x"), turn(4, "zz"))
+    assert found(store, "zq") == found(store, "q", "zq") == [(one, "2"), (one, "1")]
+    assert found(store, "中国") == found(store, "x") == [(one, "3")]
+    assert found(store, "qz") == found(store, "国中") == []
+    assert len(found(store, "z")) == 3
+
+
 def test_what_changes_is_found_and_what_is_gone_is_not(store):
     one, two = stored(store, "one", turn(1, "first")), stored(store, "two", turn(1, "first"))
     assert len(found(store, "first")) == 2
