@@ -58,11 +58,15 @@ def _words(text: str) -> tuple[list[str], str]:
 
 
 def _offers(context: NotebookContext, percent: str, before: list[str], typed: str) -> Iterable[str]:
+    from sessionmagic.sessions.usage import BY
+
     last = before[-1] if before else ""
     if last in {"-m", "--model"}:
         return _models(context)
     if last in {"-s", "--session"}:
         return _sessions(context)
+    if last == "--by":
+        return BY
     if last in {"-a", "--agent"}:
         return list(context.manager.agents)
     if last == "--format":

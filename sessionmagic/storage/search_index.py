@@ -90,8 +90,17 @@ class SearchIndex:
             ids = [session_id for session_id, _ in self._files() if among is None or session_id in among]
             return scanned(told(ids, "searching", len(ids)), self._load, words, limit)
 
+    def forget(self, session_id: str) -> None:
+        """Take a deleted session out of the index. If that fails, the next search does it."""
+        if self._path.exists():
+            with suppress(sqlite3.Error, OSError, Timeout), self._locked(), self._opened() as database, database:
+                _forget(database, session_id, with_grams=_has_grams(database))
+
+    def _locked(self) -> FileLock:
+        return FileLock(self._path.with_suffix(".lock"), timeout=LOCK_SECONDS, thread_local=False, mode=PRIVATE_FILE)
+
     def _using_index(self, words: Sequence[str], limit: int, among: Collection[str] | None) -> list[TurnKey]:
-        with FileLock(self._path.with_suffix(".lock"), timeout=LOCK_SECONDS, thread_local=False, mode=PRIVATE_FILE):
+        with self._locked():
             try:
                 return self._find(words, limit, among)
             except sqlite3.Error:  # damaged, or of another version of SQLite
@@ -108,6 +117,7 @@ class SearchIndex:
     def _opened(self) -> Iterator[sqlite3.Connection]:
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE))  # SQLite would let others read it
         with closing(sqlite3.connect(self._path, timeout=LOCK_SECONDS)) as database:
+            database.execute("PRAGMA secure_delete = ON")  # what was deleted must not stay in the file
             version = database.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
                 database.executescript(TABLES)
@@ -128,8 +138,7 @@ class SearchIndex:
         with_grams = _has_grams(database)
         with database:
             for session_id in gone:
-                _delete(database, _rows(database, session_id).values(), with_grams=with_grams)
-                database.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
+                _forget(database, session_id, with_grams=with_grams)
         for start in told(range(0, len(changed), BATCH), "reading sessions for the search", len(changed), BATCH):
             with database:
                 self._write(
@@ -213,6 +222,11 @@ def _rows(database: sqlite3.Connection, session_id: str) -> dict[str, tuple[int,
     """Return the number and the text of each turn of a session in the index."""
     rows = database.execute("SELECT turn, id, text FROM turns WHERE session = ?", (session_id,))
     return {turn: (number, text) for turn, number, text in rows}
+
+
+def _forget(database: sqlite3.Connection, session_id: str, *, with_grams: bool) -> None:
+    _delete(database, _rows(database, session_id).values(), with_grams=with_grams)
+    database.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
 
 
 def _delete(database: sqlite3.Connection, rows: Collection[tuple[int, str]], *, with_grams: bool) -> None:

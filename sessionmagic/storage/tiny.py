@@ -116,6 +116,7 @@ class TinyStore:
                 for leftover in self._directory.glob(leftovers):
                     with suppress(OSError):
                         leftover.unlink(missing_ok=True)
+        self._search.forget(session_id)
 
     def find(self, name: str) -> str | None:
         with self._reporting("look for a session in", self.home):

@@ -23,6 +23,10 @@ def test_options(kernel):
     assert all(line.startswith("%%agent --") for line in everything)
 
 
+def test_divisions_of_usage(kernel):
+    assert kernel.complete("%agent usage --by re") == ["%agent usage --by request"]
+
+
 def test_options_after_others(kernel):
     assert kernel.complete("%%agent -m hello --ba") == ["%%agent -m hello --background"]
 

@@ -87,6 +87,23 @@ def test_what_changes_is_found_and_what_is_gone_is_not(store):
     assert found(store, "first") == []
 
 
+@pytest.mark.usefixtures("kind")
+def test_text_of_a_deleted_session_does_not_stay_in_the_index(store, home):
+    one = stored(store, "one", turn(1, "the plan is xyzzyplugh"))
+    stored(store, "two", turn(1, "other"))
+    assert found(store, "xyzzyplugh") == [(one, "1")]
+    assert b"xyzzyplugh" in (home / "search.db").read_bytes()
+    store.delete(one)
+    assert b"xyzzyplugh" not in (home / "search.db").read_bytes()
+
+
+def test_session_is_deleted_whatever_is_wrong_with_the_index(store, home):
+    one = stored(store, "one", turn(1, "first"))
+    (home / "search.db").write_bytes(b"damaged")
+    store.delete(one)
+    assert found(store, "first") == []
+
+
 def test_newest_turns_come_first_in_whatever_order_sessions_were_indexed(store):
     new = stored(store, "new", turn(1, "word", at=3000.0), turn(2, "word", at=1000.0))
     assert found(store, "word") == [(new, "1"), (new, "2")]

@@ -139,7 +139,17 @@ def test_columns_are_named_as_the_attributes_and_those_of_the_frame(context, sto
     assert set(headings) <= set(found.to_frame().columns)
     assert {"name", "title", "input_tokens", "output_tokens", "cost", "updated_at", "starred"} <= set(headings)
     assert repr(found).splitlines()[1].split().count("unknown") == 3
-    assert found.to_frame().cost.isna().all()
+    assert found.to_frame()[["cost", "input_tokens", "output_tokens"]].isna().all(axis=None)
+
+
+def test_frame_has_known_tokens_as_whole_numbers_and_unknown_ones_as_missing(context, store):
+    store(
+        "one",
+        said(1, "p", requests=[*used(0.5), RequestRecord(agent="a", model="n", usage=Usage(unmeasured_requests=1))]),
+    )
+    frame = run_command(context, "usage one --by request").to_frame()
+    assert list(frame.input_tokens.isna()) == list(frame.cost.isna()) == [False, True]
+    assert frame.input_tokens.sum() == 10
 
 
 @pytest.mark.parametrize(

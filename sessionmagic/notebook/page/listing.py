@@ -79,7 +79,7 @@ class Listing(list[T]):
     def to_frame(self) -> Any:
         """Return the items, which are dataclasses, as a pandas DataFrame with a column for each field.
 
-        Fields whose names end in ``_at`` become timestamps in UTC.
+        Fields whose names end in ``_at`` become timestamps in UTC. Tokens that are not known are missing, not zero.
         """
         from dataclasses import asdict
 
@@ -88,6 +88,10 @@ class Listing(list[T]):
         frame = pd.DataFrame([asdict(item) for item in self])  # type: ignore[call-overload]
         for column in [name for name in frame.columns if name.endswith("_at")]:
             frame[column] = pd.to_datetime(frame[column], unit="s", utc=True, errors="coerce")
+        if "unmeasured_requests" in frame:
+            counts = [name for name in frame.columns if name.endswith("_tokens")]
+            unknown = (frame["unmeasured_requests"] > 0) & (frame[counts] == 0).all(axis=1)
+            frame[counts] = frame[counts].astype("Int64").mask(unknown)
         return frame
 
 
