@@ -49,11 +49,16 @@ def has_words(text: str, words: Sequence[str]) -> bool:
     return all(word in text for word in words)
 
 
-def sentence_with(text: str, word: str) -> str:
-    """Return the first sentence of a text that has a folded word, on one line, cut around the word if it is long."""
-    sentence = next((part for part in SENTENCE_END.split(text) if word in folded(part)), text)
+def sentence_with(text: str, words: Sequence[str]) -> str:
+    """Return the sentence of a text that has the most of these folded words, the first one if several have.
+
+    It is on one line, and cut around the first of the words if it is long.
+    """
+    sentences = [(part, folded(part)) for part in SENTENCE_END.split(text)]
+    sentence, _ = max(sentences, key=lambda each: sum(word in each[1] for word in words))
     line = " ".join(sentence.split())
-    at = max(0, folded(line).find(word))  # near its place, as folding may change the length of a text
+    places = [folded(line).find(word) for word in words]  # near the words, as folding may change the length of a text
+    at = min((place for place in places if place >= 0), default=0)
     start = max(0, min(at - EXCERPT_LENGTH // 2, len(line) - EXCERPT_LENGTH))
     shown = line[start : start + EXCERPT_LENGTH]
     return f"{'…' if start else ''}{shown}{'…' if start + EXCERPT_LENGTH < len(line) else ''}"

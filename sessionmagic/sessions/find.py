@@ -74,7 +74,7 @@ class Hit:
     """The id of the turn."""
     started_at: float
     text: str
-    """The sentence that has the first of the words."""
+    """The sentence that has the most of the words."""
 
 
 def search(
@@ -106,6 +106,6 @@ def search(
             turn = session.turn(key.turn)
         except (SessionMagicError, KeyError):  # deleted or damaged meanwhile
             continue
-        text = sentence_with(without_keys(said_in(turn)), wanted[0])
+        text = sentence_with(without_keys(said_in(turn)), wanted)
         hits.append(Hit(session=session.name, turn=turn.id, started_at=turn.started_at, text=text))
     return sorted(hits, key=lambda hit: hit.started_at, reverse=True)

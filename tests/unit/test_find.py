@@ -260,7 +260,11 @@ def test_search_in_one_session(context, store):
     ],
 )
 def test_sentence_with_a_word(text, word, expected):
-    assert sentence_with(text, word) == expected
+    assert sentence_with(text, [word]) == expected
+
+
+def test_sentence_is_that_with_the_most_words():
+    assert sentence_with("A leak. A label. The label leaks.", ["leak", "label"]) == "The label leaks."
 
 
 def test_texts_are_compared_without_regard_to_case():
