@@ -66,7 +66,7 @@ def _from_5(database: Database) -> Database:
     """Add the notebooks of sessions and turns, which were not stored. All turns were the user's own prompts."""
     new = {"notebook": "", "fingerprint": "", "origin": "", "kind": "ask", "covers": None, "caller": None}
     turns = {key: {**turn, **new} for key, turn in database.get("turns", {}).items()}
-    session = {**database["session"]["1"], "notebook": "", "schema": 6}
+    session = {**database["session"]["1"], "notebook": "", "budget": None, "schema": 6}
     return {**database, "session": {"1": session}, **({"turns": turns} if turns else {})}
 
 
