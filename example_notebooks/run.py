@@ -25,18 +25,19 @@ class Printing(NotebookClient):
         match msg["msg_type"]:
             case "stream":
                 write(content["text"])
-            case "display_data" if answer := content["metadata"].get("sessionmagic"):
-                write("\n" + footer(answer))
+            case "display_data" if turn := content["metadata"].get("sessionmagic"):
+                if turn["part"] == "footer":  # the answer itself was printed as it arrived
+                    write("\n" + footer(turn))
             case "display_data" | "execute_result":
                 write(content["data"].get("text/plain", "") + "\n")
         return super().process_message(msg, cell, cell_index)
 
 
-def footer(answer):
+def footer(turn):
     """Return a line with the session, the turn, the model that answered, its tokens, and any status but completed."""
-    tokens = f"{answer['input_tokens'] or 0:,} → {answer['output_tokens'] or 0:,} tokens"
-    line = f"— {answer['session']} · turn {answer['turn']} · {answer['model']} · {tokens}"
-    return line + ("\n" if answer["status"] == "completed" else f" · {answer['status']}\n")
+    tokens = f"{turn['input_tokens']:,} → {turn['output_tokens']:,} tokens"
+    line = f"— {turn['session']} · turn {turn['turn']} · {turn['model']} · {tokens}"
+    return line + ("\n" if turn["status"] == "completed" else f" · {turn['status']}\n")
 
 
 def write(text):

@@ -217,6 +217,8 @@ class TurnFinished(_Event):
     """The name of the model that answered, as given in its response."""
     error_code: str | None = None
     error: str | None = None
+    seconds: float = 0.0
+    """How long the model requests took in all."""
     type: Literal["turn_finished"] = "turn_finished"
 
 

@@ -62,6 +62,8 @@ class TurnRecord:
     """The instructions that the model was asked with."""
     values: list[str] = field(default_factory=list)
     """The expressions whose values the user has put into the prompt, and into later messages to the turn."""
+    notes: list[str] = field(default_factory=list)
+    """Where the turn stood in its session when it started, if that may have surprised."""
     waiting: list[str] = field(default_factory=list)
     """The user's messages to the running turn that have not reached the model yet."""
     fingerprint: str = ""
@@ -75,6 +77,11 @@ class TurnRecord:
     def usage(self) -> Usage:
         """The usage of all model requests of the turn."""
         return total(request.usage for request in self.requests)
+
+    @property
+    def seconds(self) -> float:
+        """How long the model requests took in all."""
+        return sum(request.seconds for request in self.requests)
 
     @property
     def answered_by(self) -> str | None:

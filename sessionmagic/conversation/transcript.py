@@ -125,6 +125,8 @@ class Transcript:
     usage: Usage | None = None
     status: TurnStatus = "running"
     error: str | None = None
+    seconds: float = 0.0
+    """How long the model requests took in all, once the turn has ended."""
     started_at: float | None = None
     finished_at: float | None = None
 
@@ -203,6 +205,7 @@ def _fold_event(transcript: Transcript, event: Event) -> Transcript:
                 model=event.model,
                 status=event.status,
                 error=event.error,
+                seconds=event.seconds,
                 finished_at=event.at,
             )
         case _:

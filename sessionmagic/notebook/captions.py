@@ -12,10 +12,10 @@ from sessionmagic.notebook.visible import visible
 from sessionmagic.words import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sessionmagic.conversation.session import SessionSummary
-    from sessionmagic.conversation.transcript import QuestionBlock, SummaryBlock, Transcript
+    from sessionmagic.conversation.transcript import Block, QuestionBlock, SummaryBlock, Transcript
 
     Used = Usage | SessionSummary
 
@@ -118,15 +118,18 @@ def ending(transcript: Transcript) -> str:
 
 
 def footer(transcript: Transcript) -> str:
-    """Return the session, the turn, the model that answered, the tokens in and out, the cost and the time."""
+    """Return the session, the turn, the model that answered, the tokens in and out, the cost, and the model's time.
+
+    All of it is stored with the turn, so the footer of an answer that is shown again is the same.
+    """
     usage = transcript.usage or Usage()
     parts = [transcript.session, f"turn {transcript.turn_id}" if transcript.turn_id else "", transcript.model]
     if usage.tokens:
         parts.append(f"{tokens(usage)} tokens")
     if usage != Usage():  # a request that was refused costs nothing
         parts.append(f"cost {UNKNOWN}" if money(usage) == UNKNOWN else money(usage))
-    if transcript.started_at and transcript.finished_at:
-        parts.append(_duration(max(0.0, transcript.finished_at - transcript.started_at)))
+    if transcript.seconds:
+        parts.append(_duration(transcript.seconds))
     return " · ".join(part for part in parts if part)
 
 
@@ -202,9 +205,26 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds >= SHORT_SECONDS else f"{max(1, round(seconds * 1000))} ms"
 
 
-def answer_text(transcript: Transcript) -> str:
-    """Return the answer's Markdown, cut and with control characters visible; if it is empty, how the turn ended."""
-    return visible(cut(transcript.text) or ending(transcript))
+def footer_lines(transcript: Transcript) -> list[str]:
+    """Return the lines below an answer: where the turn stands, the values sent, and the footer."""
+    return [line for line in (notes_line(transcript), values_line(transcript), footer(transcript)) if line]
+
+
+def answer_text(transcript: Transcript, part: Sequence[Block] | None = None, *, with_ending: bool = True) -> str:
+    """Return the Markdown of an answer, cut and with control characters visible.
+
+    If there is none, return how the turn ended, else its calls and warnings.
+
+    Args:
+        transcript: The turn.
+        part: The blocks of one part of the answer; by default all of them.
+        with_ending: Whether the part is the last.
+    """
+    blocks = transcript.blocks if part is None else part
+    text = "\n\n".join(block.text for block in blocks if isinstance(block, TextBlock))
+    lines = [tool_line(block) for block in blocks if isinstance(block, ToolBlock)]
+    warnings = transcript.warnings if with_ending else ()
+    return visible(cut(text) or (ending(transcript) if with_ending else "") or cut("\n".join([*lines, *warnings])))
 
 
 def written(args: Mapping[str, Any]) -> str:

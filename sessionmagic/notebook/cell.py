@@ -41,7 +41,7 @@ def run_cell(context: NotebookContext, options: argparse.Namespace, text: str) -
     launch = _launch(context, out=options.out, background=background)
     with launch.interruptible(), nullcontext() if background else context.main_thread.served():
         view = view_for(context, options, launch, background=background)
-        launch.open(view)
+        launch.show_in(view)
         waits_for: WaitsFor = "end" if not background else "nothing" if options.wait else "start"
         start = _start(
             context,
@@ -78,7 +78,7 @@ def queue(context: NotebookContext, session: str, queued: argparse.Namespace) ->
 
     async def start(request: Request) -> Turn:
         view = view_for(context, options, launch, background=True)
-        launch.open(view)
+        launch.show_in(view)
         return await launch.start(_start(context, request, named=True), view)
 
     with launch.interruptible():

@@ -11,7 +11,6 @@ from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.exceptions import ApprovalNotOpenError, QuestionNotOpenError, UsageError
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.asker import Asker
-from sessionmagic.notebook.page.answer import answer_html
 from sessionmagic.notebook.view import TICK_SECONDS, follow
 
 if TYPE_CHECKING:
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 
     WaitsFor = Literal["nothing", "start", "end"]
     """How long a cell waits: not at all, until its turn has started, or until its turn has ended."""
+OPEN_SECONDS = 0.2
+"""How long a turn may take to start before its view opens. One that is refused sooner leaves nothing under its cell."""
 INTERRUPT_SECONDS = 0.8
 """How long an interrupted cell waits for its turn to end before it gives the kernel back."""
 FRAME_SECONDS = 0.05
@@ -71,18 +72,19 @@ class Launch:
         self._error: BaseException | None = None
         self.result: TurnResult | None = None
 
-    def open(self, view: View) -> None:
-        """Show at once that a turn is starting."""
+    def show_in(self, view: View) -> None:
+        """Keep the view in which the turn will be shown."""
         self._view = view
-        view.open()
 
     def begin(self, start: Coroutine[Any, Any, Turn], view: View, waits_for: WaitsFor) -> None:
-        """Start the turn and show it in the opened view, in the context of the calling cell.
+        """Start the turn and show it in the view, in the context of the calling cell.
 
         An error that prevents the start is shown in the view if no cell waits for it. Raises `UsageError` on the
         loop thread, where waiting for the turn would block the turn itself.
         """
         self._begun = True
+        if waits_for == "nothing":  # the view must belong to this cell, which may end before the turn starts
+            view.open()
         try:
             loop_thread().submit(self._serve(start, view, waits_for))
         except RuntimeError as error:
@@ -120,6 +122,12 @@ class Launch:
         self._admission = asyncio.ensure_future(start)
         if self._stopped:  # before there was a task to cancel
             self._admission.cancel()
+        opened = not waited_for
+        if waited_for:
+            await asyncio.wait([self._admission], timeout=OPEN_SECONDS)
+        if waited_for and not self._admission.done():
+            view.open()
+            opened = True
         while not self._admission.done():
             await asyncio.wait([self._admission], timeout=TICK_SECONDS)
             view.update(Transcript())  # updates the elapsed time while waiting for a busy session
@@ -130,8 +138,10 @@ class Launch:
                 view.discard()
             else:
                 failed = Transcript(status="failed", error=f"{type(error).__name__}: {error}")
-                view.finish(failed, answer_html(failed))
+                view.finish(failed, view.rendered(failed))
             raise
+        if not opened:
+            view.open()
         self._turn = turn
         self._admitted.set()
         if self._stopped:  # `stop` was called while the turn was starting

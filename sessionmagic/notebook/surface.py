@@ -22,17 +22,18 @@ def run_by_a_tool() -> bool:
 
 def view_for(context: NotebookContext, options: argparse.Namespace, controls: Controls, *, background: bool) -> View:
     """Return a new view for a turn of the running cell. Its buttons call `controls`."""
-    from sessionmagic.notebook.static import StaticView
+    from sessionmagic.notebook.page.static import StaticView
     from sessionmagic.notebook.terminal.view import TextView
     from sessionmagic.notebook.view import GuardedView
 
     view: View
     match _surface(context):
         case "text":
-            again = context.tools.show_again if context.front_end.kernel is not None else None
-            view = TextView(again, by_lines=background)
+            clears = context.front_end.kernel is not None
+            render = StaticView(context.tools.displays).rendered if clears else None
+            view = TextView(context.tools.displays, render, by_lines=background)
         case "static":
-            view = StaticView()
+            view = StaticView(context.tools.displays)
         case _:
             from sessionmagic.notebook.page.draft import Draft
             from sessionmagic.notebook.page.widgets import WidgetView
@@ -40,7 +41,7 @@ def view_for(context: NotebookContext, options: argparse.Namespace, controls: Co
             # ipykernel 6 displays the output of a background turn under whichever cell ran last
             draft = Draft(wanted=context.front_end.clicks_arrive or not background)
             known = options.session or ("" if options.new or context.active_session else context.settings.session)
-            view = WidgetView(known, options.model, controls, draft)
+            view = WidgetView(known, options.model, controls, context.tools.displays, draft)
     return GuardedView(view)
 
 

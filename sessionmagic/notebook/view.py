@@ -9,14 +9,15 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from IPython.display import display
-
 from sessionmagic.loop import in_thread
+from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import answer_html, note_html, user_text_html
-from sessionmagic.notebook.static import StaticView, metadata
+from sessionmagic.notebook.page.static import StaticView, answer_outputs, facts
 from sessionmagic.notebook.terminal.text import turn_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sessionmagic.conversation.transcript import Transcript
     from sessionmagic.turns.turn import Turn
 
@@ -29,18 +30,21 @@ BYTES_PER_SECOND = 100_000
 class View(Protocol):
     """A place where a turn is shown: widgets, a terminal, or static output.
 
-    Called in the context of the cell that started the turn: `update` in a worker thread while a turn runs, everything
-    else on the loop thread. No two calls overlap.
+    Called in the context of the cell that started the turn: `update` and `rendered` in a worker thread while a turn
+    runs, everything else on the loop thread. No two calls overlap.
     """
 
     def open(self) -> None:
-        """Show at once that a turn is starting."""
+        """Show that a turn is starting."""
 
     def update(self, transcript: Transcript) -> int:
         """Show the turn as it is now; return roughly how many bytes of the answer were sent to the page."""
 
-    def finish(self, transcript: Transcript, html: str) -> None:
-        """Show the finished turn in its final form; `html` is the rendered answer."""
+    def rendered(self, transcript: Transcript) -> Sequence[Output]:
+        """Return the final form of a finished turn. This may take a second."""
+
+    def finish(self, transcript: Transcript, outputs: Sequence[Output]) -> None:
+        """Show the finished turn in its final form, which `rendered` has made."""
 
     def discard(self) -> None:
         """Remove everything shown so far, because the turn did not start."""
@@ -61,11 +65,17 @@ class GuardedView:
             return self._view.update(transcript)
         return 0
 
-    def finish(self, transcript: Transcript, html: str) -> None:
+    def rendered(self, transcript: Transcript) -> Sequence[Output]:
         try:
-            self._view.finish(transcript, html)
+            return self._view.rendered(transcript)
         except Exception:  # noqa: BLE001  a view may fail in any way
-            StaticView().finish(transcript, html)
+            return answer_outputs(transcript)
+
+    def finish(self, transcript: Transcript, outputs: Sequence[Output]) -> None:
+        try:
+            self._view.finish(transcript, outputs)
+        except Exception:  # noqa: BLE001  a view may fail in any way
+            StaticView().finish(transcript, outputs)
 
     def discard(self) -> None:
         with suppress(Exception):
@@ -99,7 +109,7 @@ async def follow(turn: Turn, view: View, hz: float, *, with_error: bool = True) 
     finally:
         over.cancel()
     transcript = turn.transcript if with_error else replace(turn.transcript, error=None)
-    view.finish(transcript, await in_thread(answer_html, transcript))
+    view.finish(transcript, await in_thread(contextvars.copy_context().run, view.rendered, transcript))
 
 
 def show_turn(transcript: Transcript, prompt: str, asked_with: str = "") -> None:
@@ -111,11 +121,10 @@ def show_turn(transcript: Transcript, prompt: str, asked_with: str = "") -> None
         asked_with: Its settings and instructions in one line.
     """
     settings = note_html(asked_with) if asked_with else ""
-    display(
+    Output(
         {
             "text/html": f"<hr>{user_text_html(prompt)}{settings}{answer_html(transcript)}",
             "text/plain": turn_text(transcript, prompt, asked_with),
         },
-        raw=True,
-        metadata=metadata(transcript),
-    )
+        {"sessionmagic": facts(transcript, "turn")},
+    ).display()

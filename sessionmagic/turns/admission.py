@@ -65,8 +65,6 @@ class Admitted:
     cut: Cut | None
     """For a compaction, what it covers."""
     request: Request
-    notes: Sequence[str]
-    """Where the turn stands in its session, if that may surprise."""
 
 
 class Admission:
@@ -113,21 +111,23 @@ class Admission:
         over = _budget_warnings(request, plan.model, account)
         plan = replace(plan, warnings=[*doubts(previous.name, untrusted), *history.warnings, *plan.warnings, *over])
         messages = prompt_message(content)
+        is_new = group.new
+        names = store.names() if is_new else []
 
         def change(session: Session) -> Session:
             session = with_interrupted_turns(session, dead)
             record = replace(_new_record(request, plan, session, messages, cut), fingerprint=asked)
+            notes = [note_on_new(request, record.model, names)] if is_new else notes_on(request, previous, record)
+            record = replace(record, notes=notes)
             session = _with_budget(plan.with_override(session), request)
             return with_turn(session, record, moves_head=request.moves_head)
 
-        names = store.names() if group.new else []
-        session = _created(change(previous), store) if group.new else store.update(group.session_id, change)
+        session = _created(change(previous), store) if is_new else store.update(group.session_id, change)
         if group.dead is None:
             group.permissions, _ = trusted(session, secret)
             group.account = account
         group.account.budget = session.budget
         record = session.turns[-1]
-        notes = [note_on_new(request, record.model, names)] if group.new else notes_on(request, previous, record)
         group.new, group.dead = False, dead
         if record.parent != parent:  # another turn of the group has just failed
             history = history_before(session, record.parent, sees_images=plan.model.sees_images)
@@ -146,7 +146,6 @@ class Admission:
             history=history,
             cut=cut,
             request=request,
-            notes=notes,
         )
 
 

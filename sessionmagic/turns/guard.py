@@ -28,6 +28,7 @@ from sessionmagic.turns.charged_model import ChargedModel
 from sessionmagic.turns.key_scanner import ready_for
 from sessionmagic.turns.messages import check_whole, tidied
 from sessionmagic.turns.sender import Sender
+from sessionmagic.turns.turn import current_call
 from sessionmagic.words import words_of
 
 if TYPE_CHECKING:
@@ -211,9 +212,7 @@ class Guard(AbstractCapability[None]):
         began = time.monotonic()
         self.running += 1
         try:
-            result = await self._result_of(
-                call.tool_name, asyncio.ensure_future(_run_tool(call.tool_name, handler, args))
-            )
+            result = await self._result_of(call.tool_name, asyncio.ensure_future(_run_tool(call, handler, args)))
         finally:
             self.running -= 1
             self.seconds[call.tool_call_id] = time.monotonic() - began
@@ -284,10 +283,14 @@ class Guard(AbstractCapability[None]):
                 self.approvals.permit(approval.id)
 
 
-async def _run_tool(tool: str, handler: Any, args: dict[str, Any]) -> ToolReturn[Any]:
-    """Call a tool and return its result as the model reads it; raise `ToolFailed` if the tool raises an error."""
+async def _run_tool(call: ToolCallPart, handler: Any, args: dict[str, Any]) -> ToolReturn[Any]:
+    """Call a tool and return its result as the model reads it; raise `ToolFailed` if the tool raises an error.
+
+    This must be a task of its own, as it sets a context variable.
+    """
+    current_call.set(call.tool_call_id)
     try:
-        with running(tool):
+        with running(call.tool_name):
             result = await as_read(await handler(args))
     except (ToolFailed, ToolFailedError, ToolRetryError, ModelRetry):
         raise

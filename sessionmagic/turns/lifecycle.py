@@ -132,7 +132,7 @@ def _emit_start(admitted: Admitted) -> None:
         model=record.model,
         cell_id=record.cell_id,
         values=tuple(admitted.request.values),
-        notes=tuple(admitted.notes),
+        notes=tuple(record.notes),
     )
 
 
@@ -203,6 +203,7 @@ def _release(
         model=model,
         error_code=outcome.error_code,
         error=str(error) if error else None,
+        seconds=record.seconds,
     )
     result = TurnResult(
         text=turn.transcript.text,

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 current_turn: ContextVar[Turn] = ContextVar("current_turn")
 """The turn whose tool call runs in this context."""
+current_call: ContextVar[str] = ContextVar("current_call", default="")
+"""The id of the tool call that runs in this context."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -204,8 +204,8 @@ class Notebook:
         return self.output(number).evaluate(SCROLLS)
 
     def answer(self, number):
-        """Return the static answer, which exists once the turn has ended."""
-        return self.output(number).locator(".jp-RenderedHTML:visible")
+        """Return the static answer with its footer, which exists once the turn has ended."""
+        return self.cell(number).locator(".jp-Cell-outputArea:has(.jp-RenderedHTML:visible)")
 
     def stop_button(self, number):
         return self.output(number).get_by_role("button", name="Stop")

@@ -51,7 +51,8 @@ def test_saved_answer_is_readable_without_a_kernel_and_without_trust(notebook):
     it.expect_done(1)
     expect(it.answer(1)).to_contain_text("saved · turn 1", timeout=SECONDS)
     saved = it.save()
-    assert [list(output.data) for output in saved.cells[1].outputs] == [["text/html", "text/plain"]]
+    kinds = [list(output.data) for output in saved.cells[1].outputs]
+    assert kinds == [["text/html", "text/markdown", "text/plain"], ["text/html", "text/plain"]]
     assert saved.cells[1].outputs[0].data["text/plain"] == ANSWER
 
     copy = it.colleagues_copy().open_without_kernel()

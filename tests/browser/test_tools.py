@@ -119,3 +119,50 @@ def test_question_is_still_there_and_can_be_answered_after_a_reload(notebook):
     expect(it.area(1).get_by_text("Two.")).to_be_visible(timeout=SECONDS)
     expect(it.area(1).get_by_text("reloaded · turn 1")).to_be_visible(timeout=SECONDS)
     expect(it.answer(1)).to_have_count(0)
+
+
+FIGURE = "from IPython.display import Image\nimport base64\ndisplay(Image(base64.b64decode('{}')))".format(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+)
+
+
+def test_figure_stands_after_its_call_while_the_turn_runs_and_in_the_saved_notebook(notebook):
+    it = notebook(
+        "%%agent -s plots -m acts\nGo.",
+        setup=acting(["First words.", code(FIGURE)], ["Second words.", code("1 + 1")], "Last words."),
+    )
+    it.run(1)
+    it.area(1).get_by_role("button", name="Approve").click(timeout=SECONDS)
+    second = it.output(1).locator(":visible", has_text="Second words.").last
+    expect(second).to_be_visible(timeout=SECONDS)
+    expect(it.output(1).get_by_text("Second words.").locator("visible=true")).to_have_count(1)
+    figure = it.output(1).locator("img")
+    first = it.output(1).get_by_text("First words.").locator("visible=true")
+    places = [each.bounding_box()["y"] for each in (first, figure, second)]
+    assert places == sorted(places)
+    it.output(1).get_by_role("button", name="Approve").locator("visible=true").click()
+    it.expect_done(1)
+    expect(it.answer(1)).to_contain_text("plots · turn 1", timeout=SECONDS)
+    shown = [output.data for output in it.save().cells[1].outputs]
+    assert [data.get("text/plain", "").strip(".") for data in shown if "image/png" not in data][:2] == [
+        "First words",
+        "Second words.\n\nLast words",
+    ]
+    assert ["image/png" in data for data in shown] == [False, True, False, False]
+    assert all(all(data.values()) for data in shown)
+
+
+def test_what_follows_a_figure_is_still_there_after_a_reload(notebook):
+    it = notebook(
+        "%%agent -s plotted -m acts\nGo.",
+        setup=acting(["First words.", code(FIGURE)], ["Second words.", code("1 + 1")], "Last words."),
+    )
+    it.run(1)
+    approve = it.output(1).get_by_role("button", name="Approve").locator("visible=true")
+    expect(approve).to_be_visible(timeout=SECONDS)
+    it.save()
+    it.page.reload()
+    approve.click(timeout=2 * SECONDS)
+    expect(it.output(1).get_by_text("Second words.").locator("visible=true")).to_have_count(1, timeout=SECONDS)
+    approve.click()
+    expect(it.output(1).get_by_text("Last words.").locator("visible=true")).to_have_count(1, timeout=SECONDS)

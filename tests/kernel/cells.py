@@ -4,6 +4,8 @@ import re
 import time
 from html import unescape
 
+from sessionmagic.notebook.page.static import NOT_STARTED
+
 PATIENCE = 30.0
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -67,7 +69,15 @@ class Cell:
 
     @property
     def outputs(self):
-        """The outputs under the cell now, with updates and clears applied."""
+        """The outputs under the cell now, with updates and clears applied, but without the footers of turns.
+
+        A machine that is slow opens the area of a turn that does not start; what is left of it is not returned either.
+        """
+        return [output for output in self.everything if not (_footer(output) or output.get("data") == NOT_STARTED.data)]
+
+    @property
+    def everything(self):
+        """The outputs under the cell now, with updates and clears applied. None of them is empty."""
         shown, clearing = [], False
         for message in self.messages:
             kind, content = message["msg_type"], message["content"]
@@ -85,7 +95,8 @@ class Cell:
                 for output in shown:
                     if output.get("transient", {}).get("display_id") == content["transient"]["display_id"]:
                         output.update(content)
-        return [output for output in shown if any(output.get("data", {"": True}).values())]
+        assert all(output["data"] and all(output["data"].values()) for output in shown if "data" in output), shown
+        return shown
 
     @property
     def text(self):
@@ -102,7 +113,7 @@ class Cell:
 
     @property
     def html(self):
-        return "\n".join(output["data"].get("text/html", "") for output in self.outputs if "data" in output)
+        return "\n".join(output["data"].get("text/html", "") for output in self.everything if "data" in output)
 
     @property
     def answer(self):
@@ -110,6 +121,17 @@ class Cell:
         (output,) = self.outputs
         assert output["type"] == "display_data", output
         assert WIDGET not in output["data"], output
+        return output
+
+    @property
+    def displays(self):
+        """What code has displayed: the outputs with content by MIME type that are not part of a turn's answer."""
+        return [output for output in self.outputs if "data" in output and "sessionmagic" not in output["metadata"]]
+
+    @property
+    def footer(self):
+        """The footer of the turn."""
+        (output,) = filter(_footer, self.everything)
         return output
 
     @property
@@ -154,3 +176,7 @@ class Cell:
     def ok(self):
         assert self.status == "ok", self.traceback
         return self
+
+
+def _footer(output):
+    return output.get("metadata", {}).get("sessionmagic", {}).get("part") == "footer"

@@ -29,11 +29,12 @@ def test_the_static_answer_takes_the_place_of_the_live_area(kernel, session):
     answer = cell.answer
     assert "Hello <strong>world</strong>" in answer["data"]["text/html"]
     assert answer["data"]["text/plain"] == "Hello **world**"
-    footer = answer["data"]["text/html"]
+    assert answer["data"]["text/markdown"] == "Hello **world**"
+    footer = cell.footer["data"]["text/html"]
     assert f"{session} · turn 1" in footer
     assert "tokens" in footer
     assert "unpriced" in footer
-    saved = answer["metadata"]["sessionmagic"]
+    saved = cell.footer["metadata"]["sessionmagic"]
     assert saved["session"] == session
     assert saved["turn"] == "1"
     assert saved["status"] == "completed"

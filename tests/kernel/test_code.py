@@ -107,7 +107,7 @@ def frames(request, kernel, session, acts):
 
     def frames(code):
         acts([(request.param, {"code": FRAMES + code})], "Done.")
-        _, *shown = [output["data"] for output in run(kernel, session).ok().outputs]
+        shown = [output["data"] for output in run(kernel, session).ok().displays]
         [(outcome, text)] = told(kernel)
         assert outcome == "success"
         return shown, text
@@ -515,7 +515,7 @@ def test_what_an_asynchronous_tool_prints_and_displays_is_treated_as_that_of_any
         ("success", f"before\ntwo\n{shown}\ntwo again\nTWO\n{figure}"),
         ("failed", "so far\nZeroDivisionError: division by zero"),
     ]
-    _, *others = [output["data"] for output in cell.outputs if "data" in output]
+    others = [output["data"] for output in cell.displays]
     assert ["image/png" in data for data in others] == [False, True] * 2
     assert "two" in others[2]["text/html"]
     assert "script" not in str(others)

@@ -12,7 +12,7 @@ def subshell(kernel):
 
 def ends_as_stopped(cell):
     cell.wait().ok()
-    assert cell.answer["metadata"]["sessionmagic"]["status"] == "interrupted"
+    assert cell.footer["metadata"]["sessionmagic"]["status"] == "interrupted"
     assert cell.text == "partial answer"
 
 

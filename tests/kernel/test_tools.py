@@ -197,10 +197,11 @@ def test_output_figures_and_errors_appear_under_the_cell_and_stay(kernel, sessio
     plot = "import matplotlib.pyplot as plt\nprint('plotting')\nplt.plot([1, 2])\nplt.show()"
     acts(python("%matplotlib inline"), python(plot), python("1 / 0"), "Done.")
     cell = run(kernel, session, "--yes").ok()
-    answer, figure = cell.outputs
-    assert "plotting" in answer["data"]["text/html"]
-    assert "ZeroDivisionError" in answer["data"]["text/html"]
+    before, figure, after = cell.outputs
+    assert "plotting" in before["data"]["text/html"]
     assert "image/png" in figure["data"]
+    assert "ZeroDivisionError" in after["data"]["text/html"]
+    assert after["data"]["text/plain"] == "Done."
     _, plotted, failed = results(kernel)
     assert plotted[1:] == ("success", "plotting\n[1 figure shown to the user]")
     assert failed[1] == "failed"
@@ -218,9 +219,10 @@ def test_figures_stay_where_the_text_is_replaced_by_the_answer(kernel, session, 
         cell = run(kernel, session, "--yes").ok()
     finally:
         kernel.run("%config AgentMagics.view = 'auto'").ok()
-    answer, figure = cell.outputs
-    assert "✓ run_python" in answer["data"]["text/html"]
+    before, figure, after = cell.outputs
+    assert "✓ run_python" in before["data"]["text/html"]
     assert "image/png" in figure["data"]
+    assert after["data"]["text/plain"] == "Done."
 
 
 def test_rich_output_of_code_is_cleaned(kernel, session, acts):
@@ -233,7 +235,7 @@ def test_rich_output_of_code_is_cleaned(kernel, session, acts):
         "Done.",
     )
     cell = run(kernel, session, "--yes").ok()
-    _, shown, script = cell.outputs
+    shown, script = cell.displays
     assert "bold" in shown["data"]["text/html"]
     assert "<script" not in shown["data"]["text/html"]
     assert "onerror" not in shown["data"]["text/html"]

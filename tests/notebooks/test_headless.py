@@ -39,11 +39,12 @@ def test_answers_are_saved_in_their_cells(execute):
         "%%agent -m hello -s chat\nhi", "%%agent -m recalls -b -s chat\nagain", "str(_agent)"
     )
     assert error is None
-    (answer,) = first.outputs
+    answer, footer = first.outputs
     assert answer["data"]["text/plain"] == "Hello **world**"
     assert "Hello <strong>world</strong>" in answer["data"]["text/html"]
     assert answer["metadata"]["sessionmagic"]["turn"] == "1"
-    (answer,) = background.outputs
+    assert "chat · turn 1" in footer["data"]["text/html"]
+    answer, _ = background.outputs
     assert "user-prompt: again" in answer["data"]["text/plain"]
     assert answer["metadata"]["sessionmagic"]["turn"] == "2"
     assert "again" in value.outputs[0]["data"]["text/plain"]
@@ -52,7 +53,7 @@ def test_answers_are_saved_in_their_cells(execute):
 def test_a_run_stops_at_the_first_error_and_says_it_in_one_line(execute):
     (failed, after), error = execute("%%agent -m fails -s chat\nhi", "print('went on')")
     assert error.ename == "TurnFailedError"
-    answer, shown = failed.outputs
+    answer, _, shown = failed.outputs
     assert answer["data"]["text/plain"] == "some words"
     assert shown["ename"] == "TurnFailedError"
     assert len(shown["traceback"]) == 1
@@ -63,6 +64,6 @@ def test_a_run_stops_at_the_first_error_and_says_it_in_one_line(execute):
 def test_long_answers_are_saved_whole(execute):
     (_, cell), error = execute("script('long', [f'line {n}\\n\\n' for n in range(5000)])", "%%agent -m long\nhi")
     assert error is None
-    (answer,) = cell.outputs
+    answer, _ = cell.outputs
     assert answer["data"]["text/plain"].split() == [word for n in range(5000) for word in ("line", str(n))]
     assert "line 4999" in answer["data"]["text/html"]

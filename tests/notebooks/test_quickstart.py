@@ -54,9 +54,17 @@ def executed(home, demo):  # noqa: ARG001  the demo leaves its session there
     return notebook
 
 
-def answers(notebook):
+def of_turns(notebook, part):
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
-    return [output for output in outputs if "sessionmagic" in output.get("metadata", {})]
+    return [output for output in outputs if output.get("metadata", {}).get("sessionmagic", {}).get("part") == part]
+
+
+def answers(notebook):
+    return of_turns(notebook, "answer")
+
+
+def footers(notebook):
+    return of_turns(notebook, "footer")
 
 
 def test_the_notebook_is_committed_without_outputs():
@@ -85,9 +93,10 @@ def test_the_answers_are_saved_as_html_and_text(executed):
     assert len(answers(executed)) == 3
     for answer in answers(executed):
         assert answer["output_type"] == "display_data"
-        assert set(answer["data"]) == {"text/html", "text/plain"}
+        assert set(answer["data"]) == {"text/html", "text/markdown", "text/plain"}
         assert answer["data"]["text/plain"].strip()
-        about = answer["metadata"]["sessionmagic"]
+    for footer in footers(executed):
+        about = footer["metadata"]["sessionmagic"]
         assert (about["session"], about["status"]) == ("quickstart", "completed")
         assert about["model"] == "local:SmolLM2-135M-Instruct"
         assert about["input_tokens"] > 0
@@ -99,12 +108,13 @@ def test_every_run_is_the_same_conversation(demo, home, executed):  # noqa: ARG0
     assert [answer["metadata"]["sessionmagic"]["turn"] for answer in answers(executed)] == ["4", "5", "6"]
     for first, second in zip(answers(saved), answers(executed), strict=True):
         assert second["data"]["text/plain"] == first["data"]["text/plain"]
-        counts = [answer["metadata"]["sessionmagic"]["input_tokens"] for answer in (first, second)]
+    for first, second in zip(footers(saved), footers(executed), strict=True):
+        counts = [footer["metadata"]["sessionmagic"]["input_tokens"] for footer in (first, second)]
         assert counts[0] == counts[1]
 
 
 def test_each_turn_sends_the_conversation_so_far(executed):
-    sent = [answer["metadata"]["sessionmagic"]["input_tokens"] for answer in answers(executed)]
+    sent = [answer["metadata"]["sessionmagic"]["input_tokens"] for answer in footers(executed)]
     assert sent == sorted(sent)
     assert len(set(sent)) == 3
 

@@ -86,7 +86,7 @@ def test_answers_are_printed_as_they_come(start, tmp_path):
     assert "\n2\n" in run.printed
     assert "make lab" in run.printed.splitlines()[-1]
     saved = nbformat.read(run.out, as_version=4)
-    (answer,) = saved.cells[3].outputs
+    answer, _footer = saved.cells[3].outputs
     assert answer["data"]["text/plain"] == "first words second"
     assert "first words second" in answer["data"]["text/html"]
 

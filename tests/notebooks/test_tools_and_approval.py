@@ -30,7 +30,7 @@ def outputs_of(cells, source):
 
 
 def test_looking_runs_and_what_was_seen_can_be_opened(executed):
-    [answer] = outputs_of(executed, "%%agent --model looks --session tools\nWhat is in my data?")
+    answer, _footer = outputs_of(executed, "%%agent --model looks --session tools\nWhat is in my data?")
     html = answer["data"]["text/html"]
     assert html.count("<details>") == 2
     assert "DataFrame of shape (4, 2)" in html
@@ -39,23 +39,28 @@ def test_looking_runs_and_what_was_seen_can_be_opened(executed):
 
 
 def test_code_is_denied_without_a_yes_and_runs_with_one(executed):
-    [denied] = outputs_of(executed, "%%agent --model plots --session tools\nDraw the totals.")
+    denied, _footer = outputs_of(executed, "%%agent --model plots --session tools\nDraw the totals.")
     assert "⊘ run_python" in denied["data"]["text/html"]
     assert "nobody is available to approve the call" in denied["data"]["text/html"]
-    figure, answer = outputs_of(executed, "%%agent --model plots --session tools --yes\nDraw the totals.")
-    assert "✓ run_python" in answer["data"]["text/html"]
-    assert "530" in answer["data"]["text/html"]
+    call, figure, answer, _footer = outputs_of(
+        executed, "%%agent --model plots --session tools --yes\nDraw the totals."
+    )
+    assert "✓ run_python" in call["data"]["text/html"]
+    assert "530" in call["data"]["text/html"]
     assert "image/png" in figure["data"]
+    assert "run_python" not in answer["data"]["text/html"]
 
 
 def test_a_function_of_the_users_own_answers_and_its_error_is_a_result(executed):
-    [answer] = outputs_of(executed, "%%agent --model adds --session tools\nHow much was March, and how much May?")
+    answer, _footer = outputs_of(
+        executed, "%%agent --model adds --session tools\nHow much was March, and how much May?"
+    )
     assert "✓ total" in answer["data"]["text/html"]
     assert "✗ total" in answer["data"]["text/html"]
     assert "KeyError" in answer["data"]["text/html"]
 
 
 def test_a_deny_rule_beats_yes(executed):
-    [answer] = outputs_of(executed, "%%agent --model plots --session tools --yes\nDraw the totals once more.")
+    answer, _footer = outputs_of(executed, "%%agent --model plots --session tools --yes\nDraw the totals once more.")
     assert "⊘ run_python" in answer["data"]["text/html"]
     assert "has a deny rule for run_*" in answer["data"]["text/html"]

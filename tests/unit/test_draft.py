@@ -6,6 +6,7 @@ import pytest
 
 from sessionmagic.conversation.transcript import TextBlock, ToolBlock, Transcript
 from sessionmagic.notebook.page import draft as module
+from sessionmagic.notebook.page import static
 from sessionmagic.notebook.page.draft import (
     BYTES_PER_SECOND,
     PAUSE_SECONDS,
@@ -13,20 +14,13 @@ from sessionmagic.notebook.page.draft import (
     TEXT_SECONDS,
     Draft,
 )
-from sessionmagic.notebook.static import NOTHING
 from sessionmagic.notebook.view import GuardedView
 
 
 @pytest.fixture
 def page(monkeypatch):
-    """What was shown on the page under one id, the time, and a function that lets it pass."""
-    page = SimpleNamespace(shown=[], now=100.0)
-
-    def display(output, *, raw, display_id):  # noqa: ARG001  IPython's arguments
-        page.shown.append(output)
-        return SimpleNamespace(update=lambda output, raw: page.shown.append(output))  # noqa: ARG005  IPython's arguments
-
-    monkeypatch.setattr(module, "display", display)
+    """The time, and a function that lets it pass."""
+    page = SimpleNamespace(now=100.0)
     monkeypatch.setattr(module.time, "monotonic", lambda: page.now)
     return page
 
@@ -45,29 +39,30 @@ def test_short_turn_without_tools_has_no_draft(page):
     draft = Draft()
     page.now += TEXT_SECONDS - 0.1
     assert draft.update(text("words")) == 0
-    draft.discard()
-    assert page.shown == []
+    assert draft.output is None
 
 
 def test_turn_that_has_not_started_has_no_draft(page):
     draft = Draft()
     page.now += TEXT_SECONDS
     assert draft.update(Transcript()) == 0
-    assert page.shown == []
+    assert draft.output is None
 
 
 def test_growing_text_is_drafted_every_few_seconds_and_only_if_it_has_grown(page):
     draft = Draft()
+    sent = []
     for _ in range(2):
         page.now += TEXT_SECONDS
-        draft.update(text("words"))
-    assert ["words" in output["text/html"] for output in page.shown] == [True]
+        sent.append(draft.update(text("words")))
+    assert (sent[0] > 0, sent[1]) == (True, 0)
+    assert "words" in draft.output.data["text/html"]
     page.now += TEXT_SECONDS - 0.1
     assert draft.update(text("words and more")) > 0
     assert draft.update(text("words and more and more")) == 0
     page.now += TEXT_SECONDS
     assert draft.update(text("words and more and more")) > 0
-    assert "words and more and more\n\n[not finished" in page.shown[-1]["text/plain"]
+    assert "words and more and more\n\n[not finished" in draft.output.data["text/plain"]
 
 
 def test_long_growing_text_is_drafted_at_a_bounded_rate(page):
@@ -78,26 +73,23 @@ def test_long_growing_text_is_drafted_at_a_bounded_rate(page):
     assert 0 < sent < TEXT_BYTES_PER_SECOND * (page.now - began) + 5 * 50 * 1_000
 
 
-def test_draft_hides_the_dead_widgets_above_it(page):
+def test_draft_hides_the_dead_widgets_above_it():
     draft = Draft()
     draft.update(calls(1))
-    [output] = page.shown
-    hiding, _, shown = output["text/html"].partition("</style>")
+    hiding, _, shown = draft.output.data["text/html"].partition("</style>")
     [mark] = shown.split('"')[1:2]
     assert f".{mark})" in hiding
     assert "display: none" in hiding
 
 
-def test_draft_has_what_was_done_and_says_that_it_is_none_of_the_end(page):
+def test_draft_has_what_was_done_and_says_that_it_is_none_of_the_end():
     draft = Draft()
     assert draft.update(calls(1)) > 0
-    [output] = page.shown
+    output = draft.output.data
     assert "✓ run" in output["text/html"]
     assert all("%agent show chat" in each and "Let me see." in each for each in output.values())
     [mark] = output["text/html"].split('"')[1:2]
     assert draft.hidden == f"<style>.{mark} {{ display: none }}</style>"
-    draft.discard()
-    assert page.shown[1:] == [NOTHING]
 
 
 def test_drafts_come_at_a_bounded_rate_however_many_calls_return_while_one_waits(page):
@@ -105,11 +97,13 @@ def test_drafts_come_at_a_bounded_rate_however_many_calls_return_while_one_waits
     sent = draft.update(calls(0, waiting=1))
     assert sent
     began = page.now
+    kept = [draft.output]
     for returned in range(1, 50):
         sent += draft.update(calls(returned, waiting=1, content="x" * 20_000))
+        kept.append(draft.output)
         page.now += 0.1
     assert sent < BYTES_PER_SECOND * (page.now - began) + 20_000 * 49
-    assert len(page.shown) < 5
+    assert len({id(output) for output in kept}) < 5
 
 
 def test_question_is_drafted_at_once(page):
@@ -122,10 +116,10 @@ def test_question_is_drafted_at_once(page):
     assert draft.update(calls(3)) > 0
 
 
-def test_unwanted_draft_is_none(page):
+def test_unwanted_draft_is_none():
     draft = Draft(wanted=False)
     assert draft.update(calls(1, waiting=1)) == 0
-    assert page.shown == []
+    assert draft.output is None
 
 
 class Failing:
@@ -141,23 +135,28 @@ class Failing:
             raise ValueError
         return 1
 
-    def finish(self, _transcript, _html):
+    def rendered(self, transcript):
+        if "rendered" in self.failing:
+            raise ValueError
+        return static.answer_outputs(transcript)
+
+    def finish(self, _transcript, _outputs):
         self.finished += 1
         if "finish" in self.failing:
             raise ValueError
 
 
 @pytest.mark.parametrize(
-    ("failing", "answers"), [((), 0), (("update",), 0), (("finish",), 1), (("update", "finish"), 1)]
+    ("failing", "answers"), [((), 0), (("update",), 0), (("finish",), 2), (("update", "rendered", "finish"), 2)]
 )
 def test_view_that_fails_gets_its_next_frame_and_the_answer_is_shown_without_it_when_its_last_fails(
     monkeypatch, failing, answers
 ):
     shown = []
-    monkeypatch.setattr("sessionmagic.notebook.static.show_answer", lambda *answer: shown.append(answer))
+    monkeypatch.setattr("sessionmagic.notebook.output.display", lambda data, **_: shown.append(data))
     view = GuardedView(failed := Failing(*failing))
     view.update(calls(1))
     view.update(calls(2))
-    view.finish(calls(2), "<p>42</p>")
+    view.finish(calls(2), view.rendered(calls(2)))
     assert (failed.updates, failed.finished) == (2, 1)
     assert len(shown) == answers

@@ -85,8 +85,11 @@ async def test_turn_is_rendered_in_threads_that_belong_to_its_cell(manager):
             frames.append((threading.get_ident(), here.get(), transcript.text))
             return 0
 
-        def finish(self, _transcript, html):
-            frames.append((threading.get_ident(), here.get(), html))
+        def rendered(self, transcript):
+            return transcript.text
+
+        def finish(self, _transcript, rendered):
+            frames.append((threading.get_ident(), here.get(), rendered))
 
     here.set("in the cell")
     turn = await manager.run("Hello", session="chat", model="slow")
@@ -108,7 +111,10 @@ async def test_slow_view_leaves_the_loop_to_other_turns(manager):
             go_on.wait(10)
             return 0
 
-        def finish(self, _transcript, _html):
+        def rendered(self, transcript):
+            return transcript.text
+
+        def finish(self, _transcript, _rendered):
             pass
 
     turn = await manager.run("Hello", session="chat", model="slow")

@@ -22,7 +22,7 @@ def shown(capsys, transcripts):
     for transcript in transcripts:
         view.update(transcript)
         pieces.append(capsys.readouterr().out)
-    view.finish(transcripts[-1], "")
+    view.finish(transcripts[-1], view.rendered(transcripts[-1]))
     return "".join(pieces), [*pieces, capsys.readouterr().out]
 
 

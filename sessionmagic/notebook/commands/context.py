@@ -100,7 +100,7 @@ def compact(context: NotebookContext, options: argparse.Namespace) -> None:
     )
     with launch.interruptible(), context.main_thread.served():
         view = view_for(context, CELL_LINE.parse_args(["--session", session.name]), launch, background=False)
-        launch.open(view)
+        launch.show_in(view)
         start = manager.compact(
             session.id,
             options.instruction,

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.models.settings import as_typed
-from sessionmagic.notebook.captions import answer_text
 from sessionmagic.notebook.exports.html import cut_in_html
-from sessionmagic.notebook.page.answer import answer_html
+from sessionmagic.notebook.page.static import answer_outputs
 from sessionmagic.notebook.prompts import expressions_in
-from sessionmagic.notebook.static import metadata
 from sessionmagic.sessions.formats.markdown import heading
 from sessionmagic.words import counted, typed
 
@@ -43,7 +41,7 @@ def to_notebook(session: Session) -> str:
     for before, turn in zip([None, *path], path, strict=False):
         cell_id = _cell_id(turn, used)
         used.add(cell_id)
-        cells.append(_code(f"{_line(name, turn, before)}\n{turn.prompt}", cell_id, [_output(session, turn)]))
+        cells.append(_code(f"{_line(name, turn, before)}\n{turn.prompt}", cell_id, _outputs(session, turn)))
     document = {
         "cells": cells,
         "metadata": {
@@ -104,16 +102,15 @@ def _cell_id(turn: TurnRecord, used: set[str]) -> str:
     return kept if _CELL_ID.fullmatch(kept) and kept not in used else f"turn-{turn.id}"
 
 
-def _output(session: Session, turn: TurnRecord) -> dict[str, Any]:
-    transcript = transcript_of(session.name, turn)
-    return {
-        "output_type": "display_data",
-        "data": {
-            "text/html": _lines(answer_html(transcript)),
-            "text/plain": _lines(answer_text(transcript)),
-        },
-        "metadata": metadata(transcript),
-    }
+def _outputs(session: Session, turn: TurnRecord) -> list[dict[str, Any]]:
+    return [
+        {
+            "output_type": "display_data",
+            "data": {kind: _lines(content) for kind, content in output.data.items()},
+            "metadata": dict(output.metadata),
+        }
+        for output in answer_outputs(transcript_of(session.name, turn))
+    ]
 
 
 def _markdown(text: str, cell_id: str) -> dict[str, Any]:

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from io import TextIOBase
 from typing import Any
 
-from IPython.display import publish_display_data
-
 from sessionmagic.conversation.attachment import IMAGE_STARTS
 from sessionmagic.keys.cleaning import without_keys
+from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import NO_MATH
 from sessionmagic.notebook.page.rendering import clean_html, render_markdown
 from sessionmagic.words import between_words
@@ -73,10 +72,11 @@ class RichOutput:
         """Whether it has a form other than plain text, even one that cannot be shown."""
         return bool(set(self._data) - {"text/plain"} or self._missing)
 
-    def display(self) -> None:
-        """Show the harmless content under the cell, except plain text alone, which the call's text contains."""
-        if self.is_rich:
-            publish_display_data({"text/plain": without_keys(self._plain)[:TEXT_LIMIT]} | self._rich(), self._sizes())
+    @property
+    def output(self) -> Output:
+        """The harmless content as an output under the cell."""
+        text = without_keys(self._plain)[:TEXT_LIMIT]
+        return Output(({"text/plain": text} if text else {}) | self._rich(), self._sizes())
 
     @property
     def _plain(self) -> str:
@@ -114,10 +114,10 @@ class CallResult:
     shown: list[RichOutput] = field(default_factory=list)
     error: BaseException | None = None
 
-    def display(self) -> None:
-        """Show the rich outputs under the cell, where they stay."""
-        for output in self.shown:
-            output.display()
+    @property
+    def displays(self) -> list[Output]:
+        """What is shown under the cell: all but plain text alone, which the call's text contains."""
+        return [shown.output for shown in self.shown if shown.is_rich]
 
     def followed_by(self, later: CallResult) -> CallResult:
         """Return this result with the result of a later part of the same call appended."""

@@ -17,18 +17,20 @@ from sessionmagic.notebook.kernel.scratch import ScratchKernels
 from sessionmagic.notebook.kernel.user_functions import UserFunctions
 from sessionmagic.notebook.kernel.values import describe_safely, kind_of, learn_keys, statistics
 from sessionmagic.tools.functions import Tool
-from sessionmagic.turns.turn import current_turn
+from sessionmagic.turns.turn import current_call, current_turn
 from sessionmagic.words import between_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from IPython.core.interactiveshell import InteractiveShell
     from pydantic_ai.messages import BinaryContent
 
+    from sessionmagic.conversation.transcript import Transcript
     from sessionmagic.notebook.front_end import FrontEnd
     from sessionmagic.notebook.kernel.main_thread import MainThread
+    from sessionmagic.notebook.output import Output
     from sessionmagic.turns.turn import Turn
 
 LISTED = 200
@@ -58,8 +60,8 @@ class KernelTools:
         self._main_thread = main_thread
         self._front_end = front_end
         self._proposed = ""
-        self._shown: WeakKeyDictionary[Turn, list[CallResult]] = WeakKeyDictionary()
-        """The results of each turn's calls, kept so that their displays can be shown again."""
+        self._displays: WeakKeyDictionary[Turn, dict[str, list[Output]]] = WeakKeyDictionary()
+        """What each turn's calls have displayed, by call id."""
         self._scratch = ScratchKernels(store)
         self._functions = UserFunctions(shell, main_thread, self._show)
         shell.events.register("post_run_cell", self._report_dropped)
@@ -197,21 +199,26 @@ class KernelTools:
             print(DROPPED)
 
     def _show(self, result: CallResult) -> None:
+        """Let the view of the running turn show what a call has displayed, beside that call."""
         learn_keys(self._shell.user_ns)
-        result.display()
-        self._shown.setdefault(current_turn.get(), []).append(result)
+        turn, displays = current_turn.get(), result.displays
+        if turn.finished:  # the call did not stop with its turn, and the view is closed
+            for output in displays:
+                output.display()
+        elif displays:
+            self._displays.setdefault(turn, {}).setdefault(current_call.get(), []).extend(displays)
 
     def show_picture(self, picture: BinaryContent) -> None:
         """Show a picture that the tool of an MCP server has returned, as if code had displayed it."""
         content = picture.data.decode(errors="replace") if picture.media_type == SVG else picture.data
         self._show(CallResult(shown=[RichOutput({picture.media_type: content})]))
 
-    def show_again(self, session: str, turn_id: str) -> None:
-        """Show the turn's figures and other displays again, after its cell was cleared."""
-        for turn, shown in list(self._shown.items()):
-            if (turn.session_name, turn.id) == (session, turn_id):
-                for result in shown:
-                    result.display()
+    def displays(self, transcript: Transcript) -> Mapping[str, Sequence[Output]]:
+        """Return what the calls of a turn have displayed, by call id. Safe on any thread."""
+        for turn, displays in list(self._displays.items()):
+            if (turn.session_name, turn.id) == (transcript.session, transcript.turn_id):
+                return {call_id: tuple(shown) for call_id, shown in list(displays.items())}
+        return {}
 
     async def end_session(self, session_id: str) -> None:
         """End the session's scratch kernel, if it has one."""

@@ -16,18 +16,16 @@ from sessionmagic.notebook.captions import (
     code_and_rest,
     cut,
     ending,
-    footer,
-    notes_line,
+    footer_lines,
     question_line,
     summary_line,
     tool_line,
-    values_line,
 )
 from sessionmagic.notebook.page.rendering import render_code, render_markdown
 from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from sessionmagic.conversation.transcript import Block, Transcript
 
@@ -45,11 +43,17 @@ CODE = f"{RESULT}; margin: 0 0 0.6em"
 
 def answer_html(transcript: Transcript) -> str:
     """Return the whole turn as a safe HTML fragment, readable without style sheets."""
-    blocks = "".join(_block_html(block) for block in transcript.blocks)
-    notes = "".join(f"<p>{warning_html(text)}</p>" for text in transcript.warnings)
-    style = 'style="overflow-wrap: break-word"'  # a long address would widen the whole page
-    below = f"{_ending_html(transcript)}{_notes_html(transcript)}{_footer_html(transcript)}"
-    return f"<div {style}>{blocks}{notes}{below}</div>"
+    return framed(f"{blocks_html(transcript.blocks)}{ending_html(transcript)}{footer_html(transcript)}")
+
+
+def framed(html: str) -> str:
+    """Return HTML in which a long address does not widen the whole page."""
+    return f'<div style="overflow-wrap: break-word">{html}</div>'
+
+
+def blocks_html(blocks: Iterable[Block]) -> str:
+    """Return blocks of a turn as HTML."""
+    return "".join(map(_block_html, blocks))
 
 
 def _block_html(block: Block) -> str:
@@ -119,20 +123,16 @@ def warning_html(text: str) -> str:
     return f'<span {NO_MATH} style="{WARNING}">⚠ {escape(text)}</span>'
 
 
-def _ending_html(transcript: Transcript) -> str:
-    """Return how a turn ended if it did not complete; empty for any other turn."""
+def ending_html(transcript: Transcript) -> str:
+    """Return the warnings, and how the turn ended if it did not complete; empty for most turns."""
+    notes = "".join(f"<p>{warning_html(text)}</p>" for text in transcript.warnings)
     line = ending(transcript)
-    return f'<p {NO_MATH} style="{WARNING}">{escape(line)}</p>' if line else ""
+    return notes + (f'<p {NO_MATH} style="{WARNING}">{escape(line)}</p>' if line else "")
 
 
-def _notes_html(transcript: Transcript) -> str:
-    """Return where the turn stands, and the expressions whose values the user has sent, as muted lines."""
-    return "".join(note_html(line) for line in (notes_line(transcript), values_line(transcript)) if line)
-
-
-def _footer_html(transcript: Transcript) -> str:
-    """Return the footer as a muted line."""
-    return note_html(footer(transcript))
+def footer_html(transcript: Transcript) -> str:
+    """Return where the turn stands, the expressions whose values the user has sent, and the footer, as muted lines."""
+    return "".join(map(note_html, footer_lines(transcript)))
 
 
 def note_html(text: str) -> str:

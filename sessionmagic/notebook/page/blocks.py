@@ -16,13 +16,14 @@ from sessionmagic.conversation.transcript import (
 )
 from sessionmagic.notebook.page.answer import summary_html, text_html, user_text_html
 from sessionmagic.notebook.page.growing import cut_block, settled_length
-from sessionmagic.notebook.page.pieces import page, wrapped
+from sessionmagic.notebook.page.parts import parts_of
+from sessionmagic.notebook.page.pieces import column, page, wrapped
 from sessionmagic.notebook.page.question_row import QuestionRow
 from sessionmagic.notebook.page.tool_row import ToolRow
 from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from sessionmagic.notebook.controls import Controls
 
@@ -33,44 +34,69 @@ TAIL_LENGTH = 12_000
 
 
 class Blocks:
-    """The blocks of a turn, one below the other.
+    """The blocks of a turn, one below the other, in one box for each of the turn's parts.
 
     Text only grows, and only in the last block, unless it turns out to have been reasoning; then all blocks are shown
     anew. Tool calls and questions may change anywhere.
     """
 
     def __init__(self, box: Any, controls: Controls) -> None:
-        self.box = box
+        self.boxes = [box]
+        """The boxes of the parts."""
+        self.calls = [""]
+        """For each box, the id of the call whose displays follow it; empty if there is none."""
         self._controls = controls
         self._first = page("")
-        self.box.children = (self._first,)
+        box.children = (self._first,)
         self._shown: list[tuple[Block, Callable[[Any], int]]] = []
         """Each block as it was last shown, with the function that shows a newer version of it."""
+        self._widgets: list[tuple[Any, ...]] = []
+        """The widgets of each block."""
 
     def show_only(self, html: str) -> Any:
         """Show only this HTML, in the first widget, which a reloaded page already has. Return that widget."""
         self._first.value = wrapped(html)
         return self._first
 
-    def show(self, transcript: Transcript) -> int:
+    def show(self, transcript: Transcript, displaying: Collection[str] = ()) -> int:
         """Show the blocks as they are now; return roughly how many bytes were sent to the page.
 
         Reasoning is left out, because it is shown separately.
+
+        Args:
+            transcript: The turn.
+            displaying: The ids of the calls that have displayed something. Each of them ends a part.
         """
         blocks = [block for block in transcript.blocks if not isinstance(block, ReasoningBlock)]
         if self._loses_text(blocks):
             self.show_only("")
-            self.box.children = (self._first,)
-            self._shown = []
+            self._shown, self._widgets = [], []
         sent = 0
         for at, block in enumerate(blocks):
             if at == len(self._shown):
+                self._widgets.append(())
                 self._shown.append((TextBlock(""), self._begin(block)))
             before, show = self._shown[at]
             if block is not before:
                 sent += show(block)
                 self._shown[at] = (block, show)
+        self._arrange(blocks, displaying)
         return sent
+
+    def _arrange(self, blocks: Sequence[Block], displaying: Collection[str]) -> None:
+        """Put the widgets of the blocks into the boxes of their parts."""
+        parts = parts_of(blocks, displaying)
+        while len(self.boxes) < len(parts):
+            self.boxes.append(column())
+            self.calls.append("")
+        left = iter(self._widgets)
+        for at, box in enumerate(self.boxes):
+            part = parts[at] if at < len(parts) else None
+            widgets = tuple(widget for _ in (part.blocks if part else ()) for widget in next(left))
+            widgets = widgets if at or self._first in widgets else (self._first, *widgets)
+            self.calls[at] = part.call_id if part else ""
+            if not _same(box.children, widgets):
+                box.children = widgets
 
     def _loses_text(self, blocks: Sequence[Block]) -> bool:
         """Return whether the last block that was shown is a text that is not in its place any more."""
@@ -82,7 +108,10 @@ class Blocks:
     def _begin(self, block: Block) -> Callable[[Any], int]:
         match block:
             case TextBlock():
-                pages = Pages(self._add, None if self._shown else self._first)
+                first = None if self._shown else self._first
+                if first is not None:
+                    self._add(first)
+                pages = Pages(self._add, first)
                 return lambda block: pages.show(block.text)
             case MessageBlock():
                 return lambda block: self._show_html(user_text_html(block.text))
@@ -107,7 +136,11 @@ class Blocks:
         return len(html)
 
     def _add(self, widget: Any) -> None:
-        self.box.children = (*self.box.children, widget)
+        self._widgets[-1] = (*self._widgets[-1], widget)
+
+
+def _same(before: Sequence[Any], now: Sequence[Any]) -> bool:
+    return len(before) == len(now) and all(one is other for one, other in zip(before, now, strict=True))
 
 
 class Pages:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import time
 import uuid
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-
-from IPython.display import display
+from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.notebook.captions import answer_text
+from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import answer_html
-from sessionmagic.notebook.static import NOTHING
 
 if TYPE_CHECKING:
     from sessionmagic.conversation.transcript import Block, Transcript
@@ -47,12 +45,13 @@ class Draft:
     """
 
     def __init__(self, *, wanted: bool = True) -> None:
-        self._wanted = wanted
+        self.wanted = wanted
         self._mark = f"sessionmagic-{uuid.uuid4().hex}"
         self.hidden = f"<style>.{self._mark} {{ display: none }}</style>"
         """HTML that hides the draft, wherever on the page it is."""
         self._dead_widgets = DEAD_WIDGETS.format(self._mark)
-        self._handle: Any = None
+        self.output: Output | None = None
+        """The latest draft; None before the first."""
         self._step = (0, False)
         """How many calls had returned at the last draft, and whether the turn waited for the user."""
         self._blocks: tuple[Block, ...] | None = None
@@ -63,19 +62,19 @@ class Draft:
         """When the next draft may be sent that has nothing new but text."""
 
     def update(self, transcript: Transcript) -> int:
-        """Show a new draft if it is time for one; return roughly how many bytes it has.
+        """Make a new draft if it is time for one; return roughly how many bytes it has.
 
         That is so when a tool has returned, when the turn waits for the user, and from time to time while text grows.
         A question is drafted without a pause, because the turn may wait for its answer for a long time.
         """
         returned = sum(isinstance(block, ToolBlock) and block.outcome is not None for block in transcript.blocks)
         step = (returned, transcript.waits_for_an_answer)
-        if not (self._wanted and transcript.turn_id and self._is_due(step, transcript.blocks)):
+        if not (self.wanted and transcript.turn_id and self._is_due(step, transcript.blocks)):
             return 0
         note = NOTE.format(transcript.session)
         noted = replace(transcript, warnings=(*transcript.warnings, note))
         html = f'{self._dead_widgets}<div class="{self._mark}">{answer_html(noted)}</div>'
-        self._put({"text/html": html, "text/plain": f"{answer_text(transcript)}\n\n[{note}]"})
+        self.output = Output({"text/html": html, "text/plain": f"{answer_text(transcript)}\n\n[{note}]"})
         self._step, self._blocks = step, transcript.blocks
         now = time.monotonic()
         self._due = now + max(PAUSE_SECONDS, len(html) / BYTES_PER_SECOND)
@@ -88,14 +87,3 @@ class Draft:
             return now >= self._text_due and blocks != self._blocks
         _, waits = step
         return now >= self._due or (waits and not self._step[1])
-
-    def discard(self) -> None:
-        """Remove the draft: the turn has ended."""
-        if self._handle is not None:
-            self._handle.update(NOTHING, raw=True)
-
-    def _put(self, output: dict[str, str]) -> None:
-        if self._handle is None:
-            self._handle = display(output, raw=True, display_id=True)
-        else:
-            self._handle.update(output, raw=True)

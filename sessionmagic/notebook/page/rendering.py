@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from markdown_it.rules_core import StateCore
     from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
+    from markdown_it.tree import SyntaxTreeNode
 
 _LONGEST_TEXT = 1_000_000  # characters; a longer text is shown without markup
 _LONGEST_MATH = 5_000  # characters; MathJax gives up at about the same length
@@ -103,6 +104,23 @@ def parse_blocks(text: str) -> list[Token]:
         except Exception:  # noqa: BLE001  the text breaks the parser
             return []
     return tokens
+
+
+def parse_tree(text: str) -> SyntaxTreeNode | None:
+    """Return the syntax tree of a text, with links in place of its images; None if it cannot be parsed."""
+    from markdown_it.tree import SyntaxTreeNode
+
+    if len(text) <= _LONGEST_TEXT:
+        with suppress(Exception):  # the text breaks the parser
+            tokens = _markdown().parse(visible(text), _env())
+            if all(token.level < _DEEPEST - 1 for token in tokens):
+                return SyntaxTreeNode(tokens)
+    return None
+
+
+def is_refused_math(tex: str) -> bool:
+    """Return whether a formula is shown as code."""
+    return len(tex) > _LONGEST_MATH or _REFUSED_MATH.search(tex) is not None
 
 
 def _env() -> dict[str, float]:
@@ -208,8 +226,7 @@ def _parse_display_math(state: StateBlock, start: int, end: int, silent: bool) -
 
 def _show_math(token: Token, formula: str, code: str) -> str:
     tex = _LABEL.sub("", token.content)
-    refused = len(tex) > _LONGEST_MATH or _REFUSED_MATH.search(tex)
-    return code.format(escape(token.content)) if refused else formula.format(escape(tex))
+    return code.format(escape(token.content)) if is_refused_math(tex) else formula.format(escape(tex))
 
 
 def _plain_links(state: StateCore) -> None:

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from IPython.display import display
-
 from sessionmagic.conversation.transcript import ReasoningBlock, ToolBlock, Transcript
 from sessionmagic.notebook.captions import notes_line, status_line, values_line
+from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import MUTED, NO_MATH, text_html, warning_html
 from sessionmagic.notebook.page.attention import answer_at_once
 from sessionmagic.notebook.page.blocks import Blocks
 from sessionmagic.notebook.page.pieces import forget, page, within, wrapped
+from sessionmagic.notebook.page.slots import Slots
+from sessionmagic.notebook.page.static import NOT_STARTED, answer_outputs, whole_html, whole_output
 from sessionmagic.notebook.page.steering_box import SteeringBox
-from sessionmagic.notebook.static import NOTHING, show_answer
 from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sessionmagic.notebook.controls import Controls
+    from sessionmagic.notebook.output import Displays
     from sessionmagic.notebook.page.draft import Draft
 
 STATUS_SECONDS = 0.5
@@ -39,22 +43,25 @@ _finished: deque[Any] = deque()
 class WidgetView:
     """An area of widgets under the cell while the turn runs. At the end, the static answer takes its place.
 
-    The area remains for some turns and shows the answer too, because a page that was reloaded during the turn keeps
-    showing the area.
+    What a call displays is an output after that call, and what follows has another area below it. The first area also
+    has all that is in the later ones, hidden where these are on the page: a page that was reloaded during the turn goes
+    on showing the first area only. So the area remains for some turns, and shows the answer too.
 
     Args:
         session: The session's name, if it is known before the turn starts.
         model: The model reference that the cell names, if any.
         controls: Called by the buttons and boxes.
+        displays: Returns what the turn's tools have displayed.
         draft: Keeps what should remain if the kernel ends before the turn.
     """
 
-    def __init__(self, session: str, model: str, controls: Controls, draft: Draft) -> None:
+    def __init__(self, session: str, model: str, controls: Controls, displays: Displays, draft: Draft) -> None:
         from ipywidgets import HTML, Button, HBox, Layout, VBox
 
         self._session = session
         self._model = model
         self._opened_at = time.monotonic()
+        self._displays = displays
         self._draft = draft
         self._layout = Layout(flex="1 1 auto")  # shared, because each layout is one more message to the page
         self._status = HTML(self._status_html(Transcript()), layout=self._layout)
@@ -64,7 +71,9 @@ class WidgetView:
         self._controls = controls
         self._stop = lambda _: controls.stop()
         self._button.on_click(self._stop)
-        self._handle: Any = None
+        self._slots = Slots()
+        self._live: list[Output] = []
+        """The outputs of the areas."""
         self._status_due = 0.0
         self._phase = ("", False, False)
         """Whether the turn has started, has shown something, and waits for the user."""
@@ -72,13 +81,16 @@ class WidgetView:
         self._steering: SteeringBox | None = None
         self._answer = Blocks(VBox(layout=self._layout), controls)
         self._area = VBox(
-            [HBox([self._status, self._button], layout=self._layout), self._answer.box], layout=self._layout
+            [HBox([self._status, self._button], layout=self._layout), *self._answer.boxes], layout=self._layout
         )
+        self._areas = [self._area]
+        self._last = self._answer.boxes[0]
+        """The last child of the first area that shows blocks."""
         answer_at_once(self._button)
 
     def open(self) -> None:
-        bundle = self._area._repr_mimebundle_()
-        self._handle = display(bundle | {"text/plain": RUNNING}, raw=True, display_id=True)
+        self._live.append(_live_output(self._area))
+        self._slots.show(self._live)
 
     def update(self, transcript: Transcript) -> int:
         self._show_status(transcript)
@@ -87,34 +99,61 @@ class WidgetView:
             self._area.children = (*self._area.children, self._steering.box)
         elif self._steering is not None:
             self._steering.update(transcript)
-        sent = self._draft.update(transcript)
-        return sent + self._show_reasoning(transcript) + self._answer.show(transcript)
+        sent = self._draft.update(transcript) + self._show_reasoning(transcript)
+        displays = self._displays(transcript)
+        sent += self._answer.show(transcript, displays)
+        self._slots.show(self._outputs(displays))
+        return sent
+
+    def _outputs(self, displays: Mapping[str, Sequence[Output]]) -> list[Output]:
+        """Return what is under the cell now: areas with the calls' displays between them, and the draft."""
+        for box in self._answer.boxes[len(self._areas) :]:
+            self._add_area(box)
+        left = dict(displays)
+        outputs: list[Output] = []
+        for live, call_id in zip(self._live, self._answer.calls, strict=True):
+            outputs += [live, *left.pop(call_id, ())]
+        outputs += [output for rest in left.values() for output in rest]  # of calls that are still running
+        return [*outputs, self._draft.output] if self._draft.output else outputs
+
+    def _add_area(self, box: Any) -> None:
+        """Add an area with a box that is also in the first area, hidden by a style in the new one."""
+        from ipywidgets import HTML, Box, VBox
+
+        mark = f"sessionmagic-{uuid.uuid4().hex}"
+        hides = HTML(f"<style>.{mark} {{ display: none }}</style>", layout={"display": "none"})
+        copy = Box([box], _dom_classes=(mark,))
+        area = VBox([hides, box], layout=self._layout)
+        at = 1 + next(at for at, child in enumerate(self._area.children) if child is self._last)
+        self._area.children = (*self._area.children[:at], copy, *self._area.children[at:])
+        self._last = copy
+        self._areas.append(area)
+        self._live.append(_live_output(area))
 
     def _is_long(self, transcript: Transcript) -> bool:
         """Return whether the user may want to steer the turn, because it calls tools or takes long."""
         calls = any(isinstance(block, ToolBlock) for block in transcript.blocks)
         return calls or bool(transcript.turn_id and time.monotonic() > self._opened_at + STEERING_SECONDS)
 
-    def finish(self, transcript: Transcript, html: str) -> None:
-        try:
-            self._draft.discard()  # first, as the widgets that hide it are about to go
-        finally:
-            self._show_last(transcript, html)
+    def rendered(self, transcript: Transcript) -> Sequence[Output]:
+        # Where a draft cannot be added below the area, because another cell may have run, neither can a footer.
+        return (answer_outputs if self._draft.wanted else whole_output)(transcript, self._displays)
 
-    def _show_last(self, transcript: Transcript, html: str) -> None:
-        """Show the whole answer in the area as one page, and replace the area in the notebook by static output."""
+    def finish(self, transcript: Transcript, outputs: Sequence[Output]) -> None:  # noqa: ARG002
+        """Show the whole answer in the area as one page, and replace the area in the notebook by static outputs."""
         self._button.on_click(self._stop, remove=True)
-        shown = self._area.children
-        last = self._answer.show_only(self._draft.hidden + html)
+        shown = [*self._areas[1:], *self._area.children]
+        last = self._answer.show_only(self._draft.hidden + whole_html(outputs))
         self._area.children = (last,)
-        show_answer(transcript, html, self._handle.display_id)
+        self._slots.show(outputs)
         forget(shown, keep=[*within(last), self._layout])
         _finished.append(self._area)
         if len(_finished) > AREAS_KEPT:
             forget([_finished.popleft()])
 
     def discard(self) -> None:
-        self._handle.update(NOTHING, raw=True)
+        if self._live:
+            self._slots.show([NOT_STARTED])
         self._area.close()
 
     def _status_html(self, transcript: Transcript) -> str:
@@ -148,3 +187,7 @@ class WidgetView:
         else:
             self._reasoning.value = html
         return len(html)
+
+
+def _live_output(area: Any) -> Output:
+    return Output(area._repr_mimebundle_() | {"text/plain": RUNNING})

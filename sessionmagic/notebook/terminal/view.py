@@ -9,30 +9,40 @@ from IPython.display import clear_output
 
 from sessionmagic.conversation.transcript import TextBlock, ToolBlock
 from sessionmagic.notebook.captions import LINE_LENGTH
-from sessionmagic.notebook.static import show_answer
+from sessionmagic.notebook.output import nothing
 from sessionmagic.notebook.terminal.text import block_text, closing_text
 from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sessionmagic.conversation.transcript import Transcript
+    from sessionmagic.notebook.output import Displays, Output
 
 
 class TextView:
     """A view that prints the answer as it arrives, for terminals and for front ends without widgets.
 
     Args:
-        show_again: Given for a front end that can clear a cell's output. At the end, the static answer replaces the
-            text, and this is called with the session's name and the turn's id, to show the tools' displays again.
+        displays: Returns what the turn's tools have displayed.
+        render: Given for a front end that can clear a cell's output. At the end, what it returns replaces the text.
         by_lines: Whether to print whole lines only, because a terminal at its prompt writes over unfinished lines.
     """
 
-    def __init__(self, show_again: Callable[[str, str], object] | None = None, *, by_lines: bool = False) -> None:
-        self._show_again = show_again
+    def __init__(
+        self,
+        displays: Displays = nothing,
+        render: Callable[[Transcript], Sequence[Output]] | None = None,
+        *,
+        by_lines: bool = False,
+    ) -> None:
+        self._displays = displays
+        self._render = render
         self._out = _Lines() if by_lines else _Characters()
         self._printed: list[str] = []
         """The text printed so far of each block."""
+        self._displayed: dict[str, int] = {}
+        """How many displays of each call were shown."""
         self._asked: set[str] = set()
         """Ids of the calls whose arguments were printed when they waited for approval."""
 
@@ -40,6 +50,7 @@ class TextView:
         pass
 
     def update(self, transcript: Transcript) -> int:
+        written, displays = 0, self._displays(transcript)
         fresh = ""
         for at, block in enumerate(transcript.blocks):
             if isinstance(block, ToolBlock) and block.approval_id:
@@ -51,18 +62,35 @@ class TextView:
                 fresh += "\n\n"
             fresh += text[len(self._printed[at]) :]
             self._printed[at] = text
+            if isinstance(block, ToolBlock) and block.outcome and block.call_id in displays:
+                written += self._write_before(displays[block.call_id], block.call_id, fresh)
+                fresh = ""
         self._out.write(fresh)
         # A question on stdin may follow, and all of the text must be printed before it.
         if transcript.blocks and not isinstance(transcript.blocks[-1], TextBlock):
             self._out.end()
-        return len(fresh)
+        return written + len(fresh)
 
-    def finish(self, transcript: Transcript, html: str) -> None:
+    def _write_before(self, displays: Sequence[Output], call_id: str, text: str) -> int:
+        """Write the text up to a call and then what the call has displayed; return the length of the text."""
+        shown = self._displayed.get(call_id, 0)
+        self._displayed[call_id] = len(displays)
+        self._out.write(text)
+        if displays[shown:]:
+            self._out.end()
+        for output in displays[shown:]:
+            output.display()
+        return len(text)
+
+    def rendered(self, transcript: Transcript) -> Sequence[Output]:
+        return () if self._render is None else self._render(transcript)
+
+    def finish(self, transcript: Transcript, outputs: Sequence[Output]) -> None:
         self.update(transcript)
-        if self._show_again is not None:
+        if self._render is not None:
             clear_output(wait=True)
-            show_answer(transcript, html)
-            self._show_again(transcript.session, transcript.turn_id)
+            for output in outputs:
+                output.display()
             return
         self._out.end()
         self._out.write(f"\n{closing_text(transcript)}\n")
