@@ -27,6 +27,8 @@ VALUES_LENGTH = 200
 """Characters of the expressions that `values_line` lists. The session stores all of them."""
 EXCERPT_WIDTH = 400
 """Characters of each line of an excerpt."""
+PASSAGE_LENGTH = 300
+"""Characters at either end of a long passage that two texts share."""
 CHARACTERS_PER_TOKEN = 4
 """An estimate, for the tokens of a request that the provider has not counted yet."""
 SHORT_SECONDS = 0.1
@@ -255,6 +257,14 @@ def cut(text: str) -> str:
     if len(text) <= TEXT_LIMIT:
         return text
     return f"{text[:TEXT_LIMIT]}\n\n[{len(text) - TEXT_LIMIT:,} more characters are not shown here]"
+
+
+def in_both(text: str) -> str:
+    """Return a passage that two texts share, without its middle if it is long."""
+    left = len(text) - 2 * PASSAGE_LENGTH
+    if left <= PASSAGE_LENGTH:
+        return text
+    return f"{text[:PASSAGE_LENGTH]}\n[… {left:,} characters …]\n{text[-PASSAGE_LENGTH:]}"
 
 
 def excerpt(text: str, lines: int) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sessionmagic.notebook.context import NotebookContext
 
 OF_A_SESSION = {
-    *("show", "use", "branches", "reset", "stop", "rename", "star", "delete"),
+    *("show", "use", "branches", "reset", "stop", "rename", "star"),
     *("usage", "context", "permissions", "export"),
 }
 """The subcommands whose first argument is a session."""
@@ -96,7 +96,9 @@ def _of_command(context: NotebookContext, before: list[str], typed: str) -> Iter
         case ["approve"]:
             calls, questions = context.manager.turns.approvals(), context.manager.turns.questions()
             return [*(call.id for _, call in calls), *(question.id for _, question in questions)]
-        case [command] | ["delete" as command, *_] if command in OF_A_SESSION:
+        case [command] if command in OF_A_SESSION:
+            return _sessions(context)
+        case ["delete" | "diff", *_]:
             return _sessions(context)
         case _:
             return []

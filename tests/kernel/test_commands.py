@@ -94,6 +94,15 @@ def test_show_displays_every_prompt_and_answer(kernel, chat):
     assert not cell.widgets
 
 
+def test_diff_shows_how_two_turns_differ(kernel, chat):
+    (shown,) = kernel.run(f"%agent diff {chat}@1 {chat}").ok().outputs
+    assert "[-first -][+second +]question" in shown["data"]["text/plain"]
+    assert "<ins" in shown["data"]["text/html"]
+    kernel.run(f"%agent use {chat}").ok()
+    assert "[-second -][+first +]" in kernel.run("%agent diff @2 @1").ok().text
+    assert "has no turn '9'" in refused(kernel.run("%agent diff @9 @1"), "UsageError")
+
+
 def test_show_displays_only_the_last_turns_on_request(kernel, chat):
     (shown,) = kernel.run(f"%agent show {chat} --last 1").ok().outputs
     assert shown["data"]["text/plain"].startswith("> second question")

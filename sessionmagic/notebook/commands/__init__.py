@@ -3,6 +3,7 @@
 from sessionmagic.notebook.commands import (  # noqa: F401  each registers its subcommands
     branches,
     context,
+    diff,
     files,
     find,
     sessions,
