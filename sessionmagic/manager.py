@@ -22,6 +22,7 @@ from sessionmagic.sessions.branches import Branches
 from sessionmagic.sessions.claiming import STOP_SECONDS, Claiming, Patience, already_exists
 from sessionmagic.sessions.running import RunningTurns
 from sessionmagic.sessions.stored import Sessions
+from sessionmagic.sessions.titling import Titling
 from sessionmagic.storage.tiny import TinyStore
 from sessionmagic.tools.mcp.servers import McpServers
 from sessionmagic.tools.tool_code import refuse_tools, runs_for_a_tool
@@ -71,6 +72,7 @@ class SessionManager:
         self.turns = RunningTurns(self.sessions, self.store)
         self._admission = Admission(self.store, self.models, self.mcp)
         self._claiming = Claiming(self.store, self.turns)
+        self._titling = Titling(self.models, self.store, self.turns)
         self._tasks: set[asyncio.Task[None]] = set()
         self.on_deleted: Callable[[str], Awaitable[None]] | None = None
         """Called with the id of each session that this manager has deleted, and awaited."""
@@ -163,6 +165,7 @@ class SessionManager:
             hold.release()
             return admitted
         turn = admitted.turn
+        self._titling.tell(turn)
         self.turns.add(turn)
         on_end = functools.partial(self.turns.remove, turn)
         task = asyncio.create_task(stream(admitted, self.store, self.mcp, self._unwritten, on_end))
@@ -170,6 +173,7 @@ class SessionManager:
         task.add_done_callback(self._tasks.discard)
         # A task that is cancelled before its first step runs none of `stream`, not even the end of the turn.
         task.add_done_callback(lambda _: None if turn.finished else abandon(admitted, on_end))
+        task.add_done_callback(lambda _: self._titling.begin(admitted))
         if cancelled:
             turn.cancel()
         return turn
@@ -215,6 +219,7 @@ class SessionManager:
 
     def shutdown(self, seconds: float = STOP_SECONDS) -> None:
         """Stop all turns, wait at most `seconds` until they have ended and are stored, and end the MCP servers."""
+        self._titling.stop()
         turns = self.turns.running()
         for turn in turns:
             turn.cancel()
@@ -270,6 +275,7 @@ class SessionManager:
     async def _delete(self, session: str) -> None:
         session_id = await in_thread(self.sessions.id_of, session)
         claim = await self._claiming.for_deletion(session_id, DELETE_SECONDS)
+        self._titling.stop(session_id)
         try:
             await in_thread(self.store.delete, session_id)
         finally:

@@ -201,6 +201,14 @@ class UsageReported(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TitleChanged(_Event):
+    """A model has given the session a title. As that takes a while, it may be told in a later turn than the first."""
+
+    title: str
+    type: Literal["title_changed"] = "title_changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Warned(_Event):
     """A warning to the user that does not stop the turn."""
 
@@ -237,6 +245,7 @@ Event = (
     | HistoryCompacted
     | LimitReached
     | UsageReported
+    | TitleChanged
     | Warned
     | TurnFinished
 )

@@ -46,7 +46,7 @@ class TurnRecord:
     messages: list[dict[str, Any]] = field(default_factory=list)
     """pydantic-ai messages in their JSON form, the prompt first."""
     requests: list[RequestRecord] = field(default_factory=list)
-    """The model requests, in order."""
+    """The model requests, in order, also that for the session's title if it was made after this turn."""
     status: TurnStatus = "running"
     error_code: str | None = None
     error: str | None = None
@@ -75,18 +75,22 @@ class TurnRecord:
 
     @property
     def usage(self) -> Usage:
-        """The usage of all model requests of the turn."""
-        return total(request.usage for request in self.requests)
+        """The usage of all model requests of the turn itself."""
+        return total(request.usage for request in self._own_requests)
 
     @property
     def seconds(self) -> float:
-        """How long the model requests took in all."""
-        return sum(request.seconds for request in self.requests)
+        """How long the model requests of the turn itself took in all."""
+        return sum(request.seconds for request in self._own_requests)
 
     @property
     def answered_by(self) -> str | None:
         """The name of the model that answered last, as given in its response; None when no model answered."""
-        return next((request.model for request in reversed(self.requests) if request.model), None)
+        return next((request.model for request in reversed(self._own_requests) if request.model), None)
+
+    @property
+    def _own_requests(self) -> list[RequestRecord]:
+        return [request for request in self.requests if request.purpose == "answer"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from sessionmagic.conversation.events import (
     MessageInjected,
     ReasoningDelta,
     TextDelta,
+    TitleChanged,
     ToolCallDelta,
     ToolCalled,
     ToolOutcome,
@@ -192,7 +193,7 @@ def _fold_event(transcript: Transcript, event: Event) -> Transcript:
             return replace(transcript, blocks=_with_question(transcript.blocks, event))
         case MessageInjected() | HistoryCompacted():
             return _with_block(transcript, event)
-        case LimitReached():
+        case LimitReached() | TitleChanged():
             return transcript
         case UsageReported():
             return replace(transcript, usage=event.usage)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,6 +54,8 @@ class RequestRecord:
     """Seconds from the request to the end of the response."""
     finish_reason: str | None = None
     """Why the model stopped, in pydantic-ai's terms; None when it was interrupted or did not answer."""
+    purpose: Literal["answer", "title"] = "answer"
+    """What the model was asked for: to answer the prompt, or for a title of the session."""
 
 
 def dollars(cost: float) -> str:

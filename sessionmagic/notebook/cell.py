@@ -126,6 +126,8 @@ def _request(context: NotebookContext, options: argparse.Namespace, text: str, *
         system=None if options.system is None else system,
         agent=options.agent,
         attachments=[attach(expression, namespace) for expression in options.attach],
+        typed=text,
+        titles=settings.titles and not front_end.headless,
         values=list(dict.fromkeys([*in_prompt, *in_system, *expressions_attached(options.attach, namespace)])),
         tools=offered_tools(context, options.tools, background=background),
         wait=options.wait,

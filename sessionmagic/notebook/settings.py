@@ -69,6 +69,11 @@ class Settings(HasTraits):
     reuse = Bool(
         False, help="Show the stored answer of a cell instead of asking, if nothing has changed, as --reuse does."
     ).tag(config=True)
+    titles = Bool(
+        False,
+        help="Let the model of a session's first turn make its title from what you typed: one more short request, "
+        "counted in %agent usage. If not, the title is the first words of the prompt.",
+    ).tag(config=True)
     timeout = Float(0, min=0, help="Seconds after which a turn fails; 0: never.").tag(config=True)
     safety = Enum(
         ["strict", "balanced", "restricted", "autonomous"],

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sessionmagic.conversation.session import Session, TurnRecord
+from sessionmagic.conversation.session import Session, TurnRecord, title_of
 from sessionmagic.conversation.tree import (
     next_turn_id,
     running_turns,
@@ -65,6 +65,8 @@ class Admitted:
     cut: Cut | None
     """For a compaction, what it covers."""
     request: Request
+    title: str
+    """The title that the session has when the turn starts."""
 
 
 class Admission:
@@ -120,6 +122,7 @@ class Admission:
             notes = [note_on_new(request, record.model, names)] if is_new else notes_on(request, previous, record)
             record = replace(record, notes=notes)
             session = _with_budget(plan.with_override(session), request)
+            session = replace(session, title=session.title or title_of(request.typed or request.prompt))
             return with_turn(session, record, moves_head=request.moves_head)
 
         session = _created(change(previous), store) if is_new else store.update(group.session_id, change)
@@ -146,6 +149,7 @@ class Admission:
             history=history,
             cut=cut,
             request=request,
+            title=session.title,
         )
 
 

@@ -134,6 +134,7 @@ def _emit_start(admitted: Admitted) -> None:
         values=tuple(admitted.request.values),
         notes=tuple(record.notes),
     )
+    turn.tell_new_title()
 
 
 def _guard(admitted: Admitted, store: Store, requests: ModelRequests, history: ShortenedHistory) -> Guard:

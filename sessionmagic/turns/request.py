@@ -56,6 +56,10 @@ class Request:
             and was asked with the same prompt, attachments, agent, model, settings, instructions and tools.
         agent: Name of the agent that answers; ``""`` is the first agent.
         attachments: Further content for the model, after the prompt.
+        typed: What the user typed, if values were filled into the prompt. The session's title is made from it. It is
+            not stored.
+        titles: Let a model make the session's title after the first turn, which is one more short request. If not, the
+            title is the first words of the prompt.
         values: The expressions whose values the prompt and the attachments hold; stored and shown with the turn.
         tools: Functions that the model may call, in addition to those marked with `sessionmagic.tool`.
         wait: Seconds to wait for a busy session; ``math.inf`` waits until it is free.
@@ -95,6 +99,8 @@ class Request:
     reuse: bool = False
     agent: str = ""
     attachments: Sequence[Attachment] = ()
+    typed: str = ""
+    titles: bool = False
     values: Sequence[str] = ()
     tools: Sequence[Callable[..., Any] | Tool] = ()
     wait: float = 0
@@ -145,7 +151,7 @@ def check_system(text: str | None) -> None:
 
 
 def _require_texts(request: Request) -> None:
-    for name in ("prompt", "session", "model", "agent", "where", "notebook"):
+    for name in ("prompt", "session", "model", "agent", "typed", "where", "notebook"):
         _require_text(name, getattr(request, name))
     if request.after is not None:
         _require_text("after", request.after)

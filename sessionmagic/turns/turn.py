@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sessionmagic.conversation.events import TitleChanged
 from sessionmagic.tools.approvals import Approvals
 from sessionmagic.tools.questions import Questions
 from sessionmagic.turns.inbox import Inbox
@@ -88,6 +89,8 @@ class Turn:
         """The turn whose tool call has started this one."""
         self.sent: SentRequest | None = None
         """The turn's latest model request as it went out; None before the first one."""
+        self._new_title = ""
+        """A title that the session got before this turn started, and that no turn has reported."""
         self._log = log
         self._cancelled = threading.Event()
         self._stop: Callable[[], object] | None = None
@@ -142,6 +145,18 @@ class Turn:
     def keep_sent(self, sent: SentRequest) -> None:
         """Keep a model request as the latest one. Only for the code that runs the turn."""
         self.sent = sent
+
+    def tell_title(self, title: str) -> None:
+        """Report a new title of the session, as soon as the turn has started. Only for the code that runs the turn."""
+        self._new_title = title
+        if self.transcript.turn_id:
+            self.tell_new_title()
+
+    def tell_new_title(self) -> None:
+        """Report the session's new title, if it has one. Only for the code that runs the turn."""
+        title, self._new_title = self._new_title, ""
+        if title:
+            self._log.emit(TitleChanged, title=title)
 
     def on_cancel(self, stop: Callable[[], object]) -> None:
         """Set the function that `cancel` calls. If the turn was cancelled before, it is called at once.

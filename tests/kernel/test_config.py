@@ -104,3 +104,31 @@ def test_a_setting_on_the_command_line_holds(start, session):
     kernel = start("--AgentMagics.model=hello", f"--AgentMagics.session={session}")
     kernel.run("%%agent\nhi").ok()
     assert kernel.value("_agent.session, str(_agent)") == f"('{session}', 'Hello **world**')"
+
+
+def test_title_is_made_from_what_was_typed_where_the_user_wants_one(kernel, session):
+    kernel.run(
+        "import dataclasses\nscript('titler', 'Totals by month')\n"
+        "df = 'a very long table'\n"
+        "from sessionmagic.agents import definition\n"
+        "agent = definition.BUILT_IN['assistant']\n"
+        "definition.BUILT_IN['assistant'] = dataclasses.replace(agent, title_model='titler')\n"
+        "%config AgentMagics.system = 'Be brief.'"
+    ).ok()
+    title = f"[item.title for item in get_ipython().run_line_magic('agent', 'sessions') if item.name == {session!r}][0]"
+    try:
+        kernel.run(f"%%agent -m hello -s {session}\nDescribe $`df`").ok()
+        assert kernel.value(title) == "'Describe $`df`'"
+        kernel.run("%config AgentMagics.titles = True").ok()
+        kernel.run(f"%agent delete {session}").ok()
+        kernel.run(f"%%agent -m hello -s {session}\nDescribe $`df`").ok()
+        kernel.run(f"import time\nwhile {title} != 'Totals by month': time.sleep(0.05)").ok()
+        kernel.run(f"%agent delete {session}").ok()
+        kernel.run(f"%%agent -m hello -s {session}\nDescribe $`df`", allow_stdin=False).ok()
+        assert kernel.value(title) == "'Describe $`df`'"
+    finally:
+        kernel.run(
+            "definition.BUILT_IN['assistant'] = agent\n"
+            "%config AgentMagics.titles = False\n"
+            "%config AgentMagics.system = ''"
+        ).ok()

@@ -21,6 +21,7 @@ from sessionmagic.conversation.events import (
     MessageInjected,
     ReasoningDelta,
     TextDelta,
+    TitleChanged,
     ToolCallDelta,
     ToolCalled,
     ToolReturned,
@@ -179,6 +180,7 @@ EXAMPLES = {
     HistoryCompacted: {"compaction": "3", "summary": "Short.", "tokens_before": 9, "tokens_after": 3},
     LimitReached: {"which": "repeated_call", "value": 5},
     UsageReported: {"usage": Usage(input_tokens=2**40, reasoning_tokens=1, cost=0.125)},
+    TitleChanged: {"title": "Why customers leave"},
     Warned: {"text": "w"},
     TurnFinished: {"status": "interrupted", "model": "m", "error_code": None, "error": None},
 }

@@ -1,0 +1,156 @@
+"""The title of a session: a model makes it from what the user typed, after the first turn that was answered.
+
+The session has the first words of its prompt as its title from the beginning. They stay if the model cannot be asked,
+and when the model is the embedded one or a script. The request runs after the turn has released its session. It holds
+up nothing, and what it finds out is written only to the session as it then is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sessionmagic.conversation.session import title_of
+from sessionmagic.conversation.tree import with_changed_turn
+from sessionmagic.exceptions import SessionMagicError, TurnTimeoutError
+from sessionmagic.keys.cleaning import without_keys
+from sessionmagic.loop import in_thread
+from sessionmagic.turns.account import KERNEL
+from sessionmagic.words import between_words, printable
+
+if TYPE_CHECKING:
+    from pydantic_ai.messages import ModelMessage
+
+    from sessionmagic.conversation.session import Session
+    from sessionmagic.conversation.usage import RequestRecord
+    from sessionmagic.models.catalog import Models, ResolvedModel
+    from sessionmagic.storage.store import Store
+    from sessionmagic.turns.admission import Admitted
+
+SECONDS = 30.0
+"""How long a model may take for a title."""
+TYPED_LENGTH = 2_000
+"""Characters of the prompt that are sent for a title."""
+MAX_TOKENS = 300
+"""Enough for a title and the reasoning before it, which some models cannot leave out."""
+INSTRUCTIONS = (
+    "Write a title for a conversation that begins with the user's message: at most 50 characters, on one line, in the "
+    "language of the message, without quotation marks or markup. Do not answer the message. Write the title only."
+)
+_THOUGHTS = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|$)", re.DOTALL | re.IGNORECASE)
+_MARKUP = re.compile(
+    r"</?[A-Za-z][^<>]*>|[*`]+|^\s*(?:#+|>|-|\d+\.)\s+|(?<!\w)_+|_+(?!\w)|^\s*title:\s*", re.IGNORECASE
+)
+_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+_AROUND = " \t\"'“”„«»‘’"
+
+
+def wants_title(admitted: Admitted) -> bool:
+    """Return whether a model is to make a title after this turn, which has ended."""
+    request = admitted.request
+    first = not any(turn.status == "completed" for turn in admitted.plan.previous.turns)
+    return request.titles and request.moves_head and first and admitted.turn.transcript.status == "completed"
+
+
+async def give_title(admitted: Admitted, models: Models, store: Store) -> str | None:
+    """Ask a model for a title and store it. Return the title, or None if the session keeps the one that it has.
+
+    Never raises an error: a title is not worth a word about it.
+    """
+    try:
+        model = await in_thread(_model_for, admitted, models)
+        if model is None:
+            return None
+        text, record = await _asked(admitted, model)
+        return await in_thread(_written, admitted, cleaned(text), record, store)
+    except Exception:  # noqa: BLE001  models and stores fail in any way
+        return None
+
+
+def cleaned(text: str) -> str:
+    """Return the first line of what a model wrote as a title, without markup and keys; empty if nothing is left."""
+    for line in _THOUGHTS.sub("", without_keys(text)).splitlines():
+        words = printable(" ".join(_MARKUP.sub("", _LINK.sub(r"\1", line)).split())).strip(_AROUND).rstrip(".")
+        if words:
+            return title_of(words)
+    return ""
+
+
+def _model_for(admitted: Admitted, models: Models) -> ResolvedModel | None:
+    """Return the model to ask; None if the first words are to stay."""
+    from pydantic_ai.models.function import FunctionModel
+    from pydantic_ai.models.test import TestModel
+
+    from sessionmagic.models.local import LocalModel
+    from sessionmagic.models.members import members_of
+
+    if reference := admitted.plan.agent.title_model:
+        try:
+            return models.resolve(reference)
+        except SessionMagicError:
+            return None
+    model = admitted.plan.model
+    speechless = any(isinstance(each, FunctionModel | TestModel | LocalModel) for each in members_of(model.model))
+    return None if speechless else model
+
+
+async def _asked(admitted: Admitted, model: ResolvedModel) -> tuple[str, RequestRecord]:
+    """Ask the model; return what it wrote, empty if it failed, and the record of the request."""
+    from pydantic_ai import Agent
+    from pydantic_ai.settings import ModelSettings
+    from pydantic_ai.usage import UsageLimits
+
+    from sessionmagic.models.members import with_wrapped_members
+    from sessionmagic.turns.charged_model import ChargedModel
+    from sessionmagic.turns.model_requests import ModelRequests
+
+    typed = without_keys(admitted.request.typed or admitted.request.prompt)
+    if len(typed) > TYPED_LENGTH:
+        typed = typed[: between_words(typed, TYPED_LENGTH, -1)]
+    accounts = (admitted.hold.group.account, KERNEL)
+    charged = with_wrapped_members(model.model, lambda member: ChargedModel(member, model, accounts))
+    agent = Agent(charged, instructions=INSTRUCTIONS, model_settings=ModelSettings(max_tokens=MAX_TOKENS))
+    requests = ModelRequests()
+    requests.begin(admitted.plan.agent.name, model.price)
+    text = ""
+    failure: Exception | None = None
+    messages: list[ModelMessage] = []
+    try:
+        async with (
+            asyncio.timeout(SECONDS),
+            agent,
+            agent.run_stream_events(typed, usage_limits=UsageLimits(request_limit=1)) as events,
+        ):
+            try:
+                async for _ in events:
+                    requests.hear()
+                text = str(events.result.output) if events.result else ""
+            finally:
+                messages = list(events.new_messages())
+    except Exception as error:  # noqa: BLE001  a model may fail in any way
+        # The provider may have worked on a request that took too long.
+        failure = TurnTimeoutError("the title took too long") if isinstance(error, TimeoutError) else error
+    requests.close(messages, failure)
+    return text, replace(requests.records[0], purpose="title")
+
+
+def _written(admitted: Admitted, title: str, record: RequestRecord, store: Store) -> str | None:
+    """Store the request, and the title unless the user has renamed the session or it has another title by now.
+
+    Raises `SessionNotFoundError` if the session was deleted.
+    """
+    given: str | None = None
+
+    def change(session: Session) -> Session:
+        nonlocal given
+        as_before = (session.name, session.title) == (admitted.turn.session_name, admitted.title)
+        given = title if title and as_before else None
+        session = replace(session, title=given or session.title)
+        return with_changed_turn(
+            session, admitted.turn.id, lambda turn: replace(turn, requests=[*turn.requests, record])
+        )
+
+    store.update(admitted.turn.session_id, change)
+    return given
