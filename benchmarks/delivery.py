@@ -147,8 +147,10 @@ def _shown(messages: list[dict[str, Any]]) -> str:
         if message["msg_type"] == "stream":
             printed += message["content"]["text"]
         elif message["msg_type"] in {"display_data", "update_display_data"}:
-            data = message["content"]["data"]
-            displayed = data.get("text/markdown") or data.get("text/plain", "")
+            data, ours = message["content"]["data"], message["content"]["metadata"].get("sessionmagic", {})
+            if ours.get("part") != "footer":
+                displayed = "" if ours else data.get("text/markdown", "")
+                displayed = displayed or data.get("text/plain", "")
     return displayed or printed
 
 

@@ -41,7 +41,8 @@ def load(shell: InteractiveShell) -> None:
     keep_figures_whole(shell)
     shell.input_transformers_cleanup.append(keep_question_marks)
     formatters: Any = shell.display_formatter
-    for kind, show in (("text/html", _result_html), ("text/plain", _result_text)):
+    shown = (("text/html", _result_html), ("text/markdown", _result_markdown), ("text/plain", _result_text))
+    for kind, show in shown:
         formatters.formatters[kind].for_type_by_name("sessionmagic.turns.turn", "TurnResult", show)
     atexit.register(magics.context.close)
     threading.Thread(target=_import_what_cells_use, daemon=True).start()
@@ -51,6 +52,12 @@ def _result_html(result: TurnResult) -> str:
     from sessionmagic.notebook.page.answer import text_html
 
     return text_html(str(result))
+
+
+def _result_markdown(result: TurnResult) -> str:
+    from sessionmagic.notebook.page.markdown import safe_markdown
+
+    return safe_markdown(str(result))
 
 
 def _result_text(result: TurnResult, printer: RepresentationPrinter, _cycle: object) -> None:

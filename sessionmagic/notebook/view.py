@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from sessionmagic.loop import in_thread
 from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import answer_html, note_html, user_text_html
+from sessionmagic.notebook.page.markdown import turn_markdown, user_text_markdown
 from sessionmagic.notebook.page.static import StaticView, answer_outputs, facts
 from sessionmagic.notebook.terminal.text import turn_text
 
@@ -124,6 +125,7 @@ def show_turn(transcript: Transcript, prompt: str, asked_with: str = "") -> None
     Output(
         {
             "text/html": f"<hr>{user_text_html(prompt)}{settings}{answer_html(transcript)}",
+            "text/markdown": f"{user_text_markdown(prompt)}\n{turn_markdown(transcript)}",
             "text/plain": turn_text(transcript, prompt, asked_with),
         },
         {"sessionmagic": facts(transcript, "turn")},

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -99,6 +100,7 @@ def _model_for(admitted: Admitted, models: Models) -> ResolvedModel | None:
 async def _asked(admitted: Admitted, model: ResolvedModel) -> tuple[str, RequestRecord]:
     """Ask the model; return what it wrote, empty if it failed, and the record of the request."""
     from pydantic_ai import Agent
+    from pydantic_ai.exceptions import UserError
     from pydantic_ai.settings import ModelSettings
     from pydantic_ai.usage import UsageLimits
 
@@ -128,7 +130,8 @@ async def _asked(admitted: Admitted, model: ResolvedModel) -> tuple[str, Request
                     requests.hear()
                 text = str(events.result.output) if events.result else ""
             finally:
-                messages = list(events.new_messages())
+                with suppress(UserError):  # the run ended before its first step, so it has no messages
+                    messages = list(events.new_messages())
     except Exception as error:  # noqa: BLE001  a model may fail in any way
         # The provider may have worked on a request that took too long.
         failure = TurnTimeoutError("the title took too long") if isinstance(error, TimeoutError) else error

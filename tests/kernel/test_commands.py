@@ -106,6 +106,7 @@ def test_diff_shows_how_two_turns_differ(kernel, chat):
 def test_show_displays_only_the_last_turns_on_request(kernel, chat):
     (shown,) = kernel.run(f"%agent show {chat} --last 1").ok().outputs
     assert shown["data"]["text/plain"].startswith("> second question")
+    assert shown["data"]["text/markdown"].startswith("> ```\n> second question\n> ```\n\n")
     assert len(kernel.run(f"%agent show {chat} --last 9").ok().outputs) == 2
     refused(kernel.run(f"%agent show {chat} --last -1"), "UsageError")
 

@@ -45,6 +45,12 @@ def test_display_of_a_call_that_is_not_shown_comes_last():
     assert kinds(answer_outputs(ended(TextBlock("Hi")), displays(x=[FIGURE]))) == ["answer", "image/png", "footer"]
 
 
+def test_turn_that_said_nothing_has_an_answer_and_a_footer_all_the_same():
+    answer, footer = answer_outputs(ended())
+    assert answer.data["text/plain"] == "no answer"
+    assert "chat · turn 3" in footer.data["text/plain"]
+
+
 def test_every_output_has_text_that_is_not_empty():
     turns = [ended(), ended(ReasoningBlock("Hm.")), ended(ran("a")), ended(warnings=("careful",))]
     for turn in turns:

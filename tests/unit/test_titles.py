@@ -181,6 +181,23 @@ async def test_next_turn_reports_the_new_title(titler):
 
 
 @on_a_loop
+async def test_turn_that_runs_when_the_title_comes_reports_it(titler, gate):
+    go_on = gated()
+    await (await titler.run("Why?", session="chat", model="calm", titles=True)).result()
+    await asyncio.sleep(0)
+    turn = await titler.run("Again?", session="chat", model="gate")
+    seen = 0
+    while not turn.transcript.blocks:
+        seen = await turn.news(seen, 5)
+    go_on.set()
+    await made(titler)
+    gate.open.set()
+    await turn.result()
+    titles = [event.title for event in [event async for event in turn.events()] if isinstance(event, TitleChanged)]
+    assert titles == ["Late title"]
+
+
+@on_a_loop
 async def test_first_turn_that_fails_leaves_the_title_to_the_next(titler):
     script("fails", RuntimeError("no"))
     assert (await asked(titler, model="fails")).title == "Why do customers"

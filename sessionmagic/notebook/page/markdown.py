@@ -44,6 +44,16 @@ def blocks_markdown(blocks: Iterable[Block]) -> str:
     return "\n".join(text for text in map(_block_markdown, blocks) if text)
 
 
+def turn_markdown(transcript: Transcript) -> str:
+    """Return a whole turn as safe Markdown."""
+    return (blocks_markdown(transcript.blocks) + ending_markdown(transcript)).strip("\n")
+
+
+def user_text_markdown(text: str) -> str:
+    """Return the user's text as typed, quoted."""
+    return _prefixed(_fenced(visible(cut(text))), "> ")
+
+
 def ending_markdown(transcript: Transcript) -> str:
     """Return the warnings, and how the turn ended if it did not complete, as safe Markdown."""
     lines = [*(f"⚠ {text}" for text in transcript.warnings), ending(transcript)]
@@ -57,7 +67,7 @@ def _block_markdown(block: Block) -> str:
         case ToolBlock():
             return f"{_escaped(tool_line(block))}\n"
         case MessageBlock():
-            return _prefixed(_fenced(visible(cut(block.text))), "> ")
+            return user_text_markdown(block.text)
         case QuestionBlock():
             return f"{_escaped(question_line(block))}\n"
         case _:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sessionmagic.conversation.usage import Usage
 from sessionmagic.notebook.captions import answer_text, footer_lines
 from sessionmagic.notebook.output import Output, nothing
-from sessionmagic.notebook.page.answer import blocks_html, ending_html, footer_html, framed
+from sessionmagic.notebook.page.answer import blocks_html, ending_html, footer_html, framed, note_html
 from sessionmagic.notebook.page.markdown import blocks_markdown, ending_markdown
 from sessionmagic.notebook.page.parts import parts_of
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 NOT_STARTED = Output({"text/plain": "the turn did not start"})
 """Takes the place of the live area if the turn was refused. An output cannot be removed, and must not be empty."""
+
+NO_ANSWER = "no answer"
+"""Shown of a turn that has said and done nothing, and as the text of reasoning alone."""
 
 
 class StaticView:
@@ -62,7 +65,8 @@ def answer_outputs(transcript: Transcript, displays: Displays = nothing) -> list
     for number, part in enumerate(parts, 1):
         last = number == len(parts)
         html = blocks_html(part.blocks) + (ending_html(transcript) if last else "")
-        if html:
+        if html or len(parts) == 1:
+            html = html or note_html(NO_ANSWER)
             outputs.append(_answer_output(transcript, part.blocks, html, last=last))
         outputs += shown.pop(part.call_id, ())
     outputs += [output for rest in shown.values() for output in rest]
@@ -93,7 +97,7 @@ def _answer_output(transcript: Transcript, blocks: Sequence[Block], html: str, *
 def _data(transcript: Transcript, blocks: Sequence[Block], html: str, *, last: bool) -> dict[str, str]:
     """Return blocks by MIME type. Where there is a choice, front ends and converters to HTML take the HTML."""
     markdown = (blocks_markdown(blocks) + (ending_markdown(transcript) if last else "")).strip("\n")
-    text = answer_text(transcript, blocks, with_ending=last) or "[reasoning]"
+    text = answer_text(transcript, blocks, with_ending=last) or NO_ANSWER
     return {"text/html": html, **({"text/markdown": markdown} if markdown else {}), "text/plain": text}
 
 

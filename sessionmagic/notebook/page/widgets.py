@@ -101,7 +101,8 @@ class WidgetView:
             self._steering.update(transcript)
         sent = self._draft.update(transcript) + self._show_reasoning(transcript)
         displays = self._displays(transcript)
-        sent += self._answer.show(transcript, displays)
+        parts = displays if self._draft.wanted else ()  # as in `rendered`
+        sent += self._answer.show(transcript, parts)
         self._slots.show(self._outputs(displays))
         return sent
 
