@@ -63,9 +63,12 @@ def _from_4(database: Database) -> Database:
 
 
 def _from_5(database: Database) -> Database:
-    """Add the notebooks of sessions and turns, which were not stored. All turns were the user's own prompts."""
-    new = {"notebook": "", "fingerprint": "", "origin": "", "kind": "ask", "covers": None, "caller": None}
-    turns = {key: {**turn, **new} for key, turn in database.get("turns", {}).items()}
+    """Add what was not stored, such as notebooks and budgets. All turns were prompts of the session's own user."""
+    new = {"notebook": "", "notes": [], "fingerprint": "", "origin": "", "kind": "ask", "covers": None, "caller": None}
+    turns = {
+        key: {**turn, **new, "requests": [{**each, "purpose": "answer"} for each in turn["requests"]]}
+        for key, turn in database.get("turns", {}).items()
+    }
     session = {**database["session"]["1"], "notebook": "", "budget": None, "schema": 6}
     return {**database, "session": {"1": session}, **({"turns": turns} if turns else {})}
 
