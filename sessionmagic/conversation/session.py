@@ -129,6 +129,11 @@ class Session:
     schema: int = SCHEMA
     turns: tuple[TurnRecord, ...] = ()
 
+    @property
+    def usage(self) -> Usage:
+        """The usage of all model requests that were made in this session."""
+        return total(request.usage for turn in self.turns if not turn.origin for request in turn.requests)
+
     def turn(self, turn_id: str) -> TurnRecord:
         """Return the turn with that id; raises `KeyError` when there is none."""
         for turn in self.turns:
@@ -212,7 +217,7 @@ def summarize(session: Session) -> SessionSummary:
     """Return the summary of a session. Its cost is None when no request has one."""
     path = session.path()
     last = path[-1] if path else None
-    used = total(request.usage for turn in session.turns for request in turn.requests)
+    used = session.usage
     agent = session.current_agent
     return SessionSummary(
         id=session.id,

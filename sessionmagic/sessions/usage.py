@@ -78,12 +78,12 @@ def usage_by(sessions: Iterable[Session], by: By) -> list[UsageEntry]:
     """Return the usage of sessions, with an entry for each turn, request, agent, model, day or session.
 
     Days begin with the earliest; everything else is in the order in which it was first used. A turn without model
-    requests has no entry.
+    requests has no entry, nor has one that was forked or imported, as its usage counts where it was asked.
     """
     groups: dict[object, _Group] = {}
     for session in sessions:
         for turn in session.turns:
-            for number, request in enumerate(turn.requests):
+            for number, request in enumerate([] if turn.origin else turn.requests):
                 keys: dict[By, object] = {
                     "turn": (session.id, turn.id),
                     "request": (session.id, turn.id, number),

@@ -64,7 +64,15 @@ def _from_4(database: Database) -> Database:
 
 def _from_5(database: Database) -> Database:
     """Add what was not stored, such as notebooks and budgets. All turns were prompts of the session's own user."""
-    new = {"notebook": "", "notes": [], "fingerprint": "", "origin": "", "kind": "ask", "covers": None, "caller": None}
+    new: dict[str, Any] = {
+        "notebook": "",
+        "notes": [],
+        "fingerprint": "",
+        "origin": "",
+        "kind": "ask",
+        "covers": None,
+        "caller": None,
+    }
     turns = {
         key: {**turn, **new, "requests": [{**each, "purpose": "answer"} for each in turn["requests"]]}
         for key, turn in database.get("turns", {}).items()

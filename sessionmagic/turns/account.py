@@ -112,5 +112,5 @@ def account_of(session: Session) -> Account:
         f"session {session.name!r}",
         f"%agent set --budget AMOUNT -s {typed(session.name)} raises it, and --budget none removes it",
         budget=session.budget,
-        used=total(request.usage for turn in session.turns if not turn.origin for request in turn.requests),
+        used=session.usage,
     )

@@ -12,7 +12,7 @@ from sessionmagic.conversation.session import summarize
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.notebook.exports.files import FORMATS
 from sessionmagic.notebook.page.answer import answer_html
-from sessionmagic.sessions.usage import usage_by_day, usage_by_model
+from sessionmagic.sessions.usage import BY, usage_by
 from tests.stored import session, turn
 
 HOSTILE = [
@@ -94,8 +94,8 @@ def test_changed_file_is_imported_whole_or_refused_in_one_line(documents, tmp_pa
         assert store.summaries() == ([], [])
         return
     assert summarize(imported).id == imported.id
-    usage_by_day([imported])
-    usage_by_model([imported])
+    for by in BY:
+        usage_by([imported], by)
     assert all(answer_html(transcript_of("", each)) for each in imported.turns)
     for name in FORMATS:
         export_session(imported, directory / "exported", name, force=True)

@@ -11,7 +11,7 @@ from sessionmagic import ROOT, Cell, Request, register_model
 from sessionmagic.conversation.compaction import with_compaction
 from sessionmagic.conversation.events import HistoryCompacted, TextDelta, Warned
 from sessionmagic.exceptions import SessionNotFoundError, UsageError
-from sessionmagic.sessions.usage import usage_by_model
+from sessionmagic.sessions.usage import usage_by
 from sessionmagic.testing import ScriptedModel, call, hang, script
 from sessionmagic.turns.context_size import tokens_in
 from sessionmagic.turns.quotation import CONVERSATION, SUMMARY, quotation
@@ -261,11 +261,11 @@ async def test_message_to_a_compaction_is_not_delivered(manager):
 @on_a_loop
 async def test_usage_of_a_compaction_has_a_record_of_its_own(manager):
     await talk(manager, "a")
-    before = usage_by_model([manager.sessions.load("chat")])[0]
+    before = usage_by([manager.sessions.load("chat")], "model")[0]
     result, _ = await compact(manager)
     session = manager.sessions.load("chat")
     assert [request.usage for request in session.turn("2").requests] == [result.usage]
-    after = usage_by_model([session])[0]
+    after = usage_by([session], "model")[0]
     assert (after.requests, after.input_tokens) == (2, before.input_tokens + result.usage.input_tokens)
 
 

@@ -8,7 +8,7 @@ import pytest
 from sessionmagic.agents.definition import BUILT_IN
 from sessionmagic.conversation.events import TitleChanged
 from sessionmagic.conversation.session import TITLE_LENGTH, summarize
-from sessionmagic.sessions.usage import usage_by_model
+from sessionmagic.sessions.usage import usage_by
 from sessionmagic.testing import hang, script
 from sessionmagic.turns.title import TYPED_LENGTH, cleaned
 from tests.turns import on_a_loop
@@ -48,7 +48,7 @@ async def test_title_is_made_once_after_the_first_turn_and_counted(titler):
     assert turn.answered_by == "calm"
     both = sum(request.usage.output_tokens for request in turn.requests)
     assert summarize(stored).output_tokens == both > turn.usage.output_tokens
-    assert [entry.heading for entry in usage_by_model([stored])] == ["calm", "titler"]
+    assert [entry.model for entry in usage_by([stored], "model")] == ["calm", "titler"]
     await asked(titler, "And more?")
     assert len(titler.titler.sent) == 1
 
