@@ -14,7 +14,7 @@ import pytest
 from sessionmagic import TinyStore
 from sessionmagic.storage.claims import Holder
 from tests.store.test_claims import write
-from tests.unit.test_store_contract import stored
+from tests.store.test_store_contract import stored
 
 KILLS = int(os.environ.get("SESSIONMAGIC_KILLS", "20"))
 

@@ -11,7 +11,7 @@ from filelock import FileLock
 from sessionmagic import TinyStore
 from sessionmagic.storage import claims
 from sessionmagic.storage.claims import HeldError, Holder
-from tests.unit.test_store_contract import stored
+from tests.store.test_store_contract import stored
 
 
 @pytest.fixture

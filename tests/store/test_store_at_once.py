@@ -6,7 +6,7 @@ import pytest
 
 from sessionmagic import TinyStore
 from sessionmagic.exceptions import SessionExistsError
-from tests.unit.test_store_contract import session, stored
+from tests.store.test_store_contract import session, stored
 
 
 @pytest.fixture

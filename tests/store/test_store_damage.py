@@ -8,8 +8,8 @@ from sessionmagic import TinyStore
 from sessionmagic.conversation.session import SCHEMA
 from sessionmagic.conversation.tree import with_turn
 from sessionmagic.exceptions import SessionNotFoundError, SessionSchemaError, SessionUnreadableError
+from tests.store.test_store_contract import stored, turn
 from tests.turns import ask, manager_on, on_a_loop
-from tests.unit.test_store_contract import stored, turn
 
 
 @pytest.fixture

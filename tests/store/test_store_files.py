@@ -14,8 +14,8 @@ from sessionmagic import TinyStore
 from sessionmagic.exceptions import SessionNotFoundError, StoreError
 from sessionmagic.storage import atomic
 from sessionmagic.storage.claims import HeldError, Holder
+from tests.store.test_store_contract import session, stored
 from tests.turns import ask, manager_on, on_a_loop
-from tests.unit.test_store_contract import session, stored
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from sessionmagic import TinyStore
 from sessionmagic.storage.claims import Holder
 from sessionmagic.storage.leftovers import LEFT_SECONDS
 from sessionmagic.storage.store import new_session_id
-from tests.unit.test_store_contract import session, stored
+from tests.store.test_store_contract import session, stored
 
 GONE = "20260101-000000-0123abcd"
 

@@ -9,8 +9,8 @@ from sessionmagic import TinyStore
 from sessionmagic.exceptions import SessionExistsError, StoreError
 from sessionmagic.storage import names
 from sessionmagic.storage.names import Names
+from tests.store.test_store_contract import session, stored
 from tests.turns import ask, manager_on, on_a_loop, prompts
-from tests.unit.test_store_contract import session, stored
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from sessionmagic import TinyStore
 from sessionmagic.exceptions import SessionMagicError, StoreError
 from sessionmagic.storage.claims import Holder
+from tests.store.test_store_contract import session, stored
 from tests.turns import ask, manager_on, on_a_loop, prompts
-from tests.unit.test_store_contract import session, stored
 
 COPY = "20270101-000000-0123abcd"
 

@@ -52,44 +52,53 @@ def raising(error):
     return give
 
 
+def blocks(manager):
+    """The blocks of the session's last turn as they are remembered."""
+    return transcript_of("chat", manager.sessions.load("chat").turns[-1]).blocks
+
+
 def first_block(manager):
-    """The first block of the session's last turn as it is remembered."""
-    return transcript_of("chat", manager.sessions.load("chat").turns[-1]).blocks[0]
+    """The first of these blocks."""
+    return blocks(manager)[0]
 
 
 class Odd(BaseException):
     pass
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        ValueError("too\nbad"),
-        SystemExit(3),
-        KeyboardInterrupt(),
-        StopIteration(),
-        TimeoutError(),
-        Odd("odd"),
-        asyncio.CancelledError(),
-    ],
-    ids=lambda error: type(error).__name__,
-)
+ERRORS = [
+    ValueError("too\nbad"),
+    SystemExit(3),
+    KeyboardInterrupt(),
+    StopIteration(),
+    TimeoutError(),
+    Odd("odd"),
+    asyncio.CancelledError(),
+]
+
+
 @pytest.mark.parametrize("kind", ["sync", "async"])
 @on_a_loop
-async def test_error_in_a_tool_is_a_failed_result_and_the_run_goes_on(manager, kind, error):
-    async def give():
-        raise error
+async def test_errors_in_tools_are_failed_results_and_the_other_calls_go_on(manager, kind):
+    def raising_later(error):
+        async def give():
+            raise error
 
-    steps = [("give", {}), ("add", {"a": 1})], "Sorry."
-    tools = [give if kind == "async" else raising(error), add]
-    result, events, model = await acted(manager, *steps, tools=tools, yes=True)
+        return give
+
+    give = raising if kind == "sync" else raising_later
+    tools = {type(error).__name__: tool_of(give(error), name=type(error).__name__) for error in ERRORS}
+    calls = [*((name, {}) for name in tools), ("add", {"a": 1})]
+    result, events, model = await acted(manager, calls, "Sorry.", tools=[*tools.values(), add], yes=True)
     assert (result.status, result.text) == ("completed", "Sorry.")
-    [failed, succeeded] = sorted(returned(events), reverse=True)
-    assert succeeded == ("add", "success", "3")
-    assert failed[:2] == ("give", "failed")
-    assert type(error).__name__ in failed[2]
-    assert str(error) in failed[2]
-    assert failed[2] == model.sent[1][-1].parts[0].content
+    outcomes = {tool: (outcome, text) for tool, outcome, text in returned(events)}
+    assert outcomes.pop("add") == ("success", "3")
+    read = {part.tool_name: part.content for part in model.sent[1][-1].parts}
+    for error in ERRORS:
+        name = type(error).__name__
+        assert outcomes[name] == ("failed", read[name])
+        assert name in read[name]
+        assert str(error) in read[name]
 
 
 class UnspeakableError(Exception):
@@ -250,41 +259,44 @@ CIRCLE = []
 CIRCLE.append(CIRCLE)
 
 
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        ("text 🦊\n", "text 🦊\n"),
-        (True, "true"),
-        (0, "0"),
-        (2.5, "2.5"),
-        (2**70, str(2**70)),
-        (Number.ONE, "1"),
-        (float("nan"), "NaN"),
-        (float("-inf"), "-Infinity"),
-        (np.float64(2.5), "2.5"),
-        (np.int64(3), "3"),
-        (np.array([1, 2]), "[1 2]"),
-        ([1, None], "[1,null]"),
-        ({"a": {"b": 1}}, '{"a":{"b":1}}'),
-        ({1, 2}, "[1,2]"),
-        (Thing(), "<a thing>"),
-        ({"x": [Thing()]}, '{"x":["<a thing>"]}'),
-        ({(1, 2): "x"}, "1"),
-        (b"\xff\x00", ""),
-        (CIRCLE, ""),
-        ("\ud800", ""),
-    ],
-    ids=repr,
-)
+RESULTS = [
+    ("text 🦊\n", "text 🦊\n"),
+    (True, "true"),
+    (0, "0"),
+    (2.5, "2.5"),
+    (2**70, str(2**70)),
+    (Number.ONE, "1"),
+    (float("nan"), "NaN"),
+    (float("-inf"), "-Infinity"),
+    (np.float64(2.5), "2.5"),
+    (np.int64(3), "3"),
+    (np.array([1, 2]), "[1 2]"),
+    ([1, None], "[1,null]"),
+    ({"a": {"b": 1}}, '{"a":{"b":1}}'),
+    ({1, 2}, "[1,2]"),
+    (Thing(), "<a thing>"),
+    ({"x": [Thing()]}, '{"x":["<a thing>"]}'),
+    ({(1, 2): "x"}, "1"),
+    (b"\xff\x00", ""),
+    (CIRCLE, ""),
+    ("\ud800", ""),
+]
+"""Values, and words by which they can be read."""
+
+
 @on_a_loop
-async def test_result_of_any_kind_is_readable_and_the_same_live_and_stored(on_disk, value, words):
-    result, events, model = await acted(on_disk, [("give", {})], "Done", tools=[giving(value)], yes=True)
+async def test_results_of_all_kinds_are_readable_and_the_same_live_and_stored(on_disk):
+    tools = [tool_of(giving(value), name=f"give{number}") for number, (value, _) in enumerate(RESULTS)]
+    calls = [(tool.name, {}) for tool in tools]
+    result, events, model = await acted(on_disk, calls, "Done", tools=tools, yes=True)
     assert (result.status, result.text) == ("completed", "Done")
-    [(_, _, shown)] = returned(events)
-    assert shown
-    assert words in shown
-    assert model.sent[1][-1].parts[0].model_response_str(wrap_if_error=False) == shown
-    assert first_block(on_disk).content == shown
+    shown = {tool: text for tool, _, text in returned(events)}
+    read = {part.tool_name: part.model_response_str(wrap_if_error=False) for part in model.sent[1][-1].parts}
+    stored = {block.tool: block.content for block in blocks(on_disk)[: len(tools)]}
+    for tool, (value, words) in zip(tools, RESULTS, strict=True):
+        assert shown[tool.name], value
+        assert words in shown[tool.name]
+    assert read == stored == shown
     assert [event_from_json(event_to_json(event)) for event in events] == events
     assert (await ask(on_disk, "Next", model="calm")).status == "completed"
 

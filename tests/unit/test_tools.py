@@ -157,11 +157,12 @@ async def test_model_may_be_wrong_about_a_name_more_than_once(manager):
     assert (result.status, result.text) == ("completed", "Three.")
 
 
-@pytest.mark.parametrize("args", [{"a": "x"}, {}, {"a": 1, "c": 1}, '{"a": ', "[1]", '"a"', "nonsense", "null"])
 @on_a_loop
-async def test_arguments_that_do_not_fit_are_an_error_that_the_model_can_mend(manager, args):
-    result, events, _ = await acted(manager, [("add", args)], [("add", {"a": 1})], "Three.", tools=[add], yes=True)
-    assert [outcome for _, outcome, _ in returned(events)] == ["retried", "success"]
+async def test_arguments_that_do_not_fit_are_an_error_that_the_model_can_mend(manager):
+    wrong = [{"a": "x"}, {}, {"a": 1, "c": 1}, '{"a": ', "[1]", '"a"', "nonsense", "null"]
+    steps = [("add", args) for args in wrong], [("add", {"a": 1})], "Three."
+    result, events, _ = await acted(manager, *steps, tools=[add], yes=True)
+    assert [outcome for _, outcome, _ in returned(events)] == ["retried"] * len(wrong) + ["success"]
     assert (result.status, result.text) == ("completed", "Three.")
     assert (await ask(manager, "Next", model="calm")).status == "completed"
 
