@@ -134,12 +134,10 @@ async def test_answer_to_an_open_question_does_not_undo_a_deny_rule_that_was_set
     assert manager.sessions.load("chat").permissions["deny"] == ["run"]
 
 
-@pytest.mark.parametrize(
-    "args", [{"force": True}, {"force": 1}, {"force": "yes"}, {"times": 1000}, {"times": 1000.0}, {"times": "1_000"}]
-)
 @on_a_loop
-async def test_deny_rule_holds_for_an_argument_however_the_model_writes_it(manager, args):
+async def test_deny_rule_holds_for_an_argument_however_the_model_writes_it(manager):
     ran = []
+    written = [{"force": True}, {"force": 1}, {"force": "yes"}, {"times": 1000}, {"times": 1000.0}, {"times": "1_000"}]
 
     def delete(*, force: bool = False, times: int = 1) -> None:
         ran.append((force, times))
@@ -148,10 +146,9 @@ async def test_deny_rule_holds_for_an_argument_however_the_model_writes_it(manag
     add_rule(manager, "deny", "delete:force=true")
     add_rule(manager, "deny", "delete:times=1000")
     set_safety(manager, "autonomous")
-    _, events, _ = await acted(manager, [("delete", args)], "Done", tools=[delete])
-    [(_, outcome, words)] = returned(events)
-    assert outcome == "denied"
-    assert "the session has a deny rule for delete:" in words
+    _, events, _ = await acted(manager, [("delete", args) for args in written], "Done", tools=[delete])
+    assert [outcome for _, outcome, _ in returned(events)] == ["denied"] * len(written)
+    assert all("the session has a deny rule for delete:" in words for _, _, words in returned(events))
     assert not ran
 
 
