@@ -120,10 +120,10 @@ def test_title_is_made_from_what_was_typed_where_the_user_wants_one(kernel, sess
         kernel.run(f"%%agent -m hello -s {session}\nDescribe $`df`").ok()
         assert kernel.value(title) == "'Describe $`df`'"
         kernel.run("%config AgentMagics.titles = True").ok()
-        kernel.run(f"%agent delete {session}").ok()
+        kernel.run(f"%agent delete {session} --yes").ok()
         kernel.run(f"%%agent -m hello -s {session}\nDescribe $`df`").ok()
         kernel.run(f"import time\nwhile {title} != 'Totals by month': time.sleep(0.05)").ok()
-        kernel.run(f"%agent delete {session}").ok()
+        kernel.run(f"%agent delete {session} --yes").ok()
         kernel.run(f"%%agent -m hello -s {session}\nDescribe $`df`", allow_stdin=False).ok()
         assert kernel.value(title) == "'Describe $`df`'"
     finally:
