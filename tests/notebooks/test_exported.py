@@ -35,9 +35,10 @@ def test_exported_notebook_is_valid_and_keeps_ids_and_answers(exported):
     nbformat.validate(exported)
     assert [cell.id for cell in exported.cells] == ["title", "load-sessionmagic", "cell-a", "turn-2", "turn-3"]
     for cell in exported.cells[2:]:
-        (output,) = cell.outputs
-        assert output["data"]["text/plain"] == "Hello **world**"
-        assert "<strong>world</strong>" in output["data"]["text/html"]
+        answer, footer = cell.outputs
+        assert answer["data"]["text/plain"] == "Hello **world**"
+        assert "<strong>world</strong>" in answer["data"]["text/html"]
+        assert "my chat · turn" in footer["data"]["text/plain"]
 
 
 def test_exported_notebook_asks_the_same_again(exported, tmp_path, monkeypatch):
