@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -97,7 +96,9 @@ class Branches:
         original = self._sessions.load(session)
         if name:
             check_name(name)
-        for number in itertools.count(2):
+        number = 1
+        while True:
+            number += 1
             copy = forked(original, new_session_id(), name or f"{original.name}-{number}", at=at, now=time.time())
             permissions, untrusted = self._sessions.trusted(original)
             if original.stamp or untrusted:
@@ -109,7 +110,6 @@ class Branches:
                     raise
             else:
                 return copy
-        raise AssertionError
 
     def _changed_alone(self, session: str, where: str, change: Callable[[Session], Session]) -> Session:
         """Change a session while no turn runs; raises `SessionBusyError` if one does."""

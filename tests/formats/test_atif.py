@@ -192,3 +192,22 @@ def test_many_levels_of_sub_agents_are_refused(tmp_path, levels):
 
 def test_trajectory_without_steps_is_an_empty_session():
     assert from_atif(trajectory()).turns == ()
+
+
+def test_all_turns_of_a_sub_agent_and_content_beside_results_are_exported():
+    part = {"part_kind": "tool-call", "tool_name": "ask", "args": {}, "tool_call_id": "c"}
+    result = {"part_kind": "tool-return", "tool_name": "ask", "content": "found", "tool_call_id": "c"}
+    beside = {"part_kind": "user-prompt", "content": ["see also"]}
+    messages = [
+        *turn(1).messages[:1],
+        {"kind": "response", "parts": [part]},
+        {"kind": "request", "parts": [result, beside]},
+        {"kind": "response", "parts": [{"part_kind": "text", "content": "Done"}]},
+    ]
+    before = session(turn(1, messages=messages), turn(2, parent=None, caller="1:c"), turn(3, parent="2"), head="1")
+    document = Trajectory.model_validate_json(to_atif(before))
+    assert [each.message for each in document.subagent_trajectories[0].steps if each.source == "user"] == [
+        "prompt 2",
+        "prompt 3",
+    ]
+    assert "see also" in document.model_dump_json()

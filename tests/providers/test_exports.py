@@ -6,6 +6,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from sessionmagic.sessions.formats.openai_chat import to_openai_chat
+from sessionmagic.sessions.formats.opentelemetry import _attributes
 from tests.stored import OWN_SETTINGS, RULES, eventful, exported, session, turn
 from tests.turns import manager_on, on_a_loop
 
@@ -110,3 +111,14 @@ def test_sub_agent_is_a_span_within_its_call_in_opentelemetry(tmp_path):
     assert inner["parentSpanId"] == called["spanId"]
     assert {span["traceId"] for span in spans} == {spans[0]["traceId"]}
     assert called["status"]["message"] == "interrupted"
+
+
+def test_values_of_all_kinds_are_opentelemetry_attributes():
+    values = {"flag": True, "count": 2, "share": 0.5, "stops": ["a", "b"], "bias": {"7": 1}, "none": None}
+    assert {each["key"]: each["value"] for each in _attributes(values)} == {
+        "flag": {"boolValue": True},
+        "count": {"intValue": "2"},
+        "share": {"doubleValue": 0.5},
+        "stops": {"arrayValue": {"values": [{"stringValue": "a"}, {"stringValue": "b"}]}},
+        "bias": {"stringValue": '{"7": 1}'},
+    }

@@ -72,9 +72,15 @@ async def test_fork_is_a_session_of_its_own_with_everything_but_the_star(manager
 
 
 @on_a_loop
+async def test_fork_without_a_name_gets_the_next_number(manager):
+    await ask(manager)
+    assert [manager.branches.fork("chat").name for _ in range(2)] == ["chat-2", "chat-3"]
+
+
+@on_a_loop
 async def test_fork_gives_no_powers_that_the_original_lacks(manager):
     await ask(manager)
-    manager.store.update("chat" and manager.sessions.id_of("chat"), lambda stored: replace(stored, safety="autonomous"))
+    manager.store.update(manager.sessions.id_of("chat"), lambda stored: replace(stored, safety="autonomous"))
     copy = manager.branches.fork("chat")
     assert manager.sessions.trusted(copy)[0].safety == "balanced"
 

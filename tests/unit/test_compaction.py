@@ -10,11 +10,13 @@ from pydantic_ai.models.fallback import FallbackModel
 from sessionmagic import ROOT, Cell, Request, register_model
 from sessionmagic.conversation.compaction import with_compaction
 from sessionmagic.conversation.events import HistoryCompacted, TextDelta, Warned
+from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.exceptions import SessionNotFoundError, UsageError
 from sessionmagic.sessions.usage import usage_by
 from sessionmagic.testing import ScriptedModel, call, hang, script
 from sessionmagic.turns.context_size import tokens_in
 from sessionmagic.turns.quotation import CONVERSATION, SUMMARY, quotation
+from sessionmagic.turns.shortened import ShortenedHistory
 from sessionmagic.turns.summaries import conversation_message
 from tests.turns import ask, events_of, on_a_loop, orphans, said, until, whole
 
@@ -632,3 +634,48 @@ async def test_compaction_that_cannot_be_stored_leaves_the_turn_as_it_was(manage
     assert turn.transcript.warnings == ("the history was not compacted: OSError: no space left",)
     assert texts(model.sent[-1])[0] == [LONG + "a"]
     assert path_of(manager) == ["1", "2", "3"]
+
+
+def test_what_is_not_text_is_named_in_the_quoted_conversation():
+    content = ["Look.", {"media_type": "image/png", "data": "AA=="}, {"content": "a note"}, {"kind": "odd"}]
+    parts = [
+        {"part_kind": "user-prompt", "content": content},
+        {"part_kind": "tool-call", "tool_name": "look", "args": {"at": 1}},
+        {"part_kind": "tool-return", "tool_name": "look", "content": {"seen": 2}},
+        {"part_kind": "thinking", "content": "hm"},
+        {"part_kind": "text", "content": " "},
+    ]
+    [message] = conversation_message([{"parts": parts}], None, 1.0)
+    assert message["parts"][0]["content"].split("\n\n")[1:] == [
+        "> User: Look.",
+        "> User: [image/png]",
+        "> User: a note",
+        "> User: [attachment]",
+        '> Assistant calls look: {"at": 1}',
+        '> Result of look: {"seen": 2}',
+    ]
+
+
+@pytest.mark.usefixtures("model")
+@on_a_loop
+async def test_stored_compaction_says_what_its_summary_stands_for(manager):
+    await talk(manager, "a", "b", "c")
+    await compact(manager)
+    stored = transcript_of("chat", manager.sessions.load("chat").turn("4"))
+    assert stored.notes == ("this summary is sent in place of the turns up to 1, which are kept",)
+
+
+@on_a_loop
+async def test_history_is_shortened_once_for_each_request():
+    compactions = []
+
+    async def compact():
+        compactions.append(1)
+        return conversation_message([], None, 1.0)
+
+    history = ShortenedHistory(compact)
+    assert history.applied([], "run") == []
+    assert await history.after_refusal() is not None
+    assert len(history.applied([], "run")) == 1
+    assert await history.after_refusal() is None
+    assert compactions == [1]

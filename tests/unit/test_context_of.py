@@ -115,3 +115,12 @@ def test_images_and_files_have_sizes_of_their_own():
     assert tokens_by_kind(prompt("Look", image)) == {"history": 1, "attachments": 1_000}
     assert tokens_by_kind(prompt("Look", pdf)) == {"history": 1, "attachments": 100}
     assert tokens_by_kind(prompt("Look", {"kind": "image-url", "url": "https://x"}))["attachments"] == 0
+
+
+@on_a_loop
+async def test_session_that_holds_nothing_takes_nothing(manager):
+    script("model", "one")
+    await ask(manager, "a", model="model")
+    manager.branches.drop("chat")
+    entries = entries_of(manager, others={})
+    assert {(entry.tokens, entry.estimated) for kind, entry in entries.items() if kind != "total"} == {(0, False)}

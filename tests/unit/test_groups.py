@@ -1,6 +1,7 @@
 """Several turns under one claim: a group owns the claim and releases it once, when the last turn has ended."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -10,6 +11,7 @@ from sessionmagic.exceptions import (
     SessionBusyError,
     SessionExistsError,
     SessionNotFoundError,
+    StoreError,
     UsageError,
 )
 from sessionmagic.testing import call, script
@@ -282,6 +284,44 @@ async def test_start_that_is_cancelled_just_after_its_claim_frees_the_session(ma
             await starting
     assert len(looked) == 2
     assert (await ask(manager, "Free")).status == "completed"
+
+
+@on_a_loop
+async def test_session_that_cannot_be_looked_up_again_is_free(manager, monkeypatch):
+    await ask(manager)
+    found, looked = manager.store.find, []
+
+    def find(name):
+        looked.append(name)
+        if len(looked) == 2:  # under the claim
+            raise StoreError("the disk is gone")
+        return found(name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(manager.store, "find", find)
+        with pytest.raises(StoreError):
+            await manager.run("Refused", session="chat")
+    assert (await ask(manager, "Free")).status == "completed"
+
+
+@on_a_loop
+async def test_start_that_is_cancelled_while_it_finds_the_session_busy_ends_at_once(manager, monkeypatch):
+    running = await manager.run("First", session="chat", model="hang")
+    claim = manager.store.claim
+    loop = asyncio.get_running_loop()
+
+    def claim_late(*args):
+        loop.call_soon_threadsafe(starting.cancel)
+        time.sleep(0.05)
+        return claim(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(manager.store, "claim", claim_late)
+        starting = asyncio.ensure_future(manager.run("Second", session="chat", wait=60))
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+    running.cancel()
+    assert (await running.result()).status == "interrupted"
 
 
 @on_a_loop

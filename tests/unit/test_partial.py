@@ -3,13 +3,14 @@
 import asyncio
 import threading
 
-from pydantic_ai.messages import PartStartEvent, TextPart
+from pydantic_ai.messages import BinaryContent, FilePart, PartStartEvent, TextPart
 
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock
 from sessionmagic.exceptions import StoreError
 from sessionmagic.loop import in_thread
 from sessionmagic.testing import call, script, think
+from sessionmagic.turns.narrator import text_of
 from sessionmagic.turns.partial import PAUSE_SECONDS, PartialResponse
 from tests.clock import on_a_clock, passes
 from tests.turns import said, until
@@ -137,3 +138,8 @@ async def test_turn_that_is_stopped_ends_although_a_write_fails_at_that_moment()
         await until(begun.is_set)
         asyncio.get_running_loop().call_soon(goes_on.set)  # after the block has ended
     assert len(writes) == 1
+
+
+def test_part_that_is_not_text_brings_no_text():
+    picture = FilePart(BinaryContent(b"\x89PNG", media_type="image/png"))
+    assert text_of(PartStartEvent(index=0, part=picture)) == ""

@@ -1,11 +1,21 @@
 """A request that is the same as that of a stored turn: its answer is shown, and nothing is asked."""
 
+from dataclasses import replace
+
 import pytest
 
 from sessionmagic import ROOT, Attachment, Cell, TinyStore
-from sessionmagic.conversation.events import TextDelta, ToolReturned, TurnStarted
+from sessionmagic.conversation.events import (
+    MessageInjected,
+    ReasoningDelta,
+    TextDelta,
+    ToolReturned,
+    TurnStarted,
+    Warned,
+)
 from sessionmagic.conversation.usage import Usage
-from sessionmagic.testing import call, script
+from sessionmagic.testing import call, script, think
+from sessionmagic.tools.functions import Tool
 from tests.turns import ask, events_of, manager_on, on_a_loop, whole
 
 pytestmark = pytest.mark.usefixtures("asked")
@@ -161,3 +171,28 @@ async def test_session_is_free_after_a_reused_turn_and_in_another_process(home):
     other = manager_on(TinyStore(home))
     assert (await again(other)).reused
     assert (await ask(other, "More", model="calm")).status == "completed"
+
+
+@on_a_loop
+async def test_reused_turn_tells_reasoning_warnings_and_messages_too(manager):
+    script("thinks", think("hm"), "Done.")
+    await again(manager, model="thinks")
+    added = {"parts": [{"part_kind": "user-prompt", "content": "Be brief."}], "kind": "request"}
+
+    def edited(session):
+        turn = session.turns[0]
+        turn = replace(turn, messages=[*turn.messages, added], warnings=["mind this"])
+        return replace(session, turns=(turn,))
+
+    manager.store.update(manager.sessions.id_of("chat"), edited)
+    turn = await manager.run("Hello", session="chat", reuse=True, model="thinks", cell=Cell(id="Hello"))
+    events = whole(await events_of(turn))
+    told = [event.text for event in events if isinstance(event, ReasoningDelta | Warned | MessageInjected)]
+    assert told == ["mind this", "hm", "Be brief."]
+
+
+@on_a_loop
+async def test_tool_that_is_not_the_users_is_compared_by_name_and_signature(manager):
+    offered = Tool(name="size", function=len, source="the kernel")
+    await again(manager, tools=[offered])
+    assert (await again(manager, tools=[offered])).reused
