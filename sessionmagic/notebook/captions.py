@@ -49,6 +49,8 @@ ACTIONS = {
     "cancel": ("■", "not answered"),
 }
 """The mark and the words for each state of a server's question; None is an open one."""
+NOT_STARTED = "the turn did not start"
+"""What stands below the reason why a turn did not start."""
 UNKNOWN = "unknown"
 """The tokens or the cost of requests that were stopped, or whose usage could not be read."""
 ENDINGS = {"interrupted": "interrupted", "failed": "failed", "limit": "stopped at a limit"}
@@ -208,8 +210,9 @@ def _duration(seconds: float) -> str:
 
 
 def footer_lines(transcript: Transcript) -> list[str]:
-    """Return the lines below an answer: where the turn stands, the values sent, and the footer."""
-    return [line for line in (notes_line(transcript), values_line(transcript), footer(transcript)) if line]
+    """Return the lines below an answer: where the turn stands, the values sent, and the footer; at least one line."""
+    lines = [line for line in (notes_line(transcript), values_line(transcript), footer(transcript)) if line]
+    return lines or [NOT_STARTED]
 
 
 def answer_text(transcript: Transcript, part: Sequence[Block] | None = None, *, with_ending: bool = True) -> str:

@@ -4,7 +4,7 @@ import re
 import time
 from html import unescape
 
-from sessionmagic.notebook.page.static import NOT_STARTED
+from sessionmagic.notebook.page.static import NOTHING_STARTED
 
 PATIENCE = 30.0
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -73,7 +73,9 @@ class Cell:
 
         A machine that is slow opens the area of a turn that does not start; what is left of it is not returned either.
         """
-        return [output for output in self.everything if not (_footer(output) or output.get("data") == NOT_STARTED.data)]
+        return [
+            output for output in self.everything if not (_footer(output) or output.get("data") == NOTHING_STARTED.data)
+        ]
 
     @property
     def everything(self):

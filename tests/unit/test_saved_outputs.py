@@ -123,3 +123,11 @@ def test_what_comes_in_between_moves_the_rest_down(monkeypatch):
     assert page.shown == [{"a": 1}, {"image/png": "aGk="}, {"b": 2}, {"d": 3}]
     slots.show([first, FIGURE, second, draft])
     assert page.sent == 5
+
+
+def test_turn_that_never_started_leaves_no_empty_output():
+    failed = Transcript(status="failed", error="UsageError: no")
+    answer, footer = answer_outputs(failed)
+    assert "no" in answer.data["text/plain"]
+    assert footer.data["text/plain"] == "the turn did not start"
+    assert "the turn did not start" in footer.data["text/html"]

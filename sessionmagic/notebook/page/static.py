@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.usage import Usage
-from sessionmagic.notebook.captions import answer_text, footer_lines
+from sessionmagic.notebook.captions import NOT_STARTED, answer_text, footer_lines
 from sessionmagic.notebook.output import Output, nothing
 from sessionmagic.notebook.page.answer import blocks_html, ending_html, footer_html, framed, note_html
 from sessionmagic.notebook.page.markdown import blocks_markdown, ending_markdown
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.transcript import Block, Transcript
     from sessionmagic.notebook.output import Displays
 
-NOT_STARTED = Output({"text/plain": "the turn did not start"})
+NOTHING_STARTED = Output({"text/plain": NOT_STARTED})
 """Takes the place of the live area if the turn was refused. An output cannot be removed, and must not be empty."""
 
 NO_ANSWER = "no answer"

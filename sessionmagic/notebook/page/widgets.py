@@ -15,7 +15,7 @@ from sessionmagic.notebook.page.attention import answer_at_once
 from sessionmagic.notebook.page.blocks import Blocks
 from sessionmagic.notebook.page.pieces import forget, page, within, wrapped
 from sessionmagic.notebook.page.slots import Slots
-from sessionmagic.notebook.page.static import NOT_STARTED, answer_outputs, whole_html, whole_output
+from sessionmagic.notebook.page.static import NOTHING_STARTED, answer_outputs, whole_html, whole_output
 from sessionmagic.notebook.page.steering_box import SteeringBox
 from sessionmagic.notebook.visible import escape
 
@@ -154,7 +154,7 @@ class WidgetView:
 
     def discard(self) -> None:
         if self._live:
-            self._slots.show([NOT_STARTED])
+            self._slots.show([NOTHING_STARTED])
         self._area.close()
 
     def _status_html(self, transcript: Transcript) -> str:
