@@ -23,9 +23,7 @@ from sessionmagic.conversation.events import (
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import (
     MessageBlock,
-    QuestionBlock,
     ReasoningBlock,
-    SummaryBlock,
     TextBlock,
     ToolBlock,
     Transcript,
@@ -161,8 +159,5 @@ def _tell(log: EventLog, stored: Transcript, record: TurnRecord) -> None:
                 )
             case MessageBlock():
                 log.emit(MessageInjected, text=block.text, kind="steer")
-            case QuestionBlock() | SummaryBlock():
-                pass  # they belong to the run that asked
-    if stored.usage is not None:
-        log.emit(UsageReported, usage=stored.usage)
+    log.emit(UsageReported, usage=record.usage)
     log.emit(TurnFinished, status=stored.status, model=stored.model)

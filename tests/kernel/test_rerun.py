@@ -4,6 +4,8 @@ import pytest
 
 from tests.kernel.conftest import restarted
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def prompts(kernel, session):
