@@ -5,6 +5,8 @@ import pytest
 from tests.kernel.acting import acts as register
 from tests.kernel.acting import asked, in_background, question, told, until_over
 
+pytestmark = pytest.mark.once
+
 SHAPED = "sk-ant-" + "a1B2c3D4e5F6" * 8
 TYPED = "hunter2-xyz"
 LEFT_OUT = "[key left out]"
