@@ -96,5 +96,11 @@ def _tool_block(call: dict[str, Any], results: list[dict[str, Any]], *, running:
         json_object(args),
         result["outcome"],
         content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, separators=(",", ":")),
-        (result.get("metadata") or {}).get("seconds"),
+        _seconds_in(result.get("metadata")),
     )
+
+
+def _seconds_in(metadata: object) -> float | None:
+    """Return how long a call took; None if its result does not say, as in a file that somebody has edited."""
+    seconds = metadata.get("seconds") if isinstance(metadata, dict) else None
+    return seconds if isinstance(seconds, int | float) else None

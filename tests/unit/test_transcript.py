@@ -38,6 +38,7 @@ from sessionmagic.conversation.usage import Usage
 from sessionmagic.testing import script, think
 from sessionmagic.turns.event_log import RING_SIZE, EventLog
 from tests.examples import examples
+from tests.stored import turn
 from tests.turns import ask, events_of, manager_on, on_a_loop
 
 HEAD = {"session_id": "s", "turn_id": "1", "agent": "assistant", "at": 5.0}
@@ -287,3 +288,18 @@ async def test_events_can_be_kept_as_lines_and_replayed(tmp_path):
     assert replayed == events
     assert asdict(fold(Transcript(), replayed)) == asdict(turn.transcript)
     assert (await ask(manager_on(tmp_path), "Again")).text
+
+
+@pytest.mark.parametrize("metadata", [None, 5, "words", {}, {"seconds": "long"}], ids=repr)
+def test_result_whose_metadata_say_nothing_has_no_duration(metadata):
+    call = {"part_kind": "tool-call", "tool_name": "run", "tool_call_id": "c", "args": "{}"}
+    result = {
+        "part_kind": "tool-return",
+        "tool_call_id": "c",
+        "content": "1",
+        "outcome": "success",
+        "metadata": metadata,
+    }
+    messages = [{"kind": "response", "parts": [call]}, {"kind": "request", "parts": [result]}]
+    [block] = transcript_of("chat", turn(1, messages=messages)).blocks
+    assert (block.content, block.duration) == ("1", None)
