@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.capabilities import AbstractCapability
-from pydantic_ai.exceptions import ModelRetry, ToolFailed, ToolFailedError, ToolRetryError, UserError
+from pydantic_ai.exceptions import ToolFailed, UserError
 from pydantic_ai.messages import EnqueuedMessagesEvent, FunctionToolCallEvent, FunctionToolResultEvent
 from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDenied
@@ -17,19 +17,15 @@ from pydantic_ai.tools import ToolDenied
 from sessionmagic.conversation.events import LimitReached, Warned
 from sessionmagic.conversation.transcript import json_object
 from sessionmagic.exceptions import SessionIdleError, TurnLimitError
-from sessionmagic.loop import is_cancelled
 from sessionmagic.models.abilities import sees_images
 from sessionmagic.models.members import with_wrapped_members
-from sessionmagic.tools.results import as_read, bound, cut, without_images
-from sessionmagic.tools.tool_code import running
+from sessionmagic.tools.results import bound, without_images
 from sessionmagic.turns.asked_model import AskedModel
 from sessionmagic.turns.call_arguments import wanted_call, without_iterators
 from sessionmagic.turns.charged_model import ChargedModel
-from sessionmagic.turns.key_scanner import ready_for
 from sessionmagic.turns.messages import check_whole, tidied
 from sessionmagic.turns.sender import Sender
-from sessionmagic.turns.turn import current_call
-from sessionmagic.words import words_of
+from sessionmagic.turns.tool_run import run_tool
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -212,7 +208,7 @@ class Guard(AbstractCapability[None]):
         began = time.monotonic()
         self.running += 1
         try:
-            result = await self._result_of(call.tool_name, asyncio.ensure_future(_run_tool(call, handler, args)))
+            result = await self._result_of(call.tool_name, asyncio.ensure_future(run_tool(call, handler, args)))
         finally:
             self.running -= 1
             self.seconds[call.tool_call_id] = time.monotonic() - began
@@ -281,30 +277,6 @@ class Guard(AbstractCapability[None]):
         for approval in self.approvals.open:
             if policy.rule_on(approval.call).verdict == "allow":
                 self.approvals.permit(approval.id)
-
-
-async def _run_tool(call: ToolCallPart, handler: Any, args: dict[str, Any]) -> ToolReturn[Any]:
-    """Call a tool and return its result as the model reads it; raise `ToolFailed` if the tool raises an error.
-
-    This must be a task of its own, as it sets a context variable.
-    """
-    current_call.set(call.tool_call_id)
-    try:
-        with running(call.tool_name):
-            result = await as_read(await handler(args))
-    except (ToolFailed, ToolFailedError, ToolRetryError, ModelRetry):
-        raise
-    except BaseException as error:  # also SystemExit and the like: a tool must not end the turn or the kernel
-        # A CancelledError either cancels this task, because the turn is stopped, or was raised by the tool itself,
-        # in which case it is a failure like any other.
-        if isinstance(error, asyncio.CancelledError) and is_cancelled():
-            raise
-        words = words_of(error)
-        await ready_for(words)
-        raise ToolFailed(words) from error
-    content = [result.content] if isinstance(result.content, str) else result.content or ()
-    await ready_for(cut(str(result.return_value)), *(item for item in content if isinstance(item, str)))
-    return result
 
 
 def _retrieve_error(running: asyncio.Future[Any]) -> None:
