@@ -1,6 +1,6 @@
 """Print how much of the core the tests run, and fail when they run too little of one of its modules.
 
-`make test` measures the unit, property and process tests and those of the local model, lines and branches.
+`make test` measures, by lines and branches, all tests but those of kernels, notebooks and the browser.
 What no test can run is excluded where it stands, with the reason.
 """
 

@@ -165,7 +165,7 @@ def forked(session: Session, session_id: str, name: str, *, at: str | None, now:
     Raises `UsageError` when a new turn could not continue the head.
     """
     running = running_turns(session)
-    turns = tuple(replace(turn, origin="fork") for turn in session.turns if turn.id not in running)
+    turns = tuple(replace(turn, origin=turn.origin or "fork") for turn in session.turns if turn.id not in running)
     return replace(
         session,
         id=session_id,

@@ -19,7 +19,7 @@ from sessionmagic.notebook.context import NotebookContext
 from sessionmagic.notebook.settings import Settings
 from sessionmagic.turns.account import KERNEL
 
-HERE, ELSEWHERE = "/work/lesson.ipynb", "/work/private.ipynb"
+HERE, ELSEWHERE = "/course/lesson.ipynb", "/course/private.ipynb"
 DAY = 86_400.0
 
 
