@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,23 @@ _AFTER_NAME = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_NAME_PARTS = (
+    "key",
+    "secret",
+    "token",
+    "pass",
+    "kennwort",
+    "pwd",
+    "pw",
+    "credential",
+    "value",
+    "bearer",
+    "basic",
+    "authorization",
+    "?",
+    "&",
+)
+"""One of these is in each text in which `_AFTER_NAME` finds something. Looking for them is ten times faster."""
 _PEM_BEGIN, _PEM_END = "-----BEGIN ", re.compile("-----END [A-Z ]+-----")
 
 
@@ -99,10 +117,16 @@ def _same_length(one: str, other: str) -> int:
 
 def _is_plain(word: str, before: str) -> bool:
     """Return whether the last word of a text cannot be the beginning of a key, or too little of it to matter."""
-    if not _PLAIN_WORD.fullmatch(word) or _AFTER_NAME.search(before[-NAME_LENGTH:]):
+    if not _PLAIN_WORD.fullmatch(word) or word.endswith(_beginnings(tuple(KNOWN.names))):
         return False
-    begun = (value[:length] for value in KNOWN.names for length in range(2, KEY_LENGTH))
-    return not word.endswith(tuple(begun))
+    before = before[-NAME_LENGTH:]
+    folded = before.casefold()
+    return not (any(part in folded for part in _NAME_PARTS) and _AFTER_NAME.search(before))
+
+
+@lru_cache(maxsize=1)
+def _beginnings(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(value[:length] for value in values for length in range(2, KEY_LENGTH))
 
 
 def _is_harmless(text: str, end: str) -> bool:

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from pydantic_ai.models import ModelRequestParameters
 
 END_LENGTH = 300
-"""Characters before a piece that are read with it. A run of characters as mixed as a key is found in fewer."""
+"""Characters before a piece that are read with it at most. A run of characters as mixed as a key is found in fewer."""
+MARK_LENGTH = 20
+"""Characters before a piece that are read with it at least, because the mark of a private key has blanks."""
 
 
 async def ready_for(*texts: str) -> None:
@@ -43,4 +45,5 @@ class Incoming:
             return
         text = self._end + piece
         await ready_for(text)
-        self._end = text[-END_LENGTH:]
+        word_at = max(text.rfind(" "), text.rfind("\n"))
+        self._end = text[max(0, min(word_at + 1, len(text) - MARK_LENGTH)) :][-END_LENGTH:]
