@@ -132,9 +132,9 @@ def ending_html(transcript: Transcript) -> str:
 
 def footer_html(transcript: Transcript) -> str:
     """Return where the turn stands, the expressions whose values the user has sent, and the footer, as muted lines."""
-    return "".join(map(note_html, footer_lines(transcript)))
+    return note_html(*footer_lines(transcript))
 
 
-def note_html(text: str) -> str:
-    """Return a text as a muted line."""
-    return f'<p {NO_MATH} style="{MUTED}"><small>{escape(text)}</small></p>'
+def note_html(*lines: str) -> str:
+    """Return lines of text in a muted colour, close together."""
+    return f'<p {NO_MATH} style="{MUTED}"><small>{"<br>".join(map(escape, lines))}</small></p>'
