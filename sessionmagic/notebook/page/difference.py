@@ -12,14 +12,16 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.difference import Change, Difference
     from sessionmagic.conversation.transcript import ToolBlock
 
-ADDED = "background: rgba(46, 160, 67, 0.25); text-decoration: none"
+ADDED = "background: rgba(46, 160, 67, 0.25)"
 REMOVED = "background: rgba(248, 81, 73, 0.25)"
-"""Colours that can be seen on light and on dark pages. The signs tell the same without them."""
+"""Colours that can be seen on light and on dark pages. Signs, or lines under and through words, tell the same."""
 
 
 def difference_html(found: Difference) -> str:
-    """Return a difference as safe HTML, with a colour and a sign for what is in one of the texts only."""
-    parts = [f"<p {NO_MATH}><strong>− {escape(found.first)} &nbsp; + {escape(found.second)}</strong></p>"]
+    """Return a difference as safe HTML, in which what only one of the turns has is coloured and marked."""
+    sides = (("−", REMOVED, found.first), ("+", ADDED, found.second))
+    names = [f'<span style="{style}">{sign} {escape(name)}</span>' for sign, style, name in sides]
+    parts = [f"<p {NO_MATH}><strong>{' &nbsp; '.join(names)}</strong></p>"]
     calls = f"{found.calls[0]:,} and {found.calls[1]:,} tool calls"
     if found.call is None:
         parts.append(note_html(f"{calls}, all the same" if any(found.calls) else "no tool calls"))
@@ -45,8 +47,8 @@ def _call_html(sign: str, style: str, call: ToolBlock | None) -> str:
 def _change_html(change: Change) -> str:
     match change.kind:
         case "added":
-            return f'<ins style="{ADDED}">[+{escape(change.text)}+]</ins>'
+            return f'<ins style="{ADDED}">{escape(change.text)}</ins>'
         case "removed":
-            return f'<del style="{REMOVED}">[−{escape(change.text)}−]</del>'
+            return f'<del style="{REMOVED}">{escape(change.text)}</del>'
         case "same":
             return escape(in_both(change.text))
