@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LEFT = 'style="text-align:left;white-space:pre-wrap"'
-"""Keeps JupyterLab from aligning cells to the right and joining their lines."""
+SHORT_LINE = 24
+"""Characters of a line of a cell that is never broken, not even on a narrow page."""
+SHORT = 'style="text-align:left;white-space:pre"'
+LONG = 'style="text-align:left;white-space:pre-wrap;min-width:16em"'
+"""Keep JupyterLab from aligning cells to the right, joining their lines, and squeezing the long ones to a word each."""
 
 
 class Listing(list[T]):
@@ -67,10 +70,8 @@ class Listing(list[T]):
         return "\n".join(line.rstrip() for line in [*lines, *map(visible, self._notes)])
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th {LEFT}>{escape(heading)}</th>" for heading in self._columns)
-        rows = "".join(
-            "<tr>" + "".join(f"<td {LEFT}>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self._cells()
-        )
+        head = "".join(_cell_html("th", heading) for heading in self._columns)
+        rows = "".join("<tr>" + "".join(_cell_html("td", cell) for cell in row) + "</tr>" for row in self._cells())
         notes = "".join(f"<p {NO_MATH}>{escape(note)}</p>" for note in self._notes)
         if self._only_notes:
             return notes
@@ -93,6 +94,11 @@ class Listing(list[T]):
             unknown = (frame["unmeasured_requests"] > 0) & (frame[counts] == 0).all(axis=1)
             frame[counts] = frame[counts].astype("Int64").mask(unknown)
         return frame
+
+
+def _cell_html(tag: str, text: str) -> str:
+    style = LONG if any(len(line) > SHORT_LINE for line in text.split("\n")) else SHORT
+    return f"<{tag} {style}>{escape(text)}</{tag}>"
 
 
 def ago(at: float) -> str:
