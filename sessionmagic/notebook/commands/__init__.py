@@ -1,16 +1,17 @@
 """``%agent SUBCOMMAND``: the commands for sessions, models, tools and running turns."""
 
-from sessionmagic.notebook.commands import (  # noqa: F401  each registers its subcommands
-    branches,
-    context,
-    diff,
-    files,
+# Each module registers its subcommands, and `%agent` lists them in this order: what is wanted first comes first.
+from sessionmagic.notebook.commands import (  # noqa: F401, I001
     find,
     sessions,
+    usage,
     settings,
     tools,
     turns,
-    usage,
+    branches,
+    diff,
+    context,
+    files,
 )
 from sessionmagic.notebook.commands.registry import COMMANDS, run_command
 
