@@ -42,7 +42,7 @@ def tools(context: NotebookContext, options: argparse.Namespace) -> Any:
             "tool": lambda entry: entry.name,
             "from": lambda entry: entry.source,
             "when called": lambda entry: entry.decision,
-            "": lambda entry: entry.does,
+            "what it does": lambda entry: entry.does,
         },
         [
             *([warning] if warning else []),
