@@ -73,7 +73,7 @@ def _columns(context: NotebookContext, numbers: dict[str, int]) -> dict[str, Cal
         "status": lambda item: "waits for your answer" if item.id in waiting else item.status,
         "input_tokens": input_tokens,
         "output_tokens": output_tokens,
-        "cost": money,
+        "cost": lambda item: money(item).partition(";")[0],  # %agent usage says what it lacks
         "updated_at": lambda item: ago(item.updated_at),
         "starred": lambda item: "★" if item.starred else "",
     }
