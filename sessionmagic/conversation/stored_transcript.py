@@ -50,7 +50,7 @@ def transcript_of(session: str, turn: TurnRecord) -> Transcript:
 def _notes(turn: TurnRecord) -> tuple[str, ...]:
     if turn.kind == "ask" or turn.status != "completed":
         return ()
-    return (f"this summary is sent in place of the turns up to {turn.covers}, which are kept",)
+    return (f"this summary is sent in place of the turns up to turn {turn.covers}, which are kept",)
 
 
 def _joined(blocks: Iterable[Block]) -> tuple[Block, ...]:

@@ -42,7 +42,7 @@ def test_compact_shows_the_summary_and_sends_it_from_then_on(kernel, chat):
     shown = kernel.run(f"%agent show {chat}").ok()
     assert "question 1" in shown.text
     assert "keep the $numbers" in shown.text
-    assert "this summary is sent in place of the turns up to 1, which are kept" in shown.text
+    assert "this summary is sent in place of the turns up to turn 1, which are kept" in shown.text
     text = kernel.run(f"%%agent -m recalls -s {chat}\nand now?").ok().text
     assert "> In **short**." in text
     assert "question 1" not in text

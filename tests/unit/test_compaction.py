@@ -662,7 +662,7 @@ async def test_stored_compaction_says_what_its_summary_stands_for(manager):
     await talk(manager, "a", "b", "c")
     await compact(manager)
     stored = transcript_of("chat", manager.sessions.load("chat").turn("4"))
-    assert stored.notes == ("this summary is sent in place of the turns up to 1, which are kept",)
+    assert stored.notes == ("this summary is sent in place of the turns up to turn 1, which are kept",)
 
 
 @on_a_loop
