@@ -18,6 +18,7 @@ def test_branches_draws_the_tree_and_names_the_ways(kernel, chat):
     assert kernel.value("[row.graph for row in rows]") == "['● 1', '├─○ 2', '│ ○ 3', '● 4']"
     shown = kernel.run(f"%agent branches {chat}").ok()
     assert "completed, head" in shown.text
+    assert "○ marks turns that were set aside" in shown.text
     assert f"%agent use {chat}@TURN" in shown.html
     assert kernel.value("list(rows.to_frame().turn)") == "['1', '2', '3', '4']"
 

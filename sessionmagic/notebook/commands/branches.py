@@ -24,9 +24,8 @@ def branches(context: NotebookContext, options: argparse.Namespace) -> Any:
     session = context.manager.sessions.load(chosen(context, options.session))
     rows = tree_rows(session)
     name = typed(session.name)
-    how = (
-        f"%agent use {name}@TURN lets the next turn continue another one; %agent fork --at TURN copies the turns to it"
-    )
+    aside = ["○ marks turns that were set aside"] if any(not row.on_path for row in rows) else []
+    how = f"%agent use {name}@TURN lets the next turn continue another; %agent fork --at TURN copies the turns up to it"
     return Listing(
         rows,
         {
@@ -36,7 +35,9 @@ def branches(context: NotebookContext, options: argparse.Namespace) -> Any:
             "status": lambda row: f"{row.status}, head" if row.is_head else row.status,
             "asked": lambda row: ago(row.started_at),
         },
-        [f"session {session.name!r}: {next_turn(session)}", how] if rows else [f"{session.name!r} has no turns"],
+        [f"session {session.name!r}: {next_turn(session)}", *aside, how]
+        if rows
+        else [f"{session.name!r} has no turns"],
     )
 
 
