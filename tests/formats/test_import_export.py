@@ -263,8 +263,8 @@ def test_running_turn_is_exported_as_an_interrupted_one(tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "problem"),
     [
-        ("x.doc", {}, "the suffix '.doc' has no format; name one with --format: json"),
-        ("x", {}, "'x' has no suffix; name one"),
+        ("x.doc", {}, "the suffix '.doc' has no format; give a file such as x.html, or name"),
+        ("x", {}, "'x' has no suffix; give a file such as x.html, or name a format with --format: json"),
         ("x.md", {"format": "markdwn"}, "'markdwn' is not a format; did you mean 'markdown'?"),
         ("none/x.md", {}, "cannot write .*No such file or directory; nothing was written"),
         ("x\0.md", {}, "is not a path"),

@@ -102,7 +102,7 @@ def format_of(path: Path, name: str) -> str:
         if path.suffix.lower() in each.suffixes:
             return known
     suffix = f"the suffix {shortened(path.suffix)!r} has no format" if path.suffix else f"{path.name!r} has no suffix"
-    raise UsageError(f"{suffix}; name one with --format: {_names()}")
+    raise UsageError(f"{suffix}; give a file such as {path.stem}.html, or name a format with --format: {_names()}")
 
 
 def _names() -> str:
