@@ -22,7 +22,7 @@ def test_export_says_what_was_written_and_what_was_not(kernel, chat, tmp_path):
     kernel.run(f"%%agent -m hello -s {chat}\nanother one").ok()
     lines = kernel.run(f"%agent export {chat} {tmp_path}/chat.md").ok().text.splitlines()
     assert lines == [
-        f"wrote {chat} to {tmp_path}/chat.md (2 turns)",
+        f"wrote {chat} to {tmp_path}/chat.md (1 turn)",
         "Markdown cannot hold 1 turn on other branches",
         "Markdown cannot hold 1 turn with tokens, cost and times",
     ]

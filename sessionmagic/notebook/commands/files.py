@@ -33,7 +33,8 @@ def export(context: NotebookContext, options: argparse.Namespace) -> None:
     chosen_format = FORMATS[format_of(path, options.format)]
     session = context.manager.sessions.load(chosen(context, options.session or "".join(named)))
     losses = export_session(session, path, options.format, force=options.force)
-    say(f"wrote {session.name} to {path} ({counted(len(session.turns), 'turn')})")
+    written = session.turns if "branches" in chosen_format.holds else session.path()
+    say(f"wrote {session.name} to {path} ({counted(len(written), 'turn')})")
     for loss in losses:
         say(f"{chosen_format.title} cannot hold {loss}")
 
