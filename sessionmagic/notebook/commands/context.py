@@ -76,7 +76,7 @@ def _notes(session: Session, model: ResolvedModel | None, entries: list[ContextE
         )
     else:
         acts = "older turns are summarized only if the provider refuses a request, or by %agent compact"
-    estimate = ["~ is an estimate, as providers count only whole requests"] if any(e.estimated for e in entries) else []
+    estimate = ["~ marks an estimate: providers count only whole requests"] if any(e.estimated for e in entries) else []
     return [f"{name}; the model's limit: {reads}", acts, *estimate]
 
 

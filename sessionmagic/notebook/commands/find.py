@@ -84,7 +84,7 @@ def _notes(
 ) -> list[str]:
     notes = [f"⚠ {problem}" for problem in problems]
     if not found and not problems:
-        notes.append("no sessions; a %%agent cell starts one" if not every else "no session fits")
+        notes.append("no sessions; a %%agent cell starts one" if not every else "no session matches")
     if len(scope) < len(every) and not found:
         notes.append("%agent sessions --all also lists those of other notebooks")
     return notes
