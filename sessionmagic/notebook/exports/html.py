@@ -27,11 +27,13 @@ HOLDS: frozenset[Content] = frozenset(
 TITLE_LENGTH = 200
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _STYLE = """
-:root { color-scheme: light dark; }
+:root { color-scheme: light dark; --line: #ccc; --jp-border-color2: var(--line); --jp-ui-font-color2: #666; }
+@media (prefers-color-scheme: dark) { :root { --line: #555; --jp-ui-font-color2: #aaa; --jp-warn-color0: #f90; } }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem; }
 pre, code { font: 14px/1.4 ui-monospace, monospace; }
-table { border-collapse: collapse; } td, th { border: 1px solid #ccc; padding: 0.2em 0.5em; }
-blockquote { border-left: 3px solid #ccc; margin-left: 0; padding-left: 0.8em; }
+hr { border: 0; border-top: 1px solid var(--line); margin: 2rem 0 1rem; }
+table { border-collapse: collapse; } td, th { border: 1px solid var(--line); padding: 0.2em 0.5em; }
+blockquote { border-left: 3px solid var(--line); margin-left: 0; padding-left: 0.8em; }
 img { max-width: 100%; }
 """
 
