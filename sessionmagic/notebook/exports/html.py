@@ -5,15 +5,26 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.attachment import IMAGE_STARTS
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, ReasoningBlock, SummaryBlock, TextBlock
 from sessionmagic.notebook.captions import TEXT_LIMIT
-from sessionmagic.notebook.page.answer import NO_MATH, answer_html, note_html, user_text_html
+from sessionmagic.notebook.page.answer import (
+    NO_MATH,
+    blocks_html,
+    ending_html,
+    footer_html,
+    framed,
+    note_html,
+    user_text_html,
+)
 from sessionmagic.notebook.visible import escape, one_line
 from sessionmagic.sessions.formats.contents import attached_to, file_note, is_image, items_of
+from sessionmagic.sessions.usage import day_of
+from sessionmagic.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +58,7 @@ def to_html(session: Session) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="referrer" content="no-referrer">\n'
         f'<meta name="viewport" content="width=device-width">\n<title>{title}</title>\n<style>{_STYLE}</style>\n'
-        f"</head>\n<body>\n<h1>{title}</h1>\n{turns}</body>\n</html>\n"
+        f"</head>\n<body>\n<h1>{title}</h1>\n{note_html(_about(session))}\n{turns}</body>\n</html>\n"
     )
 
 
@@ -63,6 +74,14 @@ def cut_in_html(session: Session) -> list[str]:
     return [f"the ends of {count:,} texts, after {TEXT_LIMIT:,} characters each"] if count else []
 
 
+def _about(session: Session) -> str:
+    """Return the session's name, the number of its turns on the page, and the days on which they were asked."""
+    path = session.path()
+    days = sorted({day_of(turn) for turn in path} - {""})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}" if days else ""
+    return " · ".join(filter(None, [session.name, counted(len(path), "turn"), when]))
+
+
 def _turn(session: Session, turn: TurnRecord) -> Iterator[str]:
     yield f"<section>\n<hr>\n{user_text_html(turn.prompt)}"
     for item in attached_to(turn):
@@ -71,8 +90,11 @@ def _turn(session: Session, turn: TurnRecord) -> Iterator[str]:
         yield note_html(" ".join(f"{name}={json.dumps(value)}" for name, value in turn.settings.items()))
     if turn.system:
         yield f"<details><summary>Instructions</summary>{user_text_html(turn.system)}</details>"
-    yield answer_html(transcript_of(session.name, turn))
+    # The notes are for the cell that asked: its session was new, or its turn took the place of another.
+    transcript = transcript_of(session.name, replace(turn, notes=[]))
+    yield framed(blocks_html(transcript.blocks))
     yield from map(_file_html, _beside_results(turn))
+    yield framed(ending_html(transcript) + footer_html(transcript))
     yield "\n</section>\n"
 
 
