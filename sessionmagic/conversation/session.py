@@ -174,10 +174,14 @@ def with_override(session: Session, agent: str, reference: str | None) -> Sessio
 
 
 def title_of(prompt: str) -> str:
-    """Return the first line of a prompt that is not blank, without keys and cut to the length of a title."""
+    """Return the first line of a prompt that is not blank, without keys and cut after a word to a title's length."""
     line = next((line.strip() for line in prompt.splitlines() if line.strip()), "")
     title = shortened(line, TITLE_LENGTH)
-    return title if len(line) <= TITLE_LENGTH else title.removesuffix("…").rstrip() + "…"
+    if len(line) <= TITLE_LENGTH:
+        return title
+    title = title.removesuffix("…")
+    words, _, _ = title.rpartition(" ")
+    return (words if 2 * len(words) > TITLE_LENGTH else title).rstrip() + "…"
 
 
 def _has_provider(reference: str) -> bool:
