@@ -415,6 +415,18 @@ async def test_notebook_asks_again_and_has_the_answers(manager, tmp_path):
     assert output["metadata"]["sessionmagic"]["turn"] == "1"
 
 
+def test_summary_is_made_again_by_an_exported_notebook(tmp_path):
+    compaction = {"kind": "compaction", "covers": "1"}
+    turns = [
+        turn(1),
+        turn(2, parent="1", prompt="Summarize the conversation so far.", **compaction),
+        turn(3, parent="2", prompt="keep all\nnumbers", **compaction),
+    ]
+    _, text = exported(session(*turns), tmp_path / "x.ipynb")
+    sources = ["".join(cell["source"]) for cell in json.loads(text)["cells"][3:]]
+    assert sources == ["%agent compact --session chat", "%agent compact --session chat keep all numbers"]
+
+
 def test_usage_of_imported_turns_is_marked(tmp_path):
     used = RequestRecord(agent="assistant", model="gpt", usage=Usage(input_tokens=5, output_tokens=1, cost=0.5))
     export_session(session(turn(1, requests=[used])), tmp_path / "x.json")

@@ -12,6 +12,7 @@ from sessionmagic.notebook.exports.html import cut_in_html
 from sessionmagic.notebook.page.static import answer_outputs
 from sessionmagic.notebook.prompts import expressions_in
 from sessionmagic.sessions.formats.markdown import heading
+from sessionmagic.turns.compaction_request import PROMPT
 from sessionmagic.words import counted, typed
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def to_notebook(session: Session) -> str:
     for before, turn in zip([None, *path], path, strict=False):
         cell_id = _cell_id(turn, used)
         used.add(cell_id)
-        cells.append(_code(f"{_line(name, turn, before)}\n{turn.prompt}", cell_id, _outputs(session, turn)))
+        cells.append(_code(_source(name, turn, before), cell_id, _outputs(session, turn)))
     document = {
         "cells": cells,
         "metadata": {
@@ -66,8 +67,17 @@ def not_in_notebook(session: Session) -> list[str]:
     ]
 
 
-def _line(name: str, turn: TurnRecord, before: TurnRecord | None) -> str:
-    words = ["%%agent", f"--session={typed(name)}" if name.startswith("-") else f"--session {typed(name)}"]
+def _source(name: str, turn: TurnRecord, before: TurnRecord | None) -> str:
+    """Return the text of the cell that asks for a turn again: a prompt, or a summary of the turns before it."""
+    session = f"--session={typed(name)}" if name.startswith("-") else f"--session {typed(name)}"
+    if turn.kind == "ask":
+        return f"{_line(session, turn, before)}\n{turn.prompt}"
+    instruction = " ".join(turn.prompt.split()) if turn.prompt != PROMPT else ""
+    return f"%agent compact {session} {instruction.lstrip('-')}".rstrip()
+
+
+def _line(session: str, turn: TurnRecord, before: TurnRecord | None) -> str:
+    words = ["%%agent", session]
     if (before is None or turn.model != before.model) and _can_be_asked(turn):
         words += ["--model", typed(turn.model)]
     if written := as_typed(_typeable(turn)):
