@@ -219,8 +219,8 @@ class SessionSummary:
 
 def summarize(session: Session) -> SessionSummary:
     """Return the summary of a session. Its cost is None when no request has one."""
-    path = session.path()
-    last = path[-1] if path else None
+    turns = session.path() or session.turns  # a first turn that was refused is not on the path
+    last = turns[-1] if turns else None
     used = session.usage
     agent = session.current_agent
     return SessionSummary(

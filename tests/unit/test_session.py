@@ -250,6 +250,10 @@ def test_summary_of_an_empty_session():
     assert (summary.input_tokens, summary.cost) == (0, None)
 
 
+def test_summary_of_a_session_without_turns_to_continue_has_the_status_of_the_latest_one():
+    assert summarize(replace(with_turn(EMPTY, turn(1, status="limit")), head=None)).status == "limit"
+
+
 def test_turn_without_a_price_is_counted_beside_the_cost_of_the_others():
     def used(number, **usage):
         request = RequestRecord(agent="assistant", model="m", usage=Usage(input_tokens=5, output_tokens=5, **usage))
