@@ -13,7 +13,7 @@ def test_items_are_rows_under_headings_and_notes_follow():
 def test_short_cells_are_not_broken_and_long_ones_are_not_squeezed():
     html = Listing(["├─○ 2", "long words " * 5], {"turn": str})._repr_html_()
     assert 'white-space:pre">├─○ 2</td>' in html
-    assert 'white-space:pre-wrap;min-width:16em">long words' in html
+    assert 'white-space:pre-wrap;min-width:14em">long words' in html
 
 
 def test_empty_list_is_its_notes_without_headings():

@@ -17,8 +17,9 @@ T = TypeVar("T")
 
 SHORT_LINE = 24
 """Characters of a line of a cell that is never broken, not even on a narrow page."""
+HEADING = 'style="text-align:left"'
 SHORT = 'style="text-align:left;white-space:pre"'
-LONG = 'style="text-align:left;white-space:pre-wrap;min-width:16em"'
+LONG = 'style="text-align:left;white-space:pre-wrap;min-width:14em"'
 """Keep JupyterLab from aligning cells to the right, joining their lines, and squeezing the long ones to a word each."""
 
 
@@ -70,8 +71,9 @@ class Listing(list[T]):
         return "\n".join(line.rstrip() for line in [*lines, *map(visible, self._notes)])
 
     def _repr_html_(self) -> str:
-        head = "".join(_cell_html("th", heading) for heading in self._columns)
-        rows = "".join("<tr>" + "".join(_cell_html("td", cell) for cell in row) + "</tr>" for row in self._cells())
+        # A heading may be broken, so that it does not make the column of short cells wide.
+        head = "".join(f"<th {HEADING}>{escape(name).replace('_', '_<wbr>')}</th>" for name in self._columns)
+        rows = "".join("<tr>" + "".join(map(_cell_html, row)) + "</tr>" for row in self._cells())
         notes = "".join(f"<p {NO_MATH}>{escape(note)}</p>" for note in self._notes)
         if self._only_notes:
             return notes
@@ -96,9 +98,9 @@ class Listing(list[T]):
         return frame
 
 
-def _cell_html(tag: str, text: str) -> str:
+def _cell_html(text: str) -> str:
     style = LONG if any(len(line) > SHORT_LINE for line in text.split("\n")) else SHORT
-    return f"<{tag} {style}>{escape(text)}</{tag}>"
+    return f"<td {style}>{escape(text)}</td>"
 
 
 def ago(at: float) -> str:
