@@ -137,7 +137,8 @@ def test_columns_are_named_as_the_attributes_and_those_of_the_frame(context, sto
     found = run_command(context, "sessions")
     headings = repr(found).splitlines()[0].split()
     assert set(headings) <= set(found.to_frame().columns)
-    assert {"name", "title", "input_tokens", "output_tokens", "cost", "updated_at", "starred"} <= set(headings)
+    assert {"name", "title", "input_tokens", "output_tokens", "cost", "updated_at"} <= set(headings)
+    assert "starred" not in headings
     assert repr(found).splitlines()[1].split().count("unknown") == 3
     assert found.to_frame()[["cost", "input_tokens", "output_tokens"]].isna().all(axis=None)
 
@@ -172,6 +173,7 @@ def test_number_names_a_session_wherever_a_session_is_named(context, store):
     run_command(context, "use -2@1")
     assert context.manager.sessions.load("older").head == "1"
     assert all(item.starred for item in run_command(context, "sessions"))
+    assert repr(run_command(context, "sessions")).count("★") == 2
     assert CELL_LINE.parse_line("-s -1 --model calm").session == "-1"
     with pytest.raises(SessionNotFoundError, match="there is no session -3; %agent sessions lists 2"):
         run_command(context, "star -3")

@@ -47,7 +47,10 @@ def sessions(context: NotebookContext, options: argparse.Namespace) -> Any:
     scope = [summary for summary in every if context.is_here(summary)] if here_only else every
     found = [summary for summary in scope if wanted.takes(summary)]
     found = found[: options.n] if options.n else found
-    return Listing(found, _columns(context, numbers), [*_notes(found, every, scope, problems)], shown=SHOWN)
+    columns = _columns(context, numbers)
+    if not any(item.starred for item in found):
+        del columns["starred"]  # the table is wide
+    return Listing(found, columns, [*_notes(found, every, scope, problems)], shown=SHOWN)
 
 
 def _filter(options: argparse.Namespace) -> Filter:
