@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @command("List the models that can be used on this machine.")
 def models(context: NotebookContext, _options: argparse.Namespace) -> Any:
     offers = context.manager.models.offers()
-    return Listing(offers, {"model": lambda offer: offer.reference, "": lambda offer: offer.note})
+    return Listing(offers, {"model": lambda offer: offer.reference, "note": lambda offer: offer.note})
 
 
 @command(
@@ -146,6 +146,6 @@ def config(context: NotebookContext, _options: argparse.Namespace) -> Any:
         {
             "setting": lambda entry: entry.name,
             "value": lambda entry: entry.value,
-            "": lambda entry: entry.help,
+            "meaning": lambda entry: entry.help,
         },
     )
