@@ -38,7 +38,8 @@ HOLDS: frozenset[Content] = frozenset(
 TITLE_LENGTH = 200
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _STYLE = """
-:root { color-scheme: light dark; --line: #ccc; --jp-border-color2: var(--line); --jp-ui-font-color2: #666; }
+:root { color-scheme: light dark; --line: #ccc; --jp-border-color2: var(--line); --jp-ui-font-color2: #666;
+  --jp-code-font-family: ui-monospace, monospace; }
 @media (prefers-color-scheme: dark) { :root { --line: #555; --jp-ui-font-color2: #aaa; --jp-warn-color0: #f90; } }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: 2rem auto; padding: 0 1rem; }
 pre, code { font: 14px/1.4 ui-monospace, monospace; }

@@ -37,7 +37,10 @@ WARNING = "color: var(--jp-warn-color0, #b26a00)"
 NO_MATH = 'class="mathjax_ignore tex2jax_ignore"'
 """Attribute for elements that hold foreign text other than Markdown. MathJax does not typeset formulas in them."""
 OPENED = "border-left: 3px solid var(--jp-border-color2, #ccc); padding-left: 0.8em; margin: 0.3em 0 0.6em 0.3em"
-RESULT = "white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere"
+RESULT = (
+    "white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere; "
+    "font-family: var(--jp-code-font-family, monospace)"  # nbconvert's pages have none for <pre>
+)
 CODE = f"{RESULT}; margin: 0 0 0.6em"
 
 
@@ -77,12 +80,12 @@ def _block_html(block: Block) -> str:
 def text_html(text: str) -> str:
     """Return the model's Markdown text as safe HTML."""
     html = render_markdown(cut(text))
-    return html if len(html) <= HTML_LIMIT else f"<pre>{escape(cut(text))}</pre>"
+    return html if len(html) <= HTML_LIMIT else f'<pre style="{RESULT}">{escape(cut(text))}</pre>'
 
 
 def user_text_html(text: str) -> str:
     """Return the user's text as typed, not as Markdown."""
-    return f'<blockquote><pre style="white-space:pre-wrap;word-break:normal">{escape(cut(text))}</pre></blockquote>'
+    return f'<blockquote><pre style="{RESULT}">{escape(cut(text))}</pre></blockquote>'
 
 
 def question_html(block: QuestionBlock) -> str:
