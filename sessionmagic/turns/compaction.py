@@ -209,7 +209,7 @@ async def _settled(run: AgentRun, prompt: str, conversation: Messages) -> tuple[
 
 
 def checked(outcome: Outcome, reference: str) -> Outcome:
-    """Return the outcome of a compaction. One without a whole summary has failed.
+    """Return the outcome of a compaction. One without a whole summary has failed, unless a budget has refused it.
 
     Args:
         outcome: How its run has ended.
@@ -217,7 +217,8 @@ def checked(outcome: Outcome, reference: str) -> Outcome:
     """
     blank = not written_in(outcome.messages).strip()
     cut_off = bool(outcome.requests) and outcome.requests[-1].finish_reason == "length"
-    if outcome.status == "limit" or (outcome.status == "completed" and (blank or cut_off)):
+    stopped = outcome.status == "limit" and bool(outcome.requests)  # without a request, a budget has refused it
+    if stopped or (outcome.status == "completed" and (blank or cut_off)):
         problem = "the summary was cut off at the model's token limit" if cut_off else "the model wrote no summary"
         outcome.status, outcome.error_code = "failed", "no_summary"
         outcome.error = TurnFailedError(f"{reference}: {problem}; all turns stay in the history")

@@ -93,6 +93,15 @@ async def test_budget_that_is_set_while_a_turn_runs_holds_for_its_next_request(p
 
 
 @on_a_loop
+async def test_refused_compaction_says_what_was_spent(priced):
+    await ask(priced, budget=0.01)
+    result = await (await priced.compact("chat")).result()
+    assert (result.status, type(result.error)) == ("limit", TurnLimitError)
+    stored = priced.sessions.load("chat")
+    assert (stored.head, stored.turns[1].status, stored.turns[1].requests) == ("1", "limit", [])
+
+
+@on_a_loop
 async def test_turns_of_a_group_do_not_spend_the_same_last_cent(priced):
     await ask(priced, budget=0.01)
     set_budget(priced.sessions, priced.store, "chat", spent(priced).cost + 0.01)
