@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sessionmagic.conversation.session import CRASHED, Session, TurnRecord, title_of
+from sessionmagic.conversation.session import CRASHED, Session, TurnRecord
 from sessionmagic.conversation.usage import RequestRecord, Usage
 from sessionmagic.exceptions import UsageError
 from sessionmagic.words import shortened
@@ -56,7 +56,7 @@ def _turns_started(session: Session) -> int:
 
 
 def with_turn(session: Session, turn: TurnRecord, *, moves_head: bool = True) -> Session:
-    """Return the session with a new turn. A session without a title takes it from the turn's prompt.
+    """Return the session with a new turn.
 
     Args:
         session: The session.
@@ -70,7 +70,6 @@ def with_turn(session: Session, turn: TurnRecord, *, moves_head: bool = True) ->
         turns_started=_turns_started(session) + 1,
         head=turn.id if moves_head else session.head,
         current_agent=turn.agent if moves_head or not session.current_agent else session.current_agent,
-        title=session.title or title_of(turn.prompt),
         updated_at=max(session.updated_at, turn.started_at),
     )
 

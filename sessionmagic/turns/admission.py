@@ -92,73 +92,143 @@ class Admission:
             return self._admit(request, agent, hold)
 
     def _admit(self, request: Request, agent: AgentDefinition, hold: Hold) -> Admitted | ReusedTurn:
-        from sessionmagic.turns.messages import prompt_message
-        from sessionmagic.turns.reuse import fingerprint, reusable
+        from sessionmagic.turns.reuse import reusable
 
-        group, store = hold.group, self._store
-        previous = _before(request, group, store)
-        dead = running_turns(previous) if group.dead is None else group.dead
-        previous = with_interrupted_turns(previous, dead)
-        secret = store.known_secret()
+        planned = self._planned(request, agent, hold.group)
+        if request.reuse and (stored := reusable(planned.previous, planned.parent, planned.fingerprint)) is not None:
+            return _reused(stored, planned, self._store, hold.group)
+        decided = _decided(planned, self._store, hold.group)
+        session = _written(decided, self._store, hold.group)
+        return _admitted(decided, session, agent, hold)
+
+    def _planned(self, request: Request, agent: AgentDefinition, group: TurnGroup) -> _Planned:
+        """Decide what is asked, and after which turn. Raises the errors of the request."""
+        from sessionmagic.turns.reuse import fingerprint
+
+        before = _before(request, group, self._store)
+        dead = running_turns(before) if group.dead is None else group.dead
+        previous = with_interrupted_turns(before, dead)
         parent = parent_for(request, previous)
         plan = plan_for(request, previous, parent, self._models, agent)
         content = content_for(request)
-        asked = fingerprint(plan, content, self._servers.names)
-        if request.reuse and (stored := reusable(previous, parent, asked)) is not None:
-            return _reused(stored, request, plan, store, group)
-        history = history_before(previous, parent, sees_images=plan.model.sees_images)
-        cut = cut_for(request, previous, history, plan.model)
-        _, untrusted = trusted(previous, secret)
-        account = account_of(previous) if group.dead is None else group.account
-        over = _budget_warnings(request, plan.model, account)
-        plan = replace(plan, warnings=[*doubts(previous.name, untrusted), *history.warnings, *plan.warnings, *over])
-        messages = prompt_message(content)
-        is_new = group.new
-        names = store.names() if is_new else []
-
-        def change(session: Session) -> Session:
-            session = with_interrupted_turns(session, dead)
-            record = replace(_new_record(request, plan, session, messages, cut), fingerprint=asked)
-            notes = [note_on_new(request, record.model, names)] if is_new else notes_on(request, previous, record)
-            record = replace(record, notes=notes)
-            session = _with_budget(plan.with_override(session), request)
-            session = replace(session, title=session.title or title_of(request.typed or request.prompt))
-            return with_turn(session, record, moves_head=request.moves_head)
-
-        session = _created(change(previous), store) if is_new else store.update(group.session_id, change)
-        if group.dead is None:
-            group.permissions, _ = trusted(session, secret)
-            group.account = account
-        group.account.budget = session.budget
-        record = session.turns[-1]
-        group.new, group.dead = False, dead
-        if record.parent != parent:  # another turn of the group has just failed
-            history = history_before(session, record.parent, sees_images=plan.model.sees_images)
-        if not is_loaded():  # the history may have been stored by another process
-            messages_without_keys(history.messages)
-        left_out = LeftOut(sends_keys=request.send_keys)
-        log = EventLog(session.id, record.id, agent.name, left_out)
-        return Admitted(
-            plan=plan,
-            turn=Turn(log, session.id, session.name, record.id, attended=request.attended),
-            record=record,
-            log=log,
-            left_out=left_out,
-            hold=hold,
-            content=content,
-            history=history,
-            cut=cut,
+        return _Planned(
             request=request,
-            title=session.title,
+            previous=previous,
+            dead=dead,
+            parent=parent,
+            plan=plan,
+            content=content,
+            fingerprint=fingerprint(plan, content, self._servers.names),
         )
 
 
-def _reused(turn: TurnRecord, request: Request, plan: Plan, store: Store, group: TurnGroup) -> ReusedTurn:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planned:
+    """What is asked, and after which turn."""
+
+    request: Request
+    previous: Session
+    """The session before the turn, without dead turns."""
+    dead: frozenset[str]
+    parent: str | None
+    plan: Plan
+    content: str | Sequence[UserContent]
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decided:
+    """All that is decided before a turn is stored."""
+
+    planned: _Planned
+    plan: Plan
+    """The plan with all warnings."""
+    history: History
+    cut: Cut | None
+    account: Account
+    secret: bytes | None
+    """What shows that the user has set the session's permissions, if there is such a secret yet."""
+
+
+def _decided(planned: _Planned, store: Store, group: TurnGroup) -> _Decided:
+    """Decide what is sent, and whether it may be paid. Raises `UsageError` and `StoreError`."""
+    request, previous, plan = planned.request, planned.previous, planned.plan
+    history = history_before(previous, planned.parent, sees_images=plan.model.sees_images)
+    secret = store.known_secret()
+    _, untrusted = trusted(previous, secret)
+    account = account_of(previous) if group.dead is None else group.account
+    over = _budget_warnings(request, plan.model, account)
+    warnings = [*doubts(previous.name, untrusted), *history.warnings, *plan.warnings, *over]
+    return _Decided(
+        planned=planned,
+        plan=replace(plan, warnings=warnings),
+        history=history,
+        cut=cut_for(request, previous, history, plan.model),
+        account=account,
+        secret=secret,
+    )
+
+
+def _written(decided: _Decided, store: Store, group: TurnGroup) -> Session:
+    """Write override, agent, prompt and turn at once, then change the group; return the session, the turn last."""
+    from sessionmagic.turns.messages import prompt_message
+
+    planned, plan = decided.planned, decided.plan
+    request = planned.request
+    messages = prompt_message(planned.content)
+    is_new = group.new
+    names = store.names() if is_new else []
+
+    def change(session: Session) -> Session:
+        session = with_interrupted_turns(session, planned.dead)
+        record = replace(_new_record(request, plan, session, messages, decided.cut), fingerprint=planned.fingerprint)
+        notes = [note_on_new(request, record.model, names)] if is_new else notes_on(request, planned.previous, record)
+        session = _with_budget(plan.with_override(session), request)
+        session = replace(session, title=session.title or title_of(request.typed or request.prompt))
+        return with_turn(session, replace(record, notes=notes), moves_head=request.moves_head)
+
+    session = _created(change(planned.previous), store) if is_new else store.update(group.session_id, change)
+    if group.dead is None:
+        group.permissions, _ = trusted(session, decided.secret)
+        group.account = decided.account
+    group.account.budget = session.budget
+    group.new, group.dead = False, planned.dead
+    return session
+
+
+def _admitted(decided: _Decided, session: Session, agent: AgentDefinition, hold: Hold) -> Admitted:
+    """Return the turn that was stored last as one that is about to run."""
+    planned, history = decided.planned, decided.history
+    request, record = planned.request, session.turns[-1]
+    if record.parent != planned.parent:  # another turn of the group has just failed
+        history = history_before(session, record.parent, sees_images=decided.plan.model.sees_images)
+    if not is_loaded():  # the history may have been stored by another process
+        messages_without_keys(history.messages)
+    left_out = LeftOut(sends_keys=request.send_keys)
+    log = EventLog(session.id, record.id, agent.name, left_out)
+    return Admitted(
+        plan=decided.plan,
+        turn=Turn(log, session.id, session.name, record.id, attended=request.attended),
+        record=record,
+        log=log,
+        left_out=left_out,
+        hold=hold,
+        content=planned.content,
+        history=history,
+        cut=decided.cut,
+        request=request,
+        title=session.title,
+    )
+
+
+def _reused(turn: TurnRecord, planned: _Planned, store: Store, group: TurnGroup) -> ReusedTurn:
     """Return a stored turn as the requested one. The head and the override are what they would be after asking."""
     from sessionmagic.turns.reuse import ReusedTurn, on_path_to
 
+    request = planned.request
+
     def change(session: Session) -> Session:
-        session = _with_budget(plan.with_override(session), request)
+        session = _with_budget(planned.plan.with_override(session), request)
         return on_path_to(session, turn, begins=request.after is not None) if request.moves_head else session
 
     return ReusedTurn(store.update(group.session_id, change), turn)

@@ -261,7 +261,7 @@ def test_turns_that_a_change_removes_are_gone(store):
 
 
 def test_summary_tells_of_the_path_and_of_all_usage(store):
-    key = stored(store, "chat", starred=True)
+    key = stored(store, "chat", title="Why?", starred=True)
 
     def change(now):
         for number, (status, cost) in enumerate([("completed", 0.5), ("failed", 0.25)], start=1):
@@ -279,7 +279,7 @@ def test_summary_tells_of_the_path_and_of_all_usage(store):
     store.update(key, change)
     [summary], problems = store.summaries()
     assert problems == []
-    assert (summary.name, summary.title, summary.starred) == ("chat", "prompt 1", True)
+    assert (summary.name, summary.title, summary.starred) == ("chat", "Why?", True)
     assert (summary.turns, summary.status, summary.agent) == (2, "completed", "assistant")
     assert summary.model == "lab:x"
     assert (summary.input_tokens, summary.output_tokens, summary.cost) == (20, 2, 0.75)

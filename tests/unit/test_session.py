@@ -238,12 +238,6 @@ def test_long_title_is_cut():
     assert title.endswith("word…")
 
 
-def test_first_prompt_gives_the_title_and_no_later_one_changes_it():
-    session = conversation(2)
-    assert session.title == "prompt 1"
-    assert with_turn(replace(session, title="mine"), turn(3)).title == "mine"
-
-
 def test_summary_of_an_empty_session():
     summary = summarize(EMPTY)
     assert (summary.turns, summary.status, summary.model) == (0, "empty", None)

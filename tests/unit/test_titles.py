@@ -11,7 +11,7 @@ from sessionmagic.conversation.session import TITLE_LENGTH, summarize
 from sessionmagic.sessions.usage import usage_by
 from sessionmagic.testing import hang, script
 from sessionmagic.turns.title import TYPED_LENGTH, cleaned
-from tests.turns import on_a_loop
+from tests.turns import ask, on_a_loop
 
 KEY = "PASSWORD=hunter2"
 CLEAN = "PASSWORD=[key left out]"
@@ -62,6 +62,13 @@ async def test_title_is_made_from_what_was_typed_and_not_from_values_or_keys(tit
     assert "a b c d" not in sent
     assert len(sent) < 3 * TYPED_LENGTH
     assert "title" not in stored.turns[0].prompt
+
+
+@on_a_loop
+async def test_first_prompt_gives_the_title_and_no_later_one_changes_it(manager):
+    for prompt in ("What is it?\nBriefly.", "And more?"):
+        await ask(manager, prompt)
+        assert manager.sessions.load("chat").title == "What is it?"
 
 
 @on_a_loop
