@@ -27,7 +27,7 @@ from sessionmagic.turns.compaction_request import content_for, cut_for
 from sessionmagic.turns.event_log import EventLog
 from sessionmagic.turns.history import history_before
 from sessionmagic.turns.left_out import LeftOut
-from sessionmagic.turns.place import note_on_new, notes_on, parent_for
+from sessionmagic.turns.place import note_on_new, note_on_reused, notes_on, parent_for
 from sessionmagic.turns.planning import plan_for
 from sessionmagic.turns.turn import Turn
 
@@ -223,15 +223,19 @@ def _admitted(decided: _Decided, session: Session, agent: AgentDefinition, hold:
 
 def _reused(turn: TurnRecord, planned: _Planned, store: Store, group: TurnGroup) -> ReusedTurn:
     """Return a stored turn as the requested one. The head and the override are what they would be after asking."""
-    from sessionmagic.turns.reuse import ReusedTurn, on_path_to
+    from sessionmagic.turns.reuse import ReusedTurn
 
     request = planned.request
+    where = note_on_reused(planned.previous, turn) if request.moves_head else ""
 
     def change(session: Session) -> Session:
         session = _with_budget(planned.plan.with_override(session), request)
-        return on_path_to(session, turn, begins=request.after is not None) if request.moves_head else session
+        return replace(session, head=turn.id) if request.moves_head else session
 
-    return ReusedTurn(store.update(group.session_id, change), turn)
+    session = store.update(group.session_id, change)
+    if group.dead is not None:  # other turns of the group may be running
+        group.account.budget = session.budget
+    return ReusedTurn(session, turn, where)
 
 
 def _with_budget(session: Session, request: Request) -> Session:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.tree import ROOT, parent_of_next
-from sessionmagic.words import suggestion, typed
+from sessionmagic.words import counted, suggestion, typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,4 +99,14 @@ def notes_on(request: Request, before: Session, record: TurnRecord) -> list[str]
     else:
         where = f"in the place of turn {turns[0].id}"
         kept = f"it and {later} are kept" if len(turns) > 1 else "it is kept"
-    return [f"{where}; {kept}: %agent use {typed(f'{before.name}@{turns[-1].id}')} goes back"]
+    return [f"{where}; {kept}: {_way_back(before, turns)}"]
+
+
+def note_on_reused(before: Session, turn: TurnRecord) -> str:
+    """Return which turns leave the path when a stored turn becomes the head, and how to go back; empty if none do."""
+    turns = set_aside(before, turn.id)
+    return f"{counted(len(turns), 'turn')} set aside: {_way_back(before, turns)}" if turns else ""
+
+
+def _way_back(before: Session, turns: Sequence[TurnRecord]) -> str:
+    return f"%agent use {typed(f'{before.name}@{turns[-1].id}')} goes back"

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sessionmagic.conversation.compaction import is_made_for
 from sessionmagic.conversation.events import (
     MessageInjected,
     ReasoningDelta,
@@ -44,16 +45,22 @@ if TYPE_CHECKING:
 
 
 class ReusedTurn(Turn):
-    """A turn that was not run: it shows the stored answer of an earlier one, whose id it has. It ends at once."""
+    """A turn that was not run: it shows the stored answer of an earlier one, whose id it has. It ends at once.
 
-    def __init__(self, session: Session, record: TurnRecord) -> None:
+    Args:
+        session: The session.
+        record: The stored turn.
+        where: A note on its place in the session, if that may surprise.
+    """
+
+    def __init__(self, session: Session, record: TurnRecord, where: str = "") -> None:
         log = EventLog(session.id, record.id, record.agent)
         super().__init__(log, session.id, session.name, record.id)
         stored = transcript_of(session.name, record)
         note = f"the stored answer of turn {record.id}, not asked again"
         if any(isinstance(block, ToolBlock) for block in stored.blocks):
             note += "; its tool calls were not run again"
-        self._stored = replace(stored, notes=(note,))
+        self._stored = replace(stored, notes=(note, where) if where else (note,))
         _tell(log, self._stored, record)
         self.end(
             TurnResult(
@@ -111,21 +118,15 @@ def reusable(session: Session, parent: str | None, asked: str) -> TurnRecord | N
     same = (
         turn
         for turn in reversed(session.turns)
-        if turn.parent == parent and turn.fingerprint == asked and turn.status == "completed"
+        if turn.fingerprint == asked and turn.status == "completed" and parent in _continued(session, turn)
     )
     return next(same, None)
 
 
-def on_path_to(session: Session, turn: TurnRecord, *, begins: bool) -> Session:
-    """Return the session with a reused turn on its path.
-
-    Args:
-        session: The session.
-        turn: The reused turn.
-        begins: Whether the request starts the session anew, so that what follows the turn is left.
-    """
-    stays = not begins and any(each.id == turn.id for each in session.path())
-    return session if stays else replace(session, head=turn.id)
+def _continued(session: Session, turn: TurnRecord) -> set[str | None]:
+    """Return the parent of a turn, and what it was asked to continue if a summary for it has come in between."""
+    parent = session.turn(turn.parent) if turn.parent is not None else None
+    return {turn.parent, parent.parent} if parent is not None and is_made_for(parent, turn) else {turn.parent}
 
 
 def _tell(log: EventLog, stored: Transcript, record: TurnRecord) -> None:

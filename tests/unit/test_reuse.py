@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from pydantic_ai.exceptions import ModelHTTPError
 
 from sessionmagic import ROOT, Attachment, Cell, TinyStore
 from sessionmagic.conversation.events import (
@@ -113,6 +114,55 @@ async def test_notebook_that_runs_from_the_top_asks_only_from_the_first_change_o
     results = [await again(manager, prompt) for prompt in ("a", "b", "c")]
     assert [result.reused for result in results] == [True, True, True]
     assert path_of(manager) == ["1", "2", "3"]
+
+
+@on_a_loop
+async def test_new_cell_is_asked_in_its_place_and_so_are_those_after_it(manager):
+    for prompt in ("a", "b", "c"):
+        await again(manager, prompt)
+    results = [await again(manager, prompt) for prompt in ("a", "new", "b", "c")]
+    assert [result.reused for result in results] == [True, False, False, False]
+    assert path_of(manager) == ["1", "4", "5", "6"]
+
+
+@on_a_loop
+async def test_reused_turn_says_which_turns_it_sets_aside(manager):
+    for prompt in ("a", "b", "c"):
+        await again(manager, prompt)
+    turns = [
+        await manager.run(prompt, session="chat", model="counts", reuse=True, cell=Cell(id=prompt)) for prompt in "ab"
+    ]
+    marks = [f"the stored answer of turn {number}, not asked again" for number in (1, 2)]
+    aside = "2 turns set aside: %agent use chat@3 goes back"
+    assert [turn.transcript.notes for turn in turns] == [(marks[0], aside), (marks[1],)]
+    assert path_of(manager) == ["1", "2"]
+
+
+@on_a_loop
+async def test_turn_for_which_a_summary_was_made_is_reused_too(manager):
+    def refuses(messages):
+        if "Summarize the conversation" in str(messages[-1]):
+            return "In short."
+        short = len(messages) < 5 or "In short." in str(messages)
+        return "Fine." if short else ModelHTTPError(400, "small", {"message": "maximum context length is 9"})
+
+    script("small", refuses)
+    runs = [
+        [await again(manager, p, model="small", cell=None, after=ROOT if p == "a" else None) for p in "abcd"]
+        for _ in range(2)
+    ]
+    assert [[result.reused for result in run] for run in runs] == [[False] * 4, [True] * 4]
+    assert path_of(manager) == ["1", "2", "4", "3", "5"]
+
+
+@on_a_loop
+async def test_summary_that_was_asked_for_is_reused(manager):
+    for _ in range(2):
+        for prompt in ("a", "b"):
+            await again(manager, prompt)
+        await (await manager.compact("chat", reuse=True)).result()
+        await again(manager, "c")
+    assert path_of(manager) == ["1", "2", "3", "4"]
 
 
 @on_a_loop

@@ -104,6 +104,7 @@ def compact(context: NotebookContext, options: argparse.Namespace) -> None:
         start = manager.compact(
             session.id,
             options.instruction,
+            reuse=context.settings.reuse,
             timeout=context.settings.timeout or None,
             where=context.front_end.place,
             notebook=context.front_end.notebook_path,
