@@ -165,7 +165,7 @@ class SessionManager:
             hold.release()
             return admitted
         turn = admitted.turn
-        self._titling.tell(turn)
+        self._titling.tell(admitted)
         self.turns.add(turn)
         on_end = functools.partial(self.turns.remove, turn)
         task = asyncio.create_task(stream(admitted, self.store, self.mcp, self._unwritten, on_end))

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from sessionmagic.sessions.running import RunningTurns
     from sessionmagic.storage.store import Store
     from sessionmagic.turns.admission import Admitted
-    from sessionmagic.turns.turn import Turn
 
 
 class Titling:
@@ -56,9 +55,11 @@ class Titling:
         if not running:
             self._untold[session_id] = title
 
-    def tell(self, turn: Turn) -> None:
+    def tell(self, admitted: Admitted) -> None:
         """Let a turn that is about to start report the title that its session got since the turn before."""
-        turn.tell_title(self._untold.pop(turn.session_id, ""))
+        title = self._untold.pop(admitted.turn.session_id, "")
+        if title == admitted.title:  # otherwise, the session was emptied
+            admitted.turn.tell_title(title)
 
     def stop(self, session_id: str | None = None) -> None:
         """Stop making the title of one session, or of all. The first words stay. Safe on any thread."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from sessionmagic.exceptions import SessionMagicError, TurnTimeoutError
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.loop import in_thread
 from sessionmagic.turns.account import KERNEL
+from sessionmagic.turns.group import open_group
 from sessionmagic.words import between_words, printable
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def wants_title(admitted: Admitted) -> bool:
     """Return whether a model is to make a title after this turn, which has ended."""
     request = admitted.request
     first = not any(turn.status == "completed" for turn in admitted.plan.previous.turns)
-    return request.titles and request.moves_head and first and admitted.turn.transcript.status == "completed"
+    asks = request.kind == "ask" and request.titles and request.moves_head
+    return asks and first and admitted.turn.transcript.status == "completed"
 
 
 async def give_title(admitted: Admitted, models: Models, store: Store) -> str | None:
@@ -65,7 +67,9 @@ async def give_title(admitted: Admitted, models: Models, store: Store) -> str | 
         if model is None:
             return None
         text, record = await _asked(admitted, model)
-        return await in_thread(_written, admitted, cleaned(text), record, store)
+        if record is None:
+            return None
+        return await in_thread(_written, admitted, cleaned(text), record, model.reference, store)
     except Exception:  # noqa: BLE001  models and stores fail in any way
         return None
 
@@ -97,8 +101,11 @@ def _model_for(admitted: Admitted, models: Models) -> ResolvedModel | None:
     return None if speechless else model
 
 
-async def _asked(admitted: Admitted, model: ResolvedModel) -> tuple[str, RequestRecord]:
-    """Ask the model; return what it wrote, empty if it failed, and the record of the request."""
+async def _asked(admitted: Admitted, model: ResolvedModel) -> tuple[str, RequestRecord | None]:
+    """Ask the model; return what it wrote, empty if it failed, and the record of the request.
+
+    There is no record if a budget has refused the request.
+    """
     from pydantic_ai import Agent
     from pydantic_ai.exceptions import UserError
     from pydantic_ai.settings import ModelSettings
@@ -111,10 +118,12 @@ async def _asked(admitted: Admitted, model: ResolvedModel) -> tuple[str, Request
     typed = without_keys(admitted.request.typed or admitted.request.prompt)
     if len(typed) > TYPED_LENGTH:
         typed = typed[: between_words(typed, TYPED_LENGTH, -1)]
-    accounts = (admitted.hold.group.account, KERNEL)
-    charged = with_wrapped_members(model.model, lambda member: ChargedModel(member, model, accounts))
-    agent = Agent(charged, instructions=INSTRUCTIONS, model_settings=ModelSettings(max_tokens=MAX_TOKENS))
     requests = ModelRequests()
+    accounts = (admitted.hold.group.account, KERNEL)
+    charged = with_wrapped_members(
+        model.model, lambda member: ChargedModel(member, model, accounts, lambda _: requests.withdraw())
+    )
+    agent = Agent(charged, instructions=INSTRUCTIONS, model_settings=ModelSettings(max_tokens=MAX_TOKENS))
     requests.begin(admitted.plan.agent.name, model.price)
     text = ""
     failure: Exception | None = None
@@ -136,11 +145,13 @@ async def _asked(admitted: Admitted, model: ResolvedModel) -> tuple[str, Request
         # The provider may have worked on a request that took too long.
         failure = TurnTimeoutError("the title took too long") if isinstance(error, TimeoutError) else error
     requests.close(messages, failure)
-    return text, replace(requests.records[0], purpose="title")
+    return text, replace(requests.records[0], purpose="title") if requests.records else None
 
 
-def _written(admitted: Admitted, title: str, record: RequestRecord, store: Store) -> str | None:
+def _written(admitted: Admitted, title: str, record: RequestRecord, reference: str, store: Store) -> str | None:
     """Store the request, and the title unless the user has renamed the session or it has another title by now.
+
+    A turn that runs now has its account from before the request was stored, so it is charged here.
 
     Raises `SessionNotFoundError` if the session was deleted.
     """
@@ -155,5 +166,9 @@ def _written(admitted: Admitted, title: str, record: RequestRecord, store: Store
             session, admitted.turn.id, lambda turn: replace(turn, requests=[*turn.requests, record])
         )
 
-    store.update(admitted.turn.session_id, change)
+    group = open_group(admitted.turn.session_id)
+    with group.admitting if group is not None else nullcontext():  # a turn that is being admitted reads the session
+        store.update(admitted.turn.session_id, change)
+        if group is not None and group.dead is not None and group is not admitted.hold.group:
+            group.account.add(record.usage, reference)
     return given

@@ -8,10 +8,11 @@ import pytest
 from sessionmagic.agents.definition import BUILT_IN
 from sessionmagic.conversation.events import TitleChanged
 from sessionmagic.conversation.session import TITLE_LENGTH, summarize
+from sessionmagic.sessions.budgets import session_account
 from sessionmagic.sessions.usage import usage_by
 from sessionmagic.testing import hang, script
 from sessionmagic.turns.title import TYPED_LENGTH, cleaned
-from tests.turns import ask, on_a_loop
+from tests.turns import ask, on_a_loop, said
 
 KEY = "PASSWORD=hunter2"
 CLEAN = "PASSWORD=[key left out]"
@@ -89,9 +90,9 @@ async def test_embedded_test_and_scripted_models_are_not_asked_without_a_say(man
 
 
 @on_a_loop
-@pytest.mark.parametrize("said", [RuntimeError("no"), "", "  \n<b></b>"])
-async def test_first_words_stay_if_the_request_fails_and_nothing_is_said(titler, said):
-    script("titler", said)
+@pytest.mark.parametrize("answer", [RuntimeError("no"), "", "  \n<b></b>"])
+async def test_first_words_stay_if_the_request_fails_and_nothing_is_said(titler, answer):
+    script("titler", answer)
     stored = await asked(titler)
     assert stored.title == "Why do customers"
     assert [request.purpose for request in stored.turns[0].requests] == ["answer", "title"]
@@ -202,6 +203,49 @@ async def test_turn_that_runs_when_the_title_comes_reports_it(titler, gate):
     await turn.result()
     titles = [event.title for event in [event async for event in turn.events()] if isinstance(event, TitleChanged)]
     assert titles == ["Late title"]
+
+
+@on_a_loop
+async def test_title_of_an_emptied_session_is_not_reported(titler):
+    await asked(titler)
+    titler.branches.reset("chat")
+    turn = await titler.run("Something else", session="chat", model="calm")
+    assert not [event async for event in turn.events() if isinstance(event, TitleChanged)]
+    assert titler.sessions.load("chat").title == "Something else"
+
+
+@on_a_loop
+async def test_turn_that_runs_when_the_title_comes_is_charged_for_it(titler, gate):
+    go_on = gated()
+    titler.models.prices |= {"calm": [20_000.0, 0.0], "titler": [20_000.0, 0.0], "gate": [0.0, 0.0]}
+    await (await titler.run("Why?", session="chat", model="calm", titles=True)).result()
+    await asyncio.sleep(0)
+    turn = await titler.run("Again?", session="chat", model="gate", budget=100)
+    go_on.set()
+    await made(titler)
+    stored = titler.sessions.load("chat")
+    assert session_account(stored).used.cost == stored.usage.cost > stored.turns[0].usage.cost
+    gate.open.set()
+    await turn.result()
+
+
+@on_a_loop
+async def test_title_that_a_budget_refuses_is_not_a_request(titler):
+    titler.models.prices |= {"calm": [20_000.0, 0.0], "titler": [20_000.0, 0.0]}
+    stored = await asked(titler, budget=0.01)
+    assert (stored.title, len(stored.turns[0].requests)) == ("Why do customers", 1)
+
+
+@on_a_loop
+async def test_summary_is_no_reason_for_a_title(titler):
+    turn = await titler.run("Why?", session="chat", model="hang", titles=True)
+    await said(turn)
+    turn.cancel()
+    await turn.result()
+    script("calm", "In short.")
+    assert (await (await titler.compact("chat", model="calm", titles=True)).result()).status == "completed"
+    await made(titler)
+    assert titler.sessions.load("chat").title == "Why?"
 
 
 @on_a_loop
