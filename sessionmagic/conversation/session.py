@@ -122,6 +122,8 @@ class Session:
     """The instructions of all turns that have no others; empty for those of the agent."""
     budget: float | None = None
     """The dollars that the session's model requests may cost in all; None when there is no budget."""
+    removed_usage: Usage = field(default_factory=Usage)
+    """The usage of turns that were removed from the session. Its budget still counts it."""
     head: str | None = None
     """The id of the turn that the next one continues; None when the next one starts a new path."""
     turns_started: int = 0
@@ -131,7 +133,7 @@ class Session:
 
     @property
     def usage(self) -> Usage:
-        """The usage of all model requests that were made in this session."""
+        """The usage of all model requests that were made in this session, without those of removed turns."""
         return total(request.usage for turn in self.turns if not turn.origin for request in turn.requests)
 
     def turn(self, turn_id: str) -> TurnRecord:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.session import CRASHED, Session, TurnRecord
-from sessionmagic.conversation.usage import RequestRecord, Usage
+from sessionmagic.conversation.usage import RequestRecord, Usage, total
 from sessionmagic.exceptions import UsageError
 from sessionmagic.words import shortened
 
@@ -147,8 +147,16 @@ def with_head(session: Session, turn_id: str, *, at: float) -> Session:
 
 
 def without_turns(session: Session, *, at: float) -> Session:
-    """Return the session without any turns, as if none had been started."""
-    return replace(session, turns=(), turns_started=0, head=None, title="", updated_at=max(session.updated_at, at))
+    """Return the session without any turns, as if none had been started. What they have used is still known."""
+    return replace(
+        session,
+        turns=(),
+        turns_started=0,
+        head=None,
+        title="",
+        removed_usage=total([session.removed_usage, session.usage]),
+        updated_at=max(session.updated_at, at),
+    )
 
 
 def forked(session: Session, session_id: str, name: str, *, at: str | None, now: float) -> Session:
@@ -172,6 +180,7 @@ def forked(session: Session, session_id: str, name: str, *, at: str | None, now:
         created_at=now,
         updated_at=now,
         starred=False,
+        removed_usage=Usage(),
         turns=turns,
         head=parent_of_next(session, at),
     )

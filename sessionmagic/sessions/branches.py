@@ -73,7 +73,8 @@ class Branches:
     def reset(self, session: str) -> Session:
         """Remove all turns of the session permanently, and return it as it was before.
 
-        Its name, star, settings, override and permissions stay. Raises `SessionBusyError` when a turn has claimed it.
+        Its name, star, settings, override, permissions and budget stay, and so does what its budget counts. Raises
+        `SessionBusyError` when a turn has claimed it.
         """
         before = self._sessions.load(session)
         self._changed_alone(before.id, "%agent reset", partial(without_turns, at=time.time()))

@@ -77,7 +77,7 @@ def _from_5(database: Database) -> Database:
         key: {**turn, **new, "requests": [{**each, "purpose": "answer"} for each in turn["requests"]]}
         for key, turn in database.get("turns", {}).items()
     }
-    session = {**database["session"]["1"], "notebook": "", "budget": None, "schema": 6}
+    session = {**database["session"]["1"], "notebook": "", "budget": None, "removed_usage": {}, "schema": 6}
     return {**database, "session": {"1": session}, **({"turns": turns} if turns else {})}
 
 

@@ -107,10 +107,10 @@ KERNEL = Account("this kernel", "%config AgentMagics.budget = AMOUNT raises it, 
 
 
 def account_of(session: Session) -> Account:
-    """Return an account of all requests of a stored session, with the session's budget."""
+    """Return an account of all requests of a stored session, those of removed turns too, with the session's budget."""
     return Account(
         f"session {session.name!r}",
         f"%agent set --budget AMOUNT -s {typed(session.name)} raises it, and --budget none removes it",
         budget=session.budget,
-        used=session.usage,
+        used=total([session.removed_usage, session.usage]),
     )

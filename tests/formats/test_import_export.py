@@ -150,6 +150,7 @@ def test_hostile_turns_are_refused(tmp_path, turns, reason):
         ({"permissions": {"grant": ["x"]}}, "'grant' is not the verdict of a rule"),
         ({"permissions": {"allow": [":x=1"]}}, "the rule ':x=1' does not name a tool"),
         ({"turns_started": 10**12}, "a number of turns of 1e+12 is not possible"),
+        ({"budget": -5}, "a budget of -5 would allow no model request"),
         ({"settings": {"nonsense": 1}}, "'nonsense' is not a"),
     ],
 )

@@ -66,6 +66,19 @@ async def test_turn_that_is_refused_its_second_request_keeps_what_was_said(price
 
 
 @on_a_loop
+async def test_emptied_session_still_counts_what_it_has_spent_and_a_fork_does_not(priced):
+    first = await ask(priced, budget=0.01)
+    priced.branches.reset("chat")
+    assert spent(priced).cost == first.cost
+    assert (await ask(priced)).status == "limit"
+    priced.branches.fork("chat", "copy")
+    assert spent(priced, "copy").cost is None
+    assert (await ask(priced, session="copy")).status == "completed"
+    await priced.delete("chat")
+    assert (await ask(priced, budget=0.01)).status == "completed"
+
+
+@on_a_loop
 async def test_raised_budget_lets_the_session_continue(priced):
     await ask(priced, budget=0.01)
     set_budget(priced.sessions, priced.store, "chat", 1000)

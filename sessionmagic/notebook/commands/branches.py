@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.exceptions import UsageError
 from sessionmagic.notebook.commands.registry import SESSION, argument, chosen, command, next_turn, say
 from sessionmagic.notebook.page.listing import Listing, ago
-from sessionmagic.words import typed
+from sessionmagic.turns.account import account_of
+from sessionmagic.words import counted, typed
 
 if TYPE_CHECKING:
     import argparse
@@ -71,7 +72,9 @@ def reset(context: NotebookContext, options: argparse.Namespace) -> None:
         say(f"there is no session {options.session!r}, so there is nothing to remove")
         return
     before = context.manager.branches.reset(options.session)
-    say(f"removed {len(before.turns)} turns from {before.name}")
+    say(f"removed {counted(len(before.turns), 'turn')} from {before.name}")
+    if state := account_of(before).state():
+        say(state)
 
 
 @command(

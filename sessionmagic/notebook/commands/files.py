@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sessionmagic.conversation.usage import dollars
 from sessionmagic.exceptions import UsageError
 from sessionmagic.notebook.commands.registry import argument, chosen, command, say
 from sessionmagic.words import counted, typed
@@ -66,5 +67,6 @@ def _brought(context: NotebookContext, session: Session) -> list[str]:
     return [
         *doubts(session.name, untrusted),
         *([f"it is set to the model {models}"] if models else []),
+        *([f"it has a budget of {dollars(session.budget)}"] if session.budget is not None else []),
         *([f"it brings settings: {settings}"] if settings else []),
     ]

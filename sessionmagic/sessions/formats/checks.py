@@ -7,7 +7,9 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sessionmagic.conversation.budget import checked_budget
 from sessionmagic.conversation.tree import is_kept, running_turns, with_interrupted_turns
+from sessionmagic.conversation.usage import Usage
 from sessionmagic.models.settings import checked
 from sessionmagic.tools.permissions import SAFETIES, VERDICTS
 from sessionmagic.turns.foreign import problem_with
@@ -51,6 +53,8 @@ def checked_session(session: Session) -> Session:
         working_dir="",  # a place on the other machine
         notebook="",  # otherwise, a notebook here with the same path would go on with this session
         settings=checked(session.settings),
+        budget=None if session.budget is None else checked_budget(session.budget),
+        removed_usage=Usage(),  # others have paid for it
         turns=turns,
     )
     return with_interrupted_turns(session, running_turns(session))
