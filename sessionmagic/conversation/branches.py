@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sessionmagic.conversation.session import title_of
+from sessionmagic.conversation.tree import sub_agent_turns
 
 if TYPE_CHECKING:
     from sessionmagic.conversation.session import Session, TurnRecord
@@ -20,6 +21,8 @@ class TreeRow:
     parent: str | None
     prompt: str
     """The first line of the prompt."""
+    kind: Literal["prompt", "summary", "sub-agent"]
+    """What the turn is: a prompt of the user, a summary of earlier turns, or the work of a sub-agent."""
     model: str
     status: str
     started_at: float
@@ -33,7 +36,7 @@ class TreeRow:
 
 def tree_rows(session: Session) -> list[TreeRow]:
     """Return all turns of a session, with the branches before the path that they leave."""
-    path = {turn.id for turn in session.path()}
+    path, workers = {turn.id for turn in session.path()}, sub_agent_turns(session)
     children: dict[str | None, list[TurnRecord]] = {}
     for turn in session.turns:
         children.setdefault(turn.parent, []).append(turn)
@@ -47,7 +50,7 @@ def tree_rows(session: Session) -> list[TreeRow]:
             continue
         drawn.add(turn.id)
         edge = "│ " * (depth - 1) + "├─" if is_first else "│ " * depth
-        rows.append(_row(session, turn, edge, on_path=turn.id in path))
+        rows.append(_row(session, turn, edge, on_path=turn.id in path, by_sub_agent=turn.id in workers))
         following = children.get(turn.id, [])
         # One child stands straight below its parent: the one on the path, else the latest.
         main = next((child for child in following if child.id in path), following[-1] if following else None)
@@ -56,11 +59,12 @@ def tree_rows(session: Session) -> list[TreeRow]:
     return rows
 
 
-def _row(session: Session, turn: TurnRecord, edge: str, *, on_path: bool) -> TreeRow:
+def _row(session: Session, turn: TurnRecord, edge: str, *, on_path: bool, by_sub_agent: bool) -> TreeRow:
     return TreeRow(
         turn=turn.id,
         parent=turn.parent,
         prompt=title_of(turn.prompt),
+        kind="summary" if turn.kind == "compaction" else "sub-agent" if by_sub_agent else "prompt",
         model=turn.answered_by or turn.model,
         status=turn.status,
         started_at=turn.started_at,

@@ -186,6 +186,15 @@ def forked(session: Session, session_id: str, name: str, *, at: str | None, now:
     )
 
 
+def sub_agent_turns(session: Session) -> set[str]:
+    """Return the ids of the turns of sub-agents: those with a caller, and those that continue one."""
+    found: set[str] = set()
+    for turn in session.turns:  # each comes after the turn that it continues
+        if turn.caller is not None or turn.parent in found:
+            found.add(turn.id)
+    return found
+
+
 def running_turns(session: Session) -> frozenset[str]:
     """Return the ids of the turns with the status ``"running"``."""
     return frozenset(turn.id for turn in session.turns if turn.status == "running")

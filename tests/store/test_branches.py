@@ -39,6 +39,21 @@ async def test_trees_with_several_beginnings_stand_one_below_the_other(manager):
 
 
 @on_a_loop
+async def test_summaries_and_turns_of_sub_agents_are_told_apart(manager):
+    await ask(manager, "Hello")
+    await (await manager.compact("chat")).result()
+    session = manager.sessions.load("chat")
+    worker = replace(session.turns[0], id="3", parent=None, caller="1:c")
+    turns = (*session.turns, worker, replace(worker, id="4", parent="3", caller=None))
+    assert [row.kind for row in tree_rows(replace(session, turns=turns))] == [
+        "prompt",
+        "summary",
+        "sub-agent",
+        "sub-agent",
+    ]
+
+
+@on_a_loop
 async def test_turns_whose_parents_form_a_circle_are_drawn(manager):
     session = await grown(manager)
     turns = [replace(turn, parent="3") if turn.id == "2" else turn for turn in session.turns]

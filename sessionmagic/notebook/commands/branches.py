@@ -32,6 +32,7 @@ def branches(context: NotebookContext, options: argparse.Namespace) -> Any:
         {
             "turn": lambda row: row.graph,
             "prompt": lambda row: row.prompt,
+            "kind": lambda row: row.kind,
             "model": lambda row: row.model,
             "status": lambda row: f"{row.status}, head" if row.is_head else row.status,
             "asked": lambda row: ago(row.started_at),

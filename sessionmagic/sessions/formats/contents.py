@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from sessionmagic.conversation.tree import sub_agent_turns
 from sessionmagic.conversation.usage import Usage
 from sessionmagic.words import counted
 
@@ -35,7 +36,7 @@ def contents_of(session: Session) -> dict[Content, str]:
     path = session.path()
     on_path = {turn.id for turn in path}
     others = [turn for turn in session.turns if turn.id not in on_path]
-    workers = _of_sub_agents(session)
+    workers = sub_agent_turns(session)
     attached = [item for turn in path for item in attached_to(turn)]
     files = [item for item in (*attached, *_beside_results(path)) if isinstance(item, dict)]
     kinds = [part["part_kind"] for part in _parts(path)]
@@ -98,15 +99,6 @@ def file_note(item: dict[str, Any]) -> str:
     if not is_file(item):
         return "[a linked file]"
     return f"[{item['media_type']}, {len(item['data'].rstrip('=')) * 3 // 4:,} bytes]"
-
-
-def _of_sub_agents(session: Session) -> set[str]:
-    """Return the ids of the turns of sub-agents: those with a caller, and those that continue one."""
-    found: set[str] = set()
-    for turn in session.turns:  # each comes after the turn that it continues
-        if turn.caller is not None or turn.parent in found:
-            found.add(turn.id)
-    return found
 
 
 def _parts(turns: Iterable[TurnRecord]) -> Iterator[dict[str, Any]]:
