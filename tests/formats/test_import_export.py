@@ -428,6 +428,46 @@ def test_summary_is_made_again_by_an_exported_notebook(tmp_path):
     assert sources == ["%agent compact --session chat", "%agent compact --session chat keep all numbers"]
 
 
+def summarized():
+    """A session whose third turn is a summary."""
+    made = turn(3, kind="compaction", covers="1", prompt="keep numbers", messages=said("Summarize.", "In short."))
+    return session(turn(1), turn(2), made, turn(4))
+
+
+def test_summary_comes_back_from_json(tmp_path):
+    before = summarized()
+    assert exported(before, tmp_path / "x.json")[0] == []
+    after = import_session(MemoryStore(), tmp_path / "x.json")
+    assert comparable(after) == comparable(before)
+    content = document(*before.turns[:2], replace(before.turns[2], covers="9"))
+    (tmp_path / "y.json").write_text(json.dumps(content))
+    assert import_session(MemoryStore(), tmp_path / "y.json").turns[2].covers is None
+
+
+@pytest.mark.parametrize("name", ["atif", "openai"])
+def test_summary_is_not_a_prompt_of_the_user(tmp_path, name):
+    losses, text = exported(summarized(), tmp_path / "x", format=name)
+    assert losses[0] == "1 turn with a summary"
+    assert "In short." not in text
+    assert all(f"prompt {number}" in text for number in (1, 2, 4))
+
+
+def test_summary_is_one_in_markdown_html_and_a_notebook(tmp_path):
+    losses, text = exported(summarized(), tmp_path / "x.md")
+    assert losses == []
+    assert "## Turn 3\n\n*Summary of the turns up to 1*\n\n```\nkeep numbers\n```" in text
+    _, text = exported(summarized(), tmp_path / "x.html")
+    assert "this summary is sent in place of the turns up to turn 1" in text
+    _, text = exported(summarized(), tmp_path / "x.ipynb")
+    sources = ["".join(cell["source"]) for cell in json.loads(text)["cells"][2:]]
+    assert sources == [
+        "%%agent --session chat --model calm\nprompt 1",
+        "%%agent --session chat\nprompt 2",
+        "%agent compact --session chat keep numbers",
+        "%%agent --session chat\nprompt 4",
+    ]
+
+
 def test_usage_of_imported_turns_is_marked(tmp_path):
     used = RequestRecord(agent="assistant", model="gpt", usage=Usage(input_tokens=5, output_tokens=1, cost=0.5))
     export_session(session(turn(1, requests=[used])), tmp_path / "x.json")

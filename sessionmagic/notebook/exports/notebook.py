@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.sessions.formats.contents import Content
 
-HOLDS: frozenset[Content] = frozenset({"reasoning", "calls", "instructions", "settings", "usage", "endings"})
+HOLDS: frozenset[Content] = frozenset(
+    {"summaries", "reasoning", "calls", "instructions", "settings", "usage", "endings"}
+)
 _CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """The ids that a notebook's format allows. VS Code sends others."""
 _EXPANDED = re.compile(r"[{}$\"'\n\r]")
@@ -39,10 +41,15 @@ def to_notebook(session: Session) -> str:
         _code("%load_ext sessionmagic", "load-sessionmagic", []),
     ]
     name = _EXPANDED.sub("-", session.name).strip()
-    for before, turn in zip([None, *path], path, strict=False):
+    before: TurnRecord | None = None
+    for turn in path:
         cell_id = _cell_id(turn, used)
         used.add(cell_id)
-        cells.append(_code(_source(name, turn, before), cell_id, _outputs(session, turn)))
+        if turn.kind == "compaction":
+            source = _compact_line(name, turn)
+        else:
+            source, before = f"{_line(name, turn, before)}\n{turn.prompt}", turn
+        cells.append(_code(source, cell_id, _outputs(session, turn)))
     document = {
         "cells": cells,
         "metadata": {
@@ -67,17 +74,8 @@ def not_in_notebook(session: Session) -> list[str]:
     ]
 
 
-def _source(name: str, turn: TurnRecord, before: TurnRecord | None) -> str:
-    """Return the text of the cell that asks for a turn again: a prompt, or a summary of the turns before it."""
-    session = f"--session={typed(name)}" if name.startswith("-") else f"--session {typed(name)}"
-    if turn.kind == "ask":
-        return f"{_line(session, turn, before)}\n{turn.prompt}"
-    instruction = " ".join(turn.prompt.split()) if turn.prompt != PROMPT else ""
-    return f"%agent compact {session} {instruction.lstrip('-')}".rstrip()
-
-
-def _line(session: str, turn: TurnRecord, before: TurnRecord | None) -> str:
-    words = ["%%agent", session]
+def _line(name: str, turn: TurnRecord, before: TurnRecord | None) -> str:
+    words = ["%%agent", _named(name)]
     if (before is None or turn.model != before.model) and _can_be_asked(turn):
         words += ["--model", typed(turn.model)]
     if written := as_typed(_typeable(turn)):
@@ -87,6 +85,15 @@ def _line(session: str, turn: TurnRecord, before: TurnRecord | None) -> str:
     if expressions_in(turn.prompt):  # they have been replaced by their values already, or were meant as they are
         words.append("--raw")
     return " ".join(words)
+
+
+def _compact_line(name: str, turn: TurnRecord) -> str:
+    instruction = " ".join(turn.prompt.split()).lstrip("-") if turn.prompt != PROMPT else ""
+    return f"%agent compact {_named(name)} {instruction}".rstrip()
+
+
+def _named(name: str) -> str:
+    return f"--session={typed(name)}" if name.startswith("-") else f"--session {typed(name)}"
 
 
 def _can_be_asked(turn: TurnRecord) -> bool:

@@ -35,7 +35,7 @@ LEAST = "tokens_are_a_lower_bound"
 
 def to_atif(session: Session) -> str:
     """Return the path to the head of a session as a trajectory, with the trajectories of sub-agents in it."""
-    document = _trajectory(session, session.path(), session.id)
+    document = _trajectory(session, _asked(session.path()), session.id)
     document["extra"] = {OURS: {"name": session.name, "title": session.title}}
     return json.dumps(document, ensure_ascii=False, indent=1).encode(errors="replace").decode() + "\n"
 
@@ -52,7 +52,7 @@ def _trajectory(session: Session, turns: Sequence[TurnRecord], trajectory_id: st
         steps += _steps(turn, called)
     mine = {turn.id for turn in turns}
     inner = [turn for caller, workers in called.items() if caller.partition(":")[0] in mine for turn in workers]
-    subs = [_trajectory(session, _from(session, turn), turn.id) for turn in inner]
+    subs = [_trajectory(session, _asked(_from(session, turn)), turn.id) for turn in inner]
     usages = [request.usage for turn in turns for request in turn.requests]
     first = turns[0] if turns else None
     return _filled(
@@ -68,6 +68,11 @@ def _trajectory(session: Session, turns: Sequence[TurnRecord], trajectory_id: st
         final_metrics=_final_metrics(usages, subs, len(steps)),
         subagent_trajectories=subs or None,
     )
+
+
+def _asked(turns: Sequence[TurnRecord]) -> list[TurnRecord]:
+    """Return the turns without summaries, which would be imported as prompts of the user."""
+    return [turn for turn in turns if turn.kind == "ask"]
 
 
 def _from(session: Session, first: TurnRecord) -> list[TurnRecord]:

@@ -146,6 +146,7 @@ def _checked_turn(turn: TurnRecord, ids: Collection[str]) -> TurnRecord:
         with_whole_messages(turn),
         settings=checked(turn.settings),
         previous_head=turn.previous_head if turn.previous_head in ids else None,
+        covers=turn.covers if turn.covers in ids else None,
         waiting=[],
         origin="import",
     )

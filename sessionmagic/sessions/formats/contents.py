@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Content = Literal[
     "branches",
+    "summaries",
     "sub-agents",
     "reasoning",
     "texts",
@@ -42,6 +43,7 @@ def contents_of(session: Session) -> dict[Content, str]:
     kinds = [part["part_kind"] for part in _parts(path)]
     found: dict[Content, str] = {
         "branches": counted(sum(turn.id not in workers for turn in others), "turn") + " on other branches",
+        "summaries": counted(sum(turn.kind == "compaction" for turn in path), "turn") + " with a summary",
         "sub-agents": counted(len(workers - on_path), "turn") + " of sub-agents",
         "reasoning": counted(kinds.count("thinking"), "piece") + " of reasoning",
         "texts": counted(sum(isinstance(item, str) for item in attached), "attached text"),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.transcript import Block
     from sessionmagic.sessions.formats.contents import Content
 
-HOLDS: frozenset[Content] = frozenset({"reasoning", "texts", "calls", "endings"})
+HOLDS: frozenset[Content] = frozenset({"summaries", "reasoning", "texts", "calls", "endings"})
 LONGEST = 200_000
 """Characters of an answer; a longer one is written as code, because to parse it may take too long."""
 ROUNDS = 5
@@ -51,6 +51,8 @@ def heading(text: str) -> str:
 def _turn(session: Session, turn: TurnRecord) -> Iterator[str]:
     transcript = transcript_of(session.name, turn)
     yield f"## Turn {turn.id}"
+    if turn.kind == "compaction":
+        yield f"*Summary of the turns up to {heading(turn.covers or '')}*"
     yield fenced(turn.prompt)
     for item in attached_to(turn):
         yield fenced(item if isinstance(item, str) else file_note(item))

@@ -26,6 +26,8 @@ def to_openai_chat(session: Session) -> str:
     system = ""
     messages: list[dict[str, Any]] = []
     for turn in session.path():
+        if turn.kind == "compaction":  # nobody has asked it in this conversation
+            continue
         if turn.system and turn.system != system:
             messages.append({"role": "system", "content": turn.system})
         system = turn.system

@@ -163,6 +163,7 @@ def _of_turn(session: Session, turn: TurnRecord) -> Attributes:
         "sessionmagic.session": session.name,
         "sessionmagic.turn": turn.id,
         "sessionmagic.parent": turn.parent,
+        "sessionmagic.summary_up_to": turn.covers,
         "sessionmagic.status": turn.status,
         "sessionmagic.warnings": turn.warnings or None,
     }
