@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sessionmagic.conversation.session import Session, TurnRecord
+    from sessionmagic.conversation.transcript import Transcript
 
 Kind = Literal["same", "removed", "added"]
 WORDS = 1_000
@@ -95,8 +96,8 @@ class Side:
 def difference(one: Side, other: Side) -> Difference:
     """Return how two sides differ.
 
-    Two branches of one session are compared from where they part. A turn and one that continues it, and turns of two
-    sessions, are compared alone. Two sessions without a turn are compared from their beginnings.
+    Two branches of one session are compared from where they part, without summaries. A turn and one that continues it,
+    and turns of two sessions, are compared alone. Two sessions without a turn are compared from their beginnings.
 
     Raises `UsageError` when a turn does not exist, or both sides are the same one.
     """
@@ -107,7 +108,7 @@ def difference(one: Side, other: Side) -> Difference:
     other_calls = [block for each in other_transcripts for block in each.blocks if isinstance(block, ToolBlock)]
     texts: list[TextDifference] = []
     for first, second in zip_longest(transcripts, other_transcripts):
-        names = " and ".join(f"of {each.session}@{each.turn_id}" for each in (first, second) if each is not None)
+        names = " and ".join(f"of {_named(each)}" for each in (first, second) if each is not None)
         for what in ("prompt", "text"):
             pair = [getattr(each, what) if each is not None else "" for each in (first, second)]
             heading = f"{'answer' if what == 'text' else what} {names}"
@@ -121,12 +122,18 @@ def difference(one: Side, other: Side) -> Difference:
     )
 
 
+def _named(turn: Transcript) -> str:
+    """Return how a turn is typed, and how it ended unless it completed: its answer may be only a part."""
+    name = f"{turn.session}@{turn.turn_id}"
+    return name if turn.status == "completed" else f"{name} ({turn.status})"
+
+
 def _compared(one: Side, other: Side) -> tuple[list[TurnRecord], list[TurnRecord]]:
     """Return the turns of each side that are compared."""
     tip, other_tip = one.tip(), other.tip()
     if one.session.id != other.session.id:
         if one.turn_id is None and other.turn_id is None:
-            return one.session.path(), other.session.path()
+            return _asked(one.session.path()), _asked(other.session.path())
         return [tip], [other_tip]
     if tip.id == other_tip.id:
         raise UsageError(f"both are turn {tip.id} of session {one.session.name!r}; name two turns")
@@ -134,7 +141,12 @@ def _compared(one: Side, other: Side) -> tuple[list[TurnRecord], list[TurnRecord
     shared = sum(1 for a, b in zip(path, other_path, strict=False) if a.id == b.id)
     if shared in {len(path), len(other_path)}:  # one continues the other
         return [tip], [other_tip]
-    return path[shared:], other_path[shared:]
+    return _asked(path[shared:]), _asked(other_path[shared:])
+
+
+def _asked(turns: list[TurnRecord]) -> list[TurnRecord]:
+    """Return the turns without summaries, so that prompts are compared with prompts, unless these are all."""
+    return [turn for turn in turns if turn.kind == "ask"] or turns
 
 
 def first_call_that_differs(calls: Sequence[ToolBlock], others: Sequence[ToolBlock]) -> CallDifference | None:

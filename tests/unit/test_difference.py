@@ -1,6 +1,7 @@
 """How two turns or two branches differ."""
 
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -60,6 +61,19 @@ def test_branches_are_compared_from_where_they_part():
     assert of("answer", found) == ["answer of chat@2 and of chat@4", "answer of chat@3"]
     assert found.call.number == 2
     assert (found.call.first.args, found.call.second.args) == ({"code": "a < 1"}, {"code": "a < 2"})
+
+
+def test_summaries_on_a_branch_are_passed_over_unless_they_are_named():
+    made = replace(turn(5, "2", "In short."), kind="compaction", covers="1")
+    one = session(*BRANCHED.turns[:2], made, turn(6, "5", "Because."), BRANCHED.turns[3], turn(7, "4", "So."))
+    found = difference(Side(one, "6"), Side(one, "7"))
+    assert of("answer", found) == ["answer of chat@2 and of chat@4", "answer of chat@6 and of chat@7"]
+    assert of("answer", difference(Side(one, "5"), Side(one, "6"))) == ["answer of chat@5 and of chat@6"]
+
+
+def test_turn_that_did_not_complete_is_marked():
+    failed = session(replace(turn(1, None, "So"), status="failed"), turn(2, None, "So far."))
+    assert of("answer", difference(Side(failed, "1"), Side(failed, "2"))) == ["answer of chat@1 (failed) and of chat@2"]
 
 
 def test_turn_and_one_that_continues_it_are_compared_alone():
