@@ -42,12 +42,6 @@ def _asked(turns: Sequence[TurnRecord]) -> list[TurnRecord]:
     return [turn for turn in turns if turn.kind == "ask"]
 
 
-def is_made_for(compaction: TurnRecord, turn: TurnRecord) -> bool:
-    """Return whether a turn is a compaction that was put before a running one, which then has a lower number."""
-    numbered = compaction.id.isdecimal() and turn.id.isdecimal()
-    return compaction.kind == "compaction" and numbered and int(compaction.id) > int(turn.id)
-
-
 def with_compaction(session: Session, compaction: TurnRecord, turn_id: str) -> Session:
     """Return the session with a compaction that was made for a running turn.
 

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.conversation.compaction import is_made_for
 from sessionmagic.conversation.events import (
     MessageInjected,
     ReasoningDelta,
@@ -124,9 +123,16 @@ def reusable(session: Session, parent: str | None, asked: str) -> TurnRecord | N
 
 
 def _continued(session: Session, turn: TurnRecord) -> set[str | None]:
-    """Return the parent of a turn, and what it was asked to continue if a summary for it has come in between."""
-    parent = session.turn(turn.parent) if turn.parent is not None else None
-    return {turn.parent, parent.parent} if parent is not None and is_made_for(parent, turn) else {turn.parent}
+    """Return the parent of a turn, and the turn before it if there are only summaries that no user has asked for.
+
+    In another run of the notebook, nobody asks for them either.
+    """
+    continued = {turn.parent}
+    for before in reversed(session.path(turn.parent) if turn.parent is not None else []):
+        if before.kind == "ask" or before.fingerprint:
+            break
+        continued.add(before.parent)
+    return continued
 
 
 def _tell(log: EventLog, stored: Transcript, record: TurnRecord) -> None:

@@ -147,12 +147,13 @@ async def test_turn_for_which_a_summary_was_made_is_reused_too(manager):
         return "Fine." if short else ModelHTTPError(400, "small", {"message": "maximum context length is 9"})
 
     script("small", refuses)
-    runs = [
-        [await again(manager, p, model="small", cell=None, after=ROOT if p == "a" else None) for p in "abcd"]
-        for _ in range(2)
-    ]
-    assert [[result.reused for result in run] for run in runs] == [[False] * 4, [True] * 4]
-    assert path_of(manager) == ["1", "2", "4", "3", "5"]
+    runs = [[await again(manager, prompt, model="small") for prompt in prompts] for prompts in ("abcd", "abCd", "abCd")]
+    assert [[result.reused for result in run] for run in runs] == [[False] * 4, [True, True, False, False], [True] * 4]
+    assert path_of(manager) == ["1", "2", "7", "6", "8"]
+    manager.branches.move_head("chat", "4")
+    assert not (await again(manager, "new", model="small")).reused
+    manager.branches.move_head("chat", "2")
+    assert (await again(manager, "new", model="small")).reused
 
 
 @on_a_loop
