@@ -162,9 +162,7 @@ async def _start(
     from sessionmagic.conversation.tree import ROOT
 
     find, store = context.manager.store.find, context.manager.store
-    active = context.active_session
-    if active is not None and await in_thread(find, active) is None:
-        context.active_session = None  # it was deleted
+    await in_thread(context.forget_deleted)
     chosen = request.session if named else None if request.new else context.chosen()
     own = None if chosen or request.new else await in_thread(_own_session, store, request)
     if session := chosen or own:

@@ -117,6 +117,18 @@ class NotebookContext:
         """Return the named session, else the active one, else the configured one, else None."""
         return name or self.active_session or self.settings.session or None
 
+    def chosen_or_latest(self, name: str = "") -> str | None:
+        """Return what `chosen` does, else the session of the latest turn. Deleted sessions are forgotten."""
+        self.forget_deleted()
+        return self.chosen(name) or self.latest_session
+
+    def forget_deleted(self) -> None:
+        """Forget the active and the latest session if they were deleted, in this kernel or another one."""
+        if self.active_session is not None and self.manager.store.find(self.active_session) is None:
+            self.active_session = None
+        if self.latest_session is not None and self.manager.store.find(self.latest_session) is None:
+            self.latest_session = None
+
     def named(self, name: str) -> str:
         """Return the id of the session that ``-1``, ``-2`` and so on mean; return any other name unchanged.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_LINE = re.compile(r"(\s*)%agent\s+((?:steer|queue|approve)\s.*\?)\s*")
+_LINE = re.compile(r"(\s*)%agent\s+((?:steer|queue|approve|compact|search)\s.*\?)\s*")
 
 
 def keep_question_marks(lines: list[str]) -> list[str]:

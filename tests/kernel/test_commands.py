@@ -99,7 +99,8 @@ def test_diff_shows_how_two_turns_differ(kernel, chat):
     assert "[-first -][+second +]question" in shown["data"]["text/plain"]
     assert "<ins" in shown["data"]["text/html"]
     kernel.run(f"%agent use {chat}").ok()
-    assert "[-second -][+first +]" in kernel.run("%agent diff @2 @1").ok().text
+    for turns in ("@2 @1", "-1@2 -1@1"):
+        assert "[-second -][+first +]" in kernel.run(f"%agent diff {turns}").ok().text
     assert "has no turn '9'" in refused(kernel.run("%agent diff @9 @1"), "UsageError")
 
 
@@ -164,6 +165,13 @@ def test_delete_removes_the_session_for_good(kernel, chat):
     assert chat not in kernel.run("%agent sessions").text
     kernel.run(f"%%agent -m recalls -s {chat}\nfresh").ok()
     assert kernel.value("str(_agent)") == "'user-prompt: fresh'"
+
+
+def test_deleted_session_is_no_longer_active(kernel, chat):
+    kernel.run(f"%agent use {chat}").ok()
+    kernel.run(f"%agent delete {chat} --yes").ok()
+    line = refused(kernel.run("%agent compact"), "SessionNotFoundError")
+    assert line == "no session is active; name one, or run a %%agent cell"
 
 
 def test_delete_stops_a_running_turn_and_nothing_writes_it_back(kernel, session):

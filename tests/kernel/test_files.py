@@ -29,7 +29,8 @@ def test_export_says_what_was_written_and_what_was_not(kernel, chat, tmp_path):
     assert "Hello **world**" in (tmp_path / "chat.md").read_text()
     line = refused(kernel.run(f"%agent export {chat} {tmp_path}/chat.md"), "UsageError")
     assert line == f"{tmp_path}/chat.md exists; --force replaces it"
-    kernel.run(f"%agent export -s {chat} --force {tmp_path}/chat.md").ok()
+    for named in (f"-s {chat}", "-1"):
+        kernel.run(f"%agent export --force {named} {tmp_path}/chat.md").ok()
     kernel.run(f"%agent use {chat}").ok()
     assert f"wrote {chat} to" in kernel.run(f"%agent export --format atif {tmp_path}/atif.json").ok().text
 

@@ -14,7 +14,14 @@ def transformed():
 
 
 @pytest.mark.parametrize(
-    "said", ["queue what about March?", "steer -s chat is it 'so'??", "approve 12ab --reject why?"]
+    "said",
+    [
+        "queue what about March?",
+        "steer -s chat is it 'so'??",
+        "approve 12ab --reject why?",
+        "compact what is still open?",
+        "search a.b*(?",
+    ],
 )
 def test_what_is_said_to_a_turn_keeps_its_question_mark(transformed, said):
     assert transformed(f"%agent {said} ") == f"get_ipython().run_line_magic('agent', {said!r})\n"

@@ -44,7 +44,7 @@ def diff(context: NotebookContext, options: argparse.Namespace) -> Shown:
 
 def _side(context: NotebookContext, reference: str) -> Side:
     """Return what a reference names. A session may have an ``@`` in its name."""
-    sessions = context.manager.sessions
+    sessions, reference = context.manager.sessions, context.named(reference)
     name, at, turn = reference.rpartition("@")
     if at and context.manager.store.find(reference) is None:
         return Side(sessions.load(chosen(context, name)), turn)

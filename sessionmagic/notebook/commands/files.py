@@ -29,10 +29,11 @@ def export(context: NotebookContext, options: argparse.Namespace) -> None:
 
     if len(options.words) > (1 if options.session else 2):
         raise UsageError("export takes a session and a file; put quotes around one with spaces")
-    *named, file = options.words
+    *words, file = options.words
+    named = options.session or context.named("".join(words))
     path = Path(file)
     chosen_format = FORMATS[format_of(path, options.format)]
-    session = context.manager.sessions.load(chosen(context, options.session or "".join(named)))
+    session = context.manager.sessions.load(chosen(context, named))
     losses = export_session(session, path, options.format, force=options.force)
     written = session.turns if "branches" in chosen_format.holds else session.path()
     say(f"wrote {session.name} to {path} ({counted(len(written), 'turn')})")

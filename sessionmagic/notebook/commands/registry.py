@@ -151,7 +151,7 @@ RUNNING = argument(
 
 def chosen(context: NotebookContext, name: str) -> str:
     """Return the named session, else the active one, else the latest one. Raises `SessionNotFoundError`."""
-    chosen = context.chosen(name) or context.latest_session
+    chosen = context.chosen_or_latest(name)
     if not chosen:
         raise SessionNotFoundError("no session is active; name one, or run a %%agent cell")
     return chosen

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     ),
 )
 def tools(context: NotebookContext, options: argparse.Namespace) -> Any:
-    name = context.chosen(options.session) or context.latest_session
+    name = context.chosen_or_latest(options.session)
     session = context.manager.sessions.load(name) if name else None
     model = context.manager.sessions.next_model(session)
     warning = (
