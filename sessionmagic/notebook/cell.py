@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
@@ -13,6 +14,7 @@ from sessionmagic.exceptions import SessionExistsError, UsageError
 from sessionmagic.loop import in_thread, loop_thread
 from sessionmagic.notebook.cell_line import CELL_LINE
 from sessionmagic.notebook.offered_tools import offered_tools
+from sessionmagic.turns.place import is_other_notebook
 
 if TYPE_CHECKING:
     import argparse
@@ -183,17 +185,19 @@ async def _start(
 
 def _own_session(store: Store, request: Request) -> str | None:
     """Return the newest session that was named after the requesting notebook, and began in it, or None."""
-    from sessionmagic.turns.place import is_other_notebook
+    if not request.notebook:
+        return None
+    sessions = [store.load(session_id) for session_id in _named_after(request.session, store)]
+    own = [each for each in sessions if each.notebook and not is_other_notebook(each.notebook, request.notebook)]
+    return max(own, key=lambda each: each.created_at).id if own else None
 
-    own = None
-    if request.notebook:
-        for name in _numbered(request.session):
-            session_id = store.find(name)
-            if session_id is None:
-                break
-            if (stored := store.load(session_id).notebook) and not is_other_notebook(stored, request.notebook):
-                own = session_id
-    return own
+
+def _named_after(name: str, store: Store) -> set[str]:
+    """Return the ids of the sessions with a name, or with a number after it. Some may have been deleted in between."""
+    numbered = re.compile(rf"{re.escape(name)}-[1-9][0-9]*")
+    known = [each for each in store.names() if each == name or numbered.fullmatch(each)]
+    counted = itertools.takewhile(lambda each: store.find(each) is not None, _numbered(name))
+    return set(filter(None, map(store.find, {*known, *counted})))
 
 
 def _numbered(name: str) -> Iterator[str]:

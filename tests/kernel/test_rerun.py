@@ -111,6 +111,9 @@ def test_notebook_goes_on_with_its_own_session_after_a_restart(start, tmp_path):
         restarted(kernel)
     assert first.run("%%agent\ne").ok().text == "d\ne"
     assert other.run("%%agent\nf").ok().text == "c\nf"
+    first.run("%agent delete churn --yes").ok()
+    restarted(first)
+    assert first.run("%%agent\ng").ok().text == "d\ne\ng"
 
 
 def test_unchanged_cells_show_their_stored_answers_after_a_restart(kernel, session):
