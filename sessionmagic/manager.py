@@ -239,6 +239,8 @@ class SessionManager:
     ) -> Turn | None:
         """Let the session's running turn answer a prompt when it is done, or start a turn on an idle session.
 
+        If the running turn writes a summary, this waits for its end and starts another turn.
+
         Args:
             request: The request. A running turn uses only its prompt and `values`.
             turn: Id of the running turn; needed when the session has several.
@@ -256,6 +258,9 @@ class SessionManager:
                 return await self.turns.say(
                     request.session, "queue", request.prompt, turn=turn, key=key, values=request.values
                 )
+            for turn_of_session in self.turns.of_id(known) if known else ():
+                if turn_of_session.inbox.refuses:
+                    await turn_of_session.result()
             started = await (start or self.start)(replace(request, wait=request.wait or ENDING_SECONDS))
             self.turns.queue_keys.use(started.session_id, key)
             if known is None:

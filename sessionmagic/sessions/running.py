@@ -131,7 +131,7 @@ class RunningTurns:
             values: The expressions whose values the messages hold; stored and shown with the turn.
 
         Raises:
-            SessionIdleError: This manager runs no such turn.
+            SessionIdleError: This manager runs no such turn, or it writes a summary.
             InboxFullError: Too many messages are waiting.
             PromptError: A message is empty.
             UsageError: The named turn is not running, or several turns are and none was named.

@@ -16,8 +16,8 @@ from sessionmagic.storage.store import new_session_id
 from sessionmagic.tools.permissions import Permissions, with_rules, without_rule
 from sessionmagic.tools.tool_code import refuse_tools
 from sessionmagic.tools.trust import permissions_of, trusted, with_permissions
-from sessionmagic.turns.admission import fresh_session
 from sessionmagic.turns.planning import ignored_warning
+from sessionmagic.turns.records import fresh_session
 from sessionmagic.turns.request import check_system
 from sessionmagic.turns.session_permissions import change_permissions, confirm_permissions
 from sessionmagic.words import shortened, suggestion

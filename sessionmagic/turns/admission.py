@@ -6,22 +6,18 @@ resolved before anything is stored, and nothing in memory changes before the wri
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.session import Session, TurnRecord, title_of
 from sessionmagic.conversation.tree import (
-    next_turn_id,
     running_turns,
     with_interrupted_turns,
     with_turn,
 )
 from sessionmagic.keys.cleaning import messages_without_keys
 from sessionmagic.keys.shapes import is_loaded
-from sessionmagic.tools.permissions import Permissions
-from sessionmagic.tools.trust import doubts, trusted, with_permissions
+from sessionmagic.tools.trust import doubts, trusted
 from sessionmagic.turns.account import KERNEL, Account, account_of
 from sessionmagic.turns.compaction_request import content_for, cut_for
 from sessionmagic.turns.event_log import EventLog
@@ -29,6 +25,7 @@ from sessionmagic.turns.history import history_before
 from sessionmagic.turns.left_out import LeftOut
 from sessionmagic.turns.place import note_on_new, note_on_reused, notes_on, parent_for
 from sessionmagic.turns.planning import plan_for
+from sessionmagic.turns.records import fresh_session, new_record
 from sessionmagic.turns.turn import Turn
 
 if TYPE_CHECKING:
@@ -40,11 +37,9 @@ if TYPE_CHECKING:
     from sessionmagic.models.catalog import Models, ResolvedModel
     from sessionmagic.storage.store import Store
     from sessionmagic.tools.mcp.servers import McpServers
-    from sessionmagic.tools.permissions import Safety
     from sessionmagic.turns.cut import Cut
     from sessionmagic.turns.group import Hold, TurnGroup
     from sessionmagic.turns.history import History
-    from sessionmagic.turns.messages import Messages
     from sessionmagic.turns.planning import Plan
     from sessionmagic.turns.request import Request
     from sessionmagic.turns.reuse import ReusedTurn
@@ -181,11 +176,12 @@ def _written(decided: _Decided, store: Store, group: TurnGroup) -> Session:
 
     def change(session: Session) -> Session:
         session = with_interrupted_turns(session, planned.dead)
-        record = replace(_new_record(request, plan, session, messages, decided.cut), fingerprint=planned.fingerprint)
+        record = new_record(request, plan, session, messages, decided.cut)
         notes = [note_on_new(request, record.model, names)] if is_new else notes_on(request, planned.previous, record)
         session = _with_budget(plan.with_override(session), request)
         session = replace(session, title=session.title or title_of(request.typed or request.prompt))
-        return with_turn(session, replace(record, notes=notes), moves_head=request.moves_head)
+        record = replace(record, notes=notes, fingerprint=planned.fingerprint)
+        return with_turn(session, record, moves_head=request.moves_head)
 
     session = _created(change(planned.previous), store) if is_new else store.update(group.session_id, change)
     if group.dead is None:
@@ -206,9 +202,12 @@ def _admitted(decided: _Decided, session: Session, agent: AgentDefinition, hold:
         messages_without_keys(history.messages)
     left_out = LeftOut(sends_keys=request.send_keys)
     log = EventLog(session.id, record.id, agent.name, left_out)
+    turn = Turn(log, session.id, session.name, record.id, attended=request.attended)
+    if decided.cut is not None:
+        turn.inbox.refuse(f"turn {turn.id} writes a summary and reads no messages; send it as a new prompt afterwards")
     return Admitted(
         plan=decided.plan,
-        turn=Turn(log, session.id, session.name, record.id, attended=request.attended),
+        turn=turn,
         record=record,
         log=log,
         left_out=left_out,
@@ -264,32 +263,3 @@ def _before(request: Request, group: TurnGroup, store: Store) -> Session:
     if group.new:
         return fresh_session(group.session_id, request.session, request.safety, store, notebook=request.notebook)
     return store.load(group.session_id)
-
-
-def _new_record(request: Request, plan: Plan, session: Session, messages: Messages, cut: Cut | None) -> TurnRecord:
-    """Return the record of the turn. Its id and parent depend on `session` as it is on disk when it is written."""
-    return TurnRecord(
-        id=next_turn_id(session),
-        parent=parent_for(request, session),
-        kind=request.kind,
-        covers=cut.covers if cut is not None else None,
-        agent=plan.agent.name,
-        model=plan.model.reference,
-        prompt=request.prompt,
-        values=list(request.values),
-        settings=plan.settings,
-        system=plan.agent.instructions,
-        messages=messages,
-        started_at=time.time(),
-        cell_id=request.cell.id if request.cell else None,
-        notebook=request.notebook,
-    )
-
-
-def fresh_session(session_id: str, name: str, safety: Safety, store: Store, *, notebook: str = "") -> Session:
-    """Return a new session without turns. It is not stored yet."""
-    now = time.time()
-    fresh = Session(
-        id=session_id, name=name, created_at=now, updated_at=now, working_dir=str(Path.cwd()), notebook=notebook
-    )
-    return fresh if safety == fresh.safety else with_permissions(fresh, Permissions({}, safety), store.secret())

@@ -47,6 +47,20 @@ class Inbox:
         self._send: Callable[[str, Kind], str] | None = None
         self._take_back: Callable[[str], bool] = lambda _: False
         self._closed = False
+        self._refusal = ""
+
+    def refuse(self, why: str) -> None:
+        """Accept no messages from the beginning.
+
+        Args:
+            why: The error that their senders get.
+        """
+        self._closed, self._refusal = True, why
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the turn takes no messages, although it is running."""
+        return bool(self._refusal)
 
     @property
     def waiting(self) -> list[str]:
@@ -65,11 +79,11 @@ class Inbox:
 
         Raises:
             InboxFullError: Too many messages of this kind wait.
-            SessionIdleError: The turn has ended.
+            SessionIdleError: The turn has ended, or takes no messages.
         """
         with self._lock:
             if self._closed:
-                raise SessionIdleError("the turn has just ended; send it as a new prompt")
+                raise SessionIdleError(self._refusal or "the turn has just ended; send it as a new prompt")
             room = SIZES[kind] - sum(note.kind == kind for note in self._notes)
             if len(texts) > room:
                 raise InboxFullError(

@@ -11,7 +11,7 @@ from sessionmagic import ROOT, Cell, Request, register_model
 from sessionmagic.conversation.compaction import with_compaction
 from sessionmagic.conversation.events import HistoryCompacted, TextDelta, Warned
 from sessionmagic.conversation.stored_transcript import transcript_of
-from sessionmagic.exceptions import SessionNotFoundError, UsageError
+from sessionmagic.exceptions import SessionIdleError, SessionNotFoundError, UsageError
 from sessionmagic.sessions.usage import usage_by
 from sessionmagic.testing import ScriptedModel, call, hang, script
 from sessionmagic.turns.context_size import tokens_in
@@ -247,18 +247,6 @@ async def test_compaction_whose_process_died_leaves_the_path(manager, model):
     assert texts(model.sent[-1])[0] == ["a"]
 
 
-@on_a_loop
-async def test_message_to_a_compaction_is_not_delivered(manager):
-    script("model", "one", ["In ", hang()])
-    await talk(manager, "a")
-    turn = await manager.compact("chat")
-    await said(turn)
-    await manager.turns.steer("chat", "Be brief")
-    turn.cancel()
-    await turn.result()
-    assert turn.transcript.warnings == ("not delivered to the model: Be brief",)
-
-
 @pytest.mark.usefixtures("model")
 @on_a_loop
 async def test_usage_of_a_compaction_has_a_record_of_its_own(manager):
@@ -277,6 +265,28 @@ async def test_settings_that_would_cut_a_summary_short_are_left_out(manager, mod
     await compact(manager, settings={"max_tokens": 5, "temperature": 0.5})
     assert model.sent_settings[-1] == {"temperature": 0.5}
     assert manager.sessions.load("chat").turn("2").settings == {"temperature": 0.5}
+
+
+@pytest.mark.usefixtures("model")
+@on_a_loop
+async def test_messages_to_a_summary_are_refused_and_queued_prompts_wait_for_its_end(manager):
+    await talk(manager, "a", "b", "c")
+    go_on = asyncio.Event()
+
+    async def slow(_messages):
+        await go_on.wait()
+        yield "In short."
+
+    script("slow", slow)
+    turn = await manager.compact("chat", model="slow", once=True)
+    with pytest.raises(SessionIdleError, match="turn 4 writes a summary and reads no messages"):
+        await manager.turns.steer("chat", "be brief")
+    queued = asyncio.ensure_future(manager.queue(Request(prompt="d", session="chat")))
+    await asyncio.sleep(0.02)
+    assert not queued.done()
+    go_on.set()
+    assert (await (await queued).result()).text == "answer to d"
+    assert (turn.transcript.warnings, path_of(manager)) == ((), ["1", "2", "3", "4", "5"])
 
 
 def full(*steps, limit=1_000):
