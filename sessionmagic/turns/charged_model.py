@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.messages import ModelResponse
@@ -15,7 +15,7 @@ from sessionmagic.models.members import members_of
 from sessionmagic.turns.model_requests import may_have_been_answered, usage_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 
     from pydantic_ai.messages import ModelMessage
     from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
@@ -36,6 +36,7 @@ class ChargedModel(WrapperModel):
         model: The model that the user has chosen, of which `wrapped` may be one member.
         accounts: The accounts, that of the session first.
         refused: Called with the account whose budget has refused a request.
+        not_made: Called when a request was refused, or stopped while it waited for another one.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class ChargedModel(WrapperModel):
         model: ResolvedModel,
         accounts: Sequence[Account],
         refused: Callable[[Account], object] = lambda _: None,
+        not_made: Callable[[], object] = lambda: None,
     ) -> None:
         super().__init__(wrapped)
         self._model = model
         self._accounts = accounts
         self._refused = refused
+        self._not_made = not_made
 
     async def request(
         self,
@@ -91,21 +94,30 @@ class ChargedModel(WrapperModel):
             for account in self._accounts:
                 account.add(usage, self._model.reference)
 
-        for account in self._accounts:
-            require_price(self._model, account)
         async with AsyncExitStack() as open_accounts:
-            for account in self._accounts:
-                try:
-                    await open_accounts.enter_async_context(account.request())
-                except TurnLimitError:
-                    self._refused(account)
-                    raise
+            try:
+                for account in self._accounts:
+                    require_price(self._model, account)
+                for account in self._accounts:
+                    with self._telling(account):
+                        await open_accounts.enter_async_context(account.request())
+            except BaseException:
+                self._not_made()
+                raise
             try:
                 yield lambda response: add(usage_of(response, self._model.price))
             except BaseException as error:
                 if not charged and may_have_been_answered(error):
                     add(Usage(unmeasured_requests=1))
                 raise
+
+    @contextmanager
+    def _telling(self, account: Account) -> Generator[None]:
+        try:
+            yield
+        except TurnLimitError:
+            self._refused(account)
+            raise
 
 
 def require_price(model: ResolvedModel, account: Account, budget: float | None = None) -> None:

@@ -141,7 +141,7 @@ class Guard(AbstractCapability[None]):
     def _asked(self, member: Model) -> Model:
         sender = Sender(member, self._keep_sent, self.content)
         asked = AskedModel(
-            ChargedModel(sender, self.model, self.accounts, self._over_budget),
+            ChargedModel(sender, self.model, self.accounts, self._over_budget, self.requests.withdraw),
             self.model.reference,
             offers=lambda tool: not self.policy().never_allows(tool),
             count=self.count_request,
@@ -151,7 +151,6 @@ class Guard(AbstractCapability[None]):
         return asked
 
     def _over_budget(self, account: Account) -> None:
-        self.requests.withdraw()
         self.emit(LimitReached, which="budget", value=account.budget)
 
     def _keep_sent(self, sent: SentRequest) -> None:

@@ -86,7 +86,7 @@ class ModelRequests:
         self._began = None
 
     def withdraw(self) -> None:
-        """Forget the open request if nothing has come in, as a budget has refused it before it was made."""
+        """Forget the open request if nothing has come in, as it was not made: a budget has refused or delayed it."""
         if self._first_token is None:
             self._began = None
 

@@ -121,7 +121,7 @@ async def _asked(admitted: Admitted, model: ResolvedModel) -> tuple[str, Request
     requests = ModelRequests()
     accounts = (admitted.hold.group.account, KERNEL)
     charged = with_wrapped_members(
-        model.model, lambda member: ChargedModel(member, model, accounts, lambda _: requests.withdraw())
+        model.model, lambda member: ChargedModel(member, model, accounts, not_made=requests.withdraw)
     )
     agent = Agent(charged, instructions=INSTRUCTIONS, model_settings=ModelSettings(max_tokens=MAX_TOKENS))
     requests.begin(admitted.plan.agent.name, model.price)

@@ -125,6 +125,21 @@ async def test_turns_of_a_group_do_not_spend_the_same_last_cent(priced):
 
 
 @on_a_loop
+async def test_request_that_is_stopped_while_it_waits_for_another_was_not_made(priced):
+    KERNEL.budget = 100
+    turn = await priced.run("Go", session="first", model="hang")
+    await said(turn)
+    before = KERNEL._last
+    waiting = await priced.run("Go", session="second", model="calm")
+    await until(lambda: KERNEL._last is not before)
+    waiting.cancel()
+    assert (await waiting.result()).usage == Usage()
+    assert priced.sessions.load("second").turns[0].requests == []
+    turn.cancel()
+    await turn.result()
+
+
+@on_a_loop
 async def test_request_that_waits_for_another_can_be_stopped():
     account = Account("x", "y", budget=1.0)
     entered = []
