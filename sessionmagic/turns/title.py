@@ -50,9 +50,12 @@ _AROUND = " \t\"'“”„«»‘’"
 
 
 def wants_title(admitted: Admitted) -> bool:
-    """Return whether a model is to make a title after this turn, which has ended."""
+    """Return whether a model is to make a title after this turn, which has ended: the first that was answered.
+
+    An imported session and a copy bring theirs.
+    """
     request = admitted.request
-    first = not any(turn.status == "completed" for turn in admitted.plan.previous.turns)
+    first = not any(turn.status == "completed" or turn.origin for turn in admitted.plan.previous.turns)
     asks = request.kind == "ask" and request.titles and request.moves_head
     return asks and first and admitted.turn.transcript.status == "completed"
 

@@ -237,6 +237,15 @@ async def test_title_that_a_budget_refuses_is_not_a_request(titler):
 
 
 @on_a_loop
+async def test_title_of_a_copied_or_imported_session_stays(titler):
+    script("fails", RuntimeError("no"))
+    await ask(titler, "Why?", model="fails")
+    titler.branches.fork("chat", "copy")
+    assert (await asked(titler, "And more?", "copy")).title == "Why?"
+    assert titler.titler.sent == []
+
+
+@on_a_loop
 async def test_summary_is_no_reason_for_a_title(titler):
     turn = await titler.run("Why?", session="chat", model="hang", titles=True)
     await said(turn)
