@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.session import title_of
 from sessionmagic.conversation.tree import with_changed_turn
+from sessionmagic.conversation.usage import total
 from sessionmagic.exceptions import SessionMagicError, TurnTimeoutError
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.loop import in_thread
@@ -159,9 +160,13 @@ def _written(admitted: Admitted, title: str, record: RequestRecord, reference: s
     Raises `SessionNotFoundError` if the session was deleted.
     """
     given: str | None = None
+    first = (admitted.record.id, admitted.record.started_at)
 
     def change(session: Session) -> Session:
         nonlocal given
+        if not any((turn.id, turn.started_at) == first for turn in session.turns):  # the session was emptied
+            given = None
+            return replace(session, removed_usage=total([session.removed_usage, record.usage]))
         as_before = (session.name, session.title) == (admitted.turn.session_name, admitted.title)
         given = title if title and as_before else None
         session = replace(session, title=given or session.title)

@@ -215,6 +215,21 @@ async def test_title_of_an_emptied_session_is_not_reported(titler):
 
 
 @on_a_loop
+async def test_late_title_of_an_emptied_session_is_only_counted(titler):
+    go_on = gated()
+    titler.models.prices |= {"titler": [20_000.0, 0.0]}
+    await (await titler.run("Why?", session="chat", model="calm", titles=True)).result()
+    await asyncio.sleep(0)
+    titler.branches.reset("chat")
+    await (await titler.run("Why?", session="chat", model="calm", titles=True)).result()
+    go_on.set()
+    await made(titler)
+    stored = titler.sessions.load("chat")
+    assert (stored.title, len(stored.turns[0].requests)) == ("Why?", 1)
+    assert stored.removed_usage.cost > 0
+
+
+@on_a_loop
 async def test_turn_that_runs_when_the_title_comes_is_charged_for_it(titler, gate):
     go_on = gated()
     titler.models.prices |= {"calm": [20_000.0, 0.0], "titler": [20_000.0, 0.0], "gate": [0.0, 0.0]}
