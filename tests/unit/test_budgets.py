@@ -6,7 +6,7 @@ import pytest
 from pydantic_ai.messages import ModelRequest, UserPromptPart
 from pydantic_ai.models import ModelRequestParameters
 
-from sessionmagic import Request
+from sessionmagic import ROOT, Request
 from sessionmagic.conversation.budget import checked_budget, parsed_budget
 from sessionmagic.conversation.events import LimitReached
 from sessionmagic.conversation.usage import Usage
@@ -122,6 +122,17 @@ async def test_turns_of_a_group_do_not_spend_the_same_last_cent(priced):
         turns = [await priced.start(Request(prompt=f"p{n}", session="chat", moves_head=False), group) for n in range(3)]
         results = [await turn.result() for turn in turns]
     assert sorted(result.status for result in results) == ["completed", "limit", "limit"]
+
+
+@on_a_loop
+async def test_budget_of_a_reused_turn_holds_for_the_turns_beside_it(priced):
+    await ask(priced)
+    async with priced.group("chat") as group:
+        running = await priced.start(Request(prompt="Go", session="chat", model="hang", once=True), group)
+        again = Request(prompt="Hello", session="chat", after=ROOT, reuse=True, budget=0.5)
+        assert (await (await priced.start(again, group)).result()).reused
+        assert session_account(priced.sessions.load("chat")).budget == 0.5
+        running.cancel()
 
 
 @on_a_loop
