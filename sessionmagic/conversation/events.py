@@ -51,6 +51,8 @@ class TurnStarted(_Event):
     """The expressions whose values the user has put into the prompt."""
     notes: tuple[str, ...] = ()
     """Where the turn stands, if that may surprise: in a new session, or in the place of another turn."""
+    remark: str = ""
+    """That a stored answer is shown, if so. It is for those who watch; what is saved of the turn does not have it."""
     type: Literal["turn_started"] = "turn_started"
 
 

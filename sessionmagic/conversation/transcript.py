@@ -121,6 +121,8 @@ class Transcript:
     """The expressions whose values the user has put into the prompt and the later messages."""
     notes: tuple[str, ...] = ()
     """Where the turn stands, if that may surprise."""
+    remark: str = ""
+    """That a stored answer is shown, if so. It is shown where it is not saved."""
     blocks: tuple[Block, ...] = ()
     warnings: tuple[str, ...] = ()
     usage: Usage | None = None
@@ -183,6 +185,7 @@ def _fold_event(transcript: Transcript, event: Event) -> Transcript:
                 prompt=event.prompt,
                 values=event.values,
                 notes=event.notes,
+                remark=event.remark,
                 started_at=event.at,
             )
         case TextDelta() | ReasoningDelta():

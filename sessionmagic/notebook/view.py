@@ -96,6 +96,8 @@ async def follow(turn: Turn, view: View, hz: float, *, with_error: bool = True) 
         with_error: Whether to say at the end why the turn failed.
     """
     seen = 0
+    if turn.transcript.remark:  # the final form, which is saved, does not have it
+        await in_thread(contextvars.copy_context().run, view.update, turn.transcript)
     over = asyncio.ensure_future(turn.result())
     try:
         while not turn.finished:

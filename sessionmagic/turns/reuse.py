@@ -56,10 +56,10 @@ class ReusedTurn(Turn):
         log = EventLog(session.id, record.id, record.agent)
         super().__init__(log, session.id, session.name, record.id)
         stored = transcript_of(session.name, record)
-        note = f"the stored answer of turn {record.id}, not asked again"
+        remark = f"the stored answer of turn {record.id}, not asked again"
         if any(isinstance(block, ToolBlock) for block in stored.blocks):
-            note += "; its tool calls were not run again"
-        self._stored = replace(stored, notes=(note, where) if where else (note,))
+            remark += "; its tool calls were not run again"
+        self._stored = replace(stored, remark=f"{remark}; {where}" if where else remark)
         _tell(log, self._stored, record)
         self.end(
             TurnResult(
@@ -76,7 +76,7 @@ class ReusedTurn(Turn):
 
     @property
     def transcript(self) -> Transcript:
-        """The stored turn, with a note that it is one."""
+        """The stored turn, with the remark that it is one."""
         return self._stored
 
 
@@ -145,6 +145,7 @@ def _tell(log: EventLog, stored: Transcript, record: TurnRecord) -> None:
         cell_id=record.cell_id,
         values=stored.values,
         notes=stored.notes,
+        remark=stored.remark,
     )
     for text in stored.warnings:
         log.emit(Warned, text=text)

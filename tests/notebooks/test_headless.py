@@ -50,6 +50,15 @@ def test_answers_are_saved_in_their_cells(execute):
     assert "again" in value.outputs[0]["data"]["text/plain"]
 
 
+def test_answers_that_are_reused_make_no_difference_in_the_saved_notebook(execute):
+    line = "-s chat --fresh --reuse"
+    sources = [f"%%agent -m hello {line}\nhi", f"%%agent -m recalls {line}\nagain", "_agent.reused"]
+    (*first, asked), _ = execute(*sources)
+    (*second, reused), _ = execute(*sources)
+    assert [cell.outputs for cell in second] == [cell.outputs for cell in first]
+    assert [cell.outputs[0]["data"]["text/plain"] for cell in (asked, reused)] == ["False", "True"]
+
+
 def test_a_run_stops_at_the_first_error_and_says_it_in_one_line(execute):
     (failed, after), error = execute("%%agent -m fails -s chat\nhi", "print('went on')")
     assert error.ename == "TurnFailedError"

@@ -207,10 +207,10 @@ async def test_reused_turn_tells_its_story_and_marks_it(manager):
     turn = await manager.run("Hello", session="chat", reuse=True, cell=Cell(id="Hello"), **options)
     events = whole(await events_of(turn))
     [started] = [event for event in events if isinstance(event, TurnStarted)]
-    assert started.notes == ("the stored answer of turn 1, not asked again; its tool calls were not run again",)
+    assert started.remark == "the stored answer of turn 1, not asked again; its tool calls were not run again"
     assert [event.content for event in events if isinstance(event, ToolReturned)] == ["saw x"]
     assert [event.text for event in events if isinstance(event, TextDelta)] == ["Done."]
-    assert turn.transcript.notes == started.notes
+    assert (turn.transcript.remark, turn.transcript.notes) == (started.remark, started.notes)
     assert turn.transcript.text == "Done."
     assert turn.finished
     assert turn.transcript.usage != Usage()

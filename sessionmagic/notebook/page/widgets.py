@@ -158,7 +158,7 @@ class WidgetView:
         self._area.close()
 
     def _status_html(self, transcript: Transcript) -> str:
-        lines = filter(None, (notes_line(transcript), values_line(transcript)))
+        lines = filter(None, (transcript.remark, notes_line(transcript), values_line(transcript)))
         shown = "".join(f"<br>{escape(line)}" for line in lines)
         line = escape(status_line(transcript, self._session, self._model, self._opened_at))
         notes = "".join(f"<br>{warning_html(text)}" for text in transcript.warnings)

@@ -68,8 +68,8 @@ def _open_text(block: Block) -> str:
 def closing_text(transcript: Transcript) -> str:
     """Return the lines below an answer: warnings, how the turn ended, where it stands, the values sent, the footer."""
     notes = [f"⚠ {text}" for text in transcript.warnings]
-    lines = [*notes, ending(transcript), notes_line(transcript), values_line(transcript), f"— {footer(transcript)}"]
-    return "\n".join(filter(None, lines))
+    where = [transcript.remark, notes_line(transcript), values_line(transcript)]
+    return "\n".join(filter(None, [*notes, ending(transcript), *where, f"— {footer(transcript)}"]))
 
 
 def _quoted(text: str) -> str:
