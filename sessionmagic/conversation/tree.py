@@ -132,8 +132,10 @@ def without_latest_turns(session: Session, count: int, *, at: float) -> Session:
     path = session.path()
     if count < 1:
         raise UsageError("the number of turns to drop must be 1 or more")
+    if not path:
+        raise UsageError(f"the next turn of session {session.name!r} already starts from the beginning")
     if count > len(path):
-        has = f"only {len(path)} turns" if len(path) > 1 else "only one turn" if path else "no turns"
+        has = f"only {len(path)} turns" if len(path) > 1 else "only one turn"
         raise UsageError(f"session {session.name!r} has {has} to drop")
     return replace(session, head=path[-count].parent, updated_at=max(session.updated_at, at))
 

@@ -37,9 +37,15 @@ class LineParser(MagicArgumentParser):
     def parse_line(self, line: str) -> argparse.Namespace:
         """Parse the line. Raises `UsageError`."""
         words, rest = self._split_off_verbatim(line)
-        if any(action.nargs == ZERO_OR_MORE for action in self._actions):  # the words may stand around the options
-            return self.parse_intermixed_args([*split(words), *rest])
-        return self.parse_args([*split(words), *rest])
+        arguments = [*split(words), *rest]
+        loose = next((action.dest for action in self._actions if action.nargs == ZERO_OR_MORE), None)
+        if loose is None:
+            return self.parse_args(arguments)
+        # The words may stand around the options. What follows a ``--`` are words; argparse would read them as options.
+        at = arguments.index("--") if "--" in arguments else len(arguments)
+        options = self.parse_intermixed_args(arguments[:at])
+        setattr(options, loose, [*getattr(options, loose), *arguments[at + 1 :]])
+        return options
 
     def wants_help(self, line: str) -> bool:
         """Return whether the line has ``-h`` or ``--help``. Text that is taken unchanged does not count."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from sessionmagic.storage.store import Store
 
 DAY = 86_400.0
+MOST_TURNS = 1_000_000
+"""How many turns a search finds at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +101,7 @@ def search(
         raise UsageError("there is nothing to search for; give one or more words")
     loaded: dict[str, Session] = {}
     hits = []
-    for key in store.turns_with(wanted, limit, among):
+    for key in store.turns_with(wanted, min(limit, MOST_TURNS), among):
         try:
             session = loaded.get(key.session) or sessions.load(key.session)
             loaded[key.session] = session

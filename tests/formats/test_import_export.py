@@ -235,6 +235,17 @@ def test_export_never_replaces_a_file_without_force(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["chat.md"]
 
 
+def test_export_never_replaces_what_is_not_a_file(tmp_path):
+    directory, pipe = tmp_path / "dir.md", tmp_path / "pipe.md"
+    directory.mkdir()
+    os.mkfifo(pipe)
+    for path in (directory, pipe):
+        for force in (False, True):
+            with pytest.raises(UsageError, match="it is not a regular file; name another one"):
+                export_session(session(turn(1)), path, force=force)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["dir.md", "pipe.md"]
+
+
 def test_export_never_replaces_a_file_where_there_are_no_links(tmp_path, monkeypatch):
     def link(*_):
         raise OSError(errno.EPERM, "Operation not permitted")
@@ -267,7 +278,7 @@ def test_running_turn_is_exported_as_an_interrupted_one(tmp_path):
         ("x.doc", {}, "the suffix '.doc' has no format; give a file such as x.html, or name"),
         ("x", {}, "'x' has no suffix; give a file such as x.html, or name a format with --format: json"),
         ("x.md", {"format": "markdwn"}, "'markdwn' is not a format; did you mean 'markdown'?"),
-        ("none/x.md", {}, "cannot write .*No such file or directory; nothing was written"),
+        ("none/x.md", {}, "cannot write .*: there is no directory .*none; make it first"),
         ("x\0.md", {}, "is not a path"),
     ],
 )

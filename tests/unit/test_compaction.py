@@ -217,6 +217,17 @@ async def test_blank_summary_is_named_as_such(manager):
     assert str(result.error) == "model: the model wrote no summary; all turns stay in the history"
 
 
+@pytest.mark.usefixtures("model")
+@on_a_loop
+async def test_compaction_that_a_budget_refuses_says_so(manager):
+    manager.models.prices["model"] = [20_000.0, 0.0]
+    await talk(manager, "a", budget=0.01)
+    result, _ = await compact(manager)
+    assert result.status == "limit"
+    assert "has spent $" in str(result.error)
+    assert path_of(manager) == ["1"]
+
+
 @on_a_loop
 async def test_compaction_that_is_stopped_or_late_changes_nothing(manager):
     script("model", "one", ["So ", hang()])

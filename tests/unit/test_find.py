@@ -163,7 +163,7 @@ def test_every_listing_becomes_a_frame(context, store, line):
     assert len(listing.to_frame()) == len(listing)
 
 
-def test_number_names_a_session_wherever_a_session_is_named(context, store):
+def test_number_names_a_session_wherever_a_session_is_named(context, store, tmp_path):
     store("old", said(1, "p"), said(2, "p"), days=2)
     store("new", said(1, "q"), days=1)
     assert context.named("-1") == context.manager.sessions.load("new").id
@@ -171,6 +171,9 @@ def test_number_names_a_session_wherever_a_session_is_named(context, store):
     run_command(context, "star -s -1")
     run_command(context, "rename -2 older")
     run_command(context, "use -2@1")
+    run_command(context, f"export -2 {tmp_path / 'new.md'}")  # moving the head has changed the order
+    assert (tmp_path / "new.md").read_text().startswith("# new\n")
+    assert repr(run_command(context, "diff -1@1 -2")).startswith("- older@1\n+ new@1")
     assert context.manager.sessions.load("older").head == "1"
     assert all(item.starred for item in run_command(context, "sessions"))
     assert repr(run_command(context, "sessions")).count("★") == 2
@@ -225,6 +228,18 @@ def test_words_of_a_search_are_no_patterns(context, store):
     assert [hit.turn for hit in run_command(context, "search a.b*(")] == ["1"]
     assert len(run_command(context, "search '.*'")) == 0
     assert [hit.turn for hit in run_command(context, 'search "b*( please"')] == ["1"]
+
+
+def test_words_after_two_dashes_are_no_options(context, store):
+    store("one", said(1, "run it with -x"), said(2, "run it"))
+    assert [hit.turn for hit in run_command(context, "search run -- -x")] == ["1"]
+    with pytest.raises(UsageError, match="unrecognized arguments: -x"):
+        run_command(context, "search -x")
+
+
+def test_search_for_more_turns_than_there_can_be(context, store):
+    store("one", said(1, "p"))
+    assert len(run_command(context, f"search p -n {10**30}")) == 1
 
 
 def test_search_finds_branches_and_later_messages_and_no_reasoning(context, store):

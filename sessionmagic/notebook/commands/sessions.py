@@ -43,6 +43,8 @@ def show(context: NotebookContext, options: argparse.Namespace) -> None:
     if own := settings_line(session.settings, session.system):
         say(f"settings of {session.name}: {own}")
     turns = [_turn(session, options.turn)] if options.turn else session.path()[-options.last :]
+    if not turns:
+        say(f"no turns; {next_turn(session)}")
     # Our own files have no keys. One from elsewhere may, or from a time when a key was not known yet.
     for turn in map(without_keys_in, turns):
         asked_with = settings_line(turn.settings, turn.system)

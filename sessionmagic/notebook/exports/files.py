@@ -111,9 +111,13 @@ def _names() -> str:
 
 def _write(path: Path, content: bytes, *, force: bool) -> None:
     try:
+        if path.exists() and not path.is_file():  # a directory, or a device, which would be replaced by the file
+            raise UsageError(f"cannot write {path}: it is not a regular file; name another one")
         (replace_file if force else create_file)(path, content, PUBLIC_FILE)
     except FileExistsError:
         raise UsageError(f"{path} exists; --force replaces it") from None
+    except FileNotFoundError:
+        raise UsageError(f"cannot write {path}: there is no directory {path.parent}; make it first") from None
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror or error}; nothing was written") from error
     except ValueError as error:  # the path has a character that no path can have
