@@ -182,6 +182,17 @@ def test_number_names_a_session_wherever_a_session_is_named(context, store, tmp_
         run_command(context, "star -3")
 
 
+def test_session_that_was_deleted_is_no_longer_the_active_one(context, store):
+    store("one", said(1, "p"))
+    store("two", said(1, "q"))
+    context.active_session, context.latest_session = (context.manager.sessions.load(name).id for name in ("one", "two"))
+    context.manager.store.delete(context.active_session)
+    assert "session 'two'" in repr(run_command(context, "branches"))
+    context.manager.store.delete(context.latest_session)
+    with pytest.raises(SessionNotFoundError, match="no session is active; name one, or run a %%agent cell"):
+        run_command(context, "branches")
+
+
 def test_session_with_such_a_name_comes_first(context, store):
     store("-1", days=2)
     store("new", days=1)
