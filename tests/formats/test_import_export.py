@@ -152,6 +152,7 @@ def test_hostile_turns_are_refused(tmp_path, turns, reason):
         ({"turns_started": 10**12}, "a number of turns of 1e+12 is not possible"),
         ({"budget": -5}, "a budget of -5 would allow no model request"),
         ({"settings": {"nonsense": 1}}, "'nonsense' is not a"),
+        ({"budget": -1}, "a budget of -1 would allow no model request"),
     ],
 )
 def test_hostile_sessions_are_refused(tmp_path, fields, reason):

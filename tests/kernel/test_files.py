@@ -37,7 +37,9 @@ def test_export_says_what_was_written_and_what_was_not(kernel, chat, tmp_path):
 
 def test_import_adds_the_session_and_says_what_it_brings(kernel, chat, tmp_path):
     kernel.run(f"%agent permissions {chat} --allow 'run_*'").ok()
-    kernel.run(f"%agent set -s {chat} temperature=0").ok()
+    kernel.run("%config AgentMagics.prices = {'hello': [1, 1]}").ok()
+    kernel.run(f"%agent set -s {chat} temperature=0 --budget 0.5").ok()
+    kernel.run("%config AgentMagics.prices = {}").ok()
     kernel.run(f"%agent export {chat} {tmp_path}/chat.json").ok()
     lines = kernel.run(f"%agent import {tmp_path}/chat.json").ok().text.splitlines()
     assert lines == [
@@ -45,6 +47,7 @@ def test_import_adds_the_session_and_says_what_it_brings(kernel, chat, tmp_path)
         f"this session brings {NOT_SET}: allow run_*; %agent permissions '{chat}-2' --confirm sets them",
         "it is set to the model hello",
         "it brings settings: temperature=0",
+        "it brings a budget of $0.5000",
     ]
     assert "Hello" in kernel.run(f"%agent show {chat}-2").ok().text
     assert "already exists" in refused(kernel.run(f"%agent import {tmp_path}/chat.json {chat}"), "SessionExistsError")
