@@ -33,6 +33,12 @@ class AgentMagics(Magics, Settings):
         except SessionMagicError as error:
             error.args = (without_keys(str(error)),)  # it may quote the line or a value
             raise
+        except KeyboardInterrupt as interrupt:
+            if hasattr(interrupt, "_render_traceback_"):
+                raise
+            from sessionmagic.notebook.launch import short_interrupt
+
+            raise short_interrupt("interrupted") from None
 
     def _run(self, line: str, cell: str | None) -> Any:
         if cell is None:

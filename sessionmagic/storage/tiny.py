@@ -256,10 +256,13 @@ class TinyStore:
             database.table("session").upsert(Document(_session_fields(after), doc_id=1))
             turns = database.table("turns")
             old = before.turns if before else ()
-            for number, turn in enumerate(after.turns, start=1):
-                if number > len(old) or old[number - 1] != turn:
+            for number, (turn, stored) in enumerate(zip(after.turns, old, strict=False), start=1):
+                if turn != stored:
                     turns.upsert(Document(asdict(turn), doc_id=number))
-            turns.remove(doc_ids=range(len(after.turns) + 1, len(old) + 1))
+            if added := [Document(asdict(each), doc_id=at) for at, each in enumerate(after.turns, 1) if at > len(old)]:
+                turns.insert_multiple(added)  # at once, because TinyDB copies the table for each call
+            if removed := range(len(after.turns) + 1, len(old) + 1):
+                turns.remove(doc_ids=removed)
             database.storage.flush()  # type: ignore[attr-defined]
 
     @contextmanager

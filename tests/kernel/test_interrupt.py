@@ -22,6 +22,16 @@ def free(kernel, session):
     return kernel.run(f"%%agent -m recalls -s {session}\nand now?").ok().text
 
 
+@pytest.mark.parametrize("code", ["%agent set --system '$`wait()`' -s {}", "%%agent -s {}\n$`wait()`"])
+def test_interrupt_of_an_expression_is_one_line(kernel, session, tmp_path, code):
+    mark = tmp_path / "waits"
+    kernel.run(f"%%agent -m hello -s {session}\nhi").ok()
+    kernel.run(f"import pathlib, time\ndef wait():\n    pathlib.Path({str(mark)!r}).touch()\n    time.sleep(30)").ok()
+    cell = kernel.send(code.format(session))
+    appears(mark)
+    interrupted(kernel, cell, within=1)
+
+
 def test_interrupt_while_the_model_answers(kernel, session):
     cell = kernel.send(f"%%agent -m slow -s {session}\ncount")
     cell.until_shows("word10 ")
