@@ -70,6 +70,8 @@ class ToolBlock:
     """Why the call needs a decision, while the approval is open."""
     asked: Mapping[str, Any] = field(default_factory=dict)
     """The arguments to decide on, while the approval is open: `args` and the defaults of those left out."""
+    displays: tuple[Mapping[str, Any], ...] = ()
+    """What a stored call has displayed."""
 
 
 @dataclass(frozen=True, slots=True)

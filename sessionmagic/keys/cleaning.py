@@ -33,7 +33,7 @@ CLEAN_KEPT = 100_000
 NOT_TEXT = frozenset(
     {
         *("id", "parent", "previous_head", "head", "status", "error_code", "cell_id", "agent", "model", "requests"),
-        *("kind", "part_kind", "state", "finish_reason", "outcome", "timestamp", "usage", "metadata", "tool_call_id"),
+        *("kind", "part_kind", "state", "finish_reason", "outcome", "timestamp", "usage", "tool_call_id"),
         *("run_id", "conversation_id", "model_name", "provider_name", "provider_url", "provider_response_id"),
         *("signature", "media_type", "identifier", "notebook", "fingerprint", "origin", "covers", "caller"),
     }

@@ -33,6 +33,7 @@ from sessionmagic.conversation.usage import Usage
 from sessionmagic.tools.results import bound
 from sessionmagic.turns.messages import tidied_call
 from sessionmagic.turns.model_requests import context_limit_of
+from sessionmagic.turns.turn import current_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -94,10 +95,13 @@ class Narrator:
         self._drafts.clear()
 
     def report_result(self, result: ToolReturnPart) -> None:
-        """Report the result of a call, and add to it how long the call ran."""
+        """Report the result of a call, and add to it how long the call ran and what it has displayed."""
         self._unanswered.pop(result.tool_call_id, None)
         seconds = self._seconds.pop(result.tool_call_id, None)
-        result.metadata = {"seconds": seconds}  # stored with the result
+        turn = current_turn.get(None)
+        displayed = turn.displayed if turn is not None else {}
+        shown = {"displays": displayed.pop(result.tool_call_id)} if result.tool_call_id in displayed else {}
+        result.metadata = {"seconds": seconds, **shown}  # stored with the result, and not sent
         self._emit(
             ToolReturned,
             call_id=result.tool_call_id,

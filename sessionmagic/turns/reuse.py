@@ -117,9 +117,18 @@ def reusable(session: Session, parent: str | None, asked: str) -> TurnRecord | N
     same = (
         turn
         for turn in reversed(session.turns)
-        if turn.fingerprint == asked and turn.status == "completed" and parent in _continued(session, turn)
+        if turn.fingerprint == asked
+        and turn.status == "completed"
+        and parent in _continued(session, turn)
+        and _has_displays(turn)
     )
     return next(same, None)
+
+
+def _has_displays(turn: TurnRecord) -> bool:
+    """Return whether all that the calls of a turn have displayed is stored, so that it can be shown again."""
+    results = (part.get("metadata") for message in turn.messages for part in message["parts"])
+    return all(metadata.get("displays", ()) is not None for metadata in results if isinstance(metadata, dict))
 
 
 def _continued(session: Session, turn: TurnRecord) -> set[str | None]:

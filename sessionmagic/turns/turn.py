@@ -89,6 +89,8 @@ class Turn:
         """The turn whose tool call has started this one."""
         self.sent: SentRequest | None = None
         """The turn's latest model request as it went out; None before the first one."""
+        self.displayed: dict[str, list[Any] | None] = {}
+        """What each call has displayed, by call id, as it is stored with the call's result; None if it is too much."""
         self._new_title = ""
         """A title that the session got before this turn started, and that no turn has reported."""
         self._log = log

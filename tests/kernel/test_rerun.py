@@ -138,3 +138,30 @@ def test_unchanged_cells_show_their_stored_answers_after_a_restart(kernel, sessi
     assert kernel.run(cell, cell_id="ab").ok().text == "ab 2"
     assert kernel.value("_agent.reused") == "False"
     kernel.run("%config AgentMagics.reuse = False").ok()
+
+
+DISPLAYS = """
+from IPython.display import HTML, Image, Latex, Markdown, SVG, display
+import base64
+dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+display(Image(base64.b64decode(dot), width=20), HTML("<b>bold</b> $x$"), Markdown("*hi* my password is hunter2abc"))
+display(Latex("$x$"), SVG("<svg xmlns='http://www.w3.org/2000/svg'><rect/></svg>"))
+print("done")
+"""
+
+
+@pytest.mark.parametrize("view", ["widgets", "static"])
+def test_figures_of_a_reused_turn_are_shown_again(kernel, session, view):
+    step = (
+        f"from sessionmagic.testing import call, script\nscript('draws', call('run_python', code={DISPLAYS!r}), 'So.')"
+    )
+    cell = f"%%agent -m draws --yes --reuse -s {session}\ndraw"
+    kernel.run(f"{step}\n%config AgentMagics.view = {view!r}").ok()
+    first = kernel.run(cell, cell_id="draw").ok()
+    assert len(first.displays) == 5
+    restarted(kernel)
+    kernel.run(f"{step}\n%config AgentMagics.view = {view!r}").ok()
+    second = kernel.run(cell, cell_id="draw").ok()
+    assert kernel.value("_agent.reused") == "True"
+    assert saved(second) == saved(first)
+    kernel.run("%config AgentMagics.view = 'auto'").ok()

@@ -17,6 +17,7 @@ from sessionmagic.conversation.events import (
 from sessionmagic.conversation.usage import Usage
 from sessionmagic.testing import call, script, think
 from sessionmagic.tools.functions import Tool
+from sessionmagic.turns.turn import current_call, current_turn
 from tests.turns import ask, events_of, manager_on, on_a_loop, whole
 
 pytestmark = pytest.mark.usefixtures("asked")
@@ -214,6 +215,28 @@ async def test_reused_turn_tells_its_story_and_marks_it(manager):
     assert turn.transcript.text == "Done."
     assert turn.finished
     assert turn.transcript.usage != Usage()
+
+
+@pytest.mark.parametrize(("displayed", "reused"), [([{"data": {"text/html": "<b>x</b>"}}], True), (None, False)])
+@on_a_loop
+async def test_turn_that_has_displayed_too_much_to_be_stored_is_asked_again(manager, displayed, reused):
+    def draw() -> str:
+        current_turn.get().displayed[current_call.get()] = displayed
+        return "drawn"
+
+    def draws(messages):
+        return "Done." if messages[-1].parts[-1].part_kind == "tool-return" else call("draw")
+
+    script("draws", draws)
+    await again(manager, model="draws", tools=[draw], yes=True)
+    [result] = [
+        part
+        for message in manager.sessions.load("chat").turns[0].messages
+        for part in message["parts"]
+        if part["part_kind"] == "tool-return"
+    ]
+    assert result["metadata"]["displays"] == displayed
+    assert (await again(manager, model="draws", tools=[draw], yes=True)).reused == reused
 
 
 @on_a_loop

@@ -7,7 +7,7 @@ import re
 from collections import deque
 from dataclasses import dataclass, field
 from io import TextIOBase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.attachment import IMAGE_STARTS
 from sessionmagic.keys.cleaning import without_keys
@@ -16,6 +16,9 @@ from sessionmagic.notebook.page.answer import NO_MATH
 from sessionmagic.notebook.page.rendering import clean_html, render_markdown
 from sessionmagic.words import between_words
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 TEXT_LIMIT = 10_000
 """Characters of text that are kept, half of them from the end.
 
@@ -23,6 +26,8 @@ This is less than the limit of a tool's result, so that a text is not cut a seco
 """
 SHOWN_LIMIT = 10
 """Rich outputs of one call that are kept and shown; the others are only counted."""
+STORED_LIMIT = 1_000_000
+"""Characters of what a call displays that are stored, so that `--reuse` can show it again."""
 CONTENT_LIMIT = 10_000_000
 """Characters of one rich output; a longer one is not shown."""
 IMAGES = ("image/png", "image/jpeg")
@@ -79,6 +84,20 @@ class RichOutput:
         return Output(({"text/plain": text} if text else {}) | self._rich(), self._sizes())
 
     @property
+    def stored(self) -> dict[str, Any]:
+        """The output as it is stored with the result of its call; `restored` reads it."""
+        kept = {
+            kind: {"kind": "binary", "media_type": kind, "data": content} if kind in IMAGES else content
+            for kind, content in self._data.items()
+        }
+        return {"data": kept | dict.fromkeys(self._missing, ""), "metadata": self._sizes()}
+
+    @property
+    def size(self) -> int:
+        """Characters of the content."""
+        return sum(map(len, self._data.values()))
+
+    @property
     def _plain(self) -> str:
         """The plain text, with a note of what is missing if nothing else can be shown."""
         only_text = set(self._data) <= {"text/plain"}
@@ -118,6 +137,16 @@ class CallResult:
     def displays(self) -> list[Output]:
         """What is shown under the cell: all but plain text alone, which the call's text contains."""
         return [shown.output for shown in self.shown if shown.is_rich]
+
+    def stored_after(self, before: list[Any] | None) -> list[Any] | None:
+        """Return what is shown in the form in which it is stored, after what the call has shown before.
+
+        Return None if it is too much, or if it was before.
+        """
+        rich = [shown for shown in self.shown if shown.is_rich]
+        if before is None or sum(shown.size for shown in rich) > STORED_LIMIT:
+            return None
+        return [*before, *(shown.stored for shown in rich)]
 
     def followed_by(self, later: CallResult) -> CallResult:
         """Return this result with the result of a later part of the same call appended."""
@@ -215,6 +244,14 @@ class CapturedOutput(TextIOBase):
         text = f"{head}{cut_note}{tail}".strip("\n")
         note = f"[only the first {SHOWN_LIMIT} figures and other displays are shown; {self._not_shown:,} more are not]"
         return "\n".join(filter(None, [text, note if self._not_shown else ""]))
+
+
+def restored(stored: Mapping[str, Any]) -> Output:
+    """Return a stored output, made harmless again: its session may come from somebody else."""
+    contents, metadata = stored.get("data"), stored.get("metadata")
+    found = contents.items() if isinstance(contents, dict) else ()
+    data = {str(kind): each.get("data", "") if isinstance(each, dict) else each for kind, each in found}
+    return RichOutput(data, metadata if isinstance(metadata, dict) else None).output
 
 
 def _as_text(content: object) -> str:

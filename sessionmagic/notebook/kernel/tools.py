@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.exceptions import ToolError
 from sessionmagic.keys.assigned import is_secret
 from sessionmagic.notebook.kernel.main_thread import NEEDS_A_CELL
-from sessionmagic.notebook.kernel.outputs import SVG, CallResult, RichOutput
+from sessionmagic.notebook.kernel.outputs import SVG, CallResult, RichOutput, restored
 from sessionmagic.notebook.kernel.running import run_code, tool_return
 from sessionmagic.notebook.kernel.scratch import ScratchKernels
 from sessionmagic.notebook.kernel.user_functions import UserFunctions
@@ -206,7 +207,9 @@ class KernelTools:
             for output in displays:
                 output.display()
         elif displays:
-            self._displays.setdefault(turn, {}).setdefault(current_call.get(), []).extend(displays)
+            call_id = current_call.get()
+            self._displays.setdefault(turn, {}).setdefault(call_id, []).extend(displays)
+            turn.displayed[call_id] = result.stored_after(turn.displayed.get(call_id, []))
 
     def show_picture(self, picture: BinaryContent) -> None:
         """Show a picture that the tool of an MCP server has returned, as if code had displayed it."""
@@ -218,7 +221,10 @@ class KernelTools:
         for turn, displays in list(self._displays.items()):
             if (turn.session_name, turn.id) == (transcript.session, transcript.turn_id):
                 return {call_id: tuple(shown) for call_id, shown in list(displays.items())}
-        return {}
+        calls = [block for block in transcript.blocks if isinstance(block, ToolBlock) and block.displays]
+        return {
+            block.call_id: [output for each in block.displays if (output := restored(each)).data] for block in calls
+        }
 
     async def end_session(self, session_id: str) -> None:
         """End the session's scratch kernel, if it has one."""
