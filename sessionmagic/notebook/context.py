@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from sessionmagic.exceptions import SessionNotFoundError, StoreError
+from sessionmagic.exceptions import SessionNotFoundError, StoreError, UsageError
 from sessionmagic.home import default_home
 from sessionmagic.models.configured import configured
 from sessionmagic.notebook.front_end import FrontEnd
@@ -129,19 +129,28 @@ class NotebookContext:
         if self.latest_session is not None and self.manager.store.find(self.latest_session) is None:
             self.latest_session = None
 
-    def named(self, name: str) -> str:
+    def named(self, name: str, *, turn: bool = True) -> str:
         """Return the id of the session that ``-1``, ``-2`` and so on mean; return any other name unchanged.
 
-        They count the sessions as ``%agent sessions`` lists them, from the latest one. ``@TURN`` may follow.
-        Raises `SessionNotFoundError` when there are fewer sessions.
+        They count the sessions as ``%agent sessions`` lists them, from the latest one. ``@TURN`` may follow, and the
+        session's name then stands before it. Raises `SessionNotFoundError` when there are fewer sessions.
+
+        Args:
+            name: What the user has typed.
+            turn: Whether a turn may be named; if not, one raises `UsageError`.
         """
         reference = REFERENCE.fullmatch(name)
         if reference is None or self.manager.store.find(name) is not None:
             return name
-        shown = [summary.id for summary in self.manager.sessions.summaries()[0] if self.shows(summary)]
+        if reference[2] and not turn:
+            raise UsageError(
+                f"{name} names a turn, where only a session can be named; %agent use {name} goes there first"
+            )
+        shown = [summary for summary in self.manager.sessions.summaries()[0] if self.shows(summary)]
         if (number := int(reference[1])) > len(shown):
             raise SessionNotFoundError(f"there is no session -{number}; %agent sessions lists {len(shown):,}")
-        return f"{shown[number - 1]}{reference[2]}"
+        session = shown[number - 1]
+        return f"{session.name}{reference[2]}" if reference[2] else session.id
 
     def shows(self, summary: SessionSummary) -> bool:
         """Return whether lists show a session that was not asked for."""

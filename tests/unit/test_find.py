@@ -178,6 +178,10 @@ def test_number_names_a_session_wherever_a_session_is_named(context, store, tmp_
     assert all(item.starred for item in run_command(context, "sessions"))
     assert repr(run_command(context, "sessions")).count("★") == 2
     assert CELL_LINE.parse_line("-s -1 --model calm").session == "-1"
+    with pytest.raises(UsageError, match="-1@2 names a turn, where only a session can be named"):
+        context.named("-1@2", turn=False)
+    with pytest.raises(SessionNotFoundError, match="no session named 'older@1'"):
+        run_command(context, "show -1@1")
     with pytest.raises(SessionNotFoundError, match="there is no session -3; %agent sessions lists 2"):
         run_command(context, "star -3")
 
