@@ -59,6 +59,18 @@ def test_cell_that_starts_several_turns_keeps_them_all(kernel, session, prompts)
     assert prompts("after", cell_id="after") == ["before", "ask 0", "ask 1", "ask 2", "after"]
 
 
+def test_cell_that_starts_several_turns_reuses_them_all(kernel, session, prompts):
+    loop = "for at in range({}):\n    get_ipython().run_cell_magic('agent', '-m prompts --reuse -s {}', f'ask {{at}}')"
+    first = kernel.run(loop.format(3, session), cell_id="loop").ok()
+    prompts("after", "--reuse", cell_id="after")
+    assert saved(kernel.run(loop.format(3, session), cell_id="loop").ok()) == saved(first)
+    assert kernel.value("_agent.reused, _agent.turn") == "(True, '3')"
+    assert prompts("after", "--reuse", cell_id="after") == ["ask 0", "ask 1", "ask 2", "after"]
+    assert kernel.value("_agent.reused, _agent.turn") == "(True, '4')"
+    kernel.run(loop.format(4, session), cell_id="loop").ok()
+    assert prompts("after", cell_id="after") == ["ask 0", "ask 1", "ask 2", "ask 3", "after"]
+
+
 def test_queued_prompts_never_take_a_place(kernel, session, prompts):
     prompts("a", cell_id="a")
     for _ in range(2):
