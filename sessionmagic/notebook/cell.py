@@ -37,7 +37,7 @@ def run_cell(context: NotebookContext, options: argparse.Namespace, text: str) -
 
     if options.out and (not options.out.isidentifier() or iskeyword(options.out)):
         raise UsageError(f"--out {options.out!r} is not a valid variable name; use letters, digits and _")
-    options.session = context.named(options.session)
+    options.session = context.named(options.session, turn=False)
     background = options.background and not context.front_end.headless
     request = _request(context, options, text, background=background)
     launch = _launch(context, out=options.out, background=background)

@@ -149,7 +149,10 @@ async def _asked(admitted: Admitted, model: ResolvedModel) -> tuple[str, Request
         # The provider may have worked on a request that took too long.
         failure = TurnTimeoutError("the title took too long") if isinstance(error, TimeoutError) else error
     requests.close(messages, failure)
-    return text, replace(requests.records[0], purpose="title") if requests.records else None
+    if not requests.records:
+        return text, None
+    record = requests.records[0]
+    return text, replace(record, model=record.model or model.reference, purpose="title")
 
 
 def _written(admitted: Admitted, title: str, record: RequestRecord, reference: str, store: Store) -> str | None:

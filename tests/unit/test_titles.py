@@ -97,6 +97,16 @@ async def test_first_words_stay_if_the_request_fails_and_nothing_is_said(titler,
     assert stored.title == "Why do customers"
     assert [request.purpose for request in stored.turns[0].requests] == ["answer", "title"]
     assert stored.turns[0].warnings == []
+    assert [entry.model for entry in usage_by([stored], "request")] == ["calm", "titler"]
+
+
+@on_a_loop
+async def test_title_that_a_budget_does_not_allow_is_no_request(titler):
+    titler.models.prices |= {name: [20_000.0, 0.0] for name in ("calm", "titler")}
+    assert len((await asked(titler, budget=0.01)).turns[0].requests) == 1
+    del titler.models.prices["titler"]
+    assert len((await asked(titler, session="other", budget=1000)).turns[0].requests) == 1
+    assert titler.titler.sent == []
 
 
 @on_a_loop
