@@ -1,10 +1,13 @@
 """The answer in a terminal, while that waits at its prompt."""
 
+from dataclasses import replace
+
 import pytest
 
 from sessionmagic.conversation.transcript import MessageBlock, SummaryBlock, TextBlock, ToolBlock, Transcript
 from sessionmagic.notebook.captions import LINE_LENGTH, VALUES_LENGTH, values_line
 from sessionmagic.notebook.page.answer import answer_html
+from sessionmagic.notebook.page.static import answer_outputs
 from sessionmagic.notebook.terminal.text import turn_text
 from sessionmagic.notebook.terminal.view import TextView
 
@@ -88,3 +91,9 @@ def test_summary_that_is_the_answer_is_not_shown_twice():
     assert turn_text(transcript, "Summarize").startswith(f"> Summarize\n\nIn short.\n\n{line}\n")
     assert answer_html(transcript).count("In short.") == 1
     assert line in answer_html(transcript)
+
+
+def test_terminal_says_that_an_answer_is_a_stored_one_and_a_saved_output_does_not():
+    transcript = Transcript(session="chat", turn_id="1", remark="the stored answer of turn 1", status="completed")
+    assert "\nthe stored answer of turn 1\n— chat · turn 1" in turn_text(transcript, "Hi")
+    assert answer_outputs(transcript) == answer_outputs(replace(transcript, remark=""))
