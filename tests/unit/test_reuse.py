@@ -135,7 +135,7 @@ async def test_reused_turn_says_which_turns_it_sets_aside(manager):
     ]
     marks = [f"the stored answer of turn {number}, not asked again" for number in (1, 2)]
     aside = "2 turns set aside: %agent use chat@3 goes back"
-    assert [turn.transcript.notes for turn in turns] == [(marks[0], aside), (marks[1],)]
+    assert [turn.transcript.remark for turn in turns] == [f"{marks[0]}; {aside}", marks[1]]
     assert path_of(manager) == ["1", "2"]
 
 
