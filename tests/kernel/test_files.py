@@ -46,8 +46,8 @@ def test_import_adds_the_session_and_says_what_it_brings(kernel, chat, tmp_path)
         f"{chat}-2 is imported (1 turn); %agent use {chat}-2 continues it",
         f"this session brings {NOT_SET}: allow run_*; %agent permissions '{chat}-2' --confirm sets them",
         "it is set to the model hello",
+        "it has a budget of $0.5000",
         "it brings settings: temperature=0",
-        "it brings a budget of $0.5000",
     ]
     assert "Hello" in kernel.run(f"%agent show {chat}-2").ok().text
     assert "already exists" in refused(kernel.run(f"%agent import {tmp_path}/chat.json {chat}"), "SessionExistsError")

@@ -70,5 +70,4 @@ def _brought(context: NotebookContext, session: Session) -> list[str]:
         *([f"it is set to the model {models}"] if models else []),
         *([f"it has a budget of {dollars(session.budget)}"] if session.budget is not None else []),
         *([f"it brings settings: {settings}"] if settings else []),
-        *([f"it brings a budget of {dollars(session.budget)}"] if session.budget is not None else []),
     ]
