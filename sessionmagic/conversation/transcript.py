@@ -105,6 +105,7 @@ class SummaryBlock:
     tokens_after: int
 
 
+_STARTED = ("session", "turn_id", "agent", "model", "prompt", "values", "notes", "remark")
 _NO_APPROVAL: dict[str, Any] = {"approval_id": "", "why": "", "asked": {}}
 Block = TextBlock | ReasoningBlock | ToolBlock | MessageBlock | QuestionBlock | SummaryBlock
 
@@ -178,18 +179,8 @@ def _delta_key(event: Event) -> object:
 def _fold_event(transcript: Transcript, event: Event) -> Transcript:
     match event:
         case TurnStarted():
-            return replace(
-                transcript,
-                session=event.session,
-                turn_id=event.turn_id,
-                agent=event.agent,
-                model=event.model,
-                prompt=event.prompt,
-                values=event.values,
-                notes=event.notes,
-                remark=event.remark,
-                started_at=event.at,
-            )
+            started = {name: getattr(event, name) for name in _STARTED}
+            return replace(transcript, **started, started_at=event.at)
         case TextDelta() | ReasoningDelta():
             return replace(transcript, blocks=_with_delta(transcript.blocks, event))
         case ToolCallDelta() | ToolCalled() | ToolReturned() | ApprovalRequested() | ApprovalResolved():

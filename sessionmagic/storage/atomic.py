@@ -45,7 +45,10 @@ class AtomicStorage(Storage):
 
 
 def dumps(data: Any) -> bytes:
-    """Return the data as JSON, with a question mark in place of each lone surrogate."""
+    """Return the data as JSON, with a question mark in place of each lone surrogate.
+
+    Raises `StoreError` for values that are nested too deep, and integers of more than 64 bits.
+    """
     try:
         return orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:  # lone surrogates, from models that stop in the middle of a character, cannot be encoded
@@ -57,7 +60,7 @@ def _dumps_encodable(data: Any) -> bytes:
         return orjson.dumps(_encodable(data), option=orjson.OPT_NON_STR_KEYS)
     except (TypeError, RecursionError) as error:
         raise StoreError(
-            "the session has values that are nested too deep to be written; use another session"
+            "the session has values that are nested too deep, or numbers too large, to be written; use another session"
         ) from error
 
 

@@ -273,8 +273,7 @@ class TinyStore:
         except IsADirectoryError as error:
             raise in_the_way(error.filename2 or error.filename or path) from error
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise StoreError(f"cannot {action} {path}: {reason}; nothing was changed") from error
+            raise StoreError(f"cannot {action} {path}: {error.strerror or error}; nothing was changed") from error
 
 
 class _SessionFile(AtomicStorage):

@@ -134,6 +134,7 @@ def test_broken_and_foreign_files_are_refused(tmp_path, content, reason):
         ([{"requests": [{"agent": "a", "model": "m", "usage": {"input_tokens": -1}}]}], "input_tokens of -1"),
         ([{"requests": [{"agent": "a", "model": "m", "usage": {"cost": 1e30}}]}], "a cost of 1e+30"),
         ([{"requests": [{"agent": "a", "model": "m", "usage": {"output_tokens": 10**60}}]}], ""),
+        ([{"messages": [{"kind": "response", "parts": [], "usage": {"input_tokens": "9" * 50}}]}], "is too large"),
     ],
 )
 def test_hostile_turns_are_refused(tmp_path, turns, reason):

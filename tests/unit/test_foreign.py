@@ -163,6 +163,6 @@ async def test_file_that_is_too_deep_to_be_written_is_one_clear_line(home):
     path.write_text(before := json.dumps(content))
     with pytest.raises(StoreError, match="it has a message of more than 250 levels"):
         await ask(manager, "Second")
-    with pytest.raises(StoreError, match="nested too deep to be written; use another session"):
+    with pytest.raises(StoreError, match="nested too deep, or numbers too large, to be written; use another session"):
         manager.sessions.star("chat")
     assert path.read_text() == before

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.conversation.budget import checked_budget
 from sessionmagic.conversation.tree import is_kept, running_turns, with_interrupted_turns
 from sessionmagic.conversation.usage import Usage
+from sessionmagic.exceptions import StoreError
 from sessionmagic.models.settings import checked
+from sessionmagic.storage.atomic import dumps
 from sessionmagic.tools.permissions import SAFETIES, VERDICTS
 from sessionmagic.turns.foreign import problem_with
 from sessionmagic.turns.request import check_system
@@ -121,6 +123,10 @@ def with_whole_messages(turn: TurnRecord) -> TurnRecord:
     if problem := problem_with(turn.messages):
         raise ValueError(f"turn {turn.id} cannot be read ({problem})")
     messages = to_json(ModelMessagesTypeAdapter.validate_python(turn.messages))
+    try:
+        dumps(messages)
+    except StoreError:
+        raise ValueError(f"turn {turn.id} has a number that is too large, or values nested too deep") from None
     for part in (part for message in messages for part in message["parts"] if part["part_kind"] == "tool-return"):
         if not _is_timing(part["metadata"]):
             raise ValueError(f"turn {turn.id} cannot be read (the metadata of a result are not those of a call)")
