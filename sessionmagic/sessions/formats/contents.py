@@ -74,10 +74,8 @@ def not_held(session: Session, held: Iterable[Content]) -> list[str]:
 
 def attached_to(turn: TurnRecord) -> list[str | dict[str, Any]]:
     """Return what the user has attached to the prompt: texts, and images or documents in pydantic-ai's form."""
-    for part in _parts([turn]):
-        if part["part_kind"] == "user-prompt":
-            return items_of(part["content"])[1:] if isinstance(part["content"], list) else []
-    return []
+    content = next((part["content"] for part in _parts([turn]) if part["part_kind"] == "user-prompt"), None)
+    return items_of(content)[1:] if isinstance(content, list) else []
 
 
 def items_of(content: Any) -> list[str | dict[str, Any]]:
