@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.agents.definition import BUILT_IN, AgentDefinition, find_agent
+from sessionmagic.comparing.comparison import Comparison, runs_of
 from sessionmagic.conversation.names import check_name
 from sessionmagic.exceptions import (
     SessionExistsError,
@@ -33,8 +34,9 @@ from sessionmagic.turns.request import Request
 from sessionmagic.turns.unwritten import UnwrittenEnds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
+    from sessionmagic.comparing.contestants import Contestant
     from sessionmagic.storage.store import Store
     from sessionmagic.turns.group import TurnGroup
     from sessionmagic.turns.turn import Turn, TurnResult
@@ -139,6 +141,34 @@ class SessionManager:
             yield group
         finally:
             group.leave()
+
+    async def compare(
+        self, request: Request, contestants: Sequence[Contestant], *, repeat: int = 1, blind: bool = False
+    ) -> Comparison:
+        """Claim a session, to let several models answer the same request, each in its own branch.
+
+        All models are checked first. Nothing is stored and asked before the comparison starts its runs. Each run is a
+        turn that continues the session's head, does not move it, and leaves the session's model as it is.
+
+        Args:
+            request: What is asked, without a model.
+            contestants: The models with their settings, one for each column.
+            repeat: How many times each model is asked.
+            blind: Give the columns letters in random order in place of labels.
+
+        Raises what `start` raises, and `UsageError` for too many contestants or repeats.
+        """
+        runs = runs_of(request, contestants, repeat=repeat, blind=blind)
+        agent = find_agent(self.agents, request.agent)
+        group = await self._claiming.group(request.session, request.where, Patience(request.wait), new=request.new)
+        try:
+            requests = [run.request for run in runs]
+            requests, providers = await in_thread(self._admission.prepared, requests, agent, group)
+        except BaseException:
+            group.leave()
+            raise
+        runs = [replace(run, request=each) for run, each in zip(runs, requests, strict=True)]
+        return Comparison(runs, providers, group, self.start)
 
     async def run(self, prompt: str, **options: Any) -> Turn:
         """Start a turn, as `start` does. The options are the other fields of `Request`; `session` is required."""

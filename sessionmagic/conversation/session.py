@@ -25,6 +25,27 @@ CRASHED = "crashed"
 """The error code of a turn that was running when its process ended."""
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Where a turn stands in a comparison of models."""
+
+    comparison: str
+    """The comparison's id, which all its turns share."""
+    number: int
+    """The column, counted from 1 as they are shown."""
+    label: str
+    """The model reference and the settings by which the column differs from the others."""
+    repeat: int = 1
+    """Which of the column's runs the turn is, counted from 1."""
+    hidden: bool = False
+    """Whether the user does not want to know yet what answers in the column."""
+
+    @property
+    def name(self) -> str:
+        """What the column is called: its label, or a letter while that is hidden."""
+        return chr(ord("A") + self.number - 1) if self.hidden else self.label
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRecord:
     """A turn as it is stored: its prompt, its messages, and how it ended."""
@@ -72,6 +93,8 @@ class TurnRecord:
     """How the turn came into this session, if it was not asked in it. Its usage is not this session's own."""
     caller: str | None = None
     """For the turn of a sub-agent, the tool call that it works for, as ``TURN:CALL``; None for all others."""
+    column: Column | None = None
+    """Where the turn stands in a comparison; None if it is not part of one."""
 
     @property
     def usage(self) -> Usage:
@@ -82,6 +105,11 @@ class TurnRecord:
     def seconds(self) -> float:
         """How long the model requests of the turn itself took in all."""
         return sum(request.seconds for request in self._own_requests)
+
+    @property
+    def first_token(self) -> float | None:
+        """Seconds from the first model request to the first piece of its response; None when there was none."""
+        return self._own_requests[0].first_token_seconds if self._own_requests else None
 
     @property
     def answered_by(self) -> str | None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.exceptions import ApprovalNotOpenError, QuestionNotOpenError, UsageError
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.asker import Asker
+from sessionmagic.notebook.cell_work import INTERRUPT_SECONDS, CellWork
 from sessionmagic.notebook.view import TICK_SECONDS, follow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine
     from typing import Any, Literal
 
     from sessionmagic.conversation.events import Decision, InputAction
@@ -27,13 +28,11 @@ if TYPE_CHECKING:
     """How long a cell waits: not at all, until its turn has started, or until its turn has ended."""
 OPEN_SECONDS = 0.2
 """How long a turn may take to start before its view opens. One that is refused sooner leaves nothing under its cell."""
-INTERRUPT_SECONDS = 0.8
-"""How long an interrupted cell waits for its turn to end before it gives the kernel back."""
 FRAME_SECONDS = 0.05
 """How long an interrupted cell waits for the last update of its view. A later update still reaches the page."""
 
 
-class Launch:
+class Launch(CellWork):
     """Starts one turn, shows it and waits for it; also serves as its `Controls`.
 
     Args:
@@ -53,10 +52,10 @@ class Launch:
         *,
         asks: Asks = "page",
     ) -> None:
+        super().__init__(main_thread, "turn interrupted")
         self._tell = tell
         self._hz = hz
         self._done = done
-        self._main_thread = main_thread
         self.asks_on_page = asks == "page"
         self._asker = None if self.asks_on_page else Asker(self, main_thread, asks, hz)
         self._turn: Turn | None = None
@@ -68,8 +67,6 @@ class Launch:
         self._begun = False
         self._admitted = threading.Event()
         """Set when the turn has started, or failed to."""
-        self._over = threading.Event()
-        self._error: BaseException | None = None
         self.result: TurnResult | None = None
 
     def show_in(self, view: View) -> None:
@@ -86,17 +83,18 @@ class Launch:
         if waits_for == "nothing":  # the view must belong to this cell, which may end before the turn starts
             view.open()
         try:
-            loop_thread().submit(self._serve(start, view, waits_for))
-        except RuntimeError as error:
+            self._submit(self._run(start, view, waits_for))
+        except UsageError:
             start.close()
             view.discard()
-            raise UsageError("a model cannot run a cell from its own code; await SessionManager.run instead") from error
+            raise
 
     async def start(self, start: Coroutine[Any, Any, Turn], view: View) -> Turn:
         """Start and show the turn as `begin` does, but on the loop thread; return the turn once it has started."""
         self._begun = True
-        self._serving = asyncio.ensure_future(self._serve(start, view, "start"))  # kept, so that it is not collected
-        await asyncio.sleep(0)  # lets `_serve` create the admission
+        serving = self._serve(self._run(start, view, "start"))
+        self._serving = asyncio.ensure_future(serving)  # kept, so that it is not collected
+        await asyncio.sleep(0)  # lets `_run` create the admission
         return await asyncio.shield(cast("asyncio.Task[Turn]", self._admission))
 
     @property
@@ -104,18 +102,22 @@ class Launch:
         """Whether the launch has tried to start the turn."""
         return self._begun
 
-    async def _serve(self, start: Coroutine[Any, Any, Turn], view: View, waits_for: WaitsFor) -> None:
+    async def run(self, start: Coroutine[Any, Any, Turn], view: View) -> None:
+        """Start the turn and show it, on the loop thread. An error that prevents the start is shown in the view."""
+        self._begun = True
+        await self._serve(self._run(start, view, "nothing"))
+
+    async def _run(self, start: Coroutine[Any, Any, Turn], view: View, waits_for: WaitsFor) -> None:
         try:
             turn = await self._admit(start, view, waited_for=waits_for != "nothing")
             await self._show(turn, view, raises=waits_for == "end")
             self.result = await turn.result()
             self._done(self.result)
-        except BaseException as error:  # noqa: BLE001  raised in the thread that waits
-            self._error = error
+        except BaseException as error:
+            self._error = error  # before the cell goes on that waits for the start
+            raise
         finally:
             self._admitted.set()
-            self._over.set()
-            self._main_thread.wake()
 
     async def _admit(self, start: Coroutine[Any, Any, Turn], view: View, *, waited_for: bool) -> Turn:
         """Return the turn once it has started, or show in the view why it has not."""
@@ -202,44 +204,15 @@ class Launch:
         Meanwhile, the main thread makes the calls that the turn sends there. Raises the error that prevented the turn
         from starting.
         """
-        if threading.current_thread() is threading.main_thread():
-            self._main_thread.serve(self._over)
-        self._over.wait()
-        self._raise()
+        self._wait()
         return self.result
 
-    def _raise(self) -> None:
-        if self._error is not None and not isinstance(self._error, asyncio.CancelledError):
-            raise self._error
-
-    @contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """On an interrupt, stop the turn, wait briefly for its end, and raise the interrupt again as one line."""
-        try:
-            with self._main_thread.noticing_interrupts():
-                yield
-        except KeyboardInterrupt:
-            with suppress(KeyboardInterrupt):  # a second interrupt ends the waiting
-                self._end_soon()
-            raise short_interrupt("turn interrupted") from None
-
-    def _end_soon(self) -> None:
-        self.stop()
-        if self._begun:
-            self._wait_briefly()
-        elif self._view is not None:
-            self._view.discard()
-
     def _wait_briefly(self) -> None:
-        if self._turn is not None:
+        if not self._begun:
+            if self._view is not None:
+                self._view.discard()
+        elif self._turn is not None:
             self._turn.wait(INTERRUPT_SECONDS)
             self._over.wait(FRAME_SECONDS)
         else:
             self._over.wait(INTERRUPT_SECONDS)
-
-
-def short_interrupt(words: str) -> KeyboardInterrupt:
-    """Return a `KeyboardInterrupt` that IPython shows as one line. Like any interrupt, it ends Run All."""
-    interrupt = KeyboardInterrupt(words)
-    interrupt._render_traceback_ = lambda: [f"KeyboardInterrupt: {interrupt}"]  # type: ignore[attr-defined]
-    return interrupt

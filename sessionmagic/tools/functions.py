@@ -37,6 +37,7 @@ class Tool:
         read_only: Whether it changes nothing. Its calls then need approval only in safety mode ``strict``, or where
             a rule asks for it.
         alone: Whether its calls run one after the other, in the order in which the model made them.
+        apart: Whether the calls of turns that are compared do not affect each other, although it is not read-only.
         source: Where it comes from, for listings.
         obstacle: Why it cannot run in this turn. If this is set, a call fails with this text, without approval.
     """
@@ -45,8 +46,14 @@ class Tool:
     function: Callable[..., Any]
     read_only: bool = False
     alone: bool = False
+    apart: bool = False
     source: str = YOURS
     obstacle: str = ""
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether several models that are compared may call it, because no call changes what another one sees."""
+        return self.read_only or self.apart
 
     @property
     def description(self) -> str:
@@ -146,7 +153,7 @@ def toolset_of(tools: Iterable[Tool]) -> AbstractToolset[None]:
                 name=each.name,
                 sequential=each.alone,
                 schema_generator=Schema,
-                metadata={"read_only": each.read_only, "obstacle": each.obstacle},
+                metadata={"read_only": each.read_only, "apart": each.apart, "obstacle": each.obstacle},
             )
         except Exception as error:  # annotations and defaults of a user's function may raise anything
             reason = shortened(" ".join(str(error).split()), REASON_LENGTH)

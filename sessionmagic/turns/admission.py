@@ -86,6 +86,28 @@ class Admission:
         with hold.group.admitting:
             return self._admit(request, agent, hold)
 
+    def prepared(
+        self, requests: Sequence[Request], agent: AgentDefinition, group: TurnGroup
+    ) -> tuple[list[Request], list[str]]:
+        """Check the requests of a group that shall continue the same turn, without storing anything.
+
+        Returns them with that turn named, and what identifies the provider of each one's model. Raises what `admit`
+        raises. Blocks while it reads files.
+        """
+        from sessionmagic.conversation.tree import ROOT
+        from sessionmagic.models.members import provider_of
+
+        previous = _before(requests[0], group, self._store)
+        previous = with_interrupted_turns(previous, running_turns(previous))
+        account = account_of(previous)
+        parent = parent_for(requests[0], previous)
+        models = [plan_for(each, previous, parent, self._models, agent).model for each in requests]
+        for each, model in zip(requests, models, strict=True):
+            _budget_warnings(each, model, account)
+        return [replace(each, after=parent or ROOT) for each in requests], [
+            provider_of(model.model) for model in models
+        ]
+
     def _admit(self, request: Request, agent: AgentDefinition, hold: Hold) -> Admitted | ReusedTurn:
         from sessionmagic.turns.reuse import reusable
 
@@ -202,7 +224,7 @@ def _admitted(decided: _Decided, session: Session, agent: AgentDefinition, hold:
         messages_without_keys(history.messages)
     left_out = LeftOut(sends_keys=request.send_keys)
     log = EventLog(session.id, record.id, agent.name, left_out)
-    turn = Turn(log, session.id, session.name, record.id, attended=request.attended)
+    turn = Turn(log, session, record, attended=request.attended)
     if decided.cut is not None:
         turn.inbox.refuse(f"turn {turn.id} writes a summary and reads no messages; send it as a new prompt afterwards")
     return Admitted(

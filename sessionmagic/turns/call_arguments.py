@@ -38,16 +38,21 @@ def wanted_call(tool: str, tool_def: ToolDefinition, written: dict[str, Any], ar
     return Call(
         tool,
         written | defaults | written,  # first for their order, then to win over the defaults
-        read_only=_is_read_only(tool_def),
+        read_only=is_read_only(tool_def),
         received=received,
         rewritten=tuple({**form, **same} for form in received if same and same.keys() <= form.keys()),
     )
 
 
-def _is_read_only(tool_def: ToolDefinition) -> bool:
+def is_read_only(tool_def: ToolDefinition) -> bool:
     """Return whether a tool was marked as read-only, where it is defined or by its MCP server."""
     metadata = tool_def.metadata or {}
     return bool(metadata.get("read_only") or (metadata.get("annotations") or {}).get("readOnlyHint"))
+
+
+def is_comparable(tool_def: ToolDefinition) -> bool:
+    """Return whether several models that are compared may call a tool, because no call changes what another sees."""
+    return is_read_only(tool_def) or bool((tool_def.metadata or {}).get("apart"))
 
 
 def _is_text_of(written: Any, value: Any) -> bool:

@@ -215,6 +215,9 @@ def _release(
         session=turn.session_name,
         raw_messages=messages_without_keys(outcome.messages or admitted.record.messages),
         error=error,
+        seconds=record.seconds,
+        first_token=record.first_token,
+        column=record.column,
     )
     turn.end(result)
 

@@ -38,6 +38,7 @@ def new_record(request: Request, plan: Plan, session: Session, messages: Message
         started_at=time.time(),
         cell_id=request.cell.id if request.cell else None,
         notebook=request.notebook,
+        column=request.column,
     )
 
 

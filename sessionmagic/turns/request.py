@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sessionmagic.conversation.budget import checked_budget
 from sessionmagic.conversation.names import check_name
-from sessionmagic.conversation.session import TurnKind
+from sessionmagic.conversation.session import Column, TurnKind
 from sessionmagic.exceptions import PromptError, UsageError
 from sessionmagic.models.settings import checked
 from sessionmagic.tools.permissions import safety_of
@@ -76,6 +76,8 @@ class Request:
         where: The cell or script that asks. The error for a busy session names it.
         notebook: Path of the notebook whose cell asks; empty if it is not known.
         cell: The cell that asks, if its front end identifies it.
+        column: Where the turn stands in a comparison, if it is part of one; see `SessionManager.compare`. It is offered
+            only tools that change nothing, or work in a process of its own.
         kind: ``"compaction"`` lets the model write a summary, which is sent from then on in place of older turns; see
             `SessionManager.compact`. The prompt is what the user asks of the summary.
         rerun: What happens if that cell has already started a turn on the path to the head. ``"branch"``: the new turn
@@ -115,6 +117,7 @@ class Request:
     notebook: str = ""
     cell: Cell | None = None
     rerun: Rerun = "branch"
+    column: Column | None = None
     kind: TurnKind = "ask"
 
     def __post_init__(self) -> None:

@@ -54,7 +54,7 @@ class ReusedTurn(Turn):
 
     def __init__(self, session: Session, record: TurnRecord, where: str = "") -> None:
         log = EventLog(session.id, record.id, record.agent)
-        super().__init__(log, session.id, session.name, record.id)
+        super().__init__(log, session, record)
         stored = transcript_of(session.name, record)
         remark = f"the stored answer of turn {record.id}, not asked again"
         if any(isinstance(block, ToolBlock) for block in stored.blocks):
@@ -70,6 +70,8 @@ class ReusedTurn(Turn):
                 turn=record.id,
                 session=session.name,
                 raw_messages=record.messages,
+                seconds=record.seconds,
+                first_token=record.first_token,
                 reused=True,
             )
         )

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.events import Warned
+from sessionmagic.turns.call_arguments import is_comparable
 
 if TYPE_CHECKING:
     from pydantic_ai.toolsets import AbstractToolset
@@ -16,7 +17,17 @@ if TYPE_CHECKING:
 
 
 async def toolset_for(admitted: Admitted, servers: McpServers) -> AbstractToolset[None] | None:
-    """Return the tools that the model may call: functions, and the tools of the MCP servers that can be reached."""
+    """Return the tools that the model may call: functions, and the tools of the MCP servers that can be reached.
+
+    In a comparison, these are only the tools whose calls change nothing that another model sees.
+    """
+    toolset = await _all_tools(admitted, servers)
+    if toolset is None or admitted.request.column is None:
+        return toolset
+    return toolset.filtered(lambda _, tool: is_comparable(tool))
+
+
+async def _all_tools(admitted: Admitted, servers: McpServers) -> AbstractToolset[None] | None:
     plan, turn = admitted.plan, admitted.turn
     if not servers.names or not plan.model.takes_tools:
         return plan.toolset

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage
 
     from sessionmagic.conversation.events import Event, TurnStatus
+    from sessionmagic.conversation.session import Column, Session, TurnRecord
     from sessionmagic.conversation.transcript import Transcript
     from sessionmagic.conversation.usage import Usage
     from sessionmagic.exceptions import SessionMagicError
@@ -47,6 +48,12 @@ class TurnResult:
     """The session's name."""
     raw_messages: list[dict[str, Any]] = field(repr=False)
     error: SessionMagicError | None = None
+    seconds: float = 0.0
+    """How long the model requests took in all."""
+    first_token: float | None = None
+    """Seconds from the first model request to the first piece of its response; None when there was none."""
+    column: Column | None = None
+    """Where the turn stands in a comparison; None if it is not part of one."""
     reused: bool = False
     """Whether this is the stored result of an earlier turn, because nothing had changed; see `Request.reuse`."""
 
@@ -73,12 +80,12 @@ class TurnResult:
 class Turn:
     """A handle on a running turn. Dropping it, or any observer of it, neither stops nor delays the turn."""
 
-    def __init__(
-        self, log: EventLog, session_id: str, session_name: str, turn_id: str, *, attended: bool = False
-    ) -> None:
-        self.session_id = session_id
-        self.session_name = session_name
-        self.id = turn_id
+    def __init__(self, log: EventLog, session: Session, record: TurnRecord, *, attended: bool = False) -> None:
+        self.session_id = session.id
+        self.session_name = session.name
+        self.id = record.id
+        self.column = record.column
+        """Where the turn stands in a comparison; None if it is not part of one."""
         self.approvals = Approvals(log.emit)
         """The tool calls that wait for a decision."""
         self.questions = Questions(log.emit, attended=attended)

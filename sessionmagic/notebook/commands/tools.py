@@ -57,7 +57,7 @@ def tools(context: NotebookContext, options: argparse.Namespace) -> Any:
     name="tools add-mcp",
 )
 def add_mcp(context: NotebookContext, options: argparse.Namespace) -> None:
-    from sessionmagic.notebook.launch import short_interrupt
+    from sessionmagic.notebook.cell_work import short_interrupt
 
     match options.server:
         case []:

@@ -147,7 +147,7 @@ def _answer_question(context: NotebookContext, turn: Turn, question: Question, o
 
 
 def _filled_in(context: NotebookContext, turn: Turn, question: Question) -> InputAction:
-    from sessionmagic.notebook.launch import short_interrupt
+    from sessionmagic.notebook.cell_work import short_interrupt
     from sessionmagic.notebook.terminal.asking import fill_in_on_stdin
 
     if context.front_end.headless:

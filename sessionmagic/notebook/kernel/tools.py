@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import types
 from dataclasses import replace
@@ -64,6 +65,8 @@ class KernelTools:
         self._displays: WeakKeyDictionary[Turn, dict[str, list[Output]]] = WeakKeyDictionary()
         """What each turn's calls have displayed, by call id."""
         self._scratch = ScratchKernels(store)
+        self._ending: dict[str, asyncio.Task[None]] = {}
+        """Waits for the ends of turns with processes of their own, by the name of the process."""
         self._functions = UserFunctions(shell, main_thread, self._show)
         shell.events.register("post_run_cell", self._report_dropped)
 
@@ -75,7 +78,14 @@ class KernelTools:
         return [
             *(Tool(name=each.__name__, function=each, read_only=True, source=SOURCE) for each in looking),
             *(
-                Tool(name=name, function=each, alone=True, source=SOURCE, obstacle=obstacles.get(name, ""))
+                Tool(
+                    name=name,
+                    function=each,
+                    alone=True,
+                    apart=each == self.run_python_isolated,
+                    source=SOURCE,
+                    obstacle=obstacles.get(name, ""),
+                )
                 for each in acting
                 if (name := each.__name__)
             ),
@@ -165,9 +175,24 @@ class KernelTools:
         """
         if not 0 < timeout <= LONGEST_SECONDS:
             raise ValueError(f"the timeout must be more than 0 and at most {LONGEST_SECONDS:,} seconds")
-        result = await self._scratch.run(current_turn.get().session_id, code, timeout)
+        turn = current_turn.get()
+        process = turn.session_id if turn.column is None else self._process_of(turn)
+        result = await self._scratch.run(process, code, timeout)
         self._show(result)
         return tool_return(result)
+
+    def _process_of(self, turn: Turn) -> str:
+        """Return what identifies the process of one turn of a comparison, which ends with the turn."""
+        process = f"{turn.session_id}/{turn.id}"
+        if process not in self._ending:
+
+            async def end() -> None:
+                await turn.result()
+                await self._scratch.end(process)
+                del self._ending[process]
+
+            self._ending[process] = asyncio.ensure_future(end())
+        return process
 
     async def insert_cell(self, code: str) -> str:
         """Propose a new code cell below this one; the user decides whether to run it.

@@ -1,0 +1,89 @@
+"""Work that a cell begins on the loop thread, waits for, and stops if it is interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from sessionmagic.exceptions import UsageError
+from sessionmagic.loop import loop_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterator
+    from typing import Any
+
+    from sessionmagic.notebook.kernel.main_thread import MainThread
+
+INTERRUPT_SECONDS = 0.8
+"""How long an interrupted cell waits for the end of its work before it gives the kernel back."""
+
+
+class CellWork:
+    """A coroutine on the loop thread, and the cell that waits for it.
+
+    Args:
+        main_thread: Runs the calls that need the main thread while the cell waits.
+        words: What an interrupted cell says, such as "turn interrupted".
+    """
+
+    def __init__(self, main_thread: MainThread, words: str) -> None:
+        self._main_thread = main_thread
+        self._words = words
+        self._over = threading.Event()
+        self._error: BaseException | None = None
+
+    def stop(self) -> None:
+        """End the work, or prevent it from starting. Safe at any time, on any thread."""
+        raise NotImplementedError
+
+    def _submit(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin the work. Raises `UsageError` on the loop thread, where waiting for the work would block it."""
+        try:
+            loop_thread().submit(self._serve(work))
+        except RuntimeError as error:
+            work.close()
+            raise UsageError("a model cannot run a cell from its own code; await SessionManager.run instead") from error
+
+    async def _serve(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except BaseException as error:  # noqa: BLE001  raised in the thread that waits
+            self._error = error
+        finally:
+            self._over.set()
+            self._main_thread.wake()
+
+    def _wait(self) -> None:
+        """Wait until the work is over, and raise its error. Meanwhile, the main thread makes the calls sent to it."""
+        if threading.current_thread() is threading.main_thread():
+            self._main_thread.serve(self._over)
+        self._over.wait()
+        self._raise()
+
+    def _raise(self) -> None:
+        if self._error is not None and not isinstance(self._error, asyncio.CancelledError):
+            raise self._error
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """On an interrupt, stop the work, wait briefly for its end, and raise the interrupt again as one line."""
+        try:
+            with self._main_thread.noticing_interrupts():
+                yield
+        except KeyboardInterrupt:
+            with suppress(KeyboardInterrupt):  # a second interrupt ends the waiting
+                self.stop()
+                self._wait_briefly()
+            raise short_interrupt(self._words) from None
+
+    def _wait_briefly(self) -> None:
+        self._over.wait(INTERRUPT_SECONDS)
+
+
+def short_interrupt(words: str) -> KeyboardInterrupt:
+    """Return a `KeyboardInterrupt` that IPython shows as one line. Like any interrupt, it ends Run All."""
+    interrupt = KeyboardInterrupt(words)
+    interrupt._render_traceback_ = lambda: [f"KeyboardInterrupt: {interrupt}"]  # type: ignore[attr-defined]
+    return interrupt
