@@ -57,9 +57,13 @@ def runs_of(request: Request, contestants: Sequence[Contestant], *, repeat: int 
         raise UsageError("a comparison names its models itself; leave the model out")
     comparison = uuid.uuid4().hex[:8]
     order = random.sample(contestants, len(contestants)) if blind else contestants
+    columns = [
+        Column(comparison, number, each.label, settings=dict(each.settings), hidden=blind)
+        for number, each in enumerate(order, 1)
+    ]
     return [
-        _run(request, contestant, Column(comparison, number, contestant.label, repeat=time, hidden=blind))
-        for number, contestant in enumerate(order, 1)
+        _run(request, contestant, replace(column, repeat=time))
+        for contestant, column in zip(order, columns, strict=True)
         for time in range(1, repeat + 1)
     ]
 
@@ -117,6 +121,11 @@ class Comparison:
         self._turns.add(running)  # the loop itself does not keep its tasks alive
         running.add_done_callback(self._turns.discard)
         return turn
+
+    @property
+    def session_name(self) -> str:
+        """The session's name."""
+        return self._group.session
 
     @property
     def session_id(self) -> str:

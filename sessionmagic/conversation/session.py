@@ -34,7 +34,9 @@ class Column:
     number: int
     """The column, counted from 1 as they are shown."""
     label: str
-    """The model reference and the settings by which the column differs from the others."""
+    """The model reference, and the settings by which the column differs from others."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """These settings."""
     repeat: int = 1
     """Which of the column's runs the turn is, counted from 1."""
     hidden: bool = False

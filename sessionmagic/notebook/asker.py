@@ -53,15 +53,17 @@ class Asker:
                 continue
             match event:
                 case _ if self._asks == "command":
-                    print(announcement(turn.session_name, event))
+                    column = f", {turn.column.name}," if turn.column is not None else ""
+                    print(announcement(f"{turn.session_name}{column}", event))
                 case ApprovalRequested():
-                    await self._ask_approval(event)
+                    await self._ask_approval(turn, event)
                 case InputRequested():
                     await self._ask_input(turn, event)
 
-    async def _ask_approval(self, asked: ApprovalRequested) -> None:
+    async def _ask_approval(self, turn: Turn, asked: ApprovalRequested) -> None:
+        column = turn.column.name if turn.column is not None else ""
         try:
-            decision, reason = await self._main_thread.run_in_cell(partial(ask_on_stdin, asked))
+            decision, reason = await self._main_thread.run_in_cell(partial(ask_on_stdin, asked, column))
         except Exception as error:  # noqa: BLE001  without an answer the call would wait forever
             decision, reason = "reject", f"the user could not be asked ({type(error).__name__})"
         self._controls.resolve(asked.approval_id, decision, reason)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, ToolBlock
@@ -72,6 +73,17 @@ def status_line(transcript: Transcript, session: str, model: str, opened_at: flo
     return " · ".join(part for part in [*parts, _activity(transcript)] if part)
 
 
+def run_line(transcript: Transcript, opened_at: float, *, ended: bool = False) -> str:
+    """Return the time, tokens and activity of a run of a comparison; at its end, how it ended and its figures.
+
+    `opened_at` is a time of the monotonic clock.
+    """
+    if not ended:
+        return status_line(replace(transcript, session="", model=""), "", "", opened_at)
+    facts = footer(replace(transcript, session="", turn_id="", model=""))
+    return " · ".join(filter(None, [ENDINGS.get(transcript.status, transcript.status), facts]))
+
+
 def _activity(transcript: Transcript) -> str:
     """Return the current activity of a running turn; empty while text arrives, because the user sees the text."""
     blocks = transcript.blocks
@@ -91,7 +103,7 @@ def tool_line(block: ToolBlock) -> str:
     """Return a tool call's state or outcome in one line."""
     if block.outcome is not None:
         mark, words = OUTCOMES[block.outcome]
-        took = f" · {_duration(block.duration)}" if block.duration is not None else ""
+        took = f" · {duration(block.duration)}" if block.duration is not None else ""
         return f"{mark} {block.tool}{took}{f' · {words}' if words else ''}"
     if block.approval_id:
         return f"? {block.tool} · waits for your answer"
@@ -133,7 +145,7 @@ def footer(transcript: Transcript) -> str:
     if usage != Usage():  # a request that was refused costs nothing
         parts.append(f"cost {UNKNOWN}" if money(usage) == UNKNOWN else money(usage))
     if transcript.seconds:
-        parts.append(_duration(transcript.seconds))
+        parts.append(duration(transcript.seconds))
     return " · ".join(part for part in parts if part)
 
 
@@ -205,7 +217,8 @@ def _requests(count: int) -> str:
     return f"{count:,} request{'' if count == 1 else 's'}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time in seconds, or in milliseconds if it is short."""
     return f"{seconds:.1f} s" if seconds >= SHORT_SECONDS else f"{max(1, round(seconds * 1000))} ms"
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import re
 from contextlib import nullcontext, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from keyword import iskeyword
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sessionmagic.exceptions import SessionExistsError, UsageError
 from sessionmagic.loop import in_thread, loop_thread
@@ -18,7 +18,7 @@ from sessionmagic.turns.place import is_other_notebook
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.notebook.launch import Launch, WaitsFor
@@ -30,27 +30,55 @@ FRESH_NAME = "session"
 """Name of a new session if the name of its notebook is not known."""
 
 
+class Work(Protocol):
+    """What a cell begins on a session: a turn, or a comparison."""
+
+    @property
+    def session_id(self) -> str:
+        """The session's id."""
+
+
+T = TypeVar("T", bound=Work)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The cell that begins work on a session."""
+
+    names_session: bool
+    """Whether the cell names the session."""
+    run: str = ""
+    """Identifies this run of the cell."""
+    fresh: bool = False
+    """Whether the session starts anew, if this is the kernel's first turn on it."""
+
+
+def place_of(context: NotebookContext, options: argparse.Namespace) -> Place:
+    """Return the running cell."""
+    return Place(
+        names_session=bool(options.session),
+        run=context.front_end.run,
+        fresh=options.fresh or context.settings.fresh,
+    )
+
+
 def run_cell(context: NotebookContext, options: argparse.Namespace, text: str) -> None:
     """Send the text to the session that the options choose, and show the answer under the running cell."""
     from sessionmagic.notebook.page.attention import attention
     from sessionmagic.notebook.surface import view_for
 
-    if options.out and (not options.out.isidentifier() or iskeyword(options.out)):
-        raise UsageError(f"--out {options.out!r} is not a valid variable name; use letters, digits and _")
-    options.session = context.named(options.session, turn=False)
     background = options.background and not context.front_end.headless
-    request = _request(context, options, text, background=background)
-    launch = _launch(context, out=options.out, background=background)
+    request = request_of(context, options, text, background=background)
+    launch = launch_of(context, partial(keep, context, out=options.out), background=background)
     with launch.interruptible(), nullcontext() if background else context.main_thread.served():
         view = view_for(context, options, launch, background=background)
         launch.show_in(view)
         waits_for: WaitsFor = "end" if not background else "nothing" if options.wait else "start"
-        start = _start(
+        start = begun(
             context,
             request,
-            named=bool(options.session),
-            run=context.front_end.run,
-            fresh=options.fresh or context.settings.fresh,
+            context.manager.start,
+            place_of(context, options),
         )
         launch.begin(start, view, waits_for)
         if waits_for == "start":
@@ -75,13 +103,13 @@ def queue(context: NotebookContext, session: str, queued: argparse.Namespace) ->
 
     options = CELL_LINE.parse_args(["--background", "--session", context.manager.sessions.load(session).id])
     options.raw = queued.raw
-    request = replace(_request(context, options, queued.text, background=True), rerun="append", reuse=False)
-    launch = _launch(context, background=True)
+    request = replace(request_of(context, options, queued.text, background=True), rerun="append", reuse=False)
+    launch = launch_of(context, partial(keep, context), background=True)
 
     async def start(request: Request) -> Turn:
         view = view_for(context, options, launch, background=True)
         launch.show_in(view)
-        return await launch.start(_start(context, request, named=True), view)
+        return await launch.start(begun(context, request, context.manager.start, Place(names_session=True)), view)
 
     with launch.interruptible():
         answering = (
@@ -93,20 +121,30 @@ def queue(context: NotebookContext, session: str, queued: argparse.Namespace) ->
         print("queued until the running turn ends")
 
 
-def _launch(context: NotebookContext, *, out: str = "", background: bool) -> Launch:
+def launch_of(
+    context: NotebookContext, done: Callable[[TurnResult], object], *, background: bool, shares: int = 1
+) -> Launch:
+    """Return what starts and shows a turn of the running cell.
+
+    Args:
+        context: The kernel's context.
+        done: Called with the turn's result.
+        background: Whether the cell does not wait for the turn.
+        shares: How many turns are shown at the same time under the cell.
+    """
     from sessionmagic.notebook.launch import Launch
     from sessionmagic.notebook.surface import asks_of
+    from sessionmagic.notebook.view import Rate
 
     async def steer(turn: Turn, text: str) -> None:
         await context.manager.turns.tell(turn, "steer", text)
 
     asks = asks_of(context, background=background)
-    done = partial(_keep, context, out=out)
-    return Launch(steer, context.settings.refresh_hz, done, context.main_thread, asks=asks)
+    return Launch(steer, Rate(context.settings.refresh_hz, shares), done, context.main_thread, asks=asks)
 
 
-def _request(context: NotebookContext, options: argparse.Namespace, text: str, *, background: bool) -> Request:
-    """Return the request of the cell."""
+def request_of(context: NotebookContext, options: argparse.Namespace, text: str, *, background: bool) -> Request:
+    """Return the request of the running cell. Raises `UsageError` and `ToolError` for options that are not valid."""
     from sessionmagic.conversation.budget import parsed_budget
     from sessionmagic.models.settings import parsed
     from sessionmagic.notebook.prompts import attach, expressions_attached, filled_in
@@ -114,6 +152,9 @@ def _request(context: NotebookContext, options: argparse.Namespace, text: str, *
     from sessionmagic.tools.permissions import Limits, safety_of
     from sessionmagic.turns.request import Request
 
+    if options.out and (not options.out.isidentifier() or iskeyword(options.out)):
+        raise UsageError(f"--out {options.out!r} is not a valid variable name; use letters, digits and _")
+    options.session = context.named(options.session, turn=False)
     settings, front_end, namespace = context.settings, context.front_end, context.shell.user_ns
     prompt, in_prompt = filled_in(text, namespace, raw=options.raw)
     system, in_system = filled_in(options.system or "", namespace, raw=options.raw)
@@ -147,40 +188,42 @@ def _request(context: NotebookContext, options: argparse.Namespace, text: str, *
     )
 
 
-async def _start(
-    context: NotebookContext, request: Request, *, named: bool, run: str = "", fresh: bool = False
-) -> Turn:
-    """Start the requested turn: on the session that the cell names, else on the active one, else on the notebook's own.
+async def begun(
+    context: NotebookContext,
+    request: Request,
+    begin: Callable[[Request], Awaitable[T]],
+    place: Place,
+) -> T:
+    """Begin what a cell requests: on the session that it names, else on the active one, else on the notebook's own.
 
     The session becomes the active one, unless the cell names one that exists.
 
     Args:
         context: The kernel's context.
-        request: The request. Its session is used if `named`, or to name a new session.
-        named: Whether the cell names the session.
-        run: Identifies this run of the cell.
-        fresh: Whether the session starts anew, if this is the kernel's first turn on it.
+        request: The request. Its session is used if the cell names it, or to name a new session.
+        begin: Begins it on the session that the request then names.
+        place: The cell.
     """
     from sessionmagic.conversation.tree import ROOT
 
     find, store = context.manager.store.find, context.manager.store
     await in_thread(context.forget_deleted)
-    chosen = request.session if named else None if request.new else context.chosen()
-    own = None if chosen or request.new else await in_thread(_own_session, store, request)
+    chosen = request.session if place.names_session else None if request.new else context.chosen()
+    run, own = place.run, None if chosen or request.new else await in_thread(_own_session, store, request)
     if session := chosen or own:
         session_id = await in_thread(find, session)
         if session_id is not None and context.started.in_run(session_id, run):
             request = replace(request, rerun="append")  # a cell that starts several turns does not run again
-        elif session_id is not None and fresh and session_id not in context.started:
+        elif session_id is not None and place.fresh and session_id not in context.started:
             request = replace(request, after=ROOT)
-        turn = await context.manager.start(replace(request, session=session))
+        work = await begin(replace(request, session=session))
     else:
-        turn = await _start_fresh(context, request)
-    context.latest_session = turn.session_id
-    context.started.add(turn.session_id, run)
+        work = await _begun_fresh(request, begin)
+    context.latest_session = work.session_id
+    context.started.add(work.session_id, run)
     if request.new or not chosen:
-        context.active_session = turn.session_id
-    return turn
+        context.active_session = work.session_id
+    return work
 
 
 def _own_session(store: Store, request: Request) -> str | None:
@@ -205,15 +248,16 @@ def _numbered(name: str) -> Iterator[str]:
     return (name if number == 1 else f"{name}-{number}" for number in itertools.count(1))
 
 
-async def _start_fresh(context: NotebookContext, request: Request) -> Turn:
-    """Start the turn on a new session, with a number after its name if the name is taken."""
+async def _begun_fresh(request: Request, begin: Callable[[Request], Awaitable[T]]) -> T:
+    """Begin on a new session, with a number after its name if the name is taken."""
     for name in _numbered(request.session):
         with suppress(SessionExistsError):
-            return await context.manager.start(replace(request, session=name, new=True))
+            return await begin(replace(request, session=name, new=True))
     raise AssertionError
 
 
-def _keep(context: NotebookContext, result: TurnResult, out: str) -> None:
+def keep(context: NotebookContext, result: object, out: str = "") -> None:
+    """Assign a result to ``_agent``, and to the variable that the cell names."""
     context.shell.user_ns["_agent"] = result
     if out:
         context.shell.user_ns[out] = result

@@ -44,6 +44,16 @@ def _parser() -> LineParser:
         help="at this kernel's first cell on the session, start the session anew; its turns stay stored",
     )  # fmt: skip
     add("--reuse", action="store_true", help="show the stored answer instead of asking, if nothing has changed")
+    add(
+        "--compare", action="extend", nargs="+", default=[], metavar="REF",
+        help="ask each of these models, beside each other; commas inside one REF make it a mix of models",
+    )  # fmt: skip
+    add("--repeat", type=int, default=1, metavar="N", help="with --compare: ask each model N times")
+    add(
+        "--vary", action="extend", nargs="+", default=[], metavar="NAME=A,B",
+        help="with --compare: a column for each value of a setting, such as temperature=0,0.7 effort=low,high",
+    )  # fmt: skip
+    add("--blind", action="store_true", help="with --compare: columns A, B, C in random order, until %%agent reveal")
     add("-b", "--background", action="store_true", help="return at once; the answer keeps streaming")
     add(
         "--wait", nargs="?", type=float, const=math.inf, default=0.0, metavar="SECONDS",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.events import Decision, InputAction
     from sessionmagic.notebook.asker import Asks
     from sessionmagic.notebook.kernel.main_thread import MainThread
-    from sessionmagic.notebook.view import View
+    from sessionmagic.notebook.view import Rate, View
     from sessionmagic.turns.turn import Turn, TurnResult
 
     WaitsFor = Literal["nothing", "start", "end"]
@@ -37,7 +37,7 @@ class Launch(CellWork):
 
     Args:
         tell: Sends the running turn a message for its next model request.
-        hz: How often the view is updated, per second.
+        rate: How often the view is updated.
         done: Called with the turn's result, on the loop thread, before the waiting cell continues.
         main_thread: Runs the calls that need the main thread while the cell waits.
         asks: Where the turn's questions are answered.
@@ -46,7 +46,7 @@ class Launch(CellWork):
     def __init__(
         self,
         tell: Callable[[Turn, str], Coroutine[Any, Any, object]],
-        hz: float,
+        rate: Rate,
         done: Callable[[TurnResult], object],
         main_thread: MainThread,
         *,
@@ -54,10 +54,10 @@ class Launch(CellWork):
     ) -> None:
         super().__init__(main_thread, "turn interrupted")
         self._tell = tell
-        self._hz = hz
+        self._rate = rate
         self._done = done
         self.asks_on_page = asks == "page"
-        self._asker = None if self.asks_on_page else Asker(self, main_thread, asks, hz)
+        self._asker = None if self.asks_on_page else Asker(self, main_thread, asks, rate.hz)
         self._turn: Turn | None = None
         self._stopped = False
         self._admission: asyncio.Task[Turn] | None = None
@@ -96,6 +96,16 @@ class Launch(CellWork):
         self._serving = asyncio.ensure_future(serving)  # kept, so that it is not collected
         await asyncio.sleep(0)  # lets `_run` create the admission
         return await asyncio.shield(cast("asyncio.Task[Turn]", self._admission))
+
+    @property
+    def transcript(self) -> Transcript | None:
+        """The turn as it is now; None before it has started."""
+        return None if self._turn is None else self._turn.transcript
+
+    @property
+    def error(self) -> BaseException | None:
+        """The error that prevented the turn from starting."""
+        return self._error
 
     @property
     def begun(self) -> bool:
@@ -157,7 +167,7 @@ class Launch(CellWork):
         """
         asking = None if self._asker is None else asyncio.ensure_future(self._asker.follow(turn))
         try:
-            await follow(turn, view, self._hz, with_error=not raises)
+            await follow(turn, view, self._rate, with_error=not raises)
         finally:
             if asking is not None:
                 asking.cancel()

@@ -48,7 +48,13 @@ class AgentMagics(Magics, Settings):
         if CELL_LINE.wants_help(line):
             print(CELL_LINE.format_help())
             return None
-        run_cell(self.context, CELL_LINE.parse_line(line), cell.removesuffix("\n"))
+        options, text = CELL_LINE.parse_line(line), cell.removesuffix("\n")
+        if options.compare:
+            from sessionmagic.notebook.comparison import run_comparison
+
+            run_comparison(self.context, options, text)
+        else:
+            run_cell(self.context, options, text)
         return None
 
 

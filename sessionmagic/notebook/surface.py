@@ -27,7 +27,7 @@ def view_for(context: NotebookContext, options: argparse.Namespace, controls: Co
     from sessionmagic.notebook.view import GuardedView
 
     view: View
-    match _surface(context):
+    match surface_of(context):
         case "text":
             clears = context.front_end.kernel is not None
             render = StaticView(context.tools.displays).rendered if clears else None
@@ -47,7 +47,7 @@ def view_for(context: NotebookContext, options: argparse.Namespace, controls: Co
 
 def asks_of(context: NotebookContext, *, background: bool) -> Asks:
     """Return where the user answers the turn's questions: on the page if clicks are wanted and arrive in time."""
-    on_page = _surface(context) == "widgets"
+    on_page = surface_of(context) == "widgets"
     if background:
         return "page" if on_page else "command"
     approval = context.settings.approval
@@ -55,8 +55,8 @@ def asks_of(context: NotebookContext, *, background: bool) -> Asks:
     return "page" if clicks and on_page else "stdin"
 
 
-def _surface(context: NotebookContext) -> str:
-    """Return how the running cell shows its turn: widgets, text or static."""
+def surface_of(context: NotebookContext) -> str:
+    """Return how the running cell shows its turn: ``"widgets"``, ``"text"`` or ``"static"``."""
     if context.settings.view != "auto":
         surface = context.settings.view
     elif context.front_end.kernel is None:

@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from sessionmagic.loop import in_thread
@@ -83,8 +83,25 @@ class GuardedView:
             self._view.discard()
 
 
-async def follow(turn: Turn, view: View, hz: float, *, with_error: bool = True) -> None:
-    """Show a turn until it ends: the first text at once, and then at most `hz` updates a second.
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How often a view is updated.
+
+    Attributes:
+        hz: The updates a second at most.
+        shares: How many turns are shown under the cell at the same time. They share the rate.
+    """
+
+    hz: float
+    shares: int = 1
+
+    def pause(self, sent: int, seconds: float) -> float:
+        """Return how many seconds to wait after an update that has sent so many bytes and has taken so long."""
+        return self.shares * max(1 / self.hz, sent / BYTES_PER_SECOND, seconds)
+
+
+async def follow(turn: Turn, view: View, rate: Rate, *, with_error: bool = True) -> None:
+    """Show a turn until it ends: the first text at once, and then at a limited rate.
 
     Rendering a long answer takes a second or more, and other turns run on this loop. So it is done in a worker thread,
     for at most half of the time, because Python runs only one thread at once.
@@ -92,7 +109,7 @@ async def follow(turn: Turn, view: View, hz: float, *, with_error: bool = True) 
     Args:
         turn: The turn.
         view: Where to show it.
-        hz: The updates a second.
+        rate: How often it is updated.
         with_error: Whether to say at the end why the turn failed.
     """
     seen = 0
@@ -107,7 +124,7 @@ async def follow(turn: Turn, view: View, hz: float, *, with_error: bool = True) 
             transcript, began = turn.transcript, time.monotonic()
             sent = await in_thread(contextvars.copy_context().run, view.update, transcript)
             if transcript.blocks:
-                pause = max(1 / hz, sent / BYTES_PER_SECOND, time.monotonic() - began)
+                pause = rate.pause(sent, time.monotonic() - began)
                 await asyncio.wait([over], timeout=pause)  # the end of the turn cuts the pause short
     finally:
         over.cancel()

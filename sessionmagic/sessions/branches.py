@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.names import check_name
+from sessionmagic.conversation.session import with_override
 from sessionmagic.conversation.tree import (
     forked,
     running_turns,
@@ -69,6 +71,28 @@ class Branches:
             UsageError: The session has no such turn, or it failed before the model said anything.
         """
         return self._changed_alone(session, "%agent use", partial(with_head, turn_id=turn, at=time.time()))
+
+    def keep(self, session: str, turn: str, *, model: bool = False) -> Session:
+        """Let the session go on with a turn of a comparison, and return the session after the change.
+
+        Args:
+            session: Name or id.
+            turn: The id of the turn, which becomes the head.
+            model: Whether the turn's model becomes the override of its agent, and the settings that set its column
+                apart become the session's.
+
+        Raises what `move_head` raises.
+        """
+
+        def change(stored: Session) -> Session:
+            stored = with_head(stored, turn, at=time.time())
+            kept = stored.turn(turn)
+            if not model or kept.column is None:
+                return stored
+            stored = replace(stored, settings={**stored.settings, **kept.column.settings})
+            return with_override(stored, kept.agent, kept.model)
+
+        return self._changed_alone(session, "%agent keep", change)
 
     def reset(self, session: str) -> Session:
         """Remove all turns of the session permanently, and return it as it was before.

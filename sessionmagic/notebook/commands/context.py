@@ -89,12 +89,13 @@ def compact(context: NotebookContext, options: argparse.Namespace) -> None:
     from sessionmagic.notebook.cell_line import CELL_LINE
     from sessionmagic.notebook.launch import Launch
     from sessionmagic.notebook.surface import view_for
+    from sessionmagic.notebook.view import Rate
 
     manager = context.manager
     session = manager.sessions.load(chosen(context, options.session))
     launch = Launch(
         lambda turn, text: manager.turns.tell(turn, "steer", text),
-        context.settings.refresh_hz,
+        Rate(context.settings.refresh_hz),
         lambda _: None,
         context.main_thread,
     )

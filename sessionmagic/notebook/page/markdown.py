@@ -57,7 +57,7 @@ def user_text_markdown(text: str) -> str:
 def ending_markdown(transcript: Transcript) -> str:
     """Return the warnings, and how the turn ended if it did not complete, as safe Markdown."""
     lines = [*(f"⚠ {text}" for text in transcript.warnings), ending(transcript)]
-    return "".join(f"\n{_escaped(line)}\n" for line in lines if line)
+    return "".join(f"\n{escaped(line)}\n" for line in lines if line)
 
 
 def _block_markdown(block: Block) -> str:
@@ -65,11 +65,11 @@ def _block_markdown(block: Block) -> str:
         case TextBlock():
             return safe_markdown(cut(block.text))
         case ToolBlock():
-            return f"{_escaped(tool_line(block))}\n"
+            return f"{escaped(tool_line(block))}\n"
         case MessageBlock():
             return user_text_markdown(block.text)
         case QuestionBlock():
-            return f"{_escaped(question_line(block))}\n"
+            return f"{escaped(question_line(block))}\n"
         case _:
             return ""
 
@@ -166,14 +166,14 @@ def _display_math(tex: str) -> str:
 def _inline(node: SyntaxTreeNode) -> str:
     """Return the content of a block, or of markup in a line."""
     if node.type == "inline" and not node.children and node.content:
-        return _escaped(node.content)
+        return escaped(node.content)
     return "".join(map(_inline_piece, node.children))
 
 
 def _inline_piece(node: SyntaxTreeNode) -> str:
     match node.type:
         case "text":
-            return _escaped(node.content)
+            return escaped(node.content)
         case "softbreak":
             return "\n"
         case "hardbreak":
@@ -226,7 +226,7 @@ def _fenced(code: str, language: str = "") -> str:
     return f"{fence}{language if _LANGUAGE.fullmatch(language) else ''}\n{code}\n{fence}\n"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Return text in which no character is markup."""
     return _MARKUP.sub(r"\\\g<0>", visible(text))
 

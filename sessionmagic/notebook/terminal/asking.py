@@ -29,12 +29,16 @@ ATTEMPTS = 3
 DECISIONS: dict[str, Decision] = {"y": "once", "yes": "once", "t": "tool", "this": "tool", "a": "all", "all": "all"}
 
 
-def ask_on_stdin(request: ApprovalRequested) -> tuple[Decision, str]:
+def ask_on_stdin(request: ApprovalRequested, column: str = "") -> tuple[Decision, str]:
     """Show a call and ask whether it may run; return the decision, and the reason of a rejection.
 
     Any answer other than yes rejects the call; its text, without a leading "no", is the reason.
+
+    Args:
+        request: The call.
+        column: The column of a comparison that makes the call; empty if there is none.
     """
-    print(visible(f"\n? {_call_words(request)}"))
+    print(visible(f"\n? {f'{column}: ' if column else ''}{_call_words(request)}"))
     answer = next(filter(_is_clear, (input(QUESTION).strip() for _ in range(ATTEMPTS))), "n")
     decision = DECISIONS.get(answer.casefold())
     if decision is not None:

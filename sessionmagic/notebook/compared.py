@@ -1,0 +1,98 @@
+"""The runs of a comparison as they are shown: who answered, with what, and at what cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from sessionmagic.conversation.usage import Usage
+from sessionmagic.notebook.captions import ENDINGS, duration, money, tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sessionmagic.conversation.session import Column
+    from sessionmagic.conversation.transcript import Transcript
+    from sessionmagic.notebook.output import Output
+
+BAR_LENGTH = 12
+"""Characters of the longest bar."""
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+HIDDEN = "hidden until %agent reveal, because it may name the model"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRun:
+    """One run of a comparison."""
+
+    column: Column
+    transcript: Transcript
+    """The run as it is shown. While the column is hidden, it does not name the model."""
+    first_token: float | None = None
+    """Seconds to the first piece of the answer; None when there was none."""
+    displays: Mapping[str, Sequence[Output]] = field(default_factory=dict)
+    """What its calls have displayed, by call id."""
+
+    @property
+    def heading(self) -> str:
+        """The name of the column, with the number of the run if it is not the first."""
+        return self.column.name if self.column.repeat == 1 else f"{self.column.name} · run {self.column.repeat}"
+
+    @property
+    def status(self) -> str:
+        """Whether the run was completed, in a word."""
+        return ENDINGS.get(self.transcript.status, self.transcript.status)
+
+
+def shown(transcript: Transcript, column: Column) -> Transcript:
+    """Return a run's transcript as it is shown: while its column is hidden, nothing that names the model."""
+    if not column.hidden:
+        return transcript
+    warnings = (HIDDEN,) if transcript.warnings else ()
+    error = HIDDEN if transcript.error else None
+    return replace(transcript, model=column.name, warnings=warnings, error=error)
+
+
+def by_column(runs: Sequence[ShownRun]) -> list[list[ShownRun]]:
+    """Return the runs of each column."""
+    return [list(group) for _, group in groupby(runs, key=lambda run: run.column.number)]
+
+
+HEADINGS = ("", "status", "tokens", "cost", "first text", "time")
+
+
+def figures(runs: Sequence[ShownRun]) -> list[list[str]]:
+    """Return a row of figures for each run, to compare them: costs and times have bars. See `HEADINGS`."""
+    costs = [_usage(run).cost or 0.0 for run in runs]
+    times = [run.transcript.seconds for run in runs]
+    return [
+        [
+            f"{run.column.number}. {run.heading}" if not run.column.hidden else run.heading,
+            run.status,
+            tokens(_usage(run)) if _usage(run) != Usage() else "–",
+            f"{money(_usage(run))} {bar(cost, max(costs))}".rstrip(),
+            "–" if run.first_token is None else duration(run.first_token),
+            f"{duration(time)} {bar(time, max(times))}".rstrip() if time else "–",
+        ]
+        for run, cost, time in zip(runs, costs, times, strict=True)
+    ]
+
+
+def _usage(run: ShownRun) -> Usage:
+    return run.transcript.usage or Usage()
+
+
+def bar(value: float, largest: float) -> str:
+    """Return a bar of characters, as long as a value is in comparison to the largest one."""
+    eighths = round(value / largest * BAR_LENGTH * 8) if largest > 0 else 0
+    whole, rest = divmod(eighths, 8)
+    return ("█" * whole + EIGHTHS[rest]).strip()
+
+
+def closing(runs: Sequence[ShownRun], session: str) -> str:
+    """Return the line below a comparison, with the command that goes on with one of its answers."""
+    name = f"{session} · " if session else ""
+    if runs and runs[0].column.hidden:
+        return f"{name}blind comparison · %agent vote A votes, and %agent reveal shows the names"
+    return f"{name}comparison · the session goes on where it was; %agent keep 1 goes on with column 1"

@@ -1,0 +1,187 @@
+"""Run a ``%%agent --compare`` cell: several models answer the cell's text, side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from sessionmagic.comparing.contestants import contestants, parsed_vary
+from sessionmagic.conversation.transcript import Transcript
+from sessionmagic.exceptions import UsageError
+from sessionmagic.loop import in_thread
+from sessionmagic.notebook.cell import begun, keep, launch_of, place_of, request_of
+from sessionmagic.notebook.cell_work import CellWork
+from sessionmagic.notebook.compared import ShownRun, shown
+from sessionmagic.notebook.page.comparison import comparison_output
+from sessionmagic.notebook.surface import surface_of
+from sessionmagic.notebook.view import GuardedView
+from sessionmagic.tools.functions import tool_for
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Coroutine, Sequence
+    from typing import Any
+
+    from sessionmagic.comparing.comparison import Comparison
+    from sessionmagic.conversation.session import Column
+    from sessionmagic.notebook.context import NotebookContext
+    from sessionmagic.notebook.controls import Controls
+    from sessionmagic.notebook.launch import Launch
+    from sessionmagic.notebook.output import Displays, Output
+    from sessionmagic.notebook.view import View
+    from sessionmagic.turns.request import Request
+    from sessionmagic.turns.turn import TurnResult
+
+
+def run_comparison(context: NotebookContext, options: argparse.Namespace, text: str) -> None:
+    """Send the text to several models, each in a branch of the session, and show the answers side by side."""
+    from sessionmagic.notebook.page.attention import attention
+
+    for name, given in (("--model", options.model), ("--once", options.once), ("--reuse", options.reuse)):
+        if given:
+            raise UsageError(f"{name} does not go with --compare; leave it out")
+    compared = contestants(options.compare, parsed_vary(options.vary))
+    background = options.background and not context.front_end.headless
+    request = request_of(context, options, text, background=background)
+    tools = list(map(tool_for, request.tools))
+    left_out = [tool.name for tool in tools if not tool.is_comparable]
+    request = replace(request, reuse=False, tools=[tool for tool in tools if tool.is_comparable])
+
+    async def begin(request: Request) -> Comparison:
+        return await context.manager.compare(request, compared, repeat=options.repeat, blind=options.blind)
+
+    work = ComparisonWork(context, out=options.out, background=background)
+    with work.interruptible(), nullcontext() if background else context.main_thread.served():
+        work.begin(begun(context, request, begin, place_of(context, options)), _note(left_out))
+        if background:
+            return
+        with attention(context.front_end.kernel):
+            work.wait_until_over()
+
+
+def _note(left_out: Sequence[str]) -> str:
+    """Return which tools are not offered."""
+    if not left_out:
+        return ""
+    return f"not offered, because what one model does would change what the others see: {', '.join(left_out)}"
+
+
+class ComparisonWork(CellWork):
+    """Starts the runs of a comparison, shows them and waits for them.
+
+    Args:
+        context: The kernel's context.
+        out: The variable for the answers; empty for none.
+        background: Whether the cell does not wait.
+    """
+
+    def __init__(self, context: NotebookContext, *, out: str, background: bool) -> None:
+        super().__init__(context.main_thread, "comparison interrupted")
+        self._context = context
+        self._out = out
+        self._background = background
+        self._stopped = False
+        self._launches: list[Launch] = []
+
+    def begin(self, comparison: Coroutine[Any, Any, Comparison], note: str) -> None:
+        """Begin the comparison, in the context of the calling cell. Raises `UsageError` on the loop thread.
+
+        Args:
+            comparison: Claims the session.
+            note: A line that is shown above the answers; empty for none.
+        """
+        try:
+            self._submit(self._run(comparison, note))
+        except UsageError:
+            comparison.close()
+            raise
+
+    def stop(self) -> None:
+        """End all runs. Safe at any time, on any thread."""
+        self._stopped = True
+        for launch in list(self._launches):
+            launch.stop()
+
+    def wait_until_over(self) -> None:
+        """Wait until all runs have ended and are shown. Raises the error of the first run if all have failed."""
+        self._wait()
+
+    async def _run(self, beginning: Coroutine[Any, Any, Comparison], note: str) -> None:
+        comparison = await beginning
+        try:
+            await self._show(comparison, note)
+        finally:
+            comparison.leave()
+        self._keep(comparison)
+
+    async def _show(self, comparison: Comparison, note: str) -> None:
+        """Start all runs and show them until the last one has ended, then show them together."""
+        area = _area(self._context, note, self.stop)
+        launch = partial(launch_of, self._context, lambda _: None, background=self._background)
+        self._launches = [launch(shares=len(comparison.runs)) for _ in comparison.runs]
+        if self._stopped:
+            self.stop()
+        views = [area.view(run.column, each) for run, each in zip(comparison.runs, self._launches, strict=True)]
+        area.open()
+        await asyncio.gather(
+            *(
+                each.run(comparison.start(number), GuardedView(view))
+                for number, (each, view) in enumerate(zip(self._launches, views, strict=True))
+            )
+        )
+        displays = self._context.tools.displays
+        runs = [_shown(run.column, each, displays) for run, each in zip(comparison.runs, self._launches, strict=True)]
+        copied = contextvars.copy_context()
+        area.finish(await in_thread(copied.run, comparison_output, runs, comparison.session_name, note))
+
+    def _keep(self, comparison: Comparison) -> None:
+        from sessionmagic.comparing.answers import Answers
+
+        def keep_turn(result: TurnResult, model: bool) -> None:  # noqa: FBT001
+            self._context.manager.branches.keep(comparison.session_id, result.turn, model=model)
+
+        results = [each.result for each in self._launches if each.result is not None]
+        keep(self._context, Answers(results, keep_turn), self._out)
+        errors = [each.result.error if each.result else each.error for each in self._launches]
+        failed = [error for error in errors if error is not None]
+        if len(failed) == len(errors):
+            raise failed[0]
+
+
+def _shown(column: Column, launch: Launch, displays: Displays) -> ShownRun:
+    transcript = launch.transcript
+    if transcript is None:
+        stopped = launch.error is None or isinstance(launch.error, asyncio.CancelledError)
+        transcript = Transcript(
+            status="interrupted" if stopped else "failed",
+            error="it was stopped before it was asked" if stopped else f"{type(launch.error).__name__}: {launch.error}",
+        )
+    first_token = None if launch.result is None else launch.result.first_token
+    return ShownRun(column, shown(transcript, column), first_token, displays(transcript))
+
+
+class Area(Protocol):
+    """A place under the cell where a comparison is shown. All methods are called on the loop thread."""
+
+    def view(self, column: Column, controls: Controls) -> View:
+        """Return the view of one run."""
+
+    def open(self) -> None:
+        """Show the views."""
+
+    def finish(self, output: Output) -> None:
+        """Show the finished comparison."""
+
+
+def _area(context: NotebookContext, note: str, stop: Callable[[], object]) -> Area:
+    if surface_of(context) == "widgets":
+        from sessionmagic.notebook.page.columns import ColumnsArea
+
+        return ColumnsArea(note, stop, context.tools.displays)
+    from sessionmagic.notebook.terminal.columns import PlainArea
+
+    return PlainArea(reports=context.front_end.kernel is None)

@@ -1,0 +1,111 @@
+"""A comparison as one static output: the answers side by side, and a table of their figures."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+from sessionmagic.conversation.transcript import ToolBlock
+from sessionmagic.notebook.captions import answer_text
+from sessionmagic.notebook.compared import HEADINGS, ShownRun, by_column, closing, figures
+from sessionmagic.notebook.output import Output
+from sessionmagic.notebook.page.answer import MUTED, NO_MATH, blocks_html, ending_html, framed, note_html
+from sessionmagic.notebook.page.markdown import escaped, turn_markdown
+from sessionmagic.notebook.page.static import NO_ANSWER, facts
+from sessionmagic.notebook.visible import escape, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COLUMNS = "display: flex; flex-wrap: wrap; gap: 0.5em 1.5em; align-items: flex-start"
+COLUMN = "flex: 1 1 20em; min-width: 0; border-top: 2px solid var(--jp-border-color2, #ccc)"
+"""A column is as wide as there is place for, and at least 20 letters; on a narrow page, they stand below each other."""
+HEAD = 'style="text-align: left; font-weight: 600"'
+CELL = 'style="text-align: left; white-space: nowrap"'
+PICTURES = ("image/png", "image/jpeg")
+
+
+def comparison_output(runs: Sequence[ShownRun], session: str, note: str = "") -> Output:
+    """Return a comparison as the notebook saves it.
+
+    Args:
+        runs: The runs, in the order of their columns.
+        session: The name of the session.
+        note: A line above the answers; empty for none.
+    """
+    html = (
+        f"{note_html(note) if note else ''}{columns_html(runs)}{figures_html(runs)}{note_html(closing(runs, session))}"
+    )
+    return Output(
+        {"text/html": framed(html), "text/markdown": _markdown(runs), "text/plain": comparison_text(runs, session)},
+        {"sessionmagic": {"session": session, "part": "comparison", "runs": [_facts(run) for run in runs]}},
+    )
+
+
+def columns_html(runs: Sequence[ShownRun]) -> str:
+    """Return the answers side by side where there is room."""
+    columns = "".join(
+        f'<section style="{COLUMN}">{"".join(map(_run_html, column))}</section>' for column in by_column(runs)
+    )
+    return f'<div style="{COLUMNS}">{columns}</div>'
+
+
+def _run_html(run: ShownRun) -> str:
+    html = run_html(run)
+    return f'<p {NO_MATH} style="font-weight: 600; margin: 0.3em 0">{escape(run.heading)}</p>{html}'
+
+
+def run_html(run: ShownRun) -> str:
+    """Return one answer, with each picture after the call that made it."""
+    html = ""
+    for block in run.transcript.blocks:
+        html += blocks_html((block,))
+        if isinstance(block, ToolBlock):
+            html += "".join(map(_picture_html, run.displays.get(block.call_id, ())))
+    return html + ending_html(run.transcript) or note_html(NO_ANSWER)
+
+
+def _picture_html(output: Output) -> str:
+    for kind in PICTURES:
+        if isinstance(picture := output.data.get(kind), str | bytes):
+            encoded = base64.b64encode(picture).decode() if isinstance(picture, bytes) else "".join(picture.split())
+            return f'<img alt="figure" style="max-width: 100%" src="data:{kind};base64,{escape(encoded)}">'
+    return f"<pre>{escape(str(output.data.get('text/plain', '')))}</pre>"
+
+
+def figures_html(runs: Sequence[ShownRun]) -> str:
+    """Return a table of tokens, costs and times."""
+    head = "".join(f"<th {HEAD}>{escape(heading)}</th>" for heading in HEADINGS)
+    rows = "".join(
+        "<tr>" + "".join(f"<td {CELL}>{escape(cell)}</td>" for cell in row) + "</tr>" for row in figures(runs)
+    )
+    table = f'<table {NO_MATH} style="{MUTED}"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    return f'<div style="overflow-x: auto">{table}</div>'
+
+
+def _markdown(runs: Sequence[ShownRun]) -> str:
+    answers = [f"**{escaped(run.heading)}**\n\n{turn_markdown(run.transcript)}" for run in runs]
+    rows = [list(HEADINGS), ["---"] * len(HEADINGS), *([escaped(cell) for cell in row] for row in figures(runs))]
+    return "\n\n".join([*answers, "\n".join(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def comparison_text(runs: Sequence[ShownRun], session: str) -> str:
+    """Return a comparison as plain text."""
+    answers = [f"=== {run.heading}\n{answer_text(run.transcript) or NO_ANSWER}" for run in runs]
+    return visible("\n\n".join([*answers, figures_text(runs), closing(runs, session)]))
+
+
+def figures_text(runs: Sequence[ShownRun]) -> str:
+    """Return a table of tokens, costs and times as plain text."""
+    rows = [list(HEADINGS), *figures(runs)]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(HEADINGS))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _facts(run: ShownRun) -> dict[str, object]:
+    about = facts(run.transcript, "run")
+    del about["session"], about["part"]
+    first = run.first_token if run.first_token is None else round(run.first_token, 3)
+    column = {"column": run.column.number, "name": run.column.name, "repeat": run.column.repeat}
+    return {**column, **about, "first_token": first}

@@ -1,0 +1,66 @@
+"""A comparison where there are no widgets: a line for each run that has ended in a terminal, and then all answers."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from sessionmagic.notebook.captions import run_line
+from sessionmagic.notebook.compared import ShownRun, shown
+from sessionmagic.notebook.visible import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sessionmagic.conversation.session import Column
+    from sessionmagic.conversation.transcript import Transcript
+    from sessionmagic.notebook.controls import Controls
+    from sessionmagic.notebook.output import Output
+
+
+class PlainArea:
+    """The place of a comparison without widgets.
+
+    Args:
+        reports: Whether each run is reported when it has ended.
+    """
+
+    def __init__(self, *, reports: bool) -> None:
+        self._reports = reports
+
+    def view(self, column: Column, controls: Controls) -> PlainView:  # noqa: ARG002
+        """Return the view of one run."""
+        return PlainView(column, reports=self._reports)
+
+    def open(self) -> None:
+        """Show nothing yet."""
+
+    def finish(self, output: Output) -> None:
+        """Show all answers."""
+        output.display()
+
+
+class PlainView:
+    """One run, which is reported when it has ended."""
+
+    def __init__(self, column: Column, *, reports: bool) -> None:
+        self._column = column
+        self._reports = reports
+        self._opened_at = time.monotonic()
+
+    def open(self) -> None:
+        pass
+
+    def update(self, transcript: Transcript) -> int:  # noqa: ARG002
+        return 0
+
+    def rendered(self, transcript: Transcript) -> Sequence[Output]:  # noqa: ARG002
+        return ()
+
+    def finish(self, transcript: Transcript, outputs: Sequence[Output]) -> None:  # noqa: ARG002
+        if self._reports:
+            run = ShownRun(self._column, shown(transcript, self._column))
+            print(visible(f"{run.heading}: {run_line(run.transcript, self._opened_at, ended=True)}"))
+
+    def discard(self) -> None:
+        pass
