@@ -43,9 +43,25 @@ class Column:
     """Whether the user does not want to know yet what answers in the column."""
 
     @property
+    def letter(self) -> str:
+        """The letter of the column: A for the first one."""
+        return chr(ord("A") + self.number - 1)
+
+    @property
     def name(self) -> str:
-        """What the column is called: its label, or a letter while that is hidden."""
-        return chr(ord("A") + self.number - 1) if self.hidden else self.label
+        """What the column is called: its label, or its letter while that is hidden."""
+        return self.letter if self.hidden else self.label
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """The user's vote on a comparison."""
+
+    best: str
+    """The id of the best turn, ``"tie"``, or ``"bad"`` when all are bad."""
+    at: float
+    blind: bool = False
+    """Whether the user voted without knowing which model was which."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +113,8 @@ class TurnRecord:
     """For the turn of a sub-agent, the tool call that it works for, as ``TURN:CALL``; None for all others."""
     column: Column | None = None
     """Where the turn stands in a comparison; None if it is not part of one."""
+    vote: Vote | None = None
+    """For the first turn of a comparison, the user's vote on it; None for all others."""
 
     @property
     def usage(self) -> Usage:

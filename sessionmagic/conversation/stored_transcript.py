@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from sessionmagic.conversation.comparison import shown
 from sessionmagic.conversation.transcript import (
     Block,
     MessageBlock,
@@ -28,7 +29,7 @@ def transcript_of(session: str, turn: TurnRecord) -> Transcript:
         session: The name of the turn's session.
         turn: The turn.
     """
-    return Transcript(
+    transcript = Transcript(
         session=session,
         turn_id=turn.id,
         agent=turn.agent,
@@ -45,9 +46,12 @@ def transcript_of(session: str, turn: TurnRecord) -> Transcript:
         started_at=turn.started_at,
         finished_at=turn.finished_at,
     )
+    return shown(transcript, turn.column)
 
 
 def _notes(turn: TurnRecord) -> tuple[str, ...]:
+    if turn.column is not None:
+        return (f"column {turn.column.number} of a comparison",)
     if turn.kind == "ask" or turn.status != "completed":
         return ()
     return (f"this summary is sent in place of the turns up to turn {turn.covers}, which are kept",)

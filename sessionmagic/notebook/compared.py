@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.usage import Usage
 from sessionmagic.notebook.captions import ENDINGS, duration, money, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sessionmagic.conversation.session import Column
+    from sessionmagic.conversation.session import Column, Session, TurnRecord, Vote
     from sessionmagic.conversation.transcript import Transcript
     from sessionmagic.notebook.output import Output
 
 BAR_LENGTH = 12
 """Characters of the longest bar."""
 EIGHTHS = " ▏▎▍▌▋▊▉█"
-HIDDEN = "hidden until %agent reveal, because it may name the model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +43,6 @@ class ShownRun:
     def status(self) -> str:
         """Whether the run was completed, in a word."""
         return ENDINGS.get(self.transcript.status, self.transcript.status)
-
-
-def shown(transcript: Transcript, column: Column) -> Transcript:
-    """Return a run's transcript as it is shown: while its column is hidden, nothing that names the model."""
-    if not column.hidden:
-        return transcript
-    warnings = (HIDDEN,) if transcript.warnings else ()
-    error = HIDDEN if transcript.error else None
-    return replace(transcript, model=column.name, warnings=warnings, error=error)
 
 
 def by_column(runs: Sequence[ShownRun]) -> list[list[ShownRun]]:
@@ -90,9 +81,28 @@ def bar(value: float, largest: float) -> str:
     return ("█" * whole + EIGHTHS[rest]).strip()
 
 
-def closing(runs: Sequence[ShownRun], session: str) -> str:
-    """Return the line below a comparison, with the command that goes on with one of its answers."""
-    name = f"{session} · " if session else ""
+def stored_runs(session: Session, turns: Sequence[TurnRecord]) -> list[ShownRun]:
+    """Return the runs of a stored comparison."""
+    return [
+        ShownRun(turn.column, transcript_of(session.name, turn), turn.first_token)
+        for turn in turns
+        if turn.column is not None
+    ]
+
+
+def closing(runs: Sequence[ShownRun], session: str, vote: Vote | None = None) -> str:
+    """Return the line below a comparison: the user's vote, if there is one, and what can be done next."""
+    voted = f"your vote: {_voted(runs, vote)}" if vote is not None else ""
     if runs and runs[0].column.hidden:
-        return f"{name}blind comparison · %agent vote A votes, and %agent reveal shows the names"
-    return f"{name}comparison · the session goes on where it was; %agent keep 1 goes on with column 1"
+        how = f"%agent vote A votes, tie and bad too; {REVEALS}" if vote is None else REVEALS
+    else:
+        how = "the session goes on where it was; %agent keep 1 goes on with column 1"
+    return " · ".join(filter(None, [session, "comparison", voted, how]))
+
+
+REVEALS = "%agent reveal shows the names"
+
+
+def _voted(runs: Sequence[ShownRun], vote: Vote) -> str:
+    words = {"tie": "a tie", "bad": "all are bad"}
+    return words.get(vote.best) or next((run.heading for run in runs if run.transcript.turn_id == vote.best), "unknown")

@@ -10,12 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from sessionmagic.comparing.contestants import contestants, parsed_vary
+from sessionmagic.conversation.comparison import shown
 from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import in_thread
 from sessionmagic.notebook.cell import begun, keep, launch_of, place_of, request_of
 from sessionmagic.notebook.cell_work import CellWork
-from sessionmagic.notebook.compared import ShownRun, shown
+from sessionmagic.notebook.compared import ShownRun
 from sessionmagic.notebook.page.comparison import comparison_output
 from sessionmagic.notebook.surface import surface_of
 from sessionmagic.notebook.view import GuardedView
@@ -142,7 +143,7 @@ class ComparisonWork(CellWork):
         from sessionmagic.comparing.answers import Answers
 
         def keep_turn(result: TurnResult, model: bool) -> None:  # noqa: FBT001
-            self._context.manager.branches.keep(comparison.session_id, result.turn, model=model)
+            self._context.manager.comparisons.keep_turn(comparison.session_id, result.turn, model=model)
 
         results = [each.result for each in self._launches if each.result is not None]
         keep(self._context, Answers(results, keep_turn), self._out)

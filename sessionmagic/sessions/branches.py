@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.names import check_name
-from sessionmagic.conversation.session import with_override
 from sessionmagic.conversation.tree import (
     forked,
     running_turns,
@@ -55,7 +53,7 @@ class Branches:
             SessionBusyError: A turn has claimed the session.
             UsageError: The path has fewer turns.
         """
-        return self._changed_alone(session, "%agent drop", partial(without_latest_turns, count=count, at=time.time()))
+        return self.change_alone(session, "%agent drop", partial(without_latest_turns, count=count, at=time.time()))
 
     def move_head(self, session: str, turn: str) -> Session:
         """Make a turn the head of the session, so that the next turn continues it. All turns stay stored.
@@ -70,29 +68,7 @@ class Branches:
             SessionBusyError: A turn has claimed the session.
             UsageError: The session has no such turn, or it failed before the model said anything.
         """
-        return self._changed_alone(session, "%agent use", partial(with_head, turn_id=turn, at=time.time()))
-
-    def keep(self, session: str, turn: str, *, model: bool = False) -> Session:
-        """Let the session go on with a turn of a comparison, and return the session after the change.
-
-        Args:
-            session: Name or id.
-            turn: The id of the turn, which becomes the head.
-            model: Whether the turn's model becomes the override of its agent, and the settings that set its column
-                apart become the session's.
-
-        Raises what `move_head` raises.
-        """
-
-        def change(stored: Session) -> Session:
-            stored = with_head(stored, turn, at=time.time())
-            kept = stored.turn(turn)
-            if not model or kept.column is None:
-                return stored
-            stored = replace(stored, settings={**stored.settings, **kept.column.settings})
-            return with_override(stored, kept.agent, kept.model)
-
-        return self._changed_alone(session, "%agent keep", change)
+        return self.change_alone(session, "%agent use", partial(with_head, turn_id=turn, at=time.time()))
 
     def reset(self, session: str) -> Session:
         """Remove all turns of the session permanently, and return it as it was before.
@@ -101,7 +77,7 @@ class Branches:
         `SessionBusyError` when a turn has claimed it.
         """
         before = self._sessions.load(session)
-        self._changed_alone(before.id, "%agent reset", partial(without_turns, at=time.time()))
+        self.change_alone(before.id, "%agent reset", partial(without_turns, at=time.time()))
         return before
 
     def fork(self, session: str, name: str = "", *, at: str | None = None) -> Session:
@@ -136,8 +112,14 @@ class Branches:
             else:
                 return copy
 
-    def _changed_alone(self, session: str, where: str, change: Callable[[Session], Session]) -> Session:
-        """Change a session while no turn runs; raises `SessionBusyError` if one does."""
+    def change_alone(self, session: str, where: str, change: Callable[[Session], Session]) -> Session:
+        """Change a session while no turn runs; raises `SessionBusyError` if one does.
+
+        Args:
+            session: Name or id.
+            where: The command that changes it, for the errors that others get meanwhile.
+            change: Returns the changed session.
+        """
         session_id = self._sessions.id_of(session)
         try:
             claim = self._store.claim(session_id, Holder.here(where))

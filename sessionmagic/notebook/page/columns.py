@@ -7,9 +7,10 @@ from collections import deque
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from sessionmagic.conversation.comparison import shown
 from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.notebook.captions import run_line
-from sessionmagic.notebook.compared import ShownRun, shown
+from sessionmagic.notebook.compared import ShownRun
 from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import MUTED, NO_MATH, note_html
 from sessionmagic.notebook.page.attention import answer_at_once

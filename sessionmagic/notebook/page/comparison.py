@@ -6,7 +6,7 @@ import base64
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.transcript import ToolBlock
-from sessionmagic.notebook.captions import answer_text
+from sessionmagic.notebook.captions import answer_text, ending
 from sessionmagic.notebook.compared import HEADINGS, ShownRun, by_column, closing, figures
 from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import MUTED, NO_MATH, blocks_html, ending_html, framed, note_html
@@ -17,6 +17,9 @@ from sessionmagic.notebook.visible import escape, visible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sessionmagic.conversation.session import Vote
+    from sessionmagic.conversation.transcript import Transcript
+
 COLUMNS = "display: flex; flex-wrap: wrap; gap: 0.5em 1.5em; align-items: flex-start"
 COLUMN = "flex: 1 1 20em; min-width: 0; border-top: 2px solid var(--jp-border-color2, #ccc)"
 """A column is as wide as there is place for, and at least 20 letters; on a narrow page, they stand below each other."""
@@ -25,19 +28,19 @@ CELL = 'style="text-align: left; white-space: nowrap"'
 PICTURES = ("image/png", "image/jpeg")
 
 
-def comparison_output(runs: Sequence[ShownRun], session: str, note: str = "") -> Output:
+def comparison_output(runs: Sequence[ShownRun], session: str, note: str = "", *, vote: Vote | None = None) -> Output:
     """Return a comparison as the notebook saves it.
 
     Args:
         runs: The runs, in the order of their columns.
         session: The name of the session.
         note: A line above the answers; empty for none.
+        vote: The user's vote.
     """
-    html = (
-        f"{note_html(note) if note else ''}{columns_html(runs)}{figures_html(runs)}{note_html(closing(runs, session))}"
-    )
+    line = closing(runs, session, vote)
+    html = f"{note_html(note) if note else ''}{columns_html(runs)}{figures_html(runs)}{note_html(line)}"
     return Output(
-        {"text/html": framed(html), "text/markdown": _markdown(runs), "text/plain": comparison_text(runs, session)},
+        {"text/html": framed(html), "text/markdown": _markdown(runs), "text/plain": comparison_text(runs, line)},
         {"sessionmagic": {"session": session, "part": "comparison", "runs": [_facts(run) for run in runs]}},
     )
 
@@ -89,10 +92,16 @@ def _markdown(runs: Sequence[ShownRun]) -> str:
     return "\n\n".join([*answers, "\n".join(f"| {' | '.join(row)} |" for row in rows)])
 
 
-def comparison_text(runs: Sequence[ShownRun], session: str) -> str:
-    """Return a comparison as plain text."""
-    answers = [f"=== {run.heading}\n{answer_text(run.transcript) or NO_ANSWER}" for run in runs]
-    return visible("\n\n".join([*answers, figures_text(runs), closing(runs, session)]))
+def comparison_text(runs: Sequence[ShownRun], line: str) -> str:
+    """Return a comparison as plain text, with a line below it."""
+    answers = [f"=== {run.heading}\n{_text(run.transcript)}" for run in runs]
+    return visible("\n\n".join([*answers, figures_text(runs), line]))
+
+
+def _text(transcript: Transcript) -> str:
+    """Return one answer, with how it ended if that is not all there is."""
+    text, end = answer_text(transcript), visible(ending(transcript))
+    return "\n".join(filter(None, [text, end if end not in text else ""])) or NO_ANSWER
 
 
 def figures_text(runs: Sequence[ShownRun]) -> str:

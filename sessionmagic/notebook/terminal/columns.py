@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from sessionmagic.conversation.comparison import shown
 from sessionmagic.notebook.captions import run_line
-from sessionmagic.notebook.compared import ShownRun, shown
+from sessionmagic.notebook.compared import ShownRun
 from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:

@@ -1,0 +1,54 @@
+"""``%agent`` on comparisons: go on with an answer, vote, and reveal who answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.notebook.commands.registry import argument, chosen, command, next_turn, say
+
+if TYPE_CHECKING:
+    import argparse
+
+    from sessionmagic.notebook.context import NotebookContext
+
+IN = argument("-s", "--session", default="", metavar="NAME", help="default: the active session, or the latest")
+COLUMN = argument("column", metavar="COLUMN", help="number, letter or model of a column")
+
+
+@command(
+    "Let the session go on with an answer of its latest comparison.",
+    COLUMN,
+    argument("--repeat", type=int, default=1, metavar="N", help="which run, if the models were asked several times"),
+    argument("--model", action="store_true", help="ask the column's model from now on, with its settings"),
+    IN,
+)
+def keep(context: NotebookContext, options: argparse.Namespace) -> None:
+    name, comparisons = chosen(context, options.session), context.manager.comparisons
+    turn = comparisons.keep(name, options.column, repeat=options.repeat, model=options.model)
+    session = context.manager.sessions.load(name)
+    who = f"; {turn.model} answers" if options.model else ""
+    say(f"session {session.name!r}: {next_turn(session)}{who}")
+
+
+@command(
+    "Vote for the best answer of the latest comparison. A new vote replaces an old one.",
+    argument("choice", metavar="COLUMN|tie|bad", help="number, letter or model of the best column; tie; bad: all are"),
+    IN,
+)
+def vote(context: NotebookContext, options: argparse.Namespace) -> None:
+    from sessionmagic.conversation.comparison import latest_comparison
+
+    session = context.manager.comparisons.vote(chosen(context, options.session), options.choice)
+    hidden = any(turn.column and turn.column.hidden for turn in latest_comparison(session))
+    say(f"your vote is stored{'; %agent reveal shows who answered' if hidden else ''}")
+
+
+@command("Show the latest comparison of a session, with the names of the models.", IN)
+def reveal(context: NotebookContext, options: argparse.Namespace) -> Any:
+    from sessionmagic.conversation.comparison import latest_comparison
+    from sessionmagic.notebook.compared import stored_runs
+    from sessionmagic.notebook.page.comparison import comparison_output
+
+    session = context.manager.comparisons.reveal(chosen(context, options.session))
+    turns = latest_comparison(session)
+    comparison_output(stored_runs(session, turns), session.name, vote=turns[0].vote).display()
