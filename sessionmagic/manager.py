@@ -169,8 +169,11 @@ class SessionManager:
         except BaseException:
             group.leave()
             raise
-        runs = [replace(run, request=each) for run, each in zip(runs, requests, strict=True)]
-        return Comparison(runs, providers, group, self.start)
+        runs = [
+            replace(run, request=each, provider=provider)
+            for run, each, provider in zip(runs, requests, providers, strict=True)
+        ]
+        return Comparison(runs, group, self.start, self.comparisons.keep_turn)
 
     async def run(self, prompt: str, **options: Any) -> Turn:
         """Start a turn, as `start` does. The options are the other fields of `Request`; `session` is required."""

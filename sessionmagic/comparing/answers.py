@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.words import suggestion
+from sessionmagic.words import shortened, suggestion
 
 if TYPE_CHECKING:
     from sessionmagic.conversation.session import Column
@@ -19,14 +19,14 @@ LOWER_IS_BETTER = ("cost", "seconds", "first_token", "input_tokens", "output_tok
 class Answers(Sequence["TurnResult"]):
     """The results of a comparison's runs, in the order of the columns.
 
-    ``answers[0]`` is the first, and ``answers["local"]`` the first one of that column.
+    ``answers[0]`` is the first one, and ``answers["local"]`` the first one of a column, by its label or its letter.
 
     Args:
         results: The results. A run that was stopped before it started has none.
-        keep: Lets the session go on with a turn; the second argument says whether its model becomes the session's.
+        keep: Lets the session go on with a turn; takes its id, and whether its model stays.
     """
 
-    def __init__(self, results: Sequence[TurnResult], keep: Callable[[TurnResult, bool], object]) -> None:
+    def __init__(self, results: Sequence[TurnResult], keep: Callable[..., object]) -> None:
         self._results = list(results)
         self._keep = keep
 
@@ -40,12 +40,15 @@ class Answers(Sequence["TurnResult"]):
     def __getitem__(self, key: int | str | slice) -> TurnResult | list[TurnResult]:
         if not isinstance(key, str):
             return self._results[key]
-        found = next((result for result in self._results if _column(result).name == key), None)
+        found = next((each for each in self._results if key in (_column(each).name, _column(each).label)), None)
         if found is None:
             names = [_column(result).name for result in self._results]
             advice = suggestion(key, names, f"the columns are {', '.join(names)}")
             raise KeyError(f"no column is called {key!r}{advice}")
         return found
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{_column(result).name}: {shortened(' '.join(result.text.split()))}" for result in self)
 
     def best(self, key: str | Callable[[TurnResult], float]) -> TurnResult:
         """Return the best of the answers that were completed.
@@ -83,14 +86,15 @@ class Answers(Sequence["TurnResult"]):
             (
                 result
                 for result in self._results
-                if column in (_column(result).number, _column(result).name) and _column(result).repeat == repeat
+                if column in (_column(result).number, _column(result).name, _column(result).label)
+                and _column(result).repeat == repeat
             ),
             None,
         )
         if found is None:
             names = ", ".join(f"{_column(each).number} ({_column(each).name})" for each in self._results)
             raise UsageError(f"no run {repeat} of column {column!r}; the columns are {names}")
-        self._keep(found, model)
+        self._keep(found.turn, model=model)
         return found
 
     def to_frame(self) -> Any:

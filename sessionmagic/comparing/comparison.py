@@ -7,8 +7,10 @@ import random
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from sessionmagic.comparing.answers import Answers
 from sessionmagic.conversation.session import Column
 from sessionmagic.exceptions import UsageError
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from sessionmagic.comparing.contestants import Contestant
     from sessionmagic.turns.group import TurnGroup
     from sessionmagic.turns.request import Request
-    from sessionmagic.turns.turn import Turn
+    from sessionmagic.turns.turn import Turn, TurnResult
 
 COLUMNS = 12
 """How many columns a comparison can have. More cannot be read side by side, and have no letters that users know."""
@@ -33,6 +35,8 @@ class Run:
 
     column: Column
     request: Request
+    provider: str = ""
+    """What identifies the provider that it asks first."""
 
 
 def runs_of(request: Request, contestants: Sequence[Contestant], *, repeat: int = 1, blind: bool = False) -> list[Run]:
@@ -90,30 +94,52 @@ class Comparison:
     Each run is a turn of its own once it has started. The claim is released when `leave` was called and all turns
     have ended.
 
-    Attributes:
+    Args:
         runs: The runs, in the order of their columns.
+        group: The claim.
+        start: Starts a turn of the group.
+        keep: Lets a session go on with one of its turns; takes ids of both, and whether the turn's model stays.
     """
 
     def __init__(
         self,
         runs: Sequence[Run],
-        providers: Sequence[str],
         group: TurnGroup,
         start: Callable[[Request, TurnGroup], Awaitable[Turn]],
+        keep: Callable[..., object],
     ) -> None:
         self.runs = runs
         self._group = group
         self._start = start
-        slots = {provider: asyncio.Semaphore(PER_PROVIDER) for provider in providers}
-        self._slots = [slots[provider] for provider in providers]
+        self._keep = keep
+        self._slots = {run.provider: asyncio.Semaphore(PER_PROVIDER) for run in runs}
         self._turns: set[asyncio.Task[None]] = set()
 
-    async def start(self, number: int) -> Turn:
-        """Start the run at an index, once few enough others ask the same provider. Raises what its start does."""
-        slot = self._slots[number]
+    async def answers(self) -> Answers:
+        """Start all runs, and return their answers when all have ended. Raises what the start of a run raises."""
+
+        async def ended(run: Run) -> TurnResult:
+            return await (await self.start(run)).result()
+
+        try:
+            found = await asyncio.gather(*map(ended, self.runs), return_exceptions=True)
+        finally:
+            self.leave()
+        for each in found:
+            if isinstance(each, BaseException):
+                raise each
+        return self.answers_of([each for each in found if not isinstance(each, BaseException)])
+
+    def answers_of(self, results: Sequence[TurnResult]) -> Answers:
+        """Return the results of runs as answers."""
+        return Answers(results, partial(self._keep, self.session_id))
+
+    async def start(self, run: Run) -> Turn:
+        """Start a run, once few enough others ask the same provider. Raises what the start of a turn raises."""
+        slot = self._slots[run.provider]
         await slot.acquire()
         try:
-            turn = await self._start(self.runs[number].request, self._group)
+            turn = await self._start(run.request, self._group)
         except BaseException:
             slot.release()
             raise
@@ -121,11 +147,6 @@ class Comparison:
         self._turns.add(running)  # the loop itself does not keep its tasks alive
         running.add_done_callback(self._turns.discard)
         return turn
-
-    @property
-    def session_name(self) -> str:
-        """The session's name."""
-        return self._group.session
 
     @property
     def session_id(self) -> str:

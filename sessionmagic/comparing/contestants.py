@@ -61,6 +61,8 @@ def parsed_vary(words: Iterable[str]) -> dict[str, list[Any]]:
         if not equals:
             raise UsageError(f"{shortened(word)!r} is not NAME=VALUE,VALUE; write for example temperature=0,0.7")
         for value in values.split(","):
+            if not value.strip():
+                raise UsageError(f"a value of {name} is missing in {shortened(word)!r}; write for example {name}=A,B")
             [(known, checked_value)] = parsed([f"{name}={value}"]).items()
             if checked_value in varied.get(known, ()):
                 raise UsageError(f"{known}={value.strip()} is given twice; name each value once")

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 BAR_LENGTH = 12
 """Characters of the longest bar."""
-EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +35,10 @@ class ShownRun:
 
     @property
     def heading(self) -> str:
-        """The name of the column, with the number of the run if it is not the first."""
-        return self.column.name if self.column.repeat == 1 else f"{self.column.name} · run {self.column.repeat}"
+        """The number and the name of the column, with the number of the run if it is not the first."""
+        number = "" if self.column.hidden else f"{self.column.number}. "
+        run = f" · run {self.column.repeat}" if self.column.repeat > 1 else ""
+        return f"{number}{self.column.name}{run}"
 
     @property
     def status(self) -> str:
@@ -59,7 +60,7 @@ def figures(runs: Sequence[ShownRun]) -> list[list[str]]:
     times = [run.transcript.seconds for run in runs]
     return [
         [
-            f"{run.column.number}. {run.heading}" if not run.column.hidden else run.heading,
+            run.heading,
             run.status,
             tokens(_usage(run)) if _usage(run) != Usage() else "–",
             f"{money(_usage(run))} {bar(cost, max(costs))}".rstrip(),
@@ -76,9 +77,8 @@ def _usage(run: ShownRun) -> Usage:
 
 def bar(value: float, largest: float) -> str:
     """Return a bar of characters, as long as a value is in comparison to the largest one."""
-    eighths = round(value / largest * BAR_LENGTH * 8) if largest > 0 else 0
-    whole, rest = divmod(eighths, 8)
-    return ("█" * whole + EIGHTHS[rest]).strip()
+    halves = round(value / largest * BAR_LENGTH * 2) if largest > 0 else 0
+    return "━" * (halves // 2) + "╸" * (halves % 2)
 
 
 def stored_runs(session: Session, turns: Sequence[TurnRecord]) -> list[ShownRun]:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from sessionmagic.notebook.output import Displays, Output
     from sessionmagic.notebook.view import View
     from sessionmagic.turns.request import Request
-    from sessionmagic.turns.turn import TurnResult
 
 
 def run_comparison(context: NotebookContext, options: argparse.Namespace, text: str) -> None:
@@ -130,23 +129,19 @@ class ComparisonWork(CellWork):
         area.open()
         await asyncio.gather(
             *(
-                each.run(comparison.start(number), GuardedView(view))
-                for number, (each, view) in enumerate(zip(self._launches, views, strict=True))
+                each.run(comparison.start(run), GuardedView(view))
+                for run, each, view in zip(comparison.runs, self._launches, views, strict=True)
             )
         )
         displays = self._context.tools.displays
         runs = [_shown(run.column, each, displays) for run, each in zip(comparison.runs, self._launches, strict=True)]
+        name = next((run.transcript.session for run in runs if run.transcript.session), "")
         copied = contextvars.copy_context()
-        area.finish(await in_thread(copied.run, comparison_output, runs, comparison.session_name, note))
+        area.finish(await in_thread(copied.run, comparison_output, runs, name, note))
 
     def _keep(self, comparison: Comparison) -> None:
-        from sessionmagic.comparing.answers import Answers
-
-        def keep_turn(result: TurnResult, model: bool) -> None:  # noqa: FBT001
-            self._context.manager.comparisons.keep_turn(comparison.session_id, result.turn, model=model)
-
         results = [each.result for each in self._launches if each.result is not None]
-        keep(self._context, Answers(results, keep_turn), self._out)
+        keep(self._context, comparison.answers_of(results), self._out)
         errors = [each.result.error if each.result else each.error for each in self._launches]
         failed = [error for error in errors if error is not None]
         if len(failed) == len(errors):

@@ -2,8 +2,6 @@
 
 import pytest
 
-from tests.kernel.cells import WIDGET
-
 pytestmark = pytest.mark.once
 
 
