@@ -35,12 +35,17 @@ def _place(turn: TurnRecord) -> tuple[int, int]:
     return turn.column.number, turn.column.repeat
 
 
-def latest_comparison(session: Session) -> list[TurnRecord]:
-    """Return the turns of the latest comparison. Raises `UsageError` when the session has none."""
-    found = comparisons(session)
+def comparison_in(session: Session, comparison: str = "") -> list[TurnRecord]:
+    """Return the turns of a comparison, by its id, or of the latest one. Raises `UsageError` when there is none."""
+    found = [turns for turns in comparisons(session) if not comparison or _is_of(turns[0], comparison)]
     if not found:
-        raise UsageError(f"session {session.name!r} has no comparison; %%agent --compare MODEL MODEL makes one")
+        what = "no longer has this comparison" if comparison else "has no comparison"
+        raise UsageError(f"session {session.name!r} {what}; %%agent --compare MODEL MODEL makes one")
     return found[-1]
+
+
+def _is_of(turn: TurnRecord, comparison: str) -> bool:
+    return turn.column is not None and turn.column.comparison == comparison
 
 
 def turn_of_column(turns: Sequence[TurnRecord], column: str, repeat: int = 1) -> TurnRecord:

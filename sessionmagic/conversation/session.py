@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
+from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, Literal
 
 from sessionmagic.conversation.events import TurnStatus  # noqa: TC001  needed at run time to validate stored sessions
@@ -13,7 +14,7 @@ from sessionmagic.words import shortened
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SCHEMA = 6
+SCHEMA = 7
 """The version of the stored form. `storage.migrations` reads those since 2, the first that was released."""
 
 TurnKind = Literal["ask", "compaction"]
@@ -45,7 +46,7 @@ class Column:
     @property
     def letter(self) -> str:
         """The letter of the column: A for the first one."""
-        return chr(ord("A") + self.number - 1)
+        return ascii_uppercase[self.number - 1] if 1 <= self.number <= len(ascii_uppercase) else str(self.number)
 
     @property
     def name(self) -> str:

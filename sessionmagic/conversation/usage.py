@@ -54,8 +54,8 @@ class RequestRecord:
     """Seconds from the request to the end of the response."""
     finish_reason: str | None = None
     """Why the model stopped, in pydantic-ai's terms; None when it was interrupted or did not answer."""
-    purpose: Literal["answer", "title"] = "answer"
-    """What the model was asked for: to answer the prompt, or for a title of the session."""
+    purpose: Literal["answer", "title", "judge"] = "answer"
+    """What the model was asked for: to answer the prompt, for a title of the session, or to judge a comparison."""
 
 
 def dollars(cost: float) -> str:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
+from sessionmagic.exceptions import UsageError
 from sessionmagic.notebook.arguments import LineParser
+
+if TYPE_CHECKING:
+    import argparse
 
 MANUAL = """Send the cell to an agent session. The answer streams under the cell, and the session remembers it.
 
@@ -83,6 +88,16 @@ def _parser() -> LineParser:
         help="fail the turn after SECONDS, not counting the time it waits for you; 0: never",
     )  # fmt: skip
     return parser
+
+
+def check_comparison(options: argparse.Namespace) -> None:
+    """Raise `UsageError` for options that do not go together with ``--compare``, or need it."""
+    needs = {"--repeat": options.repeat != 1, "--vary": options.vary, "--blind": options.blind}
+    clashes = {"--model": options.model, "--once": options.once, "--reuse": options.reuse}
+    for name, given in (clashes if options.compare else needs).items():
+        if given:
+            how = "does not go with --compare; leave it out" if options.compare else "needs --compare MODEL MODEL"
+            raise UsageError(f"{name} {how}")
 
 
 CELL_LINE = _parser()

@@ -11,7 +11,7 @@ from sessionmagic.conversation.usage import Usage
 from sessionmagic.notebook.captions import ENDINGS, duration, money, tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sessionmagic.conversation.session import Column, Session, TurnRecord, Vote
     from sessionmagic.conversation.transcript import Transcript
@@ -44,6 +44,19 @@ class ShownRun:
     def status(self) -> str:
         """Whether the run was completed, in a word."""
         return ENDINGS.get(self.transcript.status, self.transcript.status)
+
+
+@dataclass(frozen=True, slots=True)
+class Voting:
+    """How a user votes on a comparison by buttons.
+
+    Attributes:
+        vote: Stores a vote, and returns a line that says so.
+        line: What is shown below the buttons.
+    """
+
+    vote: Callable[[str], str]
+    line: str
 
 
 def by_column(runs: Sequence[ShownRun]) -> list[list[ShownRun]]:
@@ -92,7 +105,7 @@ def stored_runs(session: Session, turns: Sequence[TurnRecord]) -> list[ShownRun]
 
 def closing(runs: Sequence[ShownRun], session: str, vote: Vote | None = None) -> str:
     """Return the line below a comparison: the user's vote, if there is one, and what can be done next."""
-    voted = f"your vote: {_voted(runs, vote)}" if vote is not None else ""
+    voted = voted_line(runs, vote) if vote is not None else ""
     if runs and runs[0].column.hidden:
         how = f"%agent vote A votes, tie and bad too; {REVEALS}" if vote is None else REVEALS
     else:
@@ -103,6 +116,8 @@ def closing(runs: Sequence[ShownRun], session: str, vote: Vote | None = None) ->
 REVEALS = "%agent reveal shows the names"
 
 
-def _voted(runs: Sequence[ShownRun], vote: Vote) -> str:
+def voted_line(runs: Sequence[ShownRun], vote: Vote) -> str:
+    """Return what the user has voted for."""
+    best = next((run.heading for run in runs if run.transcript.turn_id == vote.best), "a column that is gone")
     words = {"tie": "a tie", "bad": "all are bad"}
-    return words.get(vote.best) or next((run.heading for run in runs if run.transcript.turn_id == vote.best), "unknown")
+    return f"your vote: {words.get(vote.best, best)}"

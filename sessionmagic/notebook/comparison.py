@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Protocol
 from sessionmagic.comparing.contestants import contestants, parsed_vary
 from sessionmagic.conversation.comparison import shown
 from sessionmagic.conversation.transcript import Transcript
-from sessionmagic.exceptions import UsageError
+from sessionmagic.exceptions import SessionMagicError, UsageError
 from sessionmagic.loop import in_thread
 from sessionmagic.notebook.cell import begun, keep, launch_of, place_of, request_of
 from sessionmagic.notebook.cell_work import CellWork
-from sessionmagic.notebook.compared import ShownRun
+from sessionmagic.notebook.compared import ShownRun, Voting, closing, voted_line
 from sessionmagic.notebook.page.comparison import comparison_output
 from sessionmagic.notebook.surface import surface_of
 from sessionmagic.notebook.view import GuardedView
@@ -41,9 +41,6 @@ def run_comparison(context: NotebookContext, options: argparse.Namespace, text: 
     """Send the text to several models, each in a branch of the session, and show the answers side by side."""
     from sessionmagic.notebook.page.attention import attention
 
-    for name, given in (("--model", options.model), ("--once", options.once), ("--reuse", options.reuse)):
-        if given:
-            raise UsageError(f"{name} does not go with --compare; leave it out")
     compared = contestants(options.compare, parsed_vary(options.vary))
     background = options.background and not context.front_end.headless
     request = request_of(context, options, text, background=background)
@@ -136,8 +133,20 @@ class ComparisonWork(CellWork):
         displays = self._context.tools.displays
         runs = [_shown(run.column, each, displays) for run, each in zip(comparison.runs, self._launches, strict=True)]
         name = next((run.transcript.session for run in runs if run.transcript.session), "")
+        line = closing(runs, name)
+        vote = partial(self._vote, comparison.session_id, runs)
+        voting = Voting(vote, line) if area.has_buttons and runs[0].column.hidden else None
         copied = contextvars.copy_context()
-        area.finish(await in_thread(copied.run, comparison_output, runs, name, note))
+        area.finish(await in_thread(copied.run, comparison_output, runs, name, "" if voting else line, note), voting)
+
+    def _vote(self, session_id: str, runs: Sequence[ShownRun], choice: str) -> str:
+        """Store a vote that was given by a button, and return a line about it."""
+        try:
+            turns = self._context.manager.comparisons.vote(session_id, choice, comparison=runs[0].column.comparison)
+        except SessionMagicError as error:  # the session may be gone
+            return f"not stored: {error}"
+        vote = turns[0].vote
+        return voted_line(runs, vote) if vote is not None else ""
 
     def _keep(self, comparison: Comparison) -> None:
         results = [each.result for each in self._launches if each.result is not None]
@@ -163,14 +172,17 @@ def _shown(column: Column, launch: Launch, displays: Displays) -> ShownRun:
 class Area(Protocol):
     """A place under the cell where a comparison is shown. All methods are called on the loop thread."""
 
+    has_buttons: bool
+    """Whether a user can click there."""
+
     def view(self, column: Column, controls: Controls) -> View:
         """Return the view of one run."""
 
     def open(self) -> None:
         """Show the views."""
 
-    def finish(self, output: Output) -> None:
-        """Show the finished comparison."""
+    def finish(self, output: Output, voting: Voting | None) -> None:
+        """Show the finished comparison, with buttons to vote if `voting` is given."""
 
 
 def _area(context: NotebookContext, note: str, stop: Callable[[], object]) -> Area:

@@ -72,8 +72,12 @@ def _offers(context: NotebookContext, percent: str, before: list[str], typed: st
     if last == "--format":
         return _formats()
     if percent == "%%":
-        options = [word for word in before if word.startswith("-")]
-        return _settings(typed) if options[-1:] == ["--set"] and not typed.startswith("-") else CELL_LINE.options()
+        option = next((word for word in reversed(before) if word.startswith("-")), "")
+        if typed.startswith("-"):
+            return CELL_LINE.options()
+        return {"--set": _settings(typed), "--vary": _settings(typed), "--compare": _models(context)}.get(
+            option, CELL_LINE.options()
+        )
     return _of_command(context, before, typed)
 
 

@@ -9,7 +9,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from sessionmagic.exceptions import SessionMagicError
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.notebook.cell import run_cell
-from sessionmagic.notebook.cell_line import CELL_LINE
+from sessionmagic.notebook.cell_line import CELL_LINE, check_comparison
 from sessionmagic.notebook.context import NotebookContext
 from sessionmagic.notebook.settings import Settings
 
@@ -49,6 +49,7 @@ class AgentMagics(Magics, Settings):
             print(CELL_LINE.format_help())
             return None
         options, text = CELL_LINE.parse_line(line), cell.removesuffix("\n")
+        check_comparison(options)
         if options.compare:
             from sessionmagic.notebook.comparison import run_comparison
 

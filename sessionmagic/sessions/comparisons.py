@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sessionmagic.conversation.comparison import latest_comparison, revealed, turn_of_column, with_vote
+from sessionmagic.conversation.comparison import comparison_in, revealed, turn_of_column, with_vote
 from sessionmagic.conversation.session import with_override
 from sessionmagic.conversation.tree import with_head
 
@@ -46,7 +46,7 @@ class Comparisons:
         Raises `SessionBusyError` when a turn has claimed the session.
         """
         stored = self._sessions.load(session)
-        turn = turn_of_column(latest_comparison(stored), column, repeat)
+        turn = turn_of_column(comparison_in(stored), column, repeat)
         self.keep_turn(stored.id, turn.id, model=model)
         return turn
 
@@ -72,20 +72,24 @@ class Comparisons:
 
         self._branches.change_alone(session, "%agent keep", change)
 
-    def vote(self, session: str, choice: str) -> Session:
-        """Store the user's vote, which replaces an earlier one, and return the session.
+    def vote(self, session: str, choice: str, *, comparison: str = "") -> list[TurnRecord]:
+        """Store the user's vote on a comparison, which replaces an earlier one, and return the turns of the comparison.
 
         Args:
             session: Name or id.
             choice: The number of the best column, its letter, or its label; ``"tie"``; or ``"bad"`` when all are bad.
+            comparison: The id of the comparison; by default the latest one.
         """
-        return self._store.update(
-            self._sessions.id_of(session),
-            lambda stored: with_vote(stored, latest_comparison(stored), choice, at=time.time()),
-        )
 
-    def reveal(self, session: str) -> Session:
-        """Name the columns by their labels from now on, and return the session."""
-        return self._store.update(
-            self._sessions.id_of(session), lambda stored: revealed(stored, latest_comparison(stored))
-        )
+        def change(stored: Session) -> Session:
+            return with_vote(stored, comparison_in(stored, comparison), choice, at=time.time())
+
+        return comparison_in(self._store.update(self._sessions.id_of(session), change), comparison)
+
+    def reveal(self, session: str) -> list[TurnRecord]:
+        """Name the columns of the latest comparison by their labels from now on, and return its turns."""
+
+        def change(stored: Session) -> Session:
+            return revealed(stored, comparison_in(stored))
+
+        return comparison_in(self._store.update(self._sessions.id_of(session), change))

@@ -1,13 +1,103 @@
 """Several models answer one cell, side by side."""
 
+import re
+
 import pytest
+
+from tests.kernel.cells import WIDGET
 
 pytestmark = pytest.mark.once
 
 
 def test_models_answer_side_by_side_and_the_cell_keeps_one_static_output(kernel, session):
     kernel.run(f"%%agent -s {session} -m hello\nHi.").ok()
-    cell = kernel.run(f"%%agent -s {session} --compare hello recalls\nWho are you?").ok()
-    print(cell.everything)
+    cell = kernel.run(f"%%agent -s {session} --compare hello recalls --out answers\nWho are you?").ok()
     [output] = cell.everything
     assert set(output["data"]) == {"text/html", "text/markdown", "text/plain"}
+    for kind in ("text/html", "text/markdown", "text/plain"):
+        assert "1. hello" in re.sub(r"\\", "", output["data"][kind])
+    runs = output["metadata"]["sessionmagic"]["runs"]
+    assert [(run["name"], run["status"]) for run in runs] == [("hello", "completed"), ("recalls", "completed")]
+    assert (
+        kernel.value("[str(answer)[:11] for answer in answers], _agent is answers")
+        == "(['Hello **wor', 'user-prompt'], True)"
+    )
+    assert f"turn {session}".replace("turn ", "") in kernel.run(f"%agent keep 2 -s {session} --model").ok().text
+    assert "Who are you?" in kernel.run(f"%%agent -s {session}\nAnd now?").ok().text
+
+
+def test_text_streams_into_columns_with_a_stop_button_each(kernel, session):
+    cell = kernel.send(f"%%agent -s {session} --compare hang slow\nTalk.")
+    cell.until_shows("partial answer").until_shows("word3")
+    assert len([widget for widget in cell.widgets if widget]) > 0
+    kernel.interrupt()
+    cell.wait()
+    assert cell.evalue == "comparison interrupted"
+    assert cell.seconds < 30
+    [static] = [output for output in cell.everything if output["type"] == "display_data"]
+    assert WIDGET not in static["data"]
+    assert "partial answer" in static["data"]["text/plain"]
+    assert static["data"]["text/plain"].count("interrupted") >= 2
+    assert kernel.run(f"%%agent -s {session} -m hello\nFree?").ok().status == "ok"
+
+
+def test_a_background_comparison_makes_the_session_busy_once(kernel, session):
+    cell = kernel.run(f"%%agent -b -s {session} --compare slow hang -o answers\nTalk.").ok()
+    cell.until_shows("partial answer")
+    busy = kernel.run(f"%%agent -s {session} -m hello\nToo early")
+    assert (busy.status, busy.ename) == ("error", "SessionBusyError")
+    kernel.run(f"%agent stop {session}").ok()
+    cell.until(lambda cell: WIDGET not in str(cell.everything))
+    assert kernel.run(f"%%agent -s {session} -m hello\nFree?").ok().status == "ok"
+
+
+def test_all_that_failed_is_an_error_and_one_that_failed_is_not(kernel, session):
+    assert kernel.run(f"%%agent -s {session} --compare dumb hello\nHi.").ok().status == "ok"
+    cell = kernel.run(f"%%agent -s {session} --compare dumb fails\nHi.")
+    assert (cell.status, cell.ename) == ("error", "TurnFailedError")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--compare hello hello", "hello is named twice; use --repeat 2"),
+        ("--compare hello nosuch:model", "nosuch"),
+        ("--compare hello dumb -m hello", "--model does not go with --compare"),
+        ("--compare hello --vary temperature", "not NAME=VALUE,VALUE"),
+        ("--compare hello --repeat 99", "--repeat must be"),
+        ("--repeat 2", "--repeat needs --compare"),
+        ("--blind", "--blind needs --compare"),
+    ],
+)
+def test_bad_comparisons_are_one_line_errors_that_ask_nobody(kernel, session, line, words):
+    cell = kernel.run(f"%%agent -s {session} {line}\nHi.")
+    assert cell.status == "error"
+    assert words in cell.evalue
+    assert "\n" not in cell.evalue
+    assert kernel.run(f"%agent show {session}").status == "error"
+
+
+def test_a_blind_comparison_names_no_model_until_it_is_revealed(kernel, session):
+    cell = kernel.run(f"%%agent -s {session} --compare hello recalls --blind\nWho are you?").ok()
+    assert "hello" not in str([message for message in cell.messages if message["msg_type"] != "execute_input"])
+    assert "recalls" not in kernel.run(f"%agent branches {session}").ok().text
+    assert "is stored" in kernel.run(f"%agent vote A -s {session}").ok().text
+    revealed = kernel.run(f"%agent reveal -s {session}").ok().text
+    assert "your vote: 1. " in revealed
+    assert "recalls" in revealed
+
+
+def test_tools_that_act_in_the_notebook_are_not_offered_and_the_cell_says_so(kernel, session, acts):
+    acts("Done.")
+    cell = kernel.run(f"%%agent -s {session} --compare acts hello\nGo.").ok()
+    assert "not offered" in cell.html
+    assert "run_python, insert_cell" in cell.html
+
+
+def test_each_branch_runs_code_in_a_process_of_its_own(kernel, session):
+    kernel.run(
+        "for each in ('one', 'two'):\n"
+        "    script(each, call('run_python_isolated', code=f'x = globals().get(\"x\", 0) + 1; print(\"x is\", x)'), 'Done.')"
+    ).ok()
+    cell = kernel.run(f"%%agent -s {session} --yes --compare one two\nGo.", timeout=60).ok()
+    assert cell.html.count("x is 1") == 2

@@ -81,7 +81,9 @@ def test_next_change_writes_the_whole_file_in_todays_schema(home, path):
     assert new["session"]["1"]["settings"] == {"seed": 7}
     assert without({"schema"}, old["session"]["1"]).items() <= new["session"]["1"].items()
     for key, turn in old["turns"].items():
-        added = {"settings", "system", "notebook", "notes", "fingerprint", "origin", "kind", "covers", "caller"}
+        added = {"settings", "system", "notebook", "notes", "fingerprint", "origin", "kind", "covers", "caller"} | {
+            *("column", "vote")
+        }
         assert without({*added, "requests"}, new["turns"][key]) == without({"requests"}, turn)
         for before, after in zip(turn["requests"], new["turns"][key]["requests"], strict=True):
             assert before["usage"].items() <= after["usage"].items()

@@ -6,7 +6,7 @@ import pytest
 
 from sessionmagic.comparing.comparison import PER_PROVIDER
 from sessionmagic.comparing.contestants import Contestant, contestants, parsed_vary
-from sessionmagic.conversation.comparison import comparisons, latest_comparison
+from sessionmagic.conversation.comparison import comparisons
 from sessionmagic.exceptions import ModelReferenceError, SessionBusyError, SessionNotFoundError, UsageError
 from sessionmagic.testing import call, script
 from sessionmagic.tools.functions import Tool
@@ -118,7 +118,7 @@ async def test_columns_of_a_blind_comparison_have_letters_until_they_are_reveale
     answers = await compare(manager, *names, blind=True)
     assert [answer.column.name for answer in answers] == ["A", "B", "C", "D"]
     assert {answer.column.label for answer in answers} == set(names)
-    turns = latest_comparison(manager.comparisons.reveal("chat"))
+    turns = manager.comparisons.reveal("chat")
     assert [turn.column.name for turn in turns] == [answer.column.label for answer in answers]
 
 
@@ -196,11 +196,11 @@ async def test_one_provider_is_asked_by_a_limited_number_of_runs(manager):
 @on_a_loop
 async def test_votes_are_stored_with_the_first_turn_and_replace_each_other(manager):
     answers = await compare(manager, "calm", "recalls", blind=True)
-    assert manager.comparisons.vote("chat", "b").turns[0].vote.best == answers[1].turn
+    assert manager.comparisons.vote("chat", "b")[0].vote.best == answers[1].turn
     manager.comparisons.reveal("chat")
-    vote = manager.comparisons.vote("chat", "tie").turns[0].vote
+    vote = manager.comparisons.vote("chat", "tie")[0].vote
     assert (vote.best, vote.blind) == ("tie", False)
-    assert manager.comparisons.vote("chat", "recalls").turns[0].vote.best == answers["recalls"].turn
+    assert manager.comparisons.vote("chat", "recalls")[0].vote.best == answers["recalls"].turn
     with pytest.raises(UsageError, match="no column 'Z'"):
         manager.comparisons.vote("chat", "Z")
 

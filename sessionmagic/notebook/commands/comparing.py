@@ -36,19 +36,17 @@ def keep(context: NotebookContext, options: argparse.Namespace) -> None:
     IN,
 )
 def vote(context: NotebookContext, options: argparse.Namespace) -> None:
-    from sessionmagic.conversation.comparison import latest_comparison
-
-    session = context.manager.comparisons.vote(chosen(context, options.session), options.choice)
-    hidden = any(turn.column and turn.column.hidden for turn in latest_comparison(session))
+    turns = context.manager.comparisons.vote(chosen(context, options.session), options.choice)
+    hidden = any(turn.column and turn.column.hidden for turn in turns)
     say(f"your vote is stored{'; %agent reveal shows who answered' if hidden else ''}")
 
 
 @command("Show the latest comparison of a session, with the names of the models.", IN)
 def reveal(context: NotebookContext, options: argparse.Namespace) -> Any:
-    from sessionmagic.conversation.comparison import latest_comparison
-    from sessionmagic.notebook.compared import stored_runs
+    from sessionmagic.notebook.compared import closing, stored_runs
     from sessionmagic.notebook.page.comparison import comparison_output
 
-    session = context.manager.comparisons.reveal(chosen(context, options.session))
-    turns = latest_comparison(session)
-    comparison_output(stored_runs(session, turns), session.name, vote=turns[0].vote).display()
+    name = chosen(context, options.session)
+    turns, session = context.manager.comparisons.reveal(name), context.manager.sessions.load(name)
+    runs = stored_runs(session, turns)
+    comparison_output(runs, session.name, closing(runs, session.name, turns[0].vote)).display()

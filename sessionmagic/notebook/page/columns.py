@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections import deque
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.comparison import shown
 from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.notebook.captions import run_line
-from sessionmagic.notebook.compared import ShownRun
+from sessionmagic.notebook.compared import REVEALS, ShownRun
 from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import MUTED, NO_MATH, note_html
 from sessionmagic.notebook.page.attention import answer_at_once
 from sessionmagic.notebook.page.blocks import Blocks
 from sessionmagic.notebook.page.comparison import run_html
-from sessionmagic.notebook.page.pieces import button, forget, page, within, wrapped
+from sessionmagic.notebook.page.draft import DEAD_WIDGETS
+from sessionmagic.notebook.page.pieces import button, forget, page, row, within, wrapped
 from sessionmagic.notebook.page.slots import Slots
 from sessionmagic.notebook.visible import escape
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sessionmagic.conversation.session import Column
+    from sessionmagic.notebook.compared import Voting
     from sessionmagic.notebook.controls import Controls
     from sessionmagic.notebook.output import Displays
 
@@ -110,6 +114,8 @@ class ColumnsArea:
         displays: Returns what the tools of a run have displayed.
     """
 
+    has_buttons = True
+
     def __init__(self, note: str, stop: Callable[[], object], displays: Displays) -> None:
         from ipywidgets import HTML, HBox, Layout, VBox
 
@@ -136,13 +142,41 @@ class ColumnsArea:
         self._columns.children = [VBox([view.box for view in views], layout=layout) for _, views in columns]
         self._slots.show([Output(self._area._repr_mimebundle_() | {"text/plain": RUNNING})])
 
-    def finish(self, output: Output) -> None:
+    def finish(self, output: Output, voting: Voting | None) -> None:
         """Show the finished comparison, also in the area, for a page that was reloaded meanwhile."""
         before = list(self._area.children)
         last = page(wrapped(output.data["text/html"]))
         self._area.children = (last,)
         self._slots.show([output])
+        if voting is not None:
+            _show_votes([view.column.letter for view in self._views if view.column.repeat == 1], voting)
         forget(before, keep=list(within(last)))
         _finished.append(self._area)
         if len(_finished) > AREAS_KEPT:
             forget([_finished.popleft()])
+
+
+def _show_votes(letters: Sequence[str], voting: Voting) -> None:
+    """Show buttons to vote with, and a line below them. A vote takes the place of the buttons.
+
+    If nobody votes, the notebook keeps the line, above which a dead widget is not shown.
+    """
+    slots = Slots()
+    mark = f"sessionmagic-{uuid.uuid4().hex}"
+    hides = f'{DEAD_WIDGETS.format(mark)}<span class="{mark}"></span>'
+
+    def voted(choice: str) -> None:
+        slots.show([_line_output(voting.vote(choice)), _line_output(REVEALS)])
+        forget([choices])
+
+    best = [button(each, partial(voted, each), tooltip=f"{each} is the best answer") for each in letters]
+    tie = button("tie", partial(voted, "tie"), tooltip="No answer is better than the others")
+    bad = button("all bad", partial(voted, "bad"), tooltip="No answer is good")
+    tie.layout.margin = "2px 2px 2px 2em"
+    choices = row(*best, tie, bad, flex_flow="row wrap")
+    buttons = Output(choices._repr_mimebundle_() | {"text/plain": voting.line})
+    slots.show([buttons, _line_output(voting.line, hides)])
+
+
+def _line_output(line: str, hides: str = "") -> Output:
+    return Output({"text/html": f"{hides}{note_html(line)}", "text/plain": line})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.notebook.captions import answer_text, ending
-from sessionmagic.notebook.compared import HEADINGS, ShownRun, by_column, closing, figures
+from sessionmagic.notebook.compared import HEADINGS, ShownRun, by_column, figures
 from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import MUTED, NO_MATH, blocks_html, ending_html, framed, note_html
 from sessionmagic.notebook.page.markdown import escaped, turn_markdown
@@ -17,7 +17,6 @@ from sessionmagic.notebook.visible import escape, visible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sessionmagic.conversation.session import Vote
     from sessionmagic.conversation.transcript import Transcript
 
 COLUMNS = "display: flex; flex-wrap: wrap; gap: 0.5em 1.5em; align-items: flex-start"
@@ -28,17 +27,16 @@ CELL = 'style="text-align: left; white-space: nowrap"'
 PICTURES = ("image/png", "image/jpeg")
 
 
-def comparison_output(runs: Sequence[ShownRun], session: str, note: str = "", *, vote: Vote | None = None) -> Output:
+def comparison_output(runs: Sequence[ShownRun], session: str, line: str, note: str = "") -> Output:
     """Return a comparison as the notebook saves it.
 
     Args:
         runs: The runs, in the order of their columns.
         session: The name of the session.
+        line: A line below the answers; empty for none.
         note: A line above the answers; empty for none.
-        vote: The user's vote.
     """
-    line = closing(runs, session, vote)
-    html = f"{note_html(note) if note else ''}{columns_html(runs)}{figures_html(runs)}{note_html(line)}"
+    html = f"{note_html(note) if note else ''}{columns_html(runs)}{figures_html(runs)}{note_html(line) if line else ''}"
     return Output(
         {"text/html": framed(html), "text/markdown": _markdown(runs), "text/plain": comparison_text(runs, line)},
         {"sessionmagic": {"session": session, "part": "comparison", "runs": [_facts(run) for run in runs]}},
@@ -95,7 +93,7 @@ def _markdown(runs: Sequence[ShownRun]) -> str:
 def comparison_text(runs: Sequence[ShownRun], line: str) -> str:
     """Return a comparison as plain text, with a line below it."""
     answers = [f"=== {run.heading}\n{_text(run.transcript)}" for run in runs]
-    return visible("\n\n".join([*answers, figures_text(runs), line]))
+    return visible("\n\n".join([*answers, figures_text(runs), *([line] if line else [])]))
 
 
 def _text(transcript: Transcript) -> str:

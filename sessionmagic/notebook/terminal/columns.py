@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.conversation.session import Column
     from sessionmagic.conversation.transcript import Transcript
+    from sessionmagic.notebook.compared import Voting
     from sessionmagic.notebook.controls import Controls
     from sessionmagic.notebook.output import Output
 
@@ -26,6 +27,8 @@ class PlainArea:
         reports: Whether each run is reported when it has ended.
     """
 
+    has_buttons = False
+
     def __init__(self, *, reports: bool) -> None:
         self._reports = reports
 
@@ -36,7 +39,7 @@ class PlainArea:
     def open(self) -> None:
         """Show nothing yet."""
 
-    def finish(self, output: Output) -> None:
+    def finish(self, output: Output, voting: Voting | None) -> None:  # noqa: ARG002
         """Show all answers."""
         output.display()
 
