@@ -17,8 +17,17 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.lib.pretty import RepresentationPrinter
 
+    from sessionmagic.comparing.judge_report import JudgeReport
+    from sessionmagic.comparing.preferences import Preferences
+    from sessionmagic.comparing.summary import Summary
     from sessionmagic.turns.turn import TurnResult
 
+_STATISTICS = (
+    ("sessionmagic.comparing.summary", "Summary"),
+    ("sessionmagic.comparing.preferences", "Preferences"),
+    ("sessionmagic.comparing.judge_report", "JudgeReport"),
+)
+"""What is displayed as tables, by module and name, so that nothing is imported for it."""
 _USED_BY_CELLS = (
     "ipywidgets",
     "sessionmagic.notebook.launch",
@@ -41,9 +50,12 @@ def load(shell: InteractiveShell) -> None:
     keep_figures_whole(shell)
     shell.input_transformers_cleanup.append(keep_question_marks)
     formatters: Any = shell.display_formatter
-    shown = (("text/html", _result_html), ("text/markdown", _result_markdown), ("text/plain", _result_text))
+    shown = (("text/html", _result_html), ("text/markdown", _result_markdown), ("text/plain", _printed))
     for kind, show in shown:
         formatters.formatters[kind].for_type_by_name("sessionmagic.turns.turn", "TurnResult", show)
+    for module, name in _STATISTICS:
+        formatters.formatters["text/html"].for_type_by_name(module, name, _statistics_html)
+        formatters.formatters["text/plain"].for_type_by_name(module, name, _printed)
     atexit.register(magics.context.close)
     threading.Thread(target=_import_what_cells_use, daemon=True).start()
 
@@ -60,7 +72,13 @@ def _result_markdown(result: TurnResult) -> str:
     return safe_markdown(str(result))
 
 
-def _result_text(result: TurnResult, printer: RepresentationPrinter, _cycle: object) -> None:
+def _statistics_html(statistics: Summary | Preferences | JudgeReport) -> str:
+    from sessionmagic.notebook.page.tables import tables_html
+
+    return tables_html(statistics.tables())
+
+
+def _printed(result: object, printer: RepresentationPrinter, _cycle: object) -> None:
     printer.text(visible(str(result)))
 
 

@@ -1,0 +1,66 @@
+"""Statistics as the last value of a cell."""
+
+import numpy as np
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from sessionmagic.comparing.judge_report import Judgement, judge_report
+from sessionmagic.comparing.preferences import Vote, preferences
+from sessionmagic.comparing.scores import Scored
+from sessionmagic.comparing.statistics import summarize
+from sessionmagic.keys.cleaning import LEFT_OUT
+from sessionmagic.notebook.extension import load
+
+KEY = "sk-proj-9mXq2LpV7tRz4WkJ8bNc1dYf6HsG3aEu5oQiTxBvZnMrKw0y"
+
+
+@pytest.fixture(scope="module")
+def shown():
+    """Return a function from a value to what IPython displays of it."""
+    shell = InteractiveShell()
+    load(shell)
+    return lambda value: shell.display_formatter.format(value)[0]
+
+
+def summary(first="a"):
+    random = np.random.default_rng(0)
+    return summarize(
+        Scored(prompt, label, 0, random.normal() + 2 * (label == first))
+        for prompt in range(30)
+        for label in (first, "b")
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        summary(),
+        preferences([Vote("a", "b", "first"), Vote("a", "b", "second"), Vote("b", "a", "first")]),
+        judge_report("local", [Judgement(1, "a", "b", "first", "second"), Judgement(2, "a", "b", "first", "first")]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_statistics_are_tables_on_a_page_and_aligned_text_in_a_terminal(shown, value):
+    found = shown(value)
+    assert found["text/html"].count("<table") == 2
+    assert "<code>" in found["text/html"]
+    assert "●" in found["text/html"]
+    assert found["text/plain"] == str(value)
+    assert "verdict" in str(value)
+    assert "<" not in str(value).replace("< 0.001", "")
+
+
+def test_label_cannot_be_markup_and_has_no_key(shown):
+    found = shown(summary(f"<b>\x1b{KEY}"))
+    for text in found.values():
+        assert KEY not in text
+        assert "\x1b" not in text
+        assert LEFT_OUT in text
+    assert "<b>" not in found["text/html"]
+
+
+def test_columns_of_a_table_are_aligned():
+    head, *lines = str(summary()).split("\n\n")[0].splitlines()
+    places = {line.index("─") for line in lines}
+    assert len(places) <= 2
+    assert len({line.index("30") for line in lines} | {head.index("prompts")}) == 1
