@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.agents.definition import BUILT_IN, AgentDefinition, find_agent
-from sessionmagic.comparing.comparison import Comparison, runs_of
+from sessionmagic.comparing.comparison import Comparison, prepared, runs_of
+from sessionmagic.comparing.grids import Grids
+from sessionmagic.comparing.plan import GridRequest
 from sessionmagic.conversation.names import check_name
 from sessionmagic.exceptions import (
     SessionExistsError,
@@ -35,9 +37,10 @@ from sessionmagic.turns.request import Request
 from sessionmagic.turns.unwritten import UnwrittenEnds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
     from sessionmagic.comparing.contestants import Contestant
+    from sessionmagic.comparing.results import GridResults
     from sessionmagic.storage.store import Store
     from sessionmagic.turns.group import TurnGroup
     from sessionmagic.turns.turn import Turn, TurnResult
@@ -74,6 +77,7 @@ class SessionManager:
         self.branches = Branches(self.store, self.sessions)
         self.comparisons = Comparisons(self.store, self.sessions, self.branches)
         self.turns = RunningTurns(self.sessions, self.store)
+        self.grids = Grids(self.models, getattr(self.store, "home", None))
         self._admission = Admission(self.store, self.models, self.mcp)
         self._claiming = Claiming(self.store, self.turns)
         self._titling = Titling(self.models, self.store, self.turns)
@@ -163,16 +167,7 @@ class SessionManager:
         runs = runs_of(request, contestants, repeat=repeat, blind=blind)
         agent = find_agent(self.agents, request.agent)
         group = await self._claiming.group(request.session, request.where, Patience(request.wait), new=request.new)
-        try:
-            requests = [run.request for run in runs]
-            requests, providers = await in_thread(self._admission.prepared, requests, agent, group)
-        except BaseException:
-            group.leave()
-            raise
-        runs = [
-            replace(run, request=each, provider=provider)
-            for run, each, provider in zip(runs, requests, providers, strict=True)
-        ]
+        runs = await prepared(runs, group, partial(self._admission.prepared, agent=agent, group=group))
         return Comparison(runs, group, self.start, self.comparisons.keep_turn)
 
     async def run(self, prompt: str, **options: Any) -> Turn:
@@ -202,7 +197,7 @@ class SessionManager:
         turn = admitted.turn
         self._titling.tell(admitted)
         self.turns.add(turn)
-        on_end = functools.partial(self.turns.remove, turn)
+        on_end = partial(self.turns.remove, turn)
         task = asyncio.create_task(stream(admitted, self.store, self.mcp, self._unwritten, on_end))
         self._tasks.add(task)  # the loop itself does not keep its tasks alive
         task.add_done_callback(self._tasks.discard)
@@ -251,6 +246,17 @@ class SessionManager:
         if result.error is not None:
             raise result.error
         return result
+
+    async def grid(self, prompts: Iterable[Any], models: Sequence[str] | str, **options: Any) -> GridResults:
+        """Ask several models many prompts, and return the rows. What the grid has answered before is not asked again.
+
+        The options are the other fields of `GridRequest`. Raises what `Grid.run` raises.
+        """
+        return await self.grids.run(GridRequest(prompts=prompts, models=models, **options))
+
+    def grid_sync(self, prompts: Iterable[Any], models: Sequence[str] | str, **options: Any) -> GridResults:
+        """Do what `grid` does. `KeyboardInterrupt` becomes `GridInterrupt`, whose `results` are the rows so far."""
+        return self.grids.new(GridRequest(prompts=prompts, models=models, **options)).run_sync()
 
     def shutdown(self, seconds: float = STOP_SECONDS) -> None:
         """Stop all turns, wait at most `seconds` until they have ended and are stored, and end the MCP servers."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sessionmagic.comparing.answers import Answers
 from sessionmagic.conversation.session import Column
 from sessionmagic.exceptions import UsageError
+from sessionmagic.loop import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -86,6 +87,27 @@ def _run(request: Request, contestant: Contestant, column: Column) -> Run:
             column=column,
         ),
     )
+
+
+async def prepared(
+    runs: Sequence[Run], group: TurnGroup, prepare: Callable[[Sequence[Request]], tuple[list[Request], list[str]]]
+) -> list[Run]:
+    """Return runs that can be started. If one cannot, leave the group and raise why.
+
+    Args:
+        runs: The runs.
+        group: The claim on their session.
+        prepare: Checks their requests in a worker thread; returns them, and what identifies their providers.
+    """
+    try:
+        requests, providers = await in_thread(prepare, [run.request for run in runs])
+    except BaseException:
+        group.leave()
+        raise
+    return [
+        replace(run, request=request, provider=provider)
+        for run, request, provider in zip(runs, requests, providers, strict=True)
+    ]
 
 
 class Comparison:

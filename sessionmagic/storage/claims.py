@@ -92,17 +92,18 @@ A_GLANCE = 0.02
 class FileClaim:
     """A claim that is held until `release`, which is called once, from any thread."""
 
-    def __init__(self, lock: FileLock, path: Path) -> None:
+    def __init__(self, lock: FileLock, path: Path, data: Path) -> None:
         self.session_id = path.stem
         self._lock = lock
         self._path = path
+        self._data = data
 
     def release(self) -> None:
-        """Release the claim. If its session has been deleted, delete the lock files too."""
+        """Release the claim. If what was claimed has been deleted, delete the lock files too."""
         try:
             with suppress(OSError):  # while the lock is held, so that no file of the next holder is deleted
                 self._path.with_suffix(".holder").unlink(missing_ok=True)
-                if not self._path.with_suffix(".json").exists():
+                if not self._data.exists():
                     self._path.with_suffix(".lock").unlink(missing_ok=True)
                     self._path.unlink(missing_ok=True)
         finally:
@@ -118,8 +119,14 @@ class HeldError(Exception):
         self.holder = holder
 
 
-def take_claim(path: Path, holder: Holder) -> FileClaim:
-    """Claim a session through the lock file at `path`, without waiting; raises `HeldError` and `OSError`."""
+def take_claim(path: Path, holder: Holder, data: Path | None = None) -> FileClaim:
+    """Claim a session through the lock file at `path`, without waiting; raises `HeldError` and `OSError`.
+
+    Args:
+        path: The lock file.
+        holder: Who claims.
+        data: The file that is claimed; by default that of the session beside the lock file.
+    """
     note = path.with_suffix(".holder")
     lock = _claim_lock(path)
     if not _acquired(lock, note):
@@ -130,7 +137,7 @@ def take_claim(path: Path, holder: Holder) -> FileClaim:
     except BaseException:
         lock.release()
         raise
-    return FileClaim(lock, path)
+    return FileClaim(lock, path, data or path.with_suffix(".json"))
 
 
 def is_claimed(path: Path) -> bool:

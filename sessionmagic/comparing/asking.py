@@ -1,0 +1,223 @@
+"""One cell's model request: without an agent, without streaming, and without keys."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
+
+from sessionmagic.comparing.cells import CellAnswer
+from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.keys.cleaning import without_keys
+from sessionmagic.loop import loop_thread
+from sessionmagic.models.abilities import address_of
+from sessionmagic.models.catalog import Models
+from sessionmagic.models.members import members_of
+from sessionmagic.models.settings import for_model
+from sessionmagic.turns.key_scanner import ready_for
+from sessionmagic.words import words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pydantic_ai.messages import ModelMessage, ModelResponse
+    from pydantic_ai.models import Model, ModelRequestParameters
+    from pydantic_ai.settings import ModelSettings
+
+    from sessionmagic.models.catalog import ResolvedModel
+
+FailureKind = Literal["refused", "failed", "final"]
+"""Why there is no answer: too many requests, a provider that fails or cannot be reached, or what asking again will not
+change."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellFailure:
+    """A request of a cell that got no answer."""
+
+    kind: FailureKind
+    error: str
+    retry_after: float | None = None
+    """Seconds that the provider asks to wait."""
+    may_have_cost: bool = False
+    """Whether the provider may have worked on the request."""
+
+
+CellOutcome = CellAnswer | CellFailure
+
+
+class Asker:
+    """Asks one contestant. Used as a context, it opens and closes the connections of the contestant's model.
+
+    Args:
+        model: The model.
+        settings: The contestant's settings.
+        system: The instructions, without keys.
+    """
+
+    def __init__(self, model: ResolvedModel, settings: Mapping[str, Any], system: str) -> None:
+        from pydantic_ai.messages import InstructionPart
+        from pydantic_ai.models import ModelRequestParameters
+
+        self._resolved = model
+        self.settings = for_model(model.model, model.settings, settings)
+        self._sent_settings = {**self.settings, **_without_retries(model.model)}
+        parts = [InstructionPart(system)] if system else None
+        self._parameters = ModelRequestParameters(instruction_parts=parts)
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await self._stack.enter_async_context(self._resolved.model)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def ask(self, prompt: str) -> CellOutcome:
+        """Ask the model once. Never raises, whatever the model does, unless it is cancelled.
+
+        Args:
+            prompt: What to ask, without keys.
+        """
+        from pydantic_ai.messages import ModelRequest, UserPromptPart
+
+        began = time.monotonic()
+        try:
+            response = await _whole_response(
+                self._resolved.model,
+                [ModelRequest(parts=[UserPromptPart(prompt)])],
+                cast("ModelSettings", self._sent_settings),
+                self._parameters,
+            )
+            return await _answer(response, self._resolved.price, time.monotonic() - began)
+        except Exception as error:  # noqa: BLE001  a model may fail in any way
+            return await _failure(self._resolved, error)
+
+
+async def _whole_response(
+    model: Model, messages: list[ModelMessage], settings: ModelSettings, parameters: ModelRequestParameters
+) -> ModelResponse:
+    """Return the response. A scripted model of pydantic-ai may only be able to stream one."""
+    from pydantic_ai.models.function import FunctionModel
+
+    streams_only = isinstance(model, FunctionModel) and model.function is None
+    if not streams_only or type(model).request is not FunctionModel.request:
+        return await model.request(messages, settings, parameters)
+    async with model.request_stream(messages, settings, parameters) as response:
+        async for _ in response:
+            pass
+        return response.get()
+
+
+def _without_retries(model: Model) -> dict[str, Any]:
+    """Return the setting that keeps SDKs from asking again on their own, unless the model does not know it."""
+    members = members_of(model)
+    return {} if any("max_retries" in each.unsupported_settings for each in members) else {"max_retries": 0}
+
+
+async def _answer(response: ModelResponse, price: Sequence[float] | None, seconds: float) -> CellAnswer:
+    from sessionmagic.turns.model_requests import name_of, usage_of
+
+    text = response.text or ""
+    await ready_for(text)
+    return CellAnswer(
+        text=without_keys(text),
+        model=name_of(response) if response.model_name else "",
+        usage=usage_of(response, price),
+        seconds=seconds,
+        finish_reason=response.finish_reason,
+    )
+
+
+async def _failure(model: ResolvedModel, error: Exception) -> CellFailure:
+    from sessionmagic.turns.failures import failure
+    from sessionmagic.turns.model_requests import may_have_been_answered
+
+    await ready_for(words_of(error))
+    _, told = failure(model.reference, error, address_of(model.model))
+    kind, retry_after = _kind_of(error)
+    return CellFailure(kind, without_keys(str(told)), retry_after, may_have_been_answered(error))
+
+
+def _kind_of(error: BaseException) -> tuple[FailureKind, float | None]:
+    """Return why a request failed, and the seconds that the provider asks to wait, if it does."""
+    from pydantic_ai.exceptions import (
+        ModelConnectionError,
+        ModelHTTPError,
+        ModelQuotaExceededError,
+        ModelRateLimitError,
+    )
+
+    match error:
+        case BaseExceptionGroup():  # all models of a fallback have failed
+            return _kind_of(error.exceptions[-1])
+        case ModelQuotaExceededError():
+            return "final", None
+        case ModelRateLimitError():
+            return "refused", error.retry_after
+        case ModelHTTPError(status_code=HTTPStatus.TOO_MANY_REQUESTS):
+            return "refused", error.retry_after
+        case ModelHTTPError() if _is_passing(error.status_code) and error.provider_retry_hint is not False:
+            return "failed", error.retry_after
+        case ModelConnectionError() if "certificate" not in str(error).lower():
+            return "failed", None
+        case _:
+            return "final", None
+
+
+def _is_passing(status: int) -> bool:
+    """Return whether a provider may answer the same request later."""
+    return status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT) or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """How a worker of an executor asks a contestant. It can be pickled, and has no keys.
+
+    Attributes:
+        reference: The reference of the model.
+        settings: The contestant's settings.
+        system: The instructions, without keys.
+        endpoints: The names and base URLs of the user's own servers.
+        price: What the user says that the model costs.
+    """
+
+    reference: str
+    settings: Mapping[str, Any]
+    system: str
+    endpoints: Mapping[str, str]
+    price: Sequence[float] | None
+
+    @property
+    def key(self) -> str:
+        """What tells it from other errands."""
+        return json.dumps([self.reference, dict(self.settings), self.system, dict(self.endpoints), self.price])
+
+
+def ask_in_worker(errand: Errand, prompt: str, call: str) -> CellOutcome:  # noqa: ARG001  see `call`
+    """Ask a model in a worker of an executor. Keys are those of the worker's environment.
+
+    Args:
+        errand: How to ask.
+        prompt: What to ask, without keys.
+        call: A text that no other call has. A Dask client runs equal calls only once.
+    """
+    return loop_thread().submit(_ask_here(errand, prompt)).result()
+
+
+async def _ask_here(errand: Errand, prompt: str) -> CellOutcome:
+    try:
+        asker = _askers.get(errand.key)
+        if asker is None:
+            model = replace(Models(endpoints=errand.endpoints).resolve(errand.reference), price=errand.price)
+            asker = _askers[errand.key] = await Asker(model, errand.settings, errand.system).__aenter__()
+    except ModelReferenceError as error:
+        return CellFailure("final", str(error))
+    return await asker.ask(prompt)
+
+
+_askers: dict[str, Asker] = {}
+"""The askers of this worker, by their errands. They are used until it ends, all on its loop thread."""

@@ -1,0 +1,170 @@
+"""What a grid asks for, checked as a whole before anything is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.comparing.asking import Asker
+from sessionmagic.comparing.cells import Cells, checked_prompts, identity
+from sessionmagic.comparing.contestants import Contestant, contestants
+from sessionmagic.comparing.estimate import Estimate, cost_of, output_tokens
+from sessionmagic.conversation.budget import checked_budget
+from sessionmagic.exceptions import UsageError
+from sessionmagic.keys.cleaning import without_keys
+from sessionmagic.models.abilities import address_of
+from sessionmagic.models.members import members_of
+from sessionmagic.models.references import readings
+from sessionmagic.models.settings import checked, given, merged
+from sessionmagic.turns.account import KERNEL, Account
+from sessionmagic.turns.charged_model import require_price
+from sessionmagic.turns.context_size import tokens_in
+from sessionmagic.turns.left_out import LeftOut
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from concurrent.futures import Executor
+
+    from sessionmagic.comparing.cells import CellAnswer
+    from sessionmagic.comparing.progress import Progress
+    from sessionmagic.comparing.results import Score
+    from sessionmagic.models.catalog import Models, ResolvedModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridRequest:
+    """Many prompts for several models.
+
+    Attributes:
+        prompts: Texts, such as a list or a column of a DataFrame. Equal prompts are asked once, and share the answer.
+        models: References. Each is a contestant, with each combination of the settings that vary.
+        repeat: How often each prompt is asked of each contestant.
+        vary: For each setting that varies, its values.
+        system: Instructions for all models.
+        settings: Settings for all models.
+        score: Scores each answer: takes it and its row, and returns a number, a bool, or a dict of these by name. It
+            runs in this process, and what it raises is kept in the row.
+        name: The name under which the answers are kept. Running a grid with the same name goes on with it.
+        max_cost: Dollars that this run may cost. It does not begin if the estimate is higher, and asks nothing more
+            when they are spent.
+        executor: Makes the requests; by default this process does. Each call has its own arguments, which can be
+            pickled, and keys are read from the environment of its workers.
+        progress: Called on the loop's thread as answers come in, a few times a second.
+        where: The cell or script that runs the grid, for the errors that others get.
+    """
+
+    prompts: Iterable[Any]
+    models: Sequence[str] | str
+    repeat: int = 1
+    vary: Mapping[str, Sequence[Any]] | None = None
+    system: str | None = None
+    settings: Mapping[str, Any] | None = None
+    score: Score | None = None
+    name: str = "grid"
+    max_cost: float | None = None
+    executor: Executor | None = None
+    progress: Callable[[Progress], object] | None = None
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A contestant that is ready to be asked."""
+
+    contestant: Contestant
+    settings: Mapping[str, Any]
+    """The contestant's settings and those of the grid."""
+    model: ResolvedModel
+    asker: Asker
+
+    @property
+    def provider(self) -> tuple[str, str]:
+        """What its pace is shared with: the provider and the address of its model, or of the first of several."""
+        first = members_of(self.model.model)[0]
+        return str(first.system), address_of(first) or ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the model runs in this process, one request at a time."""
+        return self.provider[0] == "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A grid that can be asked."""
+
+    cells: Cells
+    columns: list[Column]
+    system: str
+    endpoints: Mapping[str, str]
+    warnings: list[str]
+    account: Account = field(default_factory=lambda: Account("the grid", "raise max_cost"))
+    """The account of this run."""
+
+    def columns_of(self, provider: tuple[str, str]) -> list[int]:
+        """Return the numbers of the columns of a provider."""
+        return [number for number, column in enumerate(self.columns) if column.provider == provider]
+
+    def estimate(self, answers: Mapping[bytes, CellAnswer]) -> Estimate:
+        """Return what the cells without an answer will cost."""
+        known = [answer.usage.output_tokens for answer in answers.values() if answer.usage.output_tokens]
+        average = sum(known) / len(known) if known else None
+        requests, sent = [0] * len(self.columns), [0] * len(self.columns)
+        system, row, length = tokens_in(self.system), -1, 0
+        counted: set[bytes] = set()
+        for cell in self.cells:
+            if cell.key in answers or cell.key in counted:
+                continue
+            counted.add(cell.key)
+            if cell.row != row:
+                row, length = cell.row, tokens_in(self.cells.prompts[cell.row]) + system
+            requests[cell.column] += 1
+            sent[cell.column] += length
+        received = [
+            count * output_tokens(column.asker.settings, average)
+            for count, column in zip(requests, self.columns, strict=True)
+        ]
+        costs = [
+            cost_of(column.model, *tokens) if tokens[0] else 0.0
+            for column, *tokens in zip(self.columns, sent, received, strict=True)
+        ]
+        known_costs = [cost for cost in costs if cost is not None]
+        cost = sum(known_costs) if len(known_costs) == len(costs) else None
+        return Estimate(sum(requests), sum(sent), sum(received), cost)
+
+
+def planned(request: GridRequest, models: Models) -> Plan:
+    """Return a grid that is ready to be asked. Uses no network.
+
+    Raises `UsageError` for prompts, settings and amounts that are not valid, and `ModelReferenceError` for the first
+    model that cannot be used.
+    """
+    if not isinstance(request.repeat, int) or isinstance(request.repeat, bool) or request.repeat < 1:
+        raise UsageError(f"repeat is {request.repeat!r}; give a whole number, 1 or more")
+    if request.max_cost is not None:
+        checked_budget(request.max_cost)
+    references = [request.models] if isinstance(request.models, str) else list(request.models)
+    named = contestants([reference or models.default for reference in references], request.vary)
+    settings = checked(request.settings or {})
+    prompts = checked_prompts(request.prompts)
+    left_out = LeftOut()
+    system = without_keys(request.system or "", left_out.noting("instructions"))
+    resolved = {reference: models.resolve(reference) for reference in dict.fromkeys(each.model for each in named)}
+    columns = []
+    for each in named:
+        model, own = resolved[each.model], merged(settings, each.settings)
+        for account in (KERNEL, Account("the grid", "", budget=request.max_cost)):
+            require_price(model, account)
+        columns.append(Column(each, given(own), model, Asker(model, own, system)))
+    sent = [without_keys(prompt, left_out.noting("prompt"), look=False) for prompt in prompts]
+    warnings = [warning for model in resolved.values() for warning in model.warnings]
+    if warning := left_out.warning():
+        warnings.append(warning.partition(";")[0])
+    identities = [identity(column.contestant, column.model, column.asker.settings, system) for column in columns]
+    return Plan(Cells(sent, identities, request.repeat), columns, system, _endpoints(named, models), warnings)
+
+
+def _endpoints(named: Iterable[Contestant], models: Models) -> dict[str, str]:
+    """Return the user's own servers that the contestants name."""
+    names = {reading.provider for each in named for reading in readings(each.model)}
+    return {name: models.endpoints[name] for name in names if name in models.endpoints}

@@ -1,0 +1,154 @@
+"""The rows of a grid that were answered, or have failed, and what can be made of them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from importlib import import_module
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.comparing.grid_row import GridRow
+from sessionmagic.comparing.inspect_log import write_logs
+from sessionmagic.conversation.usage import dollars
+from sessionmagic.keys.cleaning import without_keys
+from sessionmagic.models.settings import as_typed
+from sessionmagic.words import counted, words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    Score = Callable[[str, GridRow], Any]
+    """Takes an answer and its row, and returns a number, a bool, or a dict of these by name."""
+
+SCORE = "score"
+"""The name of a score that is not one of several."""
+MEASURES = ("cost", "seconds", "input_tokens", "output_tokens")
+"""What each row has besides its scores, and is better if it is less."""
+
+
+class GridResults(list[GridRow]):
+    """The rows of a grid, prompt by prompt, then by model in the order given, then by repeat.
+
+    Rows that were not asked, because the grid was stopped, are left out.
+
+    Attributes:
+        name: The name of the grid.
+        total: How many rows the whole grid has.
+        asked: How many requests this run has made, all tries included.
+        stopped: Why the grid was stopped before its end; empty if it was not.
+        warnings: What the user should know, one line each.
+    """
+
+    def __init__(self, rows: Iterable[GridRow] = (), name: str = "grid", total: int | None = None) -> None:
+        super().__init__(rows)
+        self.name = name
+        self.total = len(self) if total is None else total
+        self.asked = 0
+        self.stopped = ""
+        self.warnings: list[str] = []
+
+    def __repr__(self) -> str:
+        cost = f", {dollars(self.cost)}" if self.cost is not None else ""
+        failed = f", {len(self.errors):,} failed" if self.errors else ""
+        stopped = f"; {self.stopped}" if self.stopped else ""
+        return f"<grid {self.name!r}: {len(self):,} of {counted(self.total, 'row')}{failed}{cost}{stopped}>"
+
+    @property
+    def errors(self) -> list[GridRow]:
+        """The rows without an answer. They are asked again when the grid is run again."""
+        return [row for row in self if row.error is not None]
+
+    @property
+    def missing(self) -> int:
+        """How many rows were not asked."""
+        return self.total - len(self)
+
+    @property
+    def cost(self) -> float | None:
+        """The known cost of all rows in US dollars; None if none is known. Equal prompts are counted once a row."""
+        costs = [row.cost for row in self if row.cost is not None]
+        return sum(costs) if costs else None
+
+    @property
+    def labels(self) -> list[str]:
+        """The models with the settings that set them apart, in the order given."""
+        return list(dict.fromkeys(row.label for row in self))
+
+    def score(self, function: Score) -> None:
+        """Score each answer. What the function raises is kept in the row's `score_error`.
+
+        Args:
+            function: Takes an answer and its row, and returns a number, a bool, or a dict of these by name.
+        """
+        for row in self:
+            if row.answer is None:
+                continue
+            try:
+                row.scores, row.score_error = _scores_of(function(row.answer, row)), None
+            except Exception as error:  # noqa: BLE001  the user's own function may raise anything
+                row.scores, row.score_error = {}, without_keys(words_of(error))
+
+    def summary(self, score: str = SCORE, **options: Any) -> Any:
+        """Return the statistics of a score: how the models differ, prompt by prompt.
+
+        Equal prompts count as one.
+
+        Args:
+            score: The name of a score. ``cost``, ``seconds``, ``input_tokens`` and ``output_tokens`` are scores of
+                which less is better.
+            options: Passed on to `statistics.summarize`.
+
+        Raises `UsageError` if the libraries for it are not installed.
+        """
+        values = [(row.prompt, row.label, row.repeat, {score: _value(row, score)}) for row in self]
+        options = {"contestants": self.labels, "lower_is_better": score in MEASURES, **options}
+        return _summarized(values, column=score, **options)
+
+    def to_frame(self) -> Any:
+        """Return a pandas DataFrame, with a column for each field and each score."""
+        import pandas as pd
+
+        names = list(dict.fromkeys(name for row in self for name in row.scores))
+        rows = []
+        for row in self:
+            columns = {name: value for name, value in asdict(row).items() if name not in ("settings", "scores")}
+            columns["settings"] = as_typed(row.settings)
+            rows.append(columns | {name: row.scores.get(name) for name in names})
+        frame = pd.DataFrame(rows)
+        for column in ("input_tokens", "output_tokens"):
+            if column in frame:
+                frame[column] = frame[column].astype("Int64")
+        return frame
+
+    def to_inspect(self, path: Path | str) -> list[Path]:
+        """Write a log in the form of Inspect (version 2) for each model, and return the paths.
+
+        Args:
+            path: A directory, or a file that ends in ``.json`` if the grid has one model only.
+
+        Raises `StoreError` if the file cannot be written, and `UsageError` for a file with several models.
+        """
+        return write_logs(self.name, self, path)
+
+
+def _scores_of(value: Any) -> dict[str, float]:
+    named = value if isinstance(value, dict) else {SCORE: value}
+    return {str(name): _number(each) for name, each in named.items()}
+
+
+def _number(value: Any) -> float:
+    value = value.item() if hasattr(value, "item") else value  # a number of NumPy
+    if not isinstance(value, Real):
+        raise TypeError(f"the score is of type {type(value).__name__}; return a number, a bool or a dict of these")
+    return value if isinstance(value, bool) else float(value)
+
+
+def _value(row: GridRow, score: str) -> float | None:
+    return getattr(row, score) if score in MEASURES else row.scores.get(score)
+
+
+def _summarized(values: Iterable[tuple[str, str, int, object]], **options: Any) -> Any:
+    """Return the statistics of scores, each with its prompt, its model and its repeat."""
+    scored = import_module("sessionmagic.comparing.scores").Scored
+    return import_module("sessionmagic.comparing.statistics").summarize([scored(*value) for value in values], **options)
