@@ -61,15 +61,15 @@ class MemoryGrids:
 
     def __init__(self) -> None:
         self._grids: dict[str, dict[bytes, CellAnswer]] = {}
-        self._open: set[str] = set()
+        self._open: dict[str, Holder] = {}
 
     def open(self, name: str, where: str = "") -> MemoryGrid:
         """Open a grid. Raises `SessionBusyError` if it is running, and `UsageError` if the name is not valid."""
         check_grid_name(name)
         if name in self._open:
-            raise _busy(name, Holder.here(where))
-        self._open.add(name)
-        return MemoryGrid(self._grids.setdefault(name, {}), lambda: self._open.discard(name))
+            raise _busy(name, self._open[name])
+        self._open[name] = Holder.here(where)
+        return MemoryGrid(self._grids.setdefault(name, {}), lambda: self._open.pop(name))
 
 
 class MemoryGrid:

@@ -127,22 +127,29 @@ class Lane:
         pace.start(self._now())
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[float]:
-        """Make one request within the block, which gets the time at which it begins."""
-        await self._take_turn()
+    async def turn(self, *, again: bool = False) -> AsyncIterator[float]:
+        """Make one request within the block, which gets the time at which it begins.
+
+        Args:
+            again: Whether the request was made before. It then goes before those that were not.
+        """
+        await self._take_turn(again=again)
         try:
             yield self._now()
         finally:
             self.pace.open -= 1
             self._wake()
 
-    async def _take_turn(self) -> None:
+    async def _take_turn(self, *, again: bool) -> None:
         """Wait until a request may begin, and count it as open."""
         if not self._waiting and self.pace.seconds_to_wait(self._now()) <= 0:
             self.pace.open += 1
             return
         waiter = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
+        if again:
+            self._waiting.appendleft(waiter)
+        else:
+            self._waiting.append(waiter)
         self._wake()
         try:
             await waiter

@@ -79,9 +79,12 @@ class Column:
 
     @property
     def provider(self) -> tuple[str, str]:
-        """What its pace is shared with: the provider and the address of its model, or of the first of several."""
+        """What its pace is shared with: the provider and the address of its model, or of the first of several.
+
+        A model without an address has a pace of its own.
+        """
         first = members_of(self.model.model)[0]
-        return str(first.system), address_of(first) or ""
+        return str(first.system), address_of(first) or self.contestant.model
 
     @property
     def is_local(self) -> bool:

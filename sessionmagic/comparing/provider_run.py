@@ -61,9 +61,9 @@ class ProviderRun:
 
     async def _ask(self, cell: Cell) -> None:
         """Ask a cell until it has an answer, or an error that asking again will not change."""
-        tries = faults = 0
+        tries = failures = faults = 0
         while True:
-            async with self._lane.turn() as began:
+            async with self._lane.turn(again=tries > 0) as began:
                 if self._given_up:
                     return
                 outcome = await self._run.ask(cell)
@@ -82,9 +82,10 @@ class ProviderRun:
                 self._run.errors[cell.key] = outcome.error
                 return
             self.waiting = outcome.error
+            tries += 1
             if outcome.kind == "failed":
-                tries += 1
-                await asyncio.sleep(backoff(tries) * random.uniform(0.75, 1.0))  # noqa: S311  not all at once
+                failures += 1
+                await asyncio.sleep(backoff(failures) * random.uniform(0.75, 1.0))  # noqa: S311  not all at once
 
     def _slow_down(self, failure: CellFailure, began: float, now: float) -> None:
         if failure.kind == "refused":
