@@ -95,9 +95,8 @@ def test_tools_that_act_in_the_notebook_are_not_offered_and_the_cell_says_so(ker
 
 
 def test_each_branch_runs_code_in_a_process_of_its_own(kernel, session):
-    kernel.run(
-        "for each in ('one', 'two'):\n"
-        "    script(each, call('run_python_isolated', code=f'x = globals().get(\"x\", 0) + 1; print(\"x is\", x)'), 'Done.')"
-    ).ok()
+    code = "x = globals().get('x', 0) + 1; print('x is', x)"
+    for name in ("one", "two"):
+        kernel.run(f"script({name!r}, call('run_python_isolated', code={code!r}), 'Done.');").ok()
     cell = kernel.run(f"%%agent -s {session} --yes --compare one two\nGo.", timeout=60).ok()
     assert cell.html.count("x is 1") == 2
