@@ -6,13 +6,11 @@ import asyncio
 import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.agents.definition import BUILT_IN, AgentDefinition, find_agent
 from sessionmagic.comparing.comparison import Comparison, prepared, runs_of
-from sessionmagic.comparing.grids import Grids
-from sessionmagic.comparing.plan import GridRequest
 from sessionmagic.conversation.names import check_name
 from sessionmagic.exceptions import (
     SessionExistsError,
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
     from sessionmagic.comparing.contestants import Contestant
+    from sessionmagic.comparing.grids import Grids
     from sessionmagic.comparing.results import GridResults
     from sessionmagic.storage.store import Store
     from sessionmagic.turns.group import TurnGroup
@@ -77,13 +76,19 @@ class SessionManager:
         self.branches = Branches(self.store, self.sessions)
         self.comparisons = Comparisons(self.store, self.sessions, self.branches)
         self.turns = RunningTurns(self.sessions, self.store)
-        self.grids = Grids(self.models, getattr(self.store, "home", None))
         self._admission = Admission(self.store, self.models, self.mcp)
         self._claiming = Claiming(self.store, self.turns)
         self._titling = Titling(self.models, self.store, self.turns)
         self._tasks: set[asyncio.Task[None]] = set()
         self.on_deleted: Callable[[str], Awaitable[None]] | None = None
         """Called with the id of each session that this manager has deleted, and awaited."""
+
+    @cached_property
+    def grids(self) -> Grids:
+        """The grids of many prompts, which are kept beside the sessions."""
+        from sessionmagic.comparing.grids import Grids
+
+        return Grids(self.models, getattr(self.store, "home", None))
 
     async def start(self, request: Request, group: TurnGroup | None = None) -> Turn:
         """Start a turn and return its handle once the prompt is on disk and the model is being asked.
@@ -252,10 +257,14 @@ class SessionManager:
 
         The options are the other fields of `GridRequest`. Raises what `Grid.run` raises.
         """
+        from sessionmagic.comparing.plan import GridRequest
+
         return await self.grids.run(GridRequest(prompts=prompts, models=models, **options))
 
     def grid_sync(self, prompts: Iterable[Any], models: Sequence[str] | str, **options: Any) -> GridResults:
         """Do what `grid` does. `KeyboardInterrupt` becomes `GridInterrupt`, whose `results` are the rows so far."""
+        from sessionmagic.comparing.plan import GridRequest
+
         return self.grids.new(GridRequest(prompts=prompts, models=models, **options)).run_sync()
 
     def shutdown(self, seconds: float = STOP_SECONDS) -> None:

@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.events import Warned
-from sessionmagic.turns.call_arguments import is_comparable
 
 if TYPE_CHECKING:
     from pydantic_ai.toolsets import AbstractToolset
@@ -21,6 +20,8 @@ async def toolset_for(admitted: Admitted, servers: McpServers) -> AbstractToolse
 
     In a comparison, these are only the tools whose calls change nothing that another model sees.
     """
+    from sessionmagic.turns.call_arguments import is_comparable
+
     toolset = await _all_tools(admitted, servers)
     if toolset is None or admitted.request.column is None:
         return toolset
