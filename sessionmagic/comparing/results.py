@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from importlib import import_module
 from numbers import Real
@@ -9,18 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.comparing.grid_row import GridRow
 from sessionmagic.comparing.inspect_log import write_logs
+from sessionmagic.comparing.table import UNKNOWN, Table, number
 from sessionmagic.conversation.usage import dollars
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.models.settings import as_typed
 from sessionmagic.words import counted, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     Score = Callable[[str, GridRow], Any]
     """Takes an answer and its row, and returns a number, a bool, or a dict of these by name."""
 
+SHOWN_ERRORS = 3
+"""How many different errors are shown."""
 SCORE = "score"
 """The name of a score that is not one of several."""
 MEASURES = ("cost", "seconds", "input_tokens", "output_tokens")
@@ -54,6 +58,9 @@ class GridResults(list[GridRow]):
         stopped = f"; {self.stopped}" if self.stopped else ""
         return f"<grid {self.name!r}: {len(self):,} of {counted(self.total, 'row')}{failed}{cost}{stopped}>"
 
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self.tables()))
+
     @property
     def errors(self) -> list[GridRow]:
         """The rows without an answer. They are asked again when the grid is run again."""
@@ -74,6 +81,37 @@ class GridResults(list[GridRow]):
     def labels(self) -> list[str]:
         """The models with the settings that set them apart, in the order given."""
         return list(dict.fromkeys(row.label for row in self))
+
+    def tables(self) -> list[Table]:
+        """Return what is shown: a line for each model."""
+        scores = list(dict.fromkeys(name for row in self for name in row.scores))
+        headings = ("", "answered", "failed", "tokens", "cost", "seconds", *scores)
+        rows = [self._table_row(label, scores) for label in self.labels]
+        notes = [f"{len(self):,} of {counted(self.total, 'row')}; seconds and scores are means"]
+        if self.stopped:
+            notes.append(f"⚠ {self.stopped}")
+        failed = [row.error for row in self.errors if row.error]
+        notes += [f"⚠ {counted(count, 'row')}: {error}" for error, count in Counter(failed).most_common(SHOWN_ERRORS)]
+        unscored = [row.score_error for row in self if row.score_error]
+        notes += [
+            f"⚠ {counted(count, 'row')} without a score: {error}"
+            for error, count in Counter(unscored).most_common(SHOWN_ERRORS)
+        ]
+        return [Table(headings, tuple(rows), tuple(notes))]
+
+    def _table_row(self, label: str, scores: Sequence[str]) -> tuple[str, ...]:
+        rows = [row for row in self if row.label == label]
+        answered = [row for row in rows if row.answer is not None]
+        costs = [row.cost for row in answered if row.cost is not None]
+        means = [_mean(row.scores.get(name) for row in answered) for name in scores]
+        return (
+            label,
+            f"{len(answered):,}",
+            f"{len(rows) - len(answered):,}",
+            f"{sum(row.input_tokens or 0 for row in answered):,} → {sum(row.output_tokens or 0 for row in answered):,}",
+            dollars(sum(costs)) if costs else UNKNOWN,
+            *map(number, (_mean(row.seconds for row in answered), *means)),
+        )
 
     def score(self, function: Score) -> None:
         """Score each answer. What the function raises is kept in the row's `score_error`.
@@ -130,6 +168,11 @@ class GridResults(list[GridRow]):
         Raises `StoreError` if the file cannot be written, and `UsageError` for a file with several models.
         """
         return write_logs(self.name, self, path)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _scores_of(value: Any) -> dict[str, float]:

@@ -72,13 +72,20 @@ def _offers(context: NotebookContext, percent: str, before: list[str], typed: st
     if last == "--format":
         return _formats()
     if percent == "%%":
-        option = next((word for word in reversed(before) if word.startswith("-")), "")
-        if typed.startswith("-"):
-            return CELL_LINE.options()
-        return {"--set": _settings(typed), "--vary": _settings(typed), "--compare": _models(context)}.get(
-            option, CELL_LINE.options()
-        )
+        several = None if typed.startswith("-") else _of_several(context, before, typed)
+        return CELL_LINE.options() if several is None else several
     return _of_command(context, before, typed)
+
+
+def _of_several(context: NotebookContext, before: list[str], typed: str) -> Iterable[str] | None:
+    """Return what an option that takes several words offers, or None if the last option is another one."""
+    match next((word for word in reversed(before) if word.startswith("-")), ""):
+        case "--set" | "--vary":
+            return _settings(typed)
+        case "--compare" | "--models":
+            return _models(context)
+        case _:
+            return None
 
 
 def _of_command(context: NotebookContext, before: list[str], typed: str) -> Iterable[str]:
@@ -86,6 +93,8 @@ def _of_command(context: NotebookContext, before: list[str], typed: str) -> Iter
 
     if before and typed.startswith("-"):
         return COMMANDS[before[0]].parser.options() if before[0] in COMMANDS else []
+    if (several := _of_several(context, before, typed)) is not None:
+        return several
     match before:
         case []:
             return [name for name in COMMANDS if " " not in name]

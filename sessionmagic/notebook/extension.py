@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.comparing.judge_report import JudgeReport
     from sessionmagic.comparing.preferences import Preferences
+    from sessionmagic.comparing.results import GridResults
     from sessionmagic.comparing.summary import Summary
     from sessionmagic.turns.turn import TurnResult
 
@@ -26,6 +27,7 @@ _STATISTICS = (
     ("sessionmagic.comparing.summary", "Summary"),
     ("sessionmagic.comparing.preferences", "Preferences"),
     ("sessionmagic.comparing.judge_report", "JudgeReport"),
+    ("sessionmagic.comparing.results", "GridResults"),
 )
 """What is displayed as tables, by module and name, so that nothing is imported for it."""
 _USED_BY_CELLS = (
@@ -72,7 +74,7 @@ def _result_markdown(result: TurnResult) -> str:
     return safe_markdown(str(result))
 
 
-def _statistics_html(statistics: Summary | Preferences | JudgeReport) -> str:
+def _statistics_html(statistics: Summary | Preferences | JudgeReport | GridResults) -> str:
     from sessionmagic.notebook.page.tables import tables_html
 
     return tables_html(statistics.tables())

@@ -116,7 +116,7 @@ def attach(expression: str, namespace: Mapping[str, Any]) -> Attachment:
     path = _as_file(expression, namespace)
     if path is not None:
         return _file(path)
-    value = _attached_value(expression, namespace)
+    value = value_of("--attach", expression, namespace, "neither a file nor a value")
     if callable(getattr(value, "savefig", None)):
         return _png(expression, lambda buffer: value.savefig(buffer, format="png"))
     if callable(getattr(value, "save", None)) and hasattr(value, "mode"):
@@ -124,15 +124,23 @@ def attach(expression: str, namespace: Mapping[str, Any]) -> Attachment:
     return Attachment(name=expression, content=_describe(expression, value))
 
 
-def _attached_value(expression: str, namespace: Mapping[str, Any]) -> Any:
+def value_of(option: str, expression: str, namespace: Mapping[str, Any], otherwise: str = "not a value") -> Any:
+    """Return the value of an expression that an option names. Raises `PromptError`.
+
+    Args:
+        option: The option, such as ``--attach``.
+        expression: The expression.
+        namespace: The user's variables.
+        otherwise: What an expression is that cannot be evaluated.
+    """
     shown = expression if len(expression) <= SHOWN_LIMIT else "…" + expression[1 - SHOWN_LIMIT :]
     try:
-        code = _compiled(expression, namespace, f"--attach: {shown}", ASSIGN)
+        code = _compiled(expression, namespace, f"{option}: {shown}", ASSIGN)
         return _evaluate(expression, code, namespace)
     except PromptError as error:
         if error.__cause__ is None:  # it is valid, but does more than making a value
             raise
-        raise PromptError(f"--attach: {shown} is neither a file nor a value ({error.__cause__})") from error
+        raise PromptError(f"{option}: {shown} is {otherwise} ({error.__cause__})") from error
 
 
 def _as_file(expression: str, namespace: Mapping[str, Any]) -> Path | None:

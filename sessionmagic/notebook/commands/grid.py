@@ -1,0 +1,98 @@
+"""``%agent compare``: ask several models many prompts."""
+
+from __future__ import annotations
+
+from keyword import iskeyword
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.exceptions import UsageError
+from sessionmagic.notebook.commands.registry import argument, command, say
+
+if TYPE_CHECKING:
+    import argparse
+
+    from sessionmagic.comparing.plan import GridRequest
+    from sessionmagic.comparing.results import GridResults
+    from sessionmagic.notebook.context import NotebookContext
+    from sessionmagic.notebook.grid_progress import GridProgress
+
+GRID = "grid"
+
+
+@command(
+    "Ask several models many prompts. Each answer is kept as it comes in; running it again asks only what is missing.",
+    argument("--prompts", required=True, metavar="EXPR", help="the prompts: a list, or a column of a DataFrame"),
+    argument("--models", nargs="+", required=True, metavar="REF", help="the models; commas inside one make it a mix"),
+    argument("--repeat", type=int, default=1, metavar="N", help="ask each prompt N times; default: 1"),
+    argument(
+        "--vary", nargs="+", default=[], metavar="NAME=A,B", help="ask each model with each value, as temperature=0,1"
+    ),
+    argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings of all models, such as seed=7"),
+    argument("--system", default="", metavar="TEXT", help="instructions for all models"),
+    argument("--score", default="", metavar="EXPR", help="a function (answer, row): number, bool or dict"),
+    argument("--max-cost", metavar="USD", help="do not start if the estimate is higher, and stop when it is spent"),
+    argument("--executor", default="", metavar="EXPR", help="a concurrent.futures executor for the requests"),
+    argument(
+        "--name", default="", metavar="NAME", help="under which the answers are kept; default: the notebook and --out"
+    ),
+    argument("-o", "--out", default="", metavar="VAR", help="assign the results to VAR, also when it is interrupted"),
+)
+def compare(context: NotebookContext, options: argparse.Namespace) -> GridResults:
+    from sessionmagic.comparing.grid import GridInterrupt
+    from sessionmagic.notebook.cell_work import short_interrupt
+    from sessionmagic.notebook.grid_progress import GridProgress
+
+    if options.out and (not options.out.isidentifier() or iskeyword(options.out)):
+        raise UsageError(f"--out {options.out!r} is not a valid variable name; use letters, digits and _")
+    progress = GridProgress(changes_in_place=context.front_end.kernel is not None)
+    request = _request(context, options, progress)
+    namespace = context.shell.user_ns
+    try:
+        results = context.manager.grids.new(request).run_sync()
+    except GridInterrupt as interrupt:
+        _keep(namespace, options.out, interrupt.results)
+        rows = f"{len(interrupt.results):,} of {interrupt.results.total:,} rows"
+        where = f"{rows} are in {options.out}" if options.out else f"{rows} are kept"
+        raise short_interrupt(f"comparison interrupted; {where}, and the same line goes on") from None
+    finally:
+        progress.end()
+    _keep(namespace, options.out, results)
+    for warning in results.warnings:
+        say(f"⚠ {warning}")
+    return results
+
+
+def _keep(namespace: dict[str, Any], out: str, results: GridResults) -> None:
+    if out:
+        namespace[out] = results
+
+
+def _request(context: NotebookContext, options: argparse.Namespace, progress: GridProgress) -> GridRequest:
+    from sessionmagic.comparing.contestants import parsed_vary
+    from sessionmagic.comparing.plan import GridRequest
+    from sessionmagic.conversation.budget import parsed_budget
+    from sessionmagic.models.settings import parsed
+    from sessionmagic.notebook.prompts import value_of
+
+    namespace = context.shell.user_ns
+    score = value_of("--score", options.score, namespace) if options.score else None
+    if score is not None and not callable(score):
+        raise UsageError(f"--score {options.score} is of type {type(score).__name__}; give a function (answer, row)")
+    return GridRequest(
+        prompts=value_of("--prompts", options.prompts, namespace),
+        models=options.models,
+        repeat=options.repeat,
+        vary=parsed_vary(options.vary),
+        settings=parsed(options.set),
+        system=options.system,
+        score=score,
+        name=options.name or _name(context, options.out),
+        max_cost=None if options.max_cost is None else parsed_budget(options.max_cost),
+        executor=value_of("--executor", options.executor, namespace) if options.executor else None,
+        progress=progress.show,
+        where=context.front_end.place,
+    )
+
+
+def _name(context: NotebookContext, out: str) -> str:
+    return " ".join(filter(None, (context.front_end.notebook, out))) or GRID

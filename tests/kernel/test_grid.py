@@ -1,0 +1,70 @@
+"""`%agent compare`: many prompts for several models."""
+
+import pytest
+
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("questions")]
+
+COMPARE = "%agent compare --prompts questions --models hello {} --name {}"
+
+
+@pytest.fixture
+def questions(kernel):
+    kernel.run("questions = ['How many?', 'How much?', 'How long?']").ok()
+
+
+def test_a_grid_shows_its_progress_and_keeps_its_answers(kernel, session):
+    cell = kernel.run(COMPARE.format("recalls --repeat 2", session) + " --out results").ok()
+    [line, table] = cell.everything
+    assert "12 of 12 answered" in line["data"]["text/plain"]
+    assert "recalls" in table["data"]["text/html"]
+    assert kernel.value("len(results), results[0].answer, results.asked") == "(12, 'Hello **world**', 12)"
+    again = kernel.run("again = " + COMPARE.format("recalls --repeat 2", session)).ok()
+    assert len(again.everything) == 1
+    assert kernel.value("again.asked, len(again)") == "(0, 12)"
+
+
+def test_an_interrupted_grid_leaves_its_rows_and_goes_on_later(kernel, session):
+    cell = kernel.send(COMPARE.format("hang", session) + " --out partly")
+    cell.until_shows("3 of 6 answered")
+    kernel.interrupt()
+    after = kernel.send("1 + 1")
+    cell.wait()
+    after.wait()
+    assert cell.ename == "KeyboardInterrupt"
+    assert "3 of 6 rows are in partly" in cell.evalue
+    assert after.status == "aborted"
+    assert kernel.value("len(partly), {row.model for row in partly}") == "(3, {'hello'})"
+    kernel.run(COMPARE.format("recalls", session) + " --out whole").ok()
+    assert kernel.value("len(whole), whole.asked") == "(6, 3)"
+
+
+def test_scores_are_computed_in_the_kernel_and_their_errors_kept(kernel, session):
+    kernel.run(
+        "def length(answer, row):\n"
+        "    if row.number == 2: raise ValueError('no length')\n"
+        "    return {'length': len(answer), 'short': len(answer) < 20}"
+    ).ok()
+    cell = kernel.run(COMPARE.format("recalls", session) + " --score length --out scored").ok()
+    assert "no length" in cell.text
+    assert kernel.value("scored[0].scores['short'], scored[-1].score_error") == "(True, 'ValueError: no length')"
+    assert "too few" in kernel.run("scored.summary('length')").ok().text
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--prompts nowhere --models hello", "--prompts: nowhere is not a value"),
+        ("--prompts questions --models nosuch:model", "nosuch"),
+        ("--prompts questions --models hello --score questions", "give a function"),
+        ("--prompts questions --models hello --max-cost 1", "has no known price"),
+        ("--prompts questions", "required: --models"),
+        ("--prompts [None] --models hello", "prompt 0 is missing"),
+        ("--prompts questions --models hello --out 1x", "not a valid variable name"),
+        ("--prompts questions --models hello --name ../../x", ""),
+    ],
+)
+def test_bad_grids_are_one_line_errors(kernel, line, words):
+    cell = kernel.run(f"%agent compare {line}")
+    assert cell.status == "error"
+    assert words in cell.evalue
+    assert "\n" not in cell.evalue
