@@ -71,9 +71,10 @@ def _offers(context: NotebookContext, percent: str, before: list[str], typed: st
         return list(context.manager.agents)
     if last == "--format":
         return _formats()
+    if not typed.startswith("-") and (several := _of_several(context, before, typed)) is not None:
+        return several
     if percent == "%%":
-        several = None if typed.startswith("-") else _of_several(context, before, typed)
-        return CELL_LINE.options() if several is None else several
+        return CELL_LINE.options()
     return _of_command(context, before, typed)
 
 
@@ -93,8 +94,6 @@ def _of_command(context: NotebookContext, before: list[str], typed: str) -> Iter
 
     if before and typed.startswith("-"):
         return COMMANDS[before[0]].parser.options() if before[0] in COMMANDS else []
-    if (several := _of_several(context, before, typed)) is not None:
-        return several
     match before:
         case []:
             return [name for name in COMMANDS if " " not in name]

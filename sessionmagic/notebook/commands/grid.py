@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
@@ -95,4 +96,5 @@ def _request(context: NotebookContext, options: argparse.Namespace, progress: Gr
 
 
 def _name(context: NotebookContext, out: str) -> str:
-    return " ".join(filter(None, (context.front_end.notebook, out))) or GRID
+    words = "-".join(filter(None, (context.front_end.notebook, out))) or GRID
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", words)
