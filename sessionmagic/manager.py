@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.agents.definition import BUILT_IN, AgentDefinition, find_agent
 from sessionmagic.comparing.comparison import Comparison, prepared, runs_of
+from sessionmagic.comparing.comparisons import Comparisons
 from sessionmagic.conversation.names import check_name
 from sessionmagic.exceptions import (
     SessionExistsError,
@@ -21,7 +22,6 @@ from sessionmagic.loop import in_thread, is_cancelled, loop_thread, settled_in_t
 from sessionmagic.models.catalog import Models
 from sessionmagic.sessions.branches import Branches
 from sessionmagic.sessions.claiming import STOP_SECONDS, Claiming, Patience, already_exists
-from sessionmagic.sessions.comparisons import Comparisons
 from sessionmagic.sessions.running import RunningTurns
 from sessionmagic.sessions.stored import Sessions
 from sessionmagic.sessions.titling import Titling
@@ -74,7 +74,7 @@ class SessionManager:
         self._unwritten = UnwrittenEnds(self.store)
         self.sessions = Sessions(self.store, self.models, self.agents, self._unwritten)
         self.branches = Branches(self.store, self.sessions)
-        self.comparisons = Comparisons(self.store, self.sessions, self.branches)
+        self.comparisons = Comparisons(self.store, self.sessions, self.branches, self.models)
         self.turns = RunningTurns(self.sessions, self.store)
         self._admission = Admission(self.store, self.models, self.mcp)
         self._claiming = Claiming(self.store, self.turns)

@@ -12,6 +12,7 @@ from sessionmagic.comparing.statistics import Compared, adjusted, difference_of
 from sessionmagic.comparing.strengths import strengths_of, unconnected
 from sessionmagic.comparing.summary import Difference, Test, differences_table, frame
 from sessionmagic.comparing.table import Interval, Table, number, tracks
+from sessionmagic.conversation.session import Outcome
 from sessionmagic.exceptions import UsageError
 from sessionmagic.words import shortened, suggestion
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-Outcome = Literal["first", "second", "tie", "both bad"]
 POINTS: dict[Outcome, float] = {"first": 1, "second": 0, "tie": 0.5, "both bad": 0.5}
 """What each outcome counts for the first contestant, in wins."""
 

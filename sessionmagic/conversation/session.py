@@ -21,6 +21,8 @@ TurnKind = Literal["ask", "compaction"]
 """What a turn does: ask the model the user's prompt, or let it write a summary of the turns before."""
 
 Origin = Literal["", "fork", "import"]
+Outcome = Literal["first", "second", "tie", "both bad"]
+"""Which of two answers is better."""
 TITLE_LENGTH = 60
 CRASHED = "crashed"
 """The error code of a turn that was running when its process ended."""
@@ -63,6 +65,22 @@ class Vote:
     at: float
     blind: bool = False
     """Whether the user voted without knowing which model was which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a judge said about two answers of a comparison, asked in both orders."""
+
+    judge: str
+    """The reference of the judge."""
+    first: str
+    """The id of the turn whose answer stood first in the straight order."""
+    second: str
+    """The id of the other one."""
+    straight: Outcome | None
+    """``"first"``, ``"second"``, ``"tie"`` or ``"both bad"``; None if the answer of the judge was none of these."""
+    swapped: Outcome | None
+    """The same in the swapped order, where ``"first"`` means the answer of `second`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +134,8 @@ class TurnRecord:
     """Where the turn stands in a comparison; None if it is not part of one."""
     vote: Vote | None = None
     """For the first turn of a comparison, the user's vote on it; None for all others."""
+    verdicts: list[Verdict] = field(default_factory=list)
+    """For the first turn of a comparison, what a judge said about it; empty for all others."""
 
     @property
     def usage(self) -> Usage:

@@ -59,6 +59,8 @@ def _parser() -> LineParser:
         help="with --compare: a column for each value of a setting, such as temperature=0,0.7 effort=low,high",
     )  # fmt: skip
     add("--blind", action="store_true", help="with --compare: columns A, B, C in random order, until %%agent reveal")
+    add("--judge", default="", metavar="REF", help="with --compare: this model says which answers are better")
+    add("--criteria", default="", metavar="TEXT", help="what makes an answer better, for --judge")
     add("-b", "--background", action="store_true", help="return at once; the answer keeps streaming")
     add(
         "--wait", nargs="?", type=float, const=math.inf, default=0.0, metavar="SECONDS",
@@ -92,7 +94,12 @@ def _parser() -> LineParser:
 
 def check_comparison(options: argparse.Namespace) -> None:
     """Raise `UsageError` for options that do not go together with ``--compare``, or need it."""
-    needs = {"--repeat": options.repeat != 1, "--vary": options.vary, "--blind": options.blind}
+    needs = {
+        "--repeat": options.repeat != 1,
+        "--vary": options.vary,
+        "--blind": options.blind,
+        "--judge": options.judge,
+    }
     clashes = {"--model": options.model, "--once": options.once, "--reuse": options.reuse}
     for name, given in (clashes if options.compare else needs).items():
         if given:

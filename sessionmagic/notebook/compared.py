@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.usage import Usage
 from sessionmagic.notebook.captions import ENDINGS, duration, money, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sessionmagic.conversation.session import Column, Session, TurnRecord, Vote
+    from sessionmagic.conversation.session import Column, Vote
     from sessionmagic.conversation.transcript import Transcript
     from sessionmagic.notebook.output import Output
 
@@ -32,6 +31,8 @@ class ShownRun:
     """Seconds to the first piece of the answer; None when there was none."""
     displays: Mapping[str, Sequence[Output]] = field(default_factory=dict)
     """What its calls have displayed, by call id."""
+    wins: float | None = None
+    """How often a judge preferred the answer, where a tie counts half; None without a judge."""
 
     @property
     def heading(self) -> str:
@@ -67,8 +68,14 @@ def by_column(runs: Sequence[ShownRun]) -> list[list[ShownRun]]:
 HEADINGS = ("", "status", "tokens", "cost", "first text", "time")
 
 
+def headings(runs: Sequence[ShownRun]) -> list[str]:
+    """Return the headings of `figures`."""
+    return [*HEADINGS, *(["judge's wins"] if any(run.wins is not None for run in runs) else [])]
+
+
 def figures(runs: Sequence[ShownRun]) -> list[list[str]]:
-    """Return a row of figures for each run, to compare them: costs and times have bars. See `HEADINGS`."""
+    """Return a row of figures for each run, to compare them: costs and times have bars. See `headings`."""
+    judged = any(run.wins is not None for run in runs)
     costs = [_usage(run).cost or 0.0 for run in runs]
     times = [run.transcript.seconds for run in runs]
     return [
@@ -79,6 +86,7 @@ def figures(runs: Sequence[ShownRun]) -> list[list[str]]:
             f"{money(_usage(run))} {bar(cost, max(costs))}".rstrip(),
             "–" if run.first_token is None else duration(run.first_token),
             f"{duration(time)} {bar(time, max(times))}".rstrip() if time else "–",
+            *([] if not judged else ["–" if run.wins is None else f"{run.wins:g}"]),
         ]
         for run, cost, time in zip(runs, costs, times, strict=True)
     ]
@@ -92,15 +100,6 @@ def bar(value: float, largest: float) -> str:
     """Return a bar of characters, as long as a value is in comparison to the largest one."""
     halves = round(value / largest * BAR_LENGTH * 2) if largest > 0 else 0
     return "━" * (halves // 2) + "╸" * (halves % 2)
-
-
-def stored_runs(session: Session, turns: Sequence[TurnRecord]) -> list[ShownRun]:
-    """Return the runs of a stored comparison."""
-    return [
-        ShownRun(turn.column, transcript_of(session.name, turn), turn.first_token)
-        for turn in turns
-        if turn.column is not None
-    ]
 
 
 def closing(runs: Sequence[ShownRun], session: str, vote: Vote | None = None) -> str:

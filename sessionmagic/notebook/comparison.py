@@ -13,10 +13,11 @@ from sessionmagic.comparing.contestants import contestants, parsed_vary
 from sessionmagic.conversation.comparison import shown
 from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.exceptions import SessionMagicError, UsageError
-from sessionmagic.loop import in_thread
+from sessionmagic.loop import in_thread, loop_thread
 from sessionmagic.notebook.cell import begun, keep, launch_of, place_of, request_of
 from sessionmagic.notebook.cell_work import CellWork
 from sessionmagic.notebook.compared import ShownRun, Voting, closing, voted_line
+from sessionmagic.notebook.judged import judge_line, with_wins
 from sessionmagic.notebook.page.comparison import comparison_output
 from sessionmagic.notebook.surface import surface_of
 from sessionmagic.notebook.view import GuardedView
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sessionmagic.comparing.comparison import Comparison
-    from sessionmagic.conversation.session import Column
+    from sessionmagic.comparing.judge import Judge
+    from sessionmagic.conversation.session import Column, TurnRecord
     from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.notebook.controls import Controls
     from sessionmagic.notebook.launch import Launch
@@ -51,13 +53,24 @@ def run_comparison(context: NotebookContext, options: argparse.Namespace, text: 
     async def begin(request: Request) -> Comparison:
         return await context.manager.compare(request, compared, repeat=options.repeat, blind=options.blind)
 
-    work = ComparisonWork(context, out=options.out, background=background)
+    judge = _judge(context, options.judge, options.criteria)
+    work = ComparisonWork(context, judge, out=options.out, background=background)
     with work.interruptible(), nullcontext() if background else context.main_thread.served():
         work.begin(begun(context, request, begin, place_of(context, options)), _note(left_out))
         if background:
             return
         with attention(context.front_end.kernel):
             work.wait_until_over()
+
+
+def _judge(context: NotebookContext, model: str, criteria: str) -> Judge | None:
+    """Return the judge, if one is named. Raises `ModelReferenceError` before any model is asked."""
+    if not model:
+        return None
+    from sessionmagic.comparing.judge import Judge
+
+    context.manager.models.resolve(model)
+    return Judge(model, criteria)
 
 
 def _note(left_out: Sequence[str]) -> str:
@@ -72,17 +85,20 @@ class ComparisonWork(CellWork):
 
     Args:
         context: The kernel's context.
+        judge: Compares the answers; None for no judge.
         out: The variable for the answers; empty for none.
         background: Whether the cell does not wait.
     """
 
-    def __init__(self, context: NotebookContext, *, out: str, background: bool) -> None:
+    def __init__(self, context: NotebookContext, judge: Judge | None = None, *, out: str, background: bool) -> None:
         super().__init__(context.main_thread, "comparison interrupted")
         self._context = context
         self._out = out
         self._background = background
         self._stopped = False
         self._launches: list[Launch] = []
+        self._judge = judge
+        self._judging: asyncio.Task[list[TurnRecord]] | None = None
 
     def begin(self, comparison: Coroutine[Any, Any, Comparison], note: str) -> None:
         """Begin the comparison, in the context of the calling cell. Raises `UsageError` on the loop thread.
@@ -100,6 +116,8 @@ class ComparisonWork(CellWork):
     def stop(self) -> None:
         """End all runs. Safe at any time, on any thread."""
         self._stopped = True
+        if self._judging is not None:
+            loop_thread().loop.call_soon_threadsafe(self._judging.cancel)
         for launch in list(self._launches):
             launch.stop()
 
@@ -133,11 +151,29 @@ class ComparisonWork(CellWork):
         displays = self._context.tools.displays
         runs = [_shown(run.column, each, displays) for run, each in zip(comparison.runs, self._launches, strict=True)]
         name = next((run.transcript.session for run in runs if run.transcript.session), "")
-        line = closing(runs, name)
+        runs, said = await self._judged(comparison, runs, area)
+        line = "\n".join(filter(None, [said, closing(runs, name)]))
         vote = partial(self._vote, comparison.session_id, runs)
         voting = Voting(vote, line) if area.has_buttons and runs[0].column.hidden else None
         copied = contextvars.copy_context()
         area.finish(await in_thread(copied.run, comparison_output, runs, name, "" if voting else line, note), voting)
+
+    async def _judged(self, comparison: Comparison, runs: list[ShownRun], area: Area) -> tuple[list[ShownRun], str]:
+        """Let the judge, if there is one, compare the answers; return the runs with their wins, and a line about it."""
+        if self._judge is None or self._stopped:
+            return runs, ""
+        area.say(f"{self._judge.model} judges …")
+        named = runs[0].column.comparison
+        self._judging = asyncio.ensure_future(
+            self._context.manager.comparisons.judge(comparison.session_id, self._judge, comparison=named)
+        )
+        try:
+            turns = await self._judging
+        except SessionMagicError as error:
+            return runs, f"not judged: {error}"
+        except asyncio.CancelledError:
+            return runs, "not judged, because it was stopped"
+        return with_wins(runs, turns[0].verdicts), judge_line(turns)
 
     def _vote(self, session_id: str, runs: Sequence[ShownRun], choice: str) -> str:
         """Store a vote that was given by a button, and return a line about it."""
@@ -180,6 +216,9 @@ class Area(Protocol):
 
     def open(self) -> None:
         """Show the views."""
+
+    def say(self, line: str) -> None:
+        """Show a line above the views."""
 
     def finish(self, output: Output, voting: Voting | None) -> None:
         """Show the finished comparison, with buttons to vote if `voting` is given."""

@@ -83,7 +83,8 @@ def _from_5(database: Database) -> Database:
 
 def _from_6(database: Database) -> Database:
     """Add comparisons, of which there were none."""
-    turns = {key: {**turn, "column": None, "vote": None} for key, turn in database.get("turns", {}).items()}
+    new: dict[str, Any] = {"column": None, "vote": None, "verdicts": []}
+    turns = {key: {**turn, **new} for key, turn in database.get("turns", {}).items()}
     session = {**database["session"]["1"], "schema": 7}
     return {**database, "session": {"1": session}, **({"turns": turns} if turns else {})}
 

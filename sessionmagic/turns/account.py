@@ -81,6 +81,12 @@ class Account:
         if self.budget is not None and not (self.used.cost or 0.0) < self.budget:
             raise TurnLimitError(f"{self.state()}; {self.advice}")
 
+    @property
+    def left(self) -> float | None:
+        """The dollars that may still be spent; None without a budget. Raises `TurnLimitError` when none are left."""
+        self.check()
+        return None if self.budget is None else self.budget - (self.used.cost or 0.0)
+
     def unknown(self) -> str:
         """Return how many requests are not part of the cost, in words; empty if there are none."""
         count = self.used.unmeasured_requests + self.used.unpriced_requests

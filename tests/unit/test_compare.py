@@ -6,7 +6,9 @@ import pytest
 
 from sessionmagic.comparing.comparison import PER_PROVIDER
 from sessionmagic.comparing.contestants import Contestant, contestants, parsed_vary
+from sessionmagic.comparing.judge import Judge
 from sessionmagic.conversation.comparison import comparisons
+from sessionmagic.conversation.session import Verdict
 from sessionmagic.exceptions import ModelReferenceError, SessionBusyError, SessionNotFoundError, UsageError
 from sessionmagic.testing import call, script
 from sessionmagic.tools.functions import Tool
@@ -275,3 +277,25 @@ async def test_answers_become_a_frame(manager):
     frame = (await compare(manager, "calm", "dumb")).to_frame()
     assert list(frame["column"]) == ["calm", "dumb"]
     assert list(frame["status"]) == ["completed", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("says", "straight", "swapped"),
+    [("VERDICT: first", "first", "first"), ("VERDICT: tie", "tie", "tie"), ("the first one", None, None)],
+)
+@on_a_loop
+async def test_a_judge_is_asked_in_both_orders_and_its_requests_are_counted_apart(manager, says, straight, swapped):
+    script("judge", says, each_turn=True)
+    await compare(manager, "calm", "recalls", "dumb")
+    [first, *_] = await manager.comparisons.judge("chat", Judge("judge"))
+    assert first.verdicts == [Verdict("judge", "1", "2", straight, swapped)]
+    session = manager.sessions.load("chat")
+    assert [request.purpose for request in session.turns[0].requests] == ["answer", "judge", "judge"]
+    assert session.turns[0].usage.output_tokens < session.usage.output_tokens
+
+
+@on_a_loop
+async def test_a_judge_with_fewer_than_two_answers_is_an_error(manager):
+    await compare(manager, "calm", "dumb")
+    with pytest.raises(UsageError, match="no two answers"):
+        await manager.comparisons.judge("chat", Judge("calm"))

@@ -43,10 +43,13 @@ def vote(context: NotebookContext, options: argparse.Namespace) -> None:
 
 @command("Show the latest comparison of a session, with the names of the models.", IN)
 def reveal(context: NotebookContext, options: argparse.Namespace) -> Any:
-    from sessionmagic.notebook.compared import closing, stored_runs
+    from sessionmagic.notebook.compared import closing
+    from sessionmagic.notebook.judged import judge_line, stored_runs
     from sessionmagic.notebook.page.comparison import comparison_output
 
     name = chosen(context, options.session)
     turns, session = context.manager.comparisons.reveal(name), context.manager.sessions.load(name)
     runs = stored_runs(session, turns)
-    comparison_output(runs, session.name, closing(runs, session.name, turns[0].vote)).display()
+    said = judge_line(turns)
+    line = "\n".join(filter(None, [said, closing(runs, session.name, turns[0].vote)]))
+    comparison_output(runs, session.name, line).display()

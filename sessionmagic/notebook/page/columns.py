@@ -121,7 +121,7 @@ class ColumnsArea:
 
         self._displays = displays
         self._views: list[ColumnView] = []
-        head = HTML(note_html(note) if note else "", layout=Layout(flex="1 1 auto"))
+        self._head = head = HTML(note_html(note) if note else "", layout=Layout(flex="1 1 auto"))
         stop_all = button("Stop all", stop, icon="stop", tooltip="Stop all runs and keep what was said")
         self._columns = HBox(layout=Layout(flex_flow="row wrap", align_items="flex-start"))
         self._area = VBox([HBox([head, stop_all]), self._columns], layout=Layout(flex="1 1 auto"))
@@ -141,6 +141,10 @@ class ColumnsArea:
         columns = groupby(self._views, key=lambda view: view.column.number)
         self._columns.children = [VBox([view.box for view in views], layout=layout) for _, views in columns]
         self._slots.show([Output(self._area._repr_mimebundle_() | {"text/plain": RUNNING})])
+
+    def say(self, line: str) -> None:
+        """Show a line above the views."""
+        self._head.value = note_html(line)
 
     def finish(self, output: Output, voting: Voting | None) -> None:
         """Show the finished comparison, also in the area, for a page that was reloaded meanwhile."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.notebook.captions import answer_text, ending
-from sessionmagic.notebook.compared import HEADINGS, ShownRun, by_column, figures
+from sessionmagic.notebook.compared import ShownRun, by_column, figures, headings
 from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import MUTED, NO_MATH, blocks_html, ending_html, framed, note_html
 from sessionmagic.notebook.page.markdown import escaped, turn_markdown
@@ -36,7 +36,8 @@ def comparison_output(runs: Sequence[ShownRun], session: str, line: str, note: s
         line: A line below the answers; empty for none.
         note: A line above the answers; empty for none.
     """
-    html = f"{note_html(note) if note else ''}{columns_html(runs)}{figures_html(runs)}{note_html(line) if line else ''}"
+    above, below = ("".join(map(note_html, lines.splitlines())) for lines in (note, line))
+    html = f"{above}{columns_html(runs)}{figures_html(runs)}{below}"
     return Output(
         {"text/html": framed(html), "text/markdown": _markdown(runs), "text/plain": comparison_text(runs, line)},
         {"sessionmagic": {"session": session, "part": "comparison", "runs": [_facts(run) for run in runs]}},
@@ -76,7 +77,7 @@ def _picture_html(output: Output) -> str:
 
 def figures_html(runs: Sequence[ShownRun]) -> str:
     """Return a table of tokens, costs and times."""
-    head = "".join(f"<th {HEAD}>{escape(heading)}</th>" for heading in HEADINGS)
+    head = "".join(f"<th {HEAD}>{escape(heading)}</th>" for heading in headings(runs))
     rows = "".join(
         "<tr>" + "".join(f"<td {CELL}>{escape(cell)}</td>" for cell in row) + "</tr>" for row in figures(runs)
     )
@@ -86,7 +87,7 @@ def figures_html(runs: Sequence[ShownRun]) -> str:
 
 def _markdown(runs: Sequence[ShownRun]) -> str:
     answers = [f"**{escaped(run.heading)}**\n\n{turn_markdown(run.transcript)}" for run in runs]
-    rows = [list(HEADINGS), ["---"] * len(HEADINGS), *([escaped(cell) for cell in row] for row in figures(runs))]
+    rows = [headings(runs), ["---"] * len(headings(runs)), *([escaped(cell) for cell in row] for row in figures(runs))]
     return "\n\n".join([*answers, "\n".join(f"| {' | '.join(row)} |" for row in rows)])
 
 
@@ -104,8 +105,8 @@ def _text(transcript: Transcript) -> str:
 
 def figures_text(runs: Sequence[ShownRun]) -> str:
     """Return a table of tokens, costs and times as plain text."""
-    rows = [list(HEADINGS), *figures(runs)]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(HEADINGS))]
+    rows = [headings(runs), *figures(runs)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)
 

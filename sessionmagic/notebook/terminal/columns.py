@@ -39,6 +39,11 @@ class PlainArea:
     def open(self) -> None:
         """Show nothing yet."""
 
+    def say(self, line: str) -> None:
+        """Print a line in a terminal."""
+        if self._reports:
+            print(visible(line))
+
     def finish(self, output: Output, voting: Voting | None) -> None:  # noqa: ARG002
         """Show all answers."""
         output.display()
