@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessionmagic.comparing.judging import folded, turned
-from sessionmagic.comparing.preferences import Outcome, Preferences, Vote, preferences
+from sessionmagic.comparing.preferences import Preferences, Vote, preferences
 from sessionmagic.comparing.table import Table
 from sessionmagic.words import counted
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
 
     from sessionmagic.comparing.contestants import Contestant
+    from sessionmagic.conversation.session import Outcome
 
 TRUSTED = 0.7
 """A judge whose orders agree less often than this is reported."""

@@ -12,7 +12,6 @@ from sessionmagic.comparing.statistics import Compared, adjusted, difference_of
 from sessionmagic.comparing.strengths import strengths_of, unconnected
 from sessionmagic.comparing.summary import Difference, Test, differences_table, frame
 from sessionmagic.comparing.table import Interval, Table, number, tracks
-from sessionmagic.conversation.session import Outcome
 from sessionmagic.exceptions import UsageError
 from sessionmagic.words import shortened, suggestion
 
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
 
     from matplotlib.axes import Axes
+
+    from sessionmagic.conversation.session import Outcome
 
 POINTS: dict[Outcome, float] = {"first": 1, "second": 0, "tie": 0.5, "both bad": 0.5}
 """What each outcome counts for the first contestant, in wins."""
