@@ -55,7 +55,7 @@ class Difference:
         mean: The mean of the differences. None without prompts.
         interval: Its 95 % interval by Student's t. None for one prompt, and if the difference is the same at each.
         bootstrap: Its 95 % interval by drawing prompts again and again. None as above, below five prompts, and where
-            it would take long because both prompts and pairs are many.
+            it would take long because there are many prompts and pairs.
         test: The test that gave the p-value: Student's t; the exact test of McNemar where each prompt ended in one
             yes or no for both; the sign test for numbers whose difference is the same at each prompt.
         p: The probability of a difference that is at least as large, if there is none in truth. None without a test.

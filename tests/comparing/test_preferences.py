@@ -122,3 +122,19 @@ def test_vote_for_what_did_not_answer_is_refused():
         votes_among(["local", "b"], "locla")
     with pytest.raises(UsageError, match="two contestants"):
         preferences([Vote("a", "a", "tie")])
+
+
+def test_winner_of_bad_answers_is_refused():
+    with pytest.raises(UsageError, match="vote for one, or for none"):
+        votes_among(["a", "b"], "a", all_bad=True)
+
+
+def test_votes_have_frames_and_a_plot():
+    from matplotlib.figure import Figure
+
+    found = preferences([*votes("a", "b", 15, 8), *votes("c", "d", 1)])
+    assert list(found.to_frame().contestant) == ["a", "b", "c", "d"]
+    assert list(found.to_frame("differences").second) == ["b", "d"]
+    axes = Figure().subplots()
+    assert found.plot(axes) is axes
+    assert len(axes.get_yticklabels()) == 4

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from sessionmagic.comparing.intervals import detectable
 from sessionmagic.comparing.scores import Scored
 from sessionmagic.comparing.statistics import summaries, summarize
 from sessionmagic.exceptions import UsageError
@@ -76,10 +77,17 @@ def test_smallest_difference_is_that_of_known_tables():
     assert found.smallest / spread == pytest.approx(0.495, abs=0.002)  # 34 pairs find 0.5 deviations (Cohen)
 
 
-def test_smallest_difference_is_left_out_where_the_library_does_not_find_it():
-    many = {f"c{each}": noise(each, 3) for each in range(30)}
-    for found in summarize(rows(**many)).differences:
-        assert found.smallest is None
+@pytest.mark.parametrize("count", [3, 38, 109, 500])
+@pytest.mark.parametrize("alpha", [0.05, 0.05 / 10, 0.05 / 435])
+def test_smallest_difference_is_found_in_four_of_five_experiments(count, alpha):
+    least = stats.t.isf(alpha / 2, count - 1)
+    assert stats.nct.sf(least, count - 1, detectable(count, alpha) * math.sqrt(count)) == pytest.approx(0.8)
+
+
+def test_smallest_difference_is_larger_where_many_pairs_are_tested():
+    few = summarize(rows(a=noise(1), b=noise(2))).differences[0]
+    many = summarize(rows(a=noise(1), b=noise(2), c=noise(3))).differences[0]
+    assert few.smallest < many.smallest
 
 
 def test_yes_and_no_are_compared_by_the_exact_test_of_mcnemar():
@@ -223,3 +231,27 @@ def test_missing_library_is_an_error_that_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "statsmodels", None)
     with pytest.raises(UsageError, match=r'statsmodels.*pip install "sessionmagic\[compare\]"'):
         summarize([])
+
+
+def test_missing_matplotlib_is_an_error_that_names_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(UsageError, match="pip install matplotlib"):
+        summarize(rows(a=noise(1))).plot()
+
+
+def test_large_numbers_and_missing_means_are_shown():
+    shown = str(summarize(rows(a=1_234_567 + noise(1), b=1_000 + noise(2), c=[None] * 30)))
+    assert "1,234,567" in shown
+    assert "nothing to compare" in shown
+
+
+def test_many_prompts_and_pairs_have_no_bootstrap_and_say_so(monkeypatch):
+    monkeypatch.setattr("sessionmagic.comparing.intervals.MOST_DRAWN", 1_000)
+    shown = summarize(rows(a=noise(1), b=noise(2)))
+    assert shown.differences[0].bootstrap is None
+    assert "no bootstrap: it would take long" in str(shown)
+
+
+def test_pairs_beyond_the_first_are_counted():
+    many = {f"c{each}": noise(each, 5) for each in range(9)}
+    assert '6 more pairs are not shown; .to_frame("differences") has all' in str(summarize(rows(**many)))
