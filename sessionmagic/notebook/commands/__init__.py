@@ -3,13 +3,13 @@
 # Each module registers its subcommands, and `%agent` lists them in this order: what is wanted first comes first.
 from sessionmagic.notebook.commands import (  # noqa: F401, I001
     find,
-    grid,
     sessions,
     usage,
     settings,
     tools,
     turns,
     comparing,
+    grid,
     branches,
     diff,
     context,
