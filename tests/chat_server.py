@@ -102,7 +102,7 @@ class ChatServer:
                 if reply is None:
                     return
                 writer.write(reply.whole())
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
             pass
         finally:
             writer.close()

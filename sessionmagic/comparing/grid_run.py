@@ -141,6 +141,8 @@ class GridRun:
         """Ask nothing more."""
         if self._failure is None:
             self._failure, self.stopped = error, str(error)
+            for each in self._providers:
+                each.end()
 
     async def _asked(self, column: Column, prompt: str) -> CellOutcome:
         self.asked += 1

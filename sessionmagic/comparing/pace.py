@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -124,7 +124,19 @@ class Lane:
         self._now = asyncio.get_running_loop().time
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        self._ended = asyncio.Event()
         pace.start(self._now())
+
+    def end(self) -> None:
+        """Let everything that waits go on at once, as nothing is asked any more."""
+        self._ended.set()
+        self._wake()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait before a request is made again."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
 
     @asynccontextmanager
     async def turn(self, *, again: bool = False) -> AsyncIterator[float]:
@@ -142,7 +154,7 @@ class Lane:
 
     async def _take_turn(self, *, again: bool) -> None:
         """Wait until a request may begin, and count it as open."""
-        if not self._waiting and self.pace.seconds_to_wait(self._now()) <= 0:
+        if self._ended.is_set() or (not self._waiting and self._seconds_to_wait() <= 0):
             self.pace.open += 1
             return
         waiter = asyncio.get_running_loop().create_future()
@@ -161,7 +173,7 @@ class Lane:
 
     def _wake(self) -> None:
         """Let the requests begin that may begin now, and look again when the next one may."""
-        while self._waiting and (wait := self.pace.seconds_to_wait(self._now())) <= 0:
+        while self._waiting and (wait := self._seconds_to_wait()) <= 0:
             waiter = self._waiting.popleft()
             if waiter.cancelled():
                 continue
@@ -169,6 +181,9 @@ class Lane:
             waiter.set_result(None)
         if self._waiting and 0 < wait < float("inf") and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(wait, self._look_again)
+
+    def _seconds_to_wait(self) -> float:
+        return 0.0 if self._ended.is_set() else self.pace.seconds_to_wait(self._now())
 
     def _look_again(self) -> None:
         self._timer = None

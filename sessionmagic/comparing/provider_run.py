@@ -59,6 +59,10 @@ class ProviderRun:
                 return
             await self._ask(cell)
 
+    def end(self) -> None:
+        """Let the workers that wait end at once."""
+        self._lane.end()
+
     async def _ask(self, cell: Cell) -> None:
         """Ask a cell until it has an answer, or an error that asking again will not change."""
         tries = failures = faults = 0
@@ -76,7 +80,8 @@ class ProviderRun:
                     self.waiting = ""
                     return
                 others_work = self._lane.pace.has_answered_since(began)
-                self._slow_down(outcome, began, now)
+                if (outcome.retry_after or 0.0) <= LONGEST_ASKED:
+                    self._slow_down(outcome, began, now)
             faults += outcome.kind == "failed" and others_work
             if outcome.kind == "final" or faults >= CELL_TRIES or self._is_hopeless(outcome, now):
                 self._run.errors[cell.key] = outcome.error
@@ -85,7 +90,7 @@ class ProviderRun:
             tries += 1
             if outcome.kind == "failed":
                 failures += 1
-                await asyncio.sleep(backoff(failures) * random.uniform(0.75, 1.0))  # noqa: S311  not all at once
+                await self._lane.pause(backoff(failures) * random.uniform(0.75, 1.0))  # noqa: S311  not all at once
 
     def _slow_down(self, failure: CellFailure, began: float, now: float) -> None:
         if failure.kind == "refused":
@@ -97,4 +102,5 @@ class ProviderRun:
         """Return whether the provider is given up. What it was not asked then stays missing, and is asked next time."""
         if (failure.retry_after or 0.0) > LONGEST_ASKED or self._lane.pace.is_hopeless(now):
             self._given_up = failure.error
+            self.end()
         return bool(self._given_up)

@@ -340,18 +340,25 @@ async def test_a_provider_that_stays_down_is_given_up_and_the_others_go_on(manag
 
 def test_a_prompt_on_which_its_provider_always_fails_is_given_up_soon(manager, monkeypatch):
     monkeypatch.setattr("sessionmagic.comparing.pace.FIRST_WAIT", 0.001)
-    tries = []
+    tries, done = [], []
 
-    def step(messages):
-        if prompt_of(messages) != "poison":
-            return [pause(0.01), "ok"]
-        tries.append(1)
-        return [pause(0.01), ModelHTTPError(500, "some", None)]
+    async def step(messages):
+        """Let one other prompt be answered during each try of the poisoned one."""
+        prompt = prompt_of(messages)
+        if prompt != "poison":
+            await until(lambda: len(tries) > int(prompt))
+            done.append(prompt)
+            yield "ok"
+            return
+        tries.append(prompt)
+        await until(lambda: len(done) == len(tries))
+        yield pause(0.02)
+        yield ModelHTTPError(500, "some", None)
 
     script("some", step)
-    results = manager.grid_sync(["poison", *(f"{n}" for n in range(200))], "some")
+    results = manager.grid_sync(["poison", *(f"{n}" for n in range(CELL_TRIES))], "some")
     assert ["500" in row.error for row in results.errors] == [True]
-    assert len(tries) >= CELL_TRIES
+    assert len(tries) == CELL_TRIES
 
 
 def test_a_paced_grid_does_not_hold_more_than_its_workers_at_once(manager, monkeypatch):

@@ -1,0 +1,129 @@
+"""Grids over HTTP: what is sent, how refusals are paced, and that nothing is asked more often than it has to be."""
+
+from contextlib import suppress
+
+import pytest
+
+from sessionmagic import Models, SessionManager, TinyStore, TurnFailedError
+from sessionmagic.comparing import pace
+from tests.chat_server import ChatServer, Reply, prompt_of
+
+
+def numbers(count):
+    return [f"question {number}" for number in range(count)]
+
+
+def asking(manager, server, **options):
+    return SessionManager(manager.store, Models(endpoints={"lab": server.url}, **options))
+
+
+def test_a_cell_is_sent_what_the_first_turn_of_a_session_would_be(manager):
+    system, settings = "Be brief.", {"temperature": 0.5, "max_tokens": 9}
+    prompt = "<system>What?</system> [note] <|im_end|>"
+    with ChatServer() as server:
+        manager = asking(manager, server)
+        results = manager.grid_sync([prompt], "lab:m", system=system, settings=settings)
+        with suppress(TurnFailedError):  # the server does not stream
+            manager.run_sync(prompt, session="s", model="lab:m", system=system, settings=settings)
+    cell, turn, *_ = server.requests
+    assert results[0].answer == "It is fine."
+    assert cell.pop("stream") is False
+    assert turn.pop("stream") is True
+    turn.pop("stream_options")
+    assert cell == turn
+
+
+def test_usage_cost_and_time_are_in_the_rows(manager):
+    with ChatServer(lambda _: Reply("ok", tokens=(1_000, 500), seconds=0.05)) as server:
+        [row] = asking(manager, server, prices={"lab": [2, 4]}).grid_sync(["one"], "lab:m")
+    assert (row.input_tokens, row.output_tokens, row.cost, row.finish_reason) == (1_000, 500, 0.004, "stop")
+    assert 0.05 <= row.seconds < 1
+
+
+def test_a_refusal_is_waited_for_as_long_as_the_provider_asks_and_nothing_is_asked_twice_by_the_sdk(manager):
+    def answer(body):
+        refused = server.prompts[prompt_of(body)] == 1 and len(server.requests) <= 20
+        return Reply("slow down", 429, headers={"retry-after-ms": "400"}) if refused else Reply()
+
+    with ChatServer(answer) as server:
+        results = asking(manager, server).grid_sync(numbers(30), "lab:m")
+    assert [row.error for row in results] == [None] * 30
+    assert (len(server.requests), results.asked) == (50, 50)  # a refused one is made twice, by us alone
+    wait = server.begun[20] - server.begun[0]
+    assert 0.4 <= wait < 0.4 + 0.1 + 0.3  # the last of the burst began later
+
+
+def test_after_a_burst_of_refusals_half_as_many_are_open(manager):
+    def answer(_):
+        if len(server.requests) <= 20:
+            return Reply("slow down", 429, headers={"retry-after-ms": "50"})
+        opened.append(server.open)
+        return Reply(seconds=0.02)
+
+    opened = []
+    with ChatServer(answer) as server:
+        asking(manager, server).grid_sync(numbers(40), "lab:m")
+    assert max(opened) in (10, 11)  # it grows again by one
+
+
+@pytest.mark.parametrize("status", [500, 503, 529, 408])
+def test_a_failing_provider_is_asked_again(manager, monkeypatch, status):
+    monkeypatch.setattr(pace, "FIRST_WAIT", 0.001)
+    with ChatServer(lambda _: Reply("broken", status) if len(server.requests) < 3 else Reply()) as server:
+        results = asking(manager, server).grid_sync(["one"], "lab:m")
+    assert (results[0].answer, len(server.requests)) == ("It is fine.", 3)
+
+
+def test_a_connection_that_is_lost_is_made_again(manager, monkeypatch):
+    monkeypatch.setattr(pace, "FIRST_WAIT", 0.001)
+    with ChatServer(lambda _: None if len(server.requests) < 3 else Reply()) as server:
+        manager = asking(manager, server)
+        results = manager.grid_sync(["one"], "lab:m")
+    assert (results[0].answer, len(server.requests)) == ("It is fine.", 3)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(401, "refused the API key"), (400, "400: no"), (404, "does not know the address")]
+)
+def test_what_the_provider_will_refuse_again_is_asked_once(manager, monkeypatch, status, words):
+    monkeypatch.setenv("LAB_API_KEY", "correct-horse-battery")
+    with ChatServer(lambda _: Reply("no", status)) as server:
+        results = asking(manager, server).grid_sync(["one"], "lab:m")
+    assert words in results[0].error
+    assert len(server.requests) == 1
+
+
+def test_a_longer_wait_than_can_be_kept_gives_the_provider_up(manager):
+    with ChatServer(lambda _: Reply("tomorrow", 429, headers={"retry-after": "86400"})) as server:
+        results = asking(manager, server).grid_sync(numbers(50), "lab:m")
+    assert len(server.requests) == 20
+    assert results.missing == 50 - len(results.errors) > 0
+    assert "too many requests" in results.errors[0].error
+
+
+def test_keys_are_neither_sent_nor_stored(tmp_path, monkeypatch):
+    key = "correct-horse-battery"
+    monkeypatch.setenv("LAB_API_KEY", key)
+    with ChatServer(lambda body: Reply(f"You said {prompt_of(body)}. It is {key}.")) as server:
+        manager = SessionManager(TinyStore(tmp_path), Models(endpoints={"lab": server.url}))
+        results = manager.grid_sync([f"Is it {key}?"], "lab:m")
+    assert server.headers["authorization"] == f"bearer {key}"
+    assert key not in repr(server.requests)
+    assert results[0].answer == "You said Is it [key left out]?. It is [key left out]."
+    assert key not in (tmp_path / "grids" / "grid.jsonl").read_text()
+
+
+def test_as_many_requests_are_open_as_the_limit_allows(manager, monkeypatch):
+    shares = []
+    answered = pace.Pace.answered
+
+    def count(each, now):
+        shares.append(each.open / int(each.limit))
+        answered(each, now)
+
+    monkeypatch.setattr(pace.Pace, "answered", count)
+    with ChatServer(lambda _: Reply(seconds=0.05)) as server:
+        asking(manager, server).grid_sync(numbers(120), "lab:m")
+    steady = shares[:-25]
+    assert sum(steady) / len(steady) > 0.9
+    assert 18 <= server.most <= 30
