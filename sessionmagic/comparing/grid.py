@@ -16,8 +16,9 @@ from sessionmagic.loop import in_thread, loop_thread
 
 if TYPE_CHECKING:
     from sessionmagic.comparing.cells import Cell, CellAnswer
+    from sessionmagic.comparing.grid_request import GridRequest
     from sessionmagic.comparing.grid_store import FileGrids, GridStore, MemoryGrids
-    from sessionmagic.comparing.plan import GridRequest, Plan
+    from sessionmagic.comparing.plan import Plan
     from sessionmagic.models.catalog import Models
 
 STOP_SECONDS = 0.8
@@ -57,10 +58,11 @@ class Grid:
         Raises:
             ModelReferenceError: A model cannot be used.
             SessionBusyError: The grid is running elsewhere.
-            StoreError: The answers cannot be read or stored.
             UsageError: The prompts or another argument are not valid, or the estimate is above `max_cost`.
+            StoreError: The answers cannot be read or stored.
+            ToolError: The executor has failed.
 
-        Unless it is a `StoreError`, nothing was asked when one of them is raised.
+        Nothing was asked when one of them is raised, except for the last two. What has been answered then is stored.
         """
         plan = self._plan = await in_thread(planned, self._request, self._models)
         store: GridStore = await in_thread(self._grids.open, self._request.name, self._request.where)

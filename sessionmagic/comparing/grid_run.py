@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from sessionmagic.comparing.asking import CellOutcome
     from sessionmagic.comparing.cells import Cell
     from sessionmagic.comparing.estimate import Estimate
+    from sessionmagic.comparing.grid_request import GridRequest
     from sessionmagic.comparing.grid_store import GridStore
-    from sessionmagic.comparing.plan import Column, GridRequest, Plan
+    from sessionmagic.comparing.plan import Column, Plan
 
 SYNC_SECONDS = 0.2
 """How often what was stored is synced to disk, and the progress is reported."""
@@ -76,7 +77,9 @@ class GridRun:
         self.estimate = self._plan.estimate(self.store.answers)
 
     async def to_end(self) -> None:
-        """Ask what is missing. Raises `StoreError` when an answer cannot be stored.
+        """Ask what is missing.
+
+        Raises `StoreError` when an answer cannot be stored, and `ToolError` when the executor has failed.
 
         When the grid has to stop, the requests that are open are awaited, because they are paid for. When this is
         cancelled, they are given up.
@@ -97,7 +100,7 @@ class GridRun:
             await asyncio.wait([keeper, *tasks], timeout=CANCEL_SECONDS)
             self.ended = True
             self._tell()
-        if isinstance(self._failure, StoreError):
+        if isinstance(self._failure, StoreError | ToolError):
             raise self._failure
 
     def _provider(self, name: tuple[str, str]) -> ProviderRun:

@@ -1,5 +1,6 @@
 """Grids over HTTP: what is sent, how refusals are paced, and that nothing is asked more often than it has to be."""
 
+import time
 from contextlib import suppress
 
 import pytest
@@ -41,16 +42,19 @@ def test_usage_cost_and_time_are_in_the_rows(manager):
 
 
 def test_a_refusal_is_waited_for_as_long_as_the_provider_asks_and_nothing_is_asked_twice_by_the_sdk(manager):
-    def answer(body):
-        refused = server.prompts[prompt_of(body)] == 1 and len(server.requests) <= 20
-        return Reply("slow down", 429, headers={"retry-after-ms": "400"}) if refused else Reply()
+    def answer(_):
+        if len(server.requests) > 20:
+            return Reply()
+        refused.append(time.monotonic())
+        return Reply("slow down", 429, headers={"retry-after-ms": "400"})
+
+    refused = []
 
     with ChatServer(answer) as server:
         results = asking(manager, server).grid_sync(numbers(30), "lab:m")
     assert [row.error for row in results] == [None] * 30
     assert (len(server.requests), results.asked) == (50, 50)  # a refused one is made twice, by us alone
-    wait = server.begun[20] - server.begun[0]
-    assert 0.4 <= wait < 0.4 + 0.1 + 0.3  # the last of the burst began later
+    assert 0.4 <= server.begun[20] - refused[-1] < 0.4 + 1.0  # on a busy machine; see test_pace.py
 
 
 def test_after_a_burst_of_refusals_half_as_many_are_open(manager):

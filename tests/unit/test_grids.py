@@ -12,8 +12,8 @@ from pydantic_ai.usage import RequestUsage
 
 from sessionmagic import ModelReferenceError, Models, SessionBusyError, SessionManager, UsageError
 from sessionmagic.comparing.grid import GridInterrupt
+from sessionmagic.comparing.grid_request import GridRequest
 from sessionmagic.comparing.pace import Pace
-from sessionmagic.comparing.plan import GridRequest
 from sessionmagic.comparing.provider_run import CELL_TRIES
 from sessionmagic.models.sources import register_model
 from sessionmagic.testing import hang, pause, script

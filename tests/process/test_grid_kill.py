@@ -1,0 +1,112 @@
+"""A grid whose process is killed pays again only for the requests that were open."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from sessionmagic import Models, SessionManager, TinyStore
+from tests.chat_server import ChatServer, Reply, prompt_of
+
+KILLS = int(os.environ.get("SESSIONMAGIC_GRID_KILLS", "6"))
+CELLS = int(os.environ.get("SESSIONMAGIC_GRID_CELLS", "120"))
+ROOT = Path(__file__).parents[2]
+LONGEST = 0.6
+"""Seconds after which a run is killed at the latest."""
+JUST_ANSWERED = 0.1
+"""Seconds for which an answer may be on its way from the server into the file."""
+RUNS = """
+import os, sys
+import sessionmagic.comparing.grid
+from genai_prices.data_snapshot import get_snapshot
+from sessionmagic import Models, SessionManager, TinyStore
+home, url, cells = sys.argv[1:]
+Models(endpoints={"lab": url}).resolve("lab:m")  # imports what is slow to import
+get_snapshot()
+prompts = [f"question {number}" for number in range(int(cells))]
+for line in sys.stdin:
+    if os.fork() == 0:
+        os.write(1, f"pid {os.getpid()}\\n".encode())
+        SessionManager(TinyStore(home), Models(endpoints={"lab": url})).grid_sync(prompts, "lab:m", name=line.strip())
+        os._exit(0)
+    _, status = os.wait()
+    os.write(1, b"killed\\n" if status else b"done\\n")
+"""
+
+
+class TimedServer(ChatServer):
+    """A server that knows which requests were open at any time."""
+
+    def __init__(self):
+        super().__init__(lambda body: Reply(f"re: {prompt_of(body)}", seconds=0.03))
+        self.spans = []
+
+    async def _reply(self, body):
+        span = [time.monotonic(), float("inf")]
+        self.spans.append(span)
+        try:
+            return await super()._reply(body)
+        finally:
+            span[1] = time.monotonic()
+
+    def open_at(self, moment):
+        return sum(began <= moment and ended >= moment - JUST_ANSWERED for began, ended in self.spans)
+
+
+def run(process, name, seconds):
+    """Run the grid; kill it after that time, if one is given. Return whether it was killed, and when."""
+    process.stdin.write(f"{name}\n")
+    process.stdin.flush()
+    pid = int(process.stdout.readline().removeprefix("pid "))
+    if seconds is not None:
+        time.sleep(seconds)
+    moment = time.monotonic()
+    if seconds is not None:
+        with suppress(ProcessLookupError):  # it has ended
+            os.kill(pid, signal.SIGKILL)
+    return process.stdout.readline() == "killed\n", moment
+
+
+@pytest.mark.once
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_kill_at_any_moment_of_a_grid_costs_only_the_requests_that_were_open(tmp_path):
+    """SESSIONMAGIC_GRID_KILLS sets how often, and SESSIONMAGIC_GRID_CELLS how many cells each grid has."""
+    moments, kills, number = random.Random(7), 0, 0
+    with TimedServer() as server:
+        command = [sys.executable, "-c", RUNS, str(tmp_path), server.url, str(CELLS)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+            while kills < KILLS:
+                number, before, open_at_kills, done = number + 1, len(server.requests), 0, False
+                while not done:
+                    killed, moment = run(
+                        process, f"grid-{number}", moments.uniform(0.0, LONGEST) if kills < KILLS else None
+                    )
+                    done = not killed
+                    if killed:
+                        kills += 1
+                        time.sleep(0.05)  # the server notices
+                        open_at_kills += server.open_at(moment)
+                asked = len(server.requests) - before
+                assert CELLS <= asked <= CELLS + open_at_kills
+                if KILLS > 20:
+                    print(
+                        f"grid {number}: {asked} requests for {CELLS} cells, {open_at_kills} open at the kills so far"
+                    )
+            process.stdin.close()
+        manager = SessionManager(TinyStore(tmp_path), Models(endpoints={"lab": server.url}))
+        prompts = [f"question {each}" for each in range(CELLS)]
+        whole = manager.grid_sync(prompts, "lab:m", name="uninterrupted")
+        rows = [(row.prompt, row.answer, row.error, row.input_tokens, row.output_tokens, row.repeat) for row in whole]
+        for each in range(1, number + 1):
+            again = manager.grid_sync(prompts, "lab:m", name=f"grid-{each}")
+            assert (again.asked, again.warnings, again.missing) == (0, [], 0)
+            assert rows == [
+                (row.prompt, row.answer, row.error, row.input_tokens, row.output_tokens, row.repeat) for row in again
+            ]
