@@ -1,11 +1,12 @@
 """A chat server on loopback for many requests at a time, in a thread: each request is answered by a function.
 
-`python -m tests.chat_server SECONDS` runs one that answers each request after that time, prints its port first, and
-its figures when its input ends.
+`python -m tests.chat_server SECONDS` runs one that answers each request after that time. It prints its port first, and
+when its input ends, when each request came and was answered.
 """
 
 import asyncio
 import json
+import math
 import sys
 import threading
 import time
@@ -54,6 +55,7 @@ class ChatServer:
 
     Attributes:
         requests: The bodies of the requests.
+        spans: For each request, when it came and when it was answered.
         headers: The headers of the last request.
         begun: When each request came, by `time.monotonic`.
         prompts: How often each prompt came.
@@ -66,7 +68,7 @@ class ChatServer:
         self.requests, self.begun, self.headers = [], [], {}
         self.prompts = Counter()
         self.open = self.most = 0
-        self.open_seconds = 0.0
+        self.spans = []
         self._loop = asyncio.new_event_loop()
         self._server = self._loop.run_until_complete(
             asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1000, limit=2**24)
@@ -110,6 +112,7 @@ class ChatServer:
     async def _reply(self, body):
         self.requests.append(body)
         self.begun.append(time.monotonic())
+        self.spans.append(span := [self.begun[-1], math.inf])
         self.prompts[prompt_of(body)] += 1
         self.open += 1
         self.most = max(self.most, self.open)
@@ -120,6 +123,7 @@ class ChatServer:
             return reply
         finally:
             self.open -= 1
+            span[1] = time.monotonic()
 
 
 def main(seconds):
@@ -127,7 +131,7 @@ def main(seconds):
     with ChatServer(lambda _: reply) as server:
         print(server.port, flush=True)
         sys.stdin.read()
-        print(json.dumps({"requests": len(server.requests), "most": server.most}), flush=True)
+        print(json.dumps(server.spans), flush=True)
 
 
 if __name__ == "__main__":

@@ -134,12 +134,11 @@ def _score_names(rows: Iterable[GridRow]) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row.scores))
 
 
-def _usage(rows: Iterable[GridRow]) -> dict[str, int]:
-    sent = received = 0
-    for row in rows:
-        sent += row.input_tokens or 0
-        received += row.output_tokens or 0
-    return {"input_tokens": sent, "output_tokens": received, "total_tokens": sent + received}
+def _usage(rows: Sequence[GridRow]) -> dict[str, float]:
+    sent, received = (sum(getattr(row, name) or 0 for row in rows) for name in ("input_tokens", "output_tokens"))
+    usage: dict[str, float] = {"input_tokens": sent, "output_tokens": received, "total_tokens": sent + received}
+    costs = [row.cost for row in rows if row.cost is not None]
+    return usage | ({"total_cost": sum(costs)} if costs else {})
 
 
 def _config(row: GridRow) -> dict[str, Any]:
