@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from sessionmagic.agents.definition import AgentDefinition
+    from sessionmagic.comparing.grid import Grid, GridInterrupt
+    from sessionmagic.comparing.grid_request import GridRequest
+    from sessionmagic.comparing.grid_row import GridRow
+    from sessionmagic.comparing.results import GridResults
     from sessionmagic.conversation.attachment import Attachment
     from sessionmagic.conversation.events import (
         ApprovalRequested,
@@ -86,6 +90,10 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "agents.definition": ("AgentDefinition",),
+    "comparing.grid": ("Grid", "GridInterrupt"),
+    "comparing.grid_request": ("GridRequest",),
+    "comparing.grid_row": ("GridRow",),
+    "comparing.results": ("GridResults",),
     "conversation.attachment": ("Attachment",),
     "conversation.events": (
         "TurnStatus",
@@ -168,6 +176,11 @@ __all__ = [
     "Cell",
     "Decision",
     "Event",
+    "Grid",
+    "GridInterrupt",
+    "GridRequest",
+    "GridResults",
+    "GridRow",
     "HistoryCompacted",
     "InboxFullError",
     "InputProvided",

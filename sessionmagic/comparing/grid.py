@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from sessionmagic.comparing.plan import planned
 from sessionmagic.comparing.results import GridResults
 from sessionmagic.conversation.usage import dollars
 from sessionmagic.exceptions import UsageError
-from sessionmagic.loop import in_thread, loop_thread
+from sessionmagic.loop import in_thread, loop_thread, settled_in_thread
 
 if TYPE_CHECKING:
     from sessionmagic.comparing.cells import Cell, CellAnswer
@@ -65,8 +66,11 @@ class Grid:
         Nothing was asked when one of them is raised, except for the last two. What has been answered then is stored.
         """
         plan = self._plan = await in_thread(planned, self._request, self._models)
-        store: GridStore = await in_thread(self._grids.open, self._request.name, self._request.where)
+        # Also when this is cancelled meanwhile, the grid is open and has to be closed.
+        store, cancelled = await settled_in_thread(self._opened)
         try:
+            if cancelled:
+                raise asyncio.CancelledError
             await self._ask(plan, store)
         finally:
             await in_thread(store.close)
@@ -105,6 +109,9 @@ class Grid:
         results.asked, results.stopped = run.asked, run.stopped
         results.warnings = [*plan.warnings, *run.store.warnings]
         return results
+
+    def _opened(self) -> GridStore:
+        return self._grids.open(self._request.name, self._request.where)
 
     async def _ask(self, plan: Plan, store: GridStore) -> None:
         run = self._run = GridRun(plan, store, self._request)

@@ -46,4 +46,4 @@ class GridRequest:
     max_cost: float | None = None
     executor: Executor | None = None
     progress: Callable[[Progress], object] | None = None
-    where: str = ""
+    where: str = "a script"

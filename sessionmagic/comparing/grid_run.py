@@ -49,7 +49,6 @@ class GridRun:
         missing: How many cells have no answer when the run begins.
         asked: How many requests were made.
         stopped: Why the run has ended before all was asked; empty if it has not.
-        ended: Whether all requests have ended.
     """
 
     estimate: Estimate
@@ -60,7 +59,6 @@ class GridRun:
         self.missing = 0
         self.asked = 0
         self.stopped = ""
-        self.ended = False
         self._plan = plan
         self._request = request
         self._report = request.progress
@@ -98,7 +96,7 @@ class GridRun:
             for task in (keeper, *tasks):
                 task.cancel()
             await asyncio.wait([keeper, *tasks], timeout=CANCEL_SECONDS)
-            self.ended = True
+            self.stopped = self.stopped or "; ".join(each.given_up for each in self._providers if each.given_up)
             self._tell()
         if isinstance(self._failure, StoreError | ToolError):
             raise self._failure
@@ -187,8 +185,8 @@ class GridRun:
             return
         require_price(column.model, account, limit)
         spent = account.used.cost or 0.0
-        priced = self.asked - self._open - account.used.unmeasured_requests - len(self.errors)
-        open_cost = self._open * spent / priced if priced > 0 else 0.0
+        answered = self._answered_now()
+        open_cost = self._open * spent / answered if answered else 0.0
         if spent + open_cost >= limit:
             raise TurnLimitError(
                 f"the grid has spent {dollars(spent)} of its max_cost of {dollars(limit)}; run it again to go on"

@@ -63,7 +63,7 @@ class MemoryGrids:
         self._grids: dict[str, dict[bytes, CellAnswer]] = {}
         self._open: dict[str, Holder] = {}
 
-    def open(self, name: str, where: str = "") -> MemoryGrid:
+    def open(self, name: str, where: str = "a script") -> MemoryGrid:
         """Open a grid. Raises `SessionBusyError` if it is running, and `UsageError` if the name is not valid."""
         check_grid_name(name)
         if name in self._open:
@@ -98,7 +98,7 @@ class FileGrids:
     def __init__(self, home: Path) -> None:
         self._directory = home / "grids"
 
-    def open(self, name: str, where: str = "") -> FileGrid:
+    def open(self, name: str, where: str = "a script") -> FileGrid:
         """Open a grid for this process alone, and read what it has.
 
         Args:
@@ -161,13 +161,12 @@ class FileGrid:
     def sync(self) -> None:
         """Sync the file to disk if something was added."""
         with self._lock:
-            if not self._unsynced:
-                return
-            self._unsynced = False
-            try:
-                os.fsync(self._file)
-            except OSError as error:
-                raise _cannot("write to", self._path, error) from error
+            unsynced, self._unsynced = self._unsynced, False
+        try:
+            if unsynced:
+                os.fsync(self._file)  # without the lock, as it is slow
+        except OSError as error:
+            raise _cannot("write to", self._path, error) from error
 
     def close(self) -> None:
         """Sync and close the file, and release the claim."""

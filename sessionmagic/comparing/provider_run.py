@@ -41,6 +41,7 @@ class ProviderRun:
     Attributes:
         answered: How many cells were answered.
         waiting: Why nothing is answered now; empty if something is.
+        given_up: Why nothing more is asked, although there is more; empty if it is.
     """
 
     def __init__(self, run: Run, lane: Lane, cells: Iterator[Cell], workers: int) -> None:
@@ -50,12 +51,12 @@ class ProviderRun:
         self._run = run
         self._lane = lane
         self._cells = cells
-        self._given_up = ""
+        self.given_up = ""
 
     async def work(self) -> None:
         """Ask cells until there are no more, or the run has to stop, or the provider is given up."""
         for cell in self._cells:
-            if self._given_up:
+            if self.given_up:
                 return
             await self._ask(cell)
 
@@ -68,7 +69,7 @@ class ProviderRun:
         tries = failures = faults = 0
         while True:
             async with self._lane.turn(again=tries > 0) as began:
-                if self._given_up:
+                if self.given_up:
                     return
                 outcome = await self._run.ask(cell)
                 if outcome is None:
@@ -101,6 +102,6 @@ class ProviderRun:
     def _is_hopeless(self, failure: CellFailure, now: float) -> bool:
         """Return whether the provider is given up. What it was not asked then stays missing, and is asked next time."""
         if (failure.retry_after or 0.0) > LONGEST_ASKED or self._lane.pace.is_hopeless(now):
-            self._given_up = failure.error
+            self.given_up = failure.error
             self.end()
-        return bool(self._given_up)
+        return bool(self.given_up)

@@ -5,6 +5,7 @@ import functools
 import math
 import os
 import signal
+import time
 
 import pytest
 from pydantic_ai.exceptions import ModelHTTPError
@@ -246,6 +247,24 @@ async def test_a_grid_that_is_cancelled_has_the_rows_that_are_done(manager):
     assert len(await manager.grid(["one", "two", "three"], "some")) == 3  # it is free again
 
 
+@on_a_loop
+async def test_a_grid_that_is_cancelled_while_it_is_opened_is_free_again(manager, monkeypatch):
+    echo("a")
+    grid = manager.grids.new(GridRequest(prompts=["one"], models="a"))
+    opened = type(grid)._opened
+
+    def cancels(each):
+        loop.call_soon_threadsafe(running.cancel)
+        time.sleep(0.05)
+        return opened(each)
+
+    with monkeypatch.context() as patch, pytest.raises(asyncio.CancelledError):
+        patch.setattr(type(grid), "_opened", cancels)
+        loop, running = asyncio.get_running_loop(), asyncio.create_task(grid.run())
+        await running
+    assert (await manager.grid(["one"], "a")).asked == 1
+
+
 def test_an_interrupt_has_the_rows_that_are_done(manager):
     script("some", lambda messages: hang() if prompt_of(messages) == "two" else "ok")
 
@@ -333,6 +352,7 @@ async def test_a_provider_that_stays_down_is_given_up_and_the_others_go_on(manag
     assert {row.answer for row in results if row.model == "a"} == {f"a: {n}" for n in range(150)}
     assert 0 < len([row for row in results if row.model == "down"]) <= 100
     assert results.missing == 150 - len(results.errors)
+    assert "503" in results.stopped
     assert "503" in results.errors[0].error
     assert any("503" in progress.waiting for progress in told)
     assert 20 < max(down.tried) < 40
