@@ -161,8 +161,7 @@ def run_long(url: str, cells: int) -> dict[str, float]:
 def run_again(url: str, cells: int) -> dict[str, float]:
     from sessionmagic.comparing import grid_store
     from sessionmagic.comparing.cells import CellAnswer
-    from sessionmagic.comparing.grid_request import GridRequest
-    from sessionmagic.comparing.plan import planned
+    from sessionmagic.comparing.plan import GridRequest, planned
 
     with tempfile.TemporaryDirectory() as home:
         manager, prompts = _manager(home, url), _prompts(cells)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.comparing.grid import Grid, GridInterrupt
-    from sessionmagic.comparing.grid_request import GridRequest
     from sessionmagic.comparing.grid_row import GridRow
+    from sessionmagic.comparing.plan import GridRequest
     from sessionmagic.comparing.results import GridResults
     from sessionmagic.conversation.attachment import Attachment
     from sessionmagic.conversation.events import (
@@ -91,8 +91,8 @@ __version__ = "0.1.0"
 _MODULES = {
     "agents.definition": ("AgentDefinition",),
     "comparing.grid": ("Grid", "GridInterrupt"),
-    "comparing.grid_request": ("GridRequest",),
     "comparing.grid_row": ("GridRow",),
+    "comparing.plan": ("GridRequest",),
     "comparing.results": ("GridResults",),
     "conversation.attachment": ("Attachment",),
     "conversation.events": (

@@ -17,9 +17,8 @@ from sessionmagic.loop import in_thread, loop_thread, settled_in_thread
 
 if TYPE_CHECKING:
     from sessionmagic.comparing.cells import Cell, CellAnswer
-    from sessionmagic.comparing.grid_request import GridRequest
     from sessionmagic.comparing.grid_store import FileGrids, GridStore, MemoryGrids
-    from sessionmagic.comparing.plan import Plan
+    from sessionmagic.comparing.plan import GridRequest, Plan
     from sessionmagic.models.catalog import Models
 
 STOP_SECONDS = 0.8

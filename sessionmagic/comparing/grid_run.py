@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from sessionmagic.comparing.asking import CellOutcome
     from sessionmagic.comparing.cells import Cell
     from sessionmagic.comparing.estimate import Estimate
-    from sessionmagic.comparing.grid_request import GridRequest
     from sessionmagic.comparing.grid_store import GridStore
-    from sessionmagic.comparing.plan import Column, Plan
+    from sessionmagic.comparing.plan import Column, GridRequest, Plan
 
 SYNC_SECONDS = 0.2
 """How often what was stored is synced to disk, and the progress is reported."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sessionmagic.comparing.grid import Grid
 from sessionmagic.comparing.grid_store import FileGrids, MemoryGrids
 from sessionmagic.loop import in_thread
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sessionmagic.comparing.grid import Grid
-    from sessionmagic.comparing.grid_request import GridRequest
+    from sessionmagic.comparing.plan import GridRequest
     from sessionmagic.comparing.results import GridResults
     from sessionmagic.models.catalog import Models
 
@@ -30,8 +30,6 @@ class Grids:
 
     def new(self, request: GridRequest) -> Grid:
         """Return a grid that has not begun. Its `results` has the rows at any time, also when its run is cancelled."""
-        from sessionmagic.comparing.grid import Grid
-
         return Grid(request, self._models, self._kept)
 
     async def run(self, request: GridRequest) -> GridResults:

@@ -12,9 +12,8 @@ import pytest
 from sessionmagic import SessionBusyError, SessionSchemaError, StoreError, Usage
 from sessionmagic.comparing import grid_store
 from sessionmagic.comparing.cells import CellAnswer
-from sessionmagic.comparing.grid_request import GridRequest
 from sessionmagic.comparing.grid_store import FileGrids
-from sessionmagic.comparing.plan import planned
+from sessionmagic.comparing.plan import GridRequest, planned
 from sessionmagic.testing import script
 from tests.turns import manager_on
 

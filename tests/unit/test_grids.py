@@ -13,8 +13,8 @@ from pydantic_ai.usage import RequestUsage
 
 from sessionmagic import ModelReferenceError, Models, SessionBusyError, SessionManager, UsageError
 from sessionmagic.comparing.grid import GridInterrupt
-from sessionmagic.comparing.grid_request import GridRequest
 from sessionmagic.comparing.pace import Pace
+from sessionmagic.comparing.plan import GridRequest
 from sessionmagic.comparing.provider_run import CELL_TRIES
 from sessionmagic.models.sources import register_model
 from sessionmagic.testing import hang, pause, script
@@ -258,10 +258,11 @@ async def test_a_grid_that_is_cancelled_while_it_is_opened_is_free_again(manager
         time.sleep(0.05)
         return opened(each)
 
-    with monkeypatch.context() as patch, pytest.raises(asyncio.CancelledError):
+    with monkeypatch.context() as patch:
         patch.setattr(type(grid), "_opened", cancels)
         loop, running = asyncio.get_running_loop(), asyncio.create_task(grid.run())
-        await running
+        with pytest.raises(asyncio.CancelledError):
+            await running
     assert (await manager.grid(["one"], "a")).asked == 1
 
 
