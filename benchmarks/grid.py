@@ -52,7 +52,7 @@ def measure(runs: int) -> list[Figure]:
     cells = CELLS if runs > 2 else CELLS // 4
     with Server(LATENCY) as server:
         ours, bare, sdk, inspect = (
-            [_measured(subject, server.url, cells) for _ in range(max(1, runs // 2))]
+            [_measured(subject, server.url, cells) for _ in range(max(1, runs // 4))]
             for subject in ("grid", "pydantic_ai", "sdk", "inspect_ai")
         )
         long = _run("long", server.url, 10_000 if runs > 2 else 2_000)

@@ -51,7 +51,8 @@ class Costs:
             await asyncio.sleep(seconds)
             return ModelResponse([TextPart("ok")], usage=RequestUsage(input_tokens=1, output_tokens=1))
 
-        register_model(name, FunctionModel(answer))
+        self.model = FunctionModel(answer)
+        register_model(name, self.model)
 
 
 def test_rows_are_prompt_by_prompt_then_by_model_then_by_repeat(manager):
@@ -184,6 +185,22 @@ def test_scores_are_numbers_bools_or_several_by_name_and_what_they_raise_is_kept
     assert "the score is of type str" in results[0].score_error
 
 
+def test_the_embedded_model_is_asked_one_prompt_after_the_other(manager):
+    class Embedded(type(Costs().model)):
+        system = "local"
+
+        async def request(self, *arguments):
+            began.append(len(done))
+            response = await super().request(*arguments)
+            done.append(True)
+            return response
+
+    began, done = [], []
+    register_model("embedded", Embedded(Costs().model.function))
+    assert len(manager.grid_sync([f"{n}" for n in range(5)], ["embedded"])) == 5
+    assert began == [0, 1, 2, 3, 4]
+
+
 def test_a_grid_that_would_cost_too_much_is_not_begun(manager):
     costs = Costs()
     manager = priced(manager, dollars=1.0, costs=costs)
@@ -271,7 +288,7 @@ def test_an_interrupt_has_the_rows_that_are_done(manager):
 
     def interrupt(progress):
         if progress.done == 1 and not interrupted:
-            interrupted.append(True)
+            interrupted.append(time.monotonic())
             os.kill(os.getpid(), signal.SIGINT)
 
     interrupted = []
@@ -279,6 +296,7 @@ def test_an_interrupt_has_the_rows_that_are_done(manager):
     with pytest.raises(KeyboardInterrupt) as raised:
         manager.grid_sync(["one", "two"], "some", progress=interrupt)
     assert isinstance(raised.value, GridInterrupt)
+    assert time.monotonic() - interrupted[0] < 1.0
     assert [row.prompt for row in raised.value.results] == ["one"]
 
 
