@@ -113,7 +113,7 @@ class ChatServer:
         self.requests.append(body)
         self.begun.append(time.monotonic())
         self.spans.append(span := [self.begun[-1], math.inf])
-        self.prompts[prompt_of(body)] += 1
+        self.prompts[str(prompt_of(body))] += 1
         self.open += 1
         self.most = max(self.most, self.open)
         try:

@@ -51,6 +51,7 @@ def test_threads_ask(asked, server):
         check(asked(executor), server)
 
 
+@pytest.mark.once
 @pytest.mark.skipif(os.name == "nt", reason="a server for all processes is quicker")
 def test_processes_ask(asked, server):
     context = multiprocessing.get_context("forkserver")
@@ -60,6 +61,7 @@ def test_processes_ask(asked, server):
         assert asked(executor).asked == 0
 
 
+@pytest.mark.once
 def test_a_dask_cluster_asks(asked, server):
     distributed = pytest.importorskip("distributed")
     with (
