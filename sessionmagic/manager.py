@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,6 @@ from sessionmagic.comparing.comparisons import Comparisons
 from sessionmagic.conversation.names import check_name
 from sessionmagic.exceptions import (
     SessionExistsError,
-    SessionIdleError,
     SessionNotFoundError,
 )
 from sessionmagic.loop import in_thread, is_cancelled, loop_thread, settled_in_thread
@@ -46,8 +45,6 @@ if TYPE_CHECKING:
 
 DELETE_SECONDS = 2.0
 """How long a deletion waits for a session that another process has claimed."""
-ENDING_SECONDS = 5.0
-"""How long a queued prompt waits for a turn that is just ending to release its session."""
 
 
 class SessionManager:
@@ -300,22 +297,7 @@ class SessionManager:
         Returns the turn that will answer, or None when the key was used before. Raises what `start` raises, and
         `InboxFullError`.
         """
-        known = await in_thread(self.store.find, request.session)
-        with self.turns.queue_keys.once(known or request.session, key) as new:
-            if not new:
-                return None
-            with suppress(SessionIdleError, SessionNotFoundError):
-                return await self.turns.say(
-                    request.session, "queue", request.prompt, turn=turn, key=key, values=request.values
-                )
-            for turn_of_session in self.turns.of_id(known) if known else ():
-                if turn_of_session.inbox.refuses:
-                    await turn_of_session.result()
-            started = await (start or self.start)(replace(request, wait=request.wait or ENDING_SECONDS))
-            self.turns.queue_keys.use(started.session_id, key)
-            if known is None:
-                self.turns.queue_keys.free(request.session, key)  # another session may have this name later
-            return started
+        return await self.turns.queue(request, start or self.start, turn=turn, key=key)
 
     async def delete(self, session: str) -> None:
         """Stop the session's turns, wait for their end, and delete the session.

@@ -9,7 +9,7 @@ from sessionmagic.exceptions import UsageError
 from sessionmagic.words import shortened, suggestion
 
 if TYPE_CHECKING:
-    from sessionmagic.conversation.session import Column
+    from sessionmagic.conversation.column import Column
     from sessionmagic.turns.turn import TurnResult
 
 LOWER_IS_BETTER = ("cost", "seconds", "first_token", "input_tokens", "output_tokens")

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sessionmagic.comparing.answers import Answers
-from sessionmagic.conversation.session import Column
+from sessionmagic.conversation.column import Column
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import in_thread
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.comparing.contestants import Contestant
 from sessionmagic.comparing.judging import Answer
+from sessionmagic.conversation.column import Verdict
 from sessionmagic.conversation.comparison import comparison_in, revealed, turn_of_column, with_vote
-from sessionmagic.conversation.session import Verdict, with_override
+from sessionmagic.conversation.session import with_override
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.tree import with_changed_turn, with_head
 from sessionmagic.conversation.usage import RequestRecord, Usage

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
 
     from sessionmagic.comparing.contestants import Contestant
-    from sessionmagic.conversation.session import Outcome
+    from sessionmagic.conversation.column import Outcome
 
 TRUSTED = 0.7
 """A judge whose orders agree less often than this is reported."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
 
-    from sessionmagic.conversation.session import Outcome
+    from sessionmagic.conversation.column import Outcome
 
 Order = Literal["straight", "swapped"]
 ORDERS: tuple[Order, Order] = ("straight", "swapped")

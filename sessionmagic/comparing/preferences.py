@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from sessionmagic.conversation.session import Outcome
+    from sessionmagic.conversation.column import Outcome
 
 POINTS: dict[Outcome, float] = {"first": 1, "second": 0, "tie": 0.5, "both bad": 0.5}
 """What each outcome counts for the first contestant, in wins."""

@@ -21,8 +21,9 @@ class TreeRow:
     parent: str | None
     prompt: str
     """The first line of the prompt."""
-    kind: Literal["prompt", "summary", "sub-agent"]
-    """What the turn is: a prompt of the user, a summary of earlier turns, or the work of a sub-agent."""
+    kind: Literal["prompt", "summary", "sub-agent", "column"]
+    """What the turn is: a prompt of the user, a summary of earlier turns, the work of a sub-agent, or a column of a
+    comparison."""
     model: str
     status: str
     started_at: float
@@ -59,13 +60,19 @@ def tree_rows(session: Session) -> list[TreeRow]:
     return rows
 
 
+def _kind(turn: TurnRecord, *, by_sub_agent: bool) -> Literal["prompt", "summary", "sub-agent", "column"]:
+    if turn.column is not None:
+        return "column"
+    return "summary" if turn.kind == "compaction" else "sub-agent" if by_sub_agent else "prompt"
+
+
 def _row(session: Session, turn: TurnRecord, edge: str, *, on_path: bool, by_sub_agent: bool) -> TreeRow:
     return TreeRow(
         turn=turn.id,
         parent=turn.parent,
         prompt=title_of(turn.prompt),
-        kind="summary" if turn.kind == "compaction" else "sub-agent" if by_sub_agent else "prompt",
-        model=turn.answered_by or turn.model,
+        kind=_kind(turn, by_sub_agent=by_sub_agent),
+        model=turn.column.name if turn.column and turn.column.hidden else turn.answered_by or turn.model,
         status=turn.status,
         started_at=turn.started_at,
         on_path=on_path,

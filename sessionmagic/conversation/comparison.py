@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sessionmagic.conversation.session import Vote
+from sessionmagic.conversation.column import Vote
 from sessionmagic.conversation.tree import with_changed_turn
 from sessionmagic.exceptions import UsageError
 from sessionmagic.words import shortened
@@ -14,7 +14,8 @@ from sessionmagic.words import shortened
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sessionmagic.conversation.session import Column, Session, TurnRecord
+    from sessionmagic.conversation.column import Column
+    from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.conversation.transcript import Transcript
 
 

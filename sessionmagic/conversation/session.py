@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
-from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, Literal
 
+from sessionmagic.conversation.column import Column, Verdict, Vote  # noqa: TC001  needed at run time, too
 from sessionmagic.conversation.events import TurnStatus  # noqa: TC001  needed at run time to validate stored sessions
 from sessionmagic.conversation.usage import RequestRecord, Usage, total
 from sessionmagic.words import shortened
@@ -21,66 +21,9 @@ TurnKind = Literal["ask", "compaction"]
 """What a turn does: ask the model the user's prompt, or let it write a summary of the turns before."""
 
 Origin = Literal["", "fork", "import"]
-Outcome = Literal["first", "second", "tie", "both bad"]
-"""Which of two answers is better."""
 TITLE_LENGTH = 60
 CRASHED = "crashed"
 """The error code of a turn that was running when its process ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """Where a turn stands in a comparison of models."""
-
-    comparison: str
-    """The comparison's id, which all its turns share."""
-    number: int
-    """The column, counted from 1 as they are shown."""
-    label: str
-    """The model reference, and the settings by which the column differs from others."""
-    settings: dict[str, Any] = field(default_factory=dict)
-    """These settings."""
-    repeat: int = 1
-    """Which of the column's runs the turn is, counted from 1."""
-    hidden: bool = False
-    """Whether the user does not want to know yet what answers in the column."""
-
-    @property
-    def letter(self) -> str:
-        """The letter of the column: A for the first one."""
-        return ascii_uppercase[self.number - 1] if 1 <= self.number <= len(ascii_uppercase) else str(self.number)
-
-    @property
-    def name(self) -> str:
-        """What the column is called: its label, or its letter while that is hidden."""
-        return self.letter if self.hidden else self.label
-
-
-@dataclass(frozen=True, slots=True)
-class Vote:
-    """The user's vote on a comparison."""
-
-    best: str
-    """The id of the best turn, ``"tie"``, or ``"bad"`` when all are bad."""
-    at: float
-    blind: bool = False
-    """Whether the user voted without knowing which model was which."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a judge said about two answers of a comparison, asked in both orders."""
-
-    judge: str
-    """The reference of the judge."""
-    first: str
-    """The id of the turn whose answer stood first in the straight order."""
-    second: str
-    """The id of the other one."""
-    straight: Outcome | None
-    """``"first"``, ``"second"``, ``"tie"`` or ``"both bad"``; None if the answer of the judge was none of these."""
-    swapped: Outcome | None
-    """The same in the swapped order, where ``"first"`` means the answer of `second`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

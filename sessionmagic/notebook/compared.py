@@ -12,7 +12,7 @@ from sessionmagic.notebook.captions import ENDINGS, duration, money, tokens
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sessionmagic.conversation.session import Column, Vote
+    from sessionmagic.conversation.column import Column, Vote
     from sessionmagic.conversation.transcript import Transcript
     from sessionmagic.notebook.output import Output
 

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from sessionmagic.comparing.comparison import Comparison
     from sessionmagic.comparing.judge import Judge
-    from sessionmagic.conversation.session import Column, TurnRecord
+    from sessionmagic.conversation.column import Column
+    from sessionmagic.conversation.session import TurnRecord
     from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.notebook.controls import Controls
     from sessionmagic.notebook.launch import Launch

@@ -18,7 +18,8 @@ from sessionmagic.words import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sessionmagic.conversation.session import Session, TurnRecord, Verdict
+    from sessionmagic.conversation.column import Verdict
+    from sessionmagic.conversation.session import Session, TurnRecord
 
 
 def stored_runs(session: Session, turns: Sequence[TurnRecord]) -> list[ShownRun]:

@@ -36,7 +36,7 @@ class AgentMagics(Magics, Settings):
         except KeyboardInterrupt as interrupt:
             if hasattr(interrupt, "_render_traceback_"):
                 raise
-            from sessionmagic.notebook.launch import short_interrupt
+            from sessionmagic.notebook.cell_work import short_interrupt
 
             raise short_interrupt("interrupted") from None
 

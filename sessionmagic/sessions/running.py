@@ -7,18 +7,27 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.tree import with_changed_turn
-from sessionmagic.exceptions import ApprovalNotOpenError, PromptError, SessionIdleError, StoreError, UsageError
+from sessionmagic.exceptions import (
+    ApprovalNotOpenError,
+    PromptError,
+    SessionIdleError,
+    SessionNotFoundError,
+    StoreError,
+    UsageError,
+)
 from sessionmagic.loop import in_thread
 from sessionmagic.tools.tool_code import refuse_tools
 from sessionmagic.turns.inbox import UsedKeys
 from sessionmagic.turns.key_scanner import ready_for
 from sessionmagic.words import shortened
 
+ENDING_SECONDS = 5.0
+"""How long a queued prompt waits for a turn that is just ending to release its session."""
 SENT_REQUESTS = 20
 """Of how many sessions the last model request is kept."""
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from sessionmagic.conversation.events import Decision
     from sessionmagic.conversation.session import Session, TurnRecord
@@ -27,6 +36,7 @@ if TYPE_CHECKING:
     from sessionmagic.tools.approvals import Approval
     from sessionmagic.tools.questions import Question
     from sessionmagic.turns.inbox import Kind
+    from sessionmagic.turns.request import Request
     from sessionmagic.turns.sent_request import SentRequest
     from sessionmagic.turns.turn import Turn
 
@@ -116,6 +126,27 @@ class RunningTurns:
     async def steer(self, session: str, *texts: str, turn: str = "", values: Sequence[str] = ()) -> Turn:
         """Send messages to the session's turn, for its next model request; see `say`."""
         return await self.say(session, "steer", *texts, turn=turn, values=values)
+
+    async def queue(
+        self, request: Request, start: Callable[[Request], Awaitable[Turn]], *, turn: str = "", key: str = ""
+    ) -> Turn | None:
+        """Do what `SessionManager.queue` does. `start` starts the turn on an idle session."""
+        known = await in_thread(self._store.find, request.session)
+        with self.queue_keys.once(known or request.session, key) as new:
+            if not new:
+                return None
+            with suppress(SessionIdleError, SessionNotFoundError):
+                return await self.say(
+                    request.session, "queue", request.prompt, turn=turn, key=key, values=request.values
+                )
+            for running in self.of_id(known) if known else ():
+                if running.inbox.refuses:
+                    await running.result()
+            started = await start(replace(request, wait=request.wait or ENDING_SECONDS))
+            self.queue_keys.use(started.session_id, key)
+            if known is None:
+                self.queue_keys.free(request.session, key)  # another session may have this name later
+            return started
 
     async def say(
         self, session: str, kind: Kind, *texts: str, turn: str = "", key: str = "", values: Sequence[str] = ()

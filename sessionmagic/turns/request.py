@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sessionmagic.conversation.budget import checked_budget
+from sessionmagic.conversation.column import Column
 from sessionmagic.conversation.names import check_name
-from sessionmagic.conversation.session import Column, TurnKind
+from sessionmagic.conversation.session import TurnKind
 from sessionmagic.exceptions import PromptError, UsageError
 from sessionmagic.models.settings import checked
 from sessionmagic.tools.permissions import safety_of

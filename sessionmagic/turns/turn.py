@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from pydantic_ai.messages import ModelMessage
 
+    from sessionmagic.conversation.column import Column
     from sessionmagic.conversation.events import Event, TurnStatus
-    from sessionmagic.conversation.session import Column, Session, TurnRecord
+    from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.conversation.transcript import Transcript
     from sessionmagic.conversation.usage import Usage
     from sessionmagic.exceptions import SessionMagicError

@@ -7,8 +7,8 @@ import pytest
 from sessionmagic.comparing.comparison import PER_PROVIDER
 from sessionmagic.comparing.contestants import Contestant, contestants, parsed_vary
 from sessionmagic.comparing.judge import Judge
+from sessionmagic.conversation.column import Verdict
 from sessionmagic.conversation.comparison import comparisons
-from sessionmagic.conversation.session import Verdict
 from sessionmagic.exceptions import ModelReferenceError, SessionBusyError, SessionNotFoundError, UsageError
 from sessionmagic.testing import call, script
 from sessionmagic.tools.functions import Tool

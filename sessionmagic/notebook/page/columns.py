@@ -26,7 +26,7 @@ from sessionmagic.notebook.visible import escape
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sessionmagic.conversation.session import Column
+    from sessionmagic.conversation.column import Column
     from sessionmagic.notebook.compared import Voting
     from sessionmagic.notebook.controls import Controls
     from sessionmagic.notebook.output import Displays

@@ -73,7 +73,7 @@ class Listing(list[T]):
     def _repr_html_(self) -> str:
         # A heading may be broken, so that it does not make the column of short cells wide.
         head = "".join(f"<th {HEADING}>{escape(name).replace('_', '_<wbr>')}</th>" for name in self._columns)
-        rows = "".join("<tr>" + "".join(map(_cell_html, row)) + "</tr>" for row in self._cells())
+        rows = "".join("<tr>" + "".join(map(cell_html, row)) + "</tr>" for row in self._cells())
         notes = "".join(f"<p {NO_MATH}>{escape(note)}</p>" for note in self._notes)
         if self._only_notes:
             return notes
@@ -98,7 +98,8 @@ class Listing(list[T]):
         return frame
 
 
-def _cell_html(text: str) -> str:
+def cell_html(text: str) -> str:
+    """Return a cell whose short lines are not broken, and whose long ones are."""
     style = LONG if any(len(line) > SHORT_LINE for line in text.split("\n")) else SHORT
     return f"<td {style}>{escape(text)}</td>"
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.notebook.page.answer import NO_MATH
-from sessionmagic.notebook.page.listing import LEFT
+from sessionmagic.notebook.page.listing import HEADING, SHORT, cell_html
 from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
@@ -38,14 +38,14 @@ def _table(table: Table) -> str:
     notes = "".join(f"<p {NO_MATH}>{escape(without_keys(note))}</p>" for note in table.notes)
     if not table.rows:
         return notes
-    head = "".join(f"<th {LEFT}>{escape(heading)}</th>" for heading in table.headings)
+    head = "".join(f"<th {HEADING}>{escape(heading)}</th>" for heading in table.headings)
     rows = "".join(f"<tr>{_cells(table.headings, row)}</tr>" for row in table.rows)
     return f"<table {NO_MATH}><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}"
 
 
 def _cells(headings: Sequence[str], row: Sequence[str]) -> str:
-    texts = [escape(without_keys(cell)) for cell in row]
+    texts = map(without_keys, row)
     return "".join(
-        f"<td {LEFT}>{f'<code>{text}</code>' if text and not heading else text}</td>"
+        cell_html(text) if heading or not text else f"<td {SHORT}><code>{escape(text)}</code></td>"
         for heading, text in zip(headings, texts, strict=True)
     )

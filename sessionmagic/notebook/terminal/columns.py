@@ -13,7 +13,7 @@ from sessionmagic.notebook.visible import visible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sessionmagic.conversation.session import Column
+    from sessionmagic.conversation.column import Column
     from sessionmagic.conversation.transcript import Transcript
     from sessionmagic.notebook.compared import Voting
     from sessionmagic.notebook.controls import Controls
