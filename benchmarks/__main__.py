@@ -19,6 +19,7 @@ GROUPS = {
     "rerun": "a cell that runs again in a long session, against a new one",
     "find": "a listing and a search in a store of 10,000 sessions of 20 turns",
     "grid": "cells of a grid beside inspect_ai, bare pydantic-ai and the SDK",
+    "columns": "three models in one cell, against the slowest of them alone",
     "statistics": "how often intervals and verdicts are right, in 2,000 simulated comparisons of 30 prompts",
     "local": "the embedded model against raw xllamacpp",
 }

@@ -1,6 +1,7 @@
 """An OpenAI-compatible server on loopback, in a separate process, that sends scripted answers at full speed.
 
-The model's name chooses the answer: ``markdown-2000``, ``code-32000``. ``GET /sent`` returns what was sent last.
+The model's name chooses the answer: ``markdown-2000``, ``code-32000``. ``paced-600`` is sent at the speed of a real
+model. ``GET /sent`` returns what was sent last.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from typing import Any, ClassVar, Self
 
 from benchmarks.answers import tokens
 
+PACE_SECONDS = 0.005
+"""The time between two tokens of a paced answer."""
+
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -27,7 +31,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         shape, _, count = request["model"].partition("-")
-        answer = tokens(shape, int(count))
+        pause = PACE_SECONDS if shape == "paced" else 0.0
+        answer = tokens("markdown" if pause else shape, int(count))
         head = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": request["model"]}
 
         def chunk(delta: dict[str, str] | None, finish: str | None = None, **more: Any) -> bytes:
@@ -46,6 +51,8 @@ class Handler(BaseHTTPRequestHandler):
         Handler.sent = {"at": time.time(), "text": "".join(answer)}
         for line in lines:
             self.wfile.write(line)
+            if pause:
+                time.sleep(pause)
         self.wfile.write(b"".join(last))
 
     def _reply(self, body: bytes) -> None:

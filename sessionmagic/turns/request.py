@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sessionmagic.conversation.budget import checked_budget
-from sessionmagic.conversation.column import Column
 from sessionmagic.conversation.names import check_name
 from sessionmagic.conversation.session import TurnKind
 from sessionmagic.exceptions import PromptError, UsageError
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sessionmagic.conversation.attachment import Attachment
+    from sessionmagic.conversation.column import Column
     from sessionmagic.tools.functions import Tool
     from sessionmagic.tools.permissions import Limits, Safety
 

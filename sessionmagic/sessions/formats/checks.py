@@ -21,6 +21,7 @@ from sessionmagic.words import printable, shortened
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from sessionmagic.conversation.column import Column, Vote
     from sessionmagic.conversation.session import Session, TurnRecord
 
 LATEST = 253_402_300_799.0
@@ -153,9 +154,22 @@ def _checked_turn(turn: TurnRecord, ids: Collection[str]) -> TurnRecord:
         settings=checked(turn.settings),
         previous_head=turn.previous_head if turn.previous_head in ids else None,
         covers=turn.covers if turn.covers in ids else None,
+        column=None if turn.column is None else _checked_column(turn.column),
+        vote=None if turn.vote is None else _checked_vote(turn.vote),
         waiting=[],
         origin="import",
     )
+
+
+def _checked_column(column: Column) -> Column:
+    _check(1 <= column.number <= MOST_TURNS, "a column", column.number)
+    _check(1 <= column.repeat <= MOST_TURNS, "a repeat", column.repeat)
+    return replace(column, label=_title(column.label), settings=checked(column.settings))
+
+
+def _checked_vote(vote: Vote) -> Vote:
+    _check_times(vote.at)
+    return vote
 
 
 def _check_times(*times: float) -> None:
