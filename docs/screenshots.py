@@ -46,6 +46,24 @@ PLOT = """\
 rates = customers.groupby("contract").churned.mean()
 rates.plot.bar(ylabel="churned", rot=0)
 """
+COMPARED = """\
+%%agent --session churn --compare mini haiku local --out answers
+Which of the columns customer_id, age and churned would you drop first, and why?"""
+COMPARED_SETUP = """\
+script("mini", scripted.tails("mini.txt"))
+script("haiku", scripted.tails("haiku.txt"))
+script("local", scripted.tails("local.txt"));
+"""
+COMPARED_ANSWERS = {
+    "mini": "Drop **`customer_id`**. It only numbers the rows, and a tree will learn it by heart.",
+    "haiku": """\
+**`customer_id`**, for two reasons:
+
+- it says nothing about a *new* customer;
+- if the numbers were given in order of time, it leaks the label.
+""",
+    "local": "I would drop `age`, because it is a number.",
+}
 SETUP = 'script("demo", scripted.tails("answer.txt"));\n'
 ACTING_SETUP = f"""\
 import pandas as pd
@@ -65,7 +83,7 @@ def main():
         lab = Lab(Path(folder))
         try:
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-            for take in (take_answer, take_approval):
+            for take in (take_answer, take_approval, take_comparison):
                 take(lab, browser.new_page(viewport={"width": 1016, "height": 1200}))
             browser.close()
         finally:
@@ -105,6 +123,17 @@ def take_approval(lab, page):
     notebook.run(1)
     expect(notebook.area(1).get_by_role("button", name="Approve")).to_be_visible(timeout=SECONDS)
     notebook.cell(1).screenshot(path=HERE / "approval.png")
+
+
+def take_comparison(lab, page):
+    lab.write("compare.ipynb", COMPARED, setup=COMPARED_SETUP)
+    notebook = open_notebook(lab, page, "compare.ipynb")
+    notebook.run(1)
+    for model, text in COMPARED_ANSWERS.items():
+        notebook.say(f"{model}.txt", text, end=True)
+    notebook.expect_done(1)
+    expect(notebook.answer(1).get_by_role("row").first).to_be_visible(timeout=SECONDS)
+    notebook.cell(1).screenshot(path=HERE / "comparison.png")
 
 
 if __name__ == "__main__":

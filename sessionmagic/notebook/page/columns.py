@@ -59,7 +59,9 @@ class ColumnView:
         self._phase = ("", False, False)
         wide = Layout(flex="1 1 auto", min_width="0")
         self._status = HTML(self._status_html(Transcript()), layout=wide)
-        self._button = Button(icon="stop", tooltip=f"Stop {column.name}", layout=Layout(width="3em", flex="0 0 auto"))
+        self._button = Button(
+            icon="stop", tooltip=f"Stop {_heading(column)}", layout=Layout(width="3em", flex="0 0 auto")
+        )
         self._stop = lambda _: controls.stop()
         self._button.on_click(self._stop)
         answer_at_once(self._button)

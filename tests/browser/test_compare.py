@@ -1,0 +1,58 @@
+"""Models that answer side by side, in JupyterLab."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.lab import SECONDS
+
+MODELS = 'script("a", scripted.tails("{0}-a.txt"))\nscript("b", scripted.tails("{0}-b.txt"));\n'
+
+
+def places(it):
+    """Return where the two columns are on the page, from the top and from the left."""
+    return [it.area(1).get_by_text(f"says {name}").bounding_box() for name in "ab"]
+
+
+def test_columns_stand_beside_each_other_where_there_is_room_and_each_can_be_stopped(notebook):
+    it = notebook("%%agent -s columns --compare a b -o answers\nTalk.", setup=MODELS.format("columns"))
+    it.run(1)
+    for name in "ab":
+        it.say(f"columns-{name}.txt", f"says {name} ")
+        expect(it.area(1).get_by_text(f"says {name}")).to_be_visible(timeout=SECONDS)
+    size = it.page.viewport_size
+    try:
+        left, right = places(it)
+        assert abs(left["y"] - right["y"]) < 5
+        assert right["x"] > left["x"] + 100
+        it.page.set_viewport_size({"width": 500, "height": size["height"]})
+        expect(it.area(1).get_by_text("says b")).to_be_visible()
+        above, below = places(it)
+        assert below["y"] > above["y"] + 10
+        assert it.scrolls(1) == []
+    finally:
+        it.page.set_viewport_size(size)
+    it.output(1).get_by_title("Stop 1. a").click()
+    expect(it.area(1).get_by_text("interrupted")).to_be_visible(timeout=SECONDS)
+    it.expect_running(1)
+    it.say("columns-b.txt", "to the end", end=True)
+    it.expect_done(1)
+    expect(it.area(1)).to_have_count(0)
+    expect(it.answer(1)).to_contain_text("says b to the end")
+    expect(it.answer(1).get_by_role("row")).to_have_count(3)
+    saved = it.save().cells[1].outputs
+    assert [set(output["data"]) for output in saved] == [{"text/html", "text/markdown", "text/plain"}]
+
+
+@pytest.mark.parametrize("choice", ["A", "all bad"])
+def test_a_vote_on_a_blind_comparison_takes_the_place_of_its_buttons(notebook, choice):
+    name = f"vote{choice[-1]}"
+    it = notebook(f"%%agent -s {name} --compare a b --blind\nTalk.", setup=MODELS.format(name))
+    it.run(1)
+    for model in "ab":
+        it.say(f"{name}-{model}.txt", f"answer of {model}", end=True)
+    it.expect_done(1)
+    it.output(1).get_by_role("button", name=choice, exact=True).click()
+    expect(it.output(1).get_by_role("button")).to_have_count(0, timeout=SECONDS)
+    voted = {"A": "your vote: A", "all bad": "your vote: all are bad"}[choice]
+    expect(it.output(1)).to_contain_text(voted)
+    assert "jupyter.widget-view" not in str(it.save().cells[1].outputs)
