@@ -51,7 +51,7 @@ def _parser() -> LineParser:
     add("--reuse", action="store_true", help="show the stored answer instead of asking, if nothing has changed")
     add(
         "--compare", action="extend", nargs="+", default=[], metavar="REF",
-        help="ask each of these models, beside each other; commas inside one REF make it a mix of models",
+        help="ask each of these models; their answers stand side by side",
     )  # fmt: skip
     add("--repeat", type=int, default=1, metavar="N", help="with --compare: ask each model N times")
     add(

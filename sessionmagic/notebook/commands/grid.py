@@ -23,7 +23,7 @@ GRID = "grid"
 @command(
     "Ask several models many prompts. Each answer is kept as it comes in; running it again asks only what is missing.",
     argument("--prompts", required=True, metavar="EXPR", help="the prompts: a list, or a column of a DataFrame"),
-    argument("--models", nargs="+", required=True, metavar="REF", help="the models; commas inside one make it a mix"),
+    argument("--models", nargs="+", required=True, metavar="REF", help="the models"),
     argument("--repeat", type=int, default=1, metavar="N", help="ask each prompt N times; default: 1"),
     argument(
         "--vary", nargs="+", default=[], metavar="NAME=A,B", help="ask each model with each value, as temperature=0,1"
