@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.comparing.contestants import Contestant
 from sessionmagic.comparing.judging import Answer
 from sessionmagic.conversation.column import Verdict
-from sessionmagic.conversation.comparison import comparison_in, revealed, turn_of_column, with_vote
+from sessionmagic.conversation.comparison import comparison_in, comparisons, revealed, turn_of_column, with_vote
 from sessionmagic.conversation.session import with_override
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.tree import with_changed_turn, with_head
 from sessionmagic.conversation.usage import RequestRecord, Usage
+from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import in_thread
 from sessionmagic.turns.account import account_of
 
 if TYPE_CHECKING:
     from sessionmagic.comparing.grid_row import GridRow
     from sessionmagic.comparing.judge import Judge
+    from sessionmagic.comparing.preferences import Preferences
     from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.models.catalog import Models
     from sessionmagic.sessions.branches import Branches
@@ -98,6 +100,29 @@ class Comparisons:
             return with_vote(stored, comparison_in(stored, comparison), choice, at=time.time())
 
         return comparison_in(self._store.update(self._sessions.id_of(session), change), comparison)
+
+    def votes(self, session: str) -> Preferences:
+        """Return what the user's votes on the session's comparisons say about the models.
+
+        Comparisons whose names are still hidden are left out. Raises `UsageError` if nobody has voted, and if the
+        libraries for statistics are not installed.
+        """
+        from sessionmagic.comparing.preferences import preferences, votes_among
+
+        stored = self._sessions.load(session)
+        found = []
+        for turns in comparisons(stored):
+            vote, labels = turns[0].vote, {turn.id: turn.column.label for turn in turns if turn.column is not None}
+            if vote is None or any(turn.column is not None and turn.column.hidden for turn in turns):
+                continue
+            winner, among = labels.get(vote.best), list(dict.fromkeys(labels.values()))
+            found += votes_among(among, winner, all_bad=vote.best == "bad", prompt=turns[0].id)
+        if not found:
+            raise UsageError(
+                f"session {stored.name!r} has no votes on comparisons whose names show; "
+                "%agent vote COLUMN votes, and %agent reveal shows the names"
+            )
+        return preferences(found)
 
     def reveal(self, session: str) -> list[TurnRecord]:
         """Name the columns of the latest comparison by their labels from now on, and return its turns."""

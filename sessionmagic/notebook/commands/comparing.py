@@ -32,13 +32,22 @@ def keep(context: NotebookContext, options: argparse.Namespace) -> None:
 
 @command(
     "Vote for the best answer of the latest comparison. A new vote replaces an old one.",
-    argument("choice", metavar="COLUMN|tie|bad", help="number, letter or model of the best column; tie; bad: all are"),
+    argument(
+        "choice",
+        nargs="?",
+        default="",
+        metavar="COLUMN|tie|bad",
+        help="number, letter or model of the best column; tie; bad: all are; without one, show what the votes say",
+    ),
     IN,
 )
-def vote(context: NotebookContext, options: argparse.Namespace) -> None:
+def vote(context: NotebookContext, options: argparse.Namespace) -> Any:
+    if not options.choice:
+        return context.manager.comparisons.votes(chosen(context, options.session))
     turns = context.manager.comparisons.vote(chosen(context, options.session), options.choice)
     hidden = any(turn.column and turn.column.hidden for turn in turns)
     say(f"your vote is stored{'; %agent reveal shows who answered' if hidden else ''}")
+    return None
 
 
 @command("Show the latest comparison of a session, with the names of the models.", IN)
