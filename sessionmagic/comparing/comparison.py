@@ -134,6 +134,8 @@ class Comparison:
         self._group = group
         self._start = start
         self._keep = keep
+        self._admitting = asyncio.Lock()
+        """Held while a run is stored, so that the turns are numbered like the columns."""
         self._slots = {run.provider: asyncio.Semaphore(PER_PROVIDER) for run in runs}
         self._turns: set[asyncio.Task[None]] = set()
 
@@ -161,7 +163,8 @@ class Comparison:
         slot = self._slots[run.provider]
         await slot.acquire()
         try:
-            turn = await self._start(run.request, self._group)
+            async with self._admitting:
+                turn = await self._start(run.request, self._group)
         except BaseException:
             slot.release()
             raise

@@ -105,7 +105,7 @@ class Grid:
             elif (error := run.errors.get(cell.key)) is not None:
                 rows.append(_row(plan, cell, error=error))
         results = GridResults(rows, name, len(plan.cells))
-        results.asked, results.stopped = run.asked, run.stopped
+        results.asked, results.stopped, results.spent = run.asked, run.stopped, plan.account.used.cost
         results.warnings = [*plan.warnings, *run.store.warnings]
         return results
 

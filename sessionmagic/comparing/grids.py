@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from sessionmagic.comparing.contestants import Contestant
 from sessionmagic.comparing.grid import Grid
 from sessionmagic.comparing.grid_store import FileGrids, MemoryGrids
+from sessionmagic.comparing.judging import Answer
 from sessionmagic.loop import in_thread
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sessionmagic.comparing.judge import Judge
+    from sessionmagic.comparing.judge_report import JudgeReport
     from sessionmagic.comparing.plan import GridRequest
     from sessionmagic.comparing.results import GridResults
     from sessionmagic.models.catalog import Models
@@ -31,6 +36,36 @@ class Grids:
     def new(self, request: GridRequest) -> Grid:
         """Return a grid that has not begun. Its `results` has the rows at any time, also when its run is cancelled."""
         return Grid(request, self._models, self._kept)
+
+    async def judge(self, results: GridResults, judge: Judge, **options: Any) -> JudgeReport:
+        """Let a judge compare each two answers to a prompt in both orders, and return what it has found.
+
+        Its verdicts are kept like the answers of a grid, so that it is asked about new answers only. The report becomes
+        the results' `judged`.
+
+        Args:
+            results: The rows to judge. Rows without an answer are left out.
+            judge: The judge.
+            options: Other fields of `GridRequest`, such as `progress` and `max_cost`.
+
+        Raises `UsageError` if there are no two answers to a prompt, and what a grid raises.
+        """
+        from sessionmagic.comparing.judge import judged
+        from sessionmagic.comparing.judge_report import judge_report
+
+        rows = {(row.prompt, row.label, row.repeat): row for row in results if row.answer is not None}
+        found = await judged(
+            self,
+            judge,
+            [Answer(*key, row.answer or "") for key, row in rows.items()],
+            {row.prompt: row.prompt for row in rows.values()},
+            [Contestant(row.model, row.settings) for row in {row.label: row for row in results}.values()],
+            name=f"{results.name}-judge",
+            **options,
+        )
+        report = judge_report(judge.model, found.judgements, results.labels, found.warnings)
+        results.judged = replace(report, cost=found.results.cost)
+        return results.judged
 
     async def run(self, request: GridRequest) -> GridResults:
         """Run a grid to its end, and score the answers in a worker thread."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sessionmagic.comparing.judging import folded, turned
 from sessionmagic.comparing.preferences import Preferences, Vote, preferences
 from sessionmagic.comparing.table import Table
+from sessionmagic.conversation.usage import dollars
 from sessionmagic.words import counted
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class JudgeReport:
         consistent: How many pairs got the same verdict in both orders.
         preferences: The statistics of the pairs that count. Orders that disagree are ties.
         warnings: Why the judge is to be trusted less.
+        cost: What its requests have cost in US dollars, apart from the answers; None if that is not known.
     """
 
     judge: str
@@ -69,6 +71,7 @@ class JudgeReport:
     consistent: int
     preferences: Preferences
     warnings: tuple[str, ...] = ()
+    cost: float | None = None
 
     @property
     def consistency(self) -> float | None:
@@ -97,6 +100,8 @@ class JudgeReport:
             lines.append(
                 f"both orders agree in {self.consistent:,} of {valid:,} ({self.consistency:.0%}); others are ties"
             )
+        if self.cost is not None:
+            lines.append(f"its requests have cost {dollars(self.cost)}")
         if self.preferences.both_bad:
             lines.append(f"both answers bad: {counted(self.preferences.both_bad, 'pair')}")
         if self.invalid:

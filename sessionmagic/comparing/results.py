@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from sessionmagic.comparing.judge_report import JudgeReport
+
     Score = Callable[[str, GridRow], Any]
     """Takes an answer and its row, and returns a number, a bool, or a dict of these by name."""
 
@@ -42,6 +44,8 @@ class GridResults(list[GridRow]):
         asked: How many requests this run has made, all tries included.
         stopped: Why the grid was stopped before its end; empty if it was not.
         warnings: What the user should know, one line each.
+        spent: What this run has cost in US dollars; None if nothing is known.
+        judged: What a judge has found; None if there was none.
     """
 
     def __init__(self, rows: Iterable[GridRow] = (), name: str = "grid", total: int | None = None) -> None:
@@ -51,6 +55,8 @@ class GridResults(list[GridRow]):
         self.asked = 0
         self.stopped = ""
         self.warnings: list[str] = []
+        self.spent: float | None = None
+        self.judged: JudgeReport | None = None
 
     def __repr__(self) -> str:
         cost = f", {dollars(self.cost)}" if self.cost is not None else ""
@@ -97,7 +103,7 @@ class GridResults(list[GridRow]):
             f"⚠ {counted(count, 'row')} without a score: {error}"
             for error, count in Counter(unscored).most_common(SHOWN_ERRORS)
         ]
-        return [Table(headings, tuple(rows), tuple(notes))]
+        return [Table(headings, tuple(rows), tuple(notes)), *(self.judged.tables() if self.judged else ())]
 
     def _table_row(self, label: str, scores: Sequence[str]) -> tuple[str, ...]:
         rows = [row for row in self if row.label == label]

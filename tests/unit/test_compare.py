@@ -272,13 +272,6 @@ async def test_answers_are_found_by_number_name_and_figure(manager):
     assert repr(answers).splitlines()[0] == "calm: It is fine."
 
 
-@on_a_loop
-async def test_answers_become_a_frame(manager):
-    frame = (await compare(manager, "calm", "dumb")).to_frame()
-    assert list(frame["column"]) == ["calm", "dumb"]
-    assert list(frame["status"]) == ["completed", "failed"]
-
-
 @pytest.mark.parametrize(
     ("says", "straight", "swapped"),
     [("VERDICT: first", "first", "first"), ("VERDICT: tie", "tie", "tie"), ("the first one", None, None)],

@@ -6,7 +6,7 @@ import re
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.exceptions import UsageError
+from sessionmagic.exceptions import SessionMagicError, UsageError
 from sessionmagic.notebook.commands.registry import argument, command, say
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ GRID = "grid"
     argument(
         "--name", default="", metavar="NAME", help="under which the answers are kept; default: the notebook and --out"
     ),
+    argument("--judge", default="", metavar="REF", help="this model says which answers are better"),
+    argument("--criteria", default="", metavar="TEXT", help="what makes an answer better, for --judge"),
     argument("-o", "--out", default="", metavar="VAR", help="assign the results to VAR, also when it is interrupted"),
 )
 def compare(context: NotebookContext, options: argparse.Namespace) -> GridResults:
@@ -48,8 +50,13 @@ def compare(context: NotebookContext, options: argparse.Namespace) -> GridResult
     progress = GridProgress(changes_in_place=context.front_end.kernel is not None)
     request = _request(context, options, progress)
     namespace = context.shell.user_ns
+    grid = context.manager.grids.new(request)
     try:
-        results = context.manager.grids.new(request).run_sync()
+        results = grid.run_sync()
+    except SessionMagicError:
+        if done := grid.results:  # the disk is full, or the executor is gone
+            _keep(namespace, options.out, done)
+        raise
     except GridInterrupt as interrupt:
         _keep(namespace, options.out, interrupt.results)
         rows = f"{len(interrupt.results):,} of {interrupt.results.total:,} rows"
@@ -58,9 +65,38 @@ def compare(context: NotebookContext, options: argparse.Namespace) -> GridResult
     finally:
         progress.end()
     _keep(namespace, options.out, results)
+    if options.judge and not results.stopped:
+        _judge(context, results, options, progress)
     for warning in results.warnings:
         say(f"⚠ {warning}")
     return results
+
+
+def _judge(context: NotebookContext, results: GridResults, options: argparse.Namespace, progress: GridProgress) -> None:
+    """Let the judge compare the answers; its report is shown with the results."""
+    from sessionmagic.comparing.judge import Judge
+    from sessionmagic.conversation.budget import parsed_budget
+    from sessionmagic.loop import loop_thread
+    from sessionmagic.notebook.cell_work import short_interrupt
+
+    judge, left = Judge(options.judge, options.criteria), None
+    if options.max_cost is not None:
+        left = parsed_budget(options.max_cost) - (results.spent or 0.0)
+        if left <= 0:
+            say("⚠ not judged, because --max-cost is spent")
+            return
+    judging = loop_thread().submit(
+        context.manager.grids.judge(
+            results, judge, progress=progress.show, max_cost=left, where=context.front_end.place
+        )
+    )
+    try:
+        judging.result()
+    except KeyboardInterrupt:
+        judging.cancel()
+        raise short_interrupt("judging interrupted; the answers are kept, and the same line goes on") from None
+    finally:
+        progress.end()
 
 
 def _keep(namespace: dict[str, Any], out: str, results: GridResults) -> None:
@@ -76,6 +112,8 @@ def _request(context: NotebookContext, options: argparse.Namespace, progress: Gr
     from sessionmagic.notebook.prompts import value_of
 
     namespace = context.shell.user_ns
+    if options.judge:
+        context.manager.models.resolve(options.judge)
     score = value_of("--score", options.score, namespace) if options.score else None
     if score is not None and not callable(score):
         raise UsageError(f"--score {options.score} is of type {type(score).__name__}; give a function (answer, row)")
