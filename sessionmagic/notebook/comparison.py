@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from contextlib import nullcontext
+import threading
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -59,6 +60,7 @@ def run_comparison(context: NotebookContext, options: argparse.Namespace, text: 
     with work.interruptible(), nullcontext() if background else context.main_thread.served():
         work.begin(begun(context, request, begin, place_of(context, options)), _note(left_out))
         if background:
+            work.wait_until_begun()
             return
         with attention(context.front_end.kernel):
             work.wait_until_over()
@@ -99,7 +101,10 @@ class ComparisonWork(CellWork):
         self._stopped = False
         self._launches: list[Launch] = []
         self._judge = judge
-        self._judging: asyncio.Task[list[TurnRecord]] | None = None
+        self._awaited: asyncio.Task[Any] | None = None
+        """What is awaited before and after the runs: the claim, and the judge."""
+        self._begun = threading.Event()
+        """Set when the session is claimed, or that has failed."""
 
     def begin(self, comparison: Coroutine[Any, Any, Comparison], note: str) -> None:
         """Begin the comparison, in the context of the calling cell. Raises `UsageError` on the loop thread.
@@ -117,38 +122,55 @@ class ComparisonWork(CellWork):
     def stop(self) -> None:
         """End all runs. Safe at any time, on any thread."""
         self._stopped = True
-        if self._judging is not None:
-            loop_thread().loop.call_soon_threadsafe(self._judging.cancel)
+        if self._awaited is not None:
+            loop_thread().loop.call_soon_threadsafe(self._awaited.cancel)
         for launch in list(self._launches):
             launch.stop()
+
+    def wait_until_begun(self) -> None:
+        """Wait until the models and the session can be used; raise the error if they cannot."""
+        self._begun.wait()
+        self._raise()
 
     def wait_until_over(self) -> None:
         """Wait until all runs have ended and are shown. Raises the error of the first run if all have failed."""
         self._wait()
 
     async def _run(self, beginning: Coroutine[Any, Any, Comparison], note: str) -> None:
-        comparison = await beginning
         try:
-            await self._show(comparison, note)
+            self._awaited = asyncio.ensure_future(beginning)
+            comparison: Comparison = await self._awaited
+        except BaseException as error:
+            self._error = error  # before the cell goes on that waits for the beginning
+            raise
+        finally:
+            self._begun.set()
+        try:
+            area = _area(self._context, note, self.stop)
+            await self._run_all(comparison, area)
+            await self._show_all(comparison, area, note)
         finally:
             comparison.leave()
         self._keep(comparison)
 
-    async def _show(self, comparison: Comparison, note: str) -> None:
-        """Start all runs and show them until the last one has ended, then show them together."""
-        area = _area(self._context, note, self.stop)
+    async def _run_all(self, comparison: Comparison, area: Area) -> None:
+        """Start all runs, and show them until the last one has ended."""
         launch = partial(launch_of, self._context, lambda _: None, background=self._background)
         self._launches = [launch(shares=len(comparison.runs)) for _ in comparison.runs]
         if self._stopped:
             self.stop()
         views = [area.view(run.column, each) for run, each in zip(comparison.runs, self._launches, strict=True)]
-        area.open()
+        with suppress(Exception):  # a comparison is made even if it cannot be shown
+            area.open()
         await asyncio.gather(
             *(
                 each.run(comparison.start(run), GuardedView(view))
                 for run, each, view in zip(comparison.runs, self._launches, views, strict=True)
             )
         )
+
+    async def _show_all(self, comparison: Comparison, area: Area, note: str) -> None:
+        """Let the judge compare the answers, and show all of them together."""
         displays = self._context.tools.displays
         runs = [_shown(run.column, each, displays) for run, each in zip(comparison.runs, self._launches, strict=True)]
         name = next((run.transcript.session for run in runs if run.transcript.session), "")
@@ -157,19 +179,23 @@ class ComparisonWork(CellWork):
         vote = partial(self._vote, comparison.session_id, runs)
         voting = Voting(vote, line) if area.has_buttons and runs[0].column.hidden else None
         copied = contextvars.copy_context()
-        area.finish(await in_thread(copied.run, comparison_output, runs, name, "" if voting else line, note), voting)
+        output = await in_thread(copied.run, comparison_output, runs, name, "" if voting else line, note)
+        try:
+            area.finish(output, voting)
+        except Exception:  # noqa: BLE001  widgets may fail in any way
+            output.display()
 
     async def _judged(self, comparison: Comparison, runs: list[ShownRun], area: Area) -> tuple[list[ShownRun], str]:
         """Let the judge, if there is one, compare the answers; return the runs with their wins, and a line about it."""
         if self._judge is None or self._stopped:
             return runs, ""
-        area.say(f"{self._judge.model} judges …")
+        with suppress(Exception):
+            area.say(f"{self._judge.model} judges …")
         named = runs[0].column.comparison
-        self._judging = asyncio.ensure_future(
-            self._context.manager.comparisons.judge(comparison.session_id, self._judge, comparison=named)
-        )
+        judging = self._context.manager.comparisons.judge(comparison.session_id, self._judge, comparison=named)
+        self._awaited = asyncio.ensure_future(judging)
         try:
-            turns = await self._judging
+            turns: list[TurnRecord] = await self._awaited
         except SessionMagicError as error:
             return runs, f"not judged: {error}"
         except asyncio.CancelledError:

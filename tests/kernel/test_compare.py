@@ -100,3 +100,27 @@ def test_each_branch_runs_code_in_a_process_of_its_own(kernel, session):
         kernel.run(f"script({name!r}, call('run_python_isolated', code={code!r}), 'Done.');").ok()
     cell = kernel.run(f"%%agent -s {session} --yes --compare one two\nGo.", timeout=60).ok()
     assert cell.html.count("x is 1") == 2
+
+
+def test_a_background_comparison_that_cannot_begin_is_an_error(kernel, session):
+    cell = kernel.run(f"%%agent -b -s {session} --compare hello nosuch:model\nHi.")
+    assert (cell.status, cell.ename) == ("error", "ModelReferenceError")
+
+
+def test_an_interrupt_while_the_session_is_busy_asks_nobody(kernel, session):
+    running = kernel.run(f"%%agent -b -s {session} -m hang\nHold it.").ok()
+    running.until_shows("partial answer")
+    waiting = kernel.send(f"%%agent -s {session} --wait --compare hello recalls\nHi.")
+    kernel.until(lambda: waiting.messages, 30, waiting)
+    kernel.interrupt()
+    waiting.wait()
+    assert waiting.ename == "KeyboardInterrupt"
+    kernel.run(f"%agent stop {session}").ok()
+    assert kernel.run(f"%%agent -s {session} -m recalls\nNext").ok().text.count("Hi.") == 0
+
+
+def test_a_judge_names_no_winner_if_its_orders_disagree(kernel, session):
+    kernel.run("script('firsts', 'VERDICT: first', each_turn=True);").ok()
+    cell = kernel.run(f"%%agent -s {session} --compare hello recalls --judge firsts\nHi.").ok()
+    assert "both orders agree in 0 of 1" in cell.html
+    assert "firsts" in kernel.run(f"%agent usage {session}").ok().text
