@@ -26,6 +26,7 @@ class Turn:
 
     def __init__(self, *events, refused=0):
         self.session_name = "chat"
+        self.column = None
         self.asked = events
         self.refused = refused
         self.answers = []
@@ -66,7 +67,7 @@ def stdin(monkeypatch):
                 raise given
             return given
 
-        monkeypatch.setattr(module, "ask_on_stdin", lambda _: give(decision))
+        monkeypatch.setattr(module, "ask_on_stdin", lambda *_: give(decision))
         monkeypatch.setattr(module, "fill_in_on_stdin", lambda _: give(content))
 
     return answer

@@ -9,7 +9,7 @@ import pytest
 
 from sessionmagic.notebook.page import blocks, growing
 from sessionmagic.notebook.page.blocks import TAIL_LENGTH, Pages
-from sessionmagic.notebook.view import follow
+from sessionmagic.notebook.view import Rate, follow
 from sessionmagic.testing import paced, script
 from tests.turns import on_a_loop
 
@@ -93,7 +93,7 @@ async def test_turn_is_rendered_in_threads_that_belong_to_its_cell(manager):
 
     here.set("in the cell")
     turn = await manager.run("Hello", session="chat", model="slow")
-    await follow(turn, View(), 100)
+    await follow(turn, View(), Rate(100))
     *updates, last = frames
     assert {where for _, where, _ in frames} == {"in the cell"}
     assert threading.get_ident() not in {thread for thread, *_ in updates}
@@ -118,7 +118,7 @@ async def test_slow_view_leaves_the_loop_to_other_turns(manager):
             pass
 
     turn = await manager.run("Hello", session="chat", model="slow")
-    following = asyncio.ensure_future(follow(turn, View(), 100))
+    following = asyncio.ensure_future(follow(turn, View(), Rate(100)))
     other = await manager.run("Hello", session="other", model="calm")
     assert (await other.result()).text == "It is fine."
     await turn.result()
