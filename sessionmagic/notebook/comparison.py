@@ -24,6 +24,9 @@ from sessionmagic.notebook.surface import surface_of
 from sessionmagic.notebook.view import GuardedView
 from sessionmagic.tools.functions import tool_for
 
+OPEN_SECONDS = 0.2
+"""How long a session may take to be claimed before the cell says that it waits for it."""
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Coroutine, Sequence
@@ -137,21 +140,33 @@ class ComparisonWork(CellWork):
         self._wait()
 
     async def _run(self, beginning: Coroutine[Any, Any, Comparison], note: str) -> None:
+        area = _area(self._context, note, self.stop)
         try:
-            self._awaited = asyncio.ensure_future(beginning)
-            comparison: Comparison = await self._awaited
+            comparison = await self._claimed(beginning, area)
         except BaseException as error:
             self._error = error  # before the cell goes on that waits for the beginning
             raise
         finally:
             self._begun.set()
         try:
-            area = _area(self._context, note, self.stop)
             await self._run_all(comparison, area)
             await self._show_all(comparison, area, note)
         finally:
             comparison.leave()
         self._keep(comparison)
+
+    async def _claimed(self, beginning: Coroutine[Any, Any, Comparison], area: Area) -> Comparison:
+        """Return the comparison when its session is claimed. If that takes long, the area says so."""
+        self._awaited = waiting = asyncio.ensure_future(beginning)
+        await asyncio.wait([waiting], timeout=OPEN_SECONDS)
+        if waiting.done():
+            return waiting.result()
+        area.wait("waiting for the session …")
+        try:
+            return await waiting
+        except BaseException:
+            area.discard()
+            raise
 
     async def _run_all(self, comparison: Comparison, area: Area) -> None:
         """Start all runs, and show them until the last one has ended."""
@@ -240,6 +255,12 @@ class Area(Protocol):
 
     def view(self, column: Column, controls: Controls) -> View:
         """Return the view of one run."""
+
+    def wait(self, line: str) -> None:
+        """Show a line before there are views."""
+
+    def discard(self) -> None:
+        """Show that there will be no views."""
 
     def open(self) -> None:
         """Show the views."""

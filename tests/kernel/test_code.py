@@ -641,7 +641,7 @@ def test_a_question_that_cannot_be_asked_is_a_rejection(kernel, session, acts):
     kernel.run(
         "import sessionmagic.notebook.asker as asker\n"
         "kept = asker.ask_on_stdin\n"
-        "def asking_fails(asked): raise OSError('no terminal')\n"
+        "def asking_fails(*asked): raise OSError('no terminal')\n"
         "asker.ask_on_stdin = asking_fails"
     ).ok()
     try:

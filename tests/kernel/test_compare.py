@@ -111,7 +111,7 @@ def test_an_interrupt_while_the_session_is_busy_asks_nobody(kernel, session):
     running = kernel.run(f"%%agent -b -s {session} -m hang\nHold it.").ok()
     running.until_shows("partial answer")
     waiting = kernel.send(f"%%agent -s {session} --wait --compare hello recalls\nHi.")
-    kernel.until(lambda: waiting.messages, 30, waiting)
+    waiting.until_shows("waiting for the session")
     kernel.interrupt()
     waiting.wait()
     assert waiting.ename == "KeyboardInterrupt"

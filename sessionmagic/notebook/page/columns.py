@@ -21,6 +21,7 @@ from sessionmagic.notebook.page.comparison import run_html
 from sessionmagic.notebook.page.draft import DEAD_WIDGETS
 from sessionmagic.notebook.page.pieces import button, forget, page, row, within, wrapped
 from sessionmagic.notebook.page.slots import Slots
+from sessionmagic.notebook.page.static import NOTHING_STARTED
 from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
@@ -134,6 +135,15 @@ class ColumnsArea:
         view = ColumnView(column, controls, self._displays)
         self._views.append(view)
         return view
+
+    def wait(self, line: str) -> None:
+        """Show a line before there are views."""
+        self._slots.show([_line_output(line)])
+
+    def discard(self) -> None:
+        """Show that there will be no views."""
+        self._slots.show([NOTHING_STARTED])
+        self._area.close()
 
     def open(self) -> None:
         """Show the views, those of one column below each other."""

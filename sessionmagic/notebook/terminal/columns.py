@@ -36,6 +36,13 @@ class PlainArea:
         """Return the view of one run."""
         return PlainView(column, reports=self._reports)
 
+    def wait(self, line: str) -> None:
+        """Print a line in a terminal."""
+        self.say(line)
+
+    def discard(self) -> None:
+        """Show nothing."""
+
     def open(self) -> None:
         """Show nothing yet."""
 
