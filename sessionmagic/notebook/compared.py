@@ -31,6 +31,8 @@ class ShownRun:
     """Seconds to the first piece of the answer; None when there was none."""
     displays: Mapping[str, Sequence[Output]] = field(default_factory=dict)
     """What its calls have displayed, by call id."""
+    html: str = ""
+    """The answer as HTML, if it was rendered already."""
     wins: float | None = None
     """How often a judge preferred the answer, where a tie counts half; None without a judge."""
 

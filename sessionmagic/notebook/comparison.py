@@ -21,7 +21,7 @@ from sessionmagic.notebook.compared import ShownRun, Voting, closing, voted_line
 from sessionmagic.notebook.judged import judge_line, with_wins
 from sessionmagic.notebook.page.comparison import comparison_output
 from sessionmagic.notebook.surface import surface_of
-from sessionmagic.notebook.view import GuardedView
+from sessionmagic.notebook.view import GuardedView, View
 from sessionmagic.tools.functions import tool_for
 
 OPEN_SECONDS = 0.2
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from sessionmagic.notebook.controls import Controls
     from sessionmagic.notebook.launch import Launch
     from sessionmagic.notebook.output import Displays, Output
-    from sessionmagic.notebook.view import View
     from sessionmagic.turns.request import Request
 
 
@@ -149,8 +148,8 @@ class ComparisonWork(CellWork):
         finally:
             self._begun.set()
         try:
-            await self._run_all(comparison, area)
-            await self._show_all(comparison, area, note)
+            views = await self._run_all(comparison, area)
+            await self._show_all(comparison, area, views, note)
         finally:
             comparison.leave()
         self._keep(comparison)
@@ -168,8 +167,8 @@ class ComparisonWork(CellWork):
             area.discard()
             raise
 
-    async def _run_all(self, comparison: Comparison, area: Area) -> None:
-        """Start all runs, and show them until the last one has ended."""
+    async def _run_all(self, comparison: Comparison, area: Area) -> list[RunView]:
+        """Start all runs, show them until the last one has ended, and return their views."""
         launch = partial(launch_of, self._context, lambda _: None, background=self._background)
         self._launches = [launch(shares=len(comparison.runs)) for _ in comparison.runs]
         if self._stopped:
@@ -183,11 +182,15 @@ class ComparisonWork(CellWork):
                 for run, each, view in zip(comparison.runs, self._launches, views, strict=True)
             )
         )
+        return views
 
-    async def _show_all(self, comparison: Comparison, area: Area, note: str) -> None:
+    async def _show_all(self, comparison: Comparison, area: Area, views: list[RunView], note: str) -> None:
         """Let the judge compare the answers, and show all of them together."""
         displays = self._context.tools.displays
-        runs = [_shown(run.column, each, displays) for run, each in zip(comparison.runs, self._launches, strict=True)]
+        runs = [
+            replace(_shown(run.column, each, displays), html=view.html)
+            for run, each, view in zip(comparison.runs, self._launches, views, strict=True)
+        ]
         name = next((run.transcript.session for run in runs if run.transcript.session), "")
         runs, said = await self._judged(comparison, runs, area)
         line = "\n".join(filter(None, [said, closing(runs, name)]))
@@ -247,13 +250,20 @@ def _shown(column: Column, launch: Launch, displays: Displays) -> ShownRun:
     return ShownRun(column, shown(transcript, column), first_token, displays(transcript))
 
 
+class RunView(View, Protocol):
+    """The view of one run."""
+
+    html: str
+    """The answer as HTML, if it was rendered when it had ended."""
+
+
 class Area(Protocol):
     """A place under the cell where a comparison is shown. All methods are called on the loop thread."""
 
     has_buttons: bool
     """Whether a user can click there."""
 
-    def view(self, column: Column, controls: Controls) -> View:
+    def view(self, column: Column, controls: Controls) -> RunView:
         """Return the view of one run."""
 
     def wait(self, line: str) -> None:

@@ -24,7 +24,7 @@ from sessionmagic.turns.event_log import EventLog
 from sessionmagic.turns.history import history_before
 from sessionmagic.turns.left_out import LeftOut
 from sessionmagic.turns.place import note_on_new, note_on_reused, notes_on, parent_for
-from sessionmagic.turns.planning import plan_for
+from sessionmagic.turns.planning import Resolver, plan_for
 from sessionmagic.turns.records import fresh_session, new_record
 from sessionmagic.turns.turn import Turn
 
@@ -101,12 +101,14 @@ class Admission:
         previous = with_interrupted_turns(previous, running_turns(previous))
         account = account_of(previous)
         parent = parent_for(requests[0], previous)
-        models = [plan_for(each, previous, parent, self._models, agent).model for each in requests]
-        for each, model in zip(requests, models, strict=True):
+        providers = []
+        for each in requests:
+            if each.model not in {"", "default", *group.resolved}:
+                group.resolved[each.model] = self._models.resolve(each.model)
+            model = plan_for(each, previous, parent, Resolver(self._models, group.resolved), agent).model
             _budget_warnings(each, model, account)
-        return [replace(each, after=parent or ROOT) for each in requests], [
-            provider_of(model.model) for model in models
-        ]
+            providers.append(provider_of(model.model))
+        return [replace(each, after=parent or ROOT) for each in requests], providers
 
     def _admit(self, request: Request, agent: AgentDefinition, hold: Hold) -> Admitted | ReusedTurn:
         from sessionmagic.turns.reuse import reusable
@@ -126,7 +128,7 @@ class Admission:
         dead = running_turns(before) if group.dead is None else group.dead
         previous = with_interrupted_turns(before, dead)
         parent = parent_for(request, previous)
-        plan = plan_for(request, previous, parent, self._models, agent)
+        plan = plan_for(request, previous, parent, Resolver(self._models, group.resolved), agent)
         content = content_for(request)
         return _Planned(
             request=request,

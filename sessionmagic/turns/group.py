@@ -12,6 +12,7 @@ from sessionmagic.turns.account import Account
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sessionmagic.models.catalog import ResolvedModel
     from sessionmagic.storage.store import Claim
 
 
@@ -64,6 +65,8 @@ class TurnGroup:
         """
         self.account = Account("", "")
         """What the session's model requests cost. It is read from the session when the first turn is admitted."""
+        self.resolved: dict[str, ResolvedModel] = {}
+        """The models of a comparison by reference. They are resolved once, as each takes 50 ms to make its client."""
         self.permission_changes = 0
         """How many times the user has changed the permissions of the group's turns."""
         _open[self.session_id] = self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.session import CRASHED, Session, with_override
@@ -69,14 +69,31 @@ class Plan:
         return replace(session, custom_models_used=used)
 
 
-def plan_for(request: Request, session: Session, parent: str | None, models: Models, agent: AgentDefinition) -> Plan:
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """Resolves the references of a turn's models.
+
+    Attributes:
+        models: The models that references can name.
+        known: Models that are resolved already, by reference.
+    """
+
+    models: Models
+    known: Mapping[str, ResolvedModel] = field(default_factory=dict)
+
+    def resolve(self, reference: str) -> ResolvedModel:
+        """Return the model that the reference names; raises `ModelReferenceError`."""
+        return self.known[reference] if reference in self.known else self.models.resolve(reference)
+
+
+def plan_for(request: Request, session: Session, parent: str | None, models: Resolver, agent: AgentDefinition) -> Plan:
     """Decide what a turn will do.
 
     Args:
         request: What is asked.
         session: The session before the turn.
         parent: The id of the turn that the new one continues, or None.
-        models: The models that references can name.
+        models: Resolves references.
         agent: The agent that answers.
 
     Raises `ModelReferenceError` and `ToolError`.
@@ -85,7 +102,7 @@ def plan_for(request: Request, session: Session, parent: str | None, models: Mod
     override = stored
     if request.model and not request.once:
         override = None if request.model == "default" else request.model
-    default = agent.model or models.default
+    default = agent.model or models.models.default
     warnings = _warnings_of_parent(session, parent)
     try:
         wanted = {"": stored or default, "default": default}.get(request.model, request.model)

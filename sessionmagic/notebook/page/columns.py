@@ -57,6 +57,8 @@ class ColumnView:
         self._displays = displays
         self._opened_at = time.monotonic()
         self._status_due = 0.0
+        self.html = ""
+        """The answer as HTML, once it is whole."""
         self._phase = ("", False, False)
         wide = Layout(flex="1 1 auto", min_width="0")
         self._status = HTML(self._status_html(Transcript()), layout=wide)
@@ -82,7 +84,8 @@ class ColumnView:
 
     def rendered(self, transcript: Transcript) -> Sequence[Output]:
         run = ShownRun(self.column, shown(transcript, self.column), displays=self._displays(transcript))
-        return [Output({"text/html": run_html(run)})]
+        self.html = run_html(run)
+        return [Output({"text/html": self.html})]
 
     def finish(self, transcript: Transcript, outputs: Sequence[Output]) -> None:
         self._status.value = self._status_html(shown(transcript, self.column), ended=True)

@@ -53,7 +53,7 @@ def columns_html(runs: Sequence[ShownRun]) -> str:
 
 
 def _run_html(run: ShownRun) -> str:
-    html = run_html(run)
+    html = run.html or run_html(run)
     return f'<p {NO_MATH} style="font-weight: 600; margin: 0.3em 0">{escape(run.heading)}</p>{html}'
 
 

@@ -59,6 +59,8 @@ class PlainArea:
 class PlainView:
     """One run, which is reported when it has ended."""
 
+    html = ""
+
     def __init__(self, column: Column, *, reports: bool) -> None:
         self._column = column
         self._reports = reports
