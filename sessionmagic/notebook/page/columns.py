@@ -152,7 +152,7 @@ class ColumnsArea:
         """Show the views, those of one column below each other."""
         from ipywidgets import Layout, VBox
 
-        layout = Layout(flex="1 1 20em", min_width="0", border_top="2px solid var(--jp-border-color2, #ccc)")
+        layout = Layout(flex="1 1 16em", min_width="0", border_top="2px solid var(--jp-border-color2, #ccc)")
         columns = groupby(self._views, key=lambda view: view.column.number)
         self._columns.children = [VBox([view.box for view in views], layout=layout) for _, views in columns]
         self._slots.show([Output(self._area._repr_mimebundle_() | {"text/plain": RUNNING})])

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.transcript import Transcript
 
 COLUMNS = "display: flex; flex-wrap: wrap; gap: 0.5em 1.5em; align-items: flex-start"
-COLUMN = "flex: 1 1 20em; min-width: 0; border-top: 2px solid var(--jp-border-color2, #ccc)"
-"""A column is as wide as there is place for, and at least 20 letters; on a narrow page, they stand below each other."""
+COLUMN = "flex: 1 1 16em; min-width: 0; border-top: 2px solid var(--jp-border-color2, #ccc)"
+"""A column is as wide as there is place for, and at least 16 letters; on a narrow page, they stand below each other."""
 HEAD = 'style="text-align: left; font-weight: 600"'
 CELL = 'style="text-align: left; white-space: nowrap"'
 PICTURES = ("image/png", "image/jpeg")
