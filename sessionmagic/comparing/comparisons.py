@@ -161,7 +161,7 @@ class Comparisons:
             for (label, repeat), turn in answered.items()
         ]
         found = await judged(
-            Grids(self._models, None),
+            Grids(self._models, None).run,
             judge,
             answers,
             {"": turns[0].prompt},

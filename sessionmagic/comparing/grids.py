@@ -55,7 +55,7 @@ class Grids:
 
         rows = {(row.prompt, row.label, row.repeat): row for row in results if row.answer is not None}
         found = await judged(
-            self,
+            self.run,
             judge,
             [Answer(*key, row.answer or "") for key, row in rows.items()],
             {row.prompt: row.prompt for row in rows.values()},

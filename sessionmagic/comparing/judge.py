@@ -11,11 +11,10 @@ from sessionmagic.comparing.plan import GridRequest
 from sessionmagic.exceptions import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
     from typing import Any
 
     from sessionmagic.comparing.contestants import Contestant
-    from sessionmagic.comparing.grids import Grids
     from sessionmagic.comparing.judging import Answer, Pairing
     from sessionmagic.comparing.results import GridResults
 
@@ -53,7 +52,7 @@ class Judged:
 
 
 async def judged(
-    grids: Grids,
+    run: Callable[[GridRequest], Awaitable[GridResults]],
     judge: Judge,
     answers: Iterable[Answer],
     questions: Mapping[Hashable, str],
@@ -63,7 +62,7 @@ async def judged(
     """Ask a judge about each two answers to a prompt, in both orders. Verdicts that it has given before are kept.
 
     Args:
-        grids: Where its requests are made and its answers kept.
+        run: Makes its requests, as a grid.
         judge: The judge.
         answers: The answers.
         questions: The text of each prompt.
@@ -76,7 +75,7 @@ async def judged(
     if not pairs:
         raise UsageError("there are no two answers to judge")
     prompts = [pair.request(questions[pair.first.prompt], order) for pair in pairs for order in ORDERS]
-    results = await grids.run(
+    results = await run(
         GridRequest(prompts=prompts, models=[judge.model], system=judge_instructions(judge.criteria), **options)
     )
     verdicts = {row.number: read_verdict(row.answer) for row in results if row.answer is not None}
