@@ -9,7 +9,8 @@ from sessionmagic.comparing.contestants import Contestant, contestants, parsed_v
 from sessionmagic.comparing.judge import Judge
 from sessionmagic.conversation.column import Verdict
 from sessionmagic.conversation.comparison import comparisons
-from sessionmagic.exceptions import ModelReferenceError, SessionBusyError, SessionNotFoundError, UsageError
+from sessionmagic.conversation.stored_transcript import transcript_of
+from sessionmagic.exceptions import ModelReferenceError, SessionBusyError, SessionNotFoundError, StoreError, UsageError
 from sessionmagic.testing import call, script
 from sessionmagic.tools.functions import Tool
 from sessionmagic.turns.request import Cell, Request
@@ -292,3 +293,54 @@ async def test_a_judge_with_fewer_than_two_answers_is_an_error(manager):
     await compare(manager, "calm", "dumb")
     with pytest.raises(UsageError, match="no two answers"):
         await manager.comparisons.judge("chat", Judge("calm"))
+
+
+@on_a_loop
+async def test_a_comparison_names_its_models_itself(manager):
+    with pytest.raises(UsageError, match="leave the model out"):
+        await manager.compare(request(model="calm"), contestants(["calm", "recalls"]))
+
+
+@on_a_loop
+async def test_a_run_that_cannot_start_raises_when_the_others_have_ended(manager):
+    comparison = await manager.compare(request(), contestants(["calm", "recalls"]))
+    start = comparison._start
+
+    async def starting(each, group):
+        if each.model == "calm":
+            raise StoreError("the disk is full")
+        return await start(each, group)
+
+    comparison._start = starting
+    with pytest.raises(StoreError, match="the disk is full"):
+        await comparison.answers()
+    assert [turn.model for turn in manager.sessions.load("chat").turns] == ["recalls"]
+    assert (await ask(manager)).status == "completed"
+
+
+@on_a_loop
+async def test_a_hidden_turn_is_shown_without_its_model(manager):
+    await compare(manager, "dumb", "recalls", blind=True, settings={"temperature": 0})
+    [first, second] = manager.comparisons.vote("chat", "A")
+    shown = [transcript_of("chat", turn) for turn in (first, second)]
+    assert [transcript.model for transcript in shown] == ["A", "B"]
+    assert "dumb" not in str(shown)
+    assert manager.comparisons.reveal("chat") == manager.comparisons.reveal("chat")
+
+
+@on_a_loop
+async def test_a_vote_can_be_on_an_earlier_comparison(manager):
+    answers = await compare(manager, "calm", "recalls")
+    await compare(manager, "calm", "recalls")
+    earlier = answers[0].column.comparison
+    assert manager.comparisons.vote("chat", "calm", comparison=earlier)[0].id == answers[0].turn
+    with pytest.raises(UsageError, match="no longer has this comparison"):
+        manager.comparisons.vote("chat", "calm", comparison="gone")
+
+
+@on_a_loop
+async def test_only_runs_that_were_made_can_be_kept(manager):
+    await compare(manager, "calm", "recalls", repeat=2)
+    with pytest.raises(UsageError, match="column calm has 2 runs"):
+        manager.comparisons.keep("chat", "calm", repeat=3)
+    assert manager.comparisons.keep("chat", "calm", repeat=2).column.repeat == 2
