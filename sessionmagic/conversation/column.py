@@ -37,6 +37,9 @@ class Column:
         """What the column is called: its label, or its letter while that is hidden."""
         return self.letter if self.hidden else self.label
 
+    def __repr__(self) -> str:
+        return f"Column({self.name!r}, comparison={self.comparison!r}, number={self.number}, repeat={self.repeat})"
+
 
 @dataclass(frozen=True, slots=True)
 class Vote:

@@ -79,6 +79,15 @@ def shown(transcript: Transcript, column: Column | None) -> Transcript:
     return replace(transcript, model=column.name, warnings=warnings, error=error)
 
 
+def shown_turn(turn: TurnRecord) -> TurnRecord:
+    """Return a turn with the model and the settings that are shown: those of a hidden column are not."""
+    column = turn.column
+    if column is None or not column.hidden:
+        return turn
+    settings = {name: value for name, value in turn.settings.items() if name not in column.settings}
+    return replace(turn, model=column.name, settings=settings)
+
+
 def with_vote(session: Session, turns: Sequence[TurnRecord], choice: str, *, at: float) -> Session:
     """Return the session with the user's vote on a comparison, which replaces an earlier one.
 

@@ -72,7 +72,9 @@ def note_on_new(request: Request, model: str, names: Sequence[str]) -> str:
         model: The reference of the model.
         names: The names of the other sessions, oldest first.
     """
-    note = f"new session {request.session!r}, answered by {model}"
+    note = f"new session {request.session!r}"
+    if request.column is None:  # a comparison says itself who answers
+        note += f", answered by {model}"
     if request.new:  # the user knows, or has given no name
         return note
     numbered = request.session.translate(_NO_DIGITS)

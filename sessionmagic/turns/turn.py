@@ -6,7 +6,7 @@ import asyncio
 import threading
 from concurrent.futures import Future, wait
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.events import TitleChanged
@@ -47,7 +47,7 @@ class TurnResult:
     """The turn's id."""
     session: str
     """The session's name."""
-    raw_messages: list[dict[str, Any]] = field(repr=False)
+    raw_messages: list[dict[str, Any]]
     error: SessionMagicError | None = None
     seconds: float = 0.0
     """How long the model requests took in all."""
@@ -76,6 +76,12 @@ class TurnResult:
 
     def __str__(self) -> str:
         return self.text
+
+    def __repr__(self) -> str:
+        hidden = self.column is not None and self.column.hidden
+        left_out = {"raw_messages", *(("model", "error") if hidden else ())}
+        shown = (f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.name not in left_out)
+        return f"TurnResult({', '.join(shown)})"
 
 
 class Turn:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     argument("--sent", action="store_true", help="show the session's last model request as it went out"),
 )
 def show(context: NotebookContext, options: argparse.Namespace) -> None:
+    from sessionmagic.conversation.comparison import shown_turn
     from sessionmagic.conversation.stored_transcript import transcript_of
     from sessionmagic.notebook.terminal.text import turn_text
     from sessionmagic.notebook.view import show_turn
@@ -47,7 +48,7 @@ def show(context: NotebookContext, options: argparse.Namespace) -> None:
         say(f"no turns; {next_turn(session)}")
     # Our own files have no keys. One from elsewhere may, or from a time when a key was not known yet.
     for turn in map(without_keys_in, turns):
-        asked_with = settings_line(turn.settings, turn.system)
+        asked_with = settings_line(shown_turn(turn).settings, turn.system)
         running = context.manager.turns.find(session.id, turn.id)
         if running is not None:
             transcript = _so_far(running)
@@ -81,8 +82,11 @@ def _show_sent(context: NotebookContext, session: Session) -> None:
 
 def _so_far(turn: Turn) -> Transcript:
     """Return the transcript of a running turn so far, with a note that it is running."""
+    from sessionmagic.conversation.comparison import shown
+
     transcript = turn.transcript
     waits = transcript.waits_for_an_answer
+    transcript = shown(transcript, turn.column)
     return _noted(transcript, "waiting for your answer; see %agent approve" if waits else "still running")
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.attachment import IMAGE_STARTS
+from sessionmagic.conversation.comparison import shown_turn
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, ReasoningBlock, SummaryBlock, TextBlock
 from sessionmagic.notebook.captions import TEXT_LIMIT
@@ -87,8 +88,8 @@ def _turn(session: Session, turn: TurnRecord) -> Iterator[str]:
     yield f"<section>\n<hr>\n{user_text_html(turn.prompt)}"
     for item in attached_to(turn):
         yield user_text_html(item) if isinstance(item, str) else _file_html(item)
-    if turn.settings:
-        yield note_html(" ".join(f"{name}={json.dumps(value)}" for name, value in turn.settings.items()))
+    if settings := shown_turn(turn).settings:
+        yield note_html(" ".join(f"{name}={json.dumps(value)}" for name, value in settings.items()))
     if turn.system:
         yield f"<details><summary>Instructions</summary>{user_text_html(turn.system)}</details>"
     # The notes are for the cell that asked: its session was new, or its turn took the place of another.

@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from sessionmagic.conversation.comparison import shown_turn
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.models.settings import as_typed
 from sessionmagic.notebook.exports.html import cut_in_html
@@ -75,6 +76,7 @@ def not_in_notebook(session: Session) -> list[str]:
 
 
 def _line(name: str, turn: TurnRecord, before: TurnRecord | None) -> str:
+    turn = shown_turn(turn)
     words = ["%%agent", _named(name)]
     if (before is None or turn.model != before.model) and _can_be_asked(turn):
         words += ["--model", typed(turn.model)]
@@ -97,8 +99,12 @@ def _named(name: str) -> str:
 
 
 def _can_be_asked(turn: TurnRecord) -> bool:
-    """Return whether the turn's model is a reference: another program's turn has only the name of its model."""
-    return _fits(turn.model) and (turn.origin != "import" or ":" in turn.model)
+    """Return whether the turn's model is a reference that may be shown.
+
+    Another program's turn has only the name of its model.
+    """
+    is_hidden = turn.column is not None and turn.column.hidden
+    return _fits(turn.model) and not is_hidden and (turn.origin != "import" or ":" in turn.model)
 
 
 def _fits(text: str) -> bool:

@@ -60,8 +60,8 @@ def _turn(session: Session, turn: TurnRecord) -> Iterator[str]:
     for block in transcript.blocks:
         yield from _block(block)
     if turn.status != "completed":
-        yield f"*{turn.status}{f': {heading(turn.error)}' if turn.error else ''}*"
-    for warning in turn.warnings:
+        yield f"*{turn.status}{f': {heading(transcript.error)}' if transcript.error else ''}*"
+    for warning in transcript.warnings:
         yield f"⚠ {heading(warning)}"
 
 

@@ -1,0 +1,67 @@
+"""A blind comparison: until it is revealed, nothing that is shown names a model or the settings of a column."""
+
+import json
+
+import pytest
+
+from sessionmagic.comparing.contestants import contestants
+from sessionmagic.conversation.comparison import shown_turn
+from sessionmagic.conversation.stored_transcript import transcript_of
+from sessionmagic.notebook.exports.html import to_html
+from sessionmagic.notebook.exports.notebook import to_notebook
+from sessionmagic.sessions.formats.markdown import to_markdown
+from sessionmagic.testing import script
+from sessionmagic.turns.request import Request
+from tests.turns import on_a_loop
+
+NAMES = ("secretone", "secrettwo")
+
+
+async def compared(manager, *steps, vary=None):
+    for name in NAMES:
+        script(name, *steps or ["An answer."])
+    request = Request(prompt="Which?", session="chat", settings={"seed": 7})
+    comparison = await manager.compare(request, contestants(NAMES, vary), blind=True)
+    return await comparison.answers()
+
+
+@on_a_loop
+async def test_stored_turns_are_shown_without_models_and_without_the_settings_of_columns(manager):
+    await compared(manager, vary={"temperature": [0.25, 0.5]})
+    session = manager.sessions.load("chat")
+    assert not any("secret" in str(transcript_of("chat", turn)) for turn in session.turns)
+    assert [shown_turn(turn).settings for turn in session.turns] == [{"seed": 7}] * 4
+    manager.comparisons.reveal("chat")
+    turn = manager.sessions.load("chat").turns[0]
+    assert shown_turn(turn) is turn
+
+
+@pytest.mark.parametrize("steps", [(), (["So far", RuntimeError("secretone: no such model")],)])
+@on_a_loop
+async def test_results_are_represented_without_models(manager, steps):
+    answers = await compared(manager, *steps, vary={"temperature": [0.25]})
+    for text in (repr(answers), repr(answers[0]), repr(answers[0].column)):
+        assert "secret" not in text
+        assert "0.25" not in text
+    assert "model='calm'" in repr(await (await manager.run("Hello", session="other")).result())
+
+
+@pytest.mark.parametrize("write", [to_markdown, to_html, to_notebook])
+@on_a_loop
+async def test_an_answer_that_is_kept_blind_is_exported_without_its_model(manager, write):
+    await compared(manager, ["So far", RuntimeError("secretone and secrettwo failed")], vary={"temperature": [0.25]})
+    manager.comparisons.keep("chat", "A")
+    text = write(manager.sessions.load("chat"))
+    assert "So far" in text
+    assert "secret" not in text
+    assert "0.25" not in text
+    manager.comparisons.reveal("chat")
+    assert "secret" in write(manager.sessions.load("chat"))
+
+
+@on_a_loop
+async def test_the_exported_cell_of_an_answer_that_is_kept_blind_can_run(manager):
+    await compared(manager)
+    manager.comparisons.keep("chat", "A")
+    cells = json.loads(to_notebook(manager.sessions.load("chat")))["cells"]
+    assert cells[-1]["source"] == ["%%agent --session chat --set seed=7\n", "Which?"]
