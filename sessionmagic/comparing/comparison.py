@@ -138,9 +138,16 @@ class Comparison:
         """Held while a run is stored, so that the turns are numbered like the columns."""
         self._slots = {run.provider: asyncio.Semaphore(PER_PROVIDER) for run in runs}
         self._turns: set[asyncio.Task[None]] = set()
+        self._stopped = False
+        self.on_stop: Callable[[], object] | None = None
+        """Called by `stop`, on any thread: ends what is done with the answers."""
+        group.on_stop = self.stop
 
     async def answers(self) -> Answers:
-        """Start all runs, and return their answers when all have ended. Raises what the start of a run raises."""
+        """Start all runs, and return their answers when all have ended. Raises what the start of a run raises.
+
+        Runs that were stopped before they started have no answer.
+        """
 
         async def ended(run: Run) -> TurnResult:
             return await (await self.start(run)).result()
@@ -150,7 +157,7 @@ class Comparison:
         finally:
             self.leave()
         for each in found:
-            if isinstance(each, BaseException):
+            if isinstance(each, BaseException) and not isinstance(each, asyncio.CancelledError):
                 raise each
         return self.answers_of([each for each in found if not isinstance(each, BaseException)])
 
@@ -159,12 +166,15 @@ class Comparison:
         return Answers(results, partial(self._keep, self.session_id))
 
     async def start(self, run: Run) -> Turn:
-        """Start a run, once few enough others ask the same provider. Raises what the start of a turn raises."""
+        """Start a run, once few enough others ask the same provider.
+
+        Raises what the start of a turn raises, and `asyncio.CancelledError` when the comparison was stopped before.
+        """
         slot = self._slots[run.provider]
         await slot.acquire()
         try:
             async with self._admitting:
-                turn = await self._start(run.request, self._group)
+                turn = await self._started(run)
         except BaseException:
             slot.release()
             raise
@@ -173,10 +183,21 @@ class Comparison:
         running.add_done_callback(self._turns.discard)
         return turn
 
+    async def _started(self, run: Run) -> Turn:
+        if self._stopped:
+            raise asyncio.CancelledError
+        return await self._start(run.request, self._group)
+
     @property
     def session_id(self) -> str:
         """The session's id."""
         return self._group.session_id
+
+    def stop(self) -> None:
+        """Start no more runs. Those that run are stopped as turns. Safe on any thread."""
+        self._stopped = True
+        if self.on_stop is not None:
+            self.on_stop()
 
     def leave(self) -> None:
         """Give up the claim, because no more runs will be started. It is released when all turns have ended."""

@@ -8,20 +8,20 @@ import threading
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from sessionmagic.comparing.contestants import contestants, parsed_vary
 from sessionmagic.conversation.comparison import shown
 from sessionmagic.conversation.transcript import Transcript
-from sessionmagic.exceptions import SessionMagicError, UsageError
+from sessionmagic.exceptions import SessionMagicError, TurnFailedError, UsageError
 from sessionmagic.loop import in_thread, loop_thread
 from sessionmagic.notebook.cell import begun, keep, launch_of, place_of, request_of
 from sessionmagic.notebook.cell_work import CellWork
 from sessionmagic.notebook.compared import ShownRun, Voting, closing, voted_line
+from sessionmagic.notebook.comparison_area import area_for
 from sessionmagic.notebook.judged import judge_line, with_wins
 from sessionmagic.notebook.page.comparison import comparison_output
-from sessionmagic.notebook.surface import surface_of
-from sessionmagic.notebook.view import GuardedView, View
+from sessionmagic.notebook.view import GuardedView
 from sessionmagic.tools.functions import tool_for
 
 OPEN_SECONDS = 0.2
@@ -29,18 +29,20 @@ OPEN_SECONDS = 0.2
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Coroutine, Sequence
-    from typing import Any
+    from collections.abc import Coroutine, Sequence
+    from typing import Any, TypeVar
 
     from sessionmagic.comparing.comparison import Comparison
     from sessionmagic.comparing.judge import Judge
     from sessionmagic.conversation.column import Column
     from sessionmagic.conversation.session import TurnRecord
+    from sessionmagic.notebook.comparison_area import Area, RunView
     from sessionmagic.notebook.context import NotebookContext
-    from sessionmagic.notebook.controls import Controls
     from sessionmagic.notebook.launch import Launch
-    from sessionmagic.notebook.output import Displays, Output
+    from sessionmagic.notebook.output import Displays
     from sessionmagic.turns.request import Request
+
+    T = TypeVar("T")
 
 
 def run_comparison(context: NotebookContext, options: argparse.Namespace, text: str) -> None:
@@ -124,8 +126,8 @@ class ComparisonWork(CellWork):
     def stop(self) -> None:
         """End all runs. Safe at any time, on any thread."""
         self._stopped = True
-        if self._awaited is not None:
-            loop_thread().loop.call_soon_threadsafe(self._awaited.cancel)
+        if (awaited := self._awaited) is not None:
+            loop_thread().loop.call_soon_threadsafe(awaited.cancel)
         for launch in list(self._launches):
             launch.stop()
 
@@ -139,7 +141,7 @@ class ComparisonWork(CellWork):
         self._wait()
 
     async def _run(self, beginning: Coroutine[Any, Any, Comparison], note: str) -> None:
-        area = _area(self._context, note, self.stop)
+        area = area_for(self._context, note, self.stop)
         try:
             comparison = await self._claimed(beginning, area)
         except BaseException as error:
@@ -147,6 +149,7 @@ class ComparisonWork(CellWork):
             raise
         finally:
             self._begun.set()
+        comparison.on_stop = self.stop
         try:
             views = await self._run_all(comparison, area)
             await self._show_all(comparison, area, views, note)
@@ -156,7 +159,7 @@ class ComparisonWork(CellWork):
 
     async def _claimed(self, beginning: Coroutine[Any, Any, Comparison], area: Area) -> Comparison:
         """Return the comparison when its session is claimed. If that takes long, the area says so."""
-        self._awaited = waiting = asyncio.ensure_future(beginning)
+        waiting = self._await(beginning)
         await asyncio.wait([waiting], timeout=OPEN_SECONDS)
         if waiting.done():
             return waiting.result()
@@ -166,6 +169,13 @@ class ComparisonWork(CellWork):
         except BaseException:
             area.discard()
             raise
+
+    def _await(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Return a task that `stop` cancels, also if it was called before."""
+        self._awaited = task = asyncio.ensure_future(work)
+        if self._stopped:
+            task.cancel()
+        return task
 
     async def _run_all(self, comparison: Comparison, area: Area) -> list[RunView]:
         """Start all runs, show them until the last one has ended, and return their views."""
@@ -192,6 +202,7 @@ class ComparisonWork(CellWork):
             for run, each, view in zip(comparison.runs, self._launches, views, strict=True)
         ]
         name = next((run.transcript.session for run in runs if run.transcript.session), "")
+        note = "\n".join(filter(None, dict.fromkeys([note, *(each for run in runs for each in run.transcript.notes)])))
         runs, said = await self._judged(comparison, runs, area)
         line = "\n".join(filter(None, [said, closing(runs, name)]))
         vote = partial(self._vote, comparison.session_id, runs)
@@ -211,9 +222,8 @@ class ComparisonWork(CellWork):
             area.say(f"{self._judge.model} judges …")
         named = runs[0].column.comparison
         judging = self._context.manager.comparisons.judge(comparison.session_id, self._judge, comparison=named)
-        self._awaited = asyncio.ensure_future(judging)
         try:
-            turns: list[TurnRecord] = await self._awaited
+            turns: list[TurnRecord] = await self._await(judging)
         except SessionMagicError as error:
             return runs, f"not judged: {error}"
         except asyncio.CancelledError:
@@ -233,9 +243,10 @@ class ComparisonWork(CellWork):
         results = [each.result for each in self._launches if each.result is not None]
         keep(self._context, comparison.answers_of(results), self._out)
         errors = [each.result.error if each.result else each.error for each in self._launches]
-        failed = [error for error in errors if error is not None]
-        if len(failed) == len(errors):
-            raise failed[0]
+        failed = [error for error in errors if error is not None and not isinstance(error, asyncio.CancelledError)]
+        if None not in errors and failed:
+            hidden = comparison.runs[0].column.hidden
+            raise TurnFailedError("all columns failed; %agent reveal shows why") if hidden else failed[0]
 
 
 def _shown(column: Column, launch: Launch, displays: Displays) -> ShownRun:
@@ -248,45 +259,3 @@ def _shown(column: Column, launch: Launch, displays: Displays) -> ShownRun:
         )
     first_token = None if launch.result is None else launch.result.first_token
     return ShownRun(column, shown(transcript, column), first_token, displays(transcript))
-
-
-class RunView(View, Protocol):
-    """The view of one run."""
-
-    html: str
-    """The answer as HTML, if it was rendered when it had ended."""
-
-
-class Area(Protocol):
-    """A place under the cell where a comparison is shown. All methods are called on the loop thread."""
-
-    has_buttons: bool
-    """Whether a user can click there."""
-
-    def view(self, column: Column, controls: Controls) -> RunView:
-        """Return the view of one run."""
-
-    def wait(self, line: str) -> None:
-        """Show a line before there are views."""
-
-    def discard(self) -> None:
-        """Show that there will be no views."""
-
-    def open(self) -> None:
-        """Show the views."""
-
-    def say(self, line: str) -> None:
-        """Show a line above the views."""
-
-    def finish(self, output: Output, voting: Voting | None) -> None:
-        """Show the finished comparison, with buttons to vote if `voting` is given."""
-
-
-def _area(context: NotebookContext, note: str, stop: Callable[[], object]) -> Area:
-    if surface_of(context) == "widgets":
-        from sessionmagic.notebook.page.columns import ColumnsArea
-
-        return ColumnsArea(note, stop, context.tools.displays)
-    from sessionmagic.notebook.terminal.columns import PlainArea
-
-    return PlainArea(reports=context.front_end.kernel is None)

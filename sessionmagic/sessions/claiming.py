@@ -94,8 +94,8 @@ class Claiming:
             return self._store.claim(session_id, Holder.here("a deletion"))
 
         async def stop_turns() -> None:  # again and again, as a prompt that waits may claim the session first
-            for turn in (turns := self._turns.of_id(session_id)):
-                turn.cancel()
+            turns = self._turns.of_id(session_id)
+            self._turns.stop_id(session_id)
             for turn in turns:
                 await turn.ended(STOP_SECONDS)
 

@@ -17,6 +17,7 @@ from sessionmagic.exceptions import (
 )
 from sessionmagic.loop import in_thread
 from sessionmagic.tools.tool_code import refuse_tools
+from sessionmagic.turns.group import open_group
 from sessionmagic.turns.inbox import UsedKeys
 from sessionmagic.turns.key_scanner import ready_for
 from sessionmagic.words import shortened
@@ -97,11 +98,18 @@ class RunningTurns:
         return latest[-1] if latest else self._sent.get(session_id)
 
     def stop(self, session: str) -> bool:
-        """Ask the session's turns to stop. Return whether any were running."""
-        turns = self.of(session)
+        """Ask the session's turns, and the comparison that they belong to, to stop. Return whether any were running."""
+        return self.stop_id(self._sessions.id_of(session))
+
+    def stop_id(self, session_id: str) -> bool:
+        """Do the same for the session with that id, without looking it up in the store."""
+        turns, group = self.of_id(session_id), open_group(session_id)
+        stop_group = group.on_stop if group is not None else None
+        if stop_group is not None:  # first, so that no further turn starts
+            stop_group()
         for turn in turns:
             turn.cancel()
-        return bool(turns)
+        return bool(turns) or stop_group is not None
 
     def approvals(self) -> list[tuple[Turn, Approval]]:
         """Return the open approvals, each with its turn."""

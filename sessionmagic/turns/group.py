@@ -67,6 +67,8 @@ class TurnGroup:
         """What the session's model requests cost. It is read from the session when the first turn is admitted."""
         self.resolved: dict[str, ResolvedModel] = {}
         """The models of a comparison by reference. They are resolved once, as each takes 50 ms to make its client."""
+        self.on_stop: Callable[[], object] | None = None
+        """Called on any thread when the user stops the session: ends what the group does beside its running turns."""
         self.permission_changes = 0
         """How many times the user has changed the permissions of the group's turns."""
         _open[self.session_id] = self

@@ -39,7 +39,11 @@ def comparison_output(runs: Sequence[ShownRun], session: str, line: str, note: s
     above, below = ("".join(map(note_html, lines.splitlines())) for lines in (note, line))
     html = f"{above}{columns_html(runs)}{figures_html(runs)}{below}"
     return Output(
-        {"text/html": framed(html), "text/markdown": _markdown(runs), "text/plain": comparison_text(runs, line)},
+        {
+            "text/html": framed(html),
+            "text/markdown": _markdown(runs, line, note),
+            "text/plain": comparison_text(runs, line, note),
+        },
         {"sessionmagic": {"session": session, "part": "comparison", "runs": [_facts(run) for run in runs]}},
     )
 
@@ -85,16 +89,18 @@ def figures_html(runs: Sequence[ShownRun]) -> str:
     return f'<div style="overflow-x: auto">{table}</div>'
 
 
-def _markdown(runs: Sequence[ShownRun]) -> str:
+def _markdown(runs: Sequence[ShownRun], line: str, note: str) -> str:
+    above, below = ([escaped(each) for each in lines.splitlines()] for lines in (note, line))
     answers = [f"**{escaped(run.heading)}**\n\n{turn_markdown(run.transcript)}" for run in runs]
     rows = [headings(runs), ["---"] * len(headings(runs)), *([escaped(cell) for cell in row] for row in figures(runs))]
-    return "\n\n".join([*answers, "\n".join(f"| {' | '.join(row)} |" for row in rows)])
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return "\n\n".join([*above, *answers, table, *below])
 
 
-def comparison_text(runs: Sequence[ShownRun], line: str) -> str:
-    """Return a comparison as plain text, with a line below it."""
+def comparison_text(runs: Sequence[ShownRun], line: str, note: str = "") -> str:
+    """Return a comparison as plain text, with a line below and one above it."""
     answers = [f"=== {run.heading}\n{_text(run.transcript)}" for run in runs]
-    return visible("\n\n".join([*answers, figures_text(runs), *([line] if line else [])]))
+    return visible("\n\n".join(filter(None, [note, *answers, figures_text(runs), line])))
 
 
 def _text(transcript: Transcript) -> str:

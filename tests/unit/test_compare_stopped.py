@@ -1,0 +1,53 @@
+"""A comparison that is stopped as a whole, or deleted with its session."""
+
+import asyncio
+
+import pytest
+
+from sessionmagic.comparing.comparison import PER_PROVIDER
+from sessionmagic.comparing.contestants import contestants
+from sessionmagic.exceptions import SessionNotFoundError
+from sessionmagic.turns.request import Request
+from tests.scripted import Gate
+from tests.turns import ask, on_a_loop, until
+
+
+async def full(manager):
+    """Return the answers of a comparison that has more runs than one provider is asked at once, while it runs."""
+    Gate("gate")
+    comparison = await manager.compare(
+        Request(prompt="Which?", session="chat"), contestants(["gate"]), repeat=PER_PROVIDER + 2
+    )
+    answering = asyncio.ensure_future(comparison.answers())
+    await until(lambda: len(manager.turns.running()) == PER_PROVIDER)
+    return answering
+
+
+@on_a_loop
+async def test_stopping_a_session_starts_no_further_runs(manager):
+    answering = await full(manager)
+    assert manager.turns.stop("chat")
+    assert [answer.status for answer in await answering] == ["interrupted"] * PER_PROVIDER
+    assert len(manager.sessions.load("chat").turns) == PER_PROVIDER
+    assert (await ask(manager)).status == "completed"
+
+
+@on_a_loop
+async def test_a_session_is_deleted_with_the_runs_that_wait(manager):
+    answering = await full(manager)
+    await manager.delete("chat")
+    await answering
+    with pytest.raises(SessionNotFoundError):
+        manager.sessions.load("chat")
+
+
+@on_a_loop
+async def test_a_comparison_that_only_holds_its_session_can_be_stopped(manager):
+    await ask(manager)
+    comparison = await manager.compare(Request(prompt="Which?", session="chat"), contestants(["calm"]))
+    stopped = []
+    comparison.on_stop = lambda: stopped.append(True)
+    assert manager.turns.stop("chat")
+    assert stopped == [True]
+    assert len(await comparison.answers()) == 0
+    assert not manager.turns.stop("chat")
