@@ -115,12 +115,16 @@ def _described(tool: Tool) -> list[str]:
 
 
 def reusable(session: Session, parent: str | None, asked: str) -> TurnRecord | None:
-    """Return the latest completed turn that continues `parent` and was asked the same, or None."""
+    """Return the latest completed turn that continues `parent` and was asked the same, or None.
+
+    Turns of comparisons are left out: they are offered fewer tools, and may not show yet who has answered.
+    """
     same = (
         turn
         for turn in reversed(session.turns)
         if turn.fingerprint == asked
         and turn.status == "completed"
+        and turn.column is None
         and parent in _continued(session, turn)
         and _has_displays(turn)
     )

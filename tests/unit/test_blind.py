@@ -65,3 +65,11 @@ async def test_the_exported_cell_of_an_answer_that_is_kept_blind_can_run(manager
     manager.comparisons.keep("chat", "A")
     cells = json.loads(to_notebook(manager.sessions.load("chat")))["cells"]
     assert cells[-1]["source"] == ["%%agent --session chat --set seed=7\n", "Which?"]
+
+
+@on_a_loop
+async def test_an_answer_of_a_comparison_is_not_reused(manager):
+    await compared(manager)
+    turn = await manager.run("Which?", session="chat", model=NAMES[0], settings={"seed": 7}, reuse=True)
+    assert not (await turn.result()).reused
+    assert turn.id == "3"
