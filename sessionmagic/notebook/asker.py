@@ -49,16 +49,19 @@ class Asker:
                 continue
             passed = max(0.0, time.time() - event.at)  # less than nothing if the clock was set back
             await asyncio.sleep(max(0.0, self._delay - passed))
-            if not _is_open(turn, event):
-                continue
-            match event:
-                case _ if self._asks == "command":
-                    column = f", {turn.column.name}," if turn.column is not None else ""
-                    print(announcement(f"{turn.session_name}{column}", event))
-                case ApprovalRequested():
-                    await self._ask_approval(turn, event)
-                case InputRequested():
-                    await self._ask_input(turn, event)
+            async with self._main_thread.asking:  # the answer to another column's question may cover this one
+                if _is_open(turn, event):
+                    await self._ask(turn, event)
+
+    async def _ask(self, turn: Turn, event: ApprovalRequested | InputRequested) -> None:
+        match event:
+            case _ if self._asks == "command":
+                column = f", {turn.column.name}," if turn.column is not None else ""
+                print(announcement(f"{turn.session_name}{column}", event))
+            case ApprovalRequested():
+                await self._ask_approval(turn, event)
+            case InputRequested():
+                await self._ask_input(turn, event)
 
     async def _ask_approval(self, turn: Turn, asked: ApprovalRequested) -> None:
         column = turn.column.name if turn.column is not None else ""

@@ -124,3 +124,46 @@ def test_a_judge_names_no_winner_if_its_orders_disagree(kernel, session):
     cell = kernel.run(f"%%agent -s {session} --compare hello recalls --judge firsts\nHi.").ok()
     assert "both orders agree in 0 of 1" in cell.html
     assert "firsts" in kernel.run(f"%agent usage {session}").ok().text
+
+
+def test_a_blind_comparison_stays_blind_when_its_turns_are_shown(kernel, session):
+    cell = kernel.send(f"%%agent -b -s {session} --compare hang slow --blind --vary temperature=0.125,0.25\nTalk.")
+    cell.until_shows("partial answer")
+    shown = kernel.run(f"%agent show {session} --turn 1").ok().text
+    kernel.run(f"%agent stop {session}").ok()
+    cell.until(lambda cell: WIDGET not in str(cell.everything))
+    shown += kernel.run(f"%agent show {session} --turn 2").ok().text
+    assert "still running" in shown
+    assert not any(word in shown for word in ("hang", "slow", "0.125", "0.25"))
+
+
+def test_a_blind_comparison_in_which_all_fail_does_not_name_the_first_model(kernel, session):
+    cell = kernel.run(f"%%agent -s {session} --compare dumb fails --blind\nHi.")
+    assert (cell.status, cell.evalue) == ("error", "all columns failed; %agent reveal shows why")
+    assert "failed" in kernel.run(f"%agent reveal -s {session}").ok().text
+
+
+def test_a_judge_is_stopped_by_command_and_the_answers_are_kept(kernel, session):
+    cell = kernel.run(f"%%agent -b -s {session} --compare hello recalls --judge hang\nHi.").ok()
+    cell.until_shows("hang judges")
+    assert f"stopping {session}" in kernel.run(f"%agent stop {session}").ok().text
+    cell.until(lambda cell: WIDGET not in str(cell.everything))
+    assert "not judged, because it was stopped" in cell.html
+    assert kernel.run(f"%%agent -s {session} -m hello\nFree?").ok().status == "ok"
+
+
+def test_a_new_session_and_the_names_that_it_may_have_meant_are_said(kernel, session):
+    kernel.run(f"%%agent -s {session}-long-name -m hello\nHi.").ok()
+    cell = kernel.run(f"%%agent -s {session}-long-nam --compare hello recalls\nHi.").ok()
+    assert f"new session '{session}-long-nam'; did you mean" in cell.text
+
+
+def test_calls_that_wait_are_listed_with_their_column(kernel, session):
+    for name in ("uno", "dos"):
+        kernel.run(f"script({name!r}, call('run_python_isolated', code='1'), 'Done.');").ok()
+    cell = kernel.send(f"%%agent -b -s {session} --compare uno dos --blind\nGo.")
+    cell.until_shows("run_python_isolated").until(lambda cell: str(cell.widgets).count("Approve") > 1)
+    listed = kernel.run("%agent approve").ok().text
+    kernel.run(f"%agent stop {session}").ok()
+    assert all(f" {letter} " in listed for letter in "AB")
+    assert "uno" not in listed

@@ -27,6 +27,7 @@ class Turn:
     def __init__(self, *events, refused=0):
         self.session_name = "chat"
         self.column = None
+        self.asking = asyncio.Lock()
         self.asked = events
         self.refused = refused
         self.answers = []
@@ -88,6 +89,24 @@ def test_question_is_not_held_back_by_a_clock_that_was_set_back(stdin, monkeypat
 def test_call_that_a_lasting_approval_covers_is_not_asked_about(stdin):
     stdin(("tool", ""))
     assert Turn(call("1"), call("2")).is_asked() == [("1", "tool", "")]
+
+
+def test_call_that_the_answer_to_another_column_covers_is_not_asked_about(stdin):
+    stdin(("all", ""))
+    one, two = Turn(call("1")), Turn(call("2"))
+    two.asking = one.asking
+
+    def resolve(*answer):
+        one.answers.append(answer)
+        two.approvals.open = []
+
+    one.resolve = resolve
+
+    async def follow():
+        await asyncio.gather(*(Asker(each, each, "stdin", hz=1_000).follow(each) for each in (one, two)))
+
+    asyncio.run(follow())
+    assert (one.answers, two.answers) == ([("1", "all", "")], [])
 
 
 def test_call_that_cannot_be_asked_about_is_rejected_and_a_form_declined(stdin):

@@ -77,6 +77,8 @@ class Waiting:
     """The call's arguments; for a server's question, the JSON schema of the answer."""
     why: str
     """Why the call needs approval; for a server's question, its message."""
+    column: str = ""
+    """The column of a comparison that makes the call; empty if there is none."""
 
 
 @command(
@@ -110,11 +112,18 @@ def _waiting(context: NotebookContext) -> Any:
     from sessionmagic.notebook.captions import excerpt, written
 
     calls = [
-        Waiting(approval.id, turn.session_name, approval.tool, dict(approval.args), approval.why)
+        Waiting(approval.id, turn.session_name, approval.tool, dict(approval.args), approval.why, _column(turn))
         for turn, approval in context.manager.turns.approvals()
     ]
     questions = [
-        Waiting(question.id, turn.session_name, f"MCP {question.server}", dict(question.schema), question.message)
+        Waiting(
+            question.id,
+            turn.session_name,
+            f"MCP {question.server}",
+            dict(question.schema),
+            question.message,
+            _column(turn),
+        )
         for turn, question in context.manager.turns.questions()
     ]
     asked = {entry.id for entry in questions}
@@ -123,6 +132,7 @@ def _waiting(context: NotebookContext) -> Any:
         {
             "id": lambda entry: entry.id,
             "session": lambda entry: entry.session,
+            **({"column": lambda entry: entry.column} if any(entry.column for entry in calls + questions) else {}),
             "tool": lambda entry: entry.tool,
             "arguments": lambda entry: "" if entry.id in asked else excerpt(written(entry.args), ARGUMENT_LINES),
             "why": lambda entry: entry.why,
@@ -133,6 +143,10 @@ def _waiting(context: NotebookContext) -> Any:
             *([] if calls or questions else ["nothing waits for an answer"]),
         ],
     )
+
+
+def _column(turn: Turn) -> str:
+    return turn.column.name if turn.column is not None else ""
 
 
 def _answer_question(context: NotebookContext, turn: Turn, question: Question, options: argparse.Namespace) -> None:

@@ -50,6 +50,8 @@ class MainThread:
         It is entered itself, and not through its condition. That has an `__enter__` in Python, and an interrupt there
         would leave it locked for ever.
         """
+        self.asking = asyncio.Lock()
+        """Held while a user is asked something on stdin, and until the answer has taken effect."""
         self._changed = threading.Condition(self._lock)
         """Wakes the serving cell."""
         self._serving = 0
