@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.words import shortened, suggestion
+from sessionmagic.words import printable, shortened, suggestion
 
 if TYPE_CHECKING:
     from sessionmagic.conversation.column import Column
@@ -42,13 +42,14 @@ class Answers(Sequence["TurnResult"]):
             return self._results[key]
         found = next((each for each in self._results if key in (_column(each).name, _column(each).label)), None)
         if found is None:
-            names = [_column(result).name for result in self._results]
+            names = list(dict.fromkeys(_column(result).name for result in self._results))
             advice = suggestion(key, names, f"the columns are {', '.join(names)}")
             raise KeyError(f"no column is called {key!r}{advice}")
         return found
 
     def __repr__(self) -> str:
-        return "\n".join(f"{_column(result).name}: {shortened(' '.join(result.text.split()))}" for result in self)
+        lines = (f"{_column(result).name}: {shortened(' '.join(result.text.split()))}" for result in self)
+        return "\n".join(map(printable, lines))
 
     def best(self, key: str | Callable[[TurnResult], float]) -> TurnResult:
         """Return the best of the answers that were completed.
@@ -92,7 +93,7 @@ class Answers(Sequence["TurnResult"]):
             None,
         )
         if found is None:
-            names = ", ".join(f"{_column(each).number} ({_column(each).name})" for each in self._results)
+            names = ", ".join(dict.fromkeys(f"{_column(each).number} ({_column(each).name})" for each in self._results))
             raise UsageError(f"no run {repeat} of column {column!r}; the columns are {names}")
         self._keep(found.turn, model=model)
         return found

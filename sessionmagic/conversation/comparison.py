@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sessionmagic.conversation.column import Vote
 from sessionmagic.conversation.tree import with_changed_turn
 from sessionmagic.exceptions import UsageError
-from sessionmagic.words import shortened
+from sessionmagic.words import counted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,7 @@ def turn_of_column(turns: Sequence[TurnRecord], column: str, repeat: int = 1) ->
         if at is not None and column.casefold() in (str(at.number), at.letter.casefold(), at.name.casefold()):
             runs = [each for each in turns if each.column is not None and each.column.number == at.number]
             if not 1 <= repeat <= len(runs):
-                raise UsageError(f"column {at.name} has {len(runs)} runs; give one of them with --repeat")
+                raise UsageError(f"column {at.name} has {counted(len(runs), 'run')}; give one of them with --repeat")
             return runs[repeat - 1]
     names = ", ".join(dict.fromkeys(f"{turn.column.number} ({turn.column.name})" for turn in turns if turn.column))
     raise UsageError(f"there is no column {shortened(column)!r}; the columns are {names}")

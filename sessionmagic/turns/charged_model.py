@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ class ChargedModel(WrapperModel):
         accounts: The accounts, that of the session first.
         refused: Called with the account whose budget has refused a request.
         not_made: Called when a request was refused, or stopped while it waited for another one.
+        waited: Called before a request is made, with the seconds that it has waited for others.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class ChargedModel(WrapperModel):
         accounts: Sequence[Account],
         refused: Callable[[Account], object] = lambda _: None,
         not_made: Callable[[], object] = lambda: None,
+        waited: Callable[[float], object] = lambda _: None,
     ) -> None:
         super().__init__(wrapped)
         self._model = model
         self._accounts = accounts
         self._refused = refused
         self._not_made = not_made
+        self._waited = waited
 
     async def request(
         self,
@@ -95,6 +99,7 @@ class ChargedModel(WrapperModel):
                 account.add(usage, self._model.reference)
 
         async with AsyncExitStack() as open_accounts:
+            began = time.monotonic()
             try:
                 for account in self._accounts:
                     require_price(self._model, account)
@@ -104,6 +109,7 @@ class ChargedModel(WrapperModel):
             except BaseException:
                 self._not_made()
                 raise
+            self._waited(time.monotonic() - began)
             try:
                 yield lambda response: add(usage_of(response, self._model.price))
             except BaseException as error:

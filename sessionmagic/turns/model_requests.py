@@ -57,6 +57,11 @@ class ModelRequests:
         if self._began is not None:
             self.begin(self._agent, self._price)
 
+    def delay(self, seconds: float) -> None:
+        """Leave out of the open request's times that it has waited for requests of other turns before it was made."""
+        if self._began is not None:
+            self._began += seconds
+
     def hear(self) -> None:
         """Record that a part of the response has come in."""
         if self._first_token is None:

@@ -43,6 +43,8 @@ async def test_results_are_represented_without_models(manager, steps):
     for text in (repr(answers), repr(answers[0]), repr(answers[0].column)):
         assert "secret" not in text
         assert "0.25" not in text
+    for result in answers:
+        assert result.column.name in repr(answers)
     assert "model='calm'" in repr(await (await manager.run("Hello", session="other")).result())
 
 

@@ -1,4 +1,4 @@
-"""A comparison that is stopped as a whole, or deleted with its session."""
+"""A comparison that is stopped as a whole, deleted with its session, or under a budget."""
 
 import asyncio
 
@@ -7,6 +7,7 @@ import pytest
 from sessionmagic.comparing.comparison import PER_PROVIDER
 from sessionmagic.comparing.contestants import contestants
 from sessionmagic.exceptions import SessionNotFoundError
+from sessionmagic.testing import pause, script
 from sessionmagic.turns.request import Request
 from tests.scripted import Gate
 from tests.turns import ask, on_a_loop, until
@@ -51,3 +52,23 @@ async def test_a_comparison_that_only_holds_its_session_can_be_stopped(manager):
     assert stopped == [True]
     assert len(await comparison.answers()) == 0
     assert not manager.turns.stop("chat")
+
+
+@on_a_loop
+async def test_times_under_a_budget_are_those_of_the_column_alone(manager):
+    script("slow", [pause(0.2), "Slow."])
+    manager.models.prices |= {"slow": [1, 1], "calm": [1, 1]}
+    request = Request(prompt="Which?", session="chat", budget=100)
+    slow, calm = await (await manager.compare(request, contestants(["slow", "calm"]))).answers()
+    assert calm.seconds < 0.2 <= slow.seconds
+    assert calm.first_token < 0.2
+
+
+@on_a_loop
+async def test_control_characters_of_models_are_not_printed(manager):
+    script("hostile", "\x1b[31mred")
+    [answer] = answers = await (
+        await manager.compare(Request(prompt="Which?", session="chat"), contestants(["hostile"]))
+    ).answers()
+    assert "\x1b" in answer.text
+    assert repr(answers) == "hostile: \ufffd[31mred"
