@@ -13,7 +13,7 @@ from pydantic_ai.usage import RequestUsage
 from sessionmagic.conversation.usage import Usage, dollars
 from sessionmagic.exceptions import TurnLimitError, UsageError
 from sessionmagic.models.members import members_of
-from sessionmagic.turns.model_requests import may_have_been_answered, usage_of
+from sessionmagic.turns.model_requests import ModelRequests, may_have_been_answered, usage_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Sequence
@@ -37,8 +37,8 @@ class ChargedModel(WrapperModel):
         model: The model that the user has chosen, of which `wrapped` may be one member.
         accounts: The accounts, that of the session first.
         refused: Called with the account whose budget has refused a request.
-        not_made: Called when a request was refused, or stopped while it waited for another one.
-        waited: Called before a request is made, with the seconds that it has waited for others.
+        requests: Records the requests. It forgets those that were refused, or stopped while they waited for others,
+            and leaves out how long they waited.
     """
 
     def __init__(
@@ -47,15 +47,13 @@ class ChargedModel(WrapperModel):
         model: ResolvedModel,
         accounts: Sequence[Account],
         refused: Callable[[Account], object] = lambda _: None,
-        not_made: Callable[[], object] = lambda: None,
-        waited: Callable[[float], object] = lambda _: None,
+        requests: ModelRequests | None = None,
     ) -> None:
         super().__init__(wrapped)
         self._model = model
         self._accounts = accounts
         self._refused = refused
-        self._not_made = not_made
-        self._waited = waited
+        self._requests = requests or ModelRequests()
 
     async def request(
         self,
@@ -107,9 +105,9 @@ class ChargedModel(WrapperModel):
                     with self._telling(account):
                         await open_accounts.enter_async_context(account.request())
             except BaseException:
-                self._not_made()
+                self._requests.withdraw()
                 raise
-            self._waited(time.monotonic() - began)
+            self._requests.delay(time.monotonic() - began)
             try:
                 yield lambda response: add(usage_of(response, self._model.price))
             except BaseException as error:

@@ -141,9 +141,7 @@ class Guard(AbstractCapability[None]):
     def _asked(self, member: Model) -> Model:
         sender = Sender(member, self._keep_sent, self.content)
         asked = AskedModel(
-            ChargedModel(
-                sender, self.model, self.accounts, self._over_budget, self.requests.withdraw, self.requests.delay
-            ),
+            ChargedModel(sender, self.model, self.accounts, self._over_budget, self.requests),
             self.model.reference,
             offers=lambda tool: not self.policy().never_allows(tool),
             count=self.count_request,

@@ -124,9 +124,7 @@ async def _asked(admitted: Admitted, model: ResolvedModel) -> tuple[str, Request
         typed = typed[: between_words(typed, TYPED_LENGTH, -1)]
     requests = ModelRequests()
     accounts = (admitted.hold.group.account, KERNEL)
-    charged = with_wrapped_members(
-        model.model, lambda member: ChargedModel(member, model, accounts, not_made=requests.withdraw)
-    )
+    charged = with_wrapped_members(model.model, lambda member: ChargedModel(member, model, accounts, requests=requests))
     agent = Agent(charged, instructions=INSTRUCTIONS, model_settings=ModelSettings(max_tokens=MAX_TOKENS))
     requests.begin(admitted.plan.agent.name, model.price)
     text = ""
