@@ -14,6 +14,7 @@ from sessionmagic.comparing.contestants import contestants, parsed_vary
 from sessionmagic.conversation.comparison import shown
 from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.exceptions import SessionMagicError, TurnFailedError, UsageError
+from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.loop import in_thread, loop_thread
 from sessionmagic.notebook.cell import begun, keep, launch_of, place_of, request_of
 from sessionmagic.notebook.cell_work import CellWork
@@ -60,11 +61,13 @@ def run_comparison(context: NotebookContext, options: argparse.Namespace, text: 
         return await context.manager.compare(request, compared, repeat=options.repeat, blind=options.blind)
 
     judge = _judge(context, options.judge, options.criteria)
-    work = ComparisonWork(context, judge, out=options.out, background=background)
+    detached = background and bool(options.wait)
+    work = ComparisonWork(context, judge, out=options.out, background=background, detached=detached)
     with work.interruptible(), nullcontext() if background else context.main_thread.served():
         work.begin(begun(context, request, begin, place_of(context, options)), _note(left_out))
         if background:
-            work.wait_until_begun()
+            if not options.wait:
+                work.wait_until_begun()
             return
         with attention(context.front_end.kernel):
             work.wait_until_over()
@@ -94,14 +97,18 @@ class ComparisonWork(CellWork):
         context: The kernel's context.
         judge: Compares the answers; None for no judge.
         out: The variable for the answers; empty for none.
-        background: Whether the cell does not wait.
+        background: Whether the cell does not wait for the end.
+        detached: Whether it does not wait for the beginning either.
     """
 
-    def __init__(self, context: NotebookContext, judge: Judge | None = None, *, out: str, background: bool) -> None:
+    def __init__(
+        self, context: NotebookContext, judge: Judge | None, *, out: str, background: bool, detached: bool
+    ) -> None:
         super().__init__(context.main_thread, "comparison interrupted")
         self._context = context
         self._out = out
         self._background = background
+        self._detached = detached
         self._stopped = False
         self._launches: list[Launch] = []
         self._judge = judge
@@ -160,14 +167,15 @@ class ComparisonWork(CellWork):
     async def _claimed(self, beginning: Coroutine[Any, Any, Comparison], area: Area) -> Comparison:
         """Return the comparison when its session is claimed. If that takes long, the area says so."""
         waiting = self._await(beginning)
-        await asyncio.wait([waiting], timeout=OPEN_SECONDS)
+        if not self._detached:
+            await asyncio.wait([waiting], timeout=OPEN_SECONDS)
         if waiting.done():
             return waiting.result()
-        area.wait("waiting for the session …")
+        area.wait("waiting for the session …")  # at once if the cell may end before
         try:
             return await waiting
-        except BaseException:
-            area.discard()
+        except BaseException as error:
+            area.discard(without_keys(f"{type(error).__name__}: {error}") if self._detached and str(error) else "")
             raise
 
     def _await(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

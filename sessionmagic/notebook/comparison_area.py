@@ -36,8 +36,8 @@ class Area(Protocol):
     def wait(self, line: str) -> None:
         """Show a line before there are views."""
 
-    def discard(self) -> None:
-        """Show that there will be no views."""
+    def discard(self, why: str) -> None:
+        """Show that there will be no views, and why, if the cell does not say it."""
 
     def open(self) -> None:
         """Show the views."""

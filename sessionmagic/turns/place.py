@@ -27,6 +27,8 @@ def parent_for(request: Request, session: Session) -> str | None:
     """
     if request.after is None and request.cell is not None and request.rerun == "branch":
         replaced = turn_of(request.cell, request, session)
+        if replaced is None and request.column is not None:
+            replaced = _column_of(request.cell, request, session)
         if replaced is not None:
             return replaced.parent
     return parent_of_next(session, request.after)
@@ -35,6 +37,13 @@ def parent_for(request: Request, session: Session) -> str | None:
 def turn_of(cell: Cell, request: Request, session: Session) -> TurnRecord | None:
     """Return the first turn on the path to the head that the cell of a request has started before, or None."""
     return next((turn for turn in session.path() if _has_started(cell, request, turn)), None)
+
+
+def _column_of(cell: Cell, request: Request, session: Session) -> TurnRecord | None:
+    """Return the latest column that the cell has started before and that continues a turn on the path, or None."""
+    path = {None, *(turn.id for turn in session.path())}
+    columns = (turn for turn in reversed(session.turns) if turn.column is not None and turn.parent in path)
+    return next((turn for turn in columns if _has_started(cell, request, turn)), None)
 
 
 def set_aside(session: Session, parent: str | None) -> list[TurnRecord]:

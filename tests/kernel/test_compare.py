@@ -167,3 +167,19 @@ def test_calls_that_wait_are_listed_with_their_column(kernel, session):
     kernel.run(f"%agent stop {session}").ok()
     assert all(f" {letter} " in listed for letter in "AB")
     assert "uno" not in listed
+
+
+def test_a_comparison_that_waits_in_the_background_lets_its_cell_end(kernel, session):
+    running = kernel.run(f"%%agent -b -s {session} -m hang\nHold it.").ok()
+    running.until_shows("partial answer")
+    waiting = kernel.run(f"%%agent -b --wait -s {session} --compare hello recalls\nHi.").ok()
+    refused = kernel.run(f"%%agent -b --wait -s {session} --compare hello nosuch:model\nHi.").ok()
+    kernel.run(f"%agent stop {session}").ok()
+    waiting.until_shows("2. recalls")
+    refused.until_shows("ModelReferenceError: unknown provider")
+
+
+def test_an_answer_that_is_kept_blind_with_its_model_is_not_named(kernel, session):
+    kernel.run(f"%%agent -s {session} --compare hello recalls --blind\nWho are you?").ok()
+    said = kernel.run(f"%agent keep A -s {session} --model").ok().text
+    assert said.strip().endswith("; its model answers")

@@ -1,4 +1,4 @@
-"""A comparison that is stopped as a whole, deleted with its session, or under a budget."""
+"""A comparison that is stopped as a whole, deleted with its session, asked again, or under a budget."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from sessionmagic.comparing.comparison import PER_PROVIDER
 from sessionmagic.comparing.contestants import contestants
 from sessionmagic.exceptions import SessionNotFoundError
 from sessionmagic.testing import pause, script
-from sessionmagic.turns.request import Request
+from sessionmagic.turns.request import Cell, Request
 from tests.scripted import Gate
 from tests.turns import ask, on_a_loop, until
 
@@ -72,3 +72,18 @@ async def test_control_characters_of_models_are_not_printed(manager):
     ).answers()
     assert "\x1b" in answer.text
     assert repr(answers) == "hostile: \ufffd[31mred"
+
+
+@on_a_loop
+async def test_a_cell_that_compares_again_continues_the_same_turn_although_others_came_later(manager):
+    async def compare():
+        request = Request(prompt="Which?", session="chat", cell=Cell(id="compares"))
+        await (await manager.compare(request, contestants(["calm"]))).answers()
+
+    await ask(manager, "first", cell=Cell(id="first"))
+    await compare()
+    await ask(manager, "later", cell=Cell(id="later"))
+    await compare()
+    await ask(manager, "first, changed", cell=Cell(id="first"))
+    await compare()
+    assert [turn.parent for turn in manager.sessions.load("chat").turns] == [None, "1", "1", "1", None, "5"]

@@ -26,7 +26,8 @@ def keep(context: NotebookContext, options: argparse.Namespace) -> None:
     name, comparisons = chosen(context, options.session), context.manager.comparisons
     turn = comparisons.keep(name, options.column, repeat=options.repeat, model=options.model)
     session = context.manager.sessions.load(name)
-    who = f"; {turn.model} answers" if options.model else ""
+    hidden = turn.column is not None and turn.column.hidden
+    who = f"; {'its model' if hidden else turn.model} answers" if options.model else ""
     say(f"session {session.name!r}: {next_turn(session)}{who}")
 
 

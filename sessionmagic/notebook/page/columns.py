@@ -143,9 +143,9 @@ class ColumnsArea:
         """Show a line before there are views."""
         self._slots.show([_line_output(line)])
 
-    def discard(self) -> None:
-        """Show that there will be no views."""
-        self._slots.show([NOTHING_STARTED])
+    def discard(self, why: str) -> None:
+        """Show that there will be no views, and why, if the cell does not say it."""
+        self._slots.show([_line_output(why) if why else NOTHING_STARTED])
         self._area.close()
 
     def open(self) -> None:

@@ -40,8 +40,10 @@ class PlainArea:
         """Print a line in a terminal."""
         self.say(line)
 
-    def discard(self) -> None:
-        """Show nothing."""
+    def discard(self, why: str) -> None:
+        """Print why there will be no views, if the cell does not say it."""
+        if why:
+            self.say(why)
 
     def open(self) -> None:
         """Show nothing yet."""
