@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from math import isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessionmagic.conversation.usage import Usage
@@ -13,12 +15,13 @@ from sessionmagic.models.abilities import address_of
 from sessionmagic.models.members import members_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sessionmagic.comparing.contestants import Contestant
     from sessionmagic.models.catalog import ResolvedModel
 
 KEY_BYTES = 16
+PROMPTS = "give a list of texts, or a column of a DataFrame"
 
 
 class Cell(NamedTuple):
@@ -97,14 +100,25 @@ def identity(contestant: Contestant, model: ResolvedModel, settings: Mapping[str
 
 def checked_prompts(prompts: Iterable[Any]) -> list[str]:
     """Return the prompts as texts. Raises `UsageError`, which names the row, for one that is missing or blank."""
-    if isinstance(prompts, str) or not hasattr(prompts, "__iter__"):
-        raise UsageError("the prompts are not a list; give a list of texts, or a column of a DataFrame")
+    if isinstance(prompts, str | bytes | Mapping) or hasattr(
+        prompts, "columns"
+    ):  # iterating gives the names of columns
+        raise UsageError(f"the prompts are of type {type(prompts).__name__}, not a list; {PROMPTS}")
+    try:
+        rows = iter(prompts)
+    except TypeError:
+        raise UsageError(f"the prompts are of type {type(prompts).__name__}, not a list; {PROMPTS}") from None
     checked = []
-    for number, prompt in enumerate(prompts):
+    for number, prompt in enumerate(rows):
         if not isinstance(prompt, str):
-            what = "missing" if prompt is None or prompt != prompt else f"of type {type(prompt).__name__}"  # noqa: PLR0124
+            what = "missing" if _is_missing(prompt) else f"of type {type(prompt).__name__}"
             raise UsageError(f"prompt {number} is {what}, so nothing was asked; give a text in each row")
         if not prompt.strip():
             raise UsageError(f"prompt {number} is empty, so nothing was asked; give a text in each row")
         checked.append(prompt)
     return checked
+
+
+def _is_missing(value: object) -> bool:
+    """Return whether a value stands for none: None, NaN, or pandas' NA, whose comparisons have no truth value."""
+    return value is None or type(value).__name__ in {"NAType", "NaTType"} or (isinstance(value, float) and isnan(value))

@@ -40,17 +40,31 @@ def contestants(models: Sequence[str], vary: Mapping[str, Sequence[Any]] | None 
         models: References. Commas inside one make it an alloy, which is one contestant.
         vary: For each setting that varies, its values.
 
-    Raises `UsageError` if there are no models, if one is named twice, and for settings that are not valid.
+    Raises `UsageError` if there are no models, if one is named twice, and for settings that are not valid or have no
+    values, or one twice.
     """
     if not models:
         raise UsageError("there is no model to compare; name two or more")
     if twice := [model for model, count in Counter(models).items() if count > 1]:
         raise UsageError(f"{shortened(twice[0])} is named twice; use --repeat 2 to ask a model twice")
-    varied = [[checked({name: value}) for value in values] for name, values in (vary or {}).items()]
+    varied = [_varied(name, values) for name, values in (vary or {}).items()]
     return [
         Contestant(model, {name: value for each in chosen for name, value in each.items()})
         for model, chosen in product(models, product(*varied))
     ]
+
+
+def _varied(name: str, values: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return each value of a setting, checked. Raises `UsageError` if there is none, or one twice."""
+    found: list[dict[str, Any]] = []
+    for value in values:
+        setting = checked({name: value})
+        if setting in found:
+            raise UsageError(f"{as_typed(setting)} is given twice; name each value once")
+        found.append(setting)
+    if not found:
+        raise UsageError(f"{shortened(name)} has no values to vary; give one or more")
+    return found
 
 
 def parsed_vary(words: Iterable[str]) -> dict[str, list[Any]]:

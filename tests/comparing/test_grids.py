@@ -7,6 +7,8 @@ import os
 import signal
 import time
 
+import numpy as np
+import pandas as pd
 import pytest
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.usage import RequestUsage
@@ -119,8 +121,13 @@ def test_cells_that_have_failed_keep_their_error_and_are_asked_again(manager):
         (["one", math.nan], "prompt 1 is missing"),
         ([" "], "prompt 0 is empty"),
         ([3], "prompt 0 is of type int"),
+        (["one", pd.NA], "prompt 1 is missing"),
+        ([np.array([1, 2])], "prompt 0 is of type ndarray"),
         ("one", "not a list"),
         (None, "not a list"),
+        (np.array("one"), "not a list"),
+        (pd.DataFrame({"question": ["one"]}), "a column of a DataFrame"),
+        ({"one": "two"}, "not a list"),
     ],
 )
 def test_prompts_that_are_no_texts_are_refused_before_anything_is_asked(manager, prompts, words):
@@ -136,6 +143,8 @@ def test_prompts_that_are_no_texts_are_refused_before_anything_is_asked(manager,
         (["a", "nobody:x"], {}, ModelReferenceError, "nobody"),
         (["a", "a"], {}, UsageError, "named twice"),
         ([], {}, UsageError, "no model"),
+        (["a"], {"vary": {"temperature": []}}, UsageError, "temperature has no values"),
+        (["a"], {"vary": {"temperature": [0, 0.0]}}, UsageError, "temperature=0 is given twice"),
         (["a"], {"repeat": 0}, UsageError, "repeat is 0"),
         (["a"], {"max_cost": -1}, UsageError, "budget of -1"),
         (["a"], {"max_cost": 1}, UsageError, "no known price"),
