@@ -89,7 +89,10 @@ class Grid:
             self._closed.wait(STOP_SECONDS)
             raise GridInterrupt(self.results) from None
         if self._request.score is not None:
-            results.score(self._request.score)
+            try:
+                results.score(self._request.score)
+            except KeyboardInterrupt:
+                raise GridInterrupt(results) from None
         return results
 
     @property

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.comparing.cells import CellAnswer
     from sessionmagic.comparing.progress import Progress
-    from sessionmagic.comparing.results import Score
+    from sessionmagic.comparing.scoring import Score
     from sessionmagic.models.catalog import Models, ResolvedModel
 
 

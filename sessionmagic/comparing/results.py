@@ -5,30 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict
 from importlib import import_module
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.comparing.grid_row import GridRow
 from sessionmagic.comparing.inspect_log import write_logs
+from sessionmagic.comparing.scoring import SCORE, scored
 from sessionmagic.comparing.table import UNKNOWN, Table, number
 from sessionmagic.conversation.usage import dollars
-from sessionmagic.keys.cleaning import without_keys
+from sessionmagic.exceptions import UsageError
 from sessionmagic.models.settings import as_typed
-from sessionmagic.words import counted, words_of
+from sessionmagic.words import counted, shortened, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
     from sessionmagic.comparing.judge_report import JudgeReport
-
-    Score = Callable[[str, GridRow], Any]
-    """Takes an answer and its row, and returns a number, a bool, or a dict of these by name."""
+    from sessionmagic.comparing.scoring import Score
 
 SHOWN_ERRORS = 3
 """How many different errors are shown."""
-SCORE = "score"
-"""The name of a score that is not one of several."""
 MEASURES = ("cost", "seconds", "input_tokens", "output_tokens")
 """What each row has besides its scores, and is better if it is less."""
 
@@ -126,12 +122,8 @@ class GridResults(list[GridRow]):
             function: Takes an answer and its row, and returns a number, a bool, or a dict of these by name.
         """
         for row in self:
-            if row.answer is None:
-                continue
-            try:
-                row.scores, row.score_error = _scores_of(function(row.answer, row)), None
-            except Exception as error:  # noqa: BLE001  the user's own function may raise anything
-                row.scores, row.score_error = {}, without_keys(words_of(error))
+            if row.answer is not None:
+                row.scores, row.score_error = scored(function, row)
 
     def summary(self, score: str = SCORE, **options: Any) -> Any:
         """Return the statistics of a score: how the models differ, prompt by prompt.
@@ -143,8 +135,10 @@ class GridResults(list[GridRow]):
                 which less is better.
             options: Passed on to `statistics.summarize`.
 
-        Raises `UsageError` if the libraries for it are not installed.
+        Raises `UsageError` if no answer has this score, or the libraries for it are not installed.
         """
+        if all(_value(row, score) is None for row in self):
+            raise UsageError(_no_score(score, {name for row in self for name in row.scores}))
         values = [(row.prompt, row.label, row.repeat, {score: _value(row, score)}) for row in self]
         options = {"contestants": self.labels, "lower_is_better": score in MEASURES, **options}
         return _summarized(values, column=score, **options)
@@ -181,20 +175,17 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def _scores_of(value: Any) -> dict[str, float]:
-    named = value if isinstance(value, dict) else {SCORE: value}
-    return {str(name): _number(each) for name, each in named.items()}
-
-
-def _number(value: Any) -> float:
-    value = value.item() if hasattr(value, "item") else value  # a number of NumPy
-    if not isinstance(value, Real):
-        raise TypeError(f"the score is of type {type(value).__name__}; return a number, a bool or a dict of these")
-    return value if isinstance(value, bool) else float(value)
-
-
 def _value(row: GridRow, score: str) -> float | None:
     return getattr(row, score) if score in MEASURES else row.scores.get(score)
+
+
+def _no_score(score: str, names: Collection[str]) -> str:
+    """Return that no answer has a score, and which scores there are."""
+    others = [*sorted(names), *(name for name in MEASURES if name != score)]
+    bare = not names and score == SCORE
+    advice = f"{'give --score, call .score(function), or ' if bare else ''}name one of {', '.join(others)}"
+    what = f"known {score}" if score in MEASURES else f"score named {shortened(score)!r}"
+    return f"no answer has a {what}{suggestion(score, others, advice)}"
 
 
 def _summarized(values: Iterable[tuple[str, str, int, object]], **options: Any) -> Any:
