@@ -50,6 +50,16 @@ def is_constant(values: Numbers, scale: float) -> bool:
     return bool(values.max() - values.min() <= ROUNDING * scale)
 
 
+def settled(value: float, scale: float) -> float:
+    """Return a value, or zero if it is one up to rounding.
+
+    Args:
+        value: The value.
+        scale: The largest score that it was computed from.
+    """
+    return 0.0 if abs(value) <= ROUNDING * scale else value
+
+
 def student(values: Numbers, lowest: float = -math.inf, highest: float = math.inf) -> Interval:
     """Return the 95 % interval of a mean by Student's t.
 

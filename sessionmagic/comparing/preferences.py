@@ -11,7 +11,7 @@ from sessionmagic.comparing.intervals import check_installed
 from sessionmagic.comparing.statistics import Compared, adjusted, difference_of
 from sessionmagic.comparing.strengths import strengths_of, unconnected
 from sessionmagic.comparing.summary import Difference, Test, differences_table, frame
-from sessionmagic.comparing.table import Interval, Table, number, tracks
+from sessionmagic.comparing.table import INTERVAL_NOTE, Interval, Table, number, tracks
 from sessionmagic.exceptions import UsageError
 from sessionmagic.words import shortened, suggestion
 
@@ -113,6 +113,10 @@ class Preferences:
             notes.append(
                 "strength: how likely it is preferred to an average contestant (Bradley-Terry); a tie counts half"
             )
+        if any(each.interval for each in self.strengths):
+            notes.append(INTERVAL_NOTE)
+        elif any(each.strength is not None for each in self.strengths):
+            notes.append("no interval: all votes are ties, or on one prompt")
         headings = ("contestant", "won", "lost", "tied", "strength", "95 % interval", "")
         return [Table(headings, rows, tuple(notes)), differences_table(self.differences, "prompt")]
 

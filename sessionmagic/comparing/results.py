@@ -17,7 +17,7 @@ from sessionmagic.models.settings import as_typed
 from sessionmagic.words import counted, shortened, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
     from sessionmagic.comparing.judge_report import JudgeReport
@@ -75,8 +75,8 @@ class GridResults(list[GridRow]):
 
     @property
     def cost(self) -> float | None:
-        """The known cost of all rows in US dollars; None if none is known. Equal prompts are counted once a row."""
-        costs = [row.cost for row in self if row.cost is not None]
+        """The known cost of all answers in US dollars; None if none is known. Equal prompts share an answer."""
+        costs = [row.cost for row in _distinct(self) if row.cost is not None]
         return sum(costs) if costs else None
 
     @property
@@ -87,16 +87,19 @@ class GridResults(list[GridRow]):
     def tables(self) -> list[Table]:
         """Return what is shown: a line for each model."""
         scores = list(dict.fromkeys(name for row in self for name in row.scores))
-        headings = ("", "answered", "failed", "tokens", "cost", "seconds", *scores)
+        headings = ("model", "answered", "failed", "tokens", "cost", "seconds", *scores)
         rows = [self._table_row(label, scores) for label in self.labels]
-        notes = [f"{len(self):,} of {counted(self.total, 'row')}; seconds and scores are means"]
+        shown = f"{len(self):,} of {counted(self.total, 'row')}, {counted(self.asked, 'request')} in this run"
+        notes = [f"{shown}; tokens are those read → written; seconds and scores are means"]
+        if any(UNKNOWN in row for row in rows):
+            notes.append(f"{UNKNOWN}: not known")
         if self.stopped:
             notes.append(f"⚠ {self.stopped}")
         failed = [row.error for row in self.errors if row.error]
         notes += [f"⚠ {counted(count, 'row')}: {error}" for error, count in Counter(failed).most_common(SHOWN_ERRORS)]
         unscored = [row.score_error for row in self if row.score_error]
         notes += [
-            f"⚠ {counted(count, 'row')} without a score: {error}"
+            f"⚠ a score is missing in {counted(count, 'row')}: {error}"
             for error, count in Counter(unscored).most_common(SHOWN_ERRORS)
         ]
         return [Table(headings, tuple(rows), tuple(notes)), *(self.judged.tables() if self.judged else ())]
@@ -104,14 +107,14 @@ class GridResults(list[GridRow]):
     def _table_row(self, label: str, scores: Sequence[str]) -> tuple[str, ...]:
         rows = [row for row in self if row.label == label]
         answered = [row for row in rows if row.answer is not None]
-        costs = [row.cost for row in answered if row.cost is not None]
+        paid = _distinct(answered)
         means = [_mean(row.scores.get(name) for row in answered) for name in scores]
         return (
             label,
             f"{len(answered):,}",
             f"{len(rows) - len(answered):,}",
-            f"{sum(row.input_tokens or 0 for row in answered):,} → {sum(row.output_tokens or 0 for row in answered):,}",
-            dollars(sum(costs)) if costs else UNKNOWN,
+            _sum([(row.input_tokens, row.output_tokens) for row in paid], "{:,} → {:,}".format),
+            _sum([(row.cost,) for row in paid], dollars),
             *map(number, (_mean(row.seconds for row in answered), *means)),
         )
 
@@ -168,6 +171,19 @@ class GridResults(list[GridRow]):
         Raises `StoreError` if the file cannot be written, and `UsageError` for a file with several models.
         """
         return write_logs(self.name, self, path)
+
+
+def _distinct(rows: Iterable[GridRow]) -> list[GridRow]:
+    """Return one row for each answer, as equal prompts share one."""
+    return list({(row.prompt, row.label, row.repeat): row for row in rows}.values())
+
+
+def _sum(values: Sequence[tuple[float | None, ...]], shown: Callable[..., str]) -> str:
+    """Return what is shown of the sums of figures, and whether some of these are not known."""
+    known = [each for each in values if None not in each]
+    if not known:
+        return UNKNOWN
+    return f"{'at least ' if len(known) < len(values) else ''}{shown(*map(sum, zip(*known, strict=True)))}"
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -8,19 +8,20 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from sessionmagic.comparing.intervals import (
-    ROUNDING,
     bootstrap,
     check_installed,
     detectable,
     holm,
     is_constant,
     mcnemar_p,
+    settled,
     share,
     student,
     student_p,
 )
 from sessionmagic.comparing.scores import COLUMN, columns_of, scores_of
 from sessionmagic.comparing.summary import SIGNIFICANT, ContestantMean, Difference, Summary, Test
+from sessionmagic.comparing.table import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -110,22 +111,19 @@ def difference_of(compared: Compared, pairs: int) -> Difference:
 
     numbers = np.asarray(compared.values, dtype=float)
     count = len(numbers)
-    bare = Difference(
-        compared.first, compared.second, count, compared.left_out, float(numbers.mean()) if count else None
-    )
-    if not count:
+    mean = settled(float(numbers.mean()), compared.scale) if count else None
+    bare = Difference(compared.first, compared.second, count, compared.left_out, mean)
+    if mean is None:
         return bare
     ups, downs = int((numbers > 0).sum()), int((numbers < 0).sum())
     if is_constant(numbers, compared.scale):
         # All differences have one sign, and without a spread nothing but the sign can be tested.
-        same = 0.0 if abs(float(numbers.mean())) <= ROUNDING * compared.scale else float(numbers.mean())
-        p = mcnemar_p(ups, downs) if same else 1.0
-        return replace(bare, mean=same, test=compared.exact or "sign test", p=p)
+        return replace(bare, test=compared.exact or "sign test", p=mcnemar_p(ups, downs) if mean else 1.0)
     size = detectable(count, SIGNIFICANT / pairs)
     return replace(
         bare,
-        interval=student(numbers, -compared.limit, compared.limit),
-        bootstrap=bootstrap(numbers, pairs),
+        interval=_settled(student(numbers, -compared.limit, compared.limit), compared.scale),
+        bootstrap=_settled(bootstrap(numbers, pairs), compared.scale),
         test=compared.exact or "Student's t",
         p=mcnemar_p(ups, downs) if compared.exact else student_p(numbers),
         smallest=None if size is None else size * float(numbers.std(ddof=1)),
@@ -146,12 +144,12 @@ def _mean(scores: Scores, label: str) -> ContestantMean:
     bare = ContestantMean(label, len(means), found, scores.missing[label], None, None)
     if not len(means):
         return bare
-    interval = None
+    interval, scale = None, float(abs(means).max())
     if scores.yes_no and _whole(means):
         interval = share(int(means.sum()), len(means))
-    elif len(means) > 1 and not is_constant(means, float(abs(means).max())):
+    elif len(means) > 1 and not is_constant(means, scale):
         interval = student(means, 0, 1) if scores.yes_no else student(means)
-    return replace(bare, mean=float(means.mean()), interval=interval)
+    return replace(bare, mean=settled(float(means.mean()), scale), interval=_settled(interval, scale))
 
 
 def _difference(scores: Scores, first: str, second: str, pairs: int) -> Difference:
@@ -173,6 +171,10 @@ def _difference(scores: Scores, first: str, second: str, pairs: int) -> Differen
         ),
         pairs,
     )
+
+
+def _settled(interval: Interval | None, scale: float) -> Interval | None:
+    return interval and Interval(settled(interval.low, scale), settled(interval.high, scale))
 
 
 def _whole(means: Numbers) -> bool:

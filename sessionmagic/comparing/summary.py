@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from sessionmagic.comparing.table import Interval, Table, number, probability, tracks
+from sessionmagic.comparing.intervals import FEWEST_DRAWN
+from sessionmagic.comparing.table import INTERVAL_NOTE, Interval, Table, number, probability, tracks
 from sessionmagic.words import counted
 
 if TYPE_CHECKING:
@@ -160,6 +161,10 @@ def means_table(summary: Summary) -> Table:
     notes = [
         f"without a score, and not counted: {missing}" if missing else "",
         "" if summary.means else f"{summary.column}: no scores",
+        INTERVAL_NOTE if any(each.interval for each in summary.means) else "",
+        "no interval: all scores are equal, or there is only one"
+        if any(each.mean is not None and each.interval is None for each in summary.means)
+        else "",
     ]
     mean = f"share of yes in {summary.column}" if summary.yes_no else f"mean {summary.column}"
     return Table(("contestant", "prompts", mean + better, "95 % interval", ""), rows, tuple(filter(None, notes)))
@@ -197,6 +202,10 @@ def _explanations(differences: tuple[Difference, ...], unit: str) -> list[str]:
         notes.append(f"up to {counted(left_out, unit)} left out of a pair, because a score of one or both is missing")
     if any(each.prompts > 1 and each.interval is None for each in differences):
         notes.append(f"no interval: the difference is the same at each {unit}")
+    if any(each.bootstrap for each in differences):
+        notes.append(f"by bootstrap: the same interval, found by drawing {unit}s again and again")
+    if any(0 < each.prompts < FEWEST_DRAWN for each in differences):
+        notes.append(f"–: not known, because there are too few {unit}s")
     if any(each.prompts >= ENOUGH and each.interval and each.bootstrap is None for each in differences):
         notes.append(f"no bootstrap: it would take long with so many {unit}s and pairs, and hardly differ")
     if any(each.p is not None for each in differences):

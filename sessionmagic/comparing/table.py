@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from sessionmagic.keys.cleaning import without_keys
@@ -11,6 +12,9 @@ TRACK_WIDTH = 24
 """The number of characters of a line with a mean and its interval."""
 UNKNOWN = "–"
 """What is shown for a figure that does not exist."""
+LARGE = 999.5
+"""Numbers from here on are shown without decimals."""
+INTERVAL_NOTE = "95 % interval: the range that holds the true value in 95 of 100 experiments like this one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +57,14 @@ class Table:
 
 
 def number(value: float | None) -> str:
-    """Return a number with three digits that count, or a dash for None."""
+    """Return a number with three digits that count, or a dash for None. Only extreme ones have an exponent."""
     if value is None:
         return UNKNOWN
-    if 1_000 <= abs(value) < 1e15:  # noqa: PLR2004
+    size = abs(value)
+    if LARGE <= size < 1e15:  # noqa: PLR2004
         return f"{value:,.0f}"
+    if 1e-7 <= size < 1e-4:  # noqa: PLR2004  such as the cost of an answer
+        return f"{value:.{2 - math.floor(math.log10(size))}f}".rstrip("0")
     return f"{value:.3g}"
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from sessionmagic import UsageError
+from sessionmagic import Models, SessionManager, UsageError
 from sessionmagic.comparing.grid import GridInterrupt
 from sessionmagic.testing import script
 
@@ -68,3 +68,20 @@ def test_a_summary_of_a_score_that_no_answer_has_names_those_there_are(results, 
 def test_a_summary_without_any_score_says_how_to_score(results):
     with pytest.raises(UsageError, match=r"give --score, call .score\(function\), or name one of cost, seconds"):
         results.summary()
+
+
+def test_a_table_says_what_is_not_known_and_counts_a_shared_answer_once(manager):
+    script("a", "It is fine.", each_turn=True)
+    script("fails", RuntimeError("it broke"), each_turn=True)
+    priced = SessionManager(manager.store, Models(prices={"a": [1, 1]}))
+    results = priced.grid_sync(["one", "one", "two"], ["a", "fails"])
+    first, second, third = (row for row in results if row.model == "a")
+    assert results.cost == pytest.approx(first.cost + third.cost)
+    [table] = results.tables()
+    assert table.rows[0][3] == f"{first.input_tokens + third.input_tokens} → {first.output_tokens * 2}"
+    assert table.rows[1] == ("fails", "0", "3", "–", "–", "–")
+    assert "–: not known" in table.notes
+    assert "6 of 6 rows, 4 requests in this run" in str(results)
+    second.cost = third.cost = third.input_tokens = None
+    [table] = results.tables()
+    assert table.rows[0][3:5] == (f"at least {first.input_tokens} → {first.output_tokens}", "–")

@@ -8,6 +8,7 @@ from sessionmagic.comparing.judge_report import Judgement, judge_report
 from sessionmagic.comparing.preferences import Vote, preferences
 from sessionmagic.comparing.scores import Scored
 from sessionmagic.comparing.statistics import summarize
+from sessionmagic.comparing.table import number
 from sessionmagic.keys.cleaning import LEFT_OUT
 from sessionmagic.notebook.extension import load
 
@@ -60,7 +61,33 @@ def test_label_cannot_be_markup_and_has_no_key(shown):
 
 
 def test_columns_of_a_table_are_aligned():
-    head, *lines = str(summary()).split("\n\n")[0].splitlines()
+    head, *lines, note = str(summary()).split("\n\n")[0].splitlines()
+    assert note.startswith("95 % interval: the range")
     places = {line.index("─") for line in lines}
     assert len(places) <= 2
     assert len({line.index("30") for line in lines} | {head.index("prompts")}) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (0.0, "0"),
+        (2.5e-5, "0.000025"),
+        (1.234e-5, "0.0000123"),
+        (0.12345, "0.123"),
+        (999.6, "1,000"),
+        (12_345.6, "12,346"),
+        (1e-300, "1e-300"),
+    ],
+)
+def test_numbers_have_three_digits_and_no_exponent_unless_they_are_extreme(value, text):
+    assert number(value) == text
+
+
+def test_every_dash_is_explained():
+    few = [Scored(prompt, label, 1, prompt * (label == "a")) for prompt in range(3) for label in ("a", "b")]
+    shown = str(summarize(few))
+    assert "no interval: all scores are equal, or there is only one" in shown
+    assert "–: not known, because there are too few prompts" in shown
+    assert "by bootstrap: the same interval" in str(summary())

@@ -188,7 +188,7 @@ def test_extreme_numbers_do_not_warn(values):
 def test_all_errors_nothing_and_one_contestant_give_a_line_each():
     assert "nothing to compare" in str(summarize(rows(a=[None] * 3, b=[None] * 3)))
     assert str(summarize([])) == "score: no scores"
-    assert len(str(summarize(rows(a=noise(1)))).splitlines()) == 2
+    assert len(str(summarize(rows(a=noise(1)))).splitlines()) == 3
     assert summarize([], contestants=["a", "b"]).means[1].prompts == 0
 
 
@@ -255,3 +255,11 @@ def test_many_prompts_and_pairs_have_no_bootstrap_and_say_so(monkeypatch):
 def test_pairs_beyond_the_first_are_counted():
     many = {f"c{each}": noise(each, 5) for each in range(9)}
     assert '6 more pairs are not shown; .to_frame("differences") has all' in str(summarize(rows(**many)))
+
+
+def test_rounding_is_shown_as_zero():
+    scores = [0.1, 0.2, -0.3] * 10
+    shown = summarize(rows(a=scores, b=[0.0] * 30))
+    assert sum(scores) != 0
+    assert shown.means[0].mean == shown.differences[0].mean == 0
+    assert "e-" not in str(shown)
