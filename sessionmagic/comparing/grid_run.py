@@ -96,7 +96,7 @@ class GridRun:
                 task.cancel()
             await asyncio.wait([keeper, *tasks], timeout=CANCEL_SECONDS)
             self.stopped = self.stopped or "; ".join(each.given_up for each in self._providers if each.given_up)
-            self._tell()
+            self._tell(ended=True)
         if isinstance(self._failure, StoreError | ToolError):
             raise self._failure
 
@@ -201,7 +201,7 @@ class GridRun:
             except StoreError as error:
                 self.stop(error)
 
-    def _tell(self) -> None:
+    def _tell(self, *, ended: bool = False) -> None:
         if self._report is None:
             return
         left = self.missing - len(self.errors) - self._answered_now()
@@ -215,6 +215,7 @@ class GridRun:
                     cost=self._plan.account.used.cost,
                     estimate=self.estimate,
                     waiting=next((each.waiting for each in self._providers if each.waiting), ""),
+                    ended=ended,
                 )
             )
         except Exception as error:  # noqa: BLE001  what reports must not end what is paid for

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from sessionmagic.models.catalog import Models
 
 
+NAME_LENGTH = 90
+"""How many characters of a grid's name are in that of its judge's requests. A name has at most 100."""
+
+
 class Grids:
     """Runs grids.
 
@@ -48,11 +52,14 @@ class Grids:
             judge: The judge.
             options: Other fields of `GridRequest`, such as `progress` and `max_cost`.
 
-        Raises `UsageError` if there are no two answers to a prompt, and what a grid raises.
+        Raises `UsageError` if there are no two answers to a prompt, or the libraries of the statistics are not
+        installed, and what a grid raises.
         """
+        from sessionmagic.comparing.intervals import check_installed
         from sessionmagic.comparing.judge import judged
         from sessionmagic.comparing.judge_report import judge_report
 
+        check_installed()
         rows = {(row.prompt, row.label, row.repeat): row for row in results if row.answer is not None}
         found = await judged(
             self.run,
@@ -60,7 +67,7 @@ class Grids:
             [Answer(*key, row.answer or "") for key, row in rows.items()],
             {row.prompt: row.prompt for row in rows.values()},
             [Contestant(row.model, row.settings) for row in {row.label: row for row in results}.values()],
-            name=f"{results.name}-judge",
+            name=f"{results.name[:NAME_LENGTH]}-judge",
             **options,
         )
         report = judge_report(judge.model, found.judgements, results.labels, found.warnings)

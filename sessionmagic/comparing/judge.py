@@ -92,6 +92,6 @@ async def judged(
             )
             for number, pair in enumerate(pairs)
         ],
-        warnings=[*judge_warnings(judge.model, contestants), *results.warnings],
+        warnings=[*judge_warnings(judge.model, contestants), *results.warnings, *results.faults("verdict")],
         results=results,
     )

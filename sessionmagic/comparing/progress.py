@@ -21,6 +21,7 @@ class Progress:
         cost: What this run has cost so far in US dollars; None if nothing is known.
         estimate: The estimate of this run, which was made before it started.
         waiting: Why the grid waits; empty if it does not.
+        ended: Whether nothing more is asked.
     """
 
     done: int
@@ -30,3 +31,4 @@ class Progress:
     cost: float | None
     estimate: Estimate
     waiting: str = ""
+    ended: bool = False

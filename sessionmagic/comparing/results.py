@@ -84,6 +84,16 @@ class GridResults(list[GridRow]):
         """The models with the settings that set them apart, in the order given."""
         return list(dict.fromkeys(row.label for row in self))
 
+    def faults(self, noun: str) -> list[str]:
+        """Return why rows have no answer, in a line for each of the most frequent reasons.
+
+        Args:
+            noun: What a row is called.
+        """
+        errors = Counter(row.error for row in self if row.error).most_common(SHOWN_ERRORS)
+        stopped = [self.stopped] if self.stopped else []
+        return [*stopped, *(f"{counted(count, noun)} failed: {error}" for error, count in errors)]
+
     def tables(self) -> list[Table]:
         """Return what is shown: a line for each model."""
         scores = list(dict.fromkeys(name for row in self for name in row.scores))
@@ -93,10 +103,7 @@ class GridResults(list[GridRow]):
         notes = [f"{shown}; tokens are those read → written; seconds and scores are means"]
         if any(UNKNOWN in row for row in rows):
             notes.append(f"{UNKNOWN}: not known")
-        if self.stopped:
-            notes.append(f"⚠ {self.stopped}")
-        failed = [row.error for row in self.errors if row.error]
-        notes += [f"⚠ {counted(count, 'row')}: {error}" for error, count in Counter(failed).most_common(SHOWN_ERRORS)]
+        notes += [f"⚠ {fault}" for fault in self.faults("row")]
         unscored = [row.score_error for row in self if row.score_error]
         notes += [
             f"⚠ a score is missing in {counted(count, 'row')}: {error}"

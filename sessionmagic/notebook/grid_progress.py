@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from sessionmagic.notebook.compared import BAR_LENGTH, bar
 from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import note_html
 from sessionmagic.notebook.visible import visible
+from sessionmagic.words import shortened
 
 if TYPE_CHECKING:
     from sessionmagic.comparing.progress import Progress
@@ -24,9 +26,11 @@ class GridProgress:
 
     Args:
         changes_in_place: Whether an output can be replaced. In a terminal, the line is printed over itself.
+        done: What a cell is that is done, in words.
     """
 
-    def __init__(self, *, changes_in_place: bool) -> None:
+    def __init__(self, *, changes_in_place: bool, done: str = "answered") -> None:
+        self._done = done
         self._changes_in_place = changes_in_place
         self._handle: Any = None
         self._began_at = time.monotonic()
@@ -37,13 +41,16 @@ class GridProgress:
         """Show how far the grid is now."""
         if self._done_before is None:
             self._done_before = progress.done
-        self.say(progress_line(progress, progress.done - self._done_before, time.monotonic() - self._began_at))
+        seconds = time.monotonic() - self._began_at
+        self.say(progress_line(progress, progress.done - self._done_before, seconds, self._done))
 
     def say(self, line: str) -> None:
         """Show another line in its place."""
         if not self._changes_in_place:
-            self._width = max(self._width, len(line))
-            print(visible(line).ljust(self._width), end="\r", flush=True)
+            # A line that is wrapped cannot be printed over.
+            shown = shortened(visible(line), shutil.get_terminal_size().columns - 1)
+            self._width = max(self._width, len(shown))
+            print(shown.ljust(self._width), end="\r", flush=True)
             return
         output = Output({"text/html": note_html(line), "text/plain": visible(line)})
         if self._handle is None:
@@ -57,25 +64,28 @@ class GridProgress:
             print()
 
 
-def progress_line(progress: Progress, answered: int, seconds: float) -> str:
+def progress_line(progress: Progress, answered: int, seconds: float, done: str = "answered") -> str:
     """Return how far a grid is, what it has cost, and how long it may still take.
 
     Args:
         progress: How far it is.
         answered: How many answers have come in since it began.
         seconds: How long ago it began.
+        done: What a cell is that is done, in words.
     """
     ended = progress.done + progress.failed
     whole = bar(ended, progress.total).ljust(BAR_LENGTH, "·")
-    parts = [f"{whole} {progress.done:,} of {progress.total:,} answered"]
+    parts = [f"{whole} {progress.done:,} of {progress.total:,} {done}"]
     if progress.failed:
         parts.append(f"{progress.failed:,} failed")
-    if progress.open:
+    if progress.open and not progress.ended:
         parts.append(f"{progress.open:,} open")
     if progress.cost is not None or progress.estimate.cost:
         about = f" of {progress.estimate.cost and f'about {dollars(progress.estimate.cost)}'}"
         parts.append(f"{dollars(progress.cost or 0.0)}{about if progress.estimate.cost else ''}")
     left = progress.total - ended
+    if progress.ended:
+        return " · ".join(parts)
     if left and answered >= LEAST_DONE:
         parts.append(f"{_time(seconds / answered * left)} left")
     if progress.waiting:

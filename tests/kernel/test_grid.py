@@ -68,3 +68,19 @@ def test_bad_grids_are_one_line_errors(kernel, line, words):
     assert cell.status == "error"
     assert words in cell.evalue
     assert "\n" not in cell.evalue
+
+
+def test_a_judge_that_fails_says_why_and_has_a_line_of_its_own(kernel, session):
+    cell = kernel.run(COMPARE.format("recalls", session) + " --judge dumb").ok()
+    assert "6 of 6 answered" in cell.text
+    assert "0 of 6 verdicts · 6 failed" in cell.text
+    assert "6 verdicts failed: dumb: RuntimeError: it broke" in cell.text
+
+
+@pytest.mark.parametrize(
+    ("models", "words"), [("hello dumb", "not judged: there are no two answers"), ("hello", "only one model answers")]
+)
+def test_what_cannot_be_judged_is_said(kernel, session, models, words):
+    cell = kernel.run(f"%agent compare --prompts questions --models {models} --judge recalls --name {session}")
+    assert words in cell.text
+    assert ("3 of 6 answered" in cell.text) is (models == "hello dumb")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sessionmagic.notebook.grid_progress import GridProgress
 
 GRID = "grid"
+NAME_BYTES = 45
+"""The most bytes of each part of a name that is not given, as a file system limits the names of files."""
 
 
 @command(
@@ -65,26 +67,32 @@ def compare(context: NotebookContext, options: argparse.Namespace) -> GridResult
     finally:
         progress.end()
     _keep(namespace, options.out, results)
-    if options.judge and not results.stopped:
-        _judge(context, results, options, progress)
+    if options.judge:
+        try:
+            _judge(context, results, options)
+        except UsageError as error:  # the answers are there, and are shown
+            say(f"⚠ not judged: {error}")
     for warning in results.warnings:
         say(f"⚠ {warning}")
     return results
 
 
-def _judge(context: NotebookContext, results: GridResults, options: argparse.Namespace, progress: GridProgress) -> None:
+def _judge(context: NotebookContext, results: GridResults, options: argparse.Namespace) -> None:
     """Let the judge compare the answers; its report is shown with the results."""
     from sessionmagic.comparing.judge import Judge
     from sessionmagic.conversation.budget import parsed_budget
     from sessionmagic.loop import loop_thread
     from sessionmagic.notebook.cell_work import short_interrupt
+    from sessionmagic.notebook.grid_progress import GridProgress
 
+    if results.stopped:
+        raise UsageError("the grid was stopped before its end; run it again")
     judge, left = Judge(options.judge, options.criteria), None
     if options.max_cost is not None:
         left = parsed_budget(options.max_cost) - (results.spent or 0.0)
         if left <= 0:
-            say("⚠ not judged, because --max-cost is spent")
-            return
+            raise UsageError("--max-cost is spent; raise it, and run the grid again")
+    progress = GridProgress(changes_in_place=context.front_end.kernel is not None, done="verdicts")
     judging = loop_thread().submit(
         context.manager.grids.judge(
             results, judge, progress=progress.show, max_cost=left, where=context.front_end.place
@@ -105,15 +113,20 @@ def _keep(namespace: dict[str, Any], out: str, results: GridResults) -> None:
 
 
 def _request(context: NotebookContext, options: argparse.Namespace, progress: GridProgress) -> GridRequest:
-    from sessionmagic.comparing.contestants import parsed_vary
+    from sessionmagic.comparing.contestants import contestants, parsed_vary
+    from sessionmagic.comparing.intervals import check_installed
     from sessionmagic.comparing.plan import GridRequest
     from sessionmagic.conversation.budget import parsed_budget
     from sessionmagic.models.settings import parsed
     from sessionmagic.notebook.prompts import value_of
 
     namespace = context.shell.user_ns
+    vary = parsed_vary(options.vary)
     if options.judge:
+        check_installed()
         context.manager.models.resolve(options.judge)
+        if len(contestants(options.models, vary)) == 1:
+            raise UsageError("there is nothing to judge, because only one model answers; name two or more")
     score = value_of("--score", options.score, namespace) if options.score else None
     if score is not None and not callable(score):
         raise UsageError(f"--score {options.score} is of type {type(score).__name__}; give a function (answer, row)")
@@ -121,7 +134,7 @@ def _request(context: NotebookContext, options: argparse.Namespace, progress: Gr
         prompts=value_of("--prompts", options.prompts, namespace),
         models=options.models,
         repeat=options.repeat,
-        vary=parsed_vary(options.vary),
+        vary=vary,
         settings=parsed(options.set),
         system=options.system,
         score=score,
@@ -134,5 +147,5 @@ def _request(context: NotebookContext, options: argparse.Namespace, progress: Gr
 
 
 def _name(context: NotebookContext, out: str) -> str:
-    words = "-".join(filter(None, (context.front_end.notebook, out))) or GRID
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", words)
+    words = [re.sub(r"[^\w-]+", "-", each).strip("-") for each in (context.front_end.notebook, out)]
+    return "-".join(each.encode()[:NAME_BYTES].decode(errors="ignore") for each in words if each) or GRID
