@@ -61,7 +61,7 @@ def _offers(context: NotebookContext, percent: str, before: list[str], typed: st
     from sessionmagic.sessions.usage import BY
 
     last = before[-1] if before else ""
-    if last in {"-m", "--model"}:
+    if last in {"-m", "--model", "--judge"}:
         return _models(context)
     if last in {"-s", "--session"}:
         return _sessions(context)

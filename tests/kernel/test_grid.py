@@ -84,3 +84,17 @@ def test_what_cannot_be_judged_is_said(kernel, session, models, words):
     cell = kernel.run(f"%agent compare --prompts questions --models {models} --judge recalls --name {session}")
     assert words in cell.text
     assert ("3 of 6 answered" in cell.text) is (models == "hello dumb")
+
+
+def test_the_settings_and_instructions_of_the_kernel_hold(kernel, session):
+    try:
+        kernel.run("%config AgentMagics.model_settings = {'temperature': 0.3, 'seed': 7}").ok()
+        kernel.run("%config AgentMagics.system = 'Be brief.'").ok()
+        kernel.run(COMPARE.format("recalls", session) + " --set seed=8 --out configured").ok()
+        assert kernel.value("dict(configured[0].settings)") == "{'temperature': 0.3, 'seed': 8}"
+        kernel.run("%config AgentMagics.system = ''").ok()
+        kernel.run(COMPARE.format("recalls", session) + " --set seed=8 --out configured").ok()
+        assert kernel.value("configured.asked") == "6"
+    finally:
+        kernel.run("%config AgentMagics.model_settings = {}").ok()
+        kernel.run("%config AgentMagics.system = ''").ok()

@@ -117,7 +117,7 @@ def _request(context: NotebookContext, options: argparse.Namespace, progress: Gr
     from sessionmagic.comparing.intervals import check_installed
     from sessionmagic.comparing.plan import GridRequest
     from sessionmagic.conversation.budget import parsed_budget
-    from sessionmagic.models.settings import parsed
+    from sessionmagic.models.settings import merged, parsed
     from sessionmagic.notebook.prompts import value_of
 
     namespace = context.shell.user_ns
@@ -135,8 +135,8 @@ def _request(context: NotebookContext, options: argparse.Namespace, progress: Gr
         models=options.models,
         repeat=options.repeat,
         vary=vary,
-        settings=parsed(options.set),
-        system=options.system,
+        settings=merged(context.settings.model_settings, parsed(options.set)),
+        system=options.system or context.settings.system,
         score=score,
         name=options.name or _name(context, options.out),
         max_cost=None if options.max_cost is None else parsed_budget(options.max_cost),
