@@ -35,7 +35,7 @@ FORM = 1
 NAME = re.compile(r"\w[\w.-]{0,99}")
 SPARE_BYTES = 4 * 1024 * 1024
 """Bytes that are set aside on the disk while a grid runs, so that answers still open have room when it is full."""
-_HEAD = re.compile(rb'\{"sessionmagic":"grid","form":(\d+)\}\n')
+_HEAD = re.compile(rb'\{"sessionmagic":"grid","form":(\d+)\}\r?\n')
 _LINE = re.compile(rb'\{"sum":"([0-9a-f]{8})","cell":(.*)\}', re.DOTALL)
 _NO_USAGE = Usage()
 
@@ -193,7 +193,9 @@ class FileGrid:
                     f"{int(found[1])}, this version reads {FORM}); run pip install --upgrade sessionmagic"
                 )
             for line in file:
-                whole = _add(answers, line.rstrip(b"\n"))
+                if line in {b"\n", b"\r\n"}:  # an editor may end the file so, and write other ends of lines
+                    continue
+                whole = _add(answers, line.rstrip(b"\r\n"))
                 tail = b"" if line.endswith(b"\n") else line
                 damaged += not whole and not tail
             size = file.tell()

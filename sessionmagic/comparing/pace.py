@@ -28,7 +28,7 @@ LONGEST_ASKED = 120.0
 MOST_WAITS = 10
 """How often a provider may ask to wait, without an answer in between, before it is given up."""
 PATIENCE = 120.0
-"""Seconds without a single answer after which a provider is given up."""
+"""Seconds of failures without a single answer after which a provider is given up."""
 
 
 @dataclass(slots=True)
@@ -50,11 +50,8 @@ class Pace:
     _cut_at: float = float("-inf")
     _calm_until: float = 0.0
     _answered_at: float = float("-inf")
+    _failing_since: float = float("inf")
     _waits: int = 0
-
-    def start(self, now: float) -> None:
-        """Begin to count the time without an answer."""
-        self._answered_at = now
 
     def seconds_to_wait(self, now: float) -> float:
         """Return how long the next request has to wait; infinity if it waits for another one to end."""
@@ -65,6 +62,7 @@ class Pace:
     def answered(self, now: float) -> None:
         """Note an answer."""
         self._answered_at = now
+        self._failing_since = float("inf")
         self._waits = 0
         if now >= self._calm_until and self.open >= int(self.limit) - 1:  # a limit that is not reached says nothing
             self.limit = min(float(self.most), self.limit + 1 / self.limit)
@@ -77,6 +75,7 @@ class Pace:
             began: When the request began.
             asked: Seconds that the provider asks to wait, if it says so.
         """
+        self._failing_since = min(self._failing_since, now)
         if began > self._cut_at:
             self._cut_at = now
             self.limit = max(1.0, self.limit * CUT)
@@ -89,6 +88,7 @@ class Pace:
             now: The time.
             asked: Seconds that the provider asks to wait, if it says so.
         """
+        self._failing_since = min(self._failing_since, now)
         self._calm_until = now + CALM_SECONDS
         if asked is not None:
             self._wait(now, asked)
@@ -98,9 +98,9 @@ class Pace:
         return self._answered_at > began
 
     def is_hopeless(self, now: float) -> bool:
-        """Return whether the provider has answered nothing for so long that it is given up."""
-        silent = now - max(self._answered_at, self.not_before)
-        return silent > PATIENCE or self._waits > MOST_WAITS
+        """Return whether the provider has only failed for so long that it is given up. A slow one is waited for."""
+        failing = now - max(self._failing_since, self.not_before)
+        return failing > PATIENCE or self._waits > MOST_WAITS
 
     def _wait(self, now: float, seconds: float) -> None:
         self._waits += now >= self.not_before  # those of one burst are one wait
@@ -125,7 +125,6 @@ class Lane:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._ended = asyncio.Event()
-        pace.start(self._now())
 
     def end(self) -> None:
         """Let everything that waits go on at once, as nothing is asked any more."""

@@ -92,6 +92,17 @@ def test_a_damaged_line_costs_one_answer_and_the_file_is_kept(grids, path, damag
     assert (len(again.answers), again.warnings) == (2, [])
 
 
+def test_other_ends_of_lines_and_empty_lines_cost_nothing(grids, path):
+    filled(grids)
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n") + b"\n")
+    grid = grids.open("grid")
+    assert (len(grid.answers), grid.warnings) == (3, [])
+    grid.add(key(9), ANSWER)
+    grid.close()
+    after = found(grids)
+    assert (len(after.answers), after.warnings) == (4, [])
+
+
 def test_another_file_in_its_place_is_kept(grids, path):
     path.parent.mkdir(parents=True)
     path.write_text("my notes\n")

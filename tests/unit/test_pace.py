@@ -81,14 +81,15 @@ def test_it_does_not_grow_for_a_while_after_a_failure():
     assert pace.limit > START
 
 
-def test_a_provider_that_answers_nothing_is_given_up_at_last():
-    pace = Pace()
-    pace.start(0.0)
-    pace.failed(60.0)
-    assert not pace.is_hopeless(60.0)
-    assert pace.is_hopeless(PATIENCE + 1)
-    pace.answered(PATIENCE + 1)
-    assert not pace.is_hopeless(PATIENCE + 2)
+def test_a_provider_that_only_fails_is_given_up_at_last_and_a_slow_one_is_not():
+    pace, first = Pace(), 2 * PATIENCE  # its first request took that long
+    pace.failed(first)
+    assert not pace.is_hopeless(first)
+    pace.failed(first + PATIENCE)
+    assert not pace.is_hopeless(first + PATIENCE)
+    assert pace.is_hopeless(first + PATIENCE + 1)
+    pace.answered(first + PATIENCE + 1)
+    assert not pace.is_hopeless(first + PATIENCE + 2)
 
 
 def test_a_provider_that_only_asks_to_wait_is_given_up_at_last():
