@@ -119,14 +119,14 @@ def difference_of(compared: Compared, pairs: int) -> Difference:
     if is_constant(numbers, compared.scale):
         # All differences have one sign, and without a spread nothing but the sign can be tested.
         return replace(bare, test=compared.exact or "sign test", p=mcnemar_p(ups, downs) if mean else 1.0)
-    size = detectable(count, SIGNIFICANT / pairs)
+    size = (detectable(count, SIGNIFICANT / pairs) or math.inf) * float(numbers.std(ddof=1))
     return replace(
         bare,
         interval=_settled(student(numbers, -compared.limit, compared.limit), compared.scale),
         bootstrap=_settled(bootstrap(numbers, pairs), compared.scale),
         test=compared.exact or "Student's t",
         p=mcnemar_p(ups, downs) if compared.exact else student_p(numbers),
-        smallest=None if size is None else size * float(numbers.std(ddof=1)),
+        smallest=size if size <= compared.limit and math.isfinite(size) else None,
     )
 
 

@@ -62,7 +62,8 @@ class Difference:
         p: The probability of a difference that is at least as large, if there is none in truth. None without a test.
         adjusted_p: The same, adjusted by Holm's method for all pairs that were tested at once.
         smallest: The smallest true difference that would be found in 4 of 5 experiments with this many prompts.
-            It is for the first and strictest step of Holm's method. None if it cannot be computed.
+            It is for the first and strictest step of Holm's method. None if it cannot be computed, or if no difference
+            that is possible is so large.
         lower_is_better: Whether the contestant with the lower score is the better one.
     """
 
@@ -204,7 +205,7 @@ def _explanations(differences: tuple[Difference, ...], unit: str) -> list[str]:
         notes.append(f"no interval: the difference is the same at each {unit}")
     if any(each.bootstrap for each in differences):
         notes.append(f"by bootstrap: the same interval, found by drawing {unit}s again and again")
-    if any(0 < each.prompts < FEWEST_DRAWN for each in differences):
+    if any(0 < each.prompts < FEWEST_DRAWN or (each.interval and each.smallest is None) for each in differences):
         notes.append(f"–: not known, because there are too few {unit}s")
     if any(each.prompts >= ENOUGH and each.interval and each.bootstrap is None for each in differences):
         notes.append(f"no bootstrap: it would take long with so many {unit}s and pairs, and hardly differ")

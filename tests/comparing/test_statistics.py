@@ -84,6 +84,12 @@ def test_smallest_difference_is_found_in_four_of_five_experiments(count, alpha):
     assert stats.nct.sf(least, count - 1, detectable(count, alpha) * math.sqrt(count)) == pytest.approx(0.8)
 
 
+def test_smallest_difference_is_one_that_is_possible():
+    shown = summarize(rows(a=[True, False, True, False, True], b=[False, True, True, True, True]))
+    assert shown.differences[0].smallest is None
+    assert "–: not known, because there are too few prompts" in str(shown)
+
+
 def test_smallest_difference_is_larger_where_many_pairs_are_tested():
     few = summarize(rows(a=noise(1), b=noise(2))).differences[0]
     many = summarize(rows(a=noise(1), b=noise(2), c=noise(3))).differences[0]
