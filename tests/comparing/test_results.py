@@ -31,7 +31,10 @@ def test_a_stopped_grid_says_why_and_what_is_missing():
     results = GridResults([row(0, "a", error="it broke"), row(1, "a", answer="x", score_error="no")], total=4)
     results.stopped = "the budget is spent"
     shown = str(results)
-    assert all(words in shown for words in ("2 of 4 rows", "⚠ the budget is spent", "it broke", "without a score: no"))
+    assert all(
+        words in shown
+        for words in ("2 of 4 rows", "⚠ the budget is spent", "it broke", "a score is missing in 1 row: no")
+    )
     assert results.missing == 2
     assert "the budget is spent" in repr(results)
 
