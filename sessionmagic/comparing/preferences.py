@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 POINTS: dict[Outcome, float] = {"first": 1, "second": 0, "tie": 0.5, "both bad": 0.5}
 """What each outcome counts for the first contestant, in wins."""
+MEAN_NOTE = "mean: the share of votes for the first minus that for the second"
 
 
 class Vote(NamedTuple):
@@ -118,7 +119,10 @@ class Preferences:
         elif any(each.strength is not None for each in self.strengths):
             notes.append("no interval: all votes are ties, or on one prompt")
         headings = ("contestant", "won", "lost", "tied", "strength", "95 % interval", "")
-        return [Table(headings, rows, tuple(notes)), differences_table(self.differences, "prompt")]
+        pairs = differences_table(self.differences, "prompt")
+        if pairs.rows:
+            pairs = replace(pairs, notes=(MEAN_NOTE, *pairs.notes))
+        return [Table(headings, rows, tuple(notes)), pairs]
 
     def to_frame(self, what: Literal["strengths", "differences"] = "strengths") -> Any:
         """Return a pandas DataFrame with a row for each contestant, or for each pair with ``"differences"``."""

@@ -73,6 +73,7 @@ def test_contestants_without_common_votes_are_named():
 
 def test_no_votes_and_only_ties_give_a_line():
     assert str(preferences([])) == "no votes"
+    assert "mean: the share of votes for the first minus that for the second" in str(preferences(votes("a", "b", 3, 3)))
     assert [each.strength for each in preferences(votes("a", "b", ties=30)).strengths] == [0.5, 0.5]
     assert preferences(votes("a", "b", ties=30)).differences[0].winner is None
 
