@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from sessionmagic.models.catalog import ResolvedModel
 
-FailureKind = Literal["refused", "failed", "final"]
-"""Why there is no answer: too many requests, a provider that fails or cannot be reached, or what asking again will not
-change."""
+FailureKind = Literal["refused", "failed", "denied", "final"]
+"""Why there is no answer: too many requests, a provider that fails or cannot be reached, a key that is not accepted or
+has no credit, or what asking the same again will not change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +139,8 @@ async def _failure(model: ResolvedModel, error: Exception) -> CellFailure:
     await ready_for(words_of(error))
     _, told = failure(model.reference, error, address_of(model.model))
     kind, retry_after = _kind_of(error)
+    if kind == "denied" and len(members_of(model.model)) > 1:
+        kind = "final"  # the next request may go to another member, which has another key
     return CellFailure(kind, without_keys(str(told)), retry_after, may_have_been_answered(error))
 
 
@@ -154,8 +156,8 @@ def _kind_of(error: BaseException) -> tuple[FailureKind, float | None]:
     match error:
         case BaseExceptionGroup():  # all models of a fallback have failed
             return _kind_of(error.exceptions[-1])
-        case ModelQuotaExceededError():
-            return "final", None
+        case ModelQuotaExceededError() | ModelHTTPError(status_code=HTTPStatus.UNAUTHORIZED):
+            return "denied", None
         case ModelRateLimitError():
             return "refused", error.retry_after
         case ModelHTTPError(status_code=HTTPStatus.TOO_MANY_REQUESTS):

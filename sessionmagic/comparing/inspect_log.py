@@ -33,7 +33,7 @@ def write_logs(name: str, rows: Iterable[GridRow], path: Path | str) -> list[Pat
         rows: The rows of the grid.
         path: A directory, or a file.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     by_label: dict[str, list[GridRow]] = {}
     for row in rows:
         by_label.setdefault(row.label, []).append(row)

@@ -101,7 +101,8 @@ class ProviderRun:
 
     def _is_hopeless(self, failure: CellFailure, now: float) -> bool:
         """Return whether the provider is given up. What it was not asked then stays missing, and is asked next time."""
-        if (failure.retry_after or 0.0) > LONGEST_ASKED or self._lane.pace.is_hopeless(now):
+        asks_too_long = (failure.retry_after or 0.0) > LONGEST_ASKED
+        if failure.kind == "denied" or asks_too_long or self._lane.pace.is_hopeless(now):
             self.given_up = failure.error
             self.end()
         return bool(self.given_up)

@@ -74,3 +74,9 @@ def test_a_frame_has_a_column_for_each_field_and_each_score(results):
     assert frame["label"].unique().tolist() == results.labels
     assert "effort=low" in frame["settings"][0]
     assert str(frame["input_tokens"].dtype) == "Int64"
+
+
+def test_a_path_may_begin_with_the_home(results, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    assert {path.parent for path in results.to_inspect("~/logs")} == {tmp_path / "logs"}

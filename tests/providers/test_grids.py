@@ -97,6 +97,16 @@ def test_what_the_provider_will_refuse_again_is_asked_once(manager, monkeypatch,
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("status", [401, 402])
+def test_a_key_that_is_refused_is_not_tried_with_each_prompt(manager, monkeypatch, status):
+    monkeypatch.setenv("LAB_API_KEY", "correct-horse-battery")
+    with ChatServer(lambda _: Reply("no", status)) as server:
+        results = asking(manager, server).grid_sync(numbers(200), "lab:m")
+    assert len(server.requests) <= 20
+    assert results.missing == 200 - len(results.errors) >= 180
+    assert results.stopped
+
+
 def test_a_longer_wait_than_can_be_kept_gives_the_provider_up(manager):
     with ChatServer(lambda _: Reply("tomorrow", 429, headers={"retry-after": "86400"})) as server:
         results = asking(manager, server).grid_sync(numbers(50), "lab:m")
