@@ -65,6 +65,7 @@ class GridRun:
         self._open = 0
         self._providers: list[ProviderRun] = []
         self._failure: SessionMagicError | None = None
+        self._ended = False
 
     def prepare(self) -> None:
         """Find out what is missing. Looks at each cell, so it runs in a worker thread."""
@@ -89,9 +90,12 @@ class GridRun:
             tasks = [asyncio.create_task(work) for work in workers]
         keeper = asyncio.create_task(self._keep())
         try:
-            for task in tasks:
-                await task
+            if tasks:  # not one after the other: a cancelled `await task` waits for a task that does not end
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+                for task in done:
+                    task.result()
         finally:
+            self._ended = True
             for task in (keeper, *tasks):
                 task.cancel()
             await asyncio.wait([keeper, *tasks], timeout=CANCEL_SECONDS)
@@ -110,7 +114,7 @@ class GridRun:
         """Yield the cells that are to be asked, each key once, until the run has to stop."""
         taken: set[bytes] = set()
         for cell in self._plan.cells.of(columns):
-            if self._failure is not None:
+            if self._failure is not None or self._ended:
                 return
             if cell.key not in self.store.answers and cell.key not in taken:
                 taken.add(cell.key)
@@ -121,7 +125,7 @@ class GridRun:
 
         Returns None, and lets the run stop, when a budget does not allow it, or the answer cannot be stored.
         """
-        if self._failure is not None:
+        if self._failure is not None or self._ended:  # a model may have swallowed that it was cancelled
             return None
         column = self._plan.columns[cell.column]
         try:

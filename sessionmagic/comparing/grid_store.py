@@ -35,6 +35,7 @@ FORM = 1
 NAME = re.compile(r"\w[\w.-]{0,99}")
 SPARE_BYTES = 4 * 1024 * 1024
 """Bytes that are set aside on the disk while a grid runs, so that answers still open have room when it is full."""
+CLOSED = -1
 _HEAD = re.compile(rb'\{"sessionmagic":"grid","form":(\d+)\}\r?\n')
 _LINE = re.compile(rb'\{"sum":"([0-9a-f]{8})","cell":(.*)\}', re.DOTALL)
 _NO_USAGE = Usage()
@@ -146,6 +147,8 @@ class FileGrid:
         """Append an answer."""
         line = _line(key, answer)
         with self._lock:
+            if self._file == CLOSED:  # its number may be that of another file now
+                raise StoreError(f"cannot write to {self._path}: the grid has ended; run it again")
             self.answers[key] = answer
             self._unsynced = True
             size = os.fstat(self._file).st_size
@@ -173,7 +176,9 @@ class FileGrid:
         try:
             with suppress(StoreError):
                 self.sync()
-            os.close(self._file)
+            with self._lock:
+                file, self._file = self._file, CLOSED
+            os.close(file)
             self._spare.unlink(missing_ok=True)
         finally:
             self._claim.release()

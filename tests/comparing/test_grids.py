@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import time
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -271,6 +272,30 @@ async def test_a_grid_that_is_cancelled_has_the_rows_that_are_done(manager):
     assert grid.results.missing == 1
     script("some", "ok")
     assert len(await manager.grid(["one", "two", "three"], "some")) == 3  # it is free again
+
+
+@on_a_loop
+async def test_a_model_that_ignores_its_end_neither_holds_the_grid_nor_asks_on(manager):
+    answer, asked = asyncio.Event(), []
+
+    async def deaf(messages):
+        asked.append(prompt_of(messages))
+        while not answer.is_set():
+            with suppress(asyncio.CancelledError):
+                await answer.wait()
+        yield "too late"
+
+    script("deaf", deaf)
+    running = asyncio.create_task(manager.grid([f"{n}" for n in range(50)], "deaf"))
+    await until(lambda: len(asked) == 20)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(running, 1.0)
+    echo("a")
+    assert len(await manager.grid(["one"], "a")) == 1
+    answer.set()
+    await asyncio.sleep(0.05)
+    assert len(asked) == 20
 
 
 @on_a_loop

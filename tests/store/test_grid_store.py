@@ -92,6 +92,17 @@ def test_a_damaged_line_costs_one_answer_and_the_file_is_kept(grids, path, damag
     assert (len(again.answers), again.warnings) == (2, [])
 
 
+def test_an_answer_that_comes_after_the_end_is_written_nowhere(grids, path, tmp_path):
+    grid = grids.open("grid")
+    grid.close()
+    before = path.read_bytes()
+    with (tmp_path / "other").open("wb") as other:  # it has the number of the closed file
+        with pytest.raises(StoreError, match="the grid has ended"):
+            grid.add(key(0), ANSWER)
+        assert (tmp_path / "other").stat().st_size == other.tell() == 0
+    assert path.read_bytes() == before
+
+
 def test_other_ends_of_lines_and_empty_lines_cost_nothing(grids, path):
     filled(grids)
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n") + b"\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,7 @@ def compare(context: NotebookContext, options: argparse.Namespace) -> GridResult
 
 def _judge(context: NotebookContext, results: GridResults, options: argparse.Namespace) -> None:
     """Let the judge compare the answers; its report is shown with the results."""
+    from sessionmagic.comparing.grid import STOP_SECONDS
     from sessionmagic.comparing.judge import Judge
     from sessionmagic.conversation.budget import parsed_budget
     from sessionmagic.loop import loop_thread
@@ -93,15 +95,22 @@ def _judge(context: NotebookContext, results: GridResults, options: argparse.Nam
         if left <= 0:
             raise UsageError("--max-cost is spent; raise it, and run the grid again")
     progress = GridProgress(changes_in_place=context.front_end.kernel is not None, done="verdicts")
-    judging = loop_thread().submit(
-        context.manager.grids.judge(
-            results, judge, progress=progress.show, max_cost=left, where=context.front_end.place
-        )
-    )
+    closed = threading.Event()
+
+    async def ask() -> None:
+        try:
+            await context.manager.grids.judge(
+                results, judge, progress=progress.show, max_cost=left, where=context.front_end.place
+            )
+        finally:
+            closed.set()
+
+    judging = loop_thread().submit(ask())
     try:
         judging.result()
     except KeyboardInterrupt:
         judging.cancel()
+        closed.wait(STOP_SECONDS)
         raise short_interrupt("judging interrupted; the answers are kept, and the same line goes on") from None
     finally:
         progress.end()
