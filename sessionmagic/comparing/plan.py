@@ -142,12 +142,9 @@ def planned(request: GridRequest, models: Models) -> Plan:
     Raises `UsageError` for prompts, settings and amounts that are not valid, and `ModelReferenceError` for the first
     model that cannot be used.
     """
-    if not isinstance(request.repeat, int) or isinstance(request.repeat, bool) or request.repeat < 1:
-        raise UsageError(f"repeat is {request.repeat!r}; give a whole number, 1 or more")
-    if request.max_cost is not None:
-        checked_budget(request.max_cost)
+    _check_options(request)
     references = [request.models] if isinstance(request.models, str) else list(request.models)
-    named = contestants([reference or models.default for reference in references], request.vary)
+    named = contestants([models.default if each in {"", "default"} else each for each in references], request.vary)
     settings = checked(request.settings or {})
     prompts = checked_prompts(request.prompts)
     left_out = LeftOut()
@@ -165,6 +162,17 @@ def planned(request: GridRequest, models: Models) -> Plan:
         warnings.append(warning.partition(";")[0])
     identities = [identity(column.contestant, column.model, column.asker.settings, system) for column in columns]
     return Plan(Cells(sent, identities, request.repeat), columns, system, _endpoints(named, models), warnings)
+
+
+def _check_options(request: GridRequest) -> None:
+    if not isinstance(request.repeat, int) or isinstance(request.repeat, bool) or request.repeat < 1:
+        raise UsageError(f"repeat is {request.repeat!r}; give a whole number, 1 or more")
+    if request.max_cost is not None:
+        checked_budget(request.max_cost)
+    if request.executor is not None and not hasattr(request.executor, "submit"):
+        raise UsageError(
+            f"the executor is of type {type(request.executor).__name__}; give a concurrent.futures executor"
+        )
 
 
 def _endpoints(named: Iterable[Contestant], models: Models) -> dict[str, str]:

@@ -61,8 +61,10 @@ def _offers(context: NotebookContext, percent: str, before: list[str], typed: st
     from sessionmagic.sessions.usage import BY
 
     last = before[-1] if before else ""
-    if last in {"-m", "--model", "--judge"}:
+    if last in {"-m", "--model"}:
         return _models(context)
+    if last == "--judge":
+        return context.manager.models.known()
     if last in {"-s", "--session"}:
         return _sessions(context)
     if last == "--by":

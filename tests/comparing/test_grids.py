@@ -149,6 +149,7 @@ def test_prompts_that_are_no_texts_are_refused_before_anything_is_asked(manager,
         (["a"], {"repeat": 0}, UsageError, "repeat is 0"),
         (["a"], {"max_cost": -1}, UsageError, "budget of -1"),
         (["a"], {"max_cost": 1}, UsageError, "no known price"),
+        (["a"], {"executor": 3}, UsageError, "the executor is of type int"),
         (["a"], {"name": "../a"}, UsageError, "not a valid name of a grid"),
         (["a"], {"settings": {"temprature": 1}}, UsageError, "did you mean"),
     ],
@@ -158,6 +159,12 @@ def test_what_cannot_run_is_refused_before_anything_is_asked(manager, models, op
     with pytest.raises(error, match=words):
         manager.grid_sync(["one"], models, **options)
     assert model.sent == []
+
+
+def test_default_is_the_model_that_would_answer_anyway(manager):
+    echo("a")
+    results = SessionManager(manager.store, Models(default="a")).grid_sync(["one"], "default")
+    assert [(row.model, row.answer) for row in results] == [("a", "a: one")]
 
 
 def test_thirty_models_answer_and_no_prompts_are_no_rows(manager):

@@ -57,10 +57,15 @@ def test_a_session_name_with_a_space_is_completed_in_quotes(kernel, chat):
     assert f'%%agent -s "{chat} two words"' in kernel.complete("%%agent -s ")
 
 
-@pytest.mark.parametrize("line", ["%%agent -m ", "%%agent --model ", "%agent model ", "%agent compare --judge "])
+@pytest.mark.parametrize("line", ["%%agent -m ", "%%agent --model ", "%agent model "])
 def test_model_references(kernel, line):
     assert kernel.complete(f"{line}recal") == [f"{line}recalls"]
     assert {f"{line}default", f"{line}test", f"{line}hello"} <= set(kernel.complete(line))
+
+
+def test_references_of_a_judge(kernel):
+    assert kernel.complete("%agent compare --judge recal") == ["%agent compare --judge recalls"]
+    assert kernel.complete("%agent compare --judge defau") == []
 
 
 @pytest.mark.usefixtures("chat")

@@ -98,3 +98,14 @@ def test_the_settings_and_instructions_of_the_kernel_hold(kernel, session):
     finally:
         kernel.run("%config AgentMagics.model_settings = {}").ok()
         kernel.run("%config AgentMagics.system = ''").ok()
+
+
+def test_an_interrupted_judge_can_be_asked_again_at_once(kernel, session):
+    line = COMPARE.format("recalls", session) + " --out kept --judge "
+    cell = kernel.send(line + "hang")
+    cell.until_shows("0 of 6 verdicts · 6 open")
+    kernel.interrupt()
+    cell.wait()
+    assert "judging interrupted; the answers are kept" in cell.evalue
+    assert kernel.value("len(kept)") == "6"
+    assert "judge recalls: 3 pairs" in kernel.run(line + "recalls").ok().text
