@@ -69,10 +69,12 @@ def number(value: float | None) -> str:
 
 
 def probability(value: float | None) -> str:
-    """Return a p-value in three decimals, or a dash for None."""
+    """Return a p-value in three decimals, or a dash for None. One that counts is never rounded to one that does not."""
     if value is None:
         return UNKNOWN
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"  # noqa: PLR2004
+    if value < 0.001:  # noqa: PLR2004
+        return "< 0.001"
+    return "< 0.05" if 0.0495 <= value < 0.05 else f"{value:.3f}"  # noqa: PLR2004
 
 
 def tracks(means: list[tuple[float | None, Interval | None]]) -> list[str]:

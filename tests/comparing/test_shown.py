@@ -8,7 +8,7 @@ from sessionmagic.comparing.judge_report import Judgement, judge_report
 from sessionmagic.comparing.preferences import Vote, preferences
 from sessionmagic.comparing.scores import Scored
 from sessionmagic.comparing.statistics import summarize
-from sessionmagic.comparing.table import number
+from sessionmagic.comparing.table import number, probability
 from sessionmagic.keys.cleaning import LEFT_OUT
 from sessionmagic.notebook.extension import load
 
@@ -83,6 +83,13 @@ def test_columns_of_a_table_are_aligned():
 )
 def test_numbers_have_three_digits_and_no_exponent_unless_they_are_extreme(value, text):
     assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "–"), (0.0004, "< 0.001"), (0.0494, "0.049"), (0.0497, "< 0.05"), (0.05, "0.050")]
+)
+def test_a_p_value_that_counts_is_not_rounded_to_one_that_does_not(value, text):
+    assert probability(value) == text
 
 
 def test_every_dash_is_explained():
