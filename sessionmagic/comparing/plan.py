@@ -15,11 +15,12 @@ from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.models.abilities import address_of
 from sessionmagic.models.members import members_of
 from sessionmagic.models.references import readings
-from sessionmagic.models.settings import checked, given, merged
+from sessionmagic.models.settings import checked, given, ignored, merged
 from sessionmagic.turns.account import KERNEL, Account
 from sessionmagic.turns.charged_model import require_price
 from sessionmagic.turns.context_size import tokens_in
 from sessionmagic.turns.left_out import LeftOut
+from sessionmagic.turns.planning import ignored_warning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -157,10 +158,12 @@ def planned(request: GridRequest, models: Models) -> Plan:
             require_price(model, account)
         columns.append(Column(each, given(own), model, Asker(model, own, system)))
     sent = [without_keys(prompt, left_out.noting("prompt"), look=False) for prompt in prompts]
-    warnings = [warning for model in resolved.values() for warning in model.warnings]
+    warnings = _warnings(columns)
     if warning := left_out.warning():
         warnings.append(warning.partition(";")[0])
-    identities = [identity(column.contestant, column.model, column.asker.settings, system) for column in columns]
+    identities = [
+        identity(column.contestant, column.model, column.settings, column.asker.settings, system) for column in columns
+    ]
     return Plan(Cells(sent, identities, request.repeat), columns, system, _endpoints(named, models), warnings)
 
 
@@ -173,6 +176,16 @@ def _check_options(request: GridRequest) -> None:
         raise UsageError(
             f"the executor is of type {type(request.executor).__name__}; give a concurrent.futures executor"
         )
+
+
+def _warnings(columns: Sequence[Column]) -> list[str]:
+    """Return what is said of the models, and of the settings that they ignore."""
+    found = []
+    for column in columns:
+        found += column.model.warnings
+        if names := ignored(column.model.model, column.model.settings, column.settings):
+            found.append(ignored_warning(column.model.reference, names))
+    return list(dict.fromkeys(found))
 
 
 def _endpoints(named: Iterable[Contestant], models: Models) -> dict[str, str]:

@@ -98,6 +98,14 @@ def test_what_is_asked_in_another_way_is_another_cell(manager, change):
     assert manager.grid_sync(["one"], "a", **change).asked == 1
 
 
+def test_contestants_that_differ_in_what_their_model_ignores_do_not_share_an_answer(manager):
+    profile = {"openai_unsupported_model_settings": ("temperature",)}
+    model = script("a", "It is fine.", each_turn=True, profile=profile)
+    results = manager.grid_sync(["one"], "a", vary={"temperature": [0, 1]})
+    assert len(model.sent) == 2
+    assert results.warnings == ["a ignores temperature: its library does not send it"]
+
+
 def test_equal_prompts_are_asked_once_and_share_the_answer(manager):
     model = echo("a")
     results = manager.grid_sync(["one", "two", "one"], "a", repeat=2)
