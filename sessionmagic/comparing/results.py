@@ -61,7 +61,7 @@ class GridResults(list[GridRow]):
         return f"<grid {self.name!r}: {len(self):,} of {counted(self.total, 'row')}{failed}{cost}{stopped}>"
 
     def __str__(self) -> str:
-        return "\n\n".join(map(str, self.tables()))
+        return "\n\n".join(text for table in self.tables() if (text := str(table)))
 
     @property
     def errors(self) -> list[GridRow]:

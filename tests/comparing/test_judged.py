@@ -45,6 +45,7 @@ def test_a_grid_is_judged_in_both_orders_and_new_answers_only(verdict, ties):
     assert (report.pairs, report.ties, again.pairs) == (4, ties, 4)
     assert results.judged is again
     assert "judge judge: 4 pairs" in str(results)
+    assert str(results) == str(results).rstrip()
 
 
 def test_answers_become_a_frame():
