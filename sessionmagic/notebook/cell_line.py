@@ -105,6 +105,8 @@ def check_comparison(options: argparse.Namespace) -> None:
         if given:
             how = "does not go with --compare; leave it out" if options.compare else "needs --compare MODEL MODEL"
             raise UsageError(f"{name} {how}")
+    if options.criteria and not options.judge:
+        raise UsageError("--criteria needs --judge MODEL")
 
 
 CELL_LINE = _parser()

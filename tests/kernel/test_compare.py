@@ -67,6 +67,7 @@ def test_all_that_failed_is_an_error_and_one_that_failed_is_not(kernel, session)
         ("--compare hello --repeat 99", "--repeat must be"),
         ("--repeat 2", "--repeat needs --compare"),
         ("--blind", "--blind needs --compare"),
+        ("--compare hello recalls --criteria short", "--criteria needs --judge"),
     ],
 )
 def test_bad_comparisons_are_one_line_errors_that_ask_nobody(kernel, session, line, words):

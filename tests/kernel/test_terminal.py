@@ -278,3 +278,16 @@ def test_leaving_ends_a_running_turn_soon(open_terminal):
     assert terminal.process.wait(PATIENCE) == 0
     assert time.monotonic() - started < 10
     assert "Traceback" not in terminal.shown
+
+
+def test_calls_of_columns_are_asked_about_by_name_and_one_answer_may_cover_all(terminal, session):
+    step = [("run_python_isolated", {"code": "print(6 * 7)"})]
+    for name in ("left", "right"):
+        terminal.type(f"register_model({name!r}, scripted.acts({step!r}, 'Done.'))\n")
+    at = terminal.type(f"%%agent --compare left right -s {session}\ngo\n\n\n")
+    asked = terminal.until("or why not: ", at)
+    assert re.search(r"\? (left|right): run_python_isolated", asked)
+    terminal.type("a\n")
+    shown = terminal.until("goes on with column 1", at)
+    assert shown.count("or why not: ") == 1
+    assert shown.count("Done.") == 2
