@@ -183,9 +183,11 @@ class RunningTurns:
         ids = ", ".join(candidate.id for candidate in running)
         matching = [candidate for candidate in running if turn in ("", candidate.id)]
         if not matching:
-            raise UsageError(f"turn {shortened(turn)} of session {session!r} is not running; running turns: {ids}")
+            raise UsageError(
+                f"turn {shortened(turn)} of session {running[0].session_name!r} is not running; running turns: {ids}"
+            )
         if len(matching) > 1:
-            raise UsageError(f"session {session!r} has several running turns; name one of {ids}")
+            raise UsageError(f"session {running[0].session_name!r} has several running turns; name one of {ids}")
         await self.tell(matching[0], kind, *texts, key=key, values=values)
         return matching[0]
 

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from concurrent.futures import Future, wait
 from contextvars import ContextVar
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.events import TitleChanged
@@ -160,6 +160,8 @@ class Turn:
 
     def keep_sent(self, sent: SentRequest) -> None:
         """Keep a model request as the latest one. Only for the code that runs the turn."""
+        if self.column is not None and self.column.hidden:
+            sent = replace(sent, model=self.column.name, settings={})
         self.sent = sent
 
     def tell_title(self, title: str) -> None:

@@ -75,3 +75,11 @@ async def test_an_answer_of_a_comparison_is_not_reused(manager):
     turn = await manager.run("Which?", session="chat", model=NAMES[0], settings={"seed": 7}, reuse=True)
     assert not (await turn.result()).reused
     assert turn.id == "3"
+
+
+@on_a_loop
+async def test_the_last_request_of_a_session_does_not_say_where_it_went(manager):
+    await compared(manager, vary={"temperature": [0.25]})
+    sent = manager.turns.sent("chat").text()
+    assert sent.startswith(("sent to A at", "sent to B at"))
+    assert "0.25" not in sent
