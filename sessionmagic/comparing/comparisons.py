@@ -152,13 +152,13 @@ class Comparisons:
         stored = await in_thread(self._sessions.load, session)
         turns = comparison_in(stored, comparison)
         answered = {
-            (turn.column.label, turn.column.repeat): turn
+            (str(turn.column.number), turn.column.repeat): turn  # labels may be equal, as long settings are shortened
             for turn in turns
             if turn.column is not None and turn.status == "completed"
         }
         answers = [
-            Answer("", label, repeat, transcript_of(stored.name, turn).text)
-            for (label, repeat), turn in answered.items()
+            Answer("", number, repeat, transcript_of(stored.name, turn).text)
+            for (number, repeat), turn in answered.items()
         ]
         found = await judged(
             Grids(self._models, None).run,

@@ -212,11 +212,12 @@ class ComparisonWork(CellWork):
         name = next((run.transcript.session for run in runs if run.transcript.session), "")
         note = "\n".join(filter(None, dict.fromkeys([note, *(each for run in runs for each in run.transcript.notes)])))
         runs, said = await self._judged(comparison, runs, area)
-        line = "\n".join(filter(None, [said, closing(runs, name)]))
+        line = closing(runs, name)
         vote = partial(self._vote, comparison.session_id, runs)
         voting = Voting(vote, line) if area.has_buttons and runs[0].column.hidden else None
+        below = "\n".join(filter(None, [said, "" if voting else line]))
         copied = contextvars.copy_context()
-        output = await in_thread(copied.run, comparison_output, runs, name, "" if voting else line, note)
+        output = await in_thread(copied.run, comparison_output, runs, name, below, note)
         try:
             area.finish(output, voting)
         except Exception:  # noqa: BLE001  widgets may fail in any way

@@ -184,3 +184,11 @@ def test_an_answer_that_is_kept_blind_with_its_model_is_not_named(kernel, sessio
     kernel.run(f"%%agent -s {session} --compare hello recalls --blind\nWho are you?").ok()
     said = kernel.run(f"%agent keep A -s {session} --model").ok().text
     assert said.strip().endswith("; its model answers")
+
+
+def test_what_a_judge_said_stays_when_the_user_votes(kernel, session):
+    kernel.run("script('ties', 'VERDICT: tie', each_turn=True);").ok()
+    cell = kernel.run(f"%%agent -s {session} --compare hello recalls --blind --judge ties\nHi.").ok()
+    comparison, *votes = cell.everything  # a vote takes the place of the others
+    assert "judge ties: 1 pair" in comparison["data"]["text/html"]
+    assert "judge ties" not in str(votes)

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from sessionmagic.comparing.comparison import PER_PROVIDER
-from sessionmagic.comparing.contestants import contestants
+from sessionmagic.comparing.contestants import Contestant, contestants
+from sessionmagic.comparing.judge import Judge
 from sessionmagic.exceptions import SessionNotFoundError
 from sessionmagic.testing import pause, script
 from sessionmagic.turns.request import Cell, Request
@@ -87,3 +88,14 @@ async def test_a_cell_that_compares_again_continues_the_same_turn_although_other
     await ask(manager, "first, changed", cell=Cell(id="first"))
     await compare()
     assert [turn.parent for turn in manager.sessions.load("chat").turns] == [None, "1", "1", "1", None, "5"]
+
+
+@on_a_loop
+async def test_columns_with_equal_labels_are_judged_apart(manager):
+    long = "x" * 500
+    script("judge", "VERDICT: tie", each_turn=True)
+    columns = [Contestant("calm", {"stop": [long + end]}) for end in "ab"]
+    answers = await (await manager.compare(Request(prompt="Which?", session="chat"), columns)).answers()
+    assert len({answer.column.label for answer in answers}) == 1
+    [first, _] = await manager.comparisons.judge("chat", Judge("judge"))
+    assert [(verdict.first, verdict.second) for verdict in first.verdicts] == [("1", "2")]
