@@ -148,8 +148,11 @@ class Comparisons:
         """
         from sessionmagic.comparing.grids import Grids
         from sessionmagic.comparing.judge import judged
+        from sessionmagic.turns.charged_model import require_price
 
         stored = await in_thread(self._sessions.load, session)
+        account = account_of(stored)
+        require_price(await in_thread(self._models.resolve, judge.model), account)
         turns = comparison_in(stored, comparison)
         answered = {
             (str(turn.column.number), turn.column.repeat): turn  # labels may be equal, as long settings are shortened
@@ -166,7 +169,7 @@ class Comparisons:
             answers,
             {"": turns[0].prompt},
             [Contestant(turn.model, turn.column.settings) for turn in turns if turn.column is not None],
-            max_cost=account_of(stored).left,
+            max_cost=account.left,
             **options,
         )
         verdicts = [

@@ -7,7 +7,7 @@ import pytest
 from sessionmagic.comparing.comparison import PER_PROVIDER
 from sessionmagic.comparing.contestants import Contestant, contestants
 from sessionmagic.comparing.judge import Judge
-from sessionmagic.exceptions import SessionNotFoundError
+from sessionmagic.exceptions import SessionNotFoundError, UsageError
 from sessionmagic.testing import pause, script
 from sessionmagic.turns.request import Cell, Request
 from tests.scripted import Gate
@@ -99,3 +99,13 @@ async def test_columns_with_equal_labels_are_judged_apart(manager):
     assert len({answer.column.label for answer in answers}) == 1
     [first, _] = await manager.comparisons.judge("chat", Judge("judge"))
     assert [(verdict.first, verdict.second) for verdict in first.verdicts] == [("1", "2")]
+
+
+@on_a_loop
+async def test_a_judge_without_a_price_is_refused_under_the_budget_of_the_session(manager):
+    manager.models.prices |= {"calm": [1, 1], "recalls": [1, 1]}
+    request = Request(prompt="Which?", session="chat", budget=100)
+    await (await manager.compare(request, contestants(["calm", "recalls"]))).answers()
+    script("judge", "VERDICT: tie", each_turn=True)
+    with pytest.raises(UsageError, match="judge has no known price, so session 'chat' cannot keep to its budget"):
+        await manager.comparisons.judge("chat", Judge("judge"))
