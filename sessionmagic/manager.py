@@ -268,8 +268,8 @@ class SessionManager:
         """Stop all turns, wait at most `seconds` until they have ended and are stored, and end the MCP servers."""
         self._titling.stop()
         turns = self.turns.running()
-        for turn in turns:
-            turn.cancel()
+        for session_id in {turn.session_id for turn in turns}:
+            self.turns.stop_id(session_id)
         deadline = time.monotonic() + seconds
         for turn in turns:
             turn.wait(max(0.0, deadline - time.monotonic()))

@@ -23,7 +23,7 @@ class Answers(Sequence["TurnResult"]):
 
     Args:
         results: The results. A run that was stopped before it started has none.
-        keep: Lets the session go on with a turn; takes its id, and whether its model stays.
+        keep: Lets the session go on with a turn; takes its id, that of its comparison, and whether its model stays.
     """
 
     def __init__(self, results: Sequence[TurnResult], keep: Callable[..., object]) -> None:
@@ -95,7 +95,7 @@ class Answers(Sequence["TurnResult"]):
         if found is None:
             names = ", ".join(dict.fromkeys(f"{_column(each).number} ({_column(each).name})" for each in self._results))
             raise UsageError(f"no run {repeat} of column {column!r}; the columns are {names}")
-        self._keep(found.turn, model=model)
+        self._keep(found.turn, comparison=_column(found).comparison, model=model)
         return found
 
     def to_frame(self) -> Any:

@@ -120,7 +120,8 @@ class Comparison:
         runs: The runs, in the order of their columns.
         group: The claim.
         start: Starts a turn of the group.
-        keep: Lets a session go on with one of its turns; takes ids of both, and whether the turn's model stays.
+        keep: Lets a session go on with one of its turns; takes ids of both and of the comparison, and whether the
+            turn's model stays.
     """
 
     def __init__(

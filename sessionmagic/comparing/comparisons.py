@@ -65,12 +65,13 @@ class Comparisons:
         self.keep_turn(stored.id, turn.id, model=model)
         return turn
 
-    def keep_turn(self, session: str, turn: str, *, model: bool = False) -> None:
+    def keep_turn(self, session: str, turn: str, *, comparison: str = "", model: bool = False) -> None:
         """Let the session go on with a turn of a comparison.
 
         Args:
             session: Name or id.
             turn: The id of the turn, which becomes the head.
+            comparison: The id of its comparison, which the session must still have; empty if that is certain.
             model: Whether its model becomes the override of its agent, and the settings that set its column apart
                 become the session's.
 
@@ -78,6 +79,8 @@ class Comparisons:
         """
 
         def change(stored: Session) -> Session:
+            if comparison:  # in a session that was emptied, another turn may have the id
+                comparison_in(stored, comparison)
             stored = with_head(stored, turn, at=time.time())
             kept = stored.turn(turn)
             if not model or kept.column is None:

@@ -8,6 +8,7 @@ from sessionmagic.comparing.comparison import PER_PROVIDER
 from sessionmagic.comparing.contestants import Contestant, contestants
 from sessionmagic.comparing.judge import Judge
 from sessionmagic.exceptions import SessionNotFoundError, UsageError
+from sessionmagic.loop import in_thread
 from sessionmagic.testing import pause, script
 from sessionmagic.turns.request import Cell, Request
 from tests.scripted import Gate
@@ -32,6 +33,13 @@ async def test_stopping_a_session_starts_no_further_runs(manager):
     assert [answer.status for answer in await answering] == ["interrupted"] * PER_PROVIDER
     assert len(manager.sessions.load("chat").turns) == PER_PROVIDER
     assert (await ask(manager)).status == "completed"
+
+
+@on_a_loop
+async def test_a_manager_that_shuts_down_starts_no_further_runs(manager):
+    answering = await full(manager)
+    await in_thread(manager.shutdown)
+    assert len(await answering) == PER_PROVIDER
 
 
 @on_a_loop
@@ -109,3 +117,13 @@ async def test_a_judge_without_a_price_is_refused_under_the_budget_of_the_sessio
     script("judge", "VERDICT: tie", each_turn=True)
     with pytest.raises(UsageError, match="judge has no known price, so session 'chat' cannot keep to its budget"):
         await manager.comparisons.judge("chat", Judge("judge"))
+
+
+@on_a_loop
+async def test_an_answer_of_an_emptied_session_keeps_no_other_turn(manager):
+    request = Request(prompt="Which?", session="chat")
+    answers = await (await manager.compare(request, contestants(["calm"]))).answers()
+    manager.branches.reset("chat")
+    await ask(manager)
+    with pytest.raises(UsageError, match="no longer has this comparison"):
+        answers.keep(1)
