@@ -7,6 +7,7 @@ import pytest
 from pydantic_ai.messages import BinaryContent
 
 from sessionmagic import MemoryStore
+from sessionmagic.comparing.contestants import contestants
 from sessionmagic.exceptions import ServerDiedError
 from sessionmagic.tools.mcp import server
 from sessionmagic.tools.mcp.config import name_prefix
@@ -14,6 +15,7 @@ from sessionmagic.tools.mcp.servers import McpServers
 from sessionmagic.tools.mcp.toolset import INSTRUCTIONS_LIMIT, showing, toolset_of_server
 from sessionmagic.tools.questions import Questions
 from sessionmagic.tools.results import IMAGES
+from sessionmagic.turns.request import Request
 from tests.clock import on_a_clock, passes
 from tests.turns import acted, acting, events_of, manager_on, on_a_loop, returned, whole
 
@@ -179,3 +181,22 @@ async def test_where_no_server_was_added_a_turn_is_offered_nothing_and_nothing_h
     await servers.close()
     servers.shutdown()
     assert servers.listing() == []
+
+
+@on_a_loop
+async def test_models_that_are_compared_are_offered_the_servers_tools_that_only_read():
+    from mcp.types import ToolAnnotations
+
+    manager = manager_on(MemoryStore())
+    schema = {"type": "object"}
+    manager.mcp = Listing(
+        tool_listed(name="look", input_schema=schema, annotations=ToolAnnotations(read_only_hint=True)),
+        tool_listed(name="act", input_schema=schema),
+        tool_listed(name="say", input_schema=schema, annotations=ToolAnnotations(read_only_hint=False)),
+    )
+    comparison = await manager.compare(Request(prompt="Go", session="chat"), contestants(["calm", "recalls"]))
+    turns = [await comparison.start(run) for run in comparison.runs]
+    comparison.leave()
+    for turn in turns:
+        await turn.result()
+        assert [tool.name for tool in turn.sent.tools] == ["s__look"]
