@@ -16,10 +16,10 @@ from tests.turns import manager_on
     [
         (ModelRateLimitError(429, "gpt"), "refused"),
         (ModelHTTPError(429, "gpt"), "refused"),
-        (ModelQuotaExceededError(429, "gpt"), "final"),
+        (ModelQuotaExceededError(429, "gpt"), "denied"),
         (ModelHTTPError(503, "gpt"), "failed"),
         (ModelHTTPError(408, "gpt"), "failed"),
-        (ModelHTTPError(401, "gpt"), "final"),
+        (ModelHTTPError(401, "gpt"), "denied"),
         (ModelConnectionError("gpt", "connection refused"), "failed"),
         (ModelConnectionError("gpt", "certificate verify failed"), "final"),
         (ExceptionGroup("all", [ModelHTTPError(401, "a"), ModelHTTPError(429, "b")]), "refused"),
