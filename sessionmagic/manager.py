@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -35,6 +36,7 @@ from sessionmagic.turns.unwritten import UnwrittenEnds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+    from concurrent.futures import Future
 
     from sessionmagic.comparing.contestants import Contestant
     from sessionmagic.comparing.grids import Grids
@@ -233,15 +235,21 @@ class SessionManager:
 
         Raises what `run` raises, and the error of the turn when it failed. `KeyboardInterrupt` stops the turn.
         """
+        given_up = threading.Event()
 
         async def turn() -> Turn:
-            return await self.run(prompt, **options)
+            started = await self.run(prompt, **options)
+            if given_up.is_set():  # the interrupt came before its cancellation could reach this task
+                started.cancel()
+            return started
 
-        starting = loop_thread().submit(turn())
+        starting: Future[Turn] | None = None
         try:
+            starting = loop_thread().submit(turn())
             result = loop_thread().submit(starting.result().result()).result()
         except KeyboardInterrupt:
-            if not starting.cancel() and starting.exception() is None:  # the turn has started
+            given_up.set()
+            if starting is not None and not starting.cancel() and starting.exception() is None:  # the turn has started
                 starting.result().cancel()
                 starting.result().wait(STOP_SECONDS)
             raise
