@@ -36,7 +36,7 @@ class Run:
 
     column: Column
     request: Request
-    provider: str = ""
+    provider: tuple[str, str] = ("", "")
     """What identifies the provider that it asks first."""
 
 
@@ -90,7 +90,9 @@ def _run(request: Request, contestant: Contestant, column: Column) -> Run:
 
 
 async def prepared(
-    runs: Sequence[Run], group: TurnGroup, prepare: Callable[[Sequence[Request]], tuple[list[Request], list[str]]]
+    runs: Sequence[Run],
+    group: TurnGroup,
+    prepare: Callable[[Sequence[Request]], tuple[list[Request], list[tuple[str, str]]]],
 ) -> list[Run]:
     """Return runs that can be started. If one cannot, leave the group and raise why.
 

@@ -37,7 +37,7 @@ def contestants(models: Sequence[str], vary: Mapping[str, Sequence[Any]] | None 
     """Return the contestants: each model in the order given, with each combination of the settings that vary.
 
     Args:
-        models: References. Commas inside one make it an alloy, which is one contestant.
+        models: References, one for each contestant.
         vary: For each setting that varies, its values.
 
     Raises `UsageError` if there are no models, if one is named twice, and for settings that are not valid or have no

@@ -16,6 +16,8 @@ from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import in_thread, loop_thread, settled_in_thread
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from sessionmagic.comparing.cells import Cell, CellAnswer
     from sessionmagic.comparing.grid_store import FileGrids, GridStore, MemoryGrids
     from sessionmagic.comparing.plan import GridRequest, Plan
@@ -81,11 +83,13 @@ class Grid:
 
         `KeyboardInterrupt` stops the run, and is raised as a `GridInterrupt`, which has the rows.
         """
-        running = loop_thread().submit(self.run())
+        running: Future[GridResults] | None = None
         try:
+            running = loop_thread().submit(self.run())
             results = running.result()
         except KeyboardInterrupt:
-            running.cancel()
+            if running is not None:
+                running.cancel()
             self._closed.wait(STOP_SECONDS)
             raise GridInterrupt(self.results) from None
         if self._request.score is not None:

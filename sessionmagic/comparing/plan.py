@@ -12,8 +12,7 @@ from sessionmagic.comparing.estimate import Estimate, cost_of, output_tokens
 from sessionmagic.conversation.budget import checked_budget
 from sessionmagic.exceptions import UsageError
 from sessionmagic.keys.cleaning import without_keys
-from sessionmagic.models.abilities import address_of
-from sessionmagic.models.members import members_of
+from sessionmagic.models.abilities import provider_of
 from sessionmagic.models.references import readings
 from sessionmagic.models.settings import checked, given, ignored, merged
 from sessionmagic.turns.account import KERNEL, Account
@@ -84,8 +83,7 @@ class Column:
 
         A model without an address has a pace of its own.
         """
-        first = members_of(self.model.model)[0]
-        return str(first.system), address_of(first) or self.contestant.model
+        return provider_of(self.model.model, self.contestant.model)
 
     @property
     def is_local(self) -> bool:

@@ -76,6 +76,12 @@ def with_profile(model: Model) -> Model:
     return profiled
 
 
+def provider_of(model: Model, reference: str) -> tuple[str, str]:
+    """Return the provider that a model asks first, and its address; its reference if it has no address."""
+    first = members_of(model)[0]
+    return str(first.system), address_of(first) or reference
+
+
 def address_of(model: Model) -> str | None:
     """Return the address at which the model is asked, if it has one."""
     try:

@@ -26,12 +26,6 @@ def members_of(model: Model) -> list[Model]:
     return [model]
 
 
-def provider_of(model: Model) -> str:
-    """Return what identifies the provider that a model asks first: its address, else its name."""
-    member = members_of(model)[0]
-    return member.base_url or member.system
-
-
 def with_wrapped_members(model: Model, wrap: Callable[[Model], Model]) -> Model:
     """Return a model like this one, with each model of which any may answer wrapped.
 

@@ -88,14 +88,14 @@ class Admission:
 
     def prepared(
         self, requests: Sequence[Request], agent: AgentDefinition, group: TurnGroup
-    ) -> tuple[list[Request], list[str]]:
+    ) -> tuple[list[Request], list[tuple[str, str]]]:
         """Check the requests of a group that shall continue the same turn, without storing anything.
 
         Returns them with that turn named, and what identifies the provider of each one's model. Raises what `admit`
         raises. Blocks while it reads files.
         """
         from sessionmagic.conversation.tree import ROOT
-        from sessionmagic.models.members import provider_of
+        from sessionmagic.models.abilities import provider_of
 
         previous = _before(requests[0], group, self._store)
         previous = with_interrupted_turns(previous, running_turns(previous))
@@ -107,7 +107,7 @@ class Admission:
                 group.resolved[each.model] = self._models.resolve(each.model)
             model = plan_for(each, previous, parent, Resolver(self._models, group.resolved), agent).model
             _budget_warnings(each, model, account)
-            providers.append(provider_of(model.model))
+            providers.append(provider_of(model.model, model.reference))
         return [replace(each, after=parent or ROOT) for each in requests], providers
 
     def _admit(self, request: Request, agent: AgentDefinition, hold: Hold) -> Admitted | ReusedTurn:

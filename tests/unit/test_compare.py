@@ -3,7 +3,9 @@
 import asyncio
 
 import pytest
+from pydantic_ai.models.test import TestModel
 
+from sessionmagic import register_model
 from sessionmagic.comparing.comparison import PER_PROVIDER
 from sessionmagic.comparing.contestants import Contestant, contestants, parsed_vary
 from sessionmagic.comparing.judge import Judge
@@ -344,3 +346,15 @@ async def test_only_runs_that_were_made_can_be_kept(manager):
     with pytest.raises(UsageError, match="column calm has 2 runs"):
         manager.comparisons.keep("chat", "calm", repeat=3)
     assert manager.comparisons.keep("chat", "calm", repeat=2).column.repeat == 2
+
+
+@on_a_loop
+async def test_a_model_of_the_users_own_without_an_address_is_compared_too(manager):
+    class Homemade(TestModel):
+        @property
+        def base_url(self):
+            raise NotImplementedError
+
+    register_model("homemade", Homemade(custom_output_text="mine"))
+    answers = await compare(manager, "calm", "homemade")
+    assert str(answers["homemade"]) == "mine"
