@@ -5,6 +5,7 @@ when its input ends, when each request came and was answered.
 """
 
 import asyncio
+import inspect
 import json
 import math
 import sys
@@ -51,7 +52,7 @@ class ChatServer:
     """A server that runs while its context lasts.
 
     Args:
-        answer: Takes the body of a request, and returns a `Reply`, or None to close the connection.
+        answer: Takes the body of a request, and returns a `Reply`, or None to close the connection. May be async.
 
     Attributes:
         requests: The bodies of the requests.
@@ -118,6 +119,8 @@ class ChatServer:
         self.most = max(self.most, self.open)
         try:
             reply = self.answer(body)
+            if inspect.isawaitable(reply):
+                reply = await reply
             if reply is not None and reply.seconds:
                 await asyncio.sleep(reply.seconds)
             return reply
