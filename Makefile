@@ -57,7 +57,7 @@ $(VENV)/.lab: $(VENV)/.demo
 	touch $@
 
 $(VENV)/.test: $(VENV)/.demo
-	$(INSTALL) --group test --group browser
+	$(INSTALL) --group test --group browser --group others
 	touch $@
 
 $(VENV)/.check: $(VENV)/.pip pyproject.toml
