@@ -12,7 +12,11 @@ import pytest
 from tests.kernel.acting import acts, in_background, told
 from tests.kernel.kernels import PATIENCE, TESTS, appears, comes_true
 
-IMPATIENT = "import mcp.client.stdio as stdio; stdio.PROCESS_TERMINATION_TIMEOUT = stdio.FORCE_KILL_TIMEOUT = 0.2"
+SETTINGS = """
+import mcp.client.stdio as stdio, sessionmagic.tools.mcp.server as server
+stdio.PROCESS_TERMINATION_TIMEOUT = stdio.FORCE_KILL_TIMEOUT = 0.2
+server.READY_SECONDS = 60  # on a busy machine
+"""
 PIDS = """
 import os, subprocess
 child, leader = subprocess.Popen(["sleep", "600"]), subprocess.Popen(["sleep", "600"], start_new_session=True)
@@ -70,7 +74,7 @@ def test_a_kernel_that_ends_takes_its_servers_and_scratch_kernels_along(start, p
     kernel.manager.shutdown_wait_time = PATIENCE
     file, begun = tmp_path / "mcp.json", tmp_path / "begun"
     file.write_text(json.dumps({"mcpServers": {"tests": SERVER}}))
-    kernel.run(f"%agent tools add-mcp {file}\n{IMPATIENT}").ok()
+    assert "tests offers" in kernel.run(f"{SETTINGS}%agent tools add-mcp {file}").ok().text
     acts(kernel, [("tests__pid", {}), ("run_python_isolated", {"code": PIDS})], "Done.")
     kernel.run(f"%%agent -m acts -s {session} --yes\ngo").ok()
     server, isolated = (text for _, _, text in told(kernel))
@@ -97,7 +101,7 @@ def test_servers_end_with_a_kernel_that_never_ran_a_turn(start, pids, tmp_path, 
     kernel.manager.shutdown_wait_time = PATIENCE
     file = tmp_path / "mcp.json"
     file.write_text(json.dumps({"mcpServers": {"tests": SERVER}}))
-    assert "tests offers" in kernel.run(f"{IMPATIENT}\n%agent tools add-mcp {file}").ok().text
+    assert "tests offers" in kernel.run(f"{SETTINGS}%agent tools add-mcp {file}").ok().text
     pids += [child.pid for child in psutil.Process(kernel.pid).children(recursive=True)]
     assert pids
     getattr(kernel, how)()
