@@ -10,7 +10,7 @@ from sessionmagic.conversation.usage import Usage
 from sessionmagic.notebook.captions import ENDINGS, duration, money, tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sessionmagic.conversation.column import Column, Vote
     from sessionmagic.conversation.transcript import Transcript
@@ -47,19 +47,6 @@ class ShownRun:
     def status(self) -> str:
         """Whether the run was completed, in a word."""
         return ENDINGS.get(self.transcript.status, self.transcript.status)
-
-
-@dataclass(frozen=True, slots=True)
-class Voting:
-    """How a user votes on a comparison by buttons.
-
-    Attributes:
-        vote: Stores a vote, and returns a line that says so.
-        line: What is shown below the buttons.
-    """
-
-    vote: Callable[[str], str]
-    line: str
 
 
 def by_column(runs: Sequence[ShownRun]) -> list[list[ShownRun]]:

@@ -18,7 +18,7 @@ from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.loop import in_thread, loop_thread
 from sessionmagic.notebook.cell import begun, keep, launch_of, place_of, request_of
 from sessionmagic.notebook.cell_work import CellWork
-from sessionmagic.notebook.compared import ShownRun, Voting, closing, voted_line
+from sessionmagic.notebook.compared import ShownRun, closing, voted_line
 from sessionmagic.notebook.comparison_area import area_for
 from sessionmagic.notebook.judged import judge_line, with_wins
 from sessionmagic.notebook.page.comparison import comparison_output
@@ -148,7 +148,7 @@ class ComparisonWork(CellWork):
         self._wait()
 
     async def _run(self, beginning: Coroutine[Any, Any, Comparison], note: str) -> None:
-        area = area_for(self._context, note, self.stop)
+        area = area_for(self._context, note, self.stop, background=self._background)
         try:
             comparison = await self._claimed(beginning, area)
         except BaseException as error:
@@ -213,13 +213,14 @@ class ComparisonWork(CellWork):
         note = "\n".join(filter(None, dict.fromkeys([note, *(each for run in runs for each in run.transcript.notes)])))
         runs, said = await self._judged(comparison, runs, area)
         line = closing(runs, name)
-        vote = partial(self._vote, comparison.session_id, runs)
-        voting = Voting(vote, line) if area.has_buttons and runs[0].column.hidden else None
-        below = "\n".join(filter(None, [said, "" if voting else line]))
+        votes = area.has_buttons and runs[0].column.hidden
+        vote = partial(self._vote, comparison.session_id, runs) if votes else None
+        apart = votes or area.has_draft
+        below = "\n".join(filter(None, [said, "" if apart else line]))
         copied = contextvars.copy_context()
         output = await in_thread(copied.run, comparison_output, runs, name, below, note)
         try:
-            area.finish(output, voting)
+            area.finish(output, line if apart else "", vote)
         except Exception:  # noqa: BLE001  widgets may fail in any way
             output.display()
 
@@ -228,7 +229,7 @@ class ComparisonWork(CellWork):
         if self._judge is None or self._stopped:
             return runs, ""
         with suppress(Exception):
-            area.say(f"{self._judge.model} judges …")
+            await in_thread(contextvars.copy_context().run, area.say, f"{self._judge.model} judges …")
         named = runs[0].column.comparison
         judging = self._context.manager.comparisons.judge(comparison.session_id, self._judge, comparison=named)
         try:

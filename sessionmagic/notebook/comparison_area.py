@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sessionmagic.conversation.column import Column
-    from sessionmagic.notebook.compared import Voting
     from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.notebook.controls import Controls
     from sessionmagic.notebook.output import Output
@@ -25,10 +24,17 @@ class RunView(View, Protocol):
 
 
 class Area(Protocol):
-    """A place under the cell where a comparison is shown. All methods are called on the loop thread."""
+    """A place under the cell where a comparison is shown.
+
+    `say` is called in a worker thread, everything else on the loop thread. No two calls overlap.
+    """
 
     has_buttons: bool
     """Whether a user can click there."""
+
+    @property
+    def has_draft(self) -> bool:
+        """Whether a draft was shown. It cannot be removed, so the line below the answers takes its place."""
 
     def view(self, column: Column, controls: Controls) -> RunView:
         """Return the view of one run."""
@@ -45,22 +51,31 @@ class Area(Protocol):
     def say(self, line: str) -> None:
         """Show a line above the views."""
 
-    def finish(self, output: Output, voting: Voting | None) -> None:
-        """Show the finished comparison, with buttons to vote if `voting` is given."""
+    def finish(self, output: Output, line: str, vote: Callable[[str], str] | None) -> None:
+        """Show the finished comparison.
+
+        Args:
+            output: The answers.
+            line: A line below them; empty if `output` has it.
+            vote: Stores a vote that is given by a button, and returns a line that says so; None for no buttons.
+        """
 
 
-def area_for(context: NotebookContext, note: str, stop: Callable[[], object]) -> Area:
+def area_for(context: NotebookContext, note: str, stop: Callable[[], object], *, background: bool) -> Area:
     """Return the place for a comparison under the running cell.
 
     Args:
         context: The kernel's context.
         note: A line above the answers; empty for none.
         stop: Stops all runs.
+        background: Whether the cell does not wait for the end.
     """
     if surface_of(context) == "widgets":
         from sessionmagic.notebook.page.columns import ColumnsArea
 
-        return ColumnsArea(note, stop, context.tools.displays)
+        # ipykernel 6 displays the output of a background comparison under whichever cell ran last
+        drafts = context.front_end.clicks_arrive or not background
+        return ColumnsArea(note, stop, context.tools.displays, drafts=drafts)
     from sessionmagic.notebook.terminal.columns import PlainArea
 
     return PlainArea(reports=context.front_end.kernel is None)

@@ -5,6 +5,7 @@ from playwright.sync_api import expect
 from tests.browser.lab import SECONDS
 
 MODELS = 'script("a", scripted.tails("{0}-a.txt"))\nscript("b", scripted.tails("{0}-b.txt"));\n'
+SOON = "from sessionmagic.notebook.page import draft\ndraft.TEXT_SECONDS = 0.2\n"
 
 
 def places(it):
@@ -54,3 +55,46 @@ def test_a_vote_on_a_blind_comparison_takes_the_place_of_its_buttons(notebook):
     expect(it.output(1)).to_contain_text("your vote: all are bad")
     it.prompt(1).click()  # the button is gone, and with it the focus
     assert "jupyter.widget-view" not in str(it.save().cells[1].outputs)
+
+
+def unfinished(it):
+    return it.output(1).get_by_text("not finished when this was saved")
+
+
+def test_what_columns_have_said_is_in_the_saved_notebook_when_their_kernel_ends_before_them(notebook):
+    it = notebook("%%agent -s cut-columns --compare a b\nTalk.", setup=SOON + MODELS.format("cut-columns"))
+    it.run(1)
+    it.say("cut-columns-a.txt", "Ended *here*.", end=True)
+    it.say("cut-columns-b.txt", "Still **says")
+    expect(unfinished(it)).to_have_count(1, timeout=SECONDS)
+    expect(it.output(1).get_by_text("Still")).to_have_count(2, timeout=SECONDS)
+    expect(unfinished(it)).not_to_be_visible()
+    it.save()
+    it.lab.end_kernels()
+    it.page.reload()
+    expect(unfinished(it)).to_be_visible(timeout=2 * SECONDS)
+    for words in ("1. a", "Ended here.", "2. b", "Still", "%agent branches cut-columns"):
+        expect(it.answer(1)).to_contain_text(words)
+    expect(it.answer(1).get_by_role("row")).to_have_count(3)
+    dead = it.output(1).get_by_text("Error displaying widget")
+    expect(dead).to_have_count(1, timeout=SECONDS)  # else nothing has to be hidden any more
+    expect(dead).not_to_be_visible()
+
+
+def test_columns_go_on_growing_after_a_reload_and_show_no_draft(notebook):
+    it = notebook("%%agent -s again --compare a b\nTalk.", setup=SOON + MODELS.format("again"))
+    it.run(1)
+    for name in "ab":
+        it.say(f"again-{name}.txt", f"says {name} ")
+    expect(unfinished(it)).to_have_count(1, timeout=SECONDS)
+    it.save()
+    it.page.reload()
+    expect(it.area(1).get_by_text("says a")).to_be_visible(timeout=2 * SECONDS)
+    expect(unfinished(it)).not_to_be_visible()
+    it.say("again-a.txt", "and more", end=True)
+    expect(it.area(1).get_by_text("says a and more")).to_be_visible(timeout=SECONDS)
+    it.say("again-b.txt", "to the end", end=True)
+    expect(it.area(1).get_by_role("row")).to_have_count(3, timeout=SECONDS)
+    for words in ("says b to the end", "%agent keep 1 goes on with column 1"):
+        expect(it.area(1).get_by_text(words)).to_be_visible()
+    expect(unfinished(it)).not_to_be_visible()

@@ -41,6 +41,22 @@ def test_text_streams_into_columns_with_a_stop_button_each(kernel, session):
     assert kernel.run(f"%%agent -s {session} -m hello\nFree?").ok().status == "ok"
 
 
+def test_the_line_below_a_comparison_takes_the_place_of_its_draft(kernel, session, pen):
+    kernel.run("from sessionmagic.notebook.page import draft; before = draft.TEXT_SECONDS; draft.TEXT_SECONDS = 0").ok()
+    cell = kernel.send(f"%%agent -s {session} --compare hello dictated\n{pen}")
+    pen.write("Half of an answer")
+    cell.until(lambda cell: "not finished when this was saved" in cell.html)
+    assert len(cell.everything) == 2
+    pen.end()
+    cell.wait().ok()
+    kernel.run("draft.TEXT_SECONDS = before").ok()
+    comparison, line = cell.everything
+    assert comparison["metadata"]["sessionmagic"]["part"] == "comparison"
+    assert line["data"]["text/plain"].startswith(f"{session} · comparison · ")
+    assert line["data"]["text/plain"] not in comparison["data"]["text/plain"]
+    assert "not finished" not in cell.html
+
+
 def test_a_background_comparison_makes_the_session_busy_once(kernel, session):
     cell = kernel.run(f"%%agent -b -s {session} --compare slow hang -o answers\nTalk.").ok()
     cell.until_shows("partial answer")
@@ -132,7 +148,7 @@ def test_a_blind_comparison_stays_blind_when_its_turns_are_shown(kernel, session
     cell.until_shows("partial answer")
     shown = kernel.run(f"%agent show {session} --turn 1").ok().text
     kernel.run(f"%agent stop {session}").ok()
-    cell.until(lambda cell: WIDGET not in str(cell.everything))
+    cell.until(lambda cell: "%agent vote A votes" in cell.html)
     shown += kernel.run(f"%agent show {session} --turn 2").ok().text
     assert "still running" in shown
     assert not any(word in shown for word in ("hang", "slow", "0.125", "0.25"))

@@ -73,3 +73,15 @@ def test_what_was_on_the_page_before_a_kill_is_shown_from_the_store_and_kept_und
     assert f"%agent show {session} shows how it ended" in draft["data"]["text/plain"]
     after = survivor.run(f"%%agent -m recalls -s {session}\nAnd?").ok()
     assert "text: Half of **an answer**" in after.text.splitlines()
+
+
+def test_what_columns_had_said_before_a_kill_is_kept_under_the_cell_without_their_hidden_names(start, session, pen):
+    victim = start()
+    victim.run(SOON).ok()
+    cell = victim.send(f"%%agent --compare dictated hello --blind -s {session}\n{pen}")
+    pen.write("Half of **an answer**")
+    cell.until(lambda cell: all(words in cell.html for words in ("Hello <strong>world", "of <strong>an answer")))
+    victim.kill()
+    [_area, draft] = cell.outputs
+    assert f"%agent branches {session} shows how it ended" in draft["data"]["text/plain"]
+    assert not any(name in str(draft["data"]) for name in ("dictated", "hello"))

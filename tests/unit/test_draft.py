@@ -1,5 +1,6 @@
 """What a notebook keeps of a turn whose kernel ends before the turn does."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -114,6 +115,28 @@ def test_question_is_drafted_at_once(page):
     assert draft.update(calls(2, waiting=1)) > 0
     page.now += PAUSE_SECONDS
     assert draft.update(calls(3)) > 0
+
+
+def test_draft_of_several_turns_is_made_when_one_has_grown_or_ended_or_waits(page):
+    draft = Draft(lambda turns: (f"<p>{[turn.status for turn in turns]}</p>", "all"))
+    assert draft.update(Transcript(), text("words")) == 0
+    page.now += TEXT_SECONDS
+    assert draft.update(Transcript(), text("words")) > 0
+    ended = replace(text("words"), status="completed")
+    assert draft.update(Transcript(), ended) == 0
+    page.now += TEXT_SECONDS
+    assert draft.update(Transcript(), ended) > 0
+    assert draft.update(calls(0, waiting=1), ended) > 0
+    assert draft.update(calls(0, waiting=1), calls(0, waiting=1)) == 0
+    assert draft.output.data["text/plain"] == "all"
+
+
+@pytest.mark.usefixtures("page")
+def test_draft_that_is_wanted_at_once_is_made_if_there_is_anything_new():
+    draft = Draft()
+    assert draft.update(text("words"), at_once=True) > 0
+    assert draft.update(text("words"), at_once=True) == 0
+    assert draft.update(text("words and more"), at_once=True) > 0
 
 
 def test_unwanted_draft_is_none():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections import deque
@@ -17,8 +18,8 @@ from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import MUTED, NO_MATH, note_html
 from sessionmagic.notebook.page.attention import answer_at_once
 from sessionmagic.notebook.page.blocks import Blocks
-from sessionmagic.notebook.page.comparison import run_html
-from sessionmagic.notebook.page.draft import DEAD_WIDGETS
+from sessionmagic.notebook.page.comparison import run_html, unfinished_comparison
+from sessionmagic.notebook.page.draft import DEAD_WIDGETS, Draft
 from sessionmagic.notebook.page.pieces import button, forget, page, row, within, wrapped
 from sessionmagic.notebook.page.slots import Slots
 from sessionmagic.notebook.page.static import NOTHING_STARTED
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sessionmagic.conversation.column import Column
-    from sessionmagic.notebook.compared import Voting
     from sessionmagic.notebook.controls import Controls
     from sessionmagic.notebook.output import Displays
 
@@ -48,13 +48,19 @@ class ColumnView:
         column: The column of the run.
         controls: Called by the buttons.
         displays: Returns what the run's tools have displayed.
+        drafted: Makes a new draft of all columns if it is time for one; returns the column's share of its bytes.
     """
 
-    def __init__(self, column: Column, controls: Controls, displays: Displays) -> None:
+    def __init__(
+        self, column: Column, controls: Controls, displays: Displays, drafted: Callable[[], int] = lambda: 0
+    ) -> None:
         from ipywidgets import HTML, Button, HBox, Layout, VBox
 
         self.column = column
+        self.transcript = Transcript()
+        """The run as it was last shown."""
         self._displays = displays
+        self._drafted = drafted
         self._opened_at = time.monotonic()
         self._status_due = 0.0
         self.html = ""
@@ -80,9 +86,11 @@ class ColumnView:
         if now >= self._status_due or phase != self._phase:
             self._status.value = self._status_html(shown(transcript, self.column))
             self._status_due, self._phase = now + STATUS_SECONDS, phase
-        return self._blocks.show(transcript)
+        self.transcript = transcript
+        return self._blocks.show(transcript) + self._drafted()
 
     def rendered(self, transcript: Transcript) -> Sequence[Output]:
+        self.transcript = transcript
         run = ShownRun(self.column, shown(transcript, self.column), displays=self._displays(transcript))
         self.html = run_html(run)
         return [Output({"text/html": self.html})]
@@ -112,22 +120,28 @@ def _heading(column: Column) -> str:
 
 
 class ColumnsArea:
-    """The area under a cell in which a comparison runs. At the end, a static output takes its place.
+    """The area under a cell in which a comparison runs, above a hidden draft. At the end, static outputs replace both.
 
     Args:
         note: A line above the columns; empty for none.
         stop: Stops all runs.
         displays: Returns what the tools of a run have displayed.
+        drafts: Whether drafts are shown.
     """
 
     has_buttons = True
 
-    def __init__(self, note: str, stop: Callable[[], object], displays: Displays) -> None:
+    def __init__(self, note: str, stop: Callable[[], object], displays: Displays, *, drafts: bool = True) -> None:
         from ipywidgets import HTML, HBox, Layout, VBox
 
         self._displays = displays
         self._views: list[ColumnView] = []
-        self._head = head = HTML(note_html(note) if note else "", layout=Layout(flex="1 1 auto"))
+        self._note = note
+        self._draft = Draft(self._unfinished, wanted=drafts)
+        self._drafting = threading.Lock()
+        self._live: list[Output] = []
+        """The output of the area."""
+        self._head = head = HTML(self._draft.hidden + (note_html(note) if note else ""), layout=Layout(flex="1 1 auto"))
         stop_all = button("Stop all", stop, icon="stop", tooltip="Stop all runs and keep what was said")
         self._columns = HBox(layout=Layout(flex_flow="row wrap", align_items="flex-start"))
         self._area = VBox([HBox([head, stop_all]), self._columns], layout=Layout(flex="1 1 auto"))
@@ -135,7 +149,7 @@ class ColumnsArea:
 
     def view(self, column: Column, controls: Controls) -> ColumnView:
         """Return the view of one run."""
-        view = ColumnView(column, controls, self._displays)
+        view = ColumnView(column, controls, self._displays, self._show_draft)
         self._views.append(view)
         return view
 
@@ -155,37 +169,64 @@ class ColumnsArea:
         layout = Layout(flex="1 1 16em", min_width="0", border_top="2px solid var(--jp-border-color2, #ccc)")
         columns = groupby(self._views, key=lambda view: view.column.number)
         self._columns.children = [VBox([view.box for view in views], layout=layout) for _, views in columns]
-        self._slots.show([Output(self._area._repr_mimebundle_() | {"text/plain": RUNNING})])
+        self._live.append(Output(self._area._repr_mimebundle_() | {"text/plain": RUNNING}))
+        self._slots.show(self._live)
 
     def say(self, line: str) -> None:
-        """Show a line above the views."""
-        self._head.value = note_html(line)
+        """Show a line above the views, when all runs have ended."""
+        self._head.value = self._draft.hidden + note_html(line)
+        self._show_draft(at_once=True)
 
-    def finish(self, output: Output, voting: Voting | None) -> None:
+    @property
+    def has_draft(self) -> bool:
+        """Whether a draft was shown."""
+        return self._draft.output is not None
+
+    def _unfinished(self, transcripts: Sequence[Transcript]) -> tuple[str, str]:
+        views = zip(self._views, transcripts, strict=True)
+        return unfinished_comparison(
+            [ShownRun(view.column, shown(each, view.column)) for view, each in views], self._note
+        )
+
+    def _show_draft(self, *, at_once: bool = False) -> int:
+        """Show a new draft if it is time for one; return a column's share of its bytes. Safe in any thread."""
+        if not self._drafting.acquire(blocking=False):  # another column's update is at it
+            return 0
+        try:
+            sent = self._draft.update(*(view.transcript for view in self._views), at_once=at_once)
+            if sent and self._draft.output is not None:
+                self._slots.show([*self._live, self._draft.output])
+        finally:
+            self._drafting.release()
+        return sent // len(self._views)
+
+    def finish(self, output: Output, line: str, vote: Callable[[str], str] | None) -> None:
         """Show the finished comparison, also in the area, for a page that was reloaded meanwhile."""
         before = list(self._area.children)
-        last = page(wrapped(output.data["text/html"]))
+        below = [_line_output(line)] if line else []
+        last = page(self._draft.hidden + wrapped("".join(each.data["text/html"] for each in (output, *below))))
         self._area.children = (last,)
-        self._slots.show([output])
-        if voting is not None:
-            _show_votes([view.column.letter for view in self._views if view.column.repeat == 1], voting)
+        if vote is None:
+            self._slots.show([output, *below])
+        else:
+            letters = [view.column.letter for view in self._views if view.column.repeat == 1]
+            _show_votes(self._slots, output, letters, line, vote)
         forget(before, keep=list(within(last)))
         _finished.append(self._area)
         if len(_finished) > AREAS_KEPT:
             forget([_finished.popleft()])
 
 
-def _show_votes(letters: Sequence[str], voting: Voting) -> None:
-    """Show buttons to vote with, and a line below them. A vote takes the place of the buttons.
+def _show_votes(slots: Slots, output: Output, letters: Sequence[str], line: str, vote: Callable[[str], str]) -> None:
+    """Show a comparison, buttons to vote on it, and a line below them. A vote takes the place of the buttons.
 
     If nobody votes, the notebook keeps the line, above which a dead widget is not shown.
     """
-    slots = Slots()
     mark = f"sessionmagic-{uuid.uuid4().hex}"
     hides = f'{DEAD_WIDGETS.format(mark)}<span class="{mark}"></span>'
 
     def voted(choice: str) -> None:
-        slots.show([_line_output(voting.vote(choice)), _line_output(REVEALS)])
+        slots.show([output, _line_output(vote(choice)), _line_output(REVEALS)])
         forget([choices])
 
     best = [button(each, partial(voted, each), tooltip=f"{each} is the best answer") for each in letters]
@@ -193,8 +234,8 @@ def _show_votes(letters: Sequence[str], voting: Voting) -> None:
     bad = button("all bad", partial(voted, "bad"), tooltip="No answer is good")
     tie.layout.margin = "2px 2px 2px 2em"
     choices = row(*best, tie, bad, flex_flow="row wrap")
-    buttons = Output(choices._repr_mimebundle_() | {"text/plain": voting.line})
-    slots.show([buttons, _line_output(voting.line, hides)])
+    buttons = Output(choices._repr_mimebundle_() | {"text/plain": line})
+    slots.show([output, buttons, _line_output(line, hides)])
 
 
 def _line_output(line: str, hides: str = "") -> Output:

@@ -9,7 +9,7 @@ from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.notebook.captions import answer_text, ending
 from sessionmagic.notebook.compared import ShownRun, by_column, figures, headings
 from sessionmagic.notebook.output import Output
-from sessionmagic.notebook.page.answer import MUTED, NO_MATH, blocks_html, ending_html, framed, note_html
+from sessionmagic.notebook.page.answer import MUTED, NO_MATH, blocks_html, ending_html, framed, note_html, warning_html
 from sessionmagic.notebook.page.markdown import escaped, turn_markdown
 from sessionmagic.notebook.page.static import NO_ANSWER, facts
 from sessionmagic.notebook.visible import escape, visible
@@ -24,6 +24,7 @@ COLUMN = "flex: 1 1 16em; min-width: 0; border-top: 2px solid var(--jp-border-co
 """A column is as wide as there is place for, and at least 16 letters; on a narrow page, they stand below each other."""
 HEAD = 'style="text-align: left; font-weight: 600"'
 CELL = 'style="text-align: left; white-space: nowrap"'
+UNFINISHED = "not finished when this was saved; %agent branches {} shows how it ended"
 PICTURES = ("image/png", "image/jpeg")
 
 
@@ -36,16 +37,28 @@ def comparison_output(runs: Sequence[ShownRun], session: str, line: str, note: s
         line: A line below the answers; empty for none.
         note: A line above the answers; empty for none.
     """
-    above, below = ("".join(map(note_html, lines.splitlines())) for lines in (note, line))
-    html = f"{above}{columns_html(runs)}{figures_html(runs)}{below}"
     return Output(
         {
-            "text/html": framed(html),
+            "text/html": comparison_html(runs, line, note),
             "text/markdown": _markdown(runs, line, note),
             "text/plain": comparison_text(runs, line, note),
         },
         {"sessionmagic": {"session": session, "part": "comparison", "runs": [_facts(run) for run in runs]}},
     )
+
+
+def unfinished_comparison(runs: Sequence[ShownRun], note: str) -> tuple[str, str]:
+    """Return a comparison as HTML and as text, with a note above it and one below that it is not finished."""
+    session = next((run.transcript.session for run in runs if run.transcript.session), "")
+    said = UNFINISHED.format(session)
+    html = f"{comparison_html(runs, note=note)}<p>{warning_html(said)}</p>"
+    return html, comparison_text(runs, f"[{said}]", note)
+
+
+def comparison_html(runs: Sequence[ShownRun], line: str = "", note: str = "") -> str:
+    """Return a comparison as HTML, with a line below and one above it."""
+    above, below = ("".join(map(note_html, lines.splitlines())) for lines in (note, line))
+    return framed(f"{above}{columns_html(runs)}{figures_html(runs)}{below}")
 
 
 def columns_html(runs: Sequence[ShownRun]) -> str:
@@ -68,7 +81,7 @@ def run_html(run: ShownRun) -> str:
         html += blocks_html((block,))
         if isinstance(block, ToolBlock):
             html += "".join(map(_picture_html, run.displays.get(block.call_id, ())))
-    return html + ending_html(run.transcript) or note_html(NO_ANSWER)
+    return html + ending_html(run.transcript) or note_html(_nothing(run.transcript))
 
 
 def _picture_html(output: Output) -> str:
@@ -106,7 +119,11 @@ def comparison_text(runs: Sequence[ShownRun], line: str, note: str = "") -> str:
 def _text(transcript: Transcript) -> str:
     """Return one answer, with how it ended if that is not all there is."""
     text, end = answer_text(transcript), visible(ending(transcript))
-    return "\n".join(filter(None, [text, end if end not in text else ""])) or NO_ANSWER
+    return "\n".join(filter(None, [text, end if end not in text else ""])) or _nothing(transcript)
+
+
+def _nothing(transcript: Transcript) -> str:
+    return f"{NO_ANSWER} yet" if transcript.status == "running" else NO_ANSWER
 
 
 def figures_text(runs: Sequence[ShownRun]) -> str:

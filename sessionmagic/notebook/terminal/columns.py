@@ -11,11 +11,10 @@ from sessionmagic.notebook.compared import ShownRun
 from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sessionmagic.conversation.column import Column
     from sessionmagic.conversation.transcript import Transcript
-    from sessionmagic.notebook.compared import Voting
     from sessionmagic.notebook.controls import Controls
     from sessionmagic.notebook.output import Output
 
@@ -27,7 +26,7 @@ class PlainArea:
         reports: Whether each run is reported when it has ended.
     """
 
-    has_buttons = False
+    has_buttons = has_draft = False
 
     def __init__(self, *, reports: bool) -> None:
         self._reports = reports
@@ -53,7 +52,7 @@ class PlainArea:
         if self._reports:
             print(visible(line))
 
-    def finish(self, output: Output, voting: Voting | None) -> None:  # noqa: ARG002
+    def finish(self, output: Output, line: str, vote: Callable[[str], str] | None) -> None:  # noqa: ARG002
         """Show all answers."""
         output.display()
 
