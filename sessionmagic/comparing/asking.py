@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
@@ -56,21 +56,22 @@ class Asker:
         model: The model.
         settings: The contestant's settings.
         system: The instructions, without keys.
+
+    Attributes:
+        model: The model, with the settings as they are sent.
     """
 
     def __init__(self, model: ResolvedModel, settings: Mapping[str, Any], system: str) -> None:
         from pydantic_ai.messages import InstructionPart
         from pydantic_ai.models import ModelRequestParameters
 
-        self._resolved = model
-        self.settings = for_model(model.model, model.settings, settings)
-        self._sent_settings = {**self.settings, **_without_retries(model.model)}
+        self.model = model.with_settings(lambda each: for_model(each.model, each.settings, settings))
         parts = [InstructionPart(system)] if system else None
         self._parameters = ModelRequestParameters(instruction_parts=parts)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        await self._stack.enter_async_context(self._resolved.model)
+        await self._stack.enter_async_context(self.model.model)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -84,17 +85,17 @@ class Asker:
         """
         from pydantic_ai.messages import ModelRequest, UserPromptPart
 
-        began = time.monotonic()
+        asked, began = self.model.chosen(), time.monotonic()
         try:
             response = await _whole_response(
-                self._resolved.model,
+                asked.model,
                 [ModelRequest(parts=[UserPromptPart(prompt)])],
-                cast("ModelSettings", self._sent_settings),
+                cast("ModelSettings", {**asked.settings, **_without_retries(asked.model)}),
                 self._parameters,
             )
-            return await _answer(response, self._resolved.price, time.monotonic() - began)
+            return await _answer(response, asked.price, time.monotonic() - began)
         except Exception as error:  # noqa: BLE001  a model may fail in any way
-            return await _failure(self._resolved, error)
+            return await _failure(asked, error)
 
 
 async def _whole_response(
@@ -184,19 +185,19 @@ class Errand:
         settings: The contestant's settings.
         system: The instructions, without keys.
         endpoints: The names and base URLs of the user's own servers.
-        price: What the user says that the model costs.
+        prices: What the user says that the model, or members of it, cost, by reference.
     """
 
     reference: str
     settings: Mapping[str, Any]
     system: str
     endpoints: Mapping[str, str]
-    price: Sequence[float] | None
+    prices: Mapping[str, Sequence[float]]
 
     @property
     def key(self) -> str:
         """What tells it from other errands."""
-        return json.dumps([self.reference, dict(self.settings), self.system, dict(self.endpoints), self.price])
+        return json.dumps([self.reference, dict(self.settings), self.system, dict(self.endpoints), dict(self.prices)])
 
 
 def ask_in_worker(errand: Errand, prompt: str, call: str) -> CellOutcome:  # noqa: ARG001  see `call`
@@ -214,7 +215,7 @@ async def _ask_here(errand: Errand, prompt: str) -> CellOutcome:
     try:
         asker = _askers.get(errand.key)
         if asker is None:
-            model = replace(Models(endpoints=errand.endpoints).resolve(errand.reference), price=errand.price)
+            model = Models(endpoints=errand.endpoints, prices=errand.prices).resolve(errand.reference)
             asker = _askers[errand.key] = await Asker(model, errand.settings, errand.system).__aenter__()
     except ModelReferenceError as error:
         return CellFailure("final", str(error))

@@ -79,24 +79,22 @@ class Cells:
                     yield Cell(row, column, repeat, blake2b(content, digest_size=KEY_BYTES).digest())
 
 
-def identity(
-    contestant: Contestant, model: ResolvedModel, settings: Mapping[str, Any], sent: Mapping[str, Any], system: str
-) -> bytes:
+def identity(contestant: Contestant, model: ResolvedModel, settings: Mapping[str, Any], system: str) -> bytes:
     """Return a hash of all that a contestant is asked with, besides the prompt.
 
     Args:
         contestant: The contestant.
-        model: Its model.
+        model: Its model, with the settings as they are sent.
         settings: The settings as they were given. Those that the model ignores count, too: contestants that differ in
             nothing else would share an answer, and be compared with themselves.
-        sent: The settings as they are sent.
         system: The instructions as they are sent.
     """
     asked = [
         [str(each.system), str(each.model_name), address_of(each), dict(each.settings or {})]
         for each in members_of(model.model)
     ]
-    content = [contestant.model, asked, dict(settings), dict(sent), system, []]  # the empty list stands for the tools
+    sent = [dict(each.settings) for each in model.each]
+    content = [contestant.model, asked, dict(settings), *sent, system, []]  # the empty list stands for the tools
     # A value that is not JSON counts by its type only, as its text may differ from one process to the next.
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=lambda value: type(value).__name__)
     return blake2b(text.encode(errors="surrogatepass"), digest_size=KEY_BYTES).digest()

@@ -68,9 +68,10 @@ def cost_of(model: ResolvedModel, sent: int, received: int) -> float | None:
                 provider_name=each.system,
                 provider_url=each.base_url,
             ),
-            model.price,
+            member.price,
         ).cost
-        for each in members_of(model.model)
+        for member in model.each
+        for each in members_of(member.model)
     ]
     known = [cost for cost in costs if cost is not None]
     return max(known) if known and len(known) == len(costs) else None

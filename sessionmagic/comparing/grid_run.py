@@ -106,7 +106,7 @@ class GridRun:
 
     def _provider(self, name: tuple[str, str]) -> ProviderRun:
         columns = self._plan.columns_of(name)
-        local = self._plan.columns[columns[0]].is_local
+        local = self._plan.columns[columns[0]].model.is_local
         lane = Lane(Pace(limit=1, most=1) if local else Pace())
         return ProviderRun(self, lane, self._unanswered(columns), workers=1 if local else MOST)
 
@@ -161,7 +161,8 @@ class GridRun:
     async def _asked_elsewhere(self, column: Column, prompt: str) -> CellOutcome:
         """Ask in a worker of the executor. Its answer is cleaned here too, as its environment may have other keys."""
         plan, model = self._plan, column.model
-        errand = Errand(model.reference, column.settings, plan.system, plan.endpoints, model.price)
+        prices = {each.reference: each.price for each in model.each if each.price is not None}
+        errand = Errand(model.reference, column.settings, plan.system, plan.endpoints, prices)
         try:
             assert self._request.executor is not None  # noqa: S101  for the type checker
             call = self._request.executor.submit(ask_in_worker, errand, prompt, secrets.token_hex(8))

@@ -12,14 +12,14 @@ from sessionmagic.comparing.estimate import Estimate, cost_of, output_tokens
 from sessionmagic.conversation.budget import checked_budget
 from sessionmagic.exceptions import UsageError
 from sessionmagic.keys.cleaning import without_keys
-from sessionmagic.models.abilities import provider_of
+from sessionmagic.models.blends import members_in
 from sessionmagic.models.references import readings
-from sessionmagic.models.settings import checked, given, ignored, merged
+from sessionmagic.models.settings import checked, given, merged
 from sessionmagic.turns.account import KERNEL, Account
 from sessionmagic.turns.charged_model import require_price
 from sessionmagic.turns.context_size import tokens_in
 from sessionmagic.turns.left_out import LeftOut
-from sessionmagic.turns.planning import ignored_warning
+from sessionmagic.turns.planning import ignored_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -79,16 +79,8 @@ class Column:
 
     @property
     def provider(self) -> tuple[str, str]:
-        """What its pace is shared with: the provider and the address of its model, or of the first of several.
-
-        A model without an address has a pace of its own.
-        """
-        return provider_of(self.model.model, self.contestant.model)
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the model runs in this process, one request at a time."""
-        return self.provider[0] == "local"
+        """What its pace is shared with."""
+        return self.model.provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +115,7 @@ class Plan:
             requests[cell.column] += 1
             sent[cell.column] += length
         received = [
-            count * output_tokens(column.asker.settings, average)
+            count * max(output_tokens(each.settings, average) for each in column.asker.model.each)
             for count, column in zip(requests, self.columns, strict=True)
         ]
         costs = [
@@ -159,9 +151,7 @@ def planned(request: GridRequest, models: Models) -> Plan:
     warnings = _warnings(columns)
     if warning := left_out.warning():
         warnings.append(warning.partition(";")[0])
-    identities = [
-        identity(column.contestant, column.model, column.settings, column.asker.settings, system) for column in columns
-    ]
+    identities = [identity(column.contestant, column.asker.model, column.settings, system) for column in columns]
     return Plan(Cells(sent, identities, request.repeat), columns, system, _endpoints(named, models), warnings)
 
 
@@ -180,13 +170,12 @@ def _warnings(columns: Sequence[Column]) -> list[str]:
     """Return what is said of the models, and of the settings that they ignore."""
     found = []
     for column in columns:
-        found += column.model.warnings
-        if names := ignored(column.model.model, column.model.settings, column.settings):
-            found.append(ignored_warning(column.model.reference, names))
+        found += [*column.model.warnings, *ignored_warnings(column.model, column.settings)]
     return list(dict.fromkeys(found))
 
 
 def _endpoints(named: Iterable[Contestant], models: Models) -> dict[str, str]:
     """Return the user's own servers that the contestants name."""
-    names = {reading.provider for each in named for reading in readings(each.model)}
+    references = [member for each in named for member in (each.model, *members_in(each.model))]
+    names = {reading.provider for reference in references for reading in readings(reference)}
     return {name: models.endpoints[name] for name in names if name in models.endpoints}

@@ -72,7 +72,7 @@ def _row(session: Session, turn: TurnRecord, edge: str, *, on_path: bool, by_sub
         parent=turn.parent,
         prompt=title_of(turn.prompt),
         kind=_kind(turn, by_sub_agent=by_sub_agent),
-        model=turn.column.name if turn.column and turn.column.hidden else turn.answered_by or turn.model,
+        model=turn.column.name if turn.column and turn.column.hidden else turn.who_answered,
         status=turn.status,
         started_at=turn.started_at,
         on_path=on_path,

@@ -224,7 +224,7 @@ class TurnFinished(_Event):
 
     status: TurnStatus
     model: str
-    """The name of the model that answered, as given in its response."""
+    """The name of the model that answered, as given in its response; all names if several have answered."""
     error_code: str | None = None
     error: str | None = None
     seconds: float = 0.0

@@ -101,6 +101,11 @@ class TurnRecord:
         return next((request.model for request in reversed(self._own_requests) if request.model), None)
 
     @property
+    def who_answered(self) -> str:
+        """The names of all models that answered, each once, with commas between; else the reference that was asked."""
+        return ", ".join(_each_once(request.model for request in self._own_requests)) or self.model
+
+    @property
     def _own_requests(self) -> list[RequestRecord]:
         return [request for request in self.requests if request.purpose == "answer"]
 

@@ -33,7 +33,7 @@ def transcript_of(session: str, turn: TurnRecord) -> Transcript:
         session=session,
         turn_id=turn.id,
         agent=turn.agent,
-        model=turn.answered_by or turn.model,
+        model=turn.who_answered,
         prompt=turn.prompt,
         values=tuple(turn.values),
         notes=(*turn.notes, *_notes(turn)),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import random
 from collections import ChainMap
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import ModelReferenceError
-from sessionmagic.models.abilities import context_window, makes_room, sees_images, takes_tools
+from sessionmagic.models.abilities import context_window, makes_room, provider_of, sees_images, takes_tools
+from sessionmagic.models.blends import held_together, members_in
 from sessionmagic.models.clients import ask_directly, learn_keys, missing_certificates
 from sessionmagic.models.configured import configured, limit_of, price_of
 from sessionmagic.models.library_warnings import hide_library_warnings
-from sessionmagic.models.references import readings, why_unknown
+from sessionmagic.models.references import ModelRef, readings, why_unknown
 from sessionmagic.models.sources import (
     EndpointSource,
     LocalSource,
@@ -21,12 +23,11 @@ from sessionmagic.models.sources import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping, Sequence
+    from collections.abc import Callable, Mapping, MutableMapping, Sequence
     from pathlib import Path
 
     from pydantic_ai.models import Model
 
-    from sessionmagic.models.references import ModelRef
     from sessionmagic.models.sources import Offer, Source
 
 
@@ -43,16 +44,52 @@ class ResolvedModel:
     price: Sequence[float] | None = None
     """What the user says that it costs: dollars for a million input tokens and a million output tokens."""
     context_limit: int | None = None
-    """How many tokens the model can read; None if that is unknown."""
+    """How many tokens the model can read; None if that is unknown. For an alloy, what each member can read."""
+    members: tuple[ResolvedModel, ...] = ()
+    """The models of an alloy, of which each request asks one; empty for a single model."""
+    choose: Callable[[Sequence[Any]], Any] = random.choice
+    """Chooses the member for a request."""
+
+    @property
+    def each(self) -> tuple[ResolvedModel, ...]:
+        """The models that requests go to: the members of an alloy, else the model itself."""
+        return self.members or (self,)
+
+    def chosen(self) -> ResolvedModel:
+        """Return the model that the next request goes to: a member of an alloy, else the model itself."""
+        return self.choose(self.members) if self.members else self
+
+    def with_settings(self, change: Callable[[ResolvedModel], Mapping[str, Any]]) -> ResolvedModel:
+        """Return the model with other settings of its requests.
+
+        Args:
+            change: Returns the settings of a single model, which may be a member of an alloy.
+        """
+        if self.members:
+            return replace(self, members=tuple(each.with_settings(change) for each in self.members))
+        return replace(self, settings=change(self))
+
+    @property
+    def provider(self) -> tuple[str, str]:
+        """What identifies the provider that the model asks, by its name and its address. An alloy has one of its own.
+
+        A model without an address has a provider of its own, too.
+        """
+        return ("alloy", self.reference) if self.members else provider_of(self.model, self.reference)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the model, or a member of it, runs in this process, one request at a time."""
+        return any(each.provider[0] == "local" for each in self.each)
 
     @property
     def takes_tools(self) -> bool:
-        """Whether the model can call tools."""
-        return takes_tools(self.model)
+        """Whether the model can call tools. A member of an alloy that cannot is asked without them."""
+        return any(takes_tools(each.model) for each in self.each)
 
     @property
     def sees_images(self) -> bool:
-        """Whether the model can be sent images."""
+        """Whether the model can be sent images, whichever member of it is asked."""
         return sees_images(self.model)
 
     @property
@@ -76,6 +113,10 @@ class Models:
             that is not a known provider's own is unpriced without one.
         context_limits: How many tokens models can read, besides the limits that are configured in this process, by
             reference or by provider. They replace the known limits.
+
+    Attributes:
+        choose: Chooses the member of an alloy that a request goes to. ``random.Random(7).choice`` makes the same
+            choices again.
     """
 
     def __init__(
@@ -91,6 +132,7 @@ class Models:
         self.prices: MutableMapping[str, Sequence[float]] = ChainMap(dict(prices or {}), configured.prices)
         self.context_limits: MutableMapping[str, int] = ChainMap(dict(context_limits or {}), configured.context_limits)
         self._home = home
+        self.choose: Callable[[Sequence[Any]], Any] = random.choice
 
     @property
     def default(self) -> str:
@@ -103,11 +145,18 @@ class Models:
 
     def check(self, reference: str) -> None:
         """Raise `ModelReferenceError` if the reference cannot be used. Uses no network and imports no SDK."""
-        source, reading = self._find(reference)
-        source.check(reading)
+        for each in self._members(reference) or [reference]:
+            source, reading = self._find(each)
+            source.check(reading)
 
     def resolve(self, reference: str) -> ResolvedModel:
-        """Return the model that the reference names; raises `ModelReferenceError`. Imports the model's SDK."""
+        """Return the model that the reference names; raises `ModelReferenceError`. Imports the model's SDK.
+
+        References that are joined by commas are an alloy: each request goes to one of them, at random. One that is
+        named twice is chosen twice as often.
+        """
+        if members := self._members(reference):
+            return self._alloy(reference, members)
         source, reading = self._find(reference)
         source.check(reading)
         price, limit = price_of(self.prices, reading), limit_of(self.context_limits, reading)
@@ -124,6 +173,23 @@ class Models:
             raise ModelReferenceError(f"{reference}: {reason}") from error
         settings, warnings = source.settings(reading), source.warnings(reading)
         return ResolvedModel(reference, model, settings, warnings, price, limit or context_window(model))
+
+    def _members(self, reference: str) -> list[str]:
+        """Return the references in that of an alloy; empty for any other. A registered name may have a comma, too."""
+        is_registered = RegisteredSource().recognizes(ModelRef(reference, reference))
+        return [] if is_registered else members_in(reference)
+
+    def _alloy(self, reference: str, names: Sequence[str]) -> ResolvedModel:
+        found = {name: self.resolve(name) for name in dict.fromkeys(names)}
+        limits = [each.context_limit for each in found.values() if each.context_limit is not None]
+        return ResolvedModel(
+            reference,
+            held_together([each.model for each in found.values()]),
+            warnings=[warning for each in found.values() for warning in each.warnings],
+            context_limit=min(limits, default=None),
+            members=tuple(found[name] for name in names),
+            choose=self.choose,
+        )
 
     def offers(self) -> list[Offer]:
         """Return the references that can be used on this machine, each with a note about it."""

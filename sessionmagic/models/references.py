@@ -26,7 +26,8 @@ class ModelRef:
 def readings(text: str) -> list[ModelRef]:
     """Return the ways to read a reference: as one name, as ``provider:model`` and as ``provider/model``.
 
-    They are in the order in which they are tried. A reference with a comma is only read as one name.
+    They are in the order in which they are tried. A reference with a comma is only read as one name; `models.blends`
+    reads its members.
     """
     found = [ModelRef(text, text)]
     for separator in "" if "," in text else ":/":
@@ -43,8 +44,6 @@ def why_unknown(text: str, names: Iterable[str]) -> str:
         text: The reference.
         names: The providers and models to suggest from.
     """
-    if "," in text:
-        return f"{quoted(text)} names several models; choose one of them"
     known = list(names)
     if parts := readings(text)[1:]:
         problem = f"unknown provider {quoted(parts[0].provider)} in {quoted(text)}"

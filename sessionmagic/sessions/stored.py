@@ -11,12 +11,12 @@ from sessionmagic.conversation.names import check_name
 from sessionmagic.conversation.session import Session, summarize, with_model, with_override
 from sessionmagic.conversation.tree import running_turns, with_interrupted_turns
 from sessionmagic.exceptions import ModelReferenceError, SessionMagicError, SessionNotFoundError
-from sessionmagic.models.settings import checked, given, ignored, merged
+from sessionmagic.models.settings import checked, given, merged
 from sessionmagic.storage.store import new_session_id
 from sessionmagic.tools.permissions import Permissions, with_rules, without_rule
 from sessionmagic.tools.tool_code import refuse_tools
 from sessionmagic.tools.trust import permissions_of, trusted, with_permissions
-from sessionmagic.turns.planning import ignored_warning
+from sessionmagic.turns.planning import ignored_warnings
 from sessionmagic.turns.records import fresh_session
 from sessionmagic.turns.request import check_system
 from sessionmagic.turns.session_permissions import change_permissions, confirm_permissions
@@ -147,8 +147,7 @@ class Sessions:
     def ignored_by_next_model(self, session: Session, settings: Mapping[str, Any]) -> list[str]:
         """Return a warning if the model that the next turn asks ignores some of these settings."""
         model = self.next_model(session) if given(settings) else None
-        names = ignored(model.model, model.settings, settings) if model is not None else []
-        return [ignored_warning(model.reference, names)] if model is not None and names else []
+        return ignored_warnings(model, settings) if model is not None else []
 
     def next_model(self, session: Session | None) -> ResolvedModel | None:
         """Return the model that the next turn of a session asks; None when no model can be used.

@@ -95,7 +95,6 @@ class Admission:
         raises. Blocks while it reads files.
         """
         from sessionmagic.conversation.tree import ROOT
-        from sessionmagic.models.abilities import provider_of
 
         previous = _before(requests[0], group, self._store)
         previous = with_interrupted_turns(previous, running_turns(previous))
@@ -107,7 +106,7 @@ class Admission:
                 group.resolved[each.model] = self._models.resolve(each.model)
             model = plan_for(each, previous, parent, Resolver(self._models, group.resolved), agent).model
             _budget_warnings(each, model, account)
-            providers.append(provider_of(model.model, model.reference))
+            providers.append(model.provider)
         return [replace(each, after=parent or ROOT) for each in requests], providers
 
     def _admit(self, request: Request, agent: AgentDefinition, hold: Hold) -> Admitted | ReusedTurn:

@@ -185,7 +185,12 @@ class AgentRun:
         return self._outcome(messages or [request_of(prompt)], ending)
 
     def _warn_of_wait(self, status: int, seconds: float) -> None:
-        self._guard.emit(Warned, text=waiting(self._model.reference, status, seconds))
+        self._guard.emit(Warned, text=waiting(self._asked.reference, status, seconds))
+
+    @property
+    def _asked(self) -> ResolvedModel:
+        """The model that the latest request went to."""
+        return self._requests.asked or self._model
 
     def _new_agent(self, toolset: AbstractToolset[None] | None) -> Agent[None, str]:
         return Agent(
@@ -280,8 +285,7 @@ class AgentRun:
                 outcome.status, outcome.error_code = "interrupted", "cancelled"
             case _:
                 outcome.status = "failed"
-                outcome.error_code, outcome.error = failure(
-                    self._model.reference, ending, address_of(self._model.model)
-                )
+                asked = self._asked
+                outcome.error_code, outcome.error = failure(asked.reference, ending, address_of(asked.model))
         self._narrator.report_usage(self._requests.usage, messages)
         return outcome

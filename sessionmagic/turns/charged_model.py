@@ -34,7 +34,7 @@ class ChargedModel(WrapperModel):
 
     Args:
         wrapped: The model that is asked.
-        model: The model that the user has chosen, of which `wrapped` may be one member.
+        model: The model that is asked for this request, of which `wrapped` may be one member.
         accounts: The accounts, that of the session first.
         refused: Called with the account whose budget has refused a request.
         requests: Records the requests. It forgets those that were refused, or stopped while they waited for others,
@@ -125,7 +125,7 @@ class ChargedModel(WrapperModel):
 
 
 def require_price(model: ResolvedModel, account: Account, budget: float | None = None) -> None:
-    """Raise `UsageError` if there is a budget, and what the model costs is not known.
+    """Raise `UsageError` if there is a budget, and what the model, or a member of it, costs is not known.
 
     Args:
         model: The model.
@@ -133,17 +133,19 @@ def require_price(model: ResolvedModel, account: Account, budget: float | None =
         budget: The budget to set; None for that of the account.
     """
     budget = account.budget if budget is None else budget
-    if budget is None or (model.reference not in account.without_price and has_price(model)) or model.price is not None:
+    if budget is None:
         return
-    raise UsageError(
-        f"{model.reference} has no known price, so {account.owner} cannot keep to its budget of {dollars(budget)}; "
-        "give one in dollars for a million input and a million output tokens: "
-        f'%config AgentMagics.prices = {{"{model.reference}": [INPUT, OUTPUT]}}, or Models(prices=…) in a script'
-    )
+    for each in model.each:
+        if each.price is None and ({each.reference, model.reference} & account.without_price or not has_price(each)):
+            raise UsageError(
+                f"{each.reference} has no known price, so {account.owner} cannot keep to its budget of "
+                f"{dollars(budget)}; give one in dollars for a million input and a million output tokens: "
+                f'%config AgentMagics.prices = {{"{each.reference}": [INPUT, OUTPUT]}}, or Models(prices=…) in a script'
+            )
 
 
 def has_price(model: ResolvedModel) -> bool:
-    """Return whether what a model costs is known before it is asked."""
+    """Return whether what a single model costs is known before it is asked."""
     return model.price is not None or all(_is_listed(member) for member in members_of(model.model))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sessionmagic.exceptions import UsageError
@@ -57,7 +56,7 @@ def content_for(request: Request) -> str | Sequence[UserContent]:
 
 def for_summary(model: ResolvedModel) -> ResolvedModel:
     """Return a model with the settings with which it writes a summary."""
-    return replace(model, settings=without_limits(model.settings))
+    return model.with_settings(lambda each: without_limits(each.settings))
 
 
 def without_limits(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.exceptions import ToolFailed, UserError
 from pydantic_ai.messages import EnqueuedMessagesEvent, FunctionToolCallEvent, FunctionToolResultEvent
-from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDenied
 
 from sessionmagic.conversation.events import LimitReached, Warned
 from sessionmagic.conversation.transcript import json_object
 from sessionmagic.exceptions import SessionIdleError, TurnLimitError
-from sessionmagic.models.abilities import sees_images
 from sessionmagic.models.members import with_wrapped_members
 from sessionmagic.tools.results import bound, without_images
 from sessionmagic.turns.asked_model import AskedModel
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from pydantic_ai.messages import AgentStreamEvent, ModelResponse, ToolCallPart, ToolReturn
+    from pydantic_ai.models import Model
     from pydantic_ai.tools import RunContext, ToolDefinition
 
     from sessionmagic.conversation.events import Decision
@@ -113,9 +112,12 @@ class Guard(AbstractCapability[None]):
         self.inbox.open(send, ctx.dequeue)
 
     async def before_model_request(self, ctx: Any, request_context: Any) -> Any:  # noqa: ARG002
-        """Count a model request, and stop the turn at its limit."""
+        """Count a model request, stop the turn at its limit, and choose the member of an alloy that is asked."""
         self.count_request()
-        self.requests.begin(self.agent, self.model.price)
+        asked = self.model.chosen()
+        self.requests.begin(self.agent, asked)
+        if self.model.members:
+            request_context.model, request_context.model_settings = asked.model, dict(asked.settings)
         return request_context
 
     async def prepare_model_request(self, ctx: RunContext[None], request_context: Any) -> Any:
@@ -139,10 +141,11 @@ class Guard(AbstractCapability[None]):
         return with_wrapped_members(model, self._asked)
 
     def _asked(self, member: Model) -> Model:
+        model = self.requests.asked or self.model
         sender = Sender(member, self._keep_sent, self.content)
         asked = AskedModel(
-            ChargedModel(sender, self.model, self.accounts, self._over_budget, self.requests),
-            self.model.reference,
+            ChargedModel(sender, model, self.accounts, self._over_budget, self.requests),
+            model.reference,
             offers=lambda tool: not self.policy().never_allows(tool),
             count=self.count_request,
             warn=lambda text: self.emit(Warned, text=text),
@@ -188,7 +191,7 @@ class Guard(AbstractCapability[None]):
 
     async def wrap_tool_execute(
         self,
-        ctx: RunContext[None],
+        ctx: RunContext[None],  # noqa: ARG002
         *,
         call: ToolCallPart,
         tool_def: ToolDefinition,
@@ -211,7 +214,7 @@ class Guard(AbstractCapability[None]):
         finally:
             self.running -= 1
             self.seconds[call.tool_call_id] = time.monotonic() - began
-        if isinstance(ctx.model, Model) and sees_images(ctx.model):
+        if self.model.sees_images:
             return result
         return replace(result, content=without_images(result.content))
 

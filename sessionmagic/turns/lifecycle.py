@@ -191,7 +191,6 @@ def _release(
     """
     turn = admitted.turn
     record = replace(admitted.record, requests=outcome.requests)
-    model = record.answered_by or record.model
     turn.approvals.close()
     turn.questions.close()
     if error:
@@ -201,7 +200,7 @@ def _release(
     admitted.log.emit(
         TurnFinished,
         status=outcome.status,
-        model=model,
+        model=record.who_answered,
         error_code=outcome.error_code,
         error=str(error) if error else None,
         seconds=record.seconds,
@@ -210,7 +209,7 @@ def _release(
         text=turn.transcript.text,
         status=outcome.status,
         usage=record.usage,
-        model=model,
+        model=record.answered_by or record.model,
         turn=turn.id,
         session=turn.session_name,
         raw_messages=messages_without_keys(outcome.messages or admitted.record.messages),

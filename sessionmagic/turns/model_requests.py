@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from genai_prices.types import PriceCalculation
     from pydantic_ai.messages import ModelMessage
 
+    from sessionmagic.models.catalog import ResolvedModel
+
 GATEWAY = ".pydantic.dev"
 """The domain of pydantic-ai's gateway, which tells what each answer cost."""
 
@@ -31,8 +33,9 @@ class ModelRequests:
     def __init__(self) -> None:
         self.records: list[RequestRecord] = []
         """The records of the requests that have ended, in order."""
+        self.asked: ResolvedModel | None = None
+        """The model that the latest request went to."""
         self._agent = ""
-        self._price: Sequence[float] | None = None
         self._began: float | None = None
         """When the open request was made; None while no request is open."""
         self._first_token: float | None = None
@@ -42,20 +45,20 @@ class ModelRequests:
         """The usage of all requests that have ended."""
         return total(record.usage for record in self.records)
 
-    def begin(self, agent: str, price: Sequence[float] | None = None) -> None:
+    def begin(self, agent: str, model: ResolvedModel | None = None) -> None:
         """Record that an agent makes a request.
 
         Args:
             agent: The name of the agent.
-            price: The price of its model, if the user gave one.
+            model: The model that is asked; of an alloy, the member.
         """
-        self._agent, self._price = agent, price
+        self._agent, self.asked = agent, model
         self._began, self._first_token = time.monotonic(), None
 
     def begin_again(self) -> None:
         """Record that the open request was refused, and is made again in another form."""
         if self._began is not None:
-            self.begin(self._agent, self._price)
+            self.begin(self._agent, self.asked)
 
     def delay(self, seconds: float) -> None:
         """Leave out of the open request's times that it has waited for requests of other turns before it was made."""
@@ -77,12 +80,13 @@ class ModelRequests:
         if self._began is None:
             return
         first = self._first_token - self._began if self._first_token is not None else None
+        price = self.asked.price if self.asked is not None else None
         without = Usage() if refused else Usage(unmeasured_requests=1)
         self.records.append(
             RequestRecord(
                 agent=self._agent,
                 model=name_of(response) if response is not None and response.model_name else None,
-                usage=usage_of(response, self._price) if response is not None else without,
+                usage=usage_of(response, price) if response is not None else without,
                 first_token_seconds=first,
                 seconds=time.monotonic() - self._began,
                 finish_reason=response.finish_reason if response and response.state != "interrupted" else None,

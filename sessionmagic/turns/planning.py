@@ -118,7 +118,7 @@ def plan_for(request: Request, session: Session, parent: str | None, models: Res
     settings = merged(agent.settings, session.settings, request.settings)
     settings = settings if request.kind == "ask" else without_limits(settings)
     system = (session.system or agent.instructions) if request.system is None else request.system
-    model = replace(model, settings=for_model(model.model, model.settings, settings))
+    model = model.with_settings(lambda each: for_model(each.model, each.settings, settings))
     return Plan(
         agent=replace(agent, instructions=system if request.kind == "ask" else ""),
         model=model if request.kind == "ask" else for_summary(model),
@@ -143,26 +143,39 @@ def _toolset(tools: Sequence[Tool], model: ResolvedModel) -> AbstractToolset[Non
 
 
 def _left_out(tools: Sequence[Tool], model: ResolvedModel) -> list[str]:
-    """Return a warning that names the user's functions, if the model cannot call them."""
-    names = ", ".join(tool.name for tool in tools if tool.source == YOURS)
-    if not names or model.takes_tools:
+    """Return a warning that names the user's functions for each model that cannot call them."""
+    if not (names := ", ".join(tool.name for tool in tools if tool.source == YOURS)):
         return []
-    return [f"{model.reference} cannot call tools, so it is not offered {names}"]
+    without = dict.fromkeys(each.reference for each in model.each if not each.takes_tools)
+    return [f"{reference} cannot call tools, so it is not offered {names}" for reference in without]
 
 
 def _ignored_settings(
     settings: Mapping[str, Any], model: ResolvedModel, session: Session, parent: str | None
 ) -> list[str]:
     """Return a warning that names the settings that the model ignores, unless the turn before had the same."""
-    names = ignored(model.model, model.settings, settings)
-    if parent is not None and (before := session.turn(parent)).model == model.reference:
-        names = names if any(before.settings.get(name) != settings[name] for name in names) else []
-    return [ignored_warning(model.reference, names)] if names else []
+    before = session.turn(parent) if parent is not None else None
+    known = before.settings if before is not None and before.model == model.reference else {}
+    return ignored_warnings(model, settings, known)
 
 
-def ignored_warning(reference: str, names: Sequence[str]) -> str:
-    """Return the warning that a model ignores these settings."""
-    return f"{reference} ignores {', '.join(names)}: its library does not send {'it' if len(names) == 1 else 'them'}"
+def ignored_warnings(
+    model: ResolvedModel, settings: Mapping[str, Any], known: Mapping[str, Any] | None = None
+) -> list[str]:
+    """Return a warning for each single model in a model that ignores settings.
+
+    Args:
+        model: The model.
+        settings: The settings by the names of `models.settings`.
+        known: Settings that the user has been warned of. There is no warning about these alone.
+    """
+    known, found = known or {}, []
+    for each in model.each:
+        names = ignored(each.model, each.settings, settings)
+        if any(known.get(name) != settings[name] for name in names):
+            them = "it" if len(names) == 1 else "them"
+            found.append(f"{each.reference} ignores {', '.join(names)}: its library does not send {them}")
+    return list(dict.fromkeys(found))
 
 
 def _warnings_of_parent(session: Session, parent: str | None) -> list[str]:

@@ -66,7 +66,7 @@ class ReusedTurn(Turn):
                 text=self._stored.text,
                 status=record.status,
                 usage=record.usage,
-                model=self._stored.model,
+                model=record.answered_by or record.model,
                 turn=record.id,
                 session=session.name,
                 raw_messages=record.messages,
@@ -91,8 +91,9 @@ def fingerprint(plan: Plan, content: str | Sequence[UserContent], servers: Colle
         servers: The names of the MCP servers whose tools are offered.
     """
     pieces = [content] if isinstance(content, str) else content
+    settings = [dict(each.settings) for each in plan.model.each]
     asked = [
-        [plan.agent.name, plan.agent.instructions, plan.model.reference, dict(plan.model.settings)],
+        [plan.agent.name, plan.agent.instructions, plan.model.reference, *settings],
         [_hashable(piece) for piece in pieces],
         [_described(tool) for tool in plan.tools],
         sorted(servers),

@@ -97,12 +97,12 @@ def _model_for(admitted: Admitted, models: Models) -> ResolvedModel | None:
 
     if reference := admitted.plan.agent.title_model:
         try:
-            return models.resolve(reference)
+            return models.resolve(reference).chosen()
         except SessionMagicError:
             return None
     model = admitted.plan.model
     speechless = any(isinstance(each, FunctionModel | TestModel | LocalModel) for each in members_of(model.model))
-    return None if speechless else model
+    return None if speechless else model.chosen()
 
 
 async def _asked(admitted: Admitted, model: ResolvedModel) -> tuple[str, RequestRecord | None]:
@@ -126,7 +126,7 @@ async def _asked(admitted: Admitted, model: ResolvedModel) -> tuple[str, Request
     accounts = (admitted.hold.group.account, KERNEL)
     charged = with_wrapped_members(model.model, lambda member: ChargedModel(member, model, accounts, requests=requests))
     agent = Agent(charged, instructions=INSTRUCTIONS, model_settings=ModelSettings(max_tokens=MAX_TOKENS))
-    requests.begin(admitted.plan.agent.name, model.price)
+    requests.begin(admitted.plan.agent.name, model)
     text = ""
     failure: Exception | None = None
     messages: list[ModelMessage] = []

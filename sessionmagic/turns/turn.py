@@ -42,7 +42,7 @@ class TurnResult:
     status: TurnStatus
     usage: Usage
     model: str
-    """The model that answered, by the name it gives itself."""
+    """The model that answered, by the name it gives itself; the last one if several have answered."""
     turn: str
     """The turn's id."""
     session: str

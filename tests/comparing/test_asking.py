@@ -41,5 +41,5 @@ def test_a_model_that_only_streams_is_asked_too():
 
 
 def test_a_worker_that_does_not_know_the_model_says_so():
-    failure = ask_in_worker(Errand("nosuch:model", {}, "", {}, None), "a", "1")
+    failure = ask_in_worker(Errand("nosuch:model", {}, "", {}, {}), "a", "1")
     assert (failure.kind, "nosuch" in failure.error) == ("final", True)
