@@ -206,4 +206,6 @@ def _request_of(row: GridRow, agent: str) -> RequestRecord:
         unmeasured_requests=int(not known and row.answer is not None),
         unpriced_requests=int(known and row.cost is None),
     )
-    return RequestRecord(agent=agent, model=row.model, usage=usage, seconds=row.seconds or 0.0, purpose="judge")
+    return RequestRecord(
+        agent=agent, model=row.answered_by or row.model, usage=usage, seconds=row.seconds or 0.0, purpose="judge"
+    )

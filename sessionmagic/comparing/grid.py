@@ -142,6 +142,7 @@ def _answered(plan: Plan, cell: Cell, answer: CellAnswer) -> GridRow:
         plan,
         cell,
         answer=answer.text,
+        answered_by=answer.model or None,
         input_tokens=usage.input_tokens if known else None,
         output_tokens=usage.output_tokens if known else None,
         cost=usage.cost,

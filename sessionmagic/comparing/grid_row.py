@@ -21,6 +21,7 @@ class GridRow:
         label: The model and the settings that set it apart from the others.
         repeat: Which of its answers to this prompt it is, from 1.
         answer: The answer; None if there is none.
+        answered_by: The name that the answering model gives itself, which for an alloy is a member; None without one.
         error: Why there is no answer; None if there is one.
         input_tokens: The tokens that were read; None if that is not known.
         output_tokens: The tokens that were written; None if that is not known.
@@ -38,6 +39,7 @@ class GridRow:
     label: str
     repeat: int
     answer: str | None = None
+    answered_by: str | None = None
     error: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None

@@ -62,9 +62,9 @@ def _offers(context: NotebookContext, percent: str, before: list[str], typed: st
 
     last = before[-1] if before else ""
     if last in {"-m", "--model"}:
-        return _models(context)
+        return _models(context, typed)
     if last == "--judge":
-        return context.manager.models.known()
+        return _references(context, typed)
     if last in {"-s", "--session"}:
         return _sessions(context)
     if last == "--by":
@@ -86,7 +86,7 @@ def _of_several(context: NotebookContext, before: list[str], typed: str) -> Iter
         case "--set" | "--vary":
             return _settings(typed)
         case "--compare" | "--models":
-            return _models(context)
+            return _models(context, typed)
         case _:
             return None
 
@@ -100,7 +100,7 @@ def _of_command(context: NotebookContext, before: list[str], typed: str) -> Iter
         case []:
             return [name for name in COMMANDS if " " not in name]
         case ["model"]:
-            return _models(context)
+            return _models(context, typed)
         case ["set", *_]:
             return _settings(typed)
         case ["tools"]:
@@ -134,8 +134,14 @@ def _settings(typed: str) -> list[str]:
     return [f"{name}=" for name in NAMES]
 
 
-def _models(context: NotebookContext) -> list[str]:
-    return ["default", *context.manager.models.known()]
+def _models(context: NotebookContext, typed: str) -> list[str]:
+    return ["default", *_references(context, typed)]
+
+
+def _references(context: NotebookContext, typed: str) -> list[str]:
+    """Return the references of models, each after the members of an alloy that are typed already."""
+    before, comma, _ = typed.rpartition(",")
+    return [f"{before}{comma}{each}" for each in context.manager.models.known()]
 
 
 def _sessions(context: NotebookContext) -> list[str]:

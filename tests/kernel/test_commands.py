@@ -132,6 +132,10 @@ def test_model_shows_sets_and_takes_back_the_override(kernel, chat):
     assert "recalls" in kernel.run(f"%agent model -s {chat}").ok().text
     kernel.run(f"%agent model hello -s {chat}").ok()
     assert kernel.run(f"%%agent -s {chat}\nthird").ok().text == "Hello **world**"
+    kernel.run(f"%agent model hello,recalls -s {chat}").ok()
+    assert "hello,recalls (an alloy: each model request goes to one of 2" in kernel.run(f"%agent model -s {chat}").text
+    refused(kernel.run(f"%agent model hello,recals -s {chat}"), "ModelReferenceError")
+    kernel.run(f"%agent model hello -s {chat}").ok()
     refused(kernel.run(f"%agent model opnai:x -s {chat}"), "ModelReferenceError")
     assert "hello" in kernel.run(f"%agent model -s {chat}").text
     assert "default" in kernel.run(f"%agent model default -s {chat}").ok().text

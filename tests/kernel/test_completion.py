@@ -63,6 +63,12 @@ def test_model_references(kernel, line):
     assert {f"{line}default", f"{line}test", f"{line}hello"} <= set(kernel.complete(line))
 
 
+def test_members_of_an_alloy(kernel):
+    for line in ("%%agent -m ", "%%agent --compare test ", "%agent model ", "%agent compare --judge "):
+        assert kernel.complete(f"{line}hello,recal") == [f"{line}hello,recalls"]
+        assert kernel.complete(f"{line}hello,defau") == []
+
+
 def test_references_of_a_judge(kernel):
     assert kernel.complete("%agent compare --judge recal") == ["%agent compare --judge recalls"]
     assert kernel.complete("%agent compare --judge defau") == []

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sessionmagic.notebook.context import NotebookContext
 
 
-@command("List the models that can be used on this machine.")
+@command("List the models that can be used on this machine. Several joined by commas are an alloy.")
 def models(context: NotebookContext, _options: argparse.Namespace) -> Any:
     offers = context.manager.models.offers()
     return Listing(offers, {"model": lambda offer: offer.reference, "note": lambda offer: offer.note})
@@ -33,7 +33,9 @@ def model(context: NotebookContext, options: argparse.Namespace) -> None:
         say(f"⚠ {warning}")
     session = context.manager.sessions.load(name)
     [summary] = [item for item in context.manager.sessions.summaries()[0] if item.id == session.id]
-    say(f"{session.name}: {summary.model}{'' if session.agent_model_overrides else ' (the default)'}")
+    members = context.manager.models.members(summary.model or "")
+    alloy = f" (an alloy: each model request goes to one of {len(members)}, at random)" if members else ""
+    say(f"{session.name}: {summary.model}{'' if session.agent_model_overrides else ' (the default)'}{alloy}")
 
 
 @dataclass(frozen=True, slots=True)
