@@ -80,7 +80,7 @@ def _run(request: Request, contestant: Contestant, column: Column) -> Run:
             request,
             new=False,
             model=contestant.model,
-            once=bool(contestant.model),
+            once=True,
             settings={**request.settings, **contestant.settings},
             moves_head=False,
             reuse=False,

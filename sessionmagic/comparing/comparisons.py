@@ -73,7 +73,7 @@ class Comparisons:
             turn: The id of the turn, which becomes the head.
             comparison: The id of its comparison, which the session must still have; empty if that is certain.
             model: Whether its model becomes the override of its agent, and the settings that set its column apart
-                become the session's.
+                become the session's. A column of the default removes the override.
 
         Raises `SessionBusyError` when a turn has claimed the session.
         """
@@ -86,7 +86,8 @@ class Comparisons:
             if not model or kept.column is None:
                 return stored
             stored = replace(stored, settings={**stored.settings, **kept.column.settings})
-            return with_override(stored, kept.agent, kept.model)
+            was_default = kept.column.label == Contestant("default", kept.column.settings).label
+            return with_override(stored, kept.agent, None if was_default else kept.model)
 
         self._branches.change_alone(session, "%agent keep", change)
 

@@ -20,7 +20,7 @@ class Contestant:
     """A model with settings, which answers in one column of a comparison.
 
     Attributes:
-        model: The reference as the user typed it; ``""`` for the model that would answer anyway.
+        model: The reference as the user typed it.
         settings: The settings that set it apart from other contestants, by the names of `models.settings`.
     """
 
@@ -30,7 +30,7 @@ class Contestant:
     @property
     def label(self) -> str:
         """The reference and the settings, such as ``local temperature=0.7``."""
-        return " ".join(filter(None, (self.model, as_typed(self.settings))))
+        return f"{self.model} {as_typed(self.settings)}".rstrip()
 
 
 def contestants(models: Sequence[str], vary: Mapping[str, Sequence[Any]] | None = None) -> list[Contestant]:
@@ -40,11 +40,13 @@ def contestants(models: Sequence[str], vary: Mapping[str, Sequence[Any]] | None 
         models: References, one for each contestant.
         vary: For each setting that varies, its values.
 
-    Raises `UsageError` if there are no models, if one is named twice, and for settings that are not valid or have no
+    Raises `UsageError` if there are no models, if one is empty or named twice, and for settings that are not valid or have no
     values, or one twice.
     """
     if not models:
         raise UsageError("there is no model to compare; name two or more")
+    if not all(model.strip() for model in models):
+        raise UsageError("the reference of a model is empty; write default for the default model")
     if twice := [model for model, count in Counter(models).items() if count > 1]:
         raise UsageError(f"{shortened(twice[0])} is named twice; use --repeat 2 to ask a model twice")
     varied = [_varied(name, values) for name, values in (vary or {}).items()]

@@ -148,19 +148,18 @@ def judge_report(
     )
 
 
-def judge_warnings(judge: str, contestants: Iterable[Contestant], default: str = "") -> list[str]:
+def judge_warnings(judge: str, contestants: Iterable[Contestant]) -> list[str]:
     """Return a warning if a judge is itself a contestant, or a model of an alloy that is one.
 
     Args:
         judge: The reference of the judge.
         contestants: What it judges.
-        default: The reference that a contestant without one stands for.
     """
-    models = _members(judge or default)
+    models = _members(judge)
     return [
-        f"the judge {shared} is also a contestant ({contestant.label or default}); models favour their own answers"
+        f"the judge {shared} is also a contestant ({contestant.label}); models favour their own answers"
         for contestant in contestants
-        if (shared := ", ".join(sorted(models & _members(contestant.model or default))))
+        if (shared := ", ".join(sorted(models & _members(contestant.model))))
     ]
 
 

@@ -135,7 +135,7 @@ def planned(request: GridRequest, models: Models) -> Plan:
     """
     _check_options(request)
     references = [request.models] if isinstance(request.models, str) else list(request.models)
-    named = contestants([models.default if each in {"", "default"} else each for each in references], request.vary)
+    named = contestants([models.default if each == "default" else each for each in references], request.vary)
     settings = checked(request.settings or {})
     prompts = checked_prompts(request.prompts)
     left_out = LeftOut()

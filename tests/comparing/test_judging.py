@@ -175,11 +175,9 @@ def test_criteria_of_the_user_stand_in_the_instructions():
         ("openai:gpt-5", Contestant("local, openai:gpt-5"), True),
         ("local,openai:gpt-5", Contestant("local"), True),
         ("openai:gpt-5-mini", Contestant("openai:gpt-5"), False),
-        ("openai:gpt-5", Contestant(""), False),
-        ("local", Contestant(""), True),
     ],
 )
 def test_judge_that_is_a_contestant_is_warned_of(judge, contestant, warned):
-    found = judge_warnings(judge, [Contestant("anthropic:claude-x"), contestant], default="local")
+    found = judge_warnings(judge, [Contestant("anthropic:claude-x"), contestant])
     assert len(found) == warned
     assert "⚠ the judge" in str(judge_report(judge, [], warnings=found)) or not warned

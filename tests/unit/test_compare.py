@@ -147,6 +147,15 @@ async def test_the_kept_answer_is_continued_and_its_model_and_settings_only_if_w
 
 
 @on_a_loop
+async def test_a_kept_column_of_the_default_removes_the_model_of_the_session(manager):
+    await ask(manager, model="recalls")
+    await compare(manager, "default", "test", vary={"temperature": [0.5]})
+    manager.comparisons.keep("chat", "1", model=True)
+    session = manager.sessions.load("chat")
+    assert (session.agent_model_overrides, session.settings) == ({}, {"temperature": 0.5})
+
+
+@on_a_loop
 async def test_a_failed_column_cannot_be_kept(manager):
     answers = await compare(manager, "dumb", "calm")
     with pytest.raises(UsageError, match="failed before the model said anything"):
@@ -221,6 +230,7 @@ async def test_a_session_without_a_comparison_says_how_to_make_one(manager):
     ("models", "vary", "words"),
     [
         ([], None, "there is no model"),
+        (["calm", ""], None, "reference of a model is empty; write default"),
         (["calm", "calm"], None, "calm is named twice; use --repeat 2"),
         (["calm"], {"temperature": [5]}, "temperature=5"),
         (["calm"], {"warmth": [5]}, "'warmth' is not a setting"),

@@ -27,7 +27,8 @@ def keep(context: NotebookContext, options: argparse.Namespace) -> None:
     turn = comparisons.keep(name, options.column, repeat=options.repeat, model=options.model)
     session = context.manager.sessions.load(name)
     hidden = turn.column is not None and turn.column.hidden
-    who = f"; {'its model' if hidden else turn.model} answers" if options.model else ""
+    override = session.agent_model_overrides.get(turn.agent, "the default model")
+    who = f"; {'its model' if hidden else override} answers" if options.model else ""
     say(f"session {session.name!r}: {next_turn(session)}{who}")
 
 
