@@ -40,8 +40,8 @@ def contestants(models: Sequence[str], vary: Mapping[str, Sequence[Any]] | None 
         models: References, one for each contestant.
         vary: For each setting that varies, its values.
 
-    Raises `UsageError` if there are no models, if one is empty or named twice, and for settings that are not valid or have no
-    values, or one twice.
+    Raises `UsageError` if there are no models, if one is empty or named twice, and for settings that are not valid or
+    have no values, or one twice.
     """
     if not models:
         raise UsageError("there is no model to compare; name two or more")

@@ -26,6 +26,7 @@ from sessionmagic.words import between_words, printable
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage
 
+    from sessionmagic.conversation.column import Column
     from sessionmagic.conversation.session import Session
     from sessionmagic.conversation.usage import RequestRecord
     from sessionmagic.models.catalog import Models, ResolvedModel
@@ -53,12 +54,18 @@ _AROUND = " \t\"'“”„«»‘’"
 def wants_title(admitted: Admitted) -> bool:
     """Return whether a model is to make a title after this turn, which has ended: the first that was answered.
 
-    An imported session and a copy bring theirs.
+    An imported session and a copy bring theirs. Of a comparison, only the first run counts, as one title is enough.
     """
     request = admitted.request
-    first = not any(turn.status == "completed" or turn.origin for turn in admitted.plan.previous.turns)
-    asks = request.kind == "ask" and request.titles and request.moves_head
+    before = [turn for turn in admitted.plan.previous.turns if turn.column is None or _is_first(turn.column)]
+    first = not any(turn.status == "completed" or turn.origin for turn in before)
+    counts = request.moves_head if request.column is None else _is_first(request.column)
+    asks = request.kind == "ask" and request.titles and counts
     return asks and first and admitted.turn.transcript.status == "completed"
+
+
+def _is_first(column: Column) -> bool:
+    return (column.number, column.repeat) == (1, 1)
 
 
 async def give_title(admitted: Admitted, models: Models, store: Store) -> str | None:

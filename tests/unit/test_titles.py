@@ -6,11 +6,13 @@ from dataclasses import replace
 import pytest
 
 from sessionmagic.agents.definition import BUILT_IN
+from sessionmagic.comparing.contestants import contestants
 from sessionmagic.conversation.events import TitleChanged
 from sessionmagic.conversation.session import TITLE_LENGTH, summarize
 from sessionmagic.sessions.budgets import session_account
 from sessionmagic.sessions.usage import usage_by
 from sessionmagic.testing import hang, script
+from sessionmagic.turns.request import Request
 from sessionmagic.turns.title import TYPED_LENGTH, cleaned
 from tests.turns import ask, on_a_loop, said
 
@@ -280,6 +282,20 @@ async def test_summary_is_no_reason_for_a_title(titler):
     assert (await (await titler.compact("chat", model="calm", titles=True)).result()).status == "completed"
     await made(titler)
     assert titler.sessions.load("chat").title == "Why?"
+
+
+@on_a_loop
+async def test_first_column_of_a_comparison_gives_the_title(titler):
+    for first, asked_for in (("dumb", 0), ("calm", 1)):
+        request = Request(prompt="Why?", session="chat", titles=True)
+        comparison = await titler.compare(request, contestants([first, "recalls"]), repeat=2)
+        await comparison.answers()
+        await made(titler)
+        assert len(titler.titler.sent) == asked_for
+    stored = titler.sessions.load("chat")
+    assert stored.title == "Why customers leave"
+    [counted] = [turn for turn in stored.turns if any(each.purpose == "title" for each in turn.requests)]
+    assert (counted.model, counted.column.number) == ("calm", 1)
 
 
 @on_a_loop
