@@ -26,6 +26,14 @@ def test_models_answer_side_by_side_and_the_cell_keeps_one_static_output(kernel,
     assert "Who are you?" in kernel.run(f"%%agent -s {session}\nAnd now?").ok().text
 
 
+def test_a_session_of_columns_only_says_how_to_go_on(kernel, session):
+    kernel.run(f"%%agent -s {session} --compare hello recalls\nWho are you?").ok()
+    shown = kernel.run(f"%agent show {session}").ok().text
+    assert "only a comparison; %agent keep 1 goes on" in shown
+    kernel.run(f"%agent keep 1 -s {session}").ok()
+    assert "Who are you?" in kernel.run(f"%agent show {session}").ok().text
+
+
 def test_text_streams_into_columns_with_a_stop_button_each(kernel, session):
     cell = kernel.send(f"%%agent -s {session} --compare hang slow\nTalk.")
     cell.until_shows("partial answer").until_shows("word3")

@@ -45,7 +45,7 @@ def show(context: NotebookContext, options: argparse.Namespace) -> None:
         say(f"settings of {session.name}: {own}")
     turns = [_turn(session, options.turn)] if options.turn else session.path()[-options.last :]
     if not turns:
-        say(f"no turns; {next_turn(session)}")
+        say(_no_turns(session))
     # Our own files have no keys. One from elsewhere may, or from a time when a key was not known yet.
     for turn in map(without_keys_in, turns):
         asked_with = settings_line(shown_turn(turn).settings, turn.system)
@@ -68,6 +68,17 @@ def _turn(session: Session, turn_id: str) -> TurnRecord:
         return session.turn(turn_id)
     except KeyError:
         raise UsageError(f"session {session.name!r} has no turn {shortened(turn_id)!r}") from None
+
+
+def _no_turns(session: Session) -> str:
+    """Return that a session's path has no turns, and what to do if it has only those of comparisons."""
+    from sessionmagic.conversation.comparison import comparisons
+
+    if not comparisons(session):
+        return f"no turns; {next_turn(session)}"
+    return (
+        "only a comparison; %agent keep 1 goes on with its column 1, and %agent branches lists all"
+    )
 
 
 def _show_sent(context: NotebookContext, session: Session) -> None:
