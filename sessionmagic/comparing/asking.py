@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from sessionmagic.comparing.cells import CellAnswer
-from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.exceptions import ModelReferenceError, ModelRefusedError
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.loop import loop_thread
 from sessionmagic.models.abilities import address_of
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from sessionmagic.models.catalog import ResolvedModel
 
-FailureKind = Literal["refused", "failed", "denied", "final"]
-"""Why there is no answer: too many requests, a provider that fails or cannot be reached, a key that is not accepted or
-has no credit, or what asking the same again will not change."""
+FailureKind = Literal["refused", "failed", "denied", "unusable", "final"]
+"""Why there is no answer: too many requests, a provider that fails or cannot be reached, an account without credit, a
+model that does not exist or whose key is wrong, or what asking the same again will not change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +140,10 @@ async def _failure(model: ResolvedModel, error: Exception) -> CellFailure:
     await ready_for(words_of(error))
     _, told = failure(model.reference, error, address_of(model.model))
     kind, retry_after = _kind_of(error)
-    if kind == "denied" and len(members_of(model.model)) > 1:
-        kind = "final"  # the next request may go to another member, which has another key
+    if len(members_of(model.model)) > 1:
+        kind = "final" if kind == "denied" else kind  # the next request may go to another member, with another key
+    elif isinstance(told, ModelRefusedError):
+        kind = "unusable"
     return CellFailure(kind, without_keys(str(told)), retry_after, may_have_been_answered(error))
 
 
@@ -218,7 +220,7 @@ async def _ask_here(errand: Errand, prompt: str) -> CellOutcome:
             model = Models(endpoints=errand.endpoints, prices=errand.prices).resolve(errand.reference)
             asker = _askers[errand.key] = await Asker(model, errand.settings, errand.system).__aenter__()
     except ModelReferenceError as error:
-        return CellFailure("final", str(error))
+        return CellFailure("final", str(error))  # other workers may know the model
     return await asker.ask(prompt)
 
 

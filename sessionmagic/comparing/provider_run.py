@@ -52,13 +52,16 @@ class ProviderRun:
         self._lane = lane
         self._cells = cells
         self.given_up = ""
+        self._unusable: dict[int, str] = {}
+        """The columns whose model does not exist, or whose key is wrong, and the error that says so."""
 
     async def work(self) -> None:
         """Ask cells until there are no more, or the run has to stop, or the provider is given up."""
         for cell in self._cells:
             if self.given_up:
                 return
-            await self._ask(cell)
+            if not self._is_unusable(cell):
+                await self._ask(cell)
 
     def end(self) -> None:
         """Let the workers that wait end at once."""
@@ -69,7 +72,7 @@ class ProviderRun:
         tries = failures = faults = 0
         while True:
             async with self._lane.turn(again=tries > 0) as began:
-                if self.given_up:
+                if self.given_up or self._is_unusable(cell):
                     return
                 outcome = await self._run.ask(cell)
                 if outcome is None:
@@ -84,7 +87,9 @@ class ProviderRun:
                 if (outcome.retry_after or 0.0) <= LONGEST_ASKED:
                     self._slow_down(outcome, began, now)
             faults += outcome.kind == "failed" and others_work
-            if outcome.kind == "final" or faults >= CELL_TRIES or self._is_hopeless(outcome, now):
+            if outcome.kind == "unusable":
+                self._unusable[cell.column] = outcome.error
+            if outcome.kind in {"unusable", "final"} or faults >= CELL_TRIES or self._is_hopeless(outcome, now):
                 self._run.errors[cell.key] = outcome.error
                 return
             self.waiting = outcome.error
@@ -92,6 +97,12 @@ class ProviderRun:
             if outcome.kind == "failed":
                 failures += 1
                 await self._lane.pause(backoff(failures) * random.uniform(0.75, 1.0))  # noqa: S311  not all at once
+
+    def _is_unusable(self, cell: Cell) -> bool:
+        """Return whether the model of a cell cannot be asked. The cell then has the error that says so."""
+        if error := self._unusable.get(cell.column):
+            self._run.errors[cell.key] = error
+        return bool(error)
 
     def _slow_down(self, failure: CellFailure, began: float, now: float) -> None:
         if failure.kind == "refused":

@@ -104,14 +104,29 @@ def test_what_the_provider_will_refuse_again_is_asked_once(manager, monkeypatch,
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("status", [401, 402])
-def test_a_key_that_is_refused_is_not_tried_with_each_prompt(manager, monkeypatch, status):
+def test_an_account_without_credit_is_not_tried_with_each_prompt(manager, monkeypatch):
     monkeypatch.setenv("LAB_API_KEY", "correct-horse-battery")
-    with ChatServer(lambda _: Reply("no", status)) as server:
+    with ChatServer(lambda _: Reply("no", 402)) as server:
         results = asking(manager, server).grid_sync(numbers(200), "lab:m")
     assert len(server.requests) <= 20
     assert results.missing == 200 - len(results.errors) >= 180
     assert results.stopped
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "error"),
+    [(401, "no", "refused the API key"), (404, "The model `m` does not exist", "does not have this model")],
+)
+def test_a_model_that_cannot_be_asked_is_not_tried_with_each_prompt_and_the_others_go_on(
+    manager, monkeypatch, status, words, error
+):
+    monkeypatch.setenv("LAB_API_KEY", "correct-horse-battery")
+    with ChatServer(lambda body: Reply(words, status) if body["model"] == "m" else Reply()) as server:
+        results = asking(manager, server).grid_sync(numbers(200), ["lab:m", "lab:n"])
+        assert sum(body["model"] == "m" for body in server.requests) <= 20
+    assert (len(results.errors), results.missing, results.stopped) == (200, 0, "")
+    assert all(error in row.error for row in results.errors)
+    assert {row.answer for row in results if row.model == "lab:n"} == {"It is fine."}
 
 
 def test_a_longer_wait_than_can_be_kept_gives_the_provider_up(manager):
