@@ -43,6 +43,30 @@ class LoopThread:
             raise RuntimeError("called from within a turn; await the asynchronous method instead")
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
+    def run_sync(self, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Run the coroutine that `start` makes, and wait for its result.
+
+        A `KeyboardInterrupt` cancels it, also one that comes before its future is known here. It is raised at once; the
+        coroutine may end later. Raises `RuntimeError` on the loop's own thread.
+        """
+        given_up = threading.Event()
+        task: asyncio.Task[Any] | None = None
+
+        async def run() -> T:
+            nonlocal task
+            task = asyncio.current_task()
+            if given_up.is_set():
+                raise asyncio.CancelledError
+            return await start()
+
+        try:
+            return self.submit(run()).result()
+        except KeyboardInterrupt:
+            given_up.set()
+            if task is not None:  # otherwise it has not begun, and will see that it is given up
+                self.loop.call_soon_threadsafe(task.cancel)
+            raise
+
     async def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on this loop and await it on another one. When cancelled, wait for its end, too."""
         caller, ended = asyncio.get_running_loop(), asyncio.Event()

@@ -153,7 +153,13 @@ class SessionManager:
             group.leave()
 
     async def compare(
-        self, request: Request, contestants: Sequence[Contestant], *, repeat: int = 1, blind: bool = False
+        self,
+        request: Request,
+        contestants: Sequence[Contestant],
+        *,
+        repeat: int = 1,
+        blind: bool = False,
+        judge: str = "",
     ) -> Comparison:
         """Claim a session, to let several models answer the same request, each in its own branch.
 
@@ -165,13 +171,14 @@ class SessionManager:
             contestants: The models with their settings, one for each column.
             repeat: How many times each model is asked.
             blind: Give the columns letters in random order in place of labels.
+            judge: The reference of the model that will judge the answers. It is checked like the others.
 
         Raises what `start` raises, and `UsageError` for too many contestants or repeats.
         """
         runs = runs_of(request, contestants, repeat=repeat, blind=blind)
         agent = find_agent(self.agents, request.agent)
         group = await self._claiming.group(request.session, request.where, Patience(request.wait), new=request.new)
-        runs = await prepared(runs, group, partial(self._admission.prepared, agent=agent, group=group))
+        runs = await prepared(runs, group, partial(self._admission.prepared, agent=agent, group=group, judge=judge))
         return Comparison(runs, group, self.start, self.comparisons.keep_turn)
 
     async def run(self, prompt: str, **options: Any) -> Turn:

@@ -152,6 +152,7 @@ class Comparisons:
         """
         from sessionmagic.comparing.grids import Grids
         from sessionmagic.comparing.judge import judged
+        from sessionmagic.comparing.plan import Spender
         from sessionmagic.turns.charged_model import require_price
 
         stored = await in_thread(self._sessions.load, session)
@@ -174,6 +175,7 @@ class Comparisons:
             {"": turns[0].prompt},
             [Contestant(turn.model, turn.column.settings) for turn in turns if turn.column is not None],
             max_cost=account.left,
+            spender=Spender("the judge", "the {} left in the session's budget", account.advice, account.advice),
             **options,
         )
         verdicts = [

@@ -16,8 +16,6 @@ from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import in_thread, loop_thread, settled_in_thread
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from sessionmagic.comparing.cells import Cell, CellAnswer
     from sessionmagic.comparing.grid_store import FileGrids, GridStore, MemoryGrids
     from sessionmagic.comparing.plan import GridRequest, Plan
@@ -83,13 +81,9 @@ class Grid:
 
         `KeyboardInterrupt` stops the run, and is raised as a `GridInterrupt`, which has the rows.
         """
-        running: Future[GridResults] | None = None
         try:
-            running = loop_thread().submit(self.run())
-            results = running.result()
+            results = loop_thread().run_sync(self.run)
         except KeyboardInterrupt:
-            if running is not None:
-                running.cancel()
             self._closed.wait(STOP_SECONDS)
             raise GridInterrupt(self.results) from None
         if self._request.score is not None:
@@ -113,6 +107,7 @@ class Grid:
                 rows.append(_row(plan, cell, error=error))
         results = GridResults(rows, name, len(plan.cells))
         results.asked, results.stopped, results.spent = run.asked, run.stopped, plan.account.used.cost
+        results.error = run.failure
         results.warnings = [*plan.warnings, *run.store.warnings]
         return results
 
@@ -122,11 +117,11 @@ class Grid:
     async def _ask(self, plan: Plan, store: GridStore) -> None:
         run = self._run = GridRun(plan, store, self._request)
         await in_thread(run.prepare)
-        limit, estimate = self._request.max_cost, run.estimate
+        limit, estimate, spender = self._request.max_cost, run.estimate, self._request.spender
         if limit is not None and estimate.cost is not None and estimate.cost > limit:
             raise UsageError(
-                f"the grid would make {estimate}, which is above its max_cost of {dollars(limit)}, so nothing was "
-                "asked; ask fewer prompts, or raise max_cost"
+                f"{spender.name} would make {estimate}, which is above {spender.limit.format(dollars(limit))}, so "
+                f"nothing was asked; {spender.if_more}"
             )
         async with AsyncExitStack() as connections:
             if self._request.executor is None and run.missing:

@@ -48,6 +48,7 @@ class GridRun:
         missing: How many cells have no answer when the run begins.
         asked: How many requests were made.
         stopped: Why the run has ended before all was asked; empty if it has not.
+        failure: The error that has stopped it; None if there was none, or only a provider was given up.
     """
 
     estimate: Estimate
@@ -64,7 +65,7 @@ class GridRun:
         self._total = 0
         self._open = 0
         self._providers: list[ProviderRun] = []
-        self._failure: SessionMagicError | None = None
+        self.failure: SessionMagicError | None = None
         self._ended = False
 
     def prepare(self) -> None:
@@ -101,8 +102,8 @@ class GridRun:
             await asyncio.wait([keeper, *tasks], timeout=CANCEL_SECONDS)
             self.stopped = self.stopped or "; ".join(each.given_up for each in self._providers if each.given_up)
             self._tell(ended=True)
-        if isinstance(self._failure, StoreError | ToolError):
-            raise self._failure
+        if isinstance(self.failure, StoreError | ToolError):
+            raise self.failure
 
     def _provider(self, name: tuple[str, str]) -> ProviderRun:
         columns = self._plan.columns_of(name)
@@ -114,7 +115,7 @@ class GridRun:
         """Yield the cells that are to be asked, each key once, until the run has to stop."""
         taken: set[bytes] = set()
         for cell in self._plan.cells.of(columns):
-            if self._failure is not None or self._ended:
+            if self.failure is not None or self._ended:
                 return
             if cell.key not in self.store.answers and cell.key not in taken:
                 taken.add(cell.key)
@@ -125,7 +126,7 @@ class GridRun:
 
         Returns None, and lets the run stop, when a budget does not allow it, or the answer cannot be stored.
         """
-        if self._failure is not None or self._ended:  # a model may have swallowed that it was cancelled
+        if self.failure is not None or self._ended:  # a model may have swallowed that it was cancelled
             return None
         column = self._plan.columns[cell.column]
         try:
@@ -143,8 +144,8 @@ class GridRun:
 
     def stop(self, error: SessionMagicError) -> None:
         """Ask nothing more."""
-        if self._failure is None:
-            self._failure, self.stopped = error, str(error)
+        if self.failure is None:
+            self.failure, self.stopped = error, str(error)
             for each in self._providers:
                 each.end()
 
@@ -192,9 +193,9 @@ class GridRun:
         answered = self._answered_now()
         open_cost = self._open * spent / answered if answered else 0.0
         if spent + open_cost >= limit:
-            raise TurnLimitError(
-                f"the grid has spent {dollars(spent)} of its max_cost of {dollars(limit)}; run it again to go on"
-            )
+            spender = self._request.spender
+            allowed = spender.limit.format(dollars(limit))
+            raise TurnLimitError(f"{spender.name} has spent {dollars(spent)} of {allowed}; {spender.if_spent}")
 
     async def _keep(self) -> None:
         """Sync the store and report the progress, again and again."""

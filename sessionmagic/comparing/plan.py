@@ -31,6 +31,23 @@ if TYPE_CHECKING:
     from sessionmagic.models.catalog import Models, ResolvedModel
 
 
+@dataclass(frozen=True, slots=True)
+class Spender:
+    """Whose requests a grid makes, in the words of its errors.
+
+    Attributes:
+        name: Who spends.
+        limit: What may be spent, with ``{}`` for the amount.
+        if_more: What to do if that is less than the estimate.
+        if_spent: What to do if it is spent.
+    """
+
+    name: str = "the grid"
+    limit: str = "its max_cost of {}"
+    if_more: str = "ask fewer prompts, or raise max_cost"
+    if_spent: str = "run it again to go on"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GridRequest:
     """Many prompts for several models.
@@ -51,6 +68,7 @@ class GridRequest:
             pickled, and keys are read from the environment of its workers.
         progress: Called on the loop's thread as answers come in, a few times a second.
         where: The cell or script that runs the grid, for the errors that others get.
+        spender: Whose requests these are.
     """
 
     prompts: Iterable[Any]
@@ -65,6 +83,7 @@ class GridRequest:
     executor: Executor | None = None
     progress: Callable[[Progress], object] | None = None
     where: str = "a script"
+    spender: Spender = field(default_factory=Spender)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +111,7 @@ class Plan:
     system: str
     endpoints: Mapping[str, str]
     warnings: list[str]
-    account: Account = field(default_factory=lambda: Account("the grid", "raise max_cost"))
+    account: Account
     """The account of this run."""
 
     def columns_of(self, provider: tuple[str, str]) -> list[int]:
@@ -144,7 +163,7 @@ def planned(request: GridRequest, models: Models) -> Plan:
     columns = []
     for each in named:
         model, own = resolved[each.model], merged(settings, each.settings)
-        for account in (KERNEL, Account("the grid", "", budget=request.max_cost)):
+        for account in (KERNEL, Account(request.spender.name, "", budget=request.max_cost)):
             require_price(model, account)
         columns.append(Column(each, given(own), model, Asker(model, own, system)))
     sent = [without_keys(prompt, left_out.noting("prompt"), look=False) for prompt in prompts]
@@ -152,7 +171,14 @@ def planned(request: GridRequest, models: Models) -> Plan:
     if warning := left_out.warning():
         warnings.append(warning.partition(";")[0])
     identities = [identity(column.contestant, column.asker.model, column.settings, system) for column in columns]
-    return Plan(Cells(sent, identities, request.repeat), columns, system, _endpoints(named, models), warnings)
+    return Plan(
+        Cells(sent, identities, request.repeat),
+        columns,
+        system,
+        _endpoints(named, models),
+        warnings,
+        Account(request.spender.name, request.spender.if_spent),
+    )
 
 
 def _check_options(request: GridRequest) -> None:

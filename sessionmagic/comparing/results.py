@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.comparing.judge_report import JudgeReport
     from sessionmagic.comparing.scoring import Score
+    from sessionmagic.exceptions import SessionMagicError
 
 SHOWN_ERRORS = 3
 """How many different errors are shown."""
@@ -39,6 +40,7 @@ class GridResults(list[GridRow]):
         total: How many rows the whole grid has.
         asked: How many requests this run has made, all tries included.
         stopped: Why the grid was stopped before its end; empty if it was not.
+        error: The error of the limit that stopped it; None if there was none.
         warnings: What the user should know, one line each.
         spent: What this run has cost in US dollars; None if nothing is known.
         judged: What a judge has found; None if there was none.
@@ -50,6 +52,7 @@ class GridResults(list[GridRow]):
         self.total = len(self) if total is None else total
         self.asked = 0
         self.stopped = ""
+        self.error: SessionMagicError | None = None
         self.warnings: list[str] = []
         self.spent: float | None = None
         self.judged: JudgeReport | None = None

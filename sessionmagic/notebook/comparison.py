@@ -58,9 +58,11 @@ def run_comparison(context: NotebookContext, options: argparse.Namespace, text: 
     request = replace(request, reuse=False, tools=[tool for tool in tools if tool.is_comparable])
 
     async def begin(request: Request) -> Comparison:
-        return await context.manager.compare(request, compared, repeat=options.repeat, blind=options.blind)
+        return await context.manager.compare(
+            request, compared, repeat=options.repeat, blind=options.blind, judge=options.judge
+        )
 
-    judge = _judge(context, options.judge, options.criteria)
+    judge = _judge(options.judge, options.criteria)
     detached = background and bool(options.wait)
     work = ComparisonWork(context, judge, out=options.out, background=background, detached=detached)
     with work.interruptible(), nullcontext() if background else context.main_thread.served():
@@ -73,13 +75,12 @@ def run_comparison(context: NotebookContext, options: argparse.Namespace, text: 
             work.wait_until_over()
 
 
-def _judge(context: NotebookContext, model: str, criteria: str) -> Judge | None:
-    """Return the judge, if one is named. Raises `ModelReferenceError` before any model is asked."""
+def _judge(model: str, criteria: str) -> Judge | None:
+    """Return the judge, if one is named."""
     if not model:
         return None
     from sessionmagic.comparing.judge import Judge
 
-    context.manager.models.resolve(model)
     return Judge(model, criteria)
 
 

@@ -87,9 +87,9 @@ class Admission:
             return self._admit(request, agent, hold)
 
     def prepared(
-        self, requests: Sequence[Request], agent: AgentDefinition, group: TurnGroup
+        self, requests: Sequence[Request], agent: AgentDefinition, group: TurnGroup, judge: str = ""
     ) -> tuple[list[Request], list[tuple[str, str]]]:
-        """Check the requests of a group that shall continue the same turn, without storing anything.
+        """Check the requests of a group that shall continue the same turn, and its judge, without storing anything.
 
         Returns them with that turn named, and what identifies the provider of each one's model. Raises what `admit`
         raises. Blocks while it reads files.
@@ -107,6 +107,8 @@ class Admission:
             model = plan_for(each, previous, parent, Resolver(self._models, group.resolved), agent).model
             _budget_warnings(each, model, account)
             providers.append(model.provider)
+        if judge:
+            _budget_warnings(requests[0], self._models.resolve(judge), account)
         return [replace(each, after=parent or ROOT) for each in requests], providers
 
     def _admit(self, request: Request, agent: AgentDefinition, hold: Hold) -> Admitted | ReusedTurn:

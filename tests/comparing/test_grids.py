@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import time
+from concurrent.futures import CancelledError
 from contextlib import suppress
 
 import numpy as np
@@ -14,11 +15,19 @@ import pytest
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.usage import RequestUsage
 
-from sessionmagic import ModelReferenceError, Models, SessionBusyError, SessionManager, UsageError
+from sessionmagic import (
+    ModelReferenceError,
+    Models,
+    SessionBusyError,
+    SessionManager,
+    TurnLimitError,
+    UsageError,
+)
 from sessionmagic.comparing.grid import GridInterrupt
 from sessionmagic.comparing.pace import Pace
 from sessionmagic.comparing.plan import GridRequest
 from sessionmagic.comparing.provider_run import CELL_TRIES
+from sessionmagic.loop import LoopThread
 from sessionmagic.models.sources import register_model
 from sessionmagic.testing import hang, pause, script
 from sessionmagic.turns.account import KERNEL
@@ -253,6 +262,7 @@ def test_the_budget_of_the_kernel_holds(manager):
     results = manager.grid_sync([f"{n}" for n in range(9)], "costs")
     assert (len(results), costs.asked, KERNEL.used.cost) == (3, 3, 3.0)
     assert "this kernel has spent $3.0000 of its budget of $2.5000" in results.stopped
+    assert (type(results.error), str(results.error)) == (TurnLimitError, results.stopped)
 
 
 def test_progress_tells_what_is_done_what_it_cost_and_what_it_may_cost(manager):
@@ -347,6 +357,21 @@ def test_an_interrupt_has_the_rows_that_are_done(manager):
     assert isinstance(raised.value, GridInterrupt)
     assert time.monotonic() - interrupted[0] < 1.0
     assert [row.prompt for row in raised.value.results] == ["one"]
+
+
+def test_an_interrupt_that_comes_while_the_grid_is_begun_stops_it(manager, monkeypatch):
+    script("hangs", hang())
+    submit, begun = LoopThread.submit, []
+
+    def interrupted(self, work):
+        begun.append(submit(self, work))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LoopThread, "submit", interrupted)
+    with pytest.raises(GridInterrupt):
+        manager.grid_sync(["one"], "hangs")
+    with pytest.raises(CancelledError):
+        begun[0].result(10)
 
 
 @on_a_loop

@@ -38,6 +38,31 @@ def test_an_interrupted_grid_leaves_its_rows_and_goes_on_later(kernel, session):
     assert kernel.value("len(whole), whole.asked") == "(6, 3)"
 
 
+def test_a_grid_that_a_limit_stops_ends_its_cell_with_an_error_and_keeps_its_rows(kernel, session):
+    kernel.run("%config AgentMagics.prices = {'hello': [1e6, 1e6]}\n%config AgentMagics.budget = 0.01").ok()
+    try:
+        cell = kernel.send(COMPARE.format("", session) + " --out some")
+        after = kernel.send("1 + 1")
+        cell.wait()
+        after.wait()
+    finally:
+        kernel.run("%config AgentMagics.budget = None\n%config AgentMagics.prices = {}").ok()
+    assert (cell.ename, after.status) == ("TurnLimitError", "aborted")
+    assert cell.evalue.startswith("1 of 3 rows are in some, because this kernel has spent ")
+    assert "answered" in cell.html
+    assert kernel.value("len(some), some.stopped != ''") == "(1, True)"
+
+
+def test_a_judge_without_a_price_is_refused_before_the_answers_are_paid(kernel, session):
+    kernel.run("%config AgentMagics.prices = {'hello': [1, 1], 'recalls': [1, 1]}").ok()
+    try:
+        cell = kernel.run(COMPARE.format("recalls", session) + " --judge dumb --max-cost 100")
+    finally:
+        kernel.run("%config AgentMagics.prices = {}").ok()
+    assert cell.status == "error"
+    assert "dumb has no known price, so the judge cannot keep to its budget" in cell.evalue
+
+
 def test_scores_are_computed_in_the_kernel_and_their_errors_kept(kernel, session):
     kernel.run(
         "def length(answer, row):\n"

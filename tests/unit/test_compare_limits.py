@@ -7,7 +7,7 @@ import pytest
 from sessionmagic.comparing.comparison import PER_PROVIDER
 from sessionmagic.comparing.contestants import Contestant, contestants
 from sessionmagic.comparing.judge import Judge
-from sessionmagic.exceptions import SessionNotFoundError, UsageError
+from sessionmagic.exceptions import ModelReferenceError, SessionNotFoundError, UsageError
 from sessionmagic.loop import in_thread
 from sessionmagic.testing import pause, script
 from sessionmagic.turns.request import Cell, Request
@@ -116,6 +116,29 @@ async def test_a_judge_without_a_price_is_refused_under_the_budget_of_the_sessio
     await (await manager.compare(request, contestants(["calm", "recalls"]))).answers()
     script("judge", "VERDICT: tie", each_turn=True)
     with pytest.raises(UsageError, match="judge has no known price, so session 'chat' cannot keep to its budget"):
+        await manager.comparisons.judge("chat", Judge("judge"))
+
+
+@on_a_loop
+async def test_a_judge_that_cannot_be_asked_is_refused_before_the_columns_are_paid(manager):
+    manager.models.prices |= {"calm": [1, 1], "recalls": [1, 1]}
+    script("judge", "VERDICT: tie", each_turn=True)
+    compared = contestants(["calm", "recalls"])
+    for judge, budget, error in (("judge", 100, UsageError), ("jude", None, ModelReferenceError)):
+        with pytest.raises(error, match=r"no known price|did you mean 'judge'"):
+            await manager.compare(Request(prompt="Which?", session="chat", budget=budget), compared, judge=judge)
+    assert manager.store.find("chat") is None
+
+
+@on_a_loop
+async def test_a_judge_that_may_cost_more_than_the_budget_has_left_speaks_of_the_budget(manager):
+    manager.models.prices |= {"calm": [1, 1], "recalls": [1, 1], "judge": [1e6, 1e6]}
+    script("judge", "VERDICT: tie", each_turn=True)
+    request = Request(prompt="Which?", session="chat", budget=1)
+    await (await manager.compare(request, contestants(["calm", "recalls"]))).answers()
+    with pytest.raises(
+        UsageError, match=r"^the judge would make .* left in the session's budget, .*; %agent set --bud"
+    ):
         await manager.comparisons.judge("chat", Judge("judge"))
 
 

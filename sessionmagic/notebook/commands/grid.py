@@ -62,12 +62,14 @@ def compare(context: NotebookContext, options: argparse.Namespace) -> GridResult
         raise
     except GridInterrupt as interrupt:
         _keep(namespace, options.out, interrupt.results)
-        rows = f"{len(interrupt.results):,} of {interrupt.results.total:,} rows"
-        where = f"{rows} are in {options.out}" if options.out else f"{rows} are kept"
-        raise short_interrupt(f"comparison interrupted; {where}, and the same line goes on") from None
+        rows = _rows(interrupt.results, options.out)
+        raise short_interrupt(f"comparison interrupted; {rows}, and the same line goes on") from None
     finally:
         progress.end()
     _keep(namespace, options.out, results)
+    if results.error is not None:
+        _show(results)
+        raise type(results.error)(f"{_rows(results, options.out)}, because {results.error}")
     if options.judge:
         try:
             _judge(context, results, options)
@@ -76,6 +78,20 @@ def compare(context: NotebookContext, options: argparse.Namespace) -> GridResult
     for warning in results.warnings:
         say(f"⚠ {warning}")
     return results
+
+
+def _rows(results: GridResults, out: str) -> str:
+    """Return how many rows there are, and where."""
+    return f"{len(results):,} of {results.total:,} rows are {f'in {out}' if out else 'kept'}"
+
+
+def _show(results: GridResults) -> None:
+    """Show results that are not the value of the line, because it ends with an error."""
+    from IPython.display import display
+
+    for warning in results.warnings:
+        say(f"⚠ {warning}")
+    display(results)
 
 
 def _judge(context: NotebookContext, results: GridResults, options: argparse.Namespace) -> None:
@@ -105,11 +121,9 @@ def _judge(context: NotebookContext, results: GridResults, options: argparse.Nam
         finally:
             closed.set()
 
-    judging = loop_thread().submit(ask())
     try:
-        judging.result()
+        loop_thread().run_sync(ask)
     except KeyboardInterrupt:
-        judging.cancel()
         closed.wait(STOP_SECONDS)
         raise short_interrupt("judging interrupted; the answers are kept, and the same line goes on") from None
     finally:
@@ -128,12 +142,17 @@ def _request(context: NotebookContext, options: argparse.Namespace, progress: Gr
     from sessionmagic.conversation.budget import parsed_budget
     from sessionmagic.models.settings import merged, parsed
     from sessionmagic.notebook.prompts import value_of
+    from sessionmagic.turns.account import KERNEL, Account
+    from sessionmagic.turns.charged_model import require_price
 
+    max_cost = None if options.max_cost is None else parsed_budget(options.max_cost)
     namespace = context.shell.user_ns
     vary = parsed_vary(options.vary)
     if options.judge:
         check_installed()
-        context.manager.models.resolve(options.judge)
+        judge = context.manager.models.resolve(options.judge)
+        for account in (KERNEL, Account("the judge", "", budget=max_cost)):  # before the answers are paid
+            require_price(judge, account)
         if len(contestants(options.models, vary)) == 1:
             raise UsageError("there is nothing to judge, because only one model answers; name two or more")
     score = value_of("--score", options.score, namespace) if options.score else None
@@ -148,7 +167,7 @@ def _request(context: NotebookContext, options: argparse.Namespace, progress: Gr
         system=options.system or context.settings.system,
         score=score,
         name=options.name or _name(context, options.out),
-        max_cost=None if options.max_cost is None else parsed_budget(options.max_cost),
+        max_cost=max_cost,
         executor=value_of("--executor", options.executor, namespace) if options.executor else None,
         progress=progress.show,
         where=context.front_end.place,
