@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 FORM = 1
 NAME = re.compile(r"\w[\w.-]{0,99}")
+NAME_BYTES = 200
+"""The most bytes of a name, as a file system limits the names of files, which have more behind it."""
 SPARE_BYTES = 4 * 1024 * 1024
 """Bytes that are set aside on the disk while a grid runs, so that answers still open have room when it is full."""
 CLOSED = -1
@@ -229,7 +231,12 @@ def check_grid_name(name: str) -> None:
     """Raise `UsageError` if this is not a valid name of a grid, which is the name of a file."""
     if not NAME.fullmatch(name) or name.endswith("."):
         raise UsageError(
-            f"{shortened(name)!r} is not a valid name of a grid; use letters, digits, dots, hyphens and underscores"
+            f"{shortened(name)!r} is not a valid name of a grid; use at most 100 letters, digits, dots, hyphens and "
+            "underscores"
+        )
+    if (size := len(name.encode())) > NAME_BYTES:
+        raise UsageError(
+            f"{shortened(name)!r} is too long for the name of a file, with {size} bytes; shorten it to {NAME_BYTES}"
         )
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.comparing.contestants import Contestant
 from sessionmagic.comparing.grid import Grid
-from sessionmagic.comparing.grid_store import FileGrids, MemoryGrids
+from sessionmagic.comparing.grid_store import NAME_BYTES, FileGrids, MemoryGrids
 from sessionmagic.comparing.judging import Answer
+from sessionmagic.comparing.plan import Spender
 from sessionmagic.loop import in_thread
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     from sessionmagic.comparing.plan import GridRequest
     from sessionmagic.comparing.results import GridResults
     from sessionmagic.models.catalog import Models
-
-
-NAME_LENGTH = 90
-"""How many characters of a grid's name are in that of its judge's requests. A name has at most 100."""
 
 
 class Grids:
@@ -67,7 +64,8 @@ class Grids:
             [Answer(*key, row.answer or "") for key, row in rows.items()],
             {row.prompt: row.prompt for row in rows.values()},
             [Contestant(row.model, row.settings) for row in {row.label: row for row in results}.values()],
-            name=f"{results.name[:NAME_LENGTH]}-judge",
+            name=_name_of_judge(results.name),
+            spender=Spender("the judge"),
             **options,
         )
         report = judge_report(judge.model, found.judgements, results.labels, found.warnings)
@@ -80,3 +78,9 @@ class Grids:
         if request.score is not None:
             await in_thread(results.score, request.score)
         return results
+
+
+def _name_of_judge(grid: str) -> str:
+    """Return the name of the grid of a judge's requests, which is not longer than a name may be."""
+    end = "-judge"
+    return grid[: 100 - len(end)].encode()[: NAME_BYTES - len(end)].decode(errors="ignore") + end

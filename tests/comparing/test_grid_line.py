@@ -8,7 +8,9 @@ import pytest
 
 from sessionmagic.comparing.estimate import Estimate
 from sessionmagic.comparing.grid_store import check_grid_name
+from sessionmagic.comparing.grids import _name_of_judge
 from sessionmagic.comparing.progress import Progress
+from sessionmagic.exceptions import UsageError
 from sessionmagic.notebook.commands.grid import _name
 from sessionmagic.notebook.grid_progress import GridProgress, progress_line
 
@@ -59,3 +61,11 @@ def test_a_grid_is_named_after_its_notebook_whatever_its_letters(notebook, out, 
     found = _name(SimpleNamespace(front_end=SimpleNamespace(notebook=notebook)), out)
     assert found == name
     check_grid_name(found)
+
+
+def test_a_name_that_no_file_can_have_is_refused_and_that_of_a_judge_fits():
+    with pytest.raises(UsageError, match="is too long for the name of a file, with 300 bytes; shorten it to 200"):
+        check_grid_name("比" * 100)
+    for name in ("a" * 100, "比" * 66, "a比" * 50):
+        check_grid_name(name)
+        check_grid_name(_name_of_judge(name))

@@ -76,9 +76,7 @@ def _no_turns(session: Session) -> str:
 
     if not comparisons(session):
         return f"no turns; {next_turn(session)}"
-    return (
-        "only a comparison; %agent keep 1 goes on with its column 1, and %agent branches lists all"
-    )
+    return "only a comparison; %agent keep 1 goes on with its column 1, and %agent branches lists all"
 
 
 def _show_sent(context: NotebookContext, session: Session) -> None:
