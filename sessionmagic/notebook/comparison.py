@@ -66,7 +66,7 @@ def run_comparison(context: NotebookContext, options: argparse.Namespace, text: 
     detached = background and bool(options.wait)
     work = ComparisonWork(context, judge, out=options.out, background=background, detached=detached)
     with work.interruptible(), nullcontext() if background else context.main_thread.served():
-        work.begin(begun(context, request, begin, place_of(context, options)), _note(left_out))
+        work.begin(begun(context, request, begin, place_of(context, options)), left_out)
         if background:
             if not options.wait:
                 work.wait_until_begun()
@@ -84,11 +84,12 @@ def _judge(model: str, criteria: str) -> Judge | None:
     return Judge(model, criteria)
 
 
-def _note(left_out: Sequence[str]) -> str:
-    """Return which tools are not offered."""
-    if not left_out:
+def _note(context: NotebookContext, left_out: Sequence[str]) -> str:
+    """Return which tools are not offered: functions, and the tools of MCP servers as far as these have started."""
+    of_servers = [name for each in context.servers.listing() for name in each.tools if name not in each.read_only]
+    if not (names := ", ".join([*left_out, *of_servers])):
         return ""
-    return f"not offered, because what one model does would change what the others see: {', '.join(left_out)}"
+    return f"not offered, because what one model does would change what the others see: {names}"
 
 
 class ComparisonWork(CellWork):
@@ -118,15 +119,15 @@ class ComparisonWork(CellWork):
         self._begun = threading.Event()
         """Set when the session is claimed, or that has failed."""
 
-    def begin(self, comparison: Coroutine[Any, Any, Comparison], note: str) -> None:
+    def begin(self, comparison: Coroutine[Any, Any, Comparison], left_out: Sequence[str]) -> None:
         """Begin the comparison, in the context of the calling cell. Raises `UsageError` on the loop thread.
 
         Args:
             comparison: Claims the session.
-            note: A line that is shown above the answers; empty for none.
+            left_out: The names of the functions that are not offered.
         """
         try:
-            self._submit(self._run(comparison, note))
+            self._submit(self._run(comparison, left_out))
         except UsageError:
             comparison.close()
             raise
@@ -148,7 +149,8 @@ class ComparisonWork(CellWork):
         """Wait until all runs have ended and are shown. Raises the error of the first run if all have failed."""
         self._wait()
 
-    async def _run(self, beginning: Coroutine[Any, Any, Comparison], note: str) -> None:
+    async def _run(self, beginning: Coroutine[Any, Any, Comparison], left_out: Sequence[str]) -> None:
+        note = _note(self._context, left_out)
         area = area_for(self._context, note, self.stop, background=self._background)
         try:
             comparison = await self._claimed(beginning, area)
@@ -160,7 +162,7 @@ class ComparisonWork(CellWork):
         comparison.on_stop = self.stop
         try:
             views = await self._run_all(comparison, area)
-            await self._show_all(comparison, area, views, note)
+            await self._show_all(comparison, area, views, _note(self._context, left_out))
         finally:
             comparison.leave()
         self._keep(comparison)

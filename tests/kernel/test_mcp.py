@@ -35,6 +35,13 @@ def test_a_tool_of_a_server_runs_and_is_listed(kernel, session):
 
 
 @pytest.mark.usefixtures("server")
+def test_tools_of_a_server_that_act_are_named_as_not_offered_in_a_comparison(kernel, session):
+    cell = kernel.run(f"%%agent -s {session} --compare hello recalls\nWho are you?").ok()
+    [note] = [line for line in cell.text.splitlines() if "not offered, because" in line]
+    assert "tests__crash" in note
+
+
+@pytest.mark.usefixtures("server")
 def test_a_question_is_answered_with_a_form_under_the_cell(kernel, session):
     if not kernel.has_subshells:
         pytest.skip("this ipykernel has no subshells, so a click waits for the end of the cell")
