@@ -49,6 +49,10 @@ def test_an_unknown_subcommand_gets_a_hint(kernel, typed, meant):
     assert f"did you mean '{meant}'?" in refused(kernel.run(f"%agent {typed}"), "UsageError")
 
 
+def test_a_question_mark_after_a_subcommand_shows_its_help(kernel):
+    assert "--max-cost" in kernel.run("%agent compare?").ok().text
+
+
 def test_nonsense_is_refused_without_a_guess(kernel):
     assert "did you mean" not in refused(kernel.run("%agent xyzzy"), "UsageError")
 

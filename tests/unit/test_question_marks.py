@@ -1,4 +1,4 @@
-"""Lines that end in a question mark, and are no request for help."""
+"""Lines that end in a question mark: those that are no request for help, and those that ask about a subcommand."""
 
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
@@ -30,7 +30,13 @@ def test_what_is_said_to_a_turn_keeps_its_question_mark(transformed, said):
     )
 
 
-@pytest.mark.parametrize("line", ["%agent?", "%agent show chat?", "%%agent?", "len?", "%agent queue"])
+@pytest.mark.parametrize("name", ["compare", "queue", "search", "show", "tools add-mcp"])
+def test_subcommand_with_a_question_mark_shows_its_help(transformed, name):
+    for marks in ("?", "??", " ?"):
+        assert transformed(f"%agent {name}{marks}") == f"get_ipython().run_line_magic('agent', '{name} --help')\n"
+
+
+@pytest.mark.parametrize("line", ["%agent?", "%agent show chat?", "%agent nosuch?", "%%agent?", "len?", "%agent queue"])
 def test_requests_for_help_and_other_lines_stay_as_they_are(transformed, line):
     assert transformed(line) == TransformerManager().transform_cell(line)
 
