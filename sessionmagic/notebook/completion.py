@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from inspect import ismodule, isroutine
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
@@ -69,6 +70,8 @@ def _offers(context: NotebookContext, percent: str, before: list[str], typed: st
         return _sessions(context)
     if last == "--by":
         return BY
+    if last in {"--prompts", "--attach", "--executor", "--score", "-t", "--tools"}:
+        return _variables(context.shell, typed, functions=last in {"--score", "-t", "--tools"})
     if last in {"-a", "--agent"}:
         return list(context.manager.agents)
     if last == "--format":
@@ -142,6 +145,16 @@ def _references(context: NotebookContext, typed: str) -> list[str]:
     """Return the references of models, each after the members of an alloy that are typed already."""
     before, comma, _ = typed.rpartition(",")
     return [f"{before}{comma}{each}" for each in context.manager.models.known()]
+
+
+def _variables(shell: InteractiveShell, typed: str, *, functions: bool) -> list[str]:
+    """Return the user's variables that are functions, or those that are not; after a dot, what the variable has."""
+    names = {name: value for name, value in shell.user_ns.items() if name not in shell.user_ns_hidden}
+    owner, dot, _ = typed.rpartition(".")
+    if dot:
+        return [f"{owner}.{name}" for name in dir(names[owner]) if name[:1] != "_"] if owner in names else []
+    fitting = [name for name, value in names.items() if name[:1] != "_" and isroutine(value) == functions]
+    return [name for name in fitting if not ismodule(names[name])]
 
 
 def _sessions(context: NotebookContext) -> list[str]:

@@ -69,6 +69,16 @@ def test_members_of_an_alloy(kernel):
         assert kernel.complete(f"{line}hello,defau") == []
 
 
+def test_variables_where_a_value_is_wanted_and_functions_where_one_is(kernel):
+    kernel.run("import json as wonder_module\nwonder_list = ['a']\ndef wonder_score(answer, row): return 1").ok()
+    for option in ("%agent compare --prompts", "%%agent --attach", "%agent compare --models hello --prompts"):
+        assert kernel.complete(f"{option} wonder_") == [f"{option} wonder_list"]
+    for option in ("%agent compare --score", "%%agent --tools"):
+        assert kernel.complete(f"{option} wonder_") == [f"{option} wonder_score"]
+    assert "%agent compare --prompts wonder_list.append" in kernel.complete("%agent compare --prompts wonder_list.app")
+    assert kernel.complete("%agent compare --prompts nowhere.x") == []
+
+
 def test_references_of_a_judge(kernel):
     assert kernel.complete("%agent compare --judge recal") == ["%agent compare --judge recalls"]
     assert kernel.complete("%agent compare --judge defau") == []
