@@ -57,6 +57,15 @@ class TurnStarted(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseBegan(_Event):
+    """The first piece of the turn's first response has come in."""
+
+    seconds: float
+    """Seconds since the model was asked."""
+    type: Literal["response_began"] = "response_began"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TextDelta(_Event):
     """A piece of the answer."""
 
@@ -234,6 +243,7 @@ class TurnFinished(_Event):
 
 Event = (
     TurnStarted
+    | ResponseBegan
     | TextDelta
     | ReasoningDelta
     | ToolCallDelta

@@ -43,6 +43,7 @@ def transcript_of(session: str, turn: TurnRecord) -> Transcript:
         status=turn.status,
         error=turn.error,
         seconds=turn.seconds,
+        first_token=turn.first_token,
         started_at=turn.started_at,
         finished_at=turn.finished_at,
     )

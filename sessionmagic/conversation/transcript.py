@@ -19,6 +19,7 @@ from sessionmagic.conversation.events import (
     LimitReached,
     MessageInjected,
     ReasoningDelta,
+    ResponseBegan,
     TextDelta,
     TitleChanged,
     ToolCallDelta,
@@ -133,6 +134,8 @@ class Transcript:
     error: str | None = None
     seconds: float = 0.0
     """How long the model requests took in all, once the turn has ended."""
+    first_token: float | None = None
+    """Seconds from the first model request to the first piece of its response; None before that."""
     started_at: float | None = None
     finished_at: float | None = None
 
@@ -191,8 +194,8 @@ def _fold_event(transcript: Transcript, event: Event) -> Transcript:
             return _with_block(transcript, event)
         case LimitReached() | TitleChanged():
             return transcript
-        case UsageReported():
-            return replace(transcript, usage=event.usage)
+        case UsageReported() | ResponseBegan():
+            return _with_figures(transcript, event)
         case Warned():
             return replace(transcript, warnings=(*transcript.warnings, event.text))
         case TurnFinished():
@@ -207,6 +210,12 @@ def _fold_event(transcript: Transcript, event: Event) -> Transcript:
             )
         case _:
             assert_never(event)
+
+
+def _with_figures(transcript: Transcript, event: UsageReported | ResponseBegan) -> Transcript:
+    if isinstance(event, ResponseBegan):
+        return replace(transcript, first_token=event.seconds)
+    return replace(transcript, usage=event.usage)
 
 
 def _with_block(transcript: Transcript, event: MessageInjected | HistoryCompacted) -> Transcript:

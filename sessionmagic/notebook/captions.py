@@ -74,12 +74,16 @@ def status_line(transcript: Transcript, session: str, model: str, opened_at: flo
 
 
 def run_line(transcript: Transcript, opened_at: float, *, ended: bool = False) -> str:
-    """Return the time, tokens and activity of a run of a comparison; at its end, how it ended and its figures.
+    """Return the time, tokens and activity of a run of a comparison, and how long its first text took.
+
+    At its end, return how it ended and its figures.
 
     `opened_at` is a time of the monotonic clock.
     """
     if not ended:
-        return status_line(replace(transcript, session="", model=""), "", "", opened_at)
+        line = status_line(replace(transcript, session="", model=""), "", "", opened_at)
+        first = transcript.first_token
+        return line if first is None else f"{line} · first text after {duration(first)}"
     facts = footer(replace(transcript, session="", turn_id="", model=""))
     return " · ".join(filter(None, [ENDINGS.get(transcript.status, transcript.status), facts]))
 

@@ -27,8 +27,6 @@ class ShownRun:
     column: Column
     transcript: Transcript
     """The run as it is shown. While the column is hidden, it does not name the model."""
-    first_token: float | None = None
-    """Seconds to the first piece of the answer; None when there was none."""
     displays: Mapping[str, Sequence[Output]] = field(default_factory=dict)
     """What its calls have displayed, by call id."""
     html: str = ""
@@ -73,7 +71,7 @@ def figures(runs: Sequence[ShownRun]) -> list[list[str]]:
             run.status,
             tokens(_usage(run)) if _usage(run) != Usage() else "–",
             f"{money(_usage(run))} {bar(cost, max(costs))}".rstrip(),
-            "–" if run.first_token is None else duration(run.first_token),
+            "–" if (first := run.transcript.first_token) is None else duration(first),
             f"{duration(time)} {bar(time, max(times))}".rstrip() if time else "–",
             *([] if not judged else ["–" if run.wins is None else f"{run.wins:g}"]),
         ]

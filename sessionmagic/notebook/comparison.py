@@ -270,5 +270,4 @@ def _shown(column: Column, launch: Launch, displays: Displays) -> ShownRun:
             status="interrupted" if stopped else "failed",
             error="it was stopped before it was asked" if stopped else f"{type(launch.error).__name__}: {launch.error}",
         )
-    first_token = None if launch.result is None else launch.result.first_token
-    return ShownRun(column, shown(transcript, column), first_token, displays(transcript))
+    return ShownRun(column, shown(transcript, column), displays(transcript))

@@ -242,6 +242,7 @@ class AgentRun:
                 case PartStartEvent() | PartDeltaEvent():
                     await incoming.hear(text_of(event))
                     self._requests.hear()
+                    self._narrator.report_beginning(self._requests.first_token)
                     self._partial.hear(event)
                     self._narrator.report_part(event)
                     continue

@@ -45,6 +45,17 @@ class ModelRequests:
         """The usage of all requests that have ended."""
         return total(record.usage for record in self.records)
 
+    @property
+    def first_token(self) -> float | None:
+        """Seconds from the first request to the first piece of its response; None before that, or without one."""
+        if self.records:
+            return self.records[0].first_token_seconds
+        return self._seconds_to_first_token()
+
+    def _seconds_to_first_token(self) -> float | None:
+        """Return the time of the open request."""
+        return self._first_token - self._began if self._first_token is not None and self._began is not None else None
+
     def begin(self, agent: str, model: ResolvedModel | None = None) -> None:
         """Record that an agent makes a request.
 
@@ -79,7 +90,7 @@ class ModelRequests:
         """
         if self._began is None:
             return
-        first = self._first_token - self._began if self._first_token is not None else None
+        first = self._seconds_to_first_token()
         price = self.asked.price if self.asked is not None else None
         without = Usage() if refused else Usage(unmeasured_requests=1)
         self.records.append(

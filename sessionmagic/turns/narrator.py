@@ -22,6 +22,7 @@ from pydantic_ai.messages import (
 
 from sessionmagic.conversation.events import (
     ReasoningDelta,
+    ResponseBegan,
     TextDelta,
     ToolCallDelta,
     ToolCalled,
@@ -59,6 +60,13 @@ class Narrator:
         self._text_index = -1
         """The index of the latest text in its response."""
         self._reported_usage = Usage()
+        self._has_begun = False
+
+    def report_beginning(self, seconds: float | None) -> None:
+        """Report once how long the first piece of the turn's first response has taken. None is not reported."""
+        if seconds is not None and not self._has_begun:
+            self._has_begun = True
+            self._emit(ResponseBegan, seconds=seconds)
 
     def report_part(self, event: PartStartEvent | PartDeltaEvent) -> None:
         """Report a piece of the answer, of the reasoning or of a tool call's arguments."""

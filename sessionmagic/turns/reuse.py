@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.conversation.events import (
     MessageInjected,
     ReasoningDelta,
+    ResponseBegan,
     TextDelta,
     ToolCalled,
     ToolReturned,
@@ -163,6 +164,8 @@ def _tell(log: EventLog, stored: Transcript, record: TurnRecord) -> None:
         notes=stored.notes,
         remark=stored.remark,
     )
+    if stored.first_token is not None:
+        log.emit(ResponseBegan, seconds=stored.first_token)
     for text in stored.warnings:
         log.emit(Warned, text=text)
     for block in stored.blocks:

@@ -10,6 +10,7 @@ from sessionmagic import TinyStore
 from sessionmagic.conversation.events import (
     ApprovalRequested,
     ApprovalResolved,
+    ResponseBegan,
     ToolCalled,
     ToolReturned,
     UsageReported,
@@ -54,6 +55,7 @@ async def test_other_tool_asks_and_runs_when_approved(manager, tools):
     turn.approvals.resolve(question.id, "once")
     events = whole(await events_of(turn))
     assert [type(event) for event in events[1:-2] if "delta" not in event.type] == [
+        ResponseBegan,
         ToolCalled,
         UsageReported,
         ApprovalRequested,

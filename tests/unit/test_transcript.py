@@ -20,6 +20,7 @@ from sessionmagic.conversation.events import (
     LimitReached,
     MessageInjected,
     ReasoningDelta,
+    ResponseBegan,
     TextDelta,
     TitleChanged,
     ToolCallDelta,
@@ -168,6 +169,7 @@ def test_drafts_of_calls_hold_every_character_in_order(contents):
 
 EXAMPLES = {
     TurnStarted: {"session": "a/b 🦊", "prompt": "{x}\n", "model": "test", "cell_id": "c", "values": ("x", "len(x)")},
+    ResponseBegan: {"seconds": 0.25},
     TextDelta: {"text": '\x1b[31m<b>\u2028 \\ " 🦊'},
     ReasoningDelta: {"text": ""},
     ToolCalled: {"call_id": "a", "tool": "t", "args": {"nested": [1, 2.5, None, {"deep": True}]}},

@@ -9,17 +9,18 @@ from pydantic_ai.exceptions import ModelConnectionError, ModelHTTPError, RunCanc
 from pydantic_ai.messages import ModelResponse, TextPart
 from pydantic_ai.usage import RequestUsage
 
+from sessionmagic.conversation.events import ResponseBegan, TextDelta
 from sessionmagic.conversation.session import Session, TurnRecord
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.conversation.tree import with_interrupted_turns
 from sessionmagic.conversation.usage import RequestRecord, Usage, total
 from sessionmagic.exceptions import TurnTimeoutError
-from sessionmagic.notebook.captions import footer, money, tokens
+from sessionmagic.notebook.captions import duration, footer, money, run_line, tokens
 from sessionmagic.sessions.usage import BY, usage_by
 from sessionmagic.testing import call, hang, paced, script
 from sessionmagic.turns.model_requests import ModelRequests, usage_of
-from tests.turns import acted, ask, on_a_loop, said, until
+from tests.turns import acted, ask, events_of, on_a_loop, said, until
 
 DAY = 86_400.0
 
@@ -40,6 +41,18 @@ async def test_each_request_of_a_turn_has_a_record(manager):
         assert request.usage.output_tokens > 0
         assert 0 <= request.first_token_seconds <= request.seconds
     assert result.usage == turn.usage == total([first.usage, second.usage])
+
+
+@on_a_loop
+async def test_time_to_the_first_token_is_told_once_as_soon_as_it_is_known(manager):
+    script("acts", ["I look.", call("look")], "Done.")
+    turn = await manager.run("Hello", session="chat", model="acts", tools=[look], yes=True)
+    events, result = await events_of(turn), await turn.result()
+    [(place, began)] = [(at, event) for at, event in enumerate(events) if isinstance(event, ResponseBegan)]
+    assert isinstance(events[place + 1], TextDelta)
+    assert began.seconds == result.first_token == turn.transcript.first_token
+    assert f"first text after {duration(began.seconds)}" in run_line(replace(turn.transcript, status="running"), 0.0)
+    assert transcript_of("chat", manager.sessions.load("chat").turns[0]).first_token == began.seconds
 
 
 @on_a_loop

@@ -137,6 +137,6 @@ def figures_text(runs: Sequence[ShownRun]) -> str:
 def _facts(run: ShownRun) -> dict[str, object]:
     about = facts(run.transcript, "run")
     del about["session"], about["part"]
-    first = run.first_token if run.first_token is None else round(run.first_token, 3)
+    first = run.transcript.first_token
     column = {"column": run.column.number, "name": run.column.name, "repeat": run.column.repeat}
-    return {**column, **about, "first_token": first}
+    return {**column, **about, "first_token": first if first is None else round(first, 3)}
