@@ -143,17 +143,9 @@ class Models:
     def default(self, reference: str) -> None:
         self._default = reference
 
-    def members(self, reference: str) -> list[str]:
-        """Return the references in that of an alloy; empty for any other. A registered name may have a comma, too.
-
-        Raises `ModelReferenceError` if one is missing. Whether they can be used is not checked.
-        """
-        is_registered = RegisteredSource().recognizes(ModelRef(reference, reference))
-        return [] if is_registered else members_in(reference)
-
     def check(self, reference: str) -> None:
         """Raise `ModelReferenceError` if the reference cannot be used. Uses no network and imports no SDK."""
-        for each in self.members(reference) or [reference]:
+        for each in self._members(reference) or [reference]:
             source, reading = self._find(each)
             source.check(reading)
 
@@ -163,7 +155,7 @@ class Models:
         References that are joined by commas are an alloy: each request goes to one of them, at random. One that is
         named twice is chosen twice as often.
         """
-        if members := self.members(reference):
+        if members := self._members(reference):
             return self._alloy(reference, members)
         source, reading = self._find(reference)
         source.check(reading)
@@ -181,6 +173,11 @@ class Models:
             raise ModelReferenceError(f"{reference}: {reason}") from error
         settings, warnings = source.settings(reading), source.warnings(reading)
         return ResolvedModel(reference, model, settings, warnings, price, limit or context_window(model))
+
+    def _members(self, reference: str) -> list[str]:
+        """Return the references in that of an alloy; empty for any other. A registered name may have a comma, too."""
+        is_registered = RegisteredSource().recognizes(ModelRef(reference, reference))
+        return [] if is_registered else members_in(reference)
 
     def _alloy(self, reference: str, names: Sequence[str]) -> ResolvedModel:
         found = {name: self.resolve(name) for name in dict.fromkeys(names)}

@@ -36,7 +36,7 @@ def test_a_session_of_columns_only_says_how_to_go_on(kernel, session):
 
 def test_text_streams_into_columns_with_a_stop_button_each(kernel, session):
     cell = kernel.send(f"%%agent -s {session} --compare hang slow\nTalk.")
-    cell.until_shows("partial answer").until_shows("word3")
+    cell.until_shows("partial answer").until_shows("word3").until_shows("first text after")
     assert len([widget for widget in cell.widgets if widget]) > 0
     kernel.interrupt()
     cell.wait()

@@ -33,9 +33,16 @@ def model(context: NotebookContext, options: argparse.Namespace) -> None:
         say(f"⚠ {warning}")
     session = context.manager.sessions.load(name)
     [summary] = [item for item in context.manager.sessions.summaries()[0] if item.id == session.id]
-    members = context.manager.models.members(summary.model or "")
-    alloy = f" (an alloy: each model request goes to one of {len(members)}, at random)" if members else ""
-    say(f"{session.name}: {summary.model}{'' if session.agent_model_overrides else ' (the default)'}{alloy}")
+    default = "" if session.agent_model_overrides else " (the default)"
+    say(f"{session.name}: {summary.model}{default}{_alloy(context, session, summary.model or '')}")
+
+
+def _alloy(context: NotebookContext, session: Session, reference: str) -> str:
+    """Return what the reference of a session's model means, if it is an alloy that can be asked."""
+    asked = context.manager.sessions.next_model(session) if "," in reference else None
+    if asked is None or asked.reference != reference or not asked.members:
+        return ""
+    return f" (an alloy: each model request goes to one of {len(asked.members)}, at random)"
 
 
 @dataclass(frozen=True, slots=True)
