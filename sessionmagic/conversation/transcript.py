@@ -107,6 +107,7 @@ class SummaryBlock:
 
 
 _STARTED = ("session", "turn_id", "agent", "model", "prompt", "values", "notes", "remark")
+_KNOWN: dict[type[Event], str] = {UsageReported: "usage", ResponseBegan: "first_token"}
 _NO_APPROVAL: dict[str, Any] = {"approval_id": "", "why": "", "asked": {}}
 Block = TextBlock | ReasoningBlock | ToolBlock | MessageBlock | QuestionBlock | SummaryBlock
 
@@ -194,8 +195,8 @@ def _fold_event(transcript: Transcript, event: Event) -> Transcript:
             return _with_block(transcript, event)
         case LimitReached() | TitleChanged():
             return transcript
-        case UsageReported() | ResponseBegan():
-            return _with_figures(transcript, event)
+        case UsageReported(usage=known) | ResponseBegan(seconds=known):
+            return replace(transcript, **{_KNOWN[type(event)]: known})  # type: ignore[arg-type]
         case Warned():
             return replace(transcript, warnings=(*transcript.warnings, event.text))
         case TurnFinished():
@@ -210,12 +211,6 @@ def _fold_event(transcript: Transcript, event: Event) -> Transcript:
             )
         case _:
             assert_never(event)
-
-
-def _with_figures(transcript: Transcript, event: UsageReported | ResponseBegan) -> Transcript:
-    if isinstance(event, ResponseBegan):
-        return replace(transcript, first_token=event.seconds)
-    return replace(transcript, usage=event.usage)
 
 
 def _with_block(transcript: Transcript, event: MessageInjected | HistoryCompacted) -> Transcript:
