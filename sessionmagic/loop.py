@@ -98,6 +98,11 @@ def loop_thread() -> LoopThread:
         return _shared
 
 
+def loop_is_started() -> bool:
+    """Return whether the loop thread of the process has been started."""
+    return _shared is not None
+
+
 def _forget_after_fork() -> None:
     """Forget the loop thread in a forked child, which has none of its parent's threads."""
     global _shared, _starting

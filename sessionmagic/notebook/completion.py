@@ -12,7 +12,8 @@ from sessionmagic.exceptions import SessionMagicError
 from sessionmagic.notebook.cell_line import CELL_LINE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
 
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
@@ -27,8 +28,16 @@ OF_A_SESSION = {
 LINE = re.compile(r"\s*(%%?)agent\s+(?P<words>.*)$")
 
 
-def register_completion(shell: InteractiveShell, context: NotebookContext) -> None:
-    """Add a matcher to the shell's completer. Its matches replace all others on ``%agent`` lines."""
+def register_completion(
+    shell: InteractiveShell, context: NotebookContext, paused: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """Add a matcher to the shell's completer. Its matches replace all others on ``%agent`` lines.
+
+    Args:
+        shell: The shell.
+        context: The state that its cells share.
+        paused: Keeps other threads from importing, as what is offered may need imports.
+    """
     completer = getattr(shell, "Completer", None)
     if completer is None:
         return
@@ -40,9 +49,10 @@ def register_completion(shell: InteractiveShell, context: NotebookContext) -> No
         if not found or (found[1] == "%%" and typing.cursor_line > 0):
             return {"completions": [], "suppress": False}
         before, typed = _words(found["words"])
-        offers = _offers(context, found[1], before, typed)
+        with paused():
+            offers = [offer for offer in _offers(context, found[1], before, typed) if offer.startswith(typed)]
         return {
-            "completions": [SimpleCompletion(offer) for offer in offers if offer.startswith(typed)],
+            "completions": [SimpleCompletion(offer) for offer in offers],
             "suppress": True,
             "matched_fragment": typed,
         }

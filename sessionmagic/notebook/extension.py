@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import importlib
-import threading
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.notebook.completion import register_completion
@@ -12,6 +10,7 @@ from sessionmagic.notebook.kernel.figures import keep_figures_whole
 from sessionmagic.notebook.magics import AgentMagics
 from sessionmagic.notebook.question_marks import keep_question_marks
 from sessionmagic.notebook.visible import visible
+from sessionmagic.notebook.warm_up import WarmUp
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -30,16 +29,6 @@ _STATISTICS = (
     ("sessionmagic.comparing.results", "GridResults"),
 )
 """What is displayed as tables, by module and name, so that nothing is imported for it."""
-_USED_BY_CELLS = (
-    "ipywidgets",
-    "sessionmagic.notebook.launch",
-    "sessionmagic.notebook.page.widgets",
-    "sessionmagic.notebook.surface",
-    "sessionmagic.notebook.kernel.tools",
-    "sessionmagic.turns.request",
-    "sessionmagic.manager",
-)
-"""In the order of use."""
 
 
 def load(shell: InteractiveShell) -> None:
@@ -48,7 +37,8 @@ def load(shell: InteractiveShell) -> None:
         return
     magics = AgentMagics(shell)
     shell.register_magics(magics)
-    register_completion(shell, magics.context)
+    warm_up = WarmUp(magics.context)
+    register_completion(shell, magics.context, warm_up.paused)
     keep_figures_whole(shell)
     shell.input_transformers_cleanup.append(keep_question_marks)
     formatters: Any = shell.display_formatter
@@ -59,7 +49,7 @@ def load(shell: InteractiveShell) -> None:
         formatters.formatters["text/html"].for_type_by_name(module, name, _statistics_html)
         formatters.formatters["text/plain"].for_type_by_name(module, name, _printed)
     atexit.register(magics.context.close)
-    threading.Thread(target=_import_what_cells_use, daemon=True).start()
+    atexit.register(warm_up.stop)
 
 
 def _result_html(result: TurnResult) -> str:
@@ -82,9 +72,3 @@ def _statistics_html(statistics: Summary | Preferences | JudgeReport | GridResul
 
 def _printed(result: object, printer: RepresentationPrinter, _cycle: object) -> None:
     printer.text(visible(str(result)))
-
-
-def _import_what_cells_use() -> None:
-    """Import what the first cell shows, and then what its turn uses, while the user is still writing the cell."""
-    for name in _USED_BY_CELLS:
-        importlib.import_module(name)
