@@ -23,12 +23,13 @@ def run_by_a_tool() -> bool:
 def view_for(context: NotebookContext, options: argparse.Namespace, controls: Controls, *, background: bool) -> View:
     """Return a new view for a turn of the running cell. Its buttons call `controls`."""
     from sessionmagic.notebook.page.static import StaticView
-    from sessionmagic.notebook.terminal.view import TextView
     from sessionmagic.notebook.view import GuardedView
 
     view: View
     match surface_of(context):
         case "text":
+            from sessionmagic.notebook.terminal.view import TextView
+
             clears = context.front_end.kernel is not None
             render = StaticView(context.tools.displays).rendered if clears else None
             view = TextView(context.tools.displays, render, by_lines=background)

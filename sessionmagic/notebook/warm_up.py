@@ -26,6 +26,8 @@ MODULES = (
     "ipywidgets",
     "sessionmagic.notebook.launch",
     "sessionmagic.notebook.page.widgets",
+    "sessionmagic.notebook.page.draft",
+    "sessionmagic.notebook.prompts",
     "sessionmagic.notebook.surface",
     "sessionmagic.notebook.page.attention",
     "sessionmagic.notebook.kernel.tools",
@@ -36,6 +38,12 @@ MODULES = (
     "genai_prices",
     "pydantic_ai",
     "sessionmagic.turns.agent_run",
+    "sessionmagic.turns.compaction",
+    "sessionmagic.turns.foreign",
+    "sessionmagic.turns.guard",
+    "sessionmagic.turns.reuse",
+    "sessionmagic.turns.sent_content",
+    "sessionmagic.turns.shortened",
 )
 """What the first turn would import, in the order of use. Each is one step."""
 
@@ -131,21 +139,27 @@ class WarmUp:
 
 
 def ask_test_model() -> None:
-    """Run pydantic-ai's test model once, as the first run of an agent takes four times as long as the second."""
+    """Let pydantic-ai's test model answer once, as an agent's first run takes four times as long as the second."""
     from pydantic_ai import Agent
     from pydantic_ai.models.test import TestModel
 
-    async def ask() -> None:
+    from sessionmagic.turns.messages import as_history, to_json
+
+    async def ask() -> list[Any]:
         agent: Any = Agent(TestModel(call_tools=[]))
-        async with agent.run_stream("") as answer:
+        async with agent.run_stream("hello") as answer:
             async for _ in answer.stream_text():
                 pass
+        return answer.all_messages()
 
-    asyncio.run(ask())
+    as_history(to_json(asyncio.run(ask())))
 
 
 def render_answer() -> None:
-    """Render an answer once, which imports what makes Markdown HTML and colours code."""
+    """Render an answer once, as Markdown and as HTML with coloured code."""
     from sessionmagic.notebook.page.answer import text_html
+    from sessionmagic.notebook.page.markdown import safe_markdown
 
-    text_html("```python\n1\n```")
+    answer = "```python\n1\n```"
+    safe_markdown(answer)
+    text_html(answer)
