@@ -10,6 +10,7 @@ from benchmarks.figures import Figure, table
 
 GROUPS = {
     "load": "%load_ext in a fresh kernel",
+    "cold": "the first cells of a kernel, beside later ones and a kernel without us",
     "status": "from Enter to the status line, in a warm and in a fresh kernel",
     "traffic": "messages and bytes sent to the page, and how they grow with the answer",
     "delivery": "how much of an answer arrives through a real jupyter_server",

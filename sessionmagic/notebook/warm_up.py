@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -71,7 +72,8 @@ class WarmUp:
         self._steps: SimpleQueue[Callable[[], object]] = SimpleQueue()
         for name in MODULES:
             self._steps.put(partial(import_module, name))
-        for step in (self._resolve_default, ask_test_model, render_answer):
+        # What is imported makes Python collect garbage among all objects, which else happens in one of the first cells.
+        for step in (self._resolve_default, ask_test_model, render_answer, gc.collect):
             self._steps.put(step)
         context.shell.events.register("pre_execute", self.pause)
         context.shell.events.register("post_execute", self.resume)
@@ -150,7 +152,8 @@ def ask_test_model() -> None:
         async with agent.run_stream("hello") as answer:
             async for _ in answer.stream_text():
                 pass
-        return answer.all_messages()
+        messages: list[Any] = answer.all_messages()
+        return messages
 
     as_history(to_json(asyncio.run(ask())))
 

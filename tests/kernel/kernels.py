@@ -65,8 +65,9 @@ class Kernel:
             connection_file=str(self.home / f"kernel-{time.monotonic_ns()}.json"),
         )
 
-    def start(self):
-        self.manager.start_kernel(extra_arguments=self._arguments, env=self.env, cwd=str(self.home))
+    def start(self, **options):
+        """Start the process. The options are those of `subprocess.Popen`."""
+        self.manager.start_kernel(extra_arguments=self._arguments, env=self.env, cwd=str(self.home), **options)
         self._reader = threading.Thread(target=self._serve, daemon=True)
         self._reader.start()
         self._await_ready()

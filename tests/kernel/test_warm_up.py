@@ -1,0 +1,110 @@
+"""What is imported while no cell runs: it is never seen, and never in the way of a cell."""
+
+import json
+import time
+
+import pytest
+
+from tests.kernel.kernels import Kernel, comes_true
+
+TEST_MODEL = "%config AgentMagics.model = 'test'\n%config AgentMagics.kernel_tools = False"
+BROKEN = "raise RuntimeError('the library is broken')"
+
+
+@pytest.fixture
+def cold(tmp_path):
+    """Start kernels in which no cell has run, with modules that come before the installed ones."""
+    kernels = []
+
+    def cold(stderr=None, **modules):
+        home = tmp_path / str(len(kernels))
+        front = home / "front"
+        front.mkdir(parents=True)
+        for name, source in modules.items():
+            (front / f"{name}.py").write_text(source)
+        kernel = Kernel(home)
+        kernel.env["PYTHONPATH"] = f"{front}:{kernel.env['PYTHONPATH']}"
+        kernels.append(kernel)
+        return kernel.start(stderr=stderr)
+
+    yield cold
+    for kernel in kernels:
+        kernel.shutdown(now=True)
+
+
+def load(kernel, *more):
+    return kernel.run("\n".join(["%load_ext sessionmagic", TEST_MODEL, *more])).ok()
+
+
+def warm(kernel):
+    """Wait until the warm-up has done everything. Asking for it is a cell, which holds up the next step."""
+
+    def steps():
+        time.sleep(0.6)
+        return kernel.value("[o for o in gc.get_objects() if type(o).__name__ == 'WarmUp'][0]._steps.qsize()")
+
+    kernel.run("import gc").ok()
+    comes_true(lambda: steps() == "0", 60)
+
+
+def test_the_first_turn_imports_nothing_after_the_warm_up(cold):
+    kernel = cold()
+    loaded = load(kernel)
+    warm(kernel)
+    kernel.run("import sys; before = set(sys.modules)").ok()
+    cell = kernel.run("%%agent\nhi").ok()
+    assert "success" in cell.answer["data"]["text/plain"]
+    assert kernel.value("sorted(set(sys.modules) - before)") == "[]"
+    assert not loaded.contents("stream")
+
+
+@pytest.mark.once
+def test_nothing_is_imported_while_the_cell_that_loads_runs(cold):
+    kernel = cold()
+    cell = load(kernel, "import sys, time; time.sleep(1)", "print('ipywidgets' in sys.modules)")
+    assert cell.text.strip() == "False"
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("seconds", [0, 0.5, 1])
+def test_a_kernel_that_ends_during_the_warm_up_is_silent(cold, tmp_path, seconds):
+    with (tmp_path / "stderr").open("w") as stderr:
+        kernel = cold(stderr=stderr)
+    kernel.manager.shutdown_wait_time = 20
+    cell = load(kernel)
+    time.sleep(seconds)
+    began = time.monotonic()
+    kernel.shutdown()
+    assert time.monotonic() - began < 10
+    assert not cell.contents("stream")
+    assert (tmp_path / "stderr").read_text() == ""
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("seconds", [0, 0.4, 0.6])
+def test_a_cell_that_imports_the_same_at_the_same_time_works(cold, seconds):
+    kernel = cold()
+    load(kernel)
+    time.sleep(seconds)
+    kernel.run("from pydantic_ai.models.test import TestModel\nfrom openai import OpenAI\nimport pandas").ok()
+    kernel.run("%%agent\nhi").ok()
+
+
+@pytest.mark.once
+def test_an_error_is_told_by_the_cell_that_needs_the_library(cold, tmp_path):
+    tried = tmp_path / "tried"
+    kernel = cold(genai_prices=f"open({str(tried)!r}, 'a').write('x')\n{BROKEN}")
+    loaded = load(kernel)
+    comes_true(tried.exists)
+    cell = kernel.run("%%agent\nhi")
+    assert "the library is broken" in json.dumps(cell.reply)
+    assert not loaded.contents("stream")
+    assert not loaded.contents("error")
+
+
+@pytest.mark.once
+def test_loading_again_warms_up_once(cold):
+    kernel = cold()
+    load(kernel, "%reload_ext sessionmagic", "%load_ext sessionmagic")
+    threads = "[t.name for t in __import__('threading').enumerate() if 'warm' in t.name]"
+    assert kernel.value(threads) == "['sessionmagic warm-up']"
