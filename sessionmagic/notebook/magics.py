@@ -8,7 +8,6 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 
 from sessionmagic.exceptions import SessionMagicError
 from sessionmagic.keys.cleaning import without_keys
-from sessionmagic.notebook.cell import run_cell
 from sessionmagic.notebook.cell_line import CELL_LINE, check_comparison
 from sessionmagic.notebook.context import NotebookContext
 from sessionmagic.notebook.settings import Settings
@@ -55,6 +54,8 @@ class AgentMagics(Magics, Settings):
 
             run_comparison(self.context, options, text)
         else:
+            from sessionmagic.notebook.cell import run_cell
+
             run_cell(self.context, options, text)
         return None
 

@@ -25,6 +25,7 @@ STEP_SECONDS = 5.0
 """How long a cell waits for a step at most; the longest takes less than a second."""
 MODULES = (
     "ipywidgets",
+    "sessionmagic.notebook.cell",
     "sessionmagic.notebook.launch",
     "sessionmagic.notebook.page.widgets",
     "sessionmagic.notebook.page.draft",
@@ -33,10 +34,11 @@ MODULES = (
     "sessionmagic.notebook.page.attention",
     "sessionmagic.notebook.kernel.tools",
     "sessionmagic.manager",
-    # What pydantic-ai imports takes longest, so that it is taken in several steps.
+    # Some of what pydantic-ai imports, because a cell that comes meanwhile waits for the whole step.
     "pydantic",
     "httpx2",
     "genai_prices",
+    "pydantic_graph",
     "pydantic_ai",
     "sessionmagic.turns.agent_run",
     "sessionmagic.turns.compaction",
