@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 HOSTILE = """<script>alert(1)</script><img src=https://evil.test/x.png onerror=alert(2)>
 
 ![pixel](https://evil.test/pixel.png) [link](javascript:alert(3)) <iframe src="https://evil.test"></iframe>
@@ -111,7 +113,6 @@ def test_hostile_reasoning_is_shown_as_text(kernel, session):
     harmless(kernel.run(f"%%agent -m hostile-mind -s {session}\nhi").ok())
 
 
-@pytest.mark.once
 def test_an_answer_of_64_megabytes_is_bounded_on_the_page_and_whole_in_the_result(kernel, session):
     kernel.run("script('huge', ['0123456789abcde ' * 65536] * 64)").ok()
     cell = kernel.run(f"%%agent -m huge -s {session}\nhi", timeout=90).ok()
@@ -122,7 +123,6 @@ def test_an_answer_of_64_megabytes_is_bounded_on_the_page_and_whole_in_the_resul
     kernel.run(f"%agent delete {session} --yes").ok()
 
 
-@pytest.mark.once
 def test_a_prompt_of_64_megabytes_is_refused_in_one_line(kernel, session):
     kernel.run("prompt = 'x' * (64 * 2**20)").ok()
     cell = kernel.run(f"get_ipython().run_cell_magic('agent', '-m hello -s {session}', prompt)")

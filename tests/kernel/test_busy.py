@@ -24,8 +24,6 @@ def other(shared_other):
 
 @pytest.fixture
 def subshell(kernel):
-    if not kernel.has_subshells:
-        pytest.skip("this ipykernel has no subshells")
     return kernel.subshell()
 
 
@@ -57,6 +55,7 @@ def test_two_sessions_of_one_kernel_run_side_by_side(kernel, session, pen, subsh
     assert first.wait().ok().answer["data"]["text/plain"] == "one"
 
 
+@pytest.mark.once
 def test_a_second_kernel_is_refused_and_told_who_holds_the_session(kernel, other, session, pen):
     first = kernel.send(f"%%agent -m dictated -s {session}\n{pen}")
     pen.write("one")
@@ -74,6 +73,7 @@ def test_a_second_kernel_is_refused_and_told_who_holds_the_session(kernel, other
     assert "zebra" not in after
 
 
+@pytest.mark.once
 def test_a_refused_prompt_leaves_the_model_as_it_was(kernel, other, session, pen):
     kernel.run(f"%%agent -m recalls -s {session}\nfirst").ok()
     holding = kernel.send(f"%%agent -m dictated --once -s {session}\n{pen}")
@@ -84,6 +84,7 @@ def test_a_refused_prompt_leaves_the_model_as_it_was(kernel, other, session, pen
     assert "recalls" in other.run(f"%agent model -s {session}").ok().text
 
 
+@pytest.mark.once
 def test_wait_goes_on_when_the_session_is_free(kernel, other, session, pen):
     first = kernel.send(f"%%agent -m dictated -s {session}\n{pen}")
     pen.write("one")
@@ -96,6 +97,7 @@ def test_wait_goes_on_when_the_session_is_free(kernel, other, session, pen):
     first.wait().ok()
 
 
+@pytest.mark.once
 def test_wait_refuses_when_its_time_is_over(kernel, other, session):
     first = kernel.send(f"%%agent -m hang -s {session}\nhi")
     first.until_shows("partial answer")
@@ -104,6 +106,7 @@ def test_wait_refuses_when_its_time_is_over(kernel, other, session):
     assert 0.2 <= second.seconds < 5
 
 
+@pytest.mark.once
 def test_a_new_session_of_one_name_is_made_once_by_two_kernels(kernel, other, session):
     cells = [each.send(f"%%agent -m recalls --wait -s {session}\nfrom {n}") for n, each in enumerate((kernel, other))]
     texts = sorted((cell.wait().ok().text for cell in cells), key=len)
@@ -114,6 +117,7 @@ def test_a_new_session_of_one_name_is_made_once_by_two_kernels(kernel, other, se
     assert len(re.findall(rf"\b{session}\b", listing)) == 1
 
 
+@pytest.mark.once
 def test_a_running_session_is_listed_as_running_by_the_other_kernel(kernel, other, session):
     first = kernel.send(f"%%agent -m hang -s {session}\nhi")
     first.until_shows("partial answer")
@@ -125,6 +129,7 @@ def test_a_running_session_is_listed_as_running_by_the_other_kernel(kernel, othe
     assert other.value(status) == "['interrupted']"
 
 
+@pytest.mark.once
 def test_a_session_that_another_kernel_runs_is_not_deleted(kernel, other, session):
     first = kernel.send(f"%%agent -m hang -s {session}\nhi")
     first.until_shows("partial answer")

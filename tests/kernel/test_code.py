@@ -101,7 +101,7 @@ def frame(n):
 """
 
 
-@pytest.fixture(params=["run_python", "run_python_isolated"])
+@pytest.fixture(params=["run_python", pytest.param("run_python_isolated", marks=pytest.mark.once)])
 def frames(request, kernel, session, acts):
     """Have code that displays frames run; return what stands under the cell after the answer, and the result."""
 
@@ -323,7 +323,7 @@ def test_code_under_a_cell_may_ask(kernel, session, acts):
     assert "Hello Ada" in told(kernel)[0][1]
 
 
-@pytest.mark.parametrize("tool", ["run_python", "run_python_isolated"])
+@pytest.mark.parametrize("tool", ["run_python", pytest.param("run_python_isolated", marks=pytest.mark.once)])
 def test_help_on_a_name_is_the_models_to_read(kernel, session, acts, tool):
     acts([(tool, {"code": "def add(a, b):\n    'Add two numbers.'\nadd?"})], "Done.")
     cell = run(kernel, session).ok()
@@ -339,6 +339,7 @@ def test_half_a_character_fails_no_call_that_has_succeeded(kernel, session, acts
     assert [outcome for outcome, _ in told(kernel)] == ["success"]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("timeout", [0, -1, 10**18])
 def test_isolated_code_has_a_sensible_timeout(kernel, session, acts, timeout):
     acts([("run_python_isolated", {"code": "1", "timeout": timeout})], "Done.")
@@ -358,7 +359,7 @@ def test_cells_are_read_although_a_value_cannot_say_what_it_is(kernel, session, 
     assert "(a Mute that cannot be described: RuntimeError)" in text
 
 
-@pytest.mark.parametrize("option", ["", "-b"])
+@pytest.mark.parametrize("option", ["", pytest.param("-b", marks=pytest.mark.once)])
 def test_code_that_awaits_where_it_cannot_is_told_what_works_instead(kernel, session, acts, option):
     code = "import asyncio\nasync def slow(): return 6 * 7\nbegun = True\n"
     thread = (
@@ -626,6 +627,7 @@ def test_an_asynchronous_tool_that_does_not_stop_ends_with_its_turn_and_holds_up
     assert told(kernel)[-1] == ("success", "quick")
 
 
+@pytest.mark.once
 def test_a_scratch_kernel_ends_with_its_session_whoever_deletes_it(kernel, session, acts):
     acts([("run_python_isolated", {"code": "import os; os.getpid()"})], "Done.")
     run(kernel, session).ok()

@@ -1,8 +1,11 @@
 """A session survives its kernel."""
 
+import pytest
+
 from tests.kernel.conftest import restarted
 
 
+@pytest.mark.once
 def test_a_session_goes_on_after_a_restart_with_its_model_and_whole_history(kernel, session):
     kernel.run(f"%%agent -m hello -s {session}\nfirst").ok()
     kernel.run(f"%%agent -m recalls -s {session}\nsecond").ok()
@@ -30,6 +33,7 @@ def test_a_restart_in_mid_stream_ends_the_turn_and_frees_the_session(kernel, ses
     assert text.count("text: partial answer") == 2
 
 
+@pytest.mark.once
 def test_a_model_that_is_gone_after_a_restart_is_said_and_the_default_answers(kernel, session):
     kernel.run("script('gone', 'from the lost model')").ok()
     kernel.run(f"%%agent -m gone -s {session}\nfirst").ok()

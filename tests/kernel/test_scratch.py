@@ -308,7 +308,7 @@ def test_close_while_a_kernel_starts_or_runs_code_ends_the_call_and_the_process(
     loop(check())
 
 
-@pytest.mark.parametrize("option", ["", "-b"])
+@pytest.mark.parametrize("option", ["", pytest.param("-b", marks=pytest.mark.once)])
 def test_the_tool_sees_no_variable_of_the_user_and_shows_its_figures(kernel, session, option):
     code = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nprint('drawn', 'mine' in globals())"
     calls = [call("run_python_isolated", code="mine", timeout=9), call("run_python_isolated", code=code)]

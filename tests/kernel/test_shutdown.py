@@ -66,7 +66,12 @@ def test_a_kernel_that_answered_nothing_shuts_down_at_once(start):
 
 @pytest.mark.parametrize(
     ("when", "how"),
-    [("in a call", "shutdown"), ("between turns", "restart"), ("in a call", "kill"), ("in a server's call", "kill")],
+    [
+        ("in a call", "shutdown"),
+        ("between turns", "restart"),
+        pytest.param("in a call", "kill", marks=pytest.mark.once),
+        pytest.param("in a server's call", "kill", marks=pytest.mark.once),
+    ],
 )
 def test_a_kernel_that_ends_takes_its_servers_and_scratch_kernels_along(start, pids, session, tmp_path, when, how):
     pytest.importorskip("fastmcp")

@@ -5,8 +5,6 @@ import pytest
 
 @pytest.fixture
 def subshell(kernel):
-    if not kernel.has_subshells:
-        pytest.skip("this ipykernel has no subshells, so a click waits for the end of the cell")
     return kernel.subshell()
 
 

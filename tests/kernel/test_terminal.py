@@ -191,6 +191,7 @@ def test_what_cannot_run_in_the_background_fails_without_being_asked_for(termina
     assert "waits for your answer" not in shown
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("answer", "result"), [("\nmaybe\ny\nR\n\n\ny\nRome\n\n\n", 'accept: {"to":"Rome"'), (" --reject\n", "decline")]
 )
@@ -280,6 +281,7 @@ def test_leaving_ends_a_running_turn_soon(open_terminal):
     assert "Traceback" not in terminal.shown
 
 
+@pytest.mark.once
 def test_calls_of_columns_are_asked_about_by_name_and_one_answer_may_cover_all(terminal, session):
     step = [("run_python_isolated", {"code": "print(6 * 7)"})]
     for name in ("left", "right"):

@@ -117,6 +117,7 @@ def test_a_background_turn_is_answered_with_the_line_magic(kernel, session, acts
     assert "\n" not in late.traceback
 
 
+@pytest.mark.once
 def test_a_question_of_another_kernel_is_not_answered_here(start):
     asking, other = start(), start()
     asking.run("ran = []\nscript('acts', call('run_python', code='ran.append(1)'), 'Done.')").ok()

@@ -53,6 +53,7 @@ def holding(home):
         process.communicate()
 
 
+@pytest.mark.once
 @on_a_loop
 async def test_refusal_names_the_other_process(manager, home):
     await ask(manager)

@@ -406,6 +406,7 @@ async def test_servers_start_when_a_turn_first_needs_them_and_stay(alone):
         alone.mcp.remove("tests")
 
 
+@pytest.mark.once
 @on_a_loop
 async def test_closed_servers_are_gone_and_come_back_with_the_next_turn(alone, monkeypatch):
     monkeypatch.setattr("mcp.client.stdio.PROCESS_TERMINATION_TIMEOUT", 0.3)
@@ -440,6 +441,7 @@ os.waitpid(killed, 0)
 """
 
 
+@pytest.mark.once
 def test_servers_end_with_their_process_even_when_nobody_ends_them():
     command = [sys.executable, "-c", LEAVES, SERVER]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=False)

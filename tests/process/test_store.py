@@ -175,6 +175,7 @@ def names_of(home):
     return names
 
 
+@pytest.mark.once
 def test_two_processes_that_name_sessions_lose_no_name(store, home):
     key = stored(store)
     both = [writer(NAMER + "write(int(sys.argv[3]))", home, key, 150) for _ in range(2)]
