@@ -6,6 +6,7 @@ import os
 import sys
 import time
 
+from benchmarks.against import compare
 from benchmarks.figures import Figure, table
 
 GROUPS = {
@@ -36,9 +37,16 @@ def main() -> int:
     )
     parser.add_argument("names", nargs="*", metavar="GROUP", help="what to measure; all groups by default")
     parser.add_argument("--quick", action="store_true", help="make fewer runs, which gives noisier figures")
+    parser.add_argument(
+        "--against", metavar="REV", help="measure an older revision too, alternately, and print the ratios"
+    )
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in GROUPS]:
         parser.error(f"there is no group {unknown[0]!r}; use one of {', '.join(GROUPS)}")
+    if options.against is not None:
+        code = compare(options.against, options.names or list(GROUPS), quick=options.quick)
+        _warn_if_busy()
+        return code
     figures: list[Figure] = []
     for name in options.names or GROUPS:
         started = time.monotonic()
@@ -49,16 +57,20 @@ def main() -> int:
             print("interrupted", file=sys.stderr)
             break
         except Exception as error:  # noqa: BLE001  the other groups are still measured
-            measured = [Figure.failed(name, error)]
+            measured = [Figure.failed(name, f"{type(error).__name__}: {error}")]
         print(f"{time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
         figures += measured
     print(table(figures))
+    _warn_if_busy()
+    return 1 if any(figure.verdict in {"MISSED", "FAILED"} for figure in figures) else 0
+
+
+def _warn_if_busy() -> None:
     # The benchmarks themselves add about 2 to the load.
     if hasattr(os, "getloadavg") and os.getloadavg()[1] > 2 + (os.cpu_count() or 1):
         print(
             f"\nDo not trust the times: the machine is busy (load {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores)."
         )
-    return 1 if any(figure.verdict in {"MISSED", "FAILED"} for figure in figures) else 0
 
 
 if __name__ == "__main__":

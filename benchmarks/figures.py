@@ -52,8 +52,8 @@ class Figure:
     print: Sample = field(default_factory=Sample)
 
     @classmethod
-    def failed(cls, what: str, error: Exception) -> Figure:
-        return cls(f"{what}: FAILED", not_measured(f"{type(error).__name__}: {error}".replace("\n", " ")[:200]))
+    def failed(cls, what: str, reason: str) -> Figure:
+        return cls(f"{what}: FAILED", not_measured(reason.replace("\n", " ")[:200]))
 
     @property
     def target(self) -> str:
@@ -79,6 +79,11 @@ def table(figures: list[Figure]) -> str:
         (figure.what, str(figure.measured), figure.target, figure.verdict, str(figure.chatlas), str(figure.print))
         for figure in figures
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    return aligned(rows)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of cells as a text with aligned columns, and a rule below the first row."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([lines[0], "─" * len(lines[0]), *lines[1:]])

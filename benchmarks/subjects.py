@@ -8,6 +8,8 @@ from itertools import count
 from typing import ClassVar
 
 _number = count(1)
+left_out: set[Subject] = set()
+"""Subjects that are not measured in this process."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,9 @@ class Subject:
 
     @property
     def missing(self) -> str:
-        """Which package is not installed; empty when nothing is missing."""
+        """Why the subject cannot be measured; empty when it can."""
+        if self in left_out:
+            return "left out"
         return "" if find_spec(self.needs) else f"{self.needs} is not installed"
 
 
