@@ -25,32 +25,40 @@ GROUPS = {
     "statistics": "how often intervals and verdicts are right, in 2,000 simulated comparisons of 30 prompts",
     "local": "the embedded model against raw xllamacpp",
 }
+COMPARED = {
+    "writing": "writing one turn to sessions of 10 to 20,000 turns, and loading them",
+    "asking": "whole turns in long sessions, 50 at a time, with tools, and their memory",
+    "first_cell": "the first cell of a kernel beside the second",
+    "listing": "a listing of 10,000 sessions",
+}
+"""Groups that are measured by ``--against`` or by name. Each has no target of its own."""
 
 
 def main() -> int:
-    listing = "\n".join(f"  {name:<12}{what}" for name, what in GROUPS.items())
+    known = GROUPS | COMPARED
+    listing = "\n".join(f"  {name:<12}{what}" for name, what in known.items())
     parser = argparse.ArgumentParser(
         "python -m benchmarks",
         description=__doc__,
         epilog=f"groups:\n{listing}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", metavar="GROUP", help="what to measure; all groups by default")
+    parser.add_argument("names", nargs="*", metavar="GROUP", help="what to measure; all by default")
     parser.add_argument("--quick", action="store_true", help="make fewer runs, which gives noisier figures")
     parser.add_argument(
         "--against", metavar="REV", help="measure an older revision too, alternately, and print the ratios"
     )
     options = parser.parse_args()
-    if unknown := [name for name in options.names if name not in GROUPS]:
-        parser.error(f"there is no group {unknown[0]!r}; use one of {', '.join(GROUPS)}")
+    if unknown := [name for name in options.names if name not in known]:
+        parser.error(f"there is no group {unknown[0]!r}; use one of {', '.join(known)}")
     if options.against is not None:
-        code = compare(options.against, options.names or list(GROUPS), quick=options.quick)
+        code = compare(options.against, options.names or list(known), quick=options.quick)
         _warn_if_busy()
         return code
     figures: list[Figure] = []
     for name in options.names or GROUPS:
         started = time.monotonic()
-        print(f"{name}: {GROUPS[name]} …", end=" ", file=sys.stderr, flush=True)
+        print(f"{name}: {known[name]} …", end=" ", file=sys.stderr, flush=True)
         try:
             measured = importlib.import_module(f"benchmarks.{name}").measure(2 if options.quick else 5)
         except KeyboardInterrupt:

