@@ -36,7 +36,7 @@ check: $(VENV)/.test $(VENV)/.check
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.test
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(if $(AGAINST),--against $(AGAINST))
 
 clean:
 	rm -rf $(VENV)

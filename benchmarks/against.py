@@ -17,7 +17,7 @@ from benchmarks.ratios import Failure, Line, Measured, comparison, lines
 from benchmarks.revision import ROOT, RevisionError, checked_out, make_environment, short_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 ROUNDS, QUICK_ROUNDS = 6, 3
 RUNS, QUICK_RUNS = 2, 1
@@ -66,16 +66,26 @@ class Side:
             return Failure("it printed no figures")
 
 
-def compare(revision: str, groups: Sequence[str], *, quick: bool) -> int:
-    """Print a table of the groups' figures beside those of a revision. Return 1 when one is worse, missed or failed."""
+def compare(
+    revision: str,
+    groups: Sequence[str],
+    *,
+    quick: bool,
+    root: Path = ROOT,
+    environment: Callable[[Path], Path] = make_environment,
+) -> int:
+    """Print a table of the groups' figures beside those of a revision, and return the exit code.
+
+    It is 1 when a figure is worse or fails, or misses its target, and 2 when the revision cannot be measured.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # nothing is left behind after that either
     found: list[Line] = []
     try:
-        commit = short_name(revision)
-        with checked_out(commit) as tree:
+        commit = short_name(revision, root)
+        with checked_out(commit, root) as tree:
             with _told(f"environment of {commit}"):
-                python = make_environment(tree)
-            sides = (Side("now", ROOT, Path(sys.executable)), Side(commit, tree, python))
+                python = environment(tree)
+            sides = (Side("now", root, Path(sys.executable)), Side(commit, tree, python))
             for group in groups:
                 for part in parts_of(group):
                     found += _lines(sides, group, part, quick=quick)

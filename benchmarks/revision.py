@@ -27,13 +27,13 @@ class RevisionError(Exception):
     """A revision that cannot be measured; the message says why in one line."""
 
 
-def short_name(revision: str, repository: Path = ROOT) -> str:
+def short_name(revision: str, repository: Path) -> str:
     """Return the short hash of a revision. Raises `RevisionError` if there is none, or no repository."""
     if not shutil.which("git"):
         raise RevisionError("git is not installed; install it to compare with another revision")
     try:
         commit = f"{revision}^{{commit}}"
-        return _run(
+        return run(
             ["git", "rev-parse", "--verify", "--quiet", "--short", "--end-of-options", commit], repository
         ).strip()
     except (RevisionError, ValueError):  # a text with a null character is no argument
@@ -43,12 +43,12 @@ def short_name(revision: str, repository: Path = ROOT) -> str:
 
 
 @contextmanager
-def checked_out(commit: str, repository: Path = ROOT) -> Iterator[Path]:
+def checked_out(commit: str, repository: Path) -> Iterator[Path]:
     """Check out a commit for as long as the context lasts, with the benchmarks of this revision in it."""
     with tempfile.TemporaryDirectory(prefix="benchmark-", ignore_cleanup_errors=True) as home:
         tree = Path(home, "tree")
         try:
-            _run(["git", "worktree", "add", "--detach", "--quiet", str(tree), commit], repository)
+            run(["git", "worktree", "add", "--detach", "--quiet", str(tree), commit], repository)
             for name in ("benchmarks", "tests"):
                 shutil.rmtree(tree / name, ignore_errors=True)
                 shutil.copytree(repository / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -68,15 +68,15 @@ def make_environment(tree: Path) -> Path:
     constraints = tree.with_name("constraints.txt")
     constraints.write_text("".join(f"{name}=={version}\n" for name, version in versions.items() if name != OURS))
     if uv := _uv():
-        _run([uv, "venv", "--quiet", "--python", sys.executable, str(place)])
+        run([uv, "venv", "--quiet", "--python", sys.executable, str(place)])
         install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
     else:
-        _run([sys.executable, "-m", "venv", str(place)])
+        run([sys.executable, "-m", "venv", str(place)])
         install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        _run([*install, "--upgrade", "pip>=25.1"])  # the first with dependency groups
-    _run([*install, "--constraint", str(constraints), *_wanted(tree)])
+        run([*install, "--upgrade", "pip>=25.1"])  # the first with dependency groups
+    run([*install, "--constraint", str(constraints), *wanted(tree)])
     if WEIGHTS in versions:
-        _run([*install, "--no-deps", f"{WEIGHTS}=={versions[WEIGHTS]}"])  # its requirements would build llama.cpp
+        run([*install, "--no-deps", f"{WEIGHTS}=={versions[WEIGHTS]}"])  # its requirements would build llama.cpp
     return python
 
 
@@ -85,7 +85,7 @@ def _uv() -> str | None:
     return str(beside) if beside.exists() else shutil.which("uv")
 
 
-def _wanted(tree: Path) -> list[str]:
+def wanted(tree: Path) -> list[str]:
     """Return the arguments with which an installer installs a tree and its dependency groups."""
     project = tree / "pyproject.toml"
     try:
@@ -95,11 +95,19 @@ def _wanted(tree: Path) -> list[str]:
     return ["--editable", str(tree), *(f"--group={project}:{name}" for name in GROUPS if name in known)]
 
 
-def _run(command: Sequence[str], directory: Path | None = None) -> str:
+def run(command: Sequence[str], directory: Path | None = None) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        reason = next((line for line in said if line.lower().startswith(("error", "fatal"))), said[-1] if said else "")
-        raise RevisionError(f"{Path(command[0]).name} {command[1]} failed ({reason}); check the network and the disk")
+        raise RevisionError(
+            f"{Path(command[0]).name} {command[1]} failed ({_reason(done.stderr)}); check the network and the disk"
+        )
     return done.stdout
+
+
+def _reason(errors: str) -> str:
+    """Return the error in what a command wrote to stderr, and its last cause, in one line."""
+    said = [line.strip(" │├╰─▶×") for line in errors.splitlines() if line.strip()] or ["no reason given"]
+    error = next((line for line in said if line.lower().startswith(("error", "fatal"))), said[-1])
+    causes = [line for line in said if line.startswith("Caused by: ")]
+    return ": ".join([error, *causes[-1:]])[:300]
