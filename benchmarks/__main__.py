@@ -46,14 +46,17 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="GROUP", help="what to measure; all by default")
     parser.add_argument("--quick", action="store_true", help="make fewer runs, which gives noisier figures")
     parser.add_argument(
-        "--against", metavar="REV", help="measure an older revision too, alternately, and print the ratios"
+        "--against",
+        metavar="REV",
+        help="measure this working tree and an older revision alternately, and print the ratios",
     )
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in known]:
         parser.error(f"there is no group {unknown[0]!r}; use one of {', '.join(known)}")
     if options.against is not None:
         code = compare(options.against, options.names or list(known), quick=options.quick)
-        _warn_if_busy()
+        if code < 2:  # something was measured
+            _warn_if_busy()
         return code
     figures: list[Figure] = []
     for name in options.names or GROUPS:

@@ -109,5 +109,5 @@ def _reason(errors: str) -> str:
     """Return the error in what a command wrote to stderr, and its last cause, in one line."""
     said = [line.strip(" │├╰─▶×") for line in errors.splitlines() if line.strip()] or ["no reason given"]
     error = next((line for line in said if line.lower().startswith(("error", "fatal"))), said[-1])
-    causes = [line for line in said if line.startswith("Caused by: ")]
+    causes = [line for line in said if line.lower().startswith(("cause: ", "caused by: "))]  # as versions of uv say it
     return ": ".join([error, *causes[-1:]])[:300]
