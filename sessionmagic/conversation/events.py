@@ -84,6 +84,27 @@ class ReasoningDelta(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ValueDelta(_Event):
+    """A piece of a structured answer, as the model writes its JSON."""
+
+    attempt: str
+    """Identifies the answer. A model that has given one that does not fit is asked for another."""
+    text: str
+    type: Literal["value_delta"] = "value_delta"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueGiven(_Event):
+    """The model has given a structured answer that fits its type."""
+
+    value: Any
+    """The value as plain JSON."""
+    takes_text: bool = False
+    """Whether the text just before was the answer."""
+    type: Literal["value_given"] = "value_given"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCallDelta(_Event):
     """A piece of a tool call's arguments, as the model writes their JSON."""
 
@@ -246,6 +267,8 @@ Event = (
     | ResponseBegan
     | TextDelta
     | ReasoningDelta
+    | ValueDelta
+    | ValueGiven
     | ToolCallDelta
     | ToolCalled
     | ToolReturned

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from sessionmagic.conversation.column import Column, Verdict, Vote  # noqa: TC001  needed at run time, too
 from sessionmagic.conversation.events import TurnStatus  # noqa: TC001  needed at run time to validate stored sessions
 from sessionmagic.conversation.usage import RequestRecord, Usage, total
+from sessionmagic.conversation.value import StoredValue  # noqa: TC001  needed at run time, too
 from sessionmagic.words import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SCHEMA = 7
+SCHEMA = 8
 """The version of the stored form. `storage.migrations` reads those since 2, the first that was released."""
 
 TurnKind = Literal["ask", "compaction"]
@@ -71,6 +72,8 @@ class TurnRecord:
     """A hash of all that the turn was asked with, except its history; see `turns.reuse`."""
     origin: Origin = ""
     """How the turn came into this session, if it was not asked in it. Its usage is not this session's own."""
+    value: StoredValue | None = None
+    """The structured answer; None if the turn was asked for text, or gave no answer that fits."""
     caller: str | None = None
     """For the turn of a sub-agent, the tool call that it works for, as ``TURN:CALL``; None for all others."""
     column: Column | None = None

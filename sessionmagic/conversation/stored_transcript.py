@@ -13,11 +13,14 @@ from sessionmagic.conversation.transcript import (
     TextBlock,
     ToolBlock,
     Transcript,
+    ValueBlock,
+    joined,
     json_object,
 )
+from sessionmagic.conversation.value import as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from sessionmagic.conversation.session import TurnRecord
 
@@ -37,7 +40,7 @@ def transcript_of(session: str, turn: TurnRecord) -> Transcript:
         prompt=turn.prompt,
         values=tuple(turn.values),
         notes=(*turn.notes, *_notes(turn)),
-        blocks=_joined(_blocks(turn.messages, running=turn.status == "running")),
+        blocks=joined(_blocks(turn)),
         warnings=tuple(turn.warnings),
         usage=turn.usage,
         status=turn.status,
@@ -58,19 +61,10 @@ def _notes(turn: TurnRecord) -> tuple[str, ...]:
     return (f"this summary is sent in place of the turns up to turn {turn.covers}, which are kept",)
 
 
-def _joined(blocks: Iterable[Block]) -> tuple[Block, ...]:
-    """Join adjacent texts into one block, as the fold of the turn's events does."""
-    joined: list[Block] = []
-    for block in blocks:
-        if isinstance(block, TextBlock) and joined and isinstance(last := joined[-1], TextBlock):
-            joined[-1] = TextBlock(last.text + block.text)
-        else:
-            joined.append(block)
-    return tuple(joined)
-
-
-def _blocks(messages: list[dict[str, Any]], *, running: bool) -> Iterator[Block]:
-    parts = [part for message in messages for part in message["parts"]]
+def _blocks(turn: TurnRecord) -> Iterator[Block]:
+    parts = [part for message in turn.messages for part in message["parts"]]
+    texts = [part for part in parts if part["part_kind"] == "text" and part["content"]]
+    given = texts[-1] if turn.value is not None and texts else None
     results: dict[str, list[dict[str, Any]]] = {}  # lists, because some providers use a call id more than once
     for part in parts:
         if part["part_kind"] == "tool-return":
@@ -78,12 +72,14 @@ def _blocks(messages: list[dict[str, Any]], *, running: bool) -> Iterator[Block]
     after_prompt = False  # the first user prompt is the turn's; later ones were sent while the turn was running
     for part in parts:
         match part["part_kind"]:
+            case "text" if part is given and turn.value is not None:
+                yield ValueBlock(as_text(turn.value.json), turn.value.json, given=True)
             case "text" if part["content"]:
                 yield TextBlock(part["content"])
             case "thinking" if part["content"]:
                 yield ReasoningBlock(part["content"])
             case "tool-call":
-                yield _tool_block(part, results.get(part["tool_call_id"], []), running=running)
+                yield _tool_block(part, results.get(part["tool_call_id"], []), running=turn.status == "running")
             case "user-prompt" if after_prompt and isinstance(part["content"], str):
                 yield MessageBlock(part["content"])
             case _:

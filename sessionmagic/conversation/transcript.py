@@ -1,41 +1,17 @@
-"""What a view shows of a turn: a pure fold of its events. How a text was split into deltas makes no difference."""
+"""What a view shows of a turn, as plain values. `folding` makes them from events, `stored_transcript` from messages."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
-from functools import reduce
-from itertools import groupby
-from typing import TYPE_CHECKING, Any, TypeGuard, assert_never
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from sessionmagic.conversation.events import (
-    ApprovalRequested,
-    ApprovalResolved,
-    Event,
-    HistoryCompacted,
-    InputAction,
-    InputProvided,
-    InputRequested,
-    LimitReached,
-    MessageInjected,
-    ReasoningDelta,
-    ResponseBegan,
-    TextDelta,
-    TitleChanged,
-    ToolCallDelta,
-    ToolCalled,
-    ToolOutcome,
-    ToolReturned,
-    TurnFinished,
-    TurnStarted,
-    TurnStatus,
-    UsageReported,
-    Warned,
-)
+from sessionmagic.conversation.value import as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
+    from sessionmagic.conversation.events import InputAction, ToolOutcome, TurnStatus
     from sessionmagic.conversation.usage import Usage
 
 
@@ -76,6 +52,19 @@ class ToolBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueBlock:
+    """A structured answer. One that does not fit its type becomes text when the turn ends."""
+
+    text: str
+    """Its JSON as far as the model has written it."""
+    value: Any = None
+    """The value as plain JSON, if it is given."""
+    given: bool = False
+    """Whether the answer is complete and fits its type."""
+    attempt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MessageBlock:
     """A message that the user sent during the turn."""
 
@@ -106,10 +95,7 @@ class SummaryBlock:
     tokens_after: int
 
 
-_STARTED = ("session", "turn_id", "agent", "model", "prompt", "values", "notes", "remark")
-_KNOWN: dict[type[Event], str] = {UsageReported: "usage", ResponseBegan: "first_token"}
-_NO_APPROVAL: dict[str, Any] = {"approval_id": "", "why": "", "asked": {}}
-Block = TextBlock | ReasoningBlock | ToolBlock | MessageBlock | QuestionBlock | SummaryBlock
+Block = TextBlock | ReasoningBlock | ValueBlock | ToolBlock | MessageBlock | QuestionBlock | SummaryBlock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +128,13 @@ class Transcript:
 
     @property
     def text(self) -> str:
-        """The answer as Markdown. Texts with a tool call or reasoning between them become separate paragraphs."""
+        """The answer as Markdown. Texts with a tool call or reasoning between them become separate paragraphs.
+
+        A structured answer is its JSON, and nothing else.
+        """
+        given = next((block for block in self.blocks if isinstance(block, ValueBlock) and block.given), None)
+        if given is not None:
+            return as_text(given.value)
         return "\n\n".join(block.text for block in self.blocks if isinstance(block, TextBlock))
 
     @property
@@ -155,137 +147,15 @@ class Transcript:
         )
 
 
-def fold(transcript: Transcript, events: Iterable[Event]) -> Transcript:
-    """Return the transcript with more events folded into it."""
-    return reduce(_fold_event, _join_deltas(events), transcript)
-
-
-def _join_deltas(events: Iterable[Event]) -> Iterator[Event]:
-    """Join adjacent deltas. Folding a batch then copies a long text once, not once per delta."""
-    for _, group in groupby(events, key=_delta_key):
-        deltas: list[Any] = list(group)
-        yield replace(deltas[0], text="".join(delta.text for delta in deltas)) if len(deltas) > 1 else deltas[0]
-
-
-def _delta_key(event: Event) -> object:
-    """Return a key that adjacent deltas share if they can be joined; it is unique for other events."""
-    match event:
-        case ReasoningDelta(takes_text=True):
-            return event.seq
-        case TextDelta() | ReasoningDelta():
-            return type(event)
-        case ToolCallDelta():
-            return event.call_id
-        case _:
-            return event.seq
-
-
-def _fold_event(transcript: Transcript, event: Event) -> Transcript:
-    match event:
-        case TurnStarted():
-            started = {name: getattr(event, name) for name in _STARTED}
-            return replace(transcript, **started, started_at=event.at)
-        case TextDelta() | ReasoningDelta():
-            return replace(transcript, blocks=_with_delta(transcript.blocks, event))
-        case ToolCallDelta() | ToolCalled() | ToolReturned() | ApprovalRequested() | ApprovalResolved():
-            return _fold_call(transcript, event)
-        case InputRequested() | InputProvided():
-            return replace(transcript, blocks=_with_question(transcript.blocks, event))
-        case MessageInjected() | HistoryCompacted():
-            return _with_block(transcript, event)
-        case LimitReached() | TitleChanged():
-            return transcript
-        case UsageReported(usage=known) | ResponseBegan(seconds=known):
-            return replace(transcript, **{_KNOWN[type(event)]: known})  # type: ignore[arg-type]
-        case Warned():
-            return replace(transcript, warnings=(*transcript.warnings, event.text))
-        case TurnFinished():
-            return replace(
-                transcript,
-                blocks=tuple(map(_close, transcript.blocks)),
-                model=event.model,
-                status=event.status,
-                error=event.error,
-                seconds=event.seconds,
-                finished_at=event.at,
-            )
-        case _:
-            assert_never(event)
-
-
-def _with_block(transcript: Transcript, event: MessageInjected | HistoryCompacted) -> Transcript:
-    if isinstance(event, HistoryCompacted):
-        summary = SummaryBlock(event.summary, event.compaction, event.tokens_before, event.tokens_after)
-        return replace(transcript, blocks=(*transcript.blocks, summary))
-    values = tuple(dict.fromkeys((*transcript.values, *event.values)))
-    return replace(transcript, blocks=(*transcript.blocks, MessageBlock(event.text)), values=values)
-
-
-def _with_delta(blocks: tuple[Block, ...], delta: TextDelta | ReasoningDelta) -> tuple[Block, ...]:
-    if isinstance(delta, ReasoningDelta) and delta.takes_text and blocks and isinstance(blocks[-1], TextBlock):
-        blocks = (*blocks[:-1], ReasoningBlock(blocks[-1].text))
-    kind = TextBlock if isinstance(delta, TextDelta) else ReasoningBlock
-    if blocks and isinstance(last := blocks[-1], kind):
-        return (*blocks[:-1], kind(last.text + delta.text))
-    return (*blocks, kind(delta.text)) if delta.text else blocks
-
-
-def _fold_call(
-    transcript: Transcript, event: ToolCallDelta | ToolCalled | ToolReturned | ApprovalRequested | ApprovalResolved
-) -> Transcript:
-    changes: dict[str, Any]
-    match event:
-        case ToolCallDelta():
-            draft = next((block.draft for block in transcript.blocks if _is_open(block, event.call_id)), "")
-            changes = {"tool": event.tool, "draft": draft + event.text}
-        case ToolCalled():
-            changes = {"tool": event.tool, "args": event.args, "draft": ""}
-        case ToolReturned():
-            changes = {
-                "tool": event.tool,
-                "outcome": event.outcome,
-                "content": event.content,
-                "duration": event.duration,
-                **_NO_APPROVAL,
-            }
-        case ApprovalRequested():
-            changes = {"approval_id": event.approval_id, "why": event.why, "asked": event.args}
-        case ApprovalResolved():
-            changes = _NO_APPROVAL
-    return _with_call(transcript, event.call_id, **changes)
-
-
-def _close(block: Block) -> Block:
-    """Mark a tool call as interrupted if it has no result when the turn ends."""
-    if not isinstance(block, ToolBlock) or block.outcome is not None:
-        return block
-    args = json_object(block.draft) if block.draft else block.args
-    return replace(block, args=args, outcome="interrupted", draft="", **_NO_APPROVAL)
-
-
-def _with_call(transcript: Transcript, call_id: str, **changes: Any) -> Transcript:
-    """Return the transcript with the block of an open call changed. The first change adds the block."""
-    blocks = transcript.blocks
-    if not any(_is_open(block, call_id) for block in blocks):
-        blocks = (*blocks, ToolBlock(call_id, "", {}))
-    blocks = tuple(replace(block, **changes) if _is_open(block, call_id) else block for block in blocks)
-    return replace(transcript, blocks=blocks)
-
-
-def _with_question(blocks: tuple[Block, ...], event: InputRequested | InputProvided) -> tuple[Block, ...]:
-    if isinstance(event, InputRequested):
-        return (*blocks, QuestionBlock(event.question_id, event.message, event.schema, server=event.server))
-    return tuple(
-        replace(block, action=event.action)
-        if isinstance(block, QuestionBlock) and block.question_id == event.question_id
-        else block
-        for block in blocks
-    )
-
-
-def _is_open(block: Block, call_id: str) -> TypeGuard[ToolBlock]:
-    """Return whether the block is a call with that id and no result. Some providers use an id more than once."""
-    return isinstance(block, ToolBlock) and block.call_id == call_id and block.outcome is None
+def joined(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """Return the blocks with adjacent texts joined into one."""
+    found: list[Block] = []
+    for block in blocks:
+        if isinstance(block, TextBlock) and found and isinstance(last := found[-1], TextBlock):
+            found[-1] = TextBlock(last.text + block.text)
+        else:
+            found.append(block)
+    return tuple(found)
 
 
 def json_object(args: str | dict[str, Any] | None) -> dict[str, Any]:

@@ -17,6 +17,8 @@ _takes_no_tools: set[tuple[str, str]] = set()
 """The models whose provider has refused a request because it had tools. Kept until the process ends."""
 _refused_tools: set[tuple[tuple[str, str], str]] = set()
 """The tools that a model's provider has refused, with their schemas. Kept until the process ends."""
+_refused_ways: set[tuple[tuple[str, str], str]] = set()
+"""The ways to ask for a structured answer that a model's provider has refused. Kept until the process ends."""
 
 
 def takes_tools(model: Model) -> bool:
@@ -106,10 +108,21 @@ def refuses_tool(model: Model, tool: ToolDefinition) -> bool:
     return (_key(model), _signature(tool)) in _refused_tools
 
 
+def learn_refused_way(model: Model, way: str) -> None:
+    """Remember that the model's provider refuses this way to ask for a structured answer."""
+    _refused_ways.add((_key(model), way))
+
+
+def refuses_way(model: Model, way: str) -> bool:
+    """Return whether the model's provider has refused this way to ask for a structured answer before."""
+    return (_key(model), way) in _refused_ways
+
+
 def forget() -> None:
     """Forget everything that was learned."""
     _takes_no_tools.clear()
     _refused_tools.clear()
+    _refused_ways.clear()
 
 
 def _has(model: Model, ability: str) -> bool:

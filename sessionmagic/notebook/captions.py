@@ -7,8 +7,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, ToolBlock
+from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, ToolBlock, ValueBlock
 from sessionmagic.conversation.usage import SMALLEST_COST, Usage, dollars
+from sessionmagic.conversation.value import value_text
 from sessionmagic.notebook.visible import visible
 from sessionmagic.words import shortened
 
@@ -66,7 +67,7 @@ def status_line(transcript: Transcript, session: str, model: str, opened_at: flo
     """
     parts = [transcript.session or session, transcript.model or model, f"{time.monotonic() - opened_at:.0f} s"]
     counted = transcript.usage.output_tokens if transcript.usage else 0
-    texts = [block.text for block in transcript.blocks if isinstance(block, TextBlock | ReasoningBlock)]
+    texts = [block.text for block in transcript.blocks if isinstance(block, TextBlock | ReasoningBlock | ValueBlock)]
     estimated = sum(map(len, texts)) // CHARACTERS_PER_TOKEN
     if counted or estimated:
         parts.append(f"~{estimated:,} tokens" if estimated > counted else f"{counted:,} tokens")
@@ -98,7 +99,7 @@ def _activity(transcript: Transcript) -> str:
         return f"running {running[0].tool}"
     if not transcript.turn_id:
         return "starting"
-    if not (blocks and isinstance(blocks[-1], TextBlock | ReasoningBlock)):
+    if not (blocks and isinstance(blocks[-1], TextBlock | ReasoningBlock | ValueBlock)):
         return "waiting for the model"
     return ""
 
@@ -243,10 +244,14 @@ def answer_text(transcript: Transcript, part: Sequence[Block] | None = None, *, 
         with_ending: Whether the part is the last.
     """
     blocks = transcript.blocks if part is None else part
-    text = "\n\n".join(block.text for block in blocks if isinstance(block, TextBlock))
+    text = "\n\n".join(_said(block) for block in blocks if isinstance(block, TextBlock | ValueBlock))
     lines = [tool_line(block) for block in blocks if isinstance(block, ToolBlock)]
     warnings = transcript.warnings if with_ending else ()
     return visible(cut(text) or (ending(transcript) if with_ending else "") or cut("\n".join([*lines, *warnings])))
+
+
+def _said(block: TextBlock | ValueBlock) -> str:
+    return value_text(block.value) if isinstance(block, ValueBlock) and block.given else block.text
 
 
 def written(args: Mapping[str, Any]) -> str:

@@ -89,5 +89,19 @@ def _from_6(database: Database) -> Database:
     return {**database, "session": {"1": session}, **({"turns": turns} if turns else {})}
 
 
-MIGRATIONS: dict[int, Callable[[Database], Database]] = {2: _from_2, 3: _from_3, 4: _from_4, 5: _from_5, 6: _from_6}
+def _from_7(database: Database) -> Database:
+    """Add structured answers, of which there were none."""
+    turns = {key: {**turn, "value": None} for key, turn in database.get("turns", {}).items()}
+    session = {**database["session"]["1"], "schema": 8}
+    return {**database, "session": {"1": session}, **({"turns": turns} if turns else {})}
+
+
+MIGRATIONS: dict[int, Callable[[Database], Database]] = {
+    2: _from_2,
+    3: _from_3,
+    4: _from_4,
+    5: _from_5,
+    6: _from_6,
+    7: _from_7,
+}
 """For each older schema, a function from a file of that schema to one of the next. It changes nothing in place."""

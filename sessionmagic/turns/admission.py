@@ -138,7 +138,7 @@ class Admission:
             parent=parent,
             plan=plan,
             content=content,
-            fingerprint=fingerprint(plan, content, self._servers.names),
+            fingerprint=fingerprint(plan, content, self._servers.names, request.output_type),
         )
 
 
@@ -259,7 +259,7 @@ def _reused(turn: TurnRecord, planned: _Planned, store: Store, group: TurnGroup)
     session = store.update(group.session_id, change)
     if group.dead is not None:  # other turns of the group may be running
         group.account.budget = session.budget
-    return ReusedTurn(session, turn, where)
+    return ReusedTurn(session, turn, where, request.output_type)
 
 
 def _with_budget(session: Session, request: Request) -> Session:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pydantic_ai
 from pydantic_ai import Agent
@@ -45,6 +45,7 @@ from sessionmagic.turns.messages import (
 )
 from sessionmagic.turns.narrator import Narrator, text_of
 from sessionmagic.turns.partial import PartialResponse
+from sessionmagic.turns.typed_answer import TypedAnswer
 from sessionmagic.words import words_of
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from sessionmagic.models.catalog import ResolvedModel
     from sessionmagic.turns.guard import Guard
     from sessionmagic.turns.messages import Messages
+    from sessionmagic.turns.output_type import Fitting, OutputType
     from sessionmagic.turns.partial import Persist
 
 pydantic_ai.BANNER_ENABLED = False  # in a terminal, the banner would appear in the middle of the first answer
@@ -79,6 +81,8 @@ class Outcome:
     requests: list[RequestRecord] = field(default_factory=list)
     error_code: str | None = None
     error: SessionMagicError | None = None
+    fitting: Fitting | None = None
+    """The structured answer, if one was asked for and given."""
 
 
 def advised(outcome: Outcome, previous: Session) -> Outcome:
@@ -104,21 +108,20 @@ class AgentRun:
         agent: The agent that answers.
         model: The model that it asks.
         guard: The capability that checks each tool call.
+        output_type: The type of the answer; None for text.
     """
 
     def __init__(
-        self,
-        agent: AgentDefinition,
-        model: ResolvedModel,
-        guard: Guard,
+        self, agent: AgentDefinition, model: ResolvedModel, guard: Guard, output_type: OutputType | None = None
     ) -> None:
         self._definition = agent
         self._model = model
         self._guard = guard
         self._requests = guard.requests
-        self._narrator = Narrator(guard.emit, guard.seconds, model.context_limit)
+        self._narrator = Narrator(guard.emit, guard.seconds, model.context_limit, typed=output_type is not None)
+        self._typed = TypedAnswer(output_type)
         self._partial: PartialResponse
-        self._events: AgentRunEvents[str] | None = None
+        self._events: AgentRunEvents[Any] | None = None
         self._cancelled = False
         self._timeout: TurnTimeoutError | None = None
 
@@ -192,18 +195,21 @@ class AgentRun:
         """The model that the latest request went to."""
         return self._requests.asked or self._model
 
-    def _new_agent(self, toolset: AbstractToolset[None] | None) -> Agent[None, str]:
-        return Agent(
-            self._model.model,
-            instructions=self._definition.instructions or None,
-            model_settings=cast("ModelSettings", dict(self._model.settings)) if self._model.settings else None,
-            name=self._definition.name,
-            toolsets=[toolset] if toolset is not None else [],
-            capabilities=[self._guard],
-            retries={"tools": RETRIES},
+    def _new_agent(self, toolset: AbstractToolset[None] | None) -> Agent[None, Any]:
+        return self._typed.of_agent(
+            Agent(
+                self._model.model,
+                instructions=self._definition.instructions or None,
+                model_settings=cast("ModelSettings", dict(self._model.settings)) if self._model.settings else None,
+                name=self._definition.name,
+                toolsets=[toolset] if toolset is not None else [],
+                capabilities=[self._guard],
+                retries={"tools": RETRIES, "output": self._typed.retries},
+                output_type=self._typed.taken,
+            )
         )
 
-    async def _run_to_end(self, events: AgentRunEvents[str], persist: Persist) -> Exception | None:
+    async def _run_to_end(self, events: AgentRunEvents[Any], persist: Persist) -> Exception | None:
         """Follow the run to its end; return the error that ended it, or None."""
         try:
             await self._follow(events, persist)
@@ -217,7 +223,7 @@ class AgentRun:
             return error
         return None
 
-    async def _drain(self, events: AgentRunEvents[str], persist: Persist) -> None:
+    async def _drain(self, events: AgentRunEvents[Any], persist: Persist) -> None:
         """Follow a cancelled run to its end for a limited time, even if this task is cancelled again."""
         for _ in range(CANCEL_TRIES):
             try:
@@ -231,7 +237,7 @@ class AgentRun:
 
     async def _follow(
         self,
-        events: AgentRunEvents[str],
+        events: AgentRunEvents[Any],
         persist: Persist,
     ) -> None:
         stored_parts = 1  # the prompt, which was stored when the turn was admitted
@@ -255,7 +261,7 @@ class AgentRun:
                     if note := self._guard.inbox.delivered(delivery):
                         self._guard.emit(MessageInjected, text=note.text, kind=note.kind, values=note.values)
                 case AgentRunResultEvent():
-                    return
+                    break
                 case _:
                     pass
             messages = events.new_messages()
@@ -268,14 +274,17 @@ class AgentRun:
                 results = []
             if (parts := sum(len(message.parts) for message in messages)) > stored_parts:
                 stored_parts = parts
-                await persist(to_json(messages), list(self._requests.records))
+                await persist(self._typed.stored(messages), list(self._requests.records))
 
     def _outcome(self, messages: list[ModelMessage], ending: Exception | None) -> Outcome:
         self._requests.close(messages, ending)
-        outcome = Outcome("completed", to_json(messages), self._requests.records)
+        outcome = Outcome("completed", self._typed.stored(messages), self._requests.records)
         responses = [message for message in messages if isinstance(message, ModelResponse)]
         match ending:
             case None:
+                if (fitting := self._typed.fitting) is not None:
+                    outcome.fitting = fitting
+                    self._narrator.report_value(fitting.stored.json)
                 if doubt := doubt_about(responses[-1]):
                     self._guard.emit(Warned, text=doubt)
             case TurnTimeoutError():
@@ -287,6 +296,8 @@ class AgentRun:
             case _:
                 outcome.status = "failed"
                 asked = self._asked
-                outcome.error_code, outcome.error = failure(asked.reference, ending, address_of(asked.model))
+                outcome.error_code, outcome.error = self._typed.failure(asked.reference, ending) or failure(
+                    asked.reference, ending, address_of(asked.model)
+                )
         self._narrator.report_usage(self._requests.usage, messages)
         return outcome

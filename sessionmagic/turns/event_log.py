@@ -11,7 +11,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.events import TurnFinished, Warned
-from sessionmagic.conversation.transcript import Transcript, fold
+from sessionmagic.conversation.folding import fold
+from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.turns.left_out import LeftOut, ShownEvents
 
 if TYPE_CHECKING:

@@ -79,6 +79,21 @@ def failure(reference: str, error: BaseException, address: str | None = None) ->
             return "model_error", TurnFailedError(f"{reference}: {type(error).__name__}: {reason_of(error)}")
 
 
+def unfit(reference: str, type_name: str, problem: str) -> Failure:
+    """Return the failure of a turn whose model gave no structured answer that fits, also when it was asked again.
+
+    Args:
+        reference: The reference of the model.
+        type_name: What the type is called.
+        problem: What is wrong with the last answer; empty if it is not a JSON object.
+    """
+    why = "; ".join(problem.splitlines()) or "it is not a JSON object"
+    return "unfit_answer", TurnFailedError(
+        f"{reference}: the answer does not fit {type_name}, also when the model was asked again ({why}); change the "
+        "prompt or the type, or choose another model"
+    )
+
+
 def waiting(reference: str, status: int, seconds: float) -> str:
     """Return a note that a request waits, as the provider has asked, before it is tried again."""
     cause = "too many requests" if status == HTTPStatus.TOO_MANY_REQUESTS else "the provider is not available"

@@ -24,6 +24,7 @@ from sessionmagic.turns.charged_model import ChargedModel
 from sessionmagic.turns.messages import check_whole, tidied
 from sessionmagic.turns.sender import Sender
 from sessionmagic.turns.tool_run import run_tool
+from sessionmagic.turns.typed_model import TypedModel
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from sessionmagic.turns.account import Account
     from sessionmagic.turns.inbox import Inbox, Kind
     from sessionmagic.turns.model_requests import ModelRequests
+    from sessionmagic.turns.output_type import OutputType
     from sessionmagic.turns.sent_content import SentContent
     from sessionmagic.turns.sent_request import SentRequest
     from sessionmagic.turns.shortened import ShortenedHistory
@@ -73,6 +75,7 @@ class Guard(AbstractCapability[None]):
         content: Leaves keys out of what is sent.
         accounts: What is charged with the model requests: that of the session, then that of the kernel.
         history: The history of the turn; None if it cannot be shortened.
+        output_type: The type of the answer; None for text.
     """
 
     agent: str
@@ -88,6 +91,7 @@ class Guard(AbstractCapability[None]):
     content: SentContent
     accounts: Sequence[Account]
     history: ShortenedHistory | None = None
+    output_type: OutputType | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     """How many seconds each call ran, by call id."""
     running: int = 0
@@ -143,8 +147,9 @@ class Guard(AbstractCapability[None]):
     def _asked(self, member: Model) -> Model:
         model = self.requests.asked or self.model
         sender = Sender(member, self._keep_sent, self.content)
+        charged = ChargedModel(sender, model, self.accounts, self._over_budget, self.requests)
         asked = AskedModel(
-            ChargedModel(sender, model, self.accounts, self._over_budget, self.requests),
+            TypedModel(charged, self.output_type, lambda text: self.emit(Warned, text=text)),
             model.reference,
             offers=lambda tool: not self.policy().never_allows(tool),
             count=self.count_request,

@@ -18,6 +18,8 @@ from sessionmagic.conversation.events import (
     ToolReturned,
     TurnFinished,
     TurnStarted,
+    ValueDelta,
+    ValueGiven,
     Warned,
 )
 from sessionmagic.keys.cleaning import without_keys_in
@@ -36,6 +38,8 @@ _PLACES = {
     TurnStarted: "prompt",
     TextDelta: "answer",
     ReasoningDelta: "reasoning",
+    ValueDelta: "answer",
+    ValueGiven: "answer",
     MessageInjected: "message",
     HistoryCompacted: "summary",
     InputRequested: "question",
@@ -43,7 +47,10 @@ _PLACES = {
     Warned: "warning",
     TurnFinished: "error",
 }
-_EXACT = {"call_id", "approval_id", "question_id", "session", "tool", "type", "status", "model", "usage", "compaction"}
+_EXACT = {
+    *("call_id", "attempt", "approval_id", "question_id", "session", "tool"),
+    *("type", "status", "model", "usage", "compaction"),
+}
 """The fields of events that are names and ids."""
 
 
@@ -99,7 +106,7 @@ class ShownEvents:
         """Yield an event in the form in which it is shown, after what was held back before it."""
         KNOWN.look()
         note = self._left_out.noting(place_of(kind, content))
-        if kind in (TextDelta, ReasoningDelta, ToolCallDelta):
+        if kind in (TextDelta, ReasoningDelta, ValueDelta, ToolCallDelta):
             yield from self._delta(kind, agent, content, note)
             return
         yield from self._rest()
@@ -113,8 +120,7 @@ class ShownEvents:
             yield Warned, agent, {"text": warning}
 
     def _delta(self, kind: type[Any], agent: str, content: dict[str, Any], note: Note) -> Iterator[Content]:
-        key = (kind, content.get("call_id"))
-        if self._stream is None or key != (self._stream[0][0], self._stream[0][2].get("call_id")):
+        if self._stream is None or _stream_of(*self._stream[0]) != _stream_of(kind, agent, content):
             yield from self._rest()
         streamed = self._stream[1] if self._stream else StreamedText()
         if content.get("takes_text"):
@@ -133,6 +139,11 @@ class ShownEvents:
         self._stream = None
         if text := streamed.end(self._left_out.noting(place_of(kind, content))):
             yield kind, agent, {**content, "text": text}
+
+
+def _stream_of(kind: type[Any], _agent: str, content: dict[str, Any]) -> object:
+    """Return what tells the text that a delta belongs to from other texts."""
+    return kind, content.get("call_id"), content.get("attempt")
 
 
 def _shown(content: dict[str, Any], note: Note) -> dict[str, Any]:

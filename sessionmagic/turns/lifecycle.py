@@ -91,7 +91,7 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers, requests: 
     compaction = Compaction(admitted, store, requests)
     guard = _guard(admitted, store, requests, ShortenedHistory(compaction.after_refusal))
     admitted.hold.recheck = guard.approve_allowed_calls
-    run = AgentRun(plan.agent, plan.model, guard)
+    run = AgentRun(plan.agent, plan.model, guard, guard.output_type)
 
     async def persist(messages: Messages, requests: list[RequestRecord]) -> None:
         def changed(stored: TurnRecord) -> TurnRecord:
@@ -164,6 +164,7 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests, history: S
         content=SentContent(admitted.left_out),
         accounts=(group.account, KERNEL),
         history=history if asks else None,
+        output_type=admitted.request.output_type if asks else None,
     )
 
 
@@ -217,6 +218,8 @@ def _release(
         seconds=record.seconds,
         first_token=record.first_token,
         column=record.column,
+        value=None if outcome.fitting is None else outcome.fitting.value,
+        stored_value=None if outcome.fitting is None else outcome.fitting.stored,
     )
     turn.end(result)
 
@@ -251,6 +254,7 @@ async def _write_end(
             waiting=[],
             warnings=[*admitted.turn.transcript.warnings, *switched_back],
             requests=outcome.requests or stored.requests,
+            value=None if outcome.fitting is None else outcome.fitting.stored,
             error_code=outcome.error_code,
             error=str(outcome.error) if outcome.error else None,
         )

@@ -28,6 +28,7 @@ from sessionmagic.conversation.events import (
     ToolCalled,
     ToolReturned,
     UsageReported,
+    ValueGiven,
 )
 from sessionmagic.conversation.transcript import json_object
 from sessionmagic.conversation.usage import Usage
@@ -35,6 +36,7 @@ from sessionmagic.tools.results import bound
 from sessionmagic.turns.messages import tidied_call
 from sessionmagic.turns.model_requests import context_limit_of
 from sessionmagic.turns.turn import current_turn
+from sessionmagic.turns.written_answer import WrittenAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,9 +49,12 @@ class Narrator:
         emit: Emits an event, as `EventLog.emit` does.
         seconds: How many seconds each call ran, by call id. The entry of a call is removed when its result is reported.
         context_window: How many tokens the model can read, if that is known.
+        typed: Whether the turn asks for a structured answer.
     """
 
-    def __init__(self, emit: Callable[..., None], seconds: dict[str, float], context_window: int | None) -> None:
+    def __init__(
+        self, emit: Callable[..., None], seconds: dict[str, float], context_window: int | None, *, typed: bool = False
+    ) -> None:
         self._emit = emit
         self._seconds = seconds
         self._context_window = context_window
@@ -57,6 +62,7 @@ class Narrator:
         """The tools of the calls that have no result yet, by call id."""
         self._drafts: dict[int, ToolCallPart] = {}
         """The calls that the model is writing, by their index in the response."""
+        self._answer = WrittenAnswer(emit) if typed else None
         self._text_index = -1
         """The index of the latest text in its response."""
         self._reported_usage = Usage()
@@ -70,6 +76,8 @@ class Narrator:
 
     def report_part(self, event: PartStartEvent | PartDeltaEvent) -> None:
         """Report a piece of the answer, of the reasoning or of a tool call's arguments."""
+        if self._answer is not None and self._answer.takes(event):
+            return
         match event:
             case PartStartEvent(index=self._text_index, part=ThinkingPart(), previous_part_kind="text"):
                 # The part was text until its closing tag showed that it is reasoning. All of it was reported.
@@ -95,6 +103,10 @@ class Narrator:
                 self._emit(ToolCallDelta, call_id=call.tool_call_id, tool=call.tool_name, text=text)
             case _:
                 pass
+
+    def report_value(self, value: Any) -> None:
+        """Report the structured answer."""
+        self._emit(ValueGiven, value=value, takes_text=self._answer is not None and not self._answer.begun)
 
     def report_call(self, call: ToolCallPart) -> None:
         """Report that a tool is called."""

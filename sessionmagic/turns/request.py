@@ -11,6 +11,7 @@ from sessionmagic.conversation.session import TurnKind
 from sessionmagic.exceptions import PromptError, UsageError
 from sessionmagic.models.settings import checked
 from sessionmagic.tools.permissions import safety_of
+from sessionmagic.turns.output_type import output_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -79,6 +80,8 @@ class Request:
         cell: The cell that asks, if its front end identifies it.
         column: Where the turn stands in a comparison, if it is part of one; see `SessionManager.compare`. It is offered
             only tools that change nothing, or work in a process of its own.
+        output_type: The type of a structured answer: a pydantic model, a dataclass, a TypedDict, ``list[int]`` and the
+            like. `TurnResult.value` is then a value of it. Kept as an `OutputType`. None asks for text.
         kind: ``"compaction"`` lets the model write a summary, which is sent from then on in place of older turns; see
             `SessionManager.compact`. The prompt is what the user asks of the summary.
         rerun: What happens if that cell has already started a turn on the path to the head. ``"branch"``: the new turn
@@ -119,6 +122,7 @@ class Request:
     cell: Cell | None = None
     rerun: Rerun = "branch"
     column: Column | None = None
+    output_type: Any = None
     kind: TurnKind = "ask"
 
     def __post_init__(self) -> None:
@@ -127,6 +131,8 @@ class Request:
         check_name(self.session)
         object.__setattr__(self, "settings", checked(self.settings))
         safety_of(self.safety)
+        if self.output_type is not None:
+            object.__setattr__(self, "output_type", output_type(self.output_type))
         if self.budget is not None:
             object.__setattr__(self, "budget", checked_budget(self.budget))
         if not self.prompt.strip():

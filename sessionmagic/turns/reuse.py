@@ -19,6 +19,7 @@ from sessionmagic.conversation.events import (
     TurnFinished,
     TurnStarted,
     UsageReported,
+    ValueGiven,
     Warned,
 )
 from sessionmagic.conversation.stored_transcript import transcript_of
@@ -28,10 +29,12 @@ from sessionmagic.conversation.transcript import (
     TextBlock,
     ToolBlock,
     Transcript,
+    ValueBlock,
 )
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.tools.functions import YOURS
 from sessionmagic.turns.event_log import EventLog
+from sessionmagic.turns.output_type import UnfitAnswerError
 from sessionmagic.turns.turn import Turn, TurnResult
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.tools.functions import Tool
+    from sessionmagic.turns.output_type import OutputType
     from sessionmagic.turns.planning import Plan
 
 
@@ -51,9 +55,12 @@ class ReusedTurn(Turn):
         session: The session.
         record: The stored turn.
         where: A note on its place in the session, if that may surprise.
+        output_type: The type of its structured answer, if it has one.
     """
 
-    def __init__(self, session: Session, record: TurnRecord, where: str = "") -> None:
+    def __init__(
+        self, session: Session, record: TurnRecord, where: str = "", output_type: OutputType | None = None
+    ) -> None:
         log = EventLog(session.id, record.id, record.agent)
         super().__init__(log, session, record)
         stored = transcript_of(session.name, record)
@@ -73,6 +80,8 @@ class ReusedTurn(Turn):
                 raw_messages=record.messages,
                 seconds=record.seconds,
                 first_token=record.first_token,
+                value=_value_of(record, output_type),
+                stored_value=record.value,
                 reused=True,
             )
         )
@@ -83,13 +92,29 @@ class ReusedTurn(Turn):
         return self._stored
 
 
-def fingerprint(plan: Plan, content: str | Sequence[UserContent], servers: Collection[str]) -> str:
+def _value_of(record: TurnRecord, output_type: OutputType | None) -> Any:
+    """Return the structured answer of a stored turn as a value of its type, or as plain JSON if it does not fit it."""
+    if record.value is None or output_type is None:
+        return None if record.value is None else record.value.json
+    try:
+        return output_type.of_json(record.value.json).value
+    except UnfitAnswerError:
+        return record.value.json
+
+
+def fingerprint(
+    plan: Plan,
+    content: str | Sequence[UserContent],
+    servers: Collection[str],
+    output_type: OutputType | None = None,
+) -> str:
     """Return a hash of all that a turn is asked with, except its history.
 
     Args:
         plan: The turn's plan.
         content: The prompt with its values, and the attachments.
         servers: The names of the MCP servers whose tools are offered.
+        output_type: The type of the answer; None for text.
     """
     pieces = [content] if isinstance(content, str) else content
     settings = [dict(each.settings) for each in plan.model.each]
@@ -98,6 +123,7 @@ def fingerprint(plan: Plan, content: str | Sequence[UserContent], servers: Colle
         [_hashable(piece) for piece in pieces],
         [_described(tool) for tool in plan.tools],
         sorted(servers),
+        *([output_type.fingerprint] if output_type is not None else []),
     ]
     return hashlib.sha256(json.dumps(asked, default=repr, sort_keys=True).encode(errors="replace")).hexdigest()
 
@@ -172,6 +198,8 @@ def _tell(log: EventLog, stored: Transcript, record: TurnRecord) -> None:
         match block:
             case TextBlock():
                 log.emit(TextDelta, text=block.text)
+            case ValueBlock():
+                log.emit(ValueGiven, value=block.value)
             case ReasoningBlock():
                 log.emit(ReasoningDelta, text=block.text)
             case ToolBlock():

@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.events import TitleChanged
+from sessionmagic.conversation.value import rows_of
+from sessionmagic.exceptions import UsageError
 from sessionmagic.tools.approvals import Approvals
 from sessionmagic.tools.questions import Questions
 from sessionmagic.turns.inbox import Inbox
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.conversation.transcript import Transcript
     from sessionmagic.conversation.usage import Usage
+    from sessionmagic.conversation.value import StoredValue
     from sessionmagic.exceptions import SessionMagicError
     from sessionmagic.turns.event_log import EventLog
     from sessionmagic.turns.sent_request import SentRequest
@@ -55,6 +58,11 @@ class TurnResult:
     """Seconds from the first model request to the first piece of its response; None when there was none."""
     column: Column | None = None
     """Where the turn stands in a comparison; None if it is not part of one."""
+    value: Any = None
+    """The structured answer as a value of the type that was asked for; None if no structured answer was asked for, or
+    given. In a stored answer that is shown again, it is a value of the type if it still fits, and else plain JSON."""
+    stored_value: StoredValue | None = None
+    """The same as plain JSON, as it is stored."""
     reused: bool = False
     """Whether this is the stored result of an earlier turn, because nothing had changed; see `Request.reuse`."""
 
@@ -74,12 +82,23 @@ class TurnResult:
 
         return ModelMessagesTypeAdapter.validate_python(self.raw_messages)
 
+    def to_frame(self) -> Any:
+        """Return the structured answer as a pandas DataFrame: a list has a row for each item, a record is one row.
+
+        Raises `UsageError` if there is no structured answer.
+        """
+        import pandas as pd
+
+        if self.stored_value is None:
+            raise UsageError("the answer has no structured value; ask for one with --type")
+        return pd.DataFrame(rows_of(self.stored_value.json))
+
     def __str__(self) -> str:
         return self.text
 
     def __repr__(self) -> str:
         hidden = self.column is not None and self.column.hidden
-        left_out = {"raw_messages", *(("model", "error") if hidden else ())}
+        left_out = {"raw_messages", "stored_value", *(("model", "error") if hidden else ())}
         shown = (f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.name not in left_out)
         return f"TurnResult({', '.join(shown)})"
 

@@ -18,7 +18,8 @@ from sessionmagic.conversation.events import (
     event_from_json,
     event_to_json,
 )
-from sessionmagic.conversation.transcript import QuestionBlock, Transcript, fold
+from sessionmagic.conversation.folding import fold
+from sessionmagic.conversation.transcript import QuestionBlock, Transcript
 from sessionmagic.exceptions import QuestionNotOpenError, UsageError
 from sessionmagic.notebook.captions import status_line
 from sessionmagic.notebook.page.answer import answer_html

@@ -18,9 +18,10 @@ from sessionmagic.conversation.events import (
     event_from_json,
     event_to_json,
 )
+from sessionmagic.conversation.folding import fold
 from sessionmagic.conversation.session import TurnRecord
 from sessionmagic.conversation.stored_transcript import transcript_of
-from sessionmagic.conversation.transcript import MessageBlock, TextBlock, ToolBlock, Transcript, fold
+from sessionmagic.conversation.transcript import MessageBlock, TextBlock, ToolBlock, Transcript
 from sessionmagic.notebook.captions import tool_line
 from sessionmagic.notebook.page.answer import call_html
 from sessionmagic.testing import call, hang, script

@@ -33,8 +33,9 @@ from sessionmagic.conversation.events import (
     event_from_json,
     event_to_json,
 )
+from sessionmagic.conversation.folding import fold
 from sessionmagic.conversation.stored_transcript import transcript_of
-from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, ToolBlock, Transcript, fold
+from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, ToolBlock, Transcript
 from sessionmagic.conversation.usage import Usage
 from sessionmagic.testing import script, think
 from sessionmagic.turns.event_log import RING_SIZE, EventLog

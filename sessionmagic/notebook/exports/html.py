@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.conversation.attachment import IMAGE_STARTS
 from sessionmagic.conversation.comparison import shown_turn
 from sessionmagic.conversation.stored_transcript import transcript_of
-from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, ReasoningBlock, SummaryBlock, TextBlock
+from sessionmagic.conversation.transcript import QuestionBlock, ToolBlock
 from sessionmagic.notebook.captions import TEXT_LIMIT
 from sessionmagic.notebook.page.answer import (
     NO_MATH,
@@ -67,7 +67,7 @@ def to_html(session: Session) -> str:
 def cut_in_html(session: Session) -> list[str]:
     """Return in words how many texts are cut, as front ends are slow with long ones."""
     texts = [
-        block.text if isinstance(block, TextBlock | ReasoningBlock | MessageBlock | SummaryBlock) else block.content
+        block.content if isinstance(block, ToolBlock) else block.text
         for turn in session.path()
         for block in transcript_of(session.name, turn).blocks
         if not isinstance(block, QuestionBlock)

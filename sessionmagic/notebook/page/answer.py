@@ -11,7 +11,9 @@ from sessionmagic.conversation.transcript import (
     SummaryBlock,
     TextBlock,
     ToolBlock,
+    ValueBlock,
 )
+from sessionmagic.conversation.value import so_far, table_of, value_text
 from sessionmagic.notebook.captions import (
     code_and_rest,
     cut,
@@ -41,6 +43,8 @@ RESULT = (
     "white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere; "
     "font-family: var(--jp-code-font-family, monospace)"  # nbconvert's pages have none for <pre>
 )
+LEFT = 'style="text-align: left; white-space: pre-wrap; vertical-align: top"'
+"""Keeps front ends from aligning cells to the right, and their lines apart."""
 CODE = f"{RESULT}; margin: 0 0 0.6em"
 
 
@@ -65,6 +69,8 @@ def _block_html(block: Block) -> str:
             return text_html(block.text)
         case ReasoningBlock():
             return f"<details><summary>Reasoning</summary><blockquote>{text_html(block.text)}</blockquote></details>"
+        case ValueBlock():
+            return value_html(block)
         case ToolBlock():
             return tool_html(block)
         case MessageBlock():
@@ -75,6 +81,20 @@ def _block_html(block: Block) -> str:
             return summary_html(block)
         case _:
             assert_never(block)
+
+
+def value_html(block: ValueBlock) -> str:
+    """Return a structured answer as a table, or as text if it is a single value. One that is being written grows."""
+    value = block.value if block.given else so_far(block.text)
+    table = table_of(value)
+    if table is None:
+        text = value_text(value) if block.given else "writing …" if value is None else value_text(value)
+        return f'<p {NO_MATH} style="white-space: pre-wrap">{escape(cut(text))}</p>'
+    head = "".join(f"<th {LEFT}>{escape(heading)}</th>" for heading in table.headings)
+    rows = "".join(f"<tr>{''.join(f'<td {LEFT}>{escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
+    head = f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>" if table.rows else ""
+    shown = f'<div style="overflow-x: auto"><table {NO_MATH}>{head}</table></div>' if head else ""
+    return shown + (note_html(*table.notes) if table.notes and block.given else "")
 
 
 def text_html(text: str) -> str:

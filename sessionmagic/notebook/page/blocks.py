@@ -13,8 +13,9 @@ from sessionmagic.conversation.transcript import (
     TextBlock,
     ToolBlock,
     Transcript,
+    ValueBlock,
 )
-from sessionmagic.notebook.page.answer import summary_html, text_html, user_text_html
+from sessionmagic.notebook.page.answer import summary_html, text_html, user_text_html, value_html
 from sessionmagic.notebook.page.growing import cut_block, settled_length
 from sessionmagic.notebook.page.parts import parts_of
 from sessionmagic.notebook.page.pieces import column, page, wrapped
@@ -113,6 +114,10 @@ class Blocks:
                     self._add(first)
                 pages = Pages(self._add, first)
                 return lambda block: pages.show(block.text)
+            case ValueBlock():
+                growing = page("")
+                self._add(growing)
+                return lambda block: _put(growing, value_html(block))
             case MessageBlock():
                 return lambda block: self._show_html(user_text_html(block.text))
             case SummaryBlock():
@@ -137,6 +142,11 @@ class Blocks:
 
     def _add(self, widget: Any) -> None:
         self._widgets[-1] = (*self._widgets[-1], widget)
+
+
+def _put(widget: Any, html: str) -> int:
+    widget.value = wrapped(html)
+    return len(html)
 
 
 def _same(before: Sequence[Any], now: Sequence[Any]) -> bool:

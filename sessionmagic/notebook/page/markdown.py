@@ -8,9 +8,10 @@ nothing is raw HTML, an image or raw TeX. What comes out is parsed once more, an
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, TextBlock, ToolBlock
+from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, TextBlock, ToolBlock, ValueBlock
+from sessionmagic.conversation.value import as_text, table_of
 from sessionmagic.notebook.captions import cut, ending, question_line, tool_line
 from sessionmagic.notebook.page.rendering import is_refused_math, parse_tree
 from sessionmagic.notebook.visible import visible
@@ -64,6 +65,8 @@ def _block_markdown(block: Block) -> str:
     match block:
         case TextBlock():
             return safe_markdown(cut(block.text))
+        case ValueBlock() if block.given:
+            return _value_markdown(block.value)
         case ToolBlock():
             return f"{escaped(tool_line(block))}\n"
         case MessageBlock():
@@ -72,6 +75,20 @@ def _block_markdown(block: Block) -> str:
             return f"{escaped(question_line(block))}\n"
         case _:
             return ""
+
+
+def _value_markdown(value: Any) -> str:
+    table = table_of(value)
+    if table is None or not table.rows:
+        return _fenced(visible(cut(as_text(value))), "json")
+    rows = [table.headings, *table.rows]
+    lines = ["|".join(["", *(f" {_in_cell(cell)} " for cell in row), ""]) for row in rows]
+    lines.insert(1, "|" + " --- |" * len(table.headings))
+    return "\n".join([*lines, "", *(escaped(note) for note in table.notes)])
+
+
+def _in_cell(text: str) -> str:
+    return escaped(" ".join(text.split()))
 
 
 def safe_markdown(text: str) -> str:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, SummaryBlock, TextBlock, ToolBlock
+from sessionmagic.conversation.transcript import (
+    MessageBlock,
+    QuestionBlock,
+    SummaryBlock,
+    TextBlock,
+    ToolBlock,
+    ValueBlock,
+)
+from sessionmagic.conversation.value import value_text
 from sessionmagic.notebook.captions import (
     cut,
     ending,
@@ -36,12 +44,15 @@ def turn_text(transcript: Transcript, prompt: str, asked_with: str = "") -> str:
 def block_text(block: Block, *, with_call: bool = True) -> str:
     """Return the text of a block that is final or can only grow.
 
-    A terminal cannot change printed text. So the text of a tool call is empty until the call has ended, and the text of
-    reasoning and questions is always empty. `with_call` is False for a call whose arguments were printed before.
+    A terminal cannot change printed text. So the text of a tool call is empty until the call has ended, that of a
+    structured answer until it is given, and the text of reasoning and questions is always empty. `with_call` is False
+    for a call whose arguments were printed before.
     """
     match block:
         case TextBlock():
             return block.text
+        case ValueBlock() if block.given:
+            return value_text(block.value)
         case ToolBlock() if block.outcome:
             details = [written(block.args) if with_call else "", block.content]
             return "\n".join([tool_line(block), *(_indented(detail) for detail in details if detail.strip())])

@@ -15,6 +15,7 @@ from sessionmagic.conversation.transcript import (
     SummaryBlock,
     TextBlock,
     ToolBlock,
+    ValueBlock,
 )
 from sessionmagic.sessions.formats.contents import attached_to, file_note
 from sessionmagic.words import printable
@@ -69,6 +70,8 @@ def _block(block: Block) -> Iterator[str]:
     match block:
         case TextBlock():
             yield without_html(block.text)
+        case ValueBlock():
+            yield fenced(block.text, "json")
         case ReasoningBlock():
             yield "<details><summary>Reasoning</summary>"
             yield without_html(block.text)

@@ -1,0 +1,218 @@
+"""A transcript as a pure fold of a turn's events. How a text was split into deltas makes no difference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import reduce
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, TypeGuard, assert_never
+
+from sessionmagic.conversation.events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    Event,
+    HistoryCompacted,
+    InputProvided,
+    InputRequested,
+    LimitReached,
+    MessageInjected,
+    ReasoningDelta,
+    ResponseBegan,
+    TextDelta,
+    TitleChanged,
+    ToolCallDelta,
+    ToolCalled,
+    ToolReturned,
+    TurnFinished,
+    TurnStarted,
+    UsageReported,
+    ValueDelta,
+    ValueGiven,
+    Warned,
+)
+from sessionmagic.conversation.transcript import (
+    Block,
+    MessageBlock,
+    QuestionBlock,
+    ReasoningBlock,
+    SummaryBlock,
+    TextBlock,
+    ToolBlock,
+    Transcript,
+    ValueBlock,
+    joined,
+    json_object,
+)
+from sessionmagic.conversation.value import as_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_STARTED = ("session", "turn_id", "agent", "model", "prompt", "values", "notes", "remark")
+_NO_APPROVAL: dict[str, Any] = {"approval_id": "", "why": "", "asked": {}}
+
+
+def fold(transcript: Transcript, events: Iterable[Event]) -> Transcript:
+    """Return the transcript with more events folded into it."""
+    return reduce(_fold_event, _join_deltas(events), transcript)
+
+
+def _join_deltas(events: Iterable[Event]) -> Iterator[Event]:
+    """Join adjacent deltas. Folding a batch then copies a long text once, not once per delta."""
+    for _, group in groupby(events, key=_delta_key):
+        deltas: list[Any] = list(group)
+        yield replace(deltas[0], text="".join(delta.text for delta in deltas)) if len(deltas) > 1 else deltas[0]
+
+
+def _delta_key(event: Event) -> object:
+    """Return a key that adjacent deltas share if they can be joined; it is unique for other events."""
+    match event:
+        case ReasoningDelta(takes_text=True):
+            return event.seq
+        case ValueDelta():
+            return event.attempt
+        case TextDelta() | ReasoningDelta():
+            return type(event)
+        case ToolCallDelta():
+            return event.call_id
+        case _:
+            return event.seq
+
+
+def _fold_event(transcript: Transcript, event: Event) -> Transcript:
+    match event:
+        case TurnStarted():
+            started = {name: getattr(event, name) for name in _STARTED}
+            return replace(transcript, **started, started_at=event.at)
+        case TextDelta() | ReasoningDelta() | ValueDelta() | ValueGiven():
+            return replace(transcript, blocks=_with_delta(transcript.blocks, event))
+        case ToolCallDelta() | ToolCalled() | ToolReturned() | ApprovalRequested() | ApprovalResolved():
+            return _fold_call(transcript, event)
+        case InputRequested() | InputProvided():
+            return replace(transcript, blocks=_with_question(transcript.blocks, event))
+        case MessageInjected() | HistoryCompacted():
+            return _with_block(transcript, event)
+        case LimitReached() | TitleChanged():
+            return transcript
+        case UsageReported() | ResponseBegan():
+            return _with_figures(transcript, event)
+        case Warned():
+            return replace(transcript, warnings=(*transcript.warnings, event.text))
+        case TurnFinished():
+            return replace(
+                transcript,
+                blocks=joined(map(_close, transcript.blocks)),
+                model=event.model,
+                status=event.status,
+                error=event.error,
+                seconds=event.seconds,
+                finished_at=event.at,
+            )
+        case _:
+            assert_never(event)
+
+
+def _with_figures(transcript: Transcript, event: UsageReported | ResponseBegan) -> Transcript:
+    if isinstance(event, ResponseBegan):
+        return replace(transcript, first_token=event.seconds)
+    return replace(transcript, usage=event.usage)
+
+
+def _with_block(transcript: Transcript, event: MessageInjected | HistoryCompacted) -> Transcript:
+    if isinstance(event, HistoryCompacted):
+        summary = SummaryBlock(event.summary, event.compaction, event.tokens_before, event.tokens_after)
+        return replace(transcript, blocks=(*transcript.blocks, summary))
+    values = tuple(dict.fromkeys((*transcript.values, *event.values)))
+    return replace(transcript, blocks=(*transcript.blocks, MessageBlock(event.text)), values=values)
+
+
+def _with_delta(
+    blocks: tuple[Block, ...], delta: TextDelta | ReasoningDelta | ValueDelta | ValueGiven
+) -> tuple[Block, ...]:
+    if isinstance(delta, ValueDelta | ValueGiven):
+        return _with_value(blocks, delta)
+    if isinstance(delta, ReasoningDelta) and delta.takes_text and blocks and isinstance(blocks[-1], TextBlock):
+        blocks = (*blocks[:-1], ReasoningBlock(blocks[-1].text))
+    kind = TextBlock if isinstance(delta, TextDelta) else ReasoningBlock
+    if blocks and isinstance(last := blocks[-1], kind):
+        return (*blocks[:-1], kind(last.text + delta.text))
+    return (*blocks, kind(delta.text)) if delta.text else blocks
+
+
+def _with_value(blocks: tuple[Block, ...], event: ValueDelta | ValueGiven) -> tuple[Block, ...]:
+    if isinstance(event, ValueDelta):
+        if not any(_is_attempt(block, event.attempt) for block in blocks):
+            return (*blocks, ValueBlock(event.text, attempt=event.attempt))
+        return tuple(
+            replace(block, text=block.text + event.text) if _is_attempt(block, event.attempt) else block
+            for block in blocks
+        )
+    given = ValueBlock(as_text(event.value), event.value, given=True)
+    kind = TextBlock if event.takes_text else ValueBlock
+    if blocks and isinstance(blocks[-1], kind):
+        return (*blocks[:-1], given)
+    return (*blocks, given)
+
+
+def _is_attempt(block: Block, attempt: str) -> TypeGuard[ValueBlock]:
+    return isinstance(block, ValueBlock) and block.attempt == attempt
+
+
+def _fold_call(
+    transcript: Transcript, event: ToolCallDelta | ToolCalled | ToolReturned | ApprovalRequested | ApprovalResolved
+) -> Transcript:
+    changes: dict[str, Any]
+    match event:
+        case ToolCallDelta():
+            draft = next((block.draft for block in transcript.blocks if _is_open(block, event.call_id)), "")
+            changes = {"tool": event.tool, "draft": draft + event.text}
+        case ToolCalled():
+            changes = {"tool": event.tool, "args": event.args, "draft": ""}
+        case ToolReturned():
+            changes = {
+                "tool": event.tool,
+                "outcome": event.outcome,
+                "content": event.content,
+                "duration": event.duration,
+                **_NO_APPROVAL,
+            }
+        case ApprovalRequested():
+            changes = {"approval_id": event.approval_id, "why": event.why, "asked": event.args}
+        case ApprovalResolved():
+            changes = _NO_APPROVAL
+    return _with_call(transcript, event.call_id, **changes)
+
+
+def _close(block: Block) -> Block:
+    """Mark a tool call as interrupted if it has no result when the turn ends; return an unfit answer as text."""
+    if isinstance(block, ValueBlock) and not block.given:
+        return TextBlock(block.text)
+    if not isinstance(block, ToolBlock) or block.outcome is not None:
+        return block
+    args = json_object(block.draft) if block.draft else block.args
+    return replace(block, args=args, outcome="interrupted", draft="", **_NO_APPROVAL)
+
+
+def _with_call(transcript: Transcript, call_id: str, **changes: Any) -> Transcript:
+    """Return the transcript with the block of an open call changed. The first change adds the block."""
+    blocks = transcript.blocks
+    if not any(_is_open(block, call_id) for block in blocks):
+        blocks = (*blocks, ToolBlock(call_id, "", {}))
+    blocks = tuple(replace(block, **changes) if _is_open(block, call_id) else block for block in blocks)
+    return replace(transcript, blocks=blocks)
+
+
+def _with_question(blocks: tuple[Block, ...], event: InputRequested | InputProvided) -> tuple[Block, ...]:
+    if isinstance(event, InputRequested):
+        return (*blocks, QuestionBlock(event.question_id, event.message, event.schema, server=event.server))
+    return tuple(
+        replace(block, action=event.action)
+        if isinstance(block, QuestionBlock) and block.question_id == event.question_id
+        else block
+        for block in blocks
+    )
+
+
+def _is_open(block: Block, call_id: str) -> TypeGuard[ToolBlock]:
+    """Return whether the block is a call with that id and no result. Some providers use an id more than once."""
+    return isinstance(block, ToolBlock) and block.call_id == call_id and block.outcome is None
