@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
+from sessionmagic.conversation.value import fields_of, without_clashes
 from sessionmagic.exceptions import UsageError
 from sessionmagic.words import printable, shortened, suggestion
 
@@ -99,7 +100,10 @@ class Answers(Sequence["TurnResult"]):
         return found
 
     def to_frame(self) -> Any:
-        """Return the answers as a pandas DataFrame, one row for each run."""
+        """Return the answers as a pandas DataFrame, one row for each run.
+
+        Structured answers have a column for each field. One with the name of another column gets ``value_`` before it.
+        """
         import pandas as pd
 
         return pd.DataFrame([_row(result) for result in self._results])
@@ -119,7 +123,8 @@ def _row(result: TurnResult) -> dict[str, object]:
     column = _column(result)
     figures = {name: figure(result, name) for name in LOWER_IS_BETTER}
     about = {"column": column.name, "repeat": column.repeat, "answer": result.text, "status": result.status}
-    return {**about, **figures, "turn": result.turn}
+    row = {**about, **figures, "turn": result.turn}
+    return row if result.stored_value is None else row | without_clashes(fields_of(result.stored_value.json), row)
 
 
 def _column(result: TurnResult) -> Column:

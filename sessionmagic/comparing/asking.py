@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
@@ -23,11 +23,13 @@ from sessionmagic.words import words_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pydantic_ai.messages import ModelMessage, ModelResponse
-    from pydantic_ai.models import Model, ModelRequestParameters
+    from pydantic_ai.messages import ModelResponse
+    from pydantic_ai.models import Model
     from pydantic_ai.settings import ModelSettings
 
+    from sessionmagic.conversation.usage import Usage
     from sessionmagic.models.catalog import ResolvedModel
+    from sessionmagic.turns.output_type import OutputType
 
 FailureKind = Literal["refused", "failed", "denied", "unusable", "final"]
 """Why there is no answer: too many requests, a provider that fails or cannot be reached, an account without credit, a
@@ -44,6 +46,8 @@ class CellFailure:
     """Seconds that the provider asks to wait."""
     may_have_cost: bool = False
     """Whether the provider may have worked on the request."""
+    usage: Usage | None = None
+    """What was used, if it is known."""
 
 
 CellOutcome = CellAnswer | CellFailure
@@ -56,16 +60,21 @@ class Asker:
         model: The model.
         settings: The contestant's settings.
         system: The instructions, without keys.
+        output_type: The type of structured answers; None for texts. The text of an answer is then its JSON.
 
     Attributes:
         model: The model, with the settings as they are sent.
     """
 
-    def __init__(self, model: ResolvedModel, settings: Mapping[str, Any], system: str) -> None:
+    def __init__(
+        self, model: ResolvedModel, settings: Mapping[str, Any], system: str, output_type: OutputType | None = None
+    ) -> None:
         from pydantic_ai.messages import InstructionPart
         from pydantic_ai.models import ModelRequestParameters
 
         self.model = model.with_settings(lambda each: for_model(each.model, each.settings, settings))
+        self._system = system
+        self._output_type = output_type
         parts = [InstructionPart(system)] if system else None
         self._parameters = ModelRequestParameters(instruction_parts=parts)
         self._stack = AsyncExitStack()
@@ -85,32 +94,38 @@ class Asker:
         """
         from pydantic_ai.messages import ModelRequest, UserPromptPart
 
-        asked, began = self.model.chosen(), time.monotonic()
+        from sessionmagic.comparing.whole_response import whole_response
+
+        asked = self.model.chosen()
+        settings = {**asked.settings, **_without_retries(asked.model)}
+        if self._output_type is not None:
+            return await self._ask_for_value(asked, settings, self._output_type, prompt)
+        began = time.monotonic()
         try:
-            response = await _whole_response(
+            response = await whole_response(
                 asked.model,
                 [ModelRequest(parts=[UserPromptPart(prompt)])],
-                cast("ModelSettings", {**asked.settings, **_without_retries(asked.model)}),
+                cast("ModelSettings", settings),
                 self._parameters,
             )
             return await _answer(response, asked.price, time.monotonic() - began)
         except Exception as error:  # noqa: BLE001  a model may fail in any way
             return await _failure(asked, error)
 
+    async def _ask_for_value(
+        self, asked: ResolvedModel, settings: Mapping[str, Any], output_type: OutputType, prompt: str
+    ) -> CellOutcome:
+        """Ask for a structured answer, and again if it does not fit."""
+        from sessionmagic.comparing.asking_for_values import UnfitValueError, ask_for_value
 
-async def _whole_response(
-    model: Model, messages: list[ModelMessage], settings: ModelSettings, parameters: ModelRequestParameters
-) -> ModelResponse:
-    """Return the response. A scripted model of pydantic-ai may only be able to stream one."""
-    from pydantic_ai.models.function import FunctionModel
-
-    streams_only = isinstance(model, FunctionModel) and model.function is None
-    if not streams_only or type(model).request is not FunctionModel.request:
-        return await model.request(messages, settings, parameters)
-    async with model.request_stream(messages, settings, parameters) as response:
-        async for _ in response:
-            pass
-        return response.get()
+        began = time.monotonic()
+        try:
+            answer = await ask_for_value(asked, output_type, prompt, self._system, settings)
+        except UnfitValueError as error:
+            return CellFailure("final", without_keys(str(error)), may_have_cost=True, usage=error.usage)
+        except Exception as error:  # noqa: BLE001  a model may fail in any way
+            return await _failure(asked, error)
+        return replace(answer, seconds=time.monotonic() - began)
 
 
 def _without_retries(model: Model) -> dict[str, Any]:
@@ -188,6 +203,7 @@ class Errand:
         system: The instructions, without keys.
         endpoints: The names and base URLs of the user's own servers.
         prices: What the user says that the model, or members of it, cost, by reference.
+        output_type: The type of structured answers. Its class must be importable in the workers.
     """
 
     reference: str
@@ -195,11 +211,14 @@ class Errand:
     system: str
     endpoints: Mapping[str, str]
     prices: Mapping[str, Sequence[float]]
+    output_type: OutputType | None = None
 
     @property
     def key(self) -> str:
         """What tells it from other errands."""
-        return json.dumps([self.reference, dict(self.settings), self.system, dict(self.endpoints), dict(self.prices)])
+        asked = self.output_type.fingerprint if self.output_type is not None else ""
+        prices, endpoints = dict(self.prices), dict(self.endpoints)
+        return json.dumps([self.reference, dict(self.settings), self.system, endpoints, prices, asked])
 
 
 def ask_in_worker(errand: Errand, prompt: str, call: str) -> CellOutcome:  # noqa: ARG001  see `call`
@@ -218,7 +237,8 @@ async def _ask_here(errand: Errand, prompt: str) -> CellOutcome:
         asker = _askers.get(errand.key)
         if asker is None:
             model = Models(endpoints=errand.endpoints, prices=errand.prices).resolve(errand.reference)
-            asker = _askers[errand.key] = await Asker(model, errand.settings, errand.system).__aenter__()
+            asker = Asker(model, errand.settings, errand.system, errand.output_type)
+            _askers[errand.key] = await asker.__aenter__()
     except ModelReferenceError as error:
         return CellFailure("final", str(error))  # other workers may know the model
     return await asker.ask(prompt)

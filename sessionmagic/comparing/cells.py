@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.comparing.contestants import Contestant
     from sessionmagic.models.catalog import ResolvedModel
+    from sessionmagic.turns.output_type import OutputType
 
 KEY_BYTES = 16
 PROMPTS = "give a list of texts, or a column of a DataFrame"
@@ -79,7 +80,13 @@ class Cells:
                     yield Cell(row, column, repeat, blake2b(content, digest_size=KEY_BYTES).digest())
 
 
-def identity(contestant: Contestant, model: ResolvedModel, settings: Mapping[str, Any], system: str) -> bytes:
+def identity(
+    contestant: Contestant,
+    model: ResolvedModel,
+    settings: Mapping[str, Any],
+    system: str,
+    output_type: OutputType | None = None,
+) -> bytes:
     """Return a hash of all that a contestant is asked with, besides the prompt.
 
     Args:
@@ -88,6 +95,7 @@ def identity(contestant: Contestant, model: ResolvedModel, settings: Mapping[str
         settings: The settings as they were given. Those that the model ignores count, too: contestants that differ in
             nothing else would share an answer, and be compared with themselves.
         system: The instructions as they are sent.
+        output_type: The type of structured answers; None for texts.
     """
     asked = [
         [str(each.system), str(each.model_name), address_of(each), dict(each.settings or {})]
@@ -95,6 +103,8 @@ def identity(contestant: Contestant, model: ResolvedModel, settings: Mapping[str
     ]
     sent = [dict(each.settings) for each in model.each]
     content = [contestant.model, asked, dict(settings), *sent, system, []]  # the empty list stands for the tools
+    if output_type is not None:
+        content.append(output_type.fingerprint)
     # A value that is not JSON counts by its type only, as its text may differ from one process to the next.
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=lambda value: type(value).__name__)
     return blake2b(text.encode(errors="surrogatepass"), digest_size=KEY_BYTES).digest()

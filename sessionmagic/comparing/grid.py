@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sessionmagic.comparing.grid_row import GridRow
 from sessionmagic.comparing.grid_run import GridRun
 from sessionmagic.comparing.plan import planned
 from sessionmagic.comparing.results import GridResults
 from sessionmagic.conversation.usage import dollars
+from sessionmagic.conversation.value import fields_of
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import in_thread, loop_thread, settled_in_thread
+from sessionmagic.turns.output_type import UnfitAnswerError, in_own_thread
 
 if TYPE_CHECKING:
     from sessionmagic.comparing.cells import Cell, CellAnswer
@@ -74,7 +77,7 @@ class Grid:
         finally:
             await in_thread(store.close)
             self._closed.set()
-        return self.results
+        return await in_own_thread(lambda: self.results)  # it may run validators of the user's
 
     def run_sync(self) -> GridResults:
         """Do what `run` does, and score the answers on this thread.
@@ -138,12 +141,24 @@ def _answered(plan: Plan, cell: Cell, answer: CellAnswer) -> GridRow:
         cell,
         answer=answer.text,
         answered_by=answer.model or None,
+        **_value(plan, answer),
         input_tokens=usage.input_tokens if known else None,
         output_tokens=usage.output_tokens if known else None,
         cost=usage.cost,
         seconds=answer.seconds,
         finish_reason=answer.finish_reason,
     )
+
+
+def _value(plan: Plan, answer: CellAnswer) -> dict[str, Any]:
+    """Return the structured answer of a cell, whose text is its JSON, as fields of its row."""
+    if plan.output_type is None:
+        return {}
+    content = json.loads(answer.text)
+    try:
+        return {"value": plan.output_type.of_json(content).value, "fields": fields_of(content)}
+    except UnfitAnswerError:  # a validator of the user's has changed since
+        return {"value": content, "fields": fields_of(content)}
 
 
 def _row(plan: Plan, cell: Cell, **fields: object) -> GridRow:

@@ -22,6 +22,7 @@ class GridRow:
         repeat: Which of its answers to this prompt it is, from 1.
         answer: The answer; None if there is none.
         answered_by: The name that the answering model gives itself, which for an alloy is a member; None without one.
+        value: The structured answer as a value of the type that was asked for; plain JSON if it does not fit any more.
         error: Why there is no answer; None if there is one.
         input_tokens: The tokens that were read; None if that is not known.
         output_tokens: The tokens that were written; None if that is not known.
@@ -30,6 +31,7 @@ class GridRow:
         finish_reason: Why the model stopped, in pydantic-ai's terms.
         scores: The scores by name.
         score_error: Why the answer has no score; None if it has one, or if none was asked for.
+        fields: The fields of the structured answer as plain JSON.
     """
 
     number: int
@@ -40,6 +42,7 @@ class GridRow:
     repeat: int
     answer: str | None = None
     answered_by: str | None = None
+    value: Any = None
     error: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -48,3 +51,4 @@ class GridRow:
     finish_reason: str | None = None
     scores: dict[str, float] = field(default_factory=dict)
     score_error: str | None = None
+    fields: dict[str, Any] = field(default_factory=dict)

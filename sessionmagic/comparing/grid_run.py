@@ -163,7 +163,7 @@ class GridRun:
         """Ask in a worker of the executor. Its answer is cleaned here too, as its environment may have other keys."""
         plan, model = self._plan, column.model
         prices = {each.reference: each.price for each in model.each if each.price is not None}
-        errand = Errand(model.reference, column.settings, plan.system, plan.endpoints, prices)
+        errand = Errand(model.reference, column.settings, plan.system, plan.endpoints, prices, plan.output_type)
         try:
             assert self._request.executor is not None  # noqa: S101  for the type checker
             call = self._request.executor.submit(ask_in_worker, errand, prompt, secrets.token_hex(8))
@@ -177,9 +177,9 @@ class GridRun:
         return replace(outcome, text=without_keys(outcome.text))
 
     def _charge(self, column: Column, outcome: CellOutcome) -> None:
-        usage = Usage(unmeasured_requests=1) if isinstance(outcome, CellFailure) else outcome.usage
         if isinstance(outcome, CellFailure) and not outcome.may_have_cost:
             return
+        usage = outcome.usage or Usage(unmeasured_requests=1)
         for account in (KERNEL, self._plan.account):
             account.add(usage, column.model.reference)
 

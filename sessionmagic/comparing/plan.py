@@ -19,6 +19,7 @@ from sessionmagic.turns.account import KERNEL, Account
 from sessionmagic.turns.charged_model import require_price
 from sessionmagic.turns.context_size import tokens_in
 from sessionmagic.turns.left_out import LeftOut
+from sessionmagic.turns.output_type import output_type
 from sessionmagic.turns.planning import ignored_warnings
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from sessionmagic.comparing.progress import Progress
     from sessionmagic.comparing.scoring import Score
     from sessionmagic.models.catalog import Models, ResolvedModel
+    from sessionmagic.turns.output_type import OutputType
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class GridRequest:
         vary: For each setting that varies, its values.
         system: Instructions for all models.
         settings: Settings for all models.
+        output_type: The type of structured answers, as in `Request`; None for texts. A score function finds the value
+            in the row. An answer that does not fit is asked for again, and is an error of its row at last.
         score: Scores each answer: takes it and its row, and returns a number, a bool, or a dict of these by name. It
             runs in this process, and what it raises is kept in the row.
         name: The name under which the answers are kept. Running a grid with the same name goes on with it.
@@ -77,6 +81,7 @@ class GridRequest:
     vary: Mapping[str, Sequence[Any]] | None = None
     system: str | None = None
     settings: Mapping[str, Any] | None = None
+    output_type: Any = None
     score: Score | None = None
     name: str = "grid"
     max_cost: float | None = None
@@ -113,6 +118,7 @@ class Plan:
     warnings: list[str]
     account: Account
     """The account of this run."""
+    output_type: OutputType | None = None
 
     def columns_of(self, provider: tuple[str, str]) -> list[int]:
         """Return the numbers of the columns of a provider."""
@@ -156,6 +162,7 @@ def planned(request: GridRequest, models: Models) -> Plan:
     references = [request.models] if isinstance(request.models, str) else list(request.models)
     named = contestants([models.default if each == "default" else each for each in references], request.vary)
     settings = checked(request.settings or {})
+    type_ = None if request.output_type is None else output_type(request.output_type)
     prompts = checked_prompts(request.prompts)
     left_out = LeftOut()
     system = without_keys(request.system or "", left_out.noting("instructions"))
@@ -165,12 +172,12 @@ def planned(request: GridRequest, models: Models) -> Plan:
         model, own = resolved[each.model], merged(settings, each.settings)
         for account in (KERNEL, Account(request.spender.name, "", budget=request.max_cost)):
             require_price(model, account)
-        columns.append(Column(each, given(own), model, Asker(model, own, system)))
+        columns.append(Column(each, given(own), model, Asker(model, own, system, type_)))
     sent = [without_keys(prompt, left_out.noting("prompt"), look=False) for prompt in prompts]
     warnings = _warnings(columns)
     if warning := left_out.warning():
         warnings.append(warning.partition(";")[0])
-    identities = [identity(column.contestant, column.asker.model, column.settings, system) for column in columns]
+    identities = [identity(each.contestant, each.asker.model, each.settings, system, type_) for each in columns]
     return Plan(
         Cells(sent, identities, request.repeat),
         columns,
@@ -178,6 +185,7 @@ def planned(request: GridRequest, models: Models) -> Plan:
         _endpoints(named, models),
         warnings,
         Account(request.spender.name, request.spender.if_spent),
+        type_,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from sessionmagic.comparing.inspect_log import write_logs
 from sessionmagic.comparing.scoring import SCORE, scored
 from sessionmagic.comparing.table import UNKNOWN, Table, number
 from sessionmagic.conversation.usage import dollars
+from sessionmagic.conversation.value import without_clashes
 from sessionmagic.exceptions import UsageError
 from sessionmagic.models.settings import as_typed
 from sessionmagic.words import counted, shortened, suggestion
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 SHOWN_ERRORS = 3
 """How many different errors are shown."""
+_PLAIN = [each.name for each in fields(GridRow) if each.name not in ("settings", "scores", "value", "fields")]
+"""The fields of a row that are a column each."""
 MEASURES = ("cost", "seconds", "input_tokens", "output_tokens")
 """What each row has besides its scores, and is better if it is less."""
 
@@ -157,15 +160,20 @@ class GridResults(list[GridRow]):
         return _summarized(values, column=score, **options)
 
     def to_frame(self) -> Any:
-        """Return a pandas DataFrame, with a column for each field and each score."""
+        """Return a pandas DataFrame, with a column for each field and each score.
+
+        Structured answers have a column for each of their fields. One with the name of another column gets ``value_``
+        before it.
+        """
         import pandas as pd
 
         names = list(dict.fromkeys(name for row in self for name in row.scores))
         rows = []
         for row in self:
-            columns = {name: value for name, value in asdict(row).items() if name not in ("settings", "scores")}
+            columns = {name: getattr(row, name) for name in _PLAIN}
             columns["settings"] = as_typed(row.settings)
-            rows.append(columns | {name: row.scores.get(name) for name in names})
+            columns |= {name: row.scores.get(name) for name in names}
+            rows.append(columns | without_clashes(row.fields, columns))
         frame = pd.DataFrame(rows)
         for column in ("input_tokens", "output_tokens"):
             if column in frame:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SCORE = "score"
 """The name of a score that is not one of several."""
-_FIELDS = frozenset(field.name for field in fields(GridRow))
+_FIELDS = frozenset(field.name for field in fields(GridRow)) - {"value", "fields"}
 
 
 def scored(function: Score, row: GridRow) -> tuple[dict[str, float], str | None]:

@@ -127,14 +127,18 @@ class Transcript:
     finished_at: float | None = None
 
     @property
+    def given(self) -> ValueBlock | None:
+        """The structured answer, if there is one."""
+        return next((block for block in self.blocks if isinstance(block, ValueBlock) and block.given), None)
+
+    @property
     def text(self) -> str:
         """The answer as Markdown. Texts with a tool call or reasoning between them become separate paragraphs.
 
         A structured answer is its JSON, and nothing else.
         """
-        given = next((block for block in self.blocks if isinstance(block, ValueBlock) and block.given), None)
-        if given is not None:
-            return as_text(given.value)
+        if self.given is not None:
+            return as_text(self.given.value)
         return "\n\n".join(block.text for block in self.blocks if isinstance(block, TextBlock))
 
     @property

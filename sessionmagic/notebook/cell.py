@@ -149,6 +149,7 @@ def request_of(context: NotebookContext, options: argparse.Namespace, text: str,
     from sessionmagic.models.settings import parsed
     from sessionmagic.notebook.prompts import attach, expressions_attached, filled_in
     from sessionmagic.notebook.surface import run_by_a_tool
+    from sessionmagic.notebook.types import type_of
     from sessionmagic.tools.permissions import Limits, safety_of
     from sessionmagic.turns.request import Request
 
@@ -185,6 +186,7 @@ def request_of(context: NotebookContext, options: argparse.Namespace, text: str,
         notebook=front_end.notebook_path,
         cell=front_end.cell,
         rerun="append" if settings.rerun == "append" else "branch",
+        output_type=type_of(options.type, namespace) if options.type else None,
     )
 
 

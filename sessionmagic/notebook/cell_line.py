@@ -18,7 +18,7 @@ MANUAL = """Send the cell to an agent session. The answer streams under the cell
 
 $`expression` in the prompt is replaced by its value; every other character is sent unchanged. --raw sends all as typed.
 A session keeps its model until you choose another. With --once, a model answers one turn only.
-_agent is the latest result: str(_agent) is the answer; it also has .usage .cost .model .turn .session .messages.
+_agent is the latest result: str(_agent) is the answer; it also has .value .usage .cost .model .turn .session .messages.
 
 %agent lists the subcommands for sessions, models and tools.
 %config AgentMagics shows the defaults; %config AgentMagics.model = "REF" sets one.
@@ -79,6 +79,10 @@ def _parser() -> LineParser:
     add(
         "--attach", action="append", default=[], metavar="EXPR",
         help="send a file (image, PDF, text) or a value (figure, image, DataFrame); may be repeated",
+    )  # fmt: skip
+    add(
+        "--type", default="", metavar="EXPR",
+        help="ask for a value of a type: a pydantic model, a dataclass, a TypedDict, list[int]; _agent.value has it",
     )  # fmt: skip
     add("--raw", action="store_true", help="send the text as typed, with $`expression` not replaced")
     add(

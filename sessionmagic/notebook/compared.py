@@ -7,7 +7,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.usage import Usage
+from sessionmagic.conversation.value import cell_text, fields_of, without_clashes
 from sessionmagic.notebook.captions import ENDINGS, duration, money, tokens
+from sessionmagic.notebook.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.transcript import Transcript
     from sessionmagic.notebook.output import Output
 
+FIELD_LENGTH = 60
+"""Characters of a field of a structured answer in the table of figures."""
 BAR_LENGTH = 12
 """Characters of the longest bar."""
 
@@ -55,13 +59,36 @@ def by_column(runs: Sequence[ShownRun]) -> list[list[ShownRun]]:
 HEADINGS = ("", "status", "tokens", "cost", "first text", "time")
 
 
+WINS = "judge's wins"
+SHOWN_FIELDS = 12
+"""How many fields of structured answers have a column. The values have all of them."""
+
+
 def headings(runs: Sequence[ShownRun]) -> list[str]:
     """Return the headings of `figures`."""
-    return [*HEADINGS, *(["judge's wins"] if any(run.wins is not None for run in runs) else [])]
+    wins = [WINS] if any(run.wins is not None for run in runs) else []
+    return [*HEADINGS, *wins, *_field_names(runs)]
+
+
+def _field_names(runs: Sequence[ShownRun]) -> list[str]:
+    return list(dict.fromkeys(name for run in runs for name in _fields(run)))[:SHOWN_FIELDS]
+
+
+def _fields(run: ShownRun) -> dict[str, str]:
+    """Return the fields of a structured answer, under names that are no other headings."""
+    given = run.transcript.given
+    if given is None:
+        return {}
+    fields = without_clashes(fields_of(given.value), (*HEADINGS, WINS))
+    return {one_line(name, FIELD_LENGTH): one_line(cell_text(value), FIELD_LENGTH) for name, value in fields.items()}
 
 
 def figures(runs: Sequence[ShownRun]) -> list[list[str]]:
-    """Return a row of figures for each run, to compare them: costs and times have bars. See `headings`."""
+    """Return a row of figures for each run, to compare them: costs and times have bars. See `headings`.
+
+    Structured answers have their fields there, too.
+    """
+    names = _field_names(runs)
     judged = any(run.wins is not None for run in runs)
     costs = [_usage(run).cost or 0.0 for run in runs]
     times = [run.transcript.seconds for run in runs]
@@ -74,6 +101,7 @@ def figures(runs: Sequence[ShownRun]) -> list[list[str]]:
             "–" if (first := run.transcript.first_token) is None else duration(first),
             f"{duration(time)} {bar(time, max(times))}".rstrip() if time else "–",
             *([] if not judged else ["–" if run.wins is None else f"{run.wins:g}"]),
+            *(_fields(run).get(name, "–") for name in names),
         ]
         for run, cost, time in zip(runs, costs, times, strict=True)
     ]

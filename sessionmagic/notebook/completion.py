@@ -10,6 +10,7 @@ from IPython.core.completer import SimpleCompletion, context_matcher
 
 from sessionmagic.exceptions import SessionMagicError
 from sessionmagic.notebook.cell_line import CELL_LINE
+from sessionmagic.notebook.types import type_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -69,28 +70,40 @@ def _words(text: str) -> tuple[list[str], str]:
 
 
 def _offers(context: NotebookContext, percent: str, before: list[str], typed: str) -> Iterable[str]:
-    from sessionmagic.sessions.usage import BY
-
-    last = before[-1] if before else ""
-    if last in {"-m", "--model"}:
-        return _models(context, typed)
-    if last == "--judge":
-        return _references(context, typed)
-    if last in {"-s", "--session"}:
-        return _sessions(context)
-    if last == "--by":
-        return BY
-    if last in {"--prompts", "--attach", "--executor", "--score", "-t", "--tools"}:
-        return _variables(context.shell, typed, functions=last in {"--score", "-t", "--tools"})
-    if last in {"-a", "--agent"}:
-        return list(context.manager.agents)
-    if last == "--format":
-        return _formats()
+    if (values := _of_option(context, before[-1] if before else "", typed)) is not None:
+        return values
     if not typed.startswith("-") and (several := _of_several(context, before, typed)) is not None:
         return several
     if percent == "%%":
         return CELL_LINE.options()
     return _of_command(context, before, typed)
+
+
+def _of_option(context: NotebookContext, option: str, typed: str) -> Iterable[str] | None:
+    """Return what an option that takes one word offers, or None if the word is no such option."""
+    match option:
+        case "-m" | "--model":
+            return _models(context, typed)
+        case "--judge":
+            return _references(context, typed)
+        case "-s" | "--session":
+            return _sessions(context)
+        case "--by":
+            from sessionmagic.sessions.usage import BY
+
+            return BY
+        case "--score" | "-t" | "--tools":
+            return _variables(context.shell, typed, functions=True)
+        case "--prompts" | "--attach" | "--executor":
+            return _variables(context.shell, typed, functions=False)
+        case "--type":
+            return type_names(context.shell.user_ns)
+        case "-a" | "--agent":
+            return list(context.manager.agents)
+        case "--format":
+            return _formats()
+        case _:
+            return None
 
 
 def _of_several(context: NotebookContext, before: list[str], typed: str) -> Iterable[str] | None:

@@ -33,6 +33,7 @@ NAME_BYTES = 45
     ),
     argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings of all models, such as seed=7"),
     argument("--system", default="", metavar="TEXT", help="instructions for all models"),
+    argument("--type", default="", metavar="EXPR", help="ask for values of this type; their fields become columns"),
     argument("--score", default="", metavar="EXPR", help="a function (answer, row): number, bool or dict"),
     argument("--max-cost", metavar="USD", help="do not start if the estimate is higher, and stop when it is spent"),
     argument("--executor", default="", metavar="EXPR", help="a concurrent.futures executor for the requests"),
@@ -142,6 +143,7 @@ def _request(context: NotebookContext, options: argparse.Namespace, progress: Gr
     from sessionmagic.conversation.budget import parsed_budget
     from sessionmagic.models.settings import merged, parsed
     from sessionmagic.notebook.prompts import value_of
+    from sessionmagic.notebook.types import type_of
     from sessionmagic.turns.account import KERNEL, Account
     from sessionmagic.turns.charged_model import require_price
 
@@ -165,6 +167,7 @@ def _request(context: NotebookContext, options: argparse.Namespace, progress: Gr
         vary=vary,
         settings=merged(context.settings.model_settings, parsed(options.set)),
         system=options.system or context.settings.system,
+        output_type=type_of(options.type, namespace) if options.type else None,
         score=score,
         name=options.name or _name(context, options.out),
         max_cost=max_cost,
