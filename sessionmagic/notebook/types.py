@@ -26,7 +26,7 @@ def type_of(expression: str, namespace: Mapping[str, Any]) -> OutputType:
     except PromptError as error:
         raise UsageError(f"{needs}; {str(error).removeprefix('--type: ')}") from error
     except UsageError as error:
-        raise UsageError(f"{needs}; {str(error).partition('; ')[0]}") from error
+        raise UsageError(f"{needs}; {str(error).removesuffix(f'; give one {WANTED}')}") from error
 
 
 def type_names(namespace: Mapping[str, Any]) -> list[str]:

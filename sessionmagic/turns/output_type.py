@@ -187,6 +187,8 @@ def _wrapped(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _name(type_: Any) -> str:
     """Return what a type is called: ``Person`` or ``list[int]``."""
+    if typing.get_origin(type_) is typing.Annotated:
+        return _name(typing.get_args(type_)[0])
     try:
         name = type_.__name__ if inspect.isclass(type_) and not typing.get_args(type_) else repr(type_)
     except Exception:  # noqa: BLE001  a metaclass of the user's may raise anything
@@ -195,7 +197,7 @@ def _name(type_: Any) -> str:
 
 
 def _no_schema(name: str, error: Exception) -> str:
-    return f"the output type {name} has no JSON schema; give one {WANTED} ({_short(words_of(error))})"
+    return f"the output type {name} has no JSON schema ({_short(words_of(error))}); give one {WANTED}"
 
 
 def _faults(error: ValidationError) -> str:

@@ -129,7 +129,9 @@ class TypedModel(WrapperModel):
         profile = profile_of(self.wrapped)
         ways: list[Way] = ["prompted", "text"] if profile.get("supports_json_object_output", False) else ["text"]
         mode = profile.get("default_structured_output_mode", "tool")
-        if mode == "native" or (mode == "tool" and takes_tools(self.wrapped) and not _answered_in_words(messages)):
+        if (mode == "native" and profile.get("supports_json_schema_output", False)) or (
+            mode == "tool" and takes_tools(self.wrapped) and not _answered_in_words(messages)
+        ):
             ways.insert(0, "profile")
         return [way for way in ways if not refuses_way(self.wrapped, way)] or ["text"]
 

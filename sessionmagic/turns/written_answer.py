@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -74,7 +75,7 @@ class WrittenAnswer:
         match event.part:
             case ToolCallPart(tool_name=name) as call if name == OUTPUT_TOOL:
                 self._begin(event.index)
-                return self._told(event.index, call.args_as_json_str() if call.args else "")
+                return self._told(event.index, _written(call))
             case TextPart(content=text):
                 return self._text(event.index, text)
             case _:
@@ -134,7 +135,12 @@ def _is_answer(part: ModelResponsePart) -> bool:
 
 def _as_text(part: ModelResponsePart) -> TextPart:
     assert isinstance(part, ToolCallPart)  # noqa: S101  for the type checker
-    return TextPart(part.args_as_json_str() if part.args else "{}")
+    return TextPart(_written(part) or "{}")
+
+
+def _written(call: ToolCallPart) -> str:
+    """Return the arguments of a call as the model has written them."""
+    return call.args if isinstance(call.args, str) else json.dumps(call.args, ensure_ascii=False) if call.args else ""
 
 
 def _without_seal(part: ModelResponsePart) -> ModelResponsePart:
