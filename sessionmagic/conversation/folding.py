@@ -147,11 +147,10 @@ def _with_value(blocks: tuple[Block, ...], event: ValueDelta | ValueGiven) -> tu
             replace(block, text=block.text + event.text) if _is_attempt(block, event.attempt) else block
             for block in blocks
         )
-    given = ValueBlock(as_text(event.value), event.value, given=True)
-    kind = TextBlock if event.takes_text else ValueBlock
-    if blocks and isinstance(blocks[-1], kind):
-        return (*blocks[:-1], given)
-    return (*blocks, given)
+    if event.takes_text and blocks and isinstance(blocks[-1], TextBlock):
+        blocks = blocks[:-1]
+    before = (block for block in blocks if not isinstance(block, ValueBlock))  # those that did not fit
+    return (*before, ValueBlock(as_text(event.value), event.value, given=True))
 
 
 def _is_attempt(block: Block, attempt: str) -> TypeGuard[ValueBlock]:

@@ -17,7 +17,7 @@ from sessionmagic.conversation.transcript import (
     joined,
     json_object,
 )
-from sessionmagic.conversation.value import as_text
+from sessionmagic.conversation.value import as_text, opens_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +74,8 @@ def _blocks(turn: TurnRecord) -> Iterator[Block]:
         match part["part_kind"]:
             case "text" if part is given and turn.value is not None:
                 yield ValueBlock(as_text(turn.value.json), turn.value.json, given=True)
+            case "text" if turn.value is not None and opens_json(part["content"]):
+                pass  # an answer that did not fit
             case "text" if part["content"]:
                 yield TextBlock(part["content"])
             case "thinking" if part["content"]:

@@ -53,7 +53,7 @@ class ToolBlock:
 
 @dataclass(frozen=True, slots=True)
 class ValueBlock:
-    """A structured answer. One that does not fit its type becomes text when the turn ends."""
+    """A structured answer. One that does not fit its type is left out when another one does, and else becomes text."""
 
     text: str
     """Its JSON as far as the model has written it."""

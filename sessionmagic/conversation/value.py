@@ -40,6 +40,11 @@ class ValueTable:
     notes: tuple[str, ...] = ()
 
 
+def opens_json(text: str) -> bool:
+    """Return whether a text begins like JSON, or like JSON in a block of code."""
+    return text.lstrip().startswith(("{", "[", "`"))
+
+
 def as_text(value: Any) -> str:
     """Return a value as indented JSON."""
     return json.dumps(value, ensure_ascii=False, indent=2)

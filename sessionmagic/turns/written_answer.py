@@ -25,13 +25,11 @@ from pydantic_ai.messages import (
 )
 
 from sessionmagic.conversation.events import TextDelta, ValueDelta
+from sessionmagic.conversation.value import opens_json
 from sessionmagic.turns.typed_model import OUTPUT_TOOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-OPENS_JSON = ("{", "[", "`")
-"""How a text begins that is JSON, or JSON in a block of code."""
 
 
 class WrittenAnswer:
@@ -85,7 +83,7 @@ class WrittenAnswer:
         if not text.strip():
             self._blank[index] = text
             return True
-        if not text.lstrip().startswith(OPENS_JSON):
+        if not opens_json(text):
             return False
         self._begin(index)
         return self._told(index, text)

@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 from sessionmagic import Cell, MemoryStore, UsageError
 from sessionmagic.conversation.events import ToolCallDelta, ToolCalled, ValueDelta, ValueGiven
 from sessionmagic.conversation.stored_transcript import transcript_of
+from sessionmagic.conversation.transcript import TextBlock, ValueBlock
 from sessionmagic.conversation.value import rows_of, table_of, value_text, without_clashes
 from sessionmagic.exceptions import TurnFailedError
 from sessionmagic.notebook.page.answer import blocks_html
@@ -202,6 +203,7 @@ async def test_answer_that_does_not_fit_is_asked_for_again_with_what_is_wrong(ma
     assert "age: Input should be a valid integer" in str(model.sent[1][-1])
     events = await events_of(turn)
     assert len({event.attempt for event in events if isinstance(event, ValueDelta)}) == 2
+    assert [type(block) for block in turn.transcript.blocks] == [TextBlock, ValueBlock]  # not the first try
     assert transcript_of("chat", manager.sessions.load("chat").turns[0]).blocks == turn.transcript.blocks
 
 

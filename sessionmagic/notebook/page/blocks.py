@@ -37,8 +37,8 @@ TAIL_LENGTH = 12_000
 class Blocks:
     """The blocks of a turn, one below the other, in one box for each of the turn's parts.
 
-    Text only grows, and only in the last block, unless it turns out to have been reasoning; then all blocks are shown
-    anew. Tool calls and questions may change anywhere.
+    Text only grows, and only in the last block, unless it turns out to have been reasoning or a structured answer; then
+    all blocks are shown anew. Tool calls and questions may change anywhere.
     """
 
     def __init__(self, box: Any, controls: Controls) -> None:
@@ -100,10 +100,13 @@ class Blocks:
                 box.children = widgets
 
     def _loses_text(self, blocks: Sequence[Block]) -> bool:
-        """Return whether the last block that was shown is a text that is not in its place any more."""
+        """Return whether a block has become one of another kind, or the last text is not in its place any more."""
+        before_and_now = zip(self._shown, blocks, strict=False)
+        if len(blocks) < len(self._shown) or any(type(was) is not type(now) for (was, _), now in before_and_now):
+            return True
         if not self._shown or not isinstance(before := self._shown[-1][0], TextBlock):
             return False
-        now = blocks[len(self._shown) - 1] if len(blocks) >= len(self._shown) else None
+        now = blocks[len(self._shown) - 1]
         return not (isinstance(now, TextBlock) and now.text.startswith(before.text))
 
     def _begin(self, block: Block) -> Callable[[Any], int]:
