@@ -40,6 +40,8 @@ if TYPE_CHECKING:
         TurnStarted,
         TurnStatus,
         UsageReported,
+        ValueDelta,
+        ValueGiven,
         Warned,
     )
     from sessionmagic.conversation.session import Session, SessionSummary, TurnRecord
@@ -118,6 +120,8 @@ _MODULES = {
         "TurnFinished",
         "TurnStarted",
         "UsageReported",
+        "ValueDelta",
+        "ValueGiven",
         "Warned",
     ),
     "conversation.usage": ("RequestRecord", "Usage"),
@@ -240,6 +244,8 @@ __all__ = [
     "Usage",
     "UsageError",
     "UsageReported",
+    "ValueDelta",
+    "ValueGiven",
     "Warned",
     "export_session",
     "import_session",

@@ -7,6 +7,7 @@ import contextvars
 import hashlib
 import inspect
 import json
+import math
 import threading
 import typing
 from contextlib import suppress
@@ -30,6 +31,8 @@ WANTED = "such as a pydantic model, a dataclass, a TypedDict or list[int]"
 SHOWN_PROBLEMS = 10
 """How many of the faults of an answer the model is told."""
 PROBLEM_LENGTH = 300
+INTEGER_DIGITS = 19
+"""Whole numbers with fewer digits have 64 bits."""
 _REF = "#/$defs/"
 
 
@@ -121,11 +124,11 @@ class OutputType:
         return Fitting(value, StoredValue(self._as_json(value, content), self.name, self.fingerprint))
 
     def _as_json(self, value: Any, written: Any) -> Any:
-        """Return a value as plain JSON: with defaults, and in the names of its fields."""
+        """Return a value as plain JSON that can be stored: with defaults, in the names of its fields, without NaN."""
         with suppress(Exception):  # a serializer of the user's may raise anything
             written = json.loads(self._adapter.dump_json(value))
-        # what JSON does not have becomes null, as in the store
-        return without_keys_in(json.loads(json.dumps(written), parse_constant=lambda _: None))
+        plain = json.loads(json.dumps(written), parse_constant=lambda _: None, parse_int=_storable)
+        return without_keys_in(plain)
 
     async def fitting(self, written: Mapping[str, Any]) -> Fitting:
         """Do what `of_written` does, in a thread of its own, which a turn that is stopped leaves behind."""
@@ -164,6 +167,14 @@ async def in_own_thread(call: Callable[..., T], *args: Any) -> T:
     if error is not None:
         raise error
     return typing.cast("T", result)
+
+
+def _storable(digits: str) -> int | float | None:
+    """Return a whole number as the store takes it: one of more than 64 bits as a float, if it is not too large."""
+    number = float(digits)
+    if len(digits) < INTEGER_DIGITS:
+        return int(digits)
+    return number if math.isfinite(number) else None
 
 
 def _schema_of(adapter: TypeAdapter[Any], name: str) -> dict[str, Any]:

@@ -29,6 +29,8 @@ from sessionmagic.conversation.events import (
     TurnFinished,
     TurnStarted,
     UsageReported,
+    ValueDelta,
+    ValueGiven,
     Warned,
     event_from_json,
     event_to_json,
@@ -57,6 +59,10 @@ ids = st.integers(1, 3).map(str)
 drafts = st.tuples(ids, st.text(min_size=1, max_size=8)).map(
     lambda pair: (ToolCallDelta, {"call_id": pair[0], "tool": "t", "text": pair[1]})
 )
+values = st.tuples(ids, st.text(min_size=1, max_size=8)).map(
+    lambda pair: (ValueDelta, {"attempt": pair[0], "text": pair[1]})
+)
+given_values = st.booleans().map(lambda takes_text: (ValueGiven, {"value": {"a": 1}, "takes_text": takes_text}))
 calls = st.integers(1, 3).map(lambda n: (ToolCalled, {"call_id": str(n), "tool": "t", "args": {"n": n}}))
 questions = ids.map(
     lambda key: (
@@ -78,13 +84,15 @@ returns = st.tuples(st.integers(1, 3), texts).map(
 warnings = texts.map(lambda text: (Warned, {"text": text}))
 usages = st.integers(0, 9).map(lambda n: (UsageReported, {"usage": Usage(input_tokens=n, output_tokens=n)}))
 tool_events = st.one_of(drafts, calls, questions, answers, asked, provided, returns)
-contents = st.lists(st.one_of(deltas, drafts, tool_events, injected, limits, warnings, usages), max_size=20)
+contents = st.lists(
+    st.one_of(deltas, values, given_values, drafts, tool_events, injected, limits, warnings, usages), max_size=20
+)
 
 
 def rechunked(contents, cuts):
     """The same contents, with each delta's text cut into pieces at these places."""
     for kind, content in contents:
-        if kind not in (TextDelta, ReasoningDelta, ToolCallDelta):
+        if kind not in (TextDelta, ReasoningDelta, ValueDelta, ToolCallDelta):
             yield kind, content
             continue
         text = content["text"]
@@ -176,6 +184,8 @@ EXAMPLES = {
     ToolCalled: {"call_id": "a", "tool": "t", "args": {"nested": [1, 2.5, None, {"deep": True}]}},
     ToolReturned: {"call_id": "a", "tool": "t", "outcome": "denied", "content": "no", "duration": 0.25},
     ToolCallDelta: {"call_id": "a", "tool": "t", "text": '{"path": "\n'},
+    ValueDelta: {"attempt": "1", "text": '{"name": "\n'},
+    ValueGiven: {"value": {"name": ["🦊", None, 1.5]}, "takes_text": True},
     ApprovalRequested: {"approval_id": "q", "call_id": "a", "tool": "t", "args": {"n": [None, "🦊"]}, "why": "strict"},
     ApprovalResolved: {"approval_id": "q", "call_id": "a", "decision": "reject", "reason": "no\nnever"},
     InputRequested: {"question_id": "q", "server": "s", "message": "Which?\n", "schema": {"properties": {"n": {}}}},

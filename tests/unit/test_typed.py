@@ -283,6 +283,15 @@ async def test_serializer_that_raises_leaves_what_the_model_wrote(manager):
     assert (result.value, str(result)) == (Odd(x=1), '{\n  "x": 1\n}')
 
 
+@pytest.mark.parametrize(("digits", "stored"), [("9" * 18, int("9" * 18)), ("1" + "0" * 30, 1e30), ("9" * 400, None)])
+@on_a_loop
+async def test_number_that_the_store_does_not_take_is_stored_as_near_as_it_can(home, digits, stored):
+    script("s", f'{{"value": {digits}}}')
+    result = await ask(manager_on(home), model="s", output_type=int)
+    assert (result.status, result.value) == ("completed", int(digits))
+    assert manager_on(home).sessions.load("chat").turns[0].value.json == stored
+
+
 @on_a_loop
 async def test_number_that_json_does_not_have_is_null_where_it_is_stored(manager):
     script("s", '{"value": [NaN, 1.5]}')

@@ -125,7 +125,7 @@ def with_whole_messages(turn: TurnRecord) -> TurnRecord:
         raise ValueError(f"turn {turn.id} cannot be read ({problem})")
     messages = to_json(ModelMessagesTypeAdapter.validate_python(turn.messages))
     try:
-        dumps(messages)
+        dumps([messages, turn.value.json if turn.value is not None else None])
     except StoreError:
         raise ValueError(f"turn {turn.id} has a number that is too large, or values nested too deep") from None
     for part in (part for message in messages for part in message["parts"] if part["part_kind"] == "tool-return"):
