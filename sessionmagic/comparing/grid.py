@@ -154,11 +154,15 @@ def _value(plan: Plan, answer: CellAnswer) -> dict[str, Any]:
     """Return the structured answer of a cell, whose text is its JSON, as fields of its row."""
     if plan.output_type is None:
         return {}
-    content = json.loads(answer.text)
     try:
-        return {"value": plan.output_type.of_json(content).value, "fields": fields_of(content)}
+        content = json.loads(answer.text)
+    except ValueError:  # what was left out of it as a key was more than a text
+        return {}
+    try:
+        value = plan.output_type.of_json(content).value
     except UnfitAnswerError:  # a validator of the user's has changed since
-        return {"value": content, "fields": fields_of(content)}
+        value = content
+    return {"value": value, "fields": fields_of(content)}
 
 
 def _row(plan: Plan, cell: Cell, **fields: object) -> GridRow:

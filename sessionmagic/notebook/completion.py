@@ -10,7 +10,6 @@ from IPython.core.completer import SimpleCompletion, context_matcher
 
 from sessionmagic.exceptions import SessionMagicError
 from sessionmagic.notebook.cell_line import CELL_LINE
-from sessionmagic.notebook.types import type_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -97,7 +96,7 @@ def _of_option(context: NotebookContext, option: str, typed: str) -> Iterable[st
         case "--prompts" | "--attach" | "--executor":
             return _variables(context.shell, typed, functions=False)
         case "--type":
-            return type_names(context.shell.user_ns)
+            return _types(context)
         case "-a" | "--agent":
             return list(context.manager.agents)
         case "--format":
@@ -178,6 +177,12 @@ def _variables(shell: InteractiveShell, typed: str, *, functions: bool) -> list[
         return [f"{owner}.{name}" for name in dir(names[owner]) if name[:1] != "_"] if owner in names else []
     fitting = [name for name, value in names.items() if name[:1] != "_" and isroutine(value) == functions]
     return [name for name in fitting if not ismodule(names[name])]
+
+
+def _types(context: NotebookContext) -> list[str]:
+    from sessionmagic.notebook.types import type_names
+
+    return type_names(context.shell.user_ns)
 
 
 def _sessions(context: NotebookContext) -> list[str]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+OUTPUT_TOOL = "final_result"
+"""The name of the tool with which a model gives a structured answer. It is pydantic-ai's."""
 WANTED = "such as a pydantic model, a dataclass, a TypedDict or list[int]"
 SHOWN_PROBLEMS = 10
 """How many of the faults of an answer the model is told."""

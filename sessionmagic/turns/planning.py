@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.session import CRASHED, Session, with_override
-from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.exceptions import ModelReferenceError, ToolError
 from sessionmagic.models.settings import for_model, given, ignored, merged
 from sessionmagic.tools.functions import YOURS, offered, toolset_of
 from sessionmagic.turns.compaction_request import for_summary, without_limits
+from sessionmagic.turns.output_type import OUTPUT_TOOL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -115,6 +116,8 @@ def plan_for(request: Request, session: Session, parent: str | None, models: Res
         warnings += [f"the session's model cannot be used, so {default} answers this turn: {error}"]
         model = models.resolve(default)
     tools = offered(request.tools) if request.kind == "ask" else []
+    if request.output_type is not None and any(tool.name == OUTPUT_TOOL for tool in tools):
+        raise ToolError(f"{OUTPUT_TOOL} is the tool with which a model gives a structured answer; rename your function")
     settings = merged(agent.settings, session.settings, request.settings)
     settings = settings if request.kind == "ask" else without_limits(settings)
     system = (session.system or agent.instructions) if request.system is None else request.system

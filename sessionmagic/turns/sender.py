@@ -124,7 +124,7 @@ class Sender(WrapperModel):
                 model=f"{self.system}:{self.model_name}",
                 instructions=[part.content for part in parameters.instruction_parts or []],
                 messages=messages,
-                tools=parameters.function_tools,
+                tools=[*parameters.function_tools, *parameters.output_tools],
                 settings=dict(settings or {}),
             )
         )

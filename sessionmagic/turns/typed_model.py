@@ -16,6 +16,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 from typing_extensions import TypedDict
 
 from sessionmagic.models.abilities import learn_refused_way, profile_of, refuses_way, takes_tools
+from sessionmagic.turns.output_type import OUTPUT_TOOL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -31,8 +32,6 @@ Way: TypeAlias = Literal["profile", "prompted", "text"]
 """How a structured answer is asked for: as the model's profile says, which is the call of a tool or a format that the
 provider keeps to; in words, with a hint to the provider that it shall be JSON; or in words alone."""
 
-OUTPUT_TOOL = "final_result"
-"""The name of the tool with which a model gives a structured answer. It is pydantic-ai's."""
 OUTPUT_RETRIES = 3
 """How often a model is asked again for an answer that did not fit."""
 REFUSING = (400, 404, 405, 415, 422, 500, 501)

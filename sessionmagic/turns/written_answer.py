@@ -26,7 +26,7 @@ from pydantic_ai.messages import (
 
 from sessionmagic.conversation.events import TextDelta, ValueDelta
 from sessionmagic.conversation.value import opens_json
-from sessionmagic.turns.typed_model import OUTPUT_TOOL
+from sessionmagic.turns.output_type import OUTPUT_TOOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

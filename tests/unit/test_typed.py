@@ -2,15 +2,18 @@
 
 import enum
 import json
+import pickle
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal, Optional
 
 import pytest
 from pydantic import BaseModel, Field, field_serializer, field_validator
+from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.models.fallback import FallbackModel
 from typing_extensions import TypedDict
 
-from sessionmagic import Cell, MemoryStore, UsageError
+from sessionmagic import Cell, MemoryStore, SessionMagicError, UsageError, register_model
 from sessionmagic.conversation.events import ToolCallDelta, ToolCalled, ValueDelta, ValueGiven
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import TextBlock, ValueBlock
@@ -18,8 +21,9 @@ from sessionmagic.conversation.value import rows_of, table_of, value_text, witho
 from sessionmagic.exceptions import TurnFailedError
 from sessionmagic.notebook.page.answer import blocks_html
 from sessionmagic.notebook.page.static import answer_outputs
+from sessionmagic.notebook.terminal.view import TextView
 from sessionmagic.notebook.types import type_names, type_of
-from sessionmagic.testing import call, hang, script, think
+from sessionmagic.testing import ScriptedModel, call, hang, script, think
 from sessionmagic.tools.permissions import Limits
 from sessionmagic.turns.output_type import OutputType
 from tests.turns import ask, events_of, manager_on, on_a_loop, orphans, until, whole
@@ -448,9 +452,40 @@ async def test_hostile_words_in_a_value_are_text(manager):
     assert "\x1b" not in "".join(output.data.values())
 
 
+def final_result(x: int) -> int:
+    """Return it."""
+    return x
+
+
+@pytest.mark.parametrize("options", [{"output_type": print}, {"output_type": Person, "tools": [final_result]}])
 @on_a_loop
-async def test_type_belongs_to_its_own_turn_and_is_checked_before_anything_is_stored():
+async def test_type_is_checked_before_anything_is_stored(options):
     manager = manager_on(MemoryStore())
-    with pytest.raises(UsageError):
-        await ask(manager, output_type=print)
+    with pytest.raises(SessionMagicError, match=r"not a type|rename your function"):
+        await ask(manager, **options)
     assert manager.sessions.summaries()[0] == []
+
+
+@on_a_loop
+async def test_member_of_a_fallback_is_asked_in_the_way_that_it_takes(manager):
+    first = ScriptedModel(ModelHTTPError(500, "first", None), name="first")
+    second = ScriptedModel(TEXT, name="second", profile={"supports_tools": False})
+    register_model("both", FallbackModel(first, second))
+    assert (await ask(manager, model="both", output_type=Person)).value == Person(name="Ada", age=36)
+
+
+def test_type_goes_to_another_process_with_its_class():
+    assert pickle.loads(pickle.dumps(OutputType(Person))) == OutputType(Person)  # noqa: S301
+
+
+@on_a_loop
+async def test_terminal_prints_the_table_once_it_is_complete(manager, capsys):
+    script("s", ["Here it is:\n", f"```json\n{TEXT}\n```"])
+    view = TextView()
+    turn = await manager.run("Who?", session="chat", model="s", output_type=Person)
+    await turn.result()
+    view.update(replace(turn.transcript, blocks=(TextBlock("Here it is:"),)))
+    view.finish(turn.transcript, [])
+    shown = capsys.readouterr().out
+    assert "field  value\nname   Ada\nage    36\n" in shown
+    assert shown.startswith("Here it is:\n\n")

@@ -60,6 +60,8 @@ class TextView:
                 self._printed.append("")
             if text and not self._printed[at] and any(self._printed):
                 fresh += "\n\n"
+            if not text.startswith(self._printed[at]):  # a text has turned out to be a structured answer
+                fresh, self._printed[at] = f"{fresh}\n\n", ""
             fresh += text[len(self._printed[at]) :]
             self._printed[at] = text
             if isinstance(block, ToolBlock) and block.outcome and block.call_id in displays:
