@@ -94,6 +94,14 @@ def unfit(reference: str, type_name: str, problem: str) -> Failure:
     )
 
 
+def cut_short(reference: str) -> Failure:
+    """Return the failure of a turn whose structured answer has reached the token limit."""
+    return "token_limit", TurnFailedError(
+        f"{reference}: the answer reached the token limit before its JSON was complete; raise max_tokens, or "
+        "ask for less"
+    )
+
+
 def waiting(reference: str, status: int, seconds: float) -> str:
     """Return a note that a request waits, as the provider has asked, before it is tried again."""
     cause = "too many requests" if status == HTTPStatus.TOO_MANY_REQUESTS else "the provider is not available"

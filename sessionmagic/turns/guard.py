@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.exceptions import ToolFailed, UserError
-from pydantic_ai.messages import EnqueuedMessagesEvent, FunctionToolCallEvent, FunctionToolResultEvent
+from pydantic_ai.messages import (
+    EnqueuedMessagesEvent,
+    FunctionToolCallEvent,
+    FunctionToolResultEvent,
+    OutputToolCallEvent,
+)
+from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDenied
 
 from sessionmagic.conversation.events import LimitReached, Warned
@@ -180,6 +186,8 @@ class Guard(AbstractCapability[None]):
                     check_whole(event.part)
                 # An unknown tool, or invalid arguments: `wrap_tool_execute` is not called, but the limits apply.
                 self._count(event.part)
+            case OutputToolCallEvent(args_valid=False) if self._reached_token_limit:
+                check_whole(event.part)
             case FunctionToolResultEvent():
                 # Every result passes here before the model and the observers get it, also the error texts that
                 # pydantic-ai writes itself.

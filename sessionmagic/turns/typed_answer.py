@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pydantic_ai.exceptions import ModelRetry, UnexpectedModelBehavior
+from pydantic_ai.exceptions import IncompleteToolCall, ModelRetry, OutputTokenLimitExceeded, UnexpectedModelBehavior
 
-from sessionmagic.turns.failures import EMPTY_ANSWER, unfit
+from sessionmagic.turns.failures import EMPTY_ANSWER, cut_short, unfit
 from sessionmagic.turns.key_scanner import ready_for
 from sessionmagic.turns.messages import to_json
 from sessionmagic.turns.output_type import UnfitAnswerError
@@ -66,11 +66,18 @@ class TypedAnswer:
         return to_json(messages if self._type is None else as_texts(messages))
 
     def failure(self, reference: str, error: Exception) -> Failure | None:
-        """Return the failure of a run whose last answer did not fit; None if it failed in another way.
+        """Return the failure of a run whose last answer did not fit or was cut off; None if it failed in another way.
 
         Args:
             reference: The reference of the model.
             error: What has ended the run.
         """
-        is_unfit = isinstance(error, UnexpectedModelBehavior) and error.message.startswith(EMPTY_ANSWER)
-        return unfit(reference, self._type.name, self._problem) if is_unfit and self._type is not None else None
+        if self._type is None:
+            return None
+        match error:
+            case IncompleteToolCall() | OutputTokenLimitExceeded():
+                return cut_short(reference)
+            case UnexpectedModelBehavior() if error.message.startswith(EMPTY_ANSWER):
+                return unfit(reference, self._type.name, self._problem)
+            case _:
+                return None

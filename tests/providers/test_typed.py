@@ -122,6 +122,17 @@ async def test_server_that_ignores_the_tool_is_asked_in_words_the_second_time():
     assert '"required": ["name"]' in second["messages"][0]["content"]
 
 
+@pytest.mark.parametrize("way", ["tool", "text"])
+@on_a_loop
+async def test_answer_that_reaches_the_token_limit_is_not_asked_for_again(way):
+    begun = '{"name": "A'
+    cut = calls(call_delta(0, "call_1", "final_result", begun), finish="length")
+    with ScriptedProvider(cut if way == "tool" else answers(begun, finish="length")) as provider:
+        result, _ = await run(manager_of(provider))
+    assert "the answer reached the token limit before its JSON was complete; raise max_tokens" in str(result.error)
+    assert len(provider.requests) == 1
+
+
 @pytest.mark.parametrize("family", strict.FAMILIES, ids=lambda family: family.__name__)
 @on_a_loop
 async def test_history_with_structured_answers_is_valid_for_the_strictest_server(family):
