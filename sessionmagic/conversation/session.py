@@ -27,7 +27,7 @@ CRASHED = "crashed"
 """The error code of a turn that was running when its process ended."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class TurnRecord:
     """A turn as it is stored: its prompt, its messages, and how it ended."""
 

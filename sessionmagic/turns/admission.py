@@ -15,8 +15,6 @@ from sessionmagic.conversation.tree import (
     with_interrupted_turns,
     with_turn,
 )
-from sessionmagic.keys.cleaning import messages_without_keys
-from sessionmagic.keys.shapes import is_loaded
 from sessionmagic.tools.trust import doubts, trusted
 from sessionmagic.turns.account import KERNEL, Account, account_of
 from sessionmagic.turns.compaction_request import content_for, cut_for
@@ -223,8 +221,6 @@ def _admitted(decided: _Decided, session: Session, agent: AgentDefinition, hold:
     request, record = planned.request, session.turns[-1]
     if record.parent != planned.parent:  # another turn of the group has just failed
         history = history_before(session, record.parent, sees_images=decided.plan.model.sees_images)
-    if not is_loaded():  # the history may have been stored by another process
-        messages_without_keys(history.messages)
     left_out = LeftOut(sends_keys=request.send_keys)
     log = EventLog(session.id, record.id, agent.name, left_out)
     turn = Turn(log, session, record, attended=request.attended)

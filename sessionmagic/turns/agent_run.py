@@ -38,7 +38,6 @@ from sessionmagic.turns.failures import failure, waiting
 from sessionmagic.turns.history import REFUSALS
 from sessionmagic.turns.key_scanner import Incoming, ready_for
 from sessionmagic.turns.messages import (
-    as_history,
     doubt_about,
     request_of,
     to_json,
@@ -143,7 +142,7 @@ class AgentRun:
     async def run(
         self,
         prompt: str | Sequence[UserContent],
-        history: Messages,
+        history: list[ModelMessage],
         persist: Persist,
         toolset: AbstractToolset[None] | None,
     ) -> Outcome:
@@ -164,8 +163,11 @@ class AgentRun:
         self._partial = PartialResponse(persist, to_json([request_of(prompt)]))
         try:
             agent = self._new_agent(toolset)
+            self._guard.history.messages = history
             running = agent.run_stream_events(
-                prompt, message_history=as_history(history), usage_limits=UsageLimits(request_limit=None)
+                prompt,
+                conversation_id=self._guard.history.conversation_id,
+                usage_limits=UsageLimits(request_limit=None),
             )
             async with agent, running as events:  # leaving the agent's context closes its connections
                 self._events = events

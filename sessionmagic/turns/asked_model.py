@@ -15,6 +15,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 from sessionmagic.models.abilities import learn_no_tools, learn_refused_tool, refuses_tool, takes_tools
 from sessionmagic.tools.schemas import mended
 from sessionmagic.turns.provider_words import is_too_long
+from sessionmagic.turns.run_history import RunHistory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from pydantic_ai.settings import ModelSettings
     from pydantic_ai.tools import RunContext, ToolDefinition
 
-    from sessionmagic.turns.shortened import ShortenedHistory
 
 REFUSING = (400, 404, 405, 422, 500, 501)
 """The HTTP statuses with which servers refuse a request because of its tools."""
@@ -61,8 +61,7 @@ class AskedModel(WrapperModel):
         warn: Called with each warning.
 
     Attributes:
-        history: The history of the turn, which is shortened once if the provider refuses it as too long; None if it
-            cannot be shortened.
+        history: The history of the run, which is shortened once if the provider refuses it as too long.
     """
 
     def __init__(
@@ -78,8 +77,7 @@ class AskedModel(WrapperModel):
         self._offers = offers
         self._count = count
         self._warn = warn
-        self.history: ShortenedHistory | None = None
-        self._is_shortened = False
+        self.history = RunHistory()
         self._asked = False
 
     @asynccontextmanager
@@ -103,8 +101,7 @@ class AskedModel(WrapperModel):
                         self.wrapped.request_stream(messages, model_settings, parameters, run_context)
                     )
                 except ModelAPIError as error:
-                    if (shorter := await self._shortened(messages, parameters, error)) is not None:
-                        messages = shorter
+                    if await self._is_shortened(messages, error):
                         continue
                     kept = self._without_refused(parameters.function_tools, error, lessons)
                     if kept is None:
@@ -116,20 +113,14 @@ class AskedModel(WrapperModel):
                 learn()
             yield stream
 
-    async def _shortened(
-        self, messages: list[ModelMessage], parameters: ModelRequestParameters, error: ModelAPIError
-    ) -> list[ModelMessage] | None:
-        """Return the messages with a shorter history, once, if the provider has refused them as too long.
+    async def _is_shortened(self, messages: list[ModelMessage], error: ModelAPIError) -> bool:
+        """Shorten the history if the provider has refused it as too long; return whether that was done.
 
         A response that is being continued is not asked for again.
         """
-        if self.history is None or self._is_shortened or isinstance(messages[-1], ModelResponse):
-            return None
-        if not is_too_long(error):
-            return None
-        self._is_shortened = True
-        shorter = await self.history.after_refusal()
-        return None if shorter is None else self.prepare_messages(shorter, parameters)
+        if isinstance(messages[-1], ModelResponse) or not is_too_long(error):
+            return False
+        return await self.history.shorten()
 
     def _polls(self, messages: list[ModelMessage]) -> bool:
         """Return whether a request only asks whether a job has ended, rather than let the model write on."""

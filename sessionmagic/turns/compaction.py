@@ -19,11 +19,14 @@ from sessionmagic.turns.compaction_request import FULL_SHARE, ONE_REQUEST, PROMP
 from sessionmagic.turns.context_size import size_of, tokens_in, tokens_of, tool_tokens
 from sessionmagic.turns.cut import cut_of
 from sessionmagic.turns.inbox import Inbox
+from sessionmagic.turns.messages import as_history
 from sessionmagic.turns.summaries import summary_message, task
 from sessionmagic.words import words_of
 
 if TYPE_CHECKING:
     from typing import Any
+
+    from pydantic_ai.messages import ModelMessage
 
     from sessionmagic.conversation.events import Decision
     from sessionmagic.storage.store import Store
@@ -52,23 +55,23 @@ class Compaction:
         self._requests = requests
         self._tried = False
 
-    async def before_turn(self) -> Messages:
+    async def before_turn(self) -> list[ModelMessage]:
         """Return the history of the turn, compacted if the first request would nearly fill the context.
 
         Nothing is compacted if the size of the context is unknown, or if the model makes room itself.
         """
         plan, history = self._admitted.plan, self._admitted.history
-        limit, messages = plan.model.context_limit, history.messages
-        if limit is None or plan.model.makes_room or not messages:
-            return messages
+        limit = plan.model.context_limit
+        if limit is None or plan.model.makes_room or not history.turns:
+            return history.said
         others = tokens_in(plan.agent.instructions) + tool_tokens(plan.toolset)
-        size = size_of(messages, others).tokens + tokens_of(self._admitted.record.messages)
+        size = size_of(history.messages, others).tokens + tokens_of(self._admitted.record.messages)
         cut = cut_of(history, limit) if size > FULL_SHARE * limit else None
         if cut is None or tokens_of(cut.covered) < LEAST_SHARE * limit:
-            return messages
-        return await self._compacted(cut, limit, stops_alone=True) or messages
+            return history.said
+        return await self._compacted(cut, limit, stops_alone=True) or history.said
 
-    async def after_refusal(self) -> Messages | None:
+    async def after_refusal(self) -> list[ModelMessage] | None:
         """Return a compacted history after the provider has refused a request as too long; None if there is none."""
         model, history = self._admitted.plan.model, self._admitted.history
         if self._tried or model.makes_room:
@@ -80,7 +83,7 @@ class Compaction:
         self._requests.begin_again()
         return compacted
 
-    async def _compacted(self, cut: Cut, limit: int, *, stops_alone: bool = False) -> Messages | None:
+    async def _compacted(self, cut: Cut, limit: int, *, stops_alone: bool = False) -> list[ModelMessage] | None:
         """Return the history with a summary, or None if that fails or is stopped.
 
         Args:
@@ -93,7 +96,7 @@ class Compaction:
         run = self._run()
         if stops_alone:
             self._admitted.turn.on_cancel(run.cancel)
-        outcome, cancelled = await _settled(run, task(""), cut.conversation(limit, record.started_at))
+        outcome, cancelled = await _settled(run, task(""), as_history(cut.conversation(limit, record.started_at)))
         outcome = checked(outcome, record.model)
         stored = await self._stored(_ended(record, outcome)) if outcome.requests else None
         if cancelled:
@@ -102,7 +105,7 @@ class Compaction:
             self._warn(f"the history was not compacted: {outcome.error}")
         if stored is None or outcome.status != "completed":
             return None
-        return _announce(self._admitted, cut, stored)
+        return as_history(_announce(self._admitted, cut, stored))
 
     def _new_record(self, cut: Cut) -> TurnRecord:
         plan = self._admitted.plan
@@ -188,7 +191,7 @@ def _announce(admitted: Admitted, cut: Cut, compaction: TurnRecord) -> Messages:
     return compacted
 
 
-async def _settled(run: AgentRun, prompt: str, conversation: Messages) -> tuple[Outcome, bool]:
+async def _settled(run: AgentRun, prompt: str, conversation: list[ModelMessage]) -> tuple[Outcome, bool]:
     """Return the outcome of a run, and whether this task was cancelled meanwhile.
 
     The run has a task of its own, so that it can be stopped and what it has used is still known.

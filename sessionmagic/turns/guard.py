@@ -28,6 +28,7 @@ from sessionmagic.turns.asked_model import AskedModel
 from sessionmagic.turns.call_arguments import wanted_call, without_iterators
 from sessionmagic.turns.charged_model import ChargedModel
 from sessionmagic.turns.messages import check_whole, tidied
+from sessionmagic.turns.run_history import RunHistory
 from sessionmagic.turns.sender import Sender
 from sessionmagic.turns.tool_run import run_tool
 from sessionmagic.turns.typed_model import TypedModel
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from sessionmagic.turns.output_type import OutputType
     from sessionmagic.turns.sent_content import SentContent
     from sessionmagic.turns.sent_request import SentRequest
-    from sessionmagic.turns.shortened import ShortenedHistory
 
 CANCEL_SECONDS = 0.5
 """How long a tool call may take to stop with its turn. An interrupted cell waits longer than that."""
@@ -61,7 +61,7 @@ class Guard(AbstractCapability[None]):
     """A capability that runs, asks about or denies each tool call of a turn, and enforces the turn's limits.
 
     pydantic-ai calls the hooks in this order: `before_run`; then for each model request `before_model_request`,
-    `prepare_model_request`, `get_wrapper_model` and `after_model_request`; then for each tool call of the response
+    `get_wrapper_model` and `after_model_request`; then for each tool call of the response
     `after_tool_validate`, `on_event` with the call, `wrap_tool_execute`, and `on_event` with the result. The calls of
     one response run side by side. For a call with an unknown tool or invalid arguments only `on_event` is called.
 
@@ -80,7 +80,7 @@ class Guard(AbstractCapability[None]):
         keep_sent: Called with each model request as it is sent.
         content: Leaves keys out of what is sent.
         accounts: What is charged with the model requests: that of the session, then that of the kernel.
-        history: The history of the turn; None if it cannot be shortened.
+        history: The messages before those of the run.
         output_type: The type of the answer; None for text.
     """
 
@@ -96,7 +96,7 @@ class Guard(AbstractCapability[None]):
     keep_sent: Callable[[SentRequest], object]
     content: SentContent
     accounts: Sequence[Account]
-    history: ShortenedHistory | None = None
+    history: RunHistory = field(default_factory=RunHistory)
     output_type: OutputType | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     """How many seconds each call ran, by call id."""
@@ -130,12 +130,6 @@ class Guard(AbstractCapability[None]):
             request_context.model, request_context.model_settings = asked.model, dict(asked.settings)
         return request_context
 
-    async def prepare_model_request(self, ctx: RunContext[None], request_context: Any) -> Any:
-        """Send the shorter history, if the one of the run was refused."""
-        if self.history is not None:
-            request_context.messages = self.history.applied(request_context.messages, ctx.run_id or "")
-        return request_context
-
     def count_request(self) -> None:
         """Count a model request, and stop the turn at its limit.
 
@@ -152,7 +146,7 @@ class Guard(AbstractCapability[None]):
 
     def _asked(self, member: Model) -> Model:
         model = self.requests.asked or self.model
-        sender = Sender(member, self._keep_sent, self.content)
+        sender = Sender(member, self._keep_sent, self.content, self.history)
         charged = ChargedModel(sender, model, self.accounts, self._over_budget, self.requests)
         asked = AskedModel(
             TypedModel(charged, self.output_type, lambda text: self.emit(Warned, text=text)),

@@ -9,8 +9,11 @@ from sessionmagic.conversation.compaction import sent_turns
 from sessionmagic.exceptions import StoreError
 
 if TYPE_CHECKING:
+    from pydantic_ai.messages import ModelMessage
+
     from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.turns.messages import Messages
+    from sessionmagic.turns.reading import ReadTurn
 
 REFUSALS = {"model_error", "context_exceeded", "content_filter"}
 """Error codes of turns that may have failed because of the content they sent."""
@@ -22,6 +25,8 @@ class SentTurn:
 
     turn: TurnRecord
     messages: Messages
+    said: list[ModelMessage]
+    """The same as objects of pydantic-ai."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,11 @@ class History:
     def messages(self) -> Messages:
         """The messages of all turns."""
         return [message for each in self.turns for message in each.messages]
+
+    @property
+    def said(self) -> list[ModelMessage]:
+        """The messages of all turns as objects of pydantic-ai. Turns that were read before have the same objects."""
+        return [message for each in self.turns for message in each.said]
 
 
 def history_before(session: Session, parent: str | None, *, sees_images: bool) -> History:
@@ -52,36 +62,41 @@ def history_before(session: Session, parent: str | None, *, sees_images: bool) -
 
     Raises `StoreError` when the messages of a turn cannot be read.
     """
-    from sessionmagic.turns.context_size import uncounted
-    from sessionmagic.turns.foreign import LeftOut, without_foreign_parts
-    from sessionmagic.turns.messages import without_tool_images
+    from sessionmagic.turns.foreign import LeftOut
+    from sessionmagic.turns.messages import as_history
+    from sessionmagic.turns.reading import read
     from sessionmagic.turns.summaries import summary_message
 
     path = session.path(parent) if parent else []
-    refused = [turn.id for turn in session.turns if turn.error_code in REFUSALS and turn.kind == "ask"]
-    suspects = {turn.id for turn_id in refused for turn in session.path(turn_id)}
+    suspects = _suspects(session)
     compaction, turns = sent_turns(path)
     sent: list[SentTurn] = []
     if compaction is not None:
-        _require_readable(compaction, session, path)
-        sent.append(SentTurn(compaction, summary_message(compaction)))
+        _require_readable(compaction, read(compaction), session, path)
+        summary = summary_message(compaction)
+        sent.append(SentTurn(compaction, summary, as_history(summary)))
     earlier = {turn.id for turn in path[: path.index(compaction)]} if compaction is not None else set()
     left_out = LeftOut()
     for turn in turns:
-        _require_readable(turn, session, path)
-        kept = without_foreign_parts(turn.messages, left_out)
-        kept = kept if sees_images and turn.id not in suspects else without_tool_images(kept)
-        sent.append(SentTurn(turn, uncounted(kept) if turn.id in earlier else kept))
+        kept = read(turn, with_images=sees_images and turn.id not in suspects, with_counts=turn.id not in earlier)
+        _require_readable(turn, kept, session, path)
+        left_out.counts.update(kept.left_out)
+        sent.append(SentTurn(turn, kept.messages, kept.said))
     warning = f"left out of the history, as they do not come from sessionmagic: {left_out}"
     return History(sent, [warning] if left_out.counts else [])
 
 
-def _require_readable(turn: TurnRecord, session: Session, path: list[TurnRecord]) -> None:
-    from sessionmagic.turns.foreign import problem_with
+def _suspects(session: Session) -> set[str]:
+    """Return the ids of the turns that were sent with a request that failed at the provider."""
+    refused = [turn.id for turn in session.turns if turn.error_code in REFUSALS and turn.kind == "ask"]
+    return {turn.id for turn_id in refused for turn in session.path(turn_id)}
 
-    if problem := problem_with(turn.messages):
+
+def _require_readable(turn: TurnRecord, read: ReadTurn, session: Session, path: list[TurnRecord]) -> None:
+    if read.problem:
         count = len(path) - path.index(turn)
         advice = f"%agent drop {count} takes it off" if path[-1].id == session.head else "continue an earlier turn"
         raise StoreError(
-            f"turn {turn.id} of session {session.name!r} cannot be read ({problem}); {advice}, or use another session"
+            f"turn {turn.id} of session {session.name!r} cannot be read ({read.problem}); {advice}, "
+            "or use another session"
         )

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from sessionmagic.turns.messages import Messages
     from sessionmagic.turns.model_requests import ModelRequests
     from sessionmagic.turns.request import Request
-    from sessionmagic.turns.shortened import ShortenedHistory
+    from sessionmagic.turns.run_history import RunHistory
     from sessionmagic.turns.unwritten import UnwrittenEnds
 
 
@@ -80,7 +80,8 @@ async def stream(
 async def _ask(admitted: Admitted, store: Store, servers: McpServers, requests: ModelRequests) -> Outcome:
     from sessionmagic.turns.agent_run import AgentRun, advised
     from sessionmagic.turns.compaction import Compaction, announced
-    from sessionmagic.turns.shortened import ShortenedHistory
+    from sessionmagic.turns.messages import as_history
+    from sessionmagic.turns.run_history import RunHistory
 
     turn, log, plan = admitted.turn, admitted.log, admitted.plan
     turn.within = current_turn.get(None)
@@ -89,7 +90,7 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers, requests: 
     for warning in plan.warnings:
         log.emit(Warned, text=warning)
     compaction = Compaction(admitted, store, requests)
-    guard = _guard(admitted, store, requests, ShortenedHistory(compaction.after_refusal))
+    guard = _guard(admitted, store, requests, RunHistory(compaction.after_refusal if admitted.cut is None else None))
     admitted.hold.recheck = guard.approve_allowed_calls
     run = AgentRun(plan.agent, plan.model, guard, guard.output_type)
 
@@ -117,7 +118,8 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers, requests: 
             toolset = await toolset_for(admitted, servers)
             history = await compaction.before_turn()
         else:
-            toolset, history = None, admitted.cut.conversation(plan.model.context_limit, admitted.record.started_at)
+            conversation = admitted.cut.conversation(plan.model.context_limit, admitted.record.started_at)
+            toolset, history = None, as_history(conversation)
         turn.on_cancel(run.cancel)
         outcome = await run.run(admitted.content, history, persist, toolset)
     return advised(outcome, plan.previous) if admitted.cut is None else announced(outcome, admitted, admitted.cut)
@@ -137,7 +139,7 @@ def _emit_start(admitted: Admitted) -> None:
     turn.tell_new_title()
 
 
-def _guard(admitted: Admitted, store: Store, requests: ModelRequests, history: ShortenedHistory) -> Guard:
+def _guard(admitted: Admitted, store: Store, requests: ModelRequests, history: RunHistory) -> Guard:
     """Return the guard of a turn. Its rules are those of its group, and its lasting decisions are stored."""
     from sessionmagic.turns.guard import Guard
     from sessionmagic.turns.sent_content import SentContent
@@ -163,7 +165,7 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests, history: S
         keep_sent=turn.keep_sent,
         content=SentContent(admitted.left_out),
         accounts=(group.account, KERNEL),
-        history=history if asks else None,
+        history=history,
         output_type=admitted.request.output_type if asks else None,
     )
 

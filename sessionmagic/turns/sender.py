@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.messages import (
     InstructionPart,
     ModelMessage,
     ModelRequest,
-    ModelRequestPart,
-    RetryFeedbackPart,
     SystemPromptPart,
-    ToolReturnPart,
-    UserPromptPart,
 )
 from pydantic_ai.models import CompletedStreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
@@ -23,9 +18,11 @@ from pydantic_ai.models.wrapper import WrapperModel
 from sessionmagic.models.abilities import profile_of, streams
 from sessionmagic.models.answer_text import REASONING_FIELDS
 from sessionmagic.models.members import members_of
+from sessionmagic.turns.beginnings import BEGINNINGS, Making
 from sessionmagic.turns.key_scanner import ready_for_request
-from sessionmagic.turns.quotation import is_quotation
-from sessionmagic.turns.sent import Destination, as_sent, with_fitting_ids, without_foreign_details
+from sessionmagic.turns.prepared import prepared
+from sessionmagic.turns.run_history import RunHistory
+from sessionmagic.turns.sent import Destination, as_sent
 from sessionmagic.turns.sent_request import SentRequest
 
 if TYPE_CHECKING:
@@ -37,11 +34,6 @@ if TYPE_CHECKING:
     from pydantic_ai.settings import ModelSettings
 
     from sessionmagic.turns.sent_content import SentContent
-
-NOTED = re.compile(r"[<\[\]]")
-"""What each text has that pydantic-ai would change or note."""
-HIDDEN = "-"
-"""Stands for what the user typed while pydantic-ai prepares the messages."""
 
 
 class Sender(WrapperModel):
@@ -55,10 +47,18 @@ class Sender(WrapperModel):
         wrapped: The other model.
         keep: Called with each request just before it is sent.
         content: Leaves keys out of what is sent.
+        history: The messages before those of the run; none by default.
     """
 
-    def __init__(self, wrapped: Model, keep: Callable[[SentRequest], object], content: SentContent) -> None:
+    def __init__(
+        self,
+        wrapped: Model,
+        keep: Callable[[SentRequest], object],
+        content: SentContent,
+        history: RunHistory | None = None,
+    ) -> None:
         super().__init__(wrapped)
+        self._history = history or RunHistory()
         self._keep = keep
         self._content = content
         self._origins: dict[tuple[str | None, ...], bool] = {}
@@ -67,16 +67,12 @@ class Sender(WrapperModel):
         )
 
     def prepare_messages(
-        self, messages: list[ModelMessage], model_request_parameters: ModelRequestParameters | None = None
+        self,
+        messages: list[ModelMessage],
+        model_request_parameters: ModelRequestParameters | None = None,  # noqa: ARG002  (part of the interface)
     ) -> list[ModelMessage]:
-        """Let the wrapped model prepare the messages, except for what the user typed.
-
-        pydantic-ai 2.68 adds system messages about a text with ``<system>`` in it, and puts an invisible joiner into
-        ``<|im_end|>`` and the like. This guards against tools and documents, but the user may write what he likes.
-        """
-        own = with_fitting_ids(without_foreign_details(messages, self._destination), self._destination)
-        prepared = self.wrapped.prepare_messages([_hidden(message) for message in own], model_request_parameters)
-        return [_shown(message) for message in prepared]
+        """Return the messages unchanged: they are prepared when they are sent, with the history before them."""
+        return messages
 
     async def request(
         self,
@@ -117,8 +113,8 @@ class Sender(WrapperModel):
     def _well_formed(
         self, messages: list[ModelMessage], settings: ModelSettings | None, parameters: ModelRequestParameters
     ) -> tuple[list[ModelMessage], ModelRequestParameters]:
-        messages, parameters = with_one_system_message(as_sent(messages, self._destination), parameters)
-        messages, parameters = self._content.messages(messages), self._content.parameters(parameters)
+        messages, parameters = self._whole(messages, parameters)
+        parameters = self._content.parameters(parameters)
         self._keep(
             SentRequest(
                 model=f"{self.system}:{self.model_name}",
@@ -129,6 +125,18 @@ class Sender(WrapperModel):
             )
         )
         return messages, parameters
+
+    def _whole(
+        self, messages: list[ModelMessage], parameters: ModelRequestParameters
+    ) -> tuple[list[ModelMessage], ModelRequestParameters]:
+        """Return the messages of a request with the history before them, as they are sent."""
+        history = self._history.messages
+        making = Making(self.wrapped, parameters, self._destination, self._content)
+        if history and (sent := BEGINNINGS.continued(history, messages, making)) is not None:
+            return sent, with_one_system_message([], parameters)[1]
+        ready = prepared([*history, *messages], self.wrapped, parameters, self._destination)
+        sent, parameters = with_one_system_message(as_sent(ready, self._destination), parameters)
+        return self._content.messages(sent), parameters
 
 
 def made(model: Model, response: ModelResponse) -> bool:
@@ -183,51 +191,3 @@ def with_one_system_message(
         [replace(message, parts=others) if message is first else message for message in messages],
         replace(parameters, instruction_parts=[joined]),
     )
-
-
-@dataclass(repr=False)
-class _Typed(UserPromptPart):
-    """A prompt that the user typed, while pydantic-ai prepares the messages."""
-
-    typed: str = field(kw_only=True)
-
-
-def _hidden(message: ModelMessage) -> ModelMessage:
-    """Return a message with what the user typed hidden from pydantic-ai.
-
-    A prompt is what the user typed, unless it quotes others, and so is the first text of one with attachments. Beside
-    the results of tools, a list is what the tools gave, except where all calls were interrupted and gave nothing.
-    """
-    if not isinstance(message, ModelRequest):
-        return message
-    has_results = any(isinstance(part, ToolReturnPart) and part.outcome != "interrupted" for part in message.parts)
-    parts = [_hidden_part(part, has_results=has_results) for part in message.parts]
-    return replace(message, parts=parts) if any(isinstance(part, _Typed) for part in parts) else message
-
-
-def _hidden_part(part: ModelRequestPart, *, has_results: bool) -> ModelRequestPart:
-    match part:
-        case UserPromptPart(content=str(text)) if is_quotation(text):
-            return part
-        case UserPromptPart(content=str(text)) if NOTED.search(text):
-            return _Typed(HIDDEN, typed=text, timestamp=part.timestamp)
-        case UserPromptPart(content=[str(text), *others]) if not has_results and NOTED.search(text):
-            return _Typed([HIDDEN, *others], typed=text, timestamp=part.timestamp)
-        case RetryFeedbackPart() if part.retry.cause == "no_output":  # it would become a system message
-            return UserPromptPart(part.model_response(), timestamp=part.timestamp)
-        case _:
-            return part
-
-
-def _shown(message: ModelMessage) -> ModelMessage:
-    """Return a message with what the user typed."""
-    if not isinstance(message, ModelRequest) or not any(isinstance(part, _Typed) for part in message.parts):
-        return message
-    return replace(message, parts=[_shown_part(part) for part in message.parts])
-
-
-def _shown_part(part: ModelRequestPart) -> ModelRequestPart:
-    if not isinstance(part, _Typed):
-        return part
-    content = part.typed if isinstance(part.content, str) else [part.typed, *part.content[1:]]
-    return UserPromptPart(content, timestamp=part.timestamp)

@@ -41,7 +41,7 @@ from pydantic_ai.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
 BRIDGE = "OK"
 """The assistant's text between the results of calls and what the user says next."""
@@ -71,19 +71,23 @@ class Destination:
     """Returns whether the ids of the calls in a response that came from there can be sent back."""
 
 
-def as_sent(messages: Sequence[ModelMessage], to: Destination) -> list[ModelMessage]:
+def as_sent(
+    messages: Sequence[ModelMessage], to: Destination, used: Collection[str] | None = None
+) -> list[ModelMessage]:
     """Return the messages in the form in which they are sent.
 
     Args:
         messages: The whole conversation. The last one is a request, or a response that the provider has suspended.
         to: Where they are sent.
+        used: If these messages only go on with a conversation, the ids of its calls so far. The last message before
+            them is a response without calls, and the first of them is a request.
     """
-    ids = _CallIds(to)
+    ids = _CallIds(to, set(used or ()))
     sent: list[ModelMessage] = []
     response: ModelResponse | None = None
     for message in _alternating(without_foreign_details(messages, to)):
         if isinstance(message, ModelRequest):
-            sent += _request(message, response, ids, first=not sent)
+            sent += _request(message, response, ids, first=used is None and not sent)
             response = None
         else:
             sent.append(ids.fitted(message))
@@ -111,9 +115,17 @@ def without_foreign_details(messages: Sequence[ModelMessage], to: Destination) -
     return kept
 
 
-def with_fitting_ids(messages: Sequence[ModelMessage], to: Destination) -> list[ModelMessage]:
-    """Return the messages with ids and names of calls that the provider takes, alike in calls and results."""
-    ids = _CallIds(to)
+def with_fitting_ids(
+    messages: Sequence[ModelMessage], to: Destination, used: Collection[str] = ()
+) -> list[ModelMessage]:
+    """Return the messages with ids and names of calls that the provider takes, alike in calls and results.
+
+    Args:
+        messages: The messages.
+        to: Where they are sent.
+        used: The ids of the calls in messages before these.
+    """
+    ids = _CallIds(to, set(used))
     return [ids.fitted(each) if isinstance(each, ModelResponse) else ids.answering(each) for each in messages]
 
 

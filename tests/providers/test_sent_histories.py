@@ -23,11 +23,13 @@ from pydantic_ai.messages import (
     UserPromptPart,
     repair_messages,
 )
-from pydantic_ai.models import ModelRequestParameters
+from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
+from sessionmagic.keys.known import KnownKeys
 from sessionmagic.turns.left_out import LeftOut
+from sessionmagic.turns.run_history import RunHistory
 from sessionmagic.turns.sender import Sender
 from sessionmagic.turns.sent import Destination, as_sent
 from sessionmagic.turns.sent_content import SentContent
@@ -102,8 +104,7 @@ LOOP = asyncio.new_event_loop()
 def sent_to(model, history):
     """Return what a model is sent, prepared as pydantic-ai does it."""
     sender = Sender(model, lambda _: None, SentContent(LeftOut()))
-    prepared = repair_messages(sender.prepare_messages(repair_messages(history), PARAMETERS))
-    messages, _ = sender._well_formed(prepared, None, PARAMETERS)
+    messages, _ = sender._well_formed(repair_messages(history), None, PARAMETERS)
     return messages
 
 
@@ -198,3 +199,88 @@ def test_a_system_message_in_the_middle_becomes_text_of_the_user():
         "user-prompt",
     ]
     assert sent[-1].parts[0].content == "<system>Be long.</system>\n\nagain"
+
+
+def without_times(messages):
+    """Return messages as JSON. pydantic-ai gives its notes the time at which it makes them."""
+    return re.sub(r'"timestamp":("[^"]*"|null)', "", ModelMessagesTypeAdapter.dump_json(messages).decode())
+
+
+@st.composite
+def calm_turns(draw):
+    """Return the messages of a turn as most are: calls with results, and an answer unless the turn was stopped."""
+    origin = draw(st.sampled_from(["lab", "other"]))
+    name, url, _ = ORIGINS[origin]
+    messages = [ModelRequest([UserPromptPart(draw(st.sampled_from(["Go", "[INST] <system>", [PNG]])))])]
+    for call_id in draw(st.lists(IDS, max_size=2)):
+        call = ToolCallPart("look", "{}", call_id)
+        messages.append(ModelResponse([call], provider_name=name, provider_url=url, model_name="m"))
+        messages.append(ModelRequest([ToolReturnPart("look", "seen", call_id)]))
+    if draw(st.integers(0, 3)):
+        messages.append(ModelResponse([TextPart("Hi")], provider_name=name, provider_url=url, model_name="m"))
+    return messages
+
+
+MOSTLY_CALM = st.lists(st.one_of(*[calm_turns()] * 8, turns()), min_size=1, max_size=6)
+
+
+@settings(max_examples=examples(200))
+@given(MOSTLY_CALM, st.sampled_from([LAB_MODEL, ELSEWHERE_MODEL, RESPONSES_MODEL]))
+def test_a_history_that_was_sent_before_is_sent_as_the_whole_would_be(several, model):
+    past = []
+    for turn in several:
+        own = turn if isinstance(turn[-1], ModelRequest) else [*turn, *NOW]
+        whole = Sender(model, lambda _: None, SentContent(LeftOut()))._well_formed([*past, *own], None, PARAMETERS)[0]
+        assert without_times(sent_after(past, model, own=own)) == without_times(whole)
+        past = [*past, *turn]
+
+
+def exchange(prompt):
+    return [ModelRequest([UserPromptPart(prompt)]), ModelResponse([TextPart(f"{prompt}?")])]
+
+
+def sent_after(history, model=LAB_MODEL, content=None, own=NOW):
+    earlier = RunHistory()
+    earlier.messages = history
+    sender = Sender(model, lambda _: None, content or SentContent(LeftOut()), earlier)
+    return sender._well_formed(repair_messages(own), None, PARAMETERS)[0]
+
+
+def test_only_what_is_new_in_a_history_is_made_ready(monkeypatch):
+    made = []
+    prepare = OpenAIChatModel.prepare_messages
+
+    def counted(self, messages, parameters=None):
+        made.append(len(messages))
+        return prepare(self, messages, parameters)
+
+    history = [*exchange("a"), *exchange("b")]
+    model = OpenAIChatModel("m", provider=OpenAIProvider(base_url=LAB, api_key="k"))
+    monkeypatch.setattr(Model, "prepare_messages", counted)
+    sent_after(history, model)
+    assert len(sent_after([*history, *exchange("c")], model)) == 7
+    assert made == [4, 1, 2, 1]
+
+
+def test_key_that_becomes_known_is_left_out_of_a_history_that_was_sent_before(monkeypatch):
+    known = KnownKeys({})
+    for module in ("sessionmagic.keys.cleaning", "sessionmagic.turns.sent_content", "sessionmagic.turns.beginnings"):
+        monkeypatch.setattr(f"{module}.KNOWN", known)
+    history = exchange("the word is umbrella-47-orange")
+    assert "umbrella-47-orange" in str(sent_after(history))
+    known.add("umbrella-47-orange")
+    for _ in range(2):  # each turn tells what is left out
+        left_out = LeftOut()
+        assert "umbrella-47-orange" not in str(sent_after(history, content=SentContent(left_out)))
+        assert left_out.warning()
+
+
+def test_history_without_keys_is_not_what_is_sent_when_keys_are_meant_to_be_sent(monkeypatch):
+    known = KnownKeys({})
+    for module in ("sessionmagic.keys.cleaning", "sessionmagic.turns.sent_content", "sessionmagic.turns.beginnings"):
+        monkeypatch.setattr(f"{module}.KNOWN", known)
+    history = exchange("the word is umbrella-48-orange")
+    known.add("umbrella-48-orange")
+    assert "umbrella-48-orange" not in str(sent_after(history))
+    assert "umbrella-48-orange" in str(sent_after(history, content=SentContent(LeftOut(sends_keys=True))))
+    assert "umbrella-48-orange" not in str(sent_after(history))

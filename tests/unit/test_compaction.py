@@ -15,8 +15,9 @@ from sessionmagic.exceptions import SessionIdleError, SessionNotFoundError, Usag
 from sessionmagic.sessions.usage import usage_by
 from sessionmagic.testing import ScriptedModel, call, hang, script
 from sessionmagic.turns.context_size import tokens_in
+from sessionmagic.turns.messages import as_history
 from sessionmagic.turns.quotation import CONVERSATION, SUMMARY, quotation
-from sessionmagic.turns.shortened import ShortenedHistory
+from sessionmagic.turns.run_history import RunHistory
 from sessionmagic.turns.summaries import conversation_message
 from tests.turns import ask, events_of, on_a_loop, orphans, said, until, whole
 
@@ -687,16 +688,16 @@ async def test_stored_compaction_says_what_its_summary_stands_for(manager):
 
 
 @on_a_loop
-async def test_history_is_shortened_once_for_each_request():
+async def test_history_is_shortened_once():
     compactions = []
 
     async def compact():
         compactions.append(1)
-        return conversation_message([], None, 1.0)
+        return as_history(conversation_message([], None, 1.0))
 
-    history = ShortenedHistory(compact)
-    assert history.applied([], "run") == []
-    assert await history.after_refusal() is not None
-    assert len(history.applied([], "run")) == 1
-    assert await history.after_refusal() is None
+    history = RunHistory(compact)
+    assert history.messages == []
+    assert await history.shorten()
+    assert len(history.messages) == 1
+    assert not await history.shorten()
     assert compactions == [1]
