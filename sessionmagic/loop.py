@@ -139,6 +139,14 @@ async def settled_in_thread(call: Callable[..., T], *args: Any) -> tuple[T, bool
     return work.result(), cancelled
 
 
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that runs in this thread, if any."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 def is_cancelled() -> bool:
     """Return whether the current task was cancelled.
 

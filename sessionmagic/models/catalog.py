@@ -12,6 +12,7 @@ from sessionmagic.models.abilities import context_window, makes_room, provider_o
 from sessionmagic.models.blends import held_together, members_in
 from sessionmagic.models.clients import ask_directly, learn_keys, missing_certificates
 from sessionmagic.models.configured import configured, limit_of, price_of
+from sessionmagic.models.kept import MODELS
 from sessionmagic.models.library_warnings import hide_library_warnings
 from sessionmagic.models.references import ModelRef, readings, why_unknown
 from sessionmagic.models.sources import (
@@ -23,6 +24,7 @@ from sessionmagic.models.sources import (
 )
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Callable, Mapping, MutableMapping, Sequence
     from pathlib import Path
 
@@ -149,14 +151,20 @@ class Models:
             source, reading = self._find(each)
             source.check(reading)
 
-    def resolve(self, reference: str) -> ResolvedModel:
-        """Return the model that the reference names; raises `ModelReferenceError`. Imports the model's SDK.
+    def resolve(self, reference: str, loop: AbstractEventLoop | None = None) -> ResolvedModel:
+        """Return the model that the reference names. Imports the model's SDK.
 
         References that are joined by commas are an alloy: each request goes to one of them, at random. One that is
         named twice is chosen twice as often.
+
+        Args:
+            reference: The reference.
+            loop: The event loop on which the model is asked. If it is given, the model may be the same as before.
+
+        Raises `ModelReferenceError`.
         """
         if members := self._members(reference):
-            return self._alloy(reference, members)
+            return self._alloy(reference, members, loop)
         source, reading = self._find(reference)
         source.check(reading)
         price, limit = price_of(self.prices, reading), limit_of(self.context_limits, reading)
@@ -164,9 +172,7 @@ class Models:
 
         hide_library_warnings()
         try:
-            model = source.build(reading)
-            ask_directly(model)
-            learn_keys(model)
+            model = MODELS.made(loop, source.made_of(reading), lambda: _made(source, reading))
         except (UserError, ImportError, ValueError, TypeError, OSError) as error:
             missing = missing_certificates() if isinstance(error, OSError) else None
             reason = missing or " ".join(str(error).split()) or type(error).__name__
@@ -179,8 +185,8 @@ class Models:
         is_registered = RegisteredSource().recognizes(ModelRef(reference, reference))
         return [] if is_registered else members_in(reference)
 
-    def _alloy(self, reference: str, names: Sequence[str]) -> ResolvedModel:
-        found = {name: self.resolve(name) for name in dict.fromkeys(names)}
+    def _alloy(self, reference: str, names: Sequence[str], loop: AbstractEventLoop | None) -> ResolvedModel:
+        found = {name: self.resolve(name, loop) for name in dict.fromkeys(names)}
         limits = [each.context_limit for each in found.values() if each.context_limit is not None]
         return ResolvedModel(
             reference,
@@ -220,3 +226,10 @@ class Models:
                 if source.recognizes(reading):
                     return source, reading
         raise ModelReferenceError(why_unknown(reference, [name for source in sources for name in source.names()]))
+
+
+def _made(source: Source, reading: ModelRef) -> Model:
+    model = source.build(reading)
+    ask_directly(model)
+    learn_keys(model)
+    return model

@@ -80,19 +80,31 @@ def is_loopback(address: str) -> bool:
         return False
 
 
-def connected(make: Callable[..., ProviderT], base_url: str) -> ProviderT:
-    """Return the provider that `make` makes, which asks a server on this machine without a proxy.
+def connected(make: Callable[..., ProviderT], base_url: str = "") -> ProviderT:
+    """Return the provider that `make` makes, whose connections stay open for the next turn.
+
+    Behind a proxy, it has a client of its own, as only that reads the environment. A server on this machine is asked
+    without the proxy.
 
     Args:
         make: Makes the provider; takes the argument `http_client`.
-        base_url: The server's address.
+        base_url: The server's address; empty if only the provider knows it.
     """
-    if not (is_loopback(base_url) and getproxies()):
+    if getproxies() and not is_loopback(base_url):
         return make()
-    client = _direct_client()  # pydantic-ai's own client would fail if it cannot use the proxy, such as one of SOCKS
-    provider = make(http_client=client)
-    _give(provider, client)
+    from sessionmagic.models.connections import shared_client, tls
+
+    provider = make(http_client=shared_client())
+    if provider.base_url.startswith("https:"):
+        tls()  # here and not on the event loop, and missing certificates are told before the turn
     return provider
+
+
+def known_provider(name: str) -> Provider[Any]:
+    """Return pydantic-ai's provider of a name, connected."""
+    from pydantic_ai.providers import infer_provider_class
+
+    return connected(infer_provider_class(name))
 
 
 def ask_directly(model: Model) -> None:
@@ -106,8 +118,9 @@ def ask_directly(model: Model) -> None:
         provider: Any = each.provider
         own = getattr(provider, "_own_http_client", None)
         if isinstance(own, AsyncClient) and is_loopback(provider.base_url) and getproxies():
-            client = _direct_client()
-            _give(provider, client)
+            # pydantic-ai 2.68 has no setting for a client that a provider closes and replaces. Its gateway does this.
+            provider._own_http_client = client = _direct_client()  # noqa: SLF001
+            provider._http_client_factory = _direct_client  # noqa: SLF001
             provider._set_http_client(client)  # noqa: SLF001
 
 
@@ -117,15 +130,6 @@ def learn_keys(model: Model) -> None:
         for holder in (getattr(each, "client", None), each.provider, getattr(each.provider, "client", None)):
             for name in ("api_key", "auth_token", "_api_key"):
                 KNOWN.add(getattr(holder, name, None), "the key of a provider")
-
-
-def _give(provider: Any, client: AsyncClient) -> None:
-    """Make a provider the owner of a client, which it then closes and replaces.
-
-    pydantic-ai 2.68 has no setting for it. Its gateway does the same.
-    """
-    provider._own_http_client = client  # noqa: SLF001
-    provider._http_client_factory = _direct_client  # noqa: SLF001
 
 
 def _direct_client() -> AsyncClient:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.keys.known import names_a_key
 from sessionmagic.models.abilities import with_profile
-from sessionmagic.models.clients import check_key
+from sessionmagic.models.clients import check_key, known_provider
 from sessionmagic.models.members import with_wrapped_members
 from sessionmagic.models.providers import PROVIDERS, openai_compatible
 from sessionmagic.models.weights import check_installed, check_weights, find_weights
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sessionmagic.models.providers import Provider
     from sessionmagic.models.references import ModelRef
 
+SHARING = {"openai", "anthropic"}
+"""The SDKs that are given our HTTP client."""
 OLLAMA_URL = "http://localhost:11434/v1"
 
 
@@ -51,6 +53,10 @@ class Source(Protocol):
 
     def build(self, reference: ModelRef) -> Model:
         """Return the model. Raises `ModelReferenceError` or an error of the SDK."""
+
+    def made_of(self, reference: ModelRef) -> tuple[str, ...] | None:  # noqa: ARG002  most kinds make them anew
+        """Return what `build` makes the model of, besides the environment; None if that may change at any time."""
+        return None
 
     def offers(self) -> list[Offer]:
         """Return the references that can be used on this machine."""
@@ -141,6 +147,9 @@ class EndpointSource(Source):
         key = os.environ.get(_key_variable(name))
         return endpoint(name, reference.model, self._endpoints[name], key)
 
+    def made_of(self, reference: ModelRef) -> tuple[str, ...]:
+        return "endpoint", reference.provider, reference.model, self._endpoints[reference.provider]
+
     def warnings(self, reference: ModelRef) -> list[str]:
         return _unlisted(reference)
 
@@ -203,6 +212,9 @@ class TestSource(Source):
 
         return infer_model("test")
 
+    def made_of(self, reference: ModelRef) -> tuple[str, ...]:  # noqa: ARG002  there is only one
+        return ("test",)
+
     def offers(self) -> list[Offer]:
         return [Offer("test", "answers without a model, for trying things out")]
 
@@ -223,13 +235,16 @@ class ProviderSource(Source):
         from pydantic_ai.models import infer_model
 
         provider, name = reference.provider, reference.model
-        if PROVIDERS[provider].module != "openai":
+        if PROVIDERS[provider].module not in SHARING:
             return infer_model(f"{provider}:{name}")
         from sessionmagic.models.compatible import ollama, with_mended_streams
 
         if provider == "ollama":
             return ollama(name, os.environ.get("OLLAMA_BASE_URL") or OLLAMA_URL)
-        return with_mended_streams(infer_model(f"{provider}:{name}"))
+        return with_mended_streams(infer_model(f"{provider}:{name}", known_provider))
+
+    def made_of(self, reference: ModelRef) -> tuple[str, ...]:
+        return "provider", reference.provider, reference.model
 
     def warnings(self, reference: ModelRef) -> list[str]:
         return _unlisted(reference)

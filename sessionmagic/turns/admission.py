@@ -112,22 +112,23 @@ class Admission:
     def _admit(self, request: Request, agent: AgentDefinition, hold: Hold) -> Admitted | ReusedTurn:
         from sessionmagic.turns.reuse import reusable
 
-        planned = self._planned(request, agent, hold.group)
+        planned = self._planned(request, agent, hold)
         if request.reuse and (stored := reusable(planned.previous, planned.parent, planned.fingerprint)) is not None:
             return _reused(stored, planned, self._store, hold.group)
         decided = _decided(planned, self._store, hold.group)
         session = _written(decided, self._store, hold.group)
         return _admitted(decided, session, agent, hold)
 
-    def _planned(self, request: Request, agent: AgentDefinition, group: TurnGroup) -> _Planned:
+    def _planned(self, request: Request, agent: AgentDefinition, hold: Hold) -> _Planned:
         """Decide what is asked, and after which turn. Raises the errors of the request."""
         from sessionmagic.turns.reuse import fingerprint
 
+        group = hold.group
         before = _before(request, group, self._store)
         dead = running_turns(before) if group.dead is None else group.dead
         previous = with_interrupted_turns(before, dead)
         parent = parent_for(request, previous)
-        plan = plan_for(request, previous, parent, Resolver(self._models, group.resolved), agent)
+        plan = plan_for(request, previous, parent, Resolver(self._models, group.resolved, hold.loop), agent)
         content = content_for(request)
         return _Planned(
             request=request,

@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from sessionmagic.exceptions import UsageError
+from sessionmagic.loop import running_loop
 from sessionmagic.tools.permissions import Permissions
 from sessionmagic.turns.account import Account
 
@@ -21,6 +22,8 @@ class Hold:
 
     def __init__(self, group: TurnGroup) -> None:
         self.group = group
+        self.loop = running_loop()
+        """The event loop on which the turn runs; None if it was claimed without one."""
         self.released = False
         self.recheck: Callable[[], None] | None = None
         """Approves the waiting calls of the turn that the session's rules now allow."""

@@ -13,6 +13,7 @@ from sessionmagic.turns.compaction_request import for_summary, without_limits
 from sessionmagic.turns.output_type import OUTPUT_TOOL
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Mapping, Sequence
 
     from pydantic_ai.toolsets import AbstractToolset
@@ -77,14 +78,16 @@ class Resolver:
     Attributes:
         models: The models that references can name.
         known: Models that are resolved already, by reference.
+        loop: The event loop on which they are asked; None for models that are used once.
     """
 
     models: Models
     known: Mapping[str, ResolvedModel] = field(default_factory=dict)
+    loop: AbstractEventLoop | None = None
 
     def resolve(self, reference: str) -> ResolvedModel:
         """Return the model that the reference names; raises `ModelReferenceError`."""
-        return self.known[reference] if reference in self.known else self.models.resolve(reference)
+        return self.known[reference] if reference in self.known else self.models.resolve(reference, self.loop)
 
 
 def plan_for(request: Request, session: Session, parent: str | None, models: Resolver, agent: AgentDefinition) -> Plan:
