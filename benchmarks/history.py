@@ -1,4 +1,4 @@
-"""What a turn costs in a long session: a whole turn beside bare pydantic-ai, ten tool calls, and the memory of a kernel.
+"""What a turn costs in a long session: a whole turn beside bare pydantic-ai, ten tool calls, and a kernel's memory.
 
 Times are processor times. Sessions are kept in memory and shared between loads, so what the store costs is left out.
 """

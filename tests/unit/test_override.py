@@ -221,10 +221,10 @@ async def test_changes_made_while_a_turn_is_let_in_survive_its_write(manager, mo
     await ask(manager)
     resolve = manager.models.resolve
 
-    def slow(reference):
+    def slow(*asked):
         manager.sessions.star("chat")
         manager.store.update(manager.sessions.load("chat").id, lambda now: with_override(now, "critic", "test"))
-        return resolve(reference)
+        return resolve(*asked)
 
     monkeypatch.setattr(manager.models, "resolve", slow)
     await ask(manager, model="recalls")
