@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 AT_ONCE = 50
-TURNS = 400
+TURNS = 200
 MODEL = "markdown-20"
 
 
 def measure(runs: int) -> list[Figure]:
-    turns = TURNS if runs > 2 else TURNS // 4
+    turns = TURNS if runs > 2 else TURNS // 2
     with Server() as server:
         pairs = [[_run(subject, server.url, turns) for subject in ("turn", "bare")] for _ in range(runs)]
     ours, bare = (sample([pair[side] for pair in pairs]) for side in (0, 1))
