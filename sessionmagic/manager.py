@@ -18,7 +18,7 @@ from sessionmagic.exceptions import (
     SessionExistsError,
     SessionNotFoundError,
 )
-from sessionmagic.loop import in_thread, is_cancelled, loop_thread, settled_in_thread
+from sessionmagic.loop import in_thread, is_cancelled, loop_thread, running_loop, settled_in_thread
 from sessionmagic.models.catalog import Models
 from sessionmagic.sessions.branches import Branches
 from sessionmagic.sessions.claiming import STOP_SECONDS, Claiming, Patience, already_exists
@@ -178,7 +178,8 @@ class SessionManager:
         runs = runs_of(request, contestants, repeat=repeat, blind=blind)
         agent = find_agent(self.agents, request.agent)
         group = await self._claiming.group(request.session, request.where, Patience(request.wait), new=request.new)
-        runs = await prepared(runs, group, partial(self._admission.prepared, agent=agent, group=group, judge=judge))
+        check = partial(self._admission.prepared, agent=agent, group=group, judge=judge, loop=running_loop())
+        runs = await prepared(runs, group, check)
         return Comparison(runs, group, self.start, self.comparisons.keep_turn)
 
     async def run(self, prompt: str, **options: Any) -> Turn:

@@ -27,6 +27,7 @@ from sessionmagic.turns.records import fresh_session, new_record
 from sessionmagic.turns.turn import Turn
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Sequence
 
     from pydantic_ai.messages import UserContent
@@ -85,12 +86,18 @@ class Admission:
             return self._admit(request, agent, hold)
 
     def prepared(
-        self, requests: Sequence[Request], agent: AgentDefinition, group: TurnGroup, judge: str = ""
+        self,
+        requests: Sequence[Request],
+        agent: AgentDefinition,
+        group: TurnGroup,
+        judge: str = "",
+        *,
+        loop: AbstractEventLoop | None = None,
     ) -> tuple[list[Request], list[tuple[str, str]]]:
         """Check the requests of a group that shall continue the same turn, and its judge, without storing anything.
 
         Returns them with that turn named, and what identifies the provider of each one's model. Raises what `admit`
-        raises. Blocks while it reads files.
+        raises. Blocks while it reads files. The models are asked on `loop`.
         """
         from sessionmagic.conversation.tree import ROOT
 
@@ -101,8 +108,8 @@ class Admission:
         providers = []
         for each in requests:
             if each.model not in {"", "default", *group.resolved}:
-                group.resolved[each.model] = self._models.resolve(each.model)
-            model = plan_for(each, previous, parent, Resolver(self._models, group.resolved), agent).model
+                group.resolved[each.model] = self._models.resolve(each.model, loop)
+            model = plan_for(each, previous, parent, Resolver(self._models, group.resolved, loop), agent).model
             _budget_warnings(each, model, account)
             providers.append(model.provider)
         if judge:
