@@ -158,15 +158,32 @@ class Session:
 
     def turn(self, turn_id: str) -> TurnRecord:
         """Return the turn with that id; raises `KeyError` when there is none."""
-        for turn in self.turns:
-            if turn.id == turn_id:
-                return turn
+        return self.turns[self.place_of(turn_id)]
+
+    def place_of(self, turn_id: str) -> int:
+        """Return the index of the turn with that id; raises `KeyError` when there is none.
+
+        The latest turns are found first, as nearly all changes are to them.
+        """
+        turns = self.turns
+        for at in range(len(turns) - 1, -1, -1):
+            if turns[at].id == turn_id:
+                return at
         raise KeyError(turn_id)
+
+    def whole(self) -> Session:
+        """Return the session as its own code would have stored it, which a file that somebody has edited may not be.
+
+        Raises `ValueError` if the head, or the parent of a turn, does not exist.
+        """
+        self.require_whole()
+        latest = max((int(turn.id) for turn in self.turns if turn.id.isdecimal()), default=0)
+        return self if latest <= self.turns_started else replace(self, turns_started=latest)
 
     def require_whole(self) -> None:
         """Raise `ValueError` if the head, or the parent of a turn, does not exist."""
-        ids = {turn.id for turn in self.turns}
-        missing = {self.head, *(turn.parent for turn in self.turns)} - ids - {None}
+        ids = set(map(attrgetter("id"), self.turns))
+        missing = {self.head, *map(attrgetter("parent"), self.turns)} - ids - {None}
         if missing:
             raise ValueError(f"turn {min(filter(None, missing))} is missing")
 
@@ -175,7 +192,7 @@ class Session:
 
         A summary may be sent in place of some of them; see `compaction.sent_turns`.
         """
-        by_id = {turn.id: turn for turn in self.turns}
+        by_id = dict(zip(map(attrgetter("id"), self.turns), self.turns, strict=True))
         path: list[TurnRecord] = []
         turn_id = tip or self.head
         while turn_id is not None and len(path) < len(by_id):  # in a damaged file, parents may form a cycle

@@ -6,6 +6,7 @@ moment, so that no change writes back a stale record.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -31,10 +32,11 @@ def parent_of_next(session: Session, after: str | None) -> str | None:
     parent = session.head if after is None else after
     if parent is None or parent == ROOT:
         return None
-    turn = next((turn for turn in session.turns if turn.id == parent), None)
-    if turn is None:
+    try:
+        turn = session.turn(parent)
+    except KeyError:
         known = f"its last turn is {session.turns[-1].id}" if session.turns else "it has no turns yet"
-        raise UsageError(f"session {session.name!r} has no turn {shortened(parent)!r}; {known}")
+        raise UsageError(f"session {session.name!r} has no turn {shortened(parent)!r}; {known}") from None
     if turn.status == "running":
         raise UsageError(f"turn {parent} of session {session.name!r} is still running; name an earlier turn")
     if not is_kept(turn):
@@ -50,9 +52,9 @@ def next_turn_id(session: Session) -> str:
 
 
 def _turns_started(session: Session) -> int:
-    """Return how many turns were started; a file that somebody has edited may state fewer than it has."""
-    numbers = (int(turn.id) for turn in session.turns if turn.id.isdecimal())
-    return max(session.turns_started, *numbers, 0)
+    """Return how many turns were started: at least the number of the latest. `Session.whole` looks at all of them."""
+    latest = session.turns[-1].id if session.turns else ""
+    return max(session.turns_started, int(latest) if latest.isdecimal() else 0)
 
 
 def with_turn(session: Session, turn: TurnRecord, *, moves_head: bool = True) -> Session:
@@ -66,7 +68,7 @@ def with_turn(session: Session, turn: TurnRecord, *, moves_head: bool = True) ->
     turn = replace(turn, previous_head=session.head) if moves_head else turn
     return replace(
         session,
-        turns=(*session.turns, turn),
+        turns=session.turns + (turn,),  # noqa: RUF005  unpacking would copy all turns twice
         turns_started=_turns_started(session) + 1,
         head=turn.id if moves_head else session.head,
         current_agent=turn.agent if moves_head or not session.current_agent else session.current_agent,
@@ -76,8 +78,13 @@ def with_turn(session: Session, turn: TurnRecord, *, moves_head: bool = True) ->
 
 def with_changed_turn(session: Session, turn_id: str, change: Callable[[TurnRecord], TurnRecord]) -> Session:
     """Return the session with one turn replaced by `change(turn)`."""
-    turns = tuple(change(turn) if turn.id == turn_id else turn for turn in session.turns)
-    return replace(session, turns=turns)
+    try:
+        at = session.place_of(turn_id)
+    except KeyError:
+        return session
+    changed = (change(session.turns[at]),)
+    # Tuples are added, because unpacking them into a new one copies all turns twice.
+    return replace(session, turns=session.turns[:at] + changed + session.turns[at + 1 :])
 
 
 def said_something(turn: TurnRecord) -> bool:
@@ -117,11 +124,12 @@ def with_finished_turn(
 
 def _with_kept_head(session: Session) -> Session:
     """Return the session with its head moved back to a turn that stays on the path."""
-    by_id = {turn.id: turn for turn in session.turns}
     head = session.head
-    while head in by_id and not is_kept(by_id[head]):  # several turns of a group may have failed
-        head = by_id[head].previous_head
-    return replace(session, head=head if head in by_id else None)
+    with suppress(KeyError):  # there is no such turn
+        while head is not None and not is_kept(turn := session.turn(head)):  # several turns of a group may have failed
+            head = turn.previous_head
+        return session if head == session.head else replace(session, head=head)
+    return replace(session, head=None)
 
 
 def without_latest_turns(session: Session, count: int, *, at: float) -> Session:
@@ -209,6 +217,8 @@ def with_interrupted_turns(session: Session, dead: Collection[str]) -> Session:
         session: The session.
         dead: The ids of turns whose process ended before they did.
     """
+    if not dead:
+        return session
     turns = tuple(
         replace(
             turn,

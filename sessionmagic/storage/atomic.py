@@ -1,47 +1,23 @@
-"""A TinyDB storage with atomic writes: a process that is killed never leaves a half-written file."""
+"""Files that are replaced atomically: a process that is killed never leaves a half-written one."""
 
 from __future__ import annotations
 
 import os
 import secrets
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from tinydb.storages import Storage
 
 from sessionmagic.exceptions import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
-
-
-class AtomicStorage(Storage):
-    """A TinyDB storage in one JSON file with mode 0600.
-
-    A write goes to a temporary file, which is synced to disk and then replaces the old file. TinyDB's own
-    `JSONStorage` overwrites the file in place, so that a process killed at that moment loses the database.
-    """
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-
-    def read(self) -> dict[str, dict[str, Any]] | None:
-        """Return the database, or None when there is no file; raises `orjson.JSONDecodeError` and `OSError`."""
-        try:
-            content = self.path.read_bytes()
-        except FileNotFoundError:
-            return None
-        database: dict[str, dict[str, Any]] = orjson.loads(content)
-        return database
-
-    def write(self, data: dict[str, dict[str, Any]]) -> None:
-        """Replace the file; raises `OSError` and leaves the old file unchanged when that fails."""
-        replace_file(self.path, dumps(data))
 
 
 def dumps(data: Any) -> bytes:
@@ -72,6 +48,8 @@ def _encodable(value: Any) -> Any:
             return {_encodable(key): _encodable(item) for key, item in value.items()}
         case list() | tuple():
             return [_encodable(item) for item in value]
+        case _ if is_dataclass(value):
+            return {field.name: _encodable(getattr(value, field.name)) for field in fields(value)}
         case _:
             return value
 
@@ -81,9 +59,14 @@ def replace_file(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> None:
 
     Raises `OSError` and leaves the old file unchanged when that fails.
     """
-    with _temporary(path, content, mode) as temporary:
+    replace_in_parts(path, (content,), mode)
+
+
+def replace_in_parts(path: Path, parts: Iterable[bytes], mode: int = PRIVATE_FILE) -> None:
+    """Replace the file with one that has these parts. Otherwise as `replace_file`, but no two parts are in memory."""
+    with _temporary(path, parts, mode) as temporary:
         temporary.replace(path)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 def create_file(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> None:
@@ -91,7 +74,7 @@ def create_file(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> None:
 
     Raises `FileExistsError` if there is one, even if another process has just made it, and `OSError`.
     """
-    with _temporary(path, content, mode) as temporary:
+    with _temporary(path, (content,), mode) as temporary:
         try:
             os.link(temporary, path)
         except FileExistsError:
@@ -102,16 +85,17 @@ def create_file(path: Path, content: bytes, mode: int = PRIVATE_FILE) -> None:
             temporary.replace(path)
         else:
             temporary.unlink()
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 @contextmanager
-def _temporary(path: Path, content: bytes, mode: int) -> Iterator[Path]:
-    """Write the content to a file beside `path` that exists within the block, unless the block moves it away."""
+def _temporary(path: Path, parts: Iterable[bytes], mode: int) -> Iterator[Path]:
+    """Write the parts to a file beside `path` that exists within the block, unless the block moves it away."""
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(content)
+            for part in parts:
+                file.write(part)
             file.flush()
             os.fsync(file.fileno())
         yield temporary
@@ -121,8 +105,8 @@ def _temporary(path: Path, content: bytes, mode: int) -> Iterator[Path]:
         raise
 
 
-def _sync_directory(directory: Path) -> None:
-    """Sync a directory to disk. Errors are ignored, as the file has been replaced, and some systems cannot do it."""
+def sync_directory(directory: Path) -> None:
+    """Sync a directory to disk. Errors are ignored, as the file has been written, and some systems cannot do it."""
     with suppress(OSError):
         handle = os.open(directory, os.O_RDONLY)
         try:

@@ -12,16 +12,16 @@ import orjson
 from sessionmagic.conversation.session import SessionSummary
 from sessionmagic.exceptions import SessionNotFoundError, StoreError
 from sessionmagic.storage.atomic import replace_file
+from sessionmagic.storage.journal import SUFFIX as JOURNAL
 from sessionmagic.storage.progress import told
+from sessionmagic.storage.stamps import Stamp, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-Stamp = tuple[int, int, int]
-"""The inode, size and modification time of a session's file. Every write changes at least one of them."""
 Entries = dict[str, tuple[Stamp, SessionSummary]]
-"""The stamp and the summary of each session, by its id."""
+"""The stamp of the files and the summary of each session, by its id."""
 FIELDS = [field.name for field in fields(SessionSummary)]
 STAMPS = "stamps"
 
@@ -67,24 +67,29 @@ class Index:
         return [summary for _, summary in entries.values()], problems
 
     def files(self) -> list[tuple[str, Stamp]]:
-        """Return the name without its suffix and the stamp of each session's file."""
-        files = []
+        """Return the name without its suffix of each session's file, and its stamp with that of its journal."""
+        files: dict[str, Stamp] = {}
+        journals: dict[str, Stamp] = {}
+        found_in = {".json": files, JOURNAL: journals}
         try:
             with os.scandir(self._directory) as entries:  # three times as fast as pathlib with 10,000 files
                 for entry in entries:
-                    if entry.name.endswith(".json"):
-                        with suppress(FileNotFoundError):  # deleted meanwhile
-                            files.append((entry.name.removesuffix(".json"), _stamp(entry.stat())))
+                    stem, dot, suffix = entry.name.rpartition(".")
+                    if (found := found_in.get(dot + suffix)) is not None:
+                        try:
+                            found[stem] = stamp_of(entry.stat())
+                        except FileNotFoundError:  # deleted meanwhile
+                            continue
         except FileNotFoundError:
             return []
         except OSError as error:
             raise StoreError(f"cannot list the sessions in {self._directory}: {error.strerror}") from error
-        return files
+        return [(stem, stamp + journals.get(stem, ())) for stem, stamp in files.items()]
 
     def _load(self) -> Entries:
         """Return the entries of the index: as they were last used here, if its file is unchanged."""
         try:
-            stamp = _stamp(self._path.stat())
+            stamp = stamp_of(self._path.stat())
             if stamp != self._loaded:
                 self._entries, self._loaded = _entries_of(orjson.loads(self._path.read_bytes())), stamp
         except (OSError, ValueError, TypeError, KeyError):
@@ -94,7 +99,7 @@ class Index:
     def _save(self, entries: Entries) -> None:
         with suppress(OSError):  # a listing must work on a full or read-only disk
             replace_file(self._path, orjson.dumps(_columns_of(entries)))
-            self._loaded = _stamp(self._path.stat())
+            self._loaded = stamp_of(self._path.stat())
 
 
 def _columns_of(entries: Entries) -> dict[str, list[Any]]:
@@ -109,7 +114,3 @@ def _entries_of(columns: dict[str, list[Any]]) -> Entries:
     rows = zip(*({**columns, **tuples}[name] for name in FIELDS), strict=True)
     summaries = [SessionSummary(*row) for row in rows]
     return {entry.id: (stamp, entry) for stamp, entry in zip(tuples[STAMPS], summaries, strict=True)}
-
-
-def _stamp(status: os.stat_result) -> Stamp:
-    return (status.st_ino, status.st_size, status.st_mtime_ns)

@@ -90,10 +90,11 @@ def _from_6(database: Database) -> Database:
 
 
 def _from_7(database: Database) -> Database:
-    """Add structured answers, of which there were none."""
+    """Add structured answers, of which there were none, and count the commits from now on."""
     turns = {key: {**turn, "value": None} for key, turn in database.get("turns", {}).items()}
     session = {**database["session"]["1"], "schema": 8}
-    return {**database, "session": {"1": session}, **({"turns": turns} if turns else {})}
+    counted = {**database, "session": {"1": session}, "journal": {"1": {"commit": 0, "checksum": 0}}}
+    return {**counted, **({"turns": turns} if turns else {})}
 
 
 MIGRATIONS: dict[int, Callable[[Database], Database]] = {

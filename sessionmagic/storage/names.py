@@ -11,6 +11,7 @@ import orjson
 from sessionmagic.exceptions import StoreError
 from sessionmagic.storage.atomic import dumps, replace_file
 from sessionmagic.storage.label import read_label
+from sessionmagic.storage.stamps import stamp_of
 from sessionmagic.storage.store import is_session_id
 
 if TYPE_CHECKING:
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    Stamp = tuple[int, int, int]
-    """The inode, size and modification time of a file. Every write changes at least one of them."""
+    from sessionmagic.storage.stamps import Stamp
 
 SUFFIX = ".json"
 
@@ -115,7 +115,7 @@ class Names:
         The map is then not in step, and the session is read at the next lookup.
         """
         with suppress(OSError):
-            stamp = _stamp((self._directory / f"{session_id}{SUFFIX}").stat())
+            stamp = stamp_of((self._directory / f"{session_id}{SUFFIX}").stat())
             self._save({**self._load()[0], session_id: Known(name, stamp)})
 
     def forget(self, session_id: str) -> None:
@@ -159,7 +159,7 @@ class Names:
             for entry in entries:
                 if entry.name.endswith(SUFFIX):
                     try:
-                        found[entry.name[: -len(SUFFIX)]] = _stamp(entry.stat())
+                        found[entry.name[: -len(SUFFIX)]] = stamp_of(entry.stat())
                     except FileNotFoundError:  # deleted meanwhile
                         continue
         return {stem: stamp for stem, stamp in found.items() if stem in known or is_session_id(stem)}
@@ -188,7 +188,7 @@ class Names:
     def _read(self, session_id: str, known: Known) -> Known:
         path = self._directory / f"{session_id}{SUFFIX}"
         try:
-            stamp = _stamp(path.stat())  # before the label: a file that is replaced in between is read again
+            stamp = stamp_of(path.stat())  # before the label: a file that is replaced in between is read again
             label = read_label(path)
         except OSError:
             label = None
@@ -198,7 +198,7 @@ class Names:
 
     def _load(self) -> tuple[dict[str, Known], dict[str, str]]:
         try:
-            stamp = _stamp(self._path.stat())
+            stamp = stamp_of(self._path.stat())
         except FileNotFoundError:
             return {}, {}
         before, known, ids = self._loaded
@@ -222,7 +222,7 @@ class Names:
 
     def _save(self, known: dict[str, Known]) -> None:
         replace_file(self._path, dumps({key: [name, *(stamp or ())] for key, (name, stamp) in known.items()}))
-        self._loaded = (_stamp(self._path.stat()), known, _by_name(known))
+        self._loaded = (stamp_of(self._path.stat()), known, _by_name(known))
 
 
 def _known(stored: object) -> Known | None:
@@ -238,7 +238,3 @@ def _known(stored: object) -> Known | None:
 
 def _by_name(known: dict[str, Known]) -> dict[str, str]:
     return {name: session_id for session_id, (name, _) in reversed(known.items()) if name is not None}
-
-
-def _stamp(status: os.stat_result) -> Stamp:
-    return (status.st_ino, status.st_size, status.st_mtime_ns)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sessionmagic.conversation.session import Session
-    from sessionmagic.storage.index import Stamp
+    from sessionmagic.storage.stamps import Stamp
 
 VERSION = 1
 """The form of the database. One of another form is made anew."""

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import secrets
 import time
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, fields, replace
-from functools import cache
+from contextlib import ExitStack, contextmanager, suppress
+from copy import deepcopy
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from filelock import FileLock, Timeout
-from tinydb import TinyDB
-from tinydb.middlewares import CachingMiddleware
-from tinydb.table import Document
 
-from sessionmagic.conversation.session import SCHEMA, Session, SessionSummary, summarize
-from sessionmagic.exceptions import SessionMagicError, SessionUnreadableError, StoreError
+from sessionmagic.exceptions import SessionMagicError, StoreError
 from sessionmagic.home import default_home
-from sessionmagic.storage.atomic import AtomicStorage, make_private_directory
+from sessionmagic.storage.aside import ASIDE, left_unchanged, set_aside
+from sessionmagic.storage.atomic import make_private_directory
 from sessionmagic.storage.claims import Holder, is_claimed, take_claim
 from sessionmagic.storage.index import Index
+from sessionmagic.storage.journal import SUFFIX as JOURNAL
 from sessionmagic.storage.label import read_label
 from sessionmagic.storage.leftovers import LEFT_SECONDS, names_in, sweep
-from sessionmagic.storage.migrations import migrated
 from sessionmagic.storage.names import Names
-from sessionmagic.storage.refusals import another_schema, copy_of, in_the_way, no_session, reason_of
+from sessionmagic.storage.patch import changed_places
+from sessionmagic.storage.refusals import copy_of, in_the_way, no_session
 from sessionmagic.storage.search_index import SearchIndex
 from sessionmagic.storage.secret import read_secret, write_secret
+from sessionmagic.storage.session_files import SessionFiles
 from sessionmagic.storage.store import id_taken, identical, is_session_id, name_taken, not_found
 from sessionmagic.storage.without_keys import storable
 
@@ -35,12 +34,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from pydantic import TypeAdapter
-
     from sessionmagic.conversation.said import TurnKey
+    from sessionmagic.conversation.session import Session, SessionSummary
+    from sessionmagic.storage.session_files import Known
     from sessionmagic.storage.store import Claim
 
-ASIDE = ".unreadable-"
+T = TypeVar("T")
+
+OWN = ("agent_model_overrides", "custom_models_used", "permissions", "settings")
+"""The fields of which whoever loads a session gets a copy of their own. The turns are shared, as they may be many."""
 LOCK_SECONDS = 10.0
 """How long a change waits for another process that changes the same session."""
 
@@ -55,10 +57,11 @@ class TinyStore:
     def __init__(self, home: Path | str | None = None) -> None:
         self.home = Path(home) if home is not None else default_home()
         self._directory = self.home / "sessions"
+        self._files = SessionFiles(self._directory)
         self._names = Names(self.home / "names.json", self._directory, self._lock_names)
         self._secret_path = self.home / "secret"
         self._index = Index(self._directory, self.home / "index.json", self._summary)
-        self._search = SearchIndex(self.home / "search.db", self._index.files, self.load)
+        self._search = SearchIndex(self.home / "search.db", self._index.files, self._once)
         self._sweep_due = 0.0
 
     def create(self, session: Session) -> None:
@@ -67,11 +70,17 @@ class TinyStore:
             self._require_free(session.name)
             if path.exists():
                 raise id_taken(session.id)
-            self._write(self._database(session.id), session, None)
+            with self._reporting("write", path):
+                self._files.create(session)
             self._names.put(session.id, session.name)
 
     def load(self, session_id: str) -> Session:
-        return self._read(session_id, self._database(session_id))
+        session = self._read(session_id).session
+        return replace(session, **{name: deepcopy(getattr(session, name)) for name in OWN})
+
+    def _once(self, session_id: str) -> Session:
+        """Return a session that nobody needs soon."""
+        return self._read(session_id, keep=False).session
 
     def update(self, session_id: str, change: Callable[[Session], Session]) -> Session:
         return self._change(session_id, lambda before: identical(before, change(before)))
@@ -81,11 +90,12 @@ class TinyStore:
         if not path.exists():
             raise not_found(session_id)
         with self._lock(path.with_suffix(".lock")):
-            database = self._database(session_id)
-            before = self._read(session_id, database)
-            after = storable(change(before), before)
-            if after != before:
-                self._write(database, after, before)
+            known = self._healthy(session_id, self._files.read, locked=True)
+            after = change(known.session)
+            places = changed_places(known.session.turns, after.turns)
+            after = storable(after, known.session, places)
+            with self._reporting("write", path):
+                self._files.commit(known, after, places)
             return after
 
     def rename(self, session_id: str, name: str) -> None:
@@ -104,14 +114,16 @@ class TinyStore:
         if not path.exists():
             raise not_found(session_id)
         with self._lock_names(), self._lock(path.with_suffix(".lock")):
-            self.load(session_id)  # the file of another session is left alone
+            self._healthy(session_id, self._files.read, locked=True)  # the file of another session is left alone
             with self._reporting("delete", path):
                 path.unlink(missing_ok=True)
+                path.with_suffix(JOURNAL).unlink(missing_ok=True)
+            self._files.forget(session_id)
             with suppress(OSError):
                 self._names.forget(session_id)
             for leftovers in (
                 f"{path.name}.????????.tmp",
-                f"{path.name}{ASIDE}????",
+                f"{path.stem}.j*{ASIDE}????",
             ):  # but no copies that somebody made
                 for leftover in self._directory.glob(leftovers):
                     with suppress(OSError):
@@ -178,7 +190,7 @@ class TinyStore:
     def _summary(self, stem: str) -> SessionSummary:
         """Return the summary of the session in the file with that stem, which may be any file of the directory."""
         if is_session_id(stem):
-            return summarize(self.load(stem))
+            return self._healthy(stem, self._files.summary)
         path = self._directory / f"{stem}.json"
         try:
             with self._reporting("read", path):
@@ -216,54 +228,31 @@ class TinyStore:
         finally:
             lock.release()
 
-    def _database(self, session_id: str) -> TinyDB:
-        """Return a session's database. It reads the file at most once, and writes only when it is flushed."""
-        return TinyDB(self._path(session_id), storage=_buffered())
+    def _read(self, session_id: str, *, keep: bool = True) -> Known:
+        """Return what is known of a session; raises the errors of the store."""
+        return self._healthy(session_id, partial(self._files.read, keep=keep))
 
-    def _read(self, session_id: str, database: TinyDB) -> Session:
+    def _healthy(self, session_id: str, read: Callable[[str], T], *, locked: bool = False) -> T:
+        """Return what `read` reads of a session, and set the session aside if it is damaged.
+
+        If it is not locked, it is read again under its lock before, as another process may have been changing it.
+        """
         path = self._path(session_id)
         try:
             with self._reporting("read", path):
-                if not database.tables() and not path.exists():
-                    raise not_found(session_id)
-                document: Any = database.table("session").get(doc_id=1)
-                if isinstance(document["id"], str) and document["id"] != session_id:
-                    raise copy_of(path, document["id"])
-                if isinstance(schema := document["schema"], int) and schema != SCHEMA:
-                    raise another_schema(path, schema)
-                session = _session_adapter().validate_python({**document, "turns": database.table("turns").all()})
-                session.require_whole()
-                return session
+                return read(session_id)
         except SessionMagicError:
             raise
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
-            raise self._set_aside(path, error) from error
-
-    def _set_aside(self, path: Path, error: Exception) -> SessionUnreadableError:
-        reason = "it is empty" if path.exists() and not path.stat().st_size else reason_of(error)
-        aside = path.with_name(f"{path.name}{ASIDE}{secrets.token_hex(2)}")
-        try:
-            path.rename(aside)
-        except OSError:
-            return SessionUnreadableError(f"session file {path} cannot be read ({reason}); it was left unchanged")
-        return SessionUnreadableError(
-            f"session file {path.name} cannot be read ({reason}); it was set aside unchanged as {aside}"
-        )
-
-    def _write(self, database: TinyDB, after: Session, before: Session | None) -> None:
-        """Write the differences between two states of a session, and replace its file once."""
-        with self._reporting("write", self._path(after.id)):
-            database.table("session").upsert(Document(_session_fields(after), doc_id=1))
-            turns = database.table("turns")
-            old = before.turns if before else ()
-            for number, (turn, stored) in enumerate(zip(after.turns, old, strict=False), start=1):
-                if turn != stored:
-                    turns.upsert(Document(asdict(turn), doc_id=number))
-            if added := [Document(asdict(each), doc_id=at) for at, each in enumerate(after.turns, 1) if at > len(old)]:
-                turns.insert_multiple(added)  # at once, because TinyDB copies the table for each call
-            if removed := range(len(after.turns) + 1, len(old) + 1):
-                turns.remove(doc_ids=removed)
-            database.storage.flush()  # type: ignore[attr-defined]
+        except (ValueError, TypeError, AttributeError, KeyError) as problem:
+            error = problem
+        if locked:
+            raise set_aside(path, error) from error
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._lock(path.with_suffix(".lock")))
+            except StoreError:
+                raise left_unchanged(path, error) from error
+            return self._healthy(session_id, read, locked=True)
 
     @contextmanager
     def _reporting(self, action: str, path: Path) -> Iterator[None]:
@@ -274,28 +263,3 @@ class TinyStore:
             raise in_the_way(error.filename2 or error.filename or path) from error
         except OSError as error:
             raise StoreError(f"cannot {action} {path}: {error.strerror or error}; nothing was changed") from error
-
-
-class _SessionFile(AtomicStorage):
-    """A session's file. One of an older schema is read as today's, and written so when the session next changes."""
-
-    def read(self) -> dict[str, dict[str, Any]] | None:
-        database = super().read()
-        return None if database is None else migrated(database)
-
-
-def _buffered() -> CachingMiddleware:
-    middleware = CachingMiddleware(_SessionFile)
-    middleware.WRITE_CACHE_SIZE = 2**62  # nothing is written before the flush
-    return middleware
-
-
-@cache
-def _session_adapter() -> TypeAdapter[Session]:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Session)
-
-
-def _session_fields(session: Session) -> dict[str, Any]:
-    return {item.name: getattr(session, item.name) for item in fields(session) if item.name != "turns"}

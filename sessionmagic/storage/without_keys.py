@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.exceptions import UsageError
 from sessionmagic.keys.cleaning import without_keys_in
 from sessionmagic.keys.known import KNOWN
+from sessionmagic.storage.patch import changed_places
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sessionmagic.conversation.session import Session
 
 _EXACT = {
@@ -20,7 +23,7 @@ _EXACT = {
 """The fields that mean something else when a part is left out, and what each is."""
 
 
-def storable(session: Session, before: Session | None = None) -> Session:
+def storable(session: Session, before: Session | None = None, places: Sequence[int] | None = None) -> Session:
     """Return a session without keys, as a store may write it.
 
     Only what has changed is looked at, because the rest was clean when it was written.
@@ -28,6 +31,7 @@ def storable(session: Session, before: Session | None = None) -> Session:
     Args:
         session: The session.
         before: The session as it is stored now, if it is.
+        places: The indexes of the turns that have changed, if they are known.
 
     Raises:
         UsageError: A key is in the name, the rules or a model of the session, where nothing can be left out.
@@ -37,13 +41,16 @@ def storable(session: Session, before: Session | None = None) -> Session:
         value = getattr(session, field)
         if (before is None or value != getattr(before, field)) and without_keys_in(value, look=False) is not value:
             raise UsageError(f"the session's {what} would contain a key, which is never stored; leave the key out")
-    known = {id(turn) for turn in before.turns} if before else set()
-    turns = tuple(turn if id(turn) in known else without_keys_in(turn, look=False) for turn in session.turns)
+    if places is None:
+        places = changed_places(before.turns if before else (), session.turns)
+    cleaned_turns = {
+        at: turn for at in places if (turn := without_keys_in(session.turns[at], look=False)) is not session.turns[at]
+    }
     changes: dict[str, Any] = {
         field: cleaned
         for field in ("title", "system", "settings")
         if (cleaned := without_keys_in(value := getattr(session, field), look=False)) is not value
     }
-    if any(new is not old for new, old in zip(turns, session.turns, strict=True)):
-        changes["turns"] = turns
+    if cleaned_turns:
+        changes["turns"] = tuple(cleaned_turns.get(at, turn) for at, turn in enumerate(session.turns))
     return replace(session, **changes) if changes else session

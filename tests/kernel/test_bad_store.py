@@ -72,19 +72,18 @@ def test_a_disk_that_fills_up_in_mid_turn_costs_no_words(kernel, session, pen):
     """The write at the turn's end fails: the user sees the answer and that it was not stored."""
     kernel.run(f"%%agent -m hello -s {session}\nfirst").ok()
     kernel.run(
-        "import sessionmagic.storage.tiny as _store\n"
-        "_write = _store.TinyStore._write\n"
-        "def full(self, database, after, before):\n"
-        "    with self._reporting('write', self._path(after.id)):\n"
-        "        raise OSError(28, 'No space left on device')\n"
+        "from sessionmagic.storage.session_files import SessionFiles\n"
+        "_commit = SessionFiles.commit\n"
+        "def full(*_):\n"
+        "    raise OSError(28, 'No space left on device')\n"
     ).ok()
     cell = kernel.run(f"%%agent -m dictated -b -s {session} -o full_turn\n{pen}").ok()
     cell.until_shows("waiting for the model")
-    kernel.run("_store.TinyStore._write = full").ok()
+    kernel.run("SessionFiles.commit = full").ok()
     pen.write("the answer")
     pen.end()
     kernel.run("import time\nwhile 'full_turn' not in globals(): time.sleep(0.01)").ok()
-    kernel.run("_store.TinyStore._write = _write").ok()
+    kernel.run("SessionFiles.commit = _commit").ok()
     assert kernel.value("str(full_turn)") == "'the answer'"
     assert "No space left" in kernel.value("str(full_turn.error)")
     again = kernel.run(f"%%agent -m recalls -s {session}\nagain").ok()

@@ -1,10 +1,10 @@
 """Interrupt: the kernel is back in a blink, the partial answer is kept, and Run All stops."""
 
-import json
 import time
 
 import pytest
 
+from sessionmagic.storage.journaled import JournaledStorage
 from tests.kernel.kernels import appears
 
 
@@ -97,7 +97,7 @@ def test_an_interrupted_turn_stays_in_the_session_and_says_so(kernel, session):
     assert "partial answer" in shown.text
     assert "interrupted" in shown.html
     (path,) = [path for path in (kernel.store / "sessions").glob("*.json") if session in path.read_text()]
-    (turn,) = json.loads(path.read_text())["turns"].values()
+    (turn,) = JournaledStorage(path).read()["turns"].values()
     assert (turn["status"], turn["error_code"]) == ("interrupted", "cancelled")
 
 

@@ -1,12 +1,12 @@
 """kill -9 in mid-stream: the session is free at once, valid, and goes on."""
 
-import json
 import os
 import random
 import time
 
 import pytest
 
+from sessionmagic.storage.journaled import JournaledStorage
 from tests.kernel.kernels import comes_true
 
 pytestmark = pytest.mark.once
@@ -47,7 +47,7 @@ def test_a_kill_at_any_moment_of_the_start_leaves_a_session_that_works(start, se
         survivor.run(f"%%agent -m recalls -s {session}\nanswer {number}").ok()
         assert survivor.value("_agent.status") == "'completed'", seed
     for path in (survivor.store / "sessions").glob("*.json"):
-        json.loads(path.read_text())
+        JournaledStorage(path).read()
     assert not list((survivor.store / "sessions").glob("*.unreadable-*"))
 
 

@@ -9,6 +9,7 @@ import time
 import psutil
 import pytest
 
+from sessionmagic.storage.journaled import JournaledStorage
 from tests.kernel.acting import acts, in_background, told
 from tests.kernel.kernels import PATIENCE, TESTS, appears, comes_true
 
@@ -51,7 +52,7 @@ def test_a_kernel_that_shuts_down_ends_its_turns_cleanly(start, session, option)
     kernel.shutdown()
     assert time.monotonic() - began < 5
     (path,) = (kernel.store / "sessions").glob("*.json")
-    (turn,) = json.loads(path.read_text())["turns"].values()
+    (turn,) = JournaledStorage(path).read()["turns"].values()
     assert (turn["status"], turn["error_code"]) == ("interrupted", "cancelled")
     assert "partial answer" in json.dumps(turn["messages"])
     assert not list((kernel.store / "sessions").glob("*.holder"))

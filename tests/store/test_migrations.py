@@ -82,7 +82,7 @@ def test_next_change_writes_the_whole_file_in_todays_schema(home, path):
     assert without({"schema"}, old["session"]["1"]).items() <= new["session"]["1"].items()
     for key, turn in old["turns"].items():
         added = {"settings", "system", "notebook", "notes", "fingerprint", "origin", "kind", "covers", "caller"} | {
-            *("column", "vote", "verdicts", "value")
+            *("column", "vote", "verdicts", "value", "values")
         }
         assert without({*added, "requests"}, new["turns"][key]) == without({"requests"}, turn)
         for before, after in zip(turn["requests"], new["turns"][key]["requests"], strict=True):

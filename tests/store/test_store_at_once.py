@@ -17,15 +17,15 @@ def store(home):
 def test_session_that_is_deleted_before_the_listing_has_read_it_is_not_listed(store, home):
     keys = {stored(store, name) for name in ("one", "two")}
     fresh, left = TinyStore(home), set(keys)
-    load = fresh.load
+    summary = fresh._index._read
 
     def load_and_lose_the_other(key):
         for other in left - {key} if len(left) == 2 else ():
             store.delete(other)
             left.remove(other)
-        return load(key)
+        return summary(key)
 
-    fresh.load = load_and_lose_the_other
+    fresh._index._read = load_and_lose_the_other
     summaries, problems = fresh.summaries()
     assert ({summary.id for summary in summaries}, problems) == (left, [])
     assert len(left) == 1

@@ -6,7 +6,6 @@ import pytest
 
 from sessionmagic import TinyStore
 from sessionmagic.conversation.session import SCHEMA
-from sessionmagic.conversation.tree import with_turn
 from sessionmagic.exceptions import SessionNotFoundError, SessionSchemaError, SessionUnreadableError
 from tests.store.test_store_contract import stored, turn
 from tests.turns import ask, manager_on, on_a_loop
@@ -32,7 +31,7 @@ DAMAGE = {
     "null": lambda _: b"null",
     "no session": lambda _: b'{"turns": {}}',
     "wrong types": lambda content: content.replace(b'"starred":false', b'"starred":{}'),
-    "turns without numbers": lambda content: content.replace(b'"turns":{"1"', b'"turns":{"one"'),
+    "turns without numbers": lambda content: content.replace(b'"turns":{\n"1"', b'"turns":{\n"one"'),
     "turn of a wrong type": lambda content: content.replace(b'"status":"completed"', b'"status":"brilliant"'),
     "schema of a wrong type": lambda content: content.replace(TODAYS, b'"schema":"one"'),
     "head without a turn": lambda content: content.replace(b'"head":"2"', b'"head":"9"'),
@@ -44,9 +43,8 @@ DAMAGE = {
 def damaged(request, store, home):
     """The id of a session whose file is damaged, and what the file holds."""
     stored(store, "healthy")
-    key = stored(store, "damaged", starred=False)
-    for number in (1, 2):
-        store.update(key, lambda now, number=number: with_turn(now, turn(number, status="completed")))
+    turns = tuple(turn(number, status="completed") for number in (1, 2))
+    key = stored(store, "damaged", starred=False, turns=turns, head="2", turns_started=2)
     good = file_of(home, key).read_bytes()
     content = DAMAGE[request.param](good)
     assert content != good

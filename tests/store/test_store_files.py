@@ -12,7 +12,7 @@ import pytest
 
 from sessionmagic import TinyStore
 from sessionmagic.exceptions import SessionNotFoundError, StoreError
-from sessionmagic.storage import atomic
+from sessionmagic.storage import atomic, journal, journaled, session_files
 from sessionmagic.storage.claims import HeldError, Holder
 from tests.store.test_store_contract import session, stored
 from tests.turns import ask, manager_on, on_a_loop
@@ -37,6 +37,7 @@ async def test_everything_is_for_the_user_alone(home):
     manager = manager_on(home)
     before = os.umask(0)
     try:
+        await ask(manager)
         turn = await manager.run("Hello", session="chat", model="hang")
         manager.sessions.summaries()
         during = [(path, mode(path)) for path in home.rglob("*")]
@@ -44,7 +45,7 @@ async def test_everything_is_for_the_user_alone(home):
         await turn.result()
     finally:
         os.umask(before)
-    assert {path.suffix for path, _ in during} >= {".json", ".claim", ".holder"}
+    assert {path.suffix for path, _ in during} >= {".json", ".journal", ".claim", ".holder"}
     assert mode(home) == mode(home / "sessions") == 0o700
     assert {path.name: oct(found) for path, found in during if not path.is_dir() and found != 0o600} == {}
 
@@ -81,53 +82,109 @@ def test_disk_that_cannot_be_written_is_one_clear_line_and_keeps_what_there_was(
     assert file_of(home, key).read_bytes() == content
 
 
-@pytest.mark.parametrize("step", ["write", "fsync", "replace"])
-def test_disk_that_fills_up_in_the_middle_of_a_write_leaves_the_old_file(store, home, monkeypatch, step):
+def full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def half_written(write=os.write):
+    """A write to a disk that becomes full in the middle of it."""
+
+    def write_half(handle, content):
+        write(handle, bytes(content)[: len(content) // 2])
+        full()
+
+    return write_half
+
+
+class HalfWritten:
+    """A file on a disk that becomes full in the middle of a write."""
+
+    def __init__(self, file):
+        self._file = file
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._file.close()
+
+    def write(self, content):
+        self._file.write(content[: len(content) // 2])
+        full()
+
+
+def contents(directory):
+    return {path.name: path.read_bytes() for path in directory.iterdir() if path.suffix != ".lock"}
+
+
+@pytest.mark.parametrize("commits", [0, 2])
+@pytest.mark.parametrize("step", ["write", "fsync"])
+def test_disk_that_fills_up_in_the_middle_of_a_commit_leaves_the_files(store, home, monkeypatch, step, commits):
+    monkeypatch.setattr(session_files, "SMALL_SESSION", 0)
     key = stored(store, title="before")
-    files = sorted((home / "sessions").iterdir())
-
-    def fail(*_):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    class FullFile:
-        def __init__(self, file):
-            self._file = file
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *exception):
-            self._file.close()
-
-        def write(self, content):
-            self._file.write(content[: len(content) // 2])
-            fail()
-
+    for number in range(commits):
+        store.update(key, lambda now, number=number: replace(now, budget=float(number)))
+    before = contents(home / "sessions")
     with monkeypatch.context() as patch:
-        if step == "write":
-            fdopen = os.fdopen
-            patch.setattr(os, "fdopen", lambda *args, **options: FullFile(fdopen(*args, **options)))
-        elif step == "fsync":
-            patch.setattr(os, "fsync", fail)
-        else:
-            patch.setattr("pathlib.Path.replace", fail)
-        with pytest.raises(StoreError, match="No space left on device"):
+        patch.setattr(os, step, half_written() if step == "write" else full)
+        with pytest.raises(StoreError, match=r"No space left on device.*nothing was changed"):
             store.update(key, lambda now: replace(now, title="after"))
+    assert contents(home / "sessions") == before
     assert TinyStore(home).load(key).title == "before"
-    left = {path.name for path in (home / "sessions").iterdir()} - {path.name for path in files}
-    assert left <= {f"{key}.lock"}
     store.update(key, lambda now: replace(now, title="after"))
-    assert store.load(key).title == "after"
+    assert TinyStore(home).load(key).title == "after"
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "replace"])
+def test_disk_that_fills_up_while_a_session_is_renamed_leaves_the_old_files(store, home, monkeypatch, step):
+    key = stored(store)
+    store.update(key, lambda now: replace(now, title="before"))
+    before = contents(home / "sessions")
+    fdopen = os.fdopen
+    with monkeypatch.context() as patch:
+        match step:
+            case "write":
+                patch.setattr(os, "fdopen", lambda *args, **options: HalfWritten(fdopen(*args, **options)))
+            case "fsync":
+                patch.setattr(os, "fsync", full)
+            case _:
+                patch.setattr("pathlib.Path.replace", full)
+        with pytest.raises(StoreError, match="No space left on device"):
+            store.rename(key, "new")
+    assert contents(home / "sessions") == before
+    assert TinyStore(home).load(key).title == "before"
+    store.rename(key, "new")
+    assert (TinyStore(home).load(key).name, TinyStore(home).load(key).title) == ("new", "before")
+
+
+@pytest.mark.parametrize("step", ["write", "replace"])
+def test_disk_that_fills_up_while_a_journal_is_folded_still_takes_the_commit(store, home, monkeypatch, step):
+    monkeypatch.setattr(session_files, "SMALL_SESSION", 0)
+    key = stored(store)
+    store.update(key, lambda now: replace(now, title="before"))
+    fdopen, snapshot = os.fdopen, file_of(home, key).read_bytes()
+
+    monkeypatch.setattr(session_files, "SMALLEST_FOLD", 0)
+    with monkeypatch.context() as patch:
+        match step:
+            case "write":
+                patch.setattr(os, "fdopen", lambda *args, **options: HalfWritten(fdopen(*args, **options)))
+            case _:
+                patch.setattr("pathlib.Path.replace", full)
+        for number in range(20):
+            store.update(key, lambda now, number=number: replace(now, title=f"after {number}"))
+    assert file_of(home, key).read_bytes() == snapshot
+    assert TinyStore(home).load(key).title == "after 19"
+    store.update(key, lambda now: replace(now, title="with room"))
+    assert not file_of(home, key).with_suffix(".journal").exists()
+    assert TinyStore(home).load(key).title == "with room"
+    assert sorted(contents(home / "sessions")) == [f"{key}.json"]
 
 
 def test_rename_that_a_full_disk_refuses_leaves_the_old_name_alone(store, monkeypatch):
     key = stored(store, "old")
-
-    def full(*_):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     with monkeypatch.context() as patch:
-        patch.setattr(atomic.AtomicStorage, "write", full)
+        patch.setattr(session_files.JournaledStorage, "write_session", full)
         with pytest.raises(StoreError, match="No space left on device"):
             store.rename(key, "new")
     assert (store.find("old"), store.find("new"), store.load(key).name) == (key, None, "old")
@@ -141,8 +198,8 @@ async def test_deleted_session_leaves_no_file(home):
     await ask(manager, session="here")
     gone, here = (manager.sessions.load(name).id for name in ("gone", "here"))
     for key in (gone, here):
-        for left in (".0123abcd.tmp", ".unreadable-01ab"):
-            file_of(home, key).with_name(f"{key}.json{left}").write_text("what it said")
+        for left in ("json.0123abcd.tmp", "json.unreadable-01ab", "journal.unreadable-01ab"):
+            file_of(home, key).with_name(f"{key}.{left}").write_text("what it said")
     kept = {path for path in home.rglob("*") if here in path.name}
     await manager.delete("gone")
     assert [path for path in home.rglob("*") if gone in path.name] == []
@@ -225,34 +282,39 @@ def test_index_that_lies_is_not_believed(store, home):
 
 
 @pytest.fixture
-def replaced(monkeypatch):
+def written(monkeypatch):
     """The names of the files that were written, in order."""
-    names, real = [], atomic.replace_file
+    names, replace_in_parts, append_line = [], atomic.replace_in_parts, journal.append_line
 
-    def replace_file(path, content):
+    def replaced(path, *args):
         names.append(path.name)
-        real(path, content)
+        return replace_in_parts(path, *args)
 
-    monkeypatch.setattr(atomic, "replace_file", replace_file)
-    monkeypatch.setattr("sessionmagic.storage.index.replace_file", replace_file)
+    def appended(path, *args):
+        names.append(path.name)
+        return append_line(path, *args)
+
+    for module in (atomic, journaled):
+        monkeypatch.setattr(module, "replace_in_parts", replaced)
+    monkeypatch.setattr(journaled, "append_line", appended)
     return names
 
 
 @on_a_loop
-async def test_turn_of_a_known_session_writes_its_own_file_and_no_index(home, replaced):
+async def test_turn_of_a_known_session_writes_its_own_files_and_no_index(home, written):
     manager = manager_on(home)
     await ask(manager)
     await ask(manager, session="other")
     await ask(manager)
     manager.sessions.summaries()
     key = manager.sessions.load("chat").id
-    del replaced[:]
+    del written[:]
     turn = await manager.run("Hello", session="chat", model="hang")
-    assert replaced == [f"{key}.json"], "admission is one write"
+    assert written == [f"{key}.journal"], "admission is one write"
     turn.cancel()
     await turn.result()
     await ask(manager, model="calm")
-    assert set(replaced) == {f"{key}.json"}
+    assert set(written) == {f"{key}.journal", f"{key}.json"}
 
 
 @pytest.mark.parametrize("name", ["{} (conflicted copy)", "{}.sync-conflict-1", "20260101-000000-0123abcd"])

@@ -40,7 +40,7 @@ def files(home):
 def leftovers(home, key, age=LEFT_SECONDS + 1):
     directory = home / "sessions"
     names = [f"{key}.json.0123abcd.tmp", f"{key}.holder", f"{GONE}.json.0123abcd.tmp"]
-    names += [f"{GONE}.{suffix}" for suffix in ("lock", "claim", "holder")]
+    names += [f"{GONE}.{suffix}" for suffix in ("lock", "claim", "holder", "journal")]
     own = [left(directory / name, age) for name in names]
     return [*own, *(left(home / f"{name}.json.0123abcd.tmp", age) for name in ("index", "names"))]
 

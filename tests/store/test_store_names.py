@@ -8,6 +8,7 @@ import pytest
 from sessionmagic import TinyStore
 from sessionmagic.exceptions import SessionExistsError, StoreError
 from sessionmagic.storage import names
+from sessionmagic.storage.journaled import JournaledStorage
 from sessionmagic.storage.names import Names
 from tests.store.test_store_contract import session, stored
 from tests.turns import ask, manager_on, on_a_loop, prompts
@@ -136,7 +137,9 @@ def test_kill_inside_rename_leaves_one_name(store, home, monkeypatch, step):
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(*((TinyStore, "_write", die) if step == "before the session" else (Names, "put", die)))
+        patch.setattr(
+            *((JournaledStorage, "write_session", die) if step == "before the session" else (Names, "put", die))
+        )
         with pytest.raises(Killed):
             store.rename(key, "new")
     found = {name: TinyStore(home).find(name) for name in ("old", "new", "other")}

@@ -164,5 +164,5 @@ async def test_file_that_is_too_deep_to_be_written_is_one_clear_line(home):
     with pytest.raises(StoreError, match="it has a message of more than 250 levels"):
         await ask(manager, "Second")
     with pytest.raises(StoreError, match="nested too deep, or numbers too large, to be written; use another session"):
-        manager.sessions.star("chat")
+        manager.sessions.rename("chat", "other")
     assert path.read_text() == before

@@ -19,7 +19,6 @@ from sessionmagic.exceptions import (
     UsageError,
 )
 from sessionmagic.models import sources
-from sessionmagic.storage import atomic
 from tests.provider import ScriptedProvider, answers
 from tests.scripted import Gate
 from tests.turns import ask, events_of, manager_on, on_a_loop
@@ -159,7 +158,7 @@ async def test_write_that_fails_at_admission_leaves_everything_as_it_was(home, m
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(atomic, "replace_file", full)
+        patch.setattr(os, "fsync", full)
         for session in ("chat", "fresh"):
             with pytest.raises(StoreError, match="No space left on device; nothing was changed"):
                 await ask(manager, "Lost?", session=session, model="recalls")

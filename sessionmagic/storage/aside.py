@@ -1,0 +1,45 @@
+"""Damaged sessions: their files get other names, and are never overwritten."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from sessionmagic.exceptions import SessionUnreadableError
+from sessionmagic.storage.journal import SUFFIX
+from sessionmagic.storage.refusals import reason_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ASIDE = ".unreadable-"
+
+
+def set_aside(path: Path, error: Exception) -> SessionUnreadableError:
+    """Rename a damaged session's file, and its journal, to names with the same end, and return the error that says so.
+
+    The session is locked. If it cannot be renamed, its files stay as they are.
+    """
+    reason = _reason(path, error)
+    end = f"{ASIDE}{secrets.token_hex(2)}"
+    aside, journal = path.with_name(f"{path.name}{end}"), path.with_suffix(SUFFIX)
+    try:
+        path.rename(aside)
+    except OSError:
+        return left_unchanged(path, error)
+    with suppress(OSError):  # if there is none
+        journal.rename(journal.with_name(f"{journal.name}{end}"))
+    return SessionUnreadableError(
+        f"session file {path.name} cannot be read ({reason}); it was set aside unchanged as {aside}"
+    )
+
+
+def left_unchanged(path: Path, error: Exception) -> SessionUnreadableError:
+    """Return the error for a damaged session's file that cannot be renamed."""
+    reason = _reason(path, error)
+    return SessionUnreadableError(f"session file {path} cannot be read ({reason}); it was left unchanged")
+
+
+def _reason(path: Path, error: Exception) -> str:
+    return "it is empty" if path.exists() and not path.stat().st_size else reason_of(error)

@@ -1,0 +1,66 @@
+"""The end of a snapshot: the summary of its session, for listings, and a checksum of all that stands before.
+
+A listing reads thousands of files. If the checksum is right, the file is as it was written, so it need not be parsed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import zlib
+from dataclasses import asdict
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import orjson
+
+from sessionmagic.conversation.session import SCHEMA, SessionSummary
+from sessionmagic.storage.atomic import dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import BinaryIO
+
+TABLES = ("summary", "checksum")
+"""The names of the tables. They are no part of the database for those who read or write it by TinyDB."""
+_SUMMARY = b',"summary":{"1":'
+_CHECKSUM = re.compile(rb'\},"checksum":\{"1":\{"crc32":([0-9]{1,10})\}\}\}')
+_MOST_BYTES = 65_536
+_BLOCK = 1_048_576
+
+
+def with_footer(parts: Iterable[bytes], summary: SessionSummary) -> Iterator[bytes]:
+    """Yield the parts of a snapshot that lacks its last brace, then the footer and the brace."""
+    checksum = 0
+    for part in chain(parts, [_SUMMARY + dumps({"schema": SCHEMA, **asdict(summary)})]):
+        checksum = zlib.crc32(part, checksum)
+        yield part
+    yield b'},"checksum":{"1":{"crc32":%d}}}' % checksum
+
+
+def summary_in(file: BinaryIO) -> SessionSummary | None:
+    """Return the summary in a snapshot; None if it has none, or was changed since it was written; raises `OSError`."""
+    before = max(0, file.seek(0, os.SEEK_END) - _MOST_BYTES)
+    file.seek(before)
+    content = file.read()
+    start = content.rfind(_SUMMARY)
+    end = content.rfind(b'},"checksum":', max(start, 0))
+    checksum = _CHECKSUM.fullmatch(content, end) if 0 <= start < end else None
+    if checksum is None or int(checksum[1]) != zlib.crc32(memoryview(content)[:end], _checksum(file, before)):
+        return None
+    try:
+        stored = orjson.loads(memoryview(content)[start + len(_SUMMARY) : end])
+        if stored.pop("schema") != SCHEMA:
+            return None
+        return SessionSummary(**{**stored, "notebooks": tuple(stored["notebooks"]), "models": tuple(stored["models"])})
+    except (ValueError, TypeError, KeyError, AttributeError):  # of another version
+        return None
+
+
+def _checksum(file: BinaryIO, size: int) -> int:
+    """Return the checksum of the first bytes of a file, of which few are in memory at once."""
+    file.seek(0)
+    checksum = 0
+    for at in range(0, size, _BLOCK):
+        checksum = zlib.crc32(file.read(min(_BLOCK, size - at)), checksum)
+    return checksum

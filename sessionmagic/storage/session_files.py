@@ -1,0 +1,230 @@
+"""The sessions in the files of a directory: read, validated, and kept in memory as long as their files are the same."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections import OrderedDict
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from sessionmagic.conversation.session import SCHEMA, Session, SessionSummary, TurnRecord, summarize
+from sessionmagic.exceptions import StoreError
+from sessionmagic.storage.footer import summary_in
+from sessionmagic.storage.journal import HEAD, Lines, Place, Read, line_of
+from sessionmagic.storage.journaled import JournaledStorage, Stamps
+from sessionmagic.storage.migrations import migrated
+from sessionmagic.storage.patch import SESSION_FIELDS, applied, merged, patch_between
+from sessionmagic.storage.refusals import another_schema, copy_of
+from sessionmagic.storage.snapshot import ONE
+from sessionmagic.storage.stamps import size_in
+from sessionmagic.storage.store import not_found
+from sessionmagic.storage.validation import validated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from sessionmagic.storage.patch import Patch
+
+SMALL_SESSION = 100_000
+"""Bytes: a session that is smaller is one file again when a turn has ended. That costs little, and is read faster."""
+SMALLEST_FOLD = 1_000_000
+"""Bytes: a larger journal is folded into its snapshot when it has outgrown that."""
+KEPT_SESSIONS = 4
+KEPT_BYTES = 50_000_000
+"""How much of the last sessions is kept, by the size of their files. The last one is kept whatever its size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A session as it was read, and from what."""
+
+    session: Session
+    stamps: Stamps
+    read: Read
+    needs_snapshot: bool = False
+    """Whether the next commit must write a snapshot, because the files have not the form of today."""
+
+    @property
+    def size(self) -> int:
+        """The bytes of both files."""
+        return size_in(self.stamps.snapshot) + size_in(self.stamps.journal)
+
+
+class SessionFiles:
+    """The files of sessions. All values are immutable and shared, so nobody may change what is in them.
+
+    Args:
+        directory: The directory of the files.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._kept: OrderedDict[str, Known] = OrderedDict()
+        self._keeping = threading.Lock()
+
+    def read(self, session_id: str, *, keep: bool = True) -> Known:
+        """Return a session as it is now. Only what has changed since it was last read is read.
+
+        Raises `SessionNotFoundError`, `SessionSchemaError`, `StoreError` for a copy of another session, `OSError`, and
+        `ValueError`, `TypeError`, `AttributeError` or `KeyError` for files that do not hold a session.
+
+        Args:
+            session_id: The id of the session.
+            keep: Whether it is kept in memory.
+        """
+        storage = self._storage(session_id)
+        known = self._kept.get(session_id)
+        stamps = storage.stamps()
+        if known is None or known.stamps != stamps:
+            has_grown = known is not None and _has_grown(known, stamps)
+            known = _read_on(known, storage, stamps) if known and has_grown else _read(session_id, storage)
+        if keep:
+            self._keep(session_id, known)
+        return known
+
+    def summary(self, session_id: str) -> SessionSummary:
+        """Return the summary of a session; raises what `read` raises.
+
+        Nothing but the summary is parsed if there is no journal, and the snapshot is as it was written.
+        """
+        storage = self._storage(session_id)
+        with suppress(OSError):
+            if not storage.journal.exists():
+                with storage.path.open("rb") as file:
+                    found = summary_in(file)
+                if found is not None and found.id == session_id and not storage.journal.exists():
+                    return found
+        return summarize(self.read(session_id, keep=False).session)
+
+    def create(self, session: Session) -> None:
+        """Write the files of a new session; raises `StoreError` and `OSError`."""
+        storage = self._storage(session.id)
+        storage.journal.unlink(missing_ok=True)  # of a session that was deleted by a process that was killed
+        storage.write_session(session, Place.first())
+
+    def commit(self, known: Known, after: Session, places: Sequence[int]) -> None:
+        """Write the difference to a session that was just read, and is locked.
+
+        Raises `StoreError`, `OSError` and `ValueError`. Nothing is changed then.
+
+        Args:
+            known: The session as it was read.
+            after: The session after the change.
+            places: The indexes of its turns that have changed.
+        """
+        patch = patch_between(known.session, after, places)
+        if not patch:
+            return
+        line, place = line_of(patch, known.read.place)
+        session = _advanced(known.session, [orjson.loads(line[HEAD:])])  # as whoever reads the line will have it
+        storage = self._storage(after.id)
+        # What was removed must not stay in a file, and a name is looked for in the snapshot.
+        must_fold = known.needs_snapshot or "count" in patch or "name" in patch.get("session", {})
+        if must_fold or _is_due(known, len(line), is_over=all(after.turns[at].status != "running" for at in places)):
+            try:
+                folded = Known(session, storage.write_session(session, place), Read(place))
+            except (OSError, StoreError):
+                if must_fold:
+                    raise
+            else:
+                self._keep(after.id, folded)
+                return
+        stamps = storage.append(line, known.read)
+        self._keep(after.id, Known(session, stamps, Read(place, known.read.end + len(line))))
+
+    def forget(self, session_id: str) -> None:
+        """Keep a session no longer in memory."""
+        with self._keeping:
+            self._kept.pop(session_id, None)
+
+    def _keep(self, session_id: str, known: Known) -> None:
+        with self._keeping:
+            self._kept[session_id] = known
+            self._kept.move_to_end(session_id)
+            while len(self._kept) > 1 and (
+                len(self._kept) > KEPT_SESSIONS or sum(each.size for each in self._kept.values()) > KEPT_BYTES
+            ):
+                self._kept.popitem(last=False)
+
+    def _storage(self, session_id: str) -> JournaledStorage:
+        return JournaledStorage(self._directory / f"{session_id}.json")
+
+
+def _is_due(known: Known, added: int, *, is_over: bool) -> bool:
+    """Return whether to write a snapshot in place of so many bytes more of the journal.
+
+    Args:
+        known: The session as it was read.
+        added: The bytes that the commit would add.
+        is_over: Whether no turn of the commit is running any more.
+    """
+    snapshot, journal = size_in(known.stamps.snapshot), known.read.end + added
+    return journal > max(snapshot, SMALLEST_FOLD) or (is_over and snapshot + journal < SMALL_SESSION)
+
+
+def _has_grown(known: Known, stamps: Stamps) -> bool:
+    """Return whether nothing but commits at the end of the journal can be new."""
+    before, now = known.stamps.journal, stamps.journal
+    if stamps.snapshot != known.stamps.snapshot or now is None:
+        return False
+    return before is None or (now[0] == before[0] and size_in(now) > max(size_in(before), known.read.end))
+
+
+def _read_on(known: Known, storage: JournaledStorage, stamps: Stamps) -> Known:
+    lines = Lines(storage.journal, known.read)
+    patches = list(lines)
+    if storage.stamps().snapshot != stamps.snapshot:  # the journal may be that of a newer snapshot
+        return _read(known.session.id, storage)
+    return Known(_advanced(known.session, patches), stamps, lines.read, known.needs_snapshot)
+
+
+def _read(session_id: str, storage: JournaledStorage) -> Known:
+    with _without_collection():
+        contents = storage.contents()
+        if contents is None:
+            raise not_found(session_id)
+        stated: Any = contents.database["session"][ONE]
+        if isinstance(stated["id"], str) and stated["id"] != session_id:
+            raise copy_of(storage.path, stated["id"])
+        is_todays = stated["schema"] == SCHEMA
+        database = migrated(contents.database)
+        document = database["session"][ONE]
+        if isinstance(schema := document["schema"], int) and schema != SCHEMA:
+            raise another_schema(storage.path, schema)
+        turns = list(database.get("turns", {}).values())
+        session = validated(Session, {**document, "turns": turns}).whole()
+    return Known(session, contents.stamps, contents.read, not is_todays or not contents.is_numbered)
+
+
+def _advanced(session: Session, patches: list[Patch]) -> Session:
+    """Return a session with the changes of some commits. Only what they change is validated."""
+    own = {name: getattr(session, name) for name in SESSION_FIELDS}
+    own, changed, length = applied(own, session.turns, patches)
+    records = {at: validated(TurnRecord, turn) for at, turn in changed.items()}
+    turns = session.turns[: min(changed, default=length)] + tuple(merged(session.turns, records, length))
+    if any("session" in patch for patch in patches):
+        session = validated(Session, {**own, "turns": ()})
+    return replace(session, turns=turns)
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Keep the garbage collector from looking at what is being read again and again, which takes most of the time.
+
+    What was read is moved to the oldest generation, as what lasts, so that it is not looked at once more right after.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            if not gc.get_freeze_count():  # otherwise, somebody has frozen what must stay frozen
+                gc.freeze()
+                gc.unfreeze()
+            gc.enable()
