@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import random
 import time
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from benchmarks.figures import Figure, sample
 
@@ -87,7 +89,8 @@ def _fill(home: Path) -> SessionManager:
 
     manager = SessionManager(TinyStore(home), Models("test", home=home))
     for number in range(TURNS):
-        manager.run_sync(f"prompt {number}", session="original")
+        manager.run_sync(f"prompt {number}", session="new")
+    manager.store.rename(manager.sessions.load("new").id, "original")  # which writes all of it to one file
     original = manager.sessions.load("original")
     file = next((home / "sessions").glob("*.json"))
     database = json.loads(file.read_text("utf-8"))
@@ -96,6 +99,8 @@ def _fill(home: Path) -> SessionManager:
         session_id = f"{original.id[:-6]}{number:06}"
         copy = _with_texts(database, session_id, f"session-{number:06}", texts, number * SECONDS_BETWEEN)
         file.with_name(f"{session_id}.json").write_text(json.dumps(copy), "utf-8")
+        with mock.patch("os.fsync"):  # the files must be as a store writes them, but need not be on the disk
+            manager.store.update(session_id, lambda stored: replace(stored, starred=not stored.starred))
     manager.store.delete(original.id)
     return manager
 

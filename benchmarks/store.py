@@ -37,7 +37,8 @@ def _fill(home: Path, count: int) -> SessionManager:
 
     manager = SessionManager(TinyStore(home), Models("test", home=home))
     for _ in range(2):
-        manager.run_sync(PROMPT * 20, session=NAME.format(0))
+        manager.run_sync(PROMPT * 20, session="new")
+    manager.store.rename(manager.sessions.load("new").id, NAME.format(0))  # which writes all of it to one file
     original = manager.sessions.load(NAME.format(0))
     file = next((home / "sessions").glob("*.json"))
     content = file.read_text("utf-8")
