@@ -8,7 +8,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from keyword import iskeyword
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sessionmagic.exceptions import SessionExistsError, UsageError
 from sessionmagic.loop import in_thread, loop_thread
@@ -18,11 +18,12 @@ from sessionmagic.turns.place import is_other_notebook
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.notebook.launch import Launch, WaitsFor
     from sessionmagic.storage.store import Store
+    from sessionmagic.turns.output_type import OutputType
     from sessionmagic.turns.request import Request
     from sessionmagic.turns.turn import Turn, TurnResult
 
@@ -149,7 +150,6 @@ def request_of(context: NotebookContext, options: argparse.Namespace, text: str,
     from sessionmagic.models.settings import parsed
     from sessionmagic.notebook.prompts import attach, expressions_attached, filled_in
     from sessionmagic.notebook.surface import run_by_a_tool
-    from sessionmagic.notebook.types import type_of
     from sessionmagic.tools.permissions import Limits, safety_of
     from sessionmagic.turns.request import Request
 
@@ -186,8 +186,16 @@ def request_of(context: NotebookContext, options: argparse.Namespace, text: str,
         notebook=front_end.notebook_path,
         cell=front_end.cell,
         rerun="append" if settings.rerun == "append" else "branch",
-        output_type=type_of(options.type, namespace) if options.type else None,
+        output_type=_type_of(options.type, namespace),
     )
+
+
+def _type_of(expression: str | None, namespace: Mapping[str, Any]) -> OutputType | None:
+    if not expression:
+        return None
+    from sessionmagic.notebook.types import type_of
+
+    return type_of(expression, namespace)
 
 
 async def begun(

@@ -42,7 +42,7 @@ MODULES = (
     "pydantic_ai",
     "sessionmagic.turns.agent_run",
     "sessionmagic.turns.compaction",
-    "sessionmagic.turns.foreign",
+    "sessionmagic.turns.reading",
     "sessionmagic.turns.guard",
     "sessionmagic.turns.reuse",
     "sessionmagic.turns.sent_content",
