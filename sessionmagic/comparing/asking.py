@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from sessionmagic.comparing.cells import CellAnswer
+from sessionmagic.conversation.usage import Usage, total
 from sessionmagic.exceptions import ModelReferenceError, ModelRefusedError
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.loop import loop_thread
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model
     from pydantic_ai.settings import ModelSettings
 
-    from sessionmagic.conversation.usage import Usage
     from sessionmagic.models.catalog import ResolvedModel
     from sessionmagic.turns.output_type import OutputType
 
@@ -48,6 +48,8 @@ class CellFailure:
     """Whether the provider may have worked on the request."""
     usage: Usage | None = None
     """What was used, if it is known."""
+    requests: int = 1
+    """How many model requests were made."""
 
 
 CellOutcome = CellAnswer | CellFailure
@@ -99,7 +101,7 @@ class Asker:
         asked = self.model.chosen()
         settings = {**asked.settings, **_without_retries(asked.model)}
         if self._output_type is not None:
-            return await self._ask_for_value(asked, settings, self._output_type, prompt)
+            return await self._ask_for_value(replace(asked, settings=settings), self._output_type, prompt)
         began = time.monotonic()
         try:
             response = await whole_response(
@@ -112,20 +114,24 @@ class Asker:
         except Exception as error:  # noqa: BLE001  a model may fail in any way
             return await _failure(asked, error)
 
-    async def _ask_for_value(
-        self, asked: ResolvedModel, settings: Mapping[str, Any], output_type: OutputType, prompt: str
-    ) -> CellOutcome:
-        """Ask for a structured answer, and again if it does not fit."""
-        from sessionmagic.comparing.asking_for_values import UnfitValueError, ask_for_value
+    async def _ask_for_value(self, asked: ResolvedModel, output_type: OutputType, prompt: str) -> CellOutcome:
+        """Ask for a structured answer, and again if it does not fit. What did not fit was paid for, too."""
+        from sessionmagic.comparing.asking_for_values import Tries, UnfitValueError, ask_for_value
 
-        began = time.monotonic()
+        began, tries = time.monotonic(), Tries()
         try:
-            answer = await ask_for_value(asked, output_type, prompt, self._system, settings)
+            answer = await ask_for_value(asked, output_type, prompt, self._system, tries)
         except UnfitValueError as error:
-            return CellFailure("final", without_keys(str(error)), may_have_cost=True, usage=error.usage)
+            failed = CellFailure("final", without_keys(str(error)))
         except Exception as error:  # noqa: BLE001  a model may fail in any way
-            return await _failure(asked, error)
-        return replace(answer, seconds=time.monotonic() - began)
+            failed = await _failure(asked, error)
+        else:
+            return replace(answer, seconds=time.monotonic() - began)
+        if not tries.responses:
+            return replace(failed, requests=max(tries.requests, 1))
+        last = [Usage(unmeasured_requests=1)] if failed.may_have_cost else []
+        used = total([tries.usage(asked.price), *last])
+        return replace(failed, requests=tries.requests, may_have_cost=True, usage=used)
 
 
 def _without_retries(model: Model) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
 
-from pydantic_ai import Agent, capture_run_messages
-from pydantic_ai.messages import ModelResponse
+from pydantic_ai import Agent
 from pydantic_ai.models.wrapper import WrapperModel
 
 from sessionmagic.comparing.cells import CellAnswer
@@ -18,10 +18,10 @@ from sessionmagic.turns.typed_answer import TypedAnswer
 from sessionmagic.turns.typed_model import TypedModel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from pydantic_ai.messages import ModelMessage
-    from pydantic_ai.models import ModelRequestParameters
+    from pydantic_ai.messages import ModelMessage, ModelResponse
+    from pydantic_ai.models import Model, ModelRequestParameters
     from pydantic_ai.settings import ModelSettings
 
     from sessionmagic.conversation.usage import Usage
@@ -30,15 +30,32 @@ if TYPE_CHECKING:
 
 
 class UnfitValueError(Exception):
-    """No answer fits the type. `usage` is that of all requests."""
+    """No answer fits the type."""
 
-    def __init__(self, why: str, usage: Usage) -> None:
-        super().__init__(why)
-        self.usage = usage
+
+@dataclass(slots=True)
+class Tries:
+    """The requests of one cell, also of one that fails at last.
+
+    Attributes:
+        requests: How many were made.
+        responses: What the model has answered.
+    """
+
+    requests: int = 0
+    responses: list[ModelResponse] = field(default_factory=list)
+
+    def usage(self, price: Sequence[float] | None) -> Usage:
+        """Return the usage of all responses, at the price that the user says, if any."""
+        return total(usage_of(response, price) for response in self.responses)
 
 
 class _Whole(WrapperModel):
-    """A model that gives whole responses, also if it can only stream them."""
+    """A model that gives whole responses, also if it can only stream them, and counts them."""
+
+    def __init__(self, wrapped: Model, tries: Tries) -> None:
+        super().__init__(wrapped)
+        self._tries = tries
 
     async def request(
         self,
@@ -46,38 +63,37 @@ class _Whole(WrapperModel):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
-        return await whole_response(self.wrapped, messages, model_settings or {}, model_request_parameters)
+        self._tries.requests += 1
+        response = await whole_response(self.wrapped, messages, model_settings or {}, model_request_parameters)
+        self._tries.responses.append(response)
+        return response
 
 
 async def ask_for_value(
-    model: ResolvedModel, output_type: OutputType, prompt: str, system: str, settings: Mapping[str, Any]
+    model: ResolvedModel, output_type: OutputType, prompt: str, system: str, tries: Tries
 ) -> CellAnswer:
-    """Return the structured answer of a model, whose text is its JSON.
+    """Return the structured answer of a model, whose text is its JSON. It is asked with its settings.
 
-    Its usage is that of all requests, also of those whose answers did not fit. Raises `UnfitValueError`, and whatever
-    the model raises.
+    Its usage is that of all requests, also of those whose answers did not fit; these are added to `tries` as they are
+    made. Raises `UnfitValueError`, and whatever the model raises.
     """
     answer = TypedAnswer(output_type)
-    asked = with_wrapped_members(model.model, lambda member: TypedModel(_Whole(member), output_type))
+    asked = with_wrapped_members(model.model, lambda member: TypedModel(_Whole(member, tries), output_type))
     agent = answer.of_agent(
         Agent(asked, instructions=system or None, output_type=answer.taken, retries={"output": answer.retries})
     )
-    with capture_run_messages() as messages:
-        try:
-            await agent.run(prompt, model_settings=cast("ModelSettings", dict(settings)))
-        except Exception as error:
-            if (failure := answer.failure(model.reference, error)) is None:
-                raise
-            raise UnfitValueError(str(failure[1]), _usage(messages, model)) from error
-    last = next(message for message in reversed(messages) if isinstance(message, ModelResponse))
+    try:
+        await agent.run(prompt, model_settings=cast("ModelSettings", dict(model.settings)))
+    except Exception as error:
+        if (failure := answer.failure(model.reference, error)) is None:
+            raise
+        raise UnfitValueError(str(failure[1])) from error
+    last = tries.responses[-1]
     assert answer.fitting is not None  # noqa: S101  the run has ended with it
     return CellAnswer(
         text=as_text(answer.fitting.stored.json),
         model=name_of(last) if last.model_name else "",
-        usage=_usage(messages, model),
+        usage=tries.usage(model.price),
         finish_reason=last.finish_reason,
+        requests=tries.requests,
     )
-
-
-def _usage(messages: Sequence[ModelMessage], model: ResolvedModel) -> Usage:
-    return total(usage_of(message, model.price) for message in messages if isinstance(message, ModelResponse))

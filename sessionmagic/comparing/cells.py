@@ -48,6 +48,8 @@ class CellAnswer:
     usage: Usage = field(default_factory=Usage)
     seconds: float = 0.0
     finish_reason: str | None = None
+    requests: int = 1
+    """How many model requests it took, as far as they were made in this run."""
 
 
 class Cells:

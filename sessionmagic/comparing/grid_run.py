@@ -154,10 +154,13 @@ class GridRun:
         self._open += 1
         try:
             if self._request.executor is None:
-                return await column.asker.ask(prompt)
-            return await self._asked_elsewhere(column, prompt)
+                outcome = await column.asker.ask(prompt)
+            else:
+                outcome = await self._asked_elsewhere(column, prompt)
         finally:
             self._open -= 1
+        self.asked += outcome.requests - 1
+        return outcome
 
     async def _asked_elsewhere(self, column: Column, prompt: str) -> CellOutcome:
         """Ask in a worker of the executor. Its answer is cleaned here too, as its environment may have other keys."""

@@ -175,4 +175,18 @@ def test_grid_asks_each_server_in_the_way_that_it_takes():
     assert [row.value for row in results] == [ADA, ADA, None]
     assert "the answer does not fit Person" in results[2].error
     assert results.spent == pytest.approx(4 * 10 / 1_000_000)  # what the answers that do not fit have cost
+    assert results.asked == len(server.requests) == 1 + 2 + 4
     assert json.loads(results[0].answer) == {"name": "Ada", "age": 36}
+
+
+def test_grid_counts_what_an_answer_that_does_not_fit_has_cost_if_the_next_try_is_refused():
+    def answer(_):
+        if len(server.requests) % 2:
+            return Reply('{"nobody": 1}', tokens=(1_000_000, 1))
+        return Reply("slow down", status=429, headers={"retry-after-ms": "1"})
+
+    with ChatServer(answer) as server:
+        manager = SessionManager(MemoryStore(), Models("test", endpoints={"lab": server.url}, prices={"lab": (2, 0)}))
+        results = manager.grid_sync(["Who?"], "lab:m", output_type=Person, max_cost=5.0)
+    assert "has spent $6.0000 of its max_cost of $5.0000" in results.stopped
+    assert (results.spent, results.asked, len(server.requests)) == (pytest.approx(6.0), 6, 6)
