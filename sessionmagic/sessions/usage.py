@@ -32,7 +32,10 @@ class UsageEntry(Usage):
     """The id of the turn in its session."""
     agent: str
     model: str
-    """The model that answered, as named in its response, or the reference that was asked if no response has come."""
+    """The model that answered, as named in its response, or the reference that was asked if no response has come.
+
+    For a hidden column of a comparison, it is the letter of the column.
+    """
     day: str
     """The local date of the start of the turn: ``2026-11-28``."""
     turns: int
@@ -98,7 +101,12 @@ def usage_by(sessions: Iterable[Session], by: By) -> list[UsageEntry]:
 
 
 def model_of(turn: TurnRecord, request: RequestRecord) -> str:
-    """Return the model that answered a request, or the reference that was asked if there was no response."""
+    """Return the model that answered a request, or the reference that was asked if there was no response.
+
+    While the column of a comparison is hidden, it is the letter of the column.
+    """
+    if turn.column is not None and turn.column.hidden and request.purpose != "judge":
+        return turn.column.name
     return request.model or turn.model
 
 

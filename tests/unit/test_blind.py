@@ -5,11 +5,13 @@ import json
 import pytest
 
 from sessionmagic.comparing.contestants import contestants
+from sessionmagic.comparing.judge import Judge
 from sessionmagic.conversation.comparison import shown_turn
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.notebook.exports.html import to_html
 from sessionmagic.notebook.exports.notebook import to_notebook
 from sessionmagic.sessions.formats.markdown import to_markdown
+from sessionmagic.sessions.usage import BY, usage_by
 from sessionmagic.testing import script
 from sessionmagic.turns.request import Request
 from tests.turns import on_a_loop
@@ -17,11 +19,11 @@ from tests.turns import on_a_loop
 NAMES = ("secretone", "secrettwo")
 
 
-async def compared(manager, *steps, vary=None):
+async def compared(manager, *steps, models=NAMES, vary=None):
     for name in NAMES:
         script(name, *steps or ["An answer."])
     request = Request(prompt="Which?", session="chat", settings={"seed": 7})
-    comparison = await manager.compare(request, contestants(NAMES, vary), blind=True)
+    comparison = await manager.compare(request, contestants(models, vary), blind=True)
     return await comparison.answers()
 
 
@@ -46,6 +48,26 @@ async def test_results_are_represented_without_models(manager, steps):
     for result in answers:
         assert result.column.name in repr(answers)
     assert "model='calm'" in repr(await (await manager.run("Hello", session="other")).result())
+
+
+@pytest.mark.parametrize("alloy", [False, True])
+@on_a_loop
+async def test_usage_is_that_of_columns_until_the_models_are_revealed(manager, alloy):
+    await compared(manager, models=[",".join(NAMES), NAMES[1]] if alloy else NAMES)
+    session = manager.sessions.load("chat")
+    assert not any("secret" in str(usage_by([session], by)) for by in BY)
+    assert {entry.model for entry in usage_by([session], "model")} == {"A", "B"}
+    manager.comparisons.reveal("chat")
+    assert "secret" in str(usage_by([manager.sessions.load("chat")], "turn"))
+
+
+@on_a_loop
+async def test_usage_of_a_judge_is_not_that_of_a_column(manager):
+    await compared(manager)
+    script("judges", "VERDICT: tie")
+    await manager.comparisons.judge("chat", Judge("judges"))
+    entries = usage_by([manager.sessions.load("chat")], "model")
+    assert [(entry.model, entry.requests) for entry in entries] == [("A", 1), ("judges", 2), ("B", 1)]
 
 
 @pytest.mark.parametrize("write", [to_markdown, to_html, to_notebook])
