@@ -12,7 +12,7 @@ from sessionmagic.notebook.captions import ENDINGS, duration, money, tokens
 from sessionmagic.notebook.visible import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sessionmagic.conversation.column import Column, Vote
     from sessionmagic.conversation.transcript import Transcript
@@ -117,11 +117,21 @@ def bar(value: float, largest: float) -> str:
     return "━" * (halves // 2) + "╸" * (halves % 2)
 
 
-def closing(runs: Sequence[ShownRun], session: str, vote: Vote | None = None) -> str:
-    """Return the line below a comparison: the user's vote, if there is one, and what can be done next."""
+def closing(runs: Sequence[ShownRun], session: str, vote: Vote | None = None, path: Collection[str] = ()) -> str:
+    """Return the line below a comparison: the user's vote, if there is one, and what can be done next.
+
+    Args:
+        runs: The runs of the comparison.
+        session: The name of the session.
+        vote: The user's vote.
+        path: The ids of the turns that the session's next turn continues.
+    """
     voted = voted_line(runs, vote) if vote is not None else ""
+    kept = next((run for run in runs if run.transcript.turn_id in path), None)
     if runs and runs[0].column.hidden:
         how = f"%agent vote A votes, tie and bad too; {REVEALS}" if vote is None else REVEALS
+    elif kept is not None:
+        how = f"the session goes on with {kept.heading}; %agent keep goes on with another column"
     else:
         how = "the session goes on where it was; %agent keep 1 goes on with column 1"
     return " · ".join(filter(None, [session, "comparison", voted, how]))

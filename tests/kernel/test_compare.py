@@ -24,6 +24,7 @@ def test_models_answer_side_by_side_and_the_cell_keeps_one_static_output(kernel,
     )
     assert f"turn {session}".replace("turn ", "") in kernel.run(f"%agent keep 2 -s {session} --model").ok().text
     assert "Who are you?" in kernel.run(f"%%agent -s {session}\nAnd now?").ok().text
+    assert "the session goes on with 2. recalls" in kernel.run(f"%agent reveal -s {session}").ok().text
 
 
 def test_a_session_of_columns_only_says_how_to_go_on(kernel, session):

@@ -61,6 +61,6 @@ def reveal(context: NotebookContext, options: argparse.Namespace) -> Any:
     name = chosen(context, options.session)
     turns, session = context.manager.comparisons.reveal(name), context.manager.sessions.load(name)
     runs = stored_runs(session, turns)
-    said = judge_line(turns)
-    line = "\n".join(filter(None, [said, closing(runs, session.name, turns[0].vote)]))
+    path = {turn.id for turn in session.path()}
+    line = "\n".join(filter(None, [judge_line(turns), closing(runs, session.name, turns[0].vote, path)]))
     comparison_output(runs, session.name, line).display()
