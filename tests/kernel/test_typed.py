@@ -52,6 +52,16 @@ def test_fields_are_shown_while_they_come(kernel, session):
     cell.wait().until_shows('{"name": "Adalbert"')
 
 
+@pytest.mark.usefixtures("subshells")
+def test_a_tool_is_approved_by_click_before_the_value_is_given(kernel, session):
+    kernel.run("script('acts', call('run_python', code='moved = 5'), call('final_result', name='Ada'));").ok()
+    cell = kernel.send(f"%%agent -m acts -s {session} --type Person\nGo.").until_asks()
+    kernel.click(cell.button("Approve"))
+    cell.wait().ok()
+    assert kernel.value("moved, _agent.value") == "(5, Person(name='Ada', age=3))"
+    assert "final_result" not in cell.html + cell.area
+
+
 @pytest.mark.parametrize(
     ("expression", "why"),
     [("Persn", "'Persn' is not defined"), ("3", "3 is not a type"), ("open('x')", "uses open")],

@@ -26,7 +26,7 @@ from sessionmagic.notebook.types import type_names, type_of
 from sessionmagic.testing import ScriptedModel, call, hang, script, think
 from sessionmagic.tools.permissions import Limits
 from sessionmagic.turns.output_type import OutputType
-from tests.turns import ask, events_of, manager_on, on_a_loop, orphans, until, whole
+from tests.turns import ask, asked, events_of, manager_on, on_a_loop, orphans, until, whole
 
 KEY = "sk-ant-api03-" + "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7" * 3 + "-1234567890AA"
 
@@ -371,6 +371,37 @@ async def test_call_beside_the_answer_leaves_a_valid_history(manager, tools):
     assert '"name": "Ada"' in str(other.sent[0])
     assert orphans([*other.sent[0], *later.messages[1:]]) == []
     assert later.value is None
+
+
+@pytest.mark.parametrize(
+    "steps", [[call("send", to="me"), TOOL], [[call("send", to="me"), TOOL]]], ids=["first", "beside"]
+)
+@pytest.mark.parametrize(("decision", "ran"), [("once", ["send me"]), ("reject", [])])
+@on_a_loop
+async def test_answer_waits_for_the_decision_on_a_call(manager, tools, steps, decision, ran):
+    script("s", *steps)
+    turn = await manager.run("Who?", session="chat", model="s", output_type=Person, tools=tools.all, attended=True)
+    [question] = (await asked(turn)).values()
+    assert (question.tool, turn.transcript.status, tools.ran) == ("send", "running", [])
+    turn.approvals.resolve(question.id, decision)
+    result = await turn.result()
+    assert (result.status, result.value, tools.ran) == ("completed", Person(name="Ada", age=36), ran)
+    other = script("other", "Fine")
+    await ask(manager, "And now?", model="other")
+    assert orphans(other.sent[0]) == []
+
+
+@on_a_loop
+async def test_answer_beside_a_call_that_waits_is_no_value_if_the_turn_is_stopped(manager, tools):
+    script("s", [call("send", to="me"), TOOL])
+    turn = await manager.run("Who?", session="chat", model="s", output_type=Person, tools=tools.all, attended=True)
+    await asked(turn)
+    turn.cancel()
+    result = await turn.result()
+    assert (result.status, result.value, tools.ran) == ("interrupted", None, [])
+    other = script("other", "Fine")
+    await ask(manager, "And now?", model="other")
+    assert orphans(other.sent[0]) == []
 
 
 @on_a_loop
