@@ -21,6 +21,7 @@ from sessionmagic.conversation.usage import RequestRecord, Usage
 from sessionmagic.notebook.exports.files import FORMATS
 from sessionmagic.sessions import importing
 from sessionmagic.storage.store import new_session_id
+from sessionmagic.testing import script
 from tests.stored import OWN_SETTINGS, RULES, comparable, document, eventful, exported, refused, said, session, turn
 from tests.turns import ask, manager_on, on_a_loop
 
@@ -403,6 +404,16 @@ def test_image_that_is_none_is_only_named_in_html(tmp_path):
     _, text = exported(session(turn(1, messages=messages)), tmp_path / "x.html")
     assert "<img" not in text
     assert "example.org" not in text
+
+
+@on_a_loop
+async def test_notebook_has_structured_answers_and_says_that_their_types_are_missing(manager, tmp_path):
+    script("gives", '{"value": [1, 2]}')
+    await ask(manager, "Which?", model="gives", output_type=list[int])
+    losses, text = exported(manager.sessions.load("chat"), tmp_path / "chat.ipynb")
+    assert losses == ["the type of 1 structured answer, which its session does not have"]
+    answer = json.loads(text)["cells"][-1]["outputs"][0]
+    assert "".join(answer["data"]["text/plain"]).split() == ["value", "1", "2"]
 
 
 @on_a_loop

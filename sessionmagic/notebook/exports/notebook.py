@@ -68,7 +68,13 @@ def not_in_notebook(session: Session) -> list[str]:
     path = session.path()
     system = sum(bool(turn.system) and not _fits(turn.system) for turn in path)
     settings = sum(turn.settings != _typeable(turn) for turn in path)
+    typed_answers = sum(turn.value is not None for turn in path)
     return [
+        *(
+            [f"the type of {counted(typed_answers, 'structured answer')}, which its session does not have"]
+            if typed_answers
+            else []
+        ),
         *([f"the instructions of {counted(system, 'turn')}, which do not fit on the line of a cell"] if system else []),
         *([f"settings of {counted(settings, 'turn')}, which do not fit on the line of a cell"] if settings else []),
         *cut_in_html(session),
