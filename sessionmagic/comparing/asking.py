@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from sessionmagic.comparing.cells import CellAnswer
 from sessionmagic.conversation.usage import Usage, total
-from sessionmagic.exceptions import ModelReferenceError, ModelRefusedError
+from sessionmagic.exceptions import ModelReferenceError, ModelRefusedError, TurnLimitError
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.loop import loop_thread
 from sessionmagic.models.abilities import address_of
@@ -22,7 +22,7 @@ from sessionmagic.turns.key_scanner import ready_for
 from sessionmagic.words import words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pydantic_ai.messages import ModelResponse
     from pydantic_ai.models import Model
@@ -88,11 +88,13 @@ class Asker:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    async def ask(self, prompt: str) -> CellOutcome:
+    async def ask(self, prompt: str, check: Callable[[Usage], object] = lambda _: None) -> CellOutcome:
         """Ask the model once. Never raises, whatever the model does, unless it is cancelled.
 
         Args:
             prompt: What to ask, without keys.
+            check: Raises `TurnLimitError` if a structured answer that does not fit may not be asked for again, because
+                of what the cell has used so far.
         """
         from pydantic_ai.messages import ModelRequest, UserPromptPart
 
@@ -101,7 +103,7 @@ class Asker:
         asked = self.model.chosen()
         settings = {**asked.settings, **_without_retries(asked.model)}
         if self._output_type is not None:
-            return await self._ask_for_value(replace(asked, settings=settings), self._output_type, prompt)
+            return await self._ask_for_value(replace(asked, settings=settings), self._output_type, prompt, check)
         began = time.monotonic()
         try:
             response = await whole_response(
@@ -114,14 +116,16 @@ class Asker:
         except Exception as error:  # noqa: BLE001  a model may fail in any way
             return await _failure(asked, error)
 
-    async def _ask_for_value(self, asked: ResolvedModel, output_type: OutputType, prompt: str) -> CellOutcome:
+    async def _ask_for_value(
+        self, asked: ResolvedModel, output_type: OutputType, prompt: str, check: Callable[[Usage], object]
+    ) -> CellOutcome:
         """Ask for a structured answer, and again if it does not fit. What did not fit was paid for, too."""
         from sessionmagic.comparing.asking_for_values import Tries, UnfitValueError, ask_for_value
 
-        began, tries = time.monotonic(), Tries()
+        began, tries = time.monotonic(), Tries(asked.price, check)
         try:
             answer = await ask_for_value(asked, output_type, prompt, self._system, tries)
-        except UnfitValueError as error:
+        except (UnfitValueError, TurnLimitError) as error:
             failed = CellFailure("final", without_keys(str(error)))
         except Exception as error:  # noqa: BLE001  a model may fail in any way
             failed = await _failure(asked, error)
@@ -130,7 +134,7 @@ class Asker:
         if not tries.responses:
             return replace(failed, requests=max(tries.requests, 1))
         last = [Usage(unmeasured_requests=1)] if failed.may_have_cost else []
-        used = total([tries.usage(asked.price), *last])
+        used = total([tries.usage, *last])
         return replace(failed, requests=tries.requests, may_have_cost=True, usage=used)
 
 

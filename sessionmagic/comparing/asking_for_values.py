@@ -18,7 +18,7 @@ from sessionmagic.turns.typed_answer import TypedAnswer
 from sessionmagic.turns.typed_model import TypedModel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pydantic_ai.messages import ModelMessage, ModelResponse
     from pydantic_ai.models import Model, ModelRequestParameters
@@ -38,16 +38,21 @@ class Tries:
     """The requests of one cell, also of one that fails at last.
 
     Attributes:
+        price: What the user says that the model costs, if anything.
+        check: Called before each further request with the usage so far. What it raises ends the cell.
         requests: How many were made.
         responses: What the model has answered.
     """
 
+    price: Sequence[float] | None
+    check: Callable[[Usage], object]
     requests: int = 0
     responses: list[ModelResponse] = field(default_factory=list)
 
-    def usage(self, price: Sequence[float] | None) -> Usage:
-        """Return the usage of all responses, at the price that the user says, if any."""
-        return total(usage_of(response, price) for response in self.responses)
+    @property
+    def usage(self) -> Usage:
+        """The usage of all responses."""
+        return total(usage_of(response, self.price) for response in self.responses)
 
 
 class _Whole(WrapperModel):
@@ -63,6 +68,8 @@ class _Whole(WrapperModel):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
+        if self._tries.responses:
+            self._tries.check(self._tries.usage)
         self._tries.requests += 1
         response = await whole_response(self.wrapped, messages, model_settings or {}, model_request_parameters)
         self._tries.responses.append(response)
@@ -93,7 +100,7 @@ async def ask_for_value(
     return CellAnswer(
         text=as_text(answer.fitting.stored.json),
         model=name_of(last) if last.model_name else "",
-        usage=tries.usage(model.price),
+        usage=tries.usage,
         finish_reason=last.finish_reason,
         requests=tries.requests,
     )

@@ -12,11 +12,11 @@ from sessionmagic.comparing.asking import CellFailure, Errand, ask_in_worker
 from sessionmagic.comparing.pace import MOST, Lane, Pace
 from sessionmagic.comparing.progress import Progress
 from sessionmagic.comparing.provider_run import ProviderRun
-from sessionmagic.conversation.usage import Usage, dollars
+from sessionmagic.conversation.usage import Usage, dollars, total
 from sessionmagic.exceptions import SessionMagicError, StoreError, ToolError, TurnLimitError
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.loop import in_thread
-from sessionmagic.turns.account import KERNEL
+from sessionmagic.turns.account import KERNEL, Account
 from sessionmagic.turns.charged_model import require_price
 from sessionmagic.words import words_of
 
@@ -154,7 +154,7 @@ class GridRun:
         self._open += 1
         try:
             if self._request.executor is None:
-                outcome = await column.asker.ask(prompt)
+                outcome = await column.asker.ask(prompt, self._check_try)
             else:
                 outcome = await self._asked_elsewhere(column, prompt)
         finally:
@@ -194,9 +194,24 @@ class GridRun:
         require_price(column.model, account, limit)
         spent = account.used.cost or 0.0
         answered = self._answered_now()
-        open_cost = self._open * spent / answered if answered else 0.0
-        if spent + open_cost >= limit:
-            spender = self._request.spender
+        self._check_spent(spent, self._open * spent / answered if answered else 0.0)
+
+    def _check_try(self, used: Usage) -> None:
+        """Stop the run, and raise `TurnLimitError`, if a cell that has used this must not be asked again.
+
+        Until the cell ends, that is in no account.
+        """
+        try:
+            Account(KERNEL.owner, KERNEL.advice, budget=KERNEL.budget, used=total([KERNEL.used, used])).check()
+            self._check_spent(total([self._plan.account.used, used]).cost or 0.0)
+        except TurnLimitError as error:
+            self.stop(error)
+            raise
+
+    def _check_spent(self, spent: float, of_open: float = 0.0) -> None:
+        """Raise `TurnLimitError` if what is spent, and what open requests will cost, reaches what this run may cost."""
+        limit, spender = self._request.max_cost, self._request.spender
+        if limit is not None and spent + of_open >= limit:
             allowed = spender.limit.format(dollars(limit))
             raise TurnLimitError(f"{spender.name} has spent {dollars(spent)} of {allowed}; {spender.if_spent}")
 

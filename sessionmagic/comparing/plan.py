@@ -69,7 +69,8 @@ class GridRequest:
         max_cost: Dollars that this run may cost. It does not begin if the estimate is higher, and asks nothing more
             when they are spent.
         executor: Makes the requests; by default this process does. Each call has its own arguments, which can be
-            pickled, and keys are read from the environment of its workers.
+            pickled, and keys are read from the environment of its workers. Within a call, they ask again for a
+            structured answer that does not fit, whatever has been spent meanwhile.
         progress: Called on the loop's thread as answers come in, a few times a second.
         where: The cell or script that runs the grid, for the errors that others get.
         spender: Whose requests these are.

@@ -5,8 +5,10 @@ import json
 import pytest
 from pydantic import BaseModel
 
-from sessionmagic import MemoryStore, Models, SessionManager
+from sessionmagic import MemoryStore, Models, SessionManager, TurnLimitError
 from sessionmagic.conversation.events import Warned
+from sessionmagic.conversation.usage import Usage
+from sessionmagic.turns.account import KERNEL
 from tests import strict
 from tests.chat_server import ChatServer, Reply
 from tests.provider import ScriptedProvider, answers, call_delta, calls, refuses
@@ -189,4 +191,17 @@ def test_grid_counts_what_an_answer_that_does_not_fit_has_cost_if_the_next_try_i
         manager = SessionManager(MemoryStore(), Models("test", endpoints={"lab": server.url}, prices={"lab": (2, 0)}))
         results = manager.grid_sync(["Who?"], "lab:m", output_type=Person, max_cost=5.0)
     assert "has spent $6.0000 of its max_cost of $5.0000" in results.stopped
-    assert (results.spent, results.asked, len(server.requests)) == (pytest.approx(6.0), 6, 6)
+    assert (results.spent, results.asked, len(server.requests)) == (pytest.approx(6.0), 5, 5)
+
+
+@pytest.mark.parametrize("limit", [{"max_cost": 3.0}, {}], ids=["max_cost", "the budget of the kernel"])
+def test_grid_does_not_ask_again_for_an_answer_that_fits_when_its_budget_is_spent(monkeypatch, limit):
+    monkeypatch.setattr(KERNEL, "used", Usage())
+    monkeypatch.setattr(KERNEL, "budget", None if limit else 3.0)
+    with ChatServer(lambda _: Reply('{"nobody": 1}', tokens=(1_000_000, 1))) as server:
+        manager = SessionManager(MemoryStore(), Models("test", endpoints={"lab": server.url}, prices={"lab": (2, 0)}))
+        results = manager.grid_sync(["Who?"], "lab:m", output_type=Person, **limit)
+    assert len(server.requests) == results.asked == 2
+    assert results.spent == KERNEL.used.cost == pytest.approx(4.0)
+    assert "has spent $4.0000" in results.stopped
+    assert isinstance(results.error, TurnLimitError)
