@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
     from openai import AsyncStream
     from openai.types.chat import ChatCompletionChunk
     from openai.types.chat.chat_completion_chunk import Choice
+    from pydantic_ai.messages import ModelMessage, ModelResponse
     from pydantic_ai.models import Model, ModelRequestParameters
     from pydantic_ai.models.openai import OpenAIChatModelSettings
     from pydantic_ai.profiles.openai import OpenAIModelProfile
+    from pydantic_ai.settings import ModelSettings
 
 STRICT_TEMPLATES: OpenAIModelProfile = {
     "supports_inline_system_prompts": False,
@@ -60,6 +63,16 @@ class CompatibleModel(OpenAIChatModel):
     """
 
     is_own = False
+
+    async def request(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+    ) -> ModelResponse:
+        """Send a request, and return the whole response."""
+        response = await super().request(messages, model_settings, model_request_parameters)
+        return replace(response, model_name=self.model_name) if self.is_own else response
 
     async def _process_streamed_response(
         self,

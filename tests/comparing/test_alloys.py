@@ -61,6 +61,15 @@ def test_each_answer_of_a_grid_comes_from_a_member_which_its_row_names(alloys):
     assert alloys.grid_sync(["one", "two"], ["a,b", "c"], repeat=2).asked == 0
 
 
+@pytest.mark.parametrize("output_type", [None, dict[str, int]])
+def test_a_row_names_the_member_of_an_own_server_by_its_reference(output_type):
+    with ChatServer(lambda _: Reply('{"x": 1}')) as server:  # which gives all its models one name
+        manager = SessionManager(MemoryStore(), Models(endpoints={"lab": server.url}))
+        manager.models.choose = InTurn()
+        rows = manager.grid_sync(["one"], "lab:m,lab:n", repeat=2, output_type=output_type)
+    assert sorted(row.answered_by for row in rows) == ["lab:m", "lab:n"]
+
+
 def test_a_member_answers_a_grid_with_its_own_settings_and_price(alloys):
     first, second = ScriptedModel("A", name="first"), ScriptedModel("B", name="second")
     register_model("first", first, {"temperature": 0.1})
