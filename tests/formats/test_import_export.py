@@ -406,6 +406,16 @@ def test_image_that_is_none_is_only_named_in_html(tmp_path):
     assert "example.org" not in text
 
 
+@pytest.mark.parametrize("format", FORMATS)
+@on_a_loop
+async def test_format_without_values_says_that_structured_answers_are_text(manager, tmp_path, format):  # noqa: A002
+    script("gives", '{"value": [1, 2]}')
+    await ask(manager, "Which?", model="gives", output_type=list[int])
+    losses = export_session(manager.sessions.load("chat"), tmp_path / "chat", format)
+    said = "1 structured answer other than as text" in losses
+    assert said is (format in {"atif", "otel", "openai"})
+
+
 @on_a_loop
 async def test_notebook_has_structured_answers_and_says_that_their_types_are_missing(manager, tmp_path):
     script("gives", '{"value": [1, 2]}')

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sessionmagic.sessions.formats.contents import Content
 
 HOLDS: frozenset[Content] = frozenset(
-    {"summaries", "reasoning", "texts", "images", "calls", "instructions", "settings", "usage", "endings"}
+    {"summaries", "reasoning", "texts", "images", "calls", "values", "instructions", "settings", "usage", "endings"}
 )
 TITLE_LENGTH = 200
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"

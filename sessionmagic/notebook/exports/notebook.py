@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sessionmagic.sessions.formats.contents import Content
 
 HOLDS: frozenset[Content] = frozenset(
-    {"summaries", "reasoning", "calls", "instructions", "settings", "usage", "endings"}
+    {"summaries", "reasoning", "calls", "values", "instructions", "settings", "usage", "endings"}
 )
 _CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """The ids that a notebook's format allows. VS Code sends others."""

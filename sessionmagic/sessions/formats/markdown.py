@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.transcript import Block
     from sessionmagic.sessions.formats.contents import Content
 
-HOLDS: frozenset[Content] = frozenset({"summaries", "reasoning", "texts", "calls", "endings"})
+HOLDS: frozenset[Content] = frozenset({"summaries", "reasoning", "texts", "calls", "values", "endings"})
 LONGEST = 200_000
 """Characters of an answer; a longer one is written as code, because to parse it may take too long."""
 ROUNDS = 5

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.usage import RequestRecord
     from sessionmagic.sessions.formats.contents import Content
 
-HOLDS: frozenset[Content] = EVERYTHING - {"own settings", "permissions"}
+HOLDS: frozenset[Content] = EVERYTHING - {"values", "own settings", "permissions"}
 INTERNAL, CLIENT = 1, 3
 """The kinds of spans, as numbered by OTLP."""
 ERROR = 2
