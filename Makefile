@@ -25,6 +25,7 @@ lab: $(VENV)/.lab
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report= tests/process tests/unit tests/property tests/store tests/keys tests/formats tests/providers tests/comparing
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-append --cov-report= tests/local
+	$(BIN)/python -m pytest tests/clusters
 	$(BIN)/python -m pytest -n $(KERNELS) --dist loadfile tests/kernel tests/notebooks
 	$(BIN)/python -m pytest -n auto --dist loadfile tests/browser
 	$(BIN)/python -m tests.floor

@@ -72,22 +72,6 @@ def test_a_dask_cluster_asks(asked, server):
         check(asked(client.get_executor()), server)
 
 
-@pytest.mark.once
-def test_a_ray_cluster_asks(asked, server):
-    """With the executor that README shows."""
-    import ray
-
-    class RayExecutor(Executor):
-        def submit(self, function, /, *arguments):
-            return ray.remote(function).remote(*arguments).future()
-
-    ray.init(num_cpus=1, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=False)
-    try:
-        check(asked(RayExecutor()), server)
-    finally:
-        ray.shutdown()
-
-
 class Recorder(Executor):
     """Records what it is given, as another process would get it."""
 
