@@ -1,7 +1,8 @@
 """The journal of a session: a file to which each commit appends one line.
 
 A line is a checksum, a space, and JSON that names the commit before it. So a line is checked by itself and by its
-place: a damaged, missing or foreign one is found. What a process that was killed has left at the end is no line.
+place: a damaged, missing or foreign one is found. What a process that was killed has left at the end is no line: it has
+no newline, or zeros.
 """
 
 from __future__ import annotations
@@ -79,8 +80,8 @@ def content_of(line: bytes) -> dict[str, Any] | None:
 class Lines:
     """The patches of the commits in a journal after a place. Can be iterated once.
 
-    Lines that the snapshot or an earlier line already has are passed over. So is what is not whole at the end, because
-    it was never acknowledged. Iterating raises `JournalError` for a journal that is damaged, `SessionSchemaError` for
+    Lines that the snapshot or an earlier line already has are passed over. So is what is torn at the end, because it
+    was never acknowledged. Iterating raises `JournalError` for a journal that is damaged, `SessionSchemaError` for
     one of a newer version, and `OSError`.
 
     Args:
@@ -100,7 +101,7 @@ class Lines:
                 line = head + file.readline() if _HEAD.match(head) else head
                 content = content_of(line)
                 if content is None:
-                    if _has_more(file, line):
+                    if not _is_torn(file, line):
                         raise JournalError(f"the journal is damaged after commit {self.read.place.commit}")
                     return
                 yield from self._checked(content, line)
@@ -118,15 +119,23 @@ class Lines:
             yield content
 
 
-def _has_more(file: BinaryIO, line: bytes) -> bool:
-    """Return whether something follows a line, of which the bytes before the place of the file are `line`."""
-    block = line
+def _is_torn(file: BinaryIO, line: bytes) -> bool:
+    """Return whether the end of a file was never written as a whole, or else is damaged.
+
+    Writing a line ends with its newline. If the machine stops, zeros may stand where something was not written.
+
+    Args:
+        file: The file.
+        line: The bytes of the end that stand before the place of the file.
+    """
+    block, has_zeros = line, False
     while block:
-        _, newline, after = block.partition(b"\n")
+        before, newline, after = block.partition(b"\n")
+        has_zeros = has_zeros or b"\0" in before
         if newline:
-            return bool(after or file.read(1))
+            return has_zeros and not after and not file.read(1)
         block = file.read(_BLOCK)
-    return False
+    return True
 
 
 def append_line(path: Path, line: bytes, end: int) -> Stamp:

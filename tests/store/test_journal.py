@@ -129,7 +129,7 @@ def test_last_line_that_is_cut_was_never_acknowledged(store, home, key, file, cu
     assert file.read_bytes().count(b"\n") == COMMITS + 1
 
 
-@pytest.mark.parametrize("tail", [b"\0" * 5000, b"\n", b"x", b"00000000 {}\n"])
+@pytest.mark.parametrize("tail", [b"\0" * 5000, b"x", b"00000000 {}", b"00000000 {\0\0}\n", b"0\0\n"])
 def test_what_a_power_failure_leaves_at_the_end_is_left_out(home, key, file, tail):
     file.write_bytes(file.read_bytes() + tail)
     assert prompts(home, key) == WHOLE
@@ -151,6 +151,8 @@ DAMAGE = {
     "one missing": lambda lines: [lines[0], *lines[2:]],
     "the first missing": lambda lines: lines[1:],
     "the last but one missing": lambda lines: [*lines[:2], lines[3]],
+    "a flipped bit in the last one": lambda lines: [*lines[:3], lines[3].replace(b"prompt", b"pronpt")],
+    "a flipped bit in the last checksum": lambda lines: [*lines[:3], bytes([lines[3][0] ^ 64]) + lines[3][1:]],
     "a flipped bit": lambda lines: [lines[0], lines[1].replace(b"prompt", b"pronpt"), *lines[2:]],
     "cut in the middle": lambda lines: [lines[0], lines[1][:40], *lines[2:]],
     "no line in the middle": lambda lines: [lines[0], b"\0" * 100 + b"\n", *lines[1:]],
