@@ -176,11 +176,15 @@ def _has_grown(known: Known, stamps: Stamps) -> bool:
 
 
 def _read_on(known: Known, storage: JournaledStorage, stamps: Stamps) -> Known:
+    """Return a session with the commits that have been added since it was read."""
     lines = Lines(storage.journal, known.read)
-    patches = list(lines)
+    try:
+        session = _advanced(known.session, list(lines))
+    except (ValueError, TypeError, AttributeError, KeyError):  # a commit that was read was taken back: it failed
+        return _read(known.session.id, storage)
     if storage.stamps().snapshot != stamps.snapshot:  # the journal may be that of a newer snapshot
         return _read(known.session.id, storage)
-    return Known(_advanced(known.session, patches), stamps, lines.read, known.needs_snapshot)
+    return Known(session, stamps, lines.read, known.needs_snapshot)
 
 
 def _read(session_id: str, storage: JournaledStorage) -> Known:

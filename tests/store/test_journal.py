@@ -11,7 +11,7 @@ from tinydb import TinyDB
 from sessionmagic import TinyStore
 from sessionmagic.conversation.session import SCHEMA, summarize
 from sessionmagic.conversation.tree import with_changed_turn, with_turn, without_turns
-from sessionmagic.exceptions import SessionSchemaError, SessionUnreadableError
+from sessionmagic.exceptions import SessionSchemaError, SessionUnreadableError, StoreError
 from sessionmagic.storage import journal, journaled, session_files
 from sessionmagic.storage.journal import Place, line_of
 from sessionmagic.storage.journaled import JournaledStorage
@@ -254,6 +254,24 @@ def test_what_another_store_has_committed_is_read_and_nothing_else(store, home, 
     assert store.load(key).title == "by the second"
     store.rename(key, "folded")
     assert other.load(key).name == "folded"
+
+
+def test_commit_that_was_read_but_failed_is_forgotten(store, home, key, monkeypatch):
+    other = TinyStore(home)
+    other.load(key)
+
+    def fail(_handle):
+        assert other.load(key).title == "failed"  # what is written can be read before it is synced
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        with pytest.raises(StoreError, match="Input/output error; nothing was changed"):
+            titled(store, key, "failed")
+    titled(store, key, "a title of another length")
+    assert other.load(key).title == "a title of another length"
+    titled(other, key, "after")
+    assert (store.load(key).title, prompts(home, key)) == ("after", WHOLE)
 
 
 def test_session_that_has_not_changed_is_not_read_again(store, key, monkeypatch):
