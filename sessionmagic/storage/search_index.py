@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from sessionmagic.conversation.said import TurnKey, folded, said_in
+from sessionmagic.conversation.session import SCHEMA
 from sessionmagic.exceptions import SessionNotFoundError, StoreError
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.storage.atomic import PRIVATE_FILE
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.session import Session
     from sessionmagic.storage.stamps import Stamp
 
-VERSION = 1
-"""The form of the database. One of another form is made anew."""
+VERSION = 100 + SCHEMA
+"""The form of the database. One of another form is made anew, as an older version may have passed over sessions."""
 LOCK_SECONDS = 5.0
 """How long a search waits for another process that brings the index up to date."""
 BATCH = 400

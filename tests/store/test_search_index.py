@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from sessionmagic import MemoryStore, TinyStore
 from sessionmagic.conversation.said import TurnKey, folded
-from sessionmagic.conversation.session import Session, TurnRecord
-from sessionmagic.storage import search_index
+from sessionmagic.conversation.session import SCHEMA, Session, TurnRecord
+from sessionmagic.storage import search_index, session_files
 from sessionmagic.storage.store import new_session_id
 
 
@@ -161,6 +161,15 @@ def test_index_that_lost_its_tables_or_is_of_another_version_is_made_anew(store,
         database.commit()
         database.close()
         assert found(store, "first") == [(one, "1")]
+
+
+def test_session_that_an_older_version_could_not_read_is_found(store, home, monkeypatch):
+    one = stored(store, "one", turn(1, "first"))
+    with monkeypatch.context() as older:
+        older.setattr(search_index, "VERSION", search_index.VERSION - 1)
+        older.setattr(session_files, "SCHEMA", SCHEMA - 1)
+        assert found(TinyStore(home), "first") == []
+    assert found(TinyStore(home), "first") == [(one, "1")]
 
 
 def test_sessions_are_read_where_the_index_cannot_be_used(store, home, monkeypatch):
