@@ -1,4 +1,4 @@
-"""Damaged sessions: their files get other names, and are never overwritten."""
+"""Damaged sessions: their files get other names, and are never overwritten. A listing tells of what is of no use."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.exceptions import SessionUnreadableError
 from sessionmagic.storage.journal import SUFFIX
+from sessionmagic.storage.leftovers import names_in
 from sessionmagic.storage.refusals import reason_of
+from sessionmagic.storage.store import is_session_id
 
 if TYPE_CHECKING:
+    from collections.abc import Container
     from pathlib import Path
 
 ASIDE = ".unreadable-"
@@ -39,6 +42,23 @@ def left_unchanged(path: Path, error: Exception) -> SessionUnreadableError:
     """Return the error for a damaged session's file that cannot be renamed."""
     reason = _reason(path, error)
     return SessionUnreadableError(f"session file {path} cannot be read ({reason}); it was left unchanged")
+
+
+def notes_on(directory: Path) -> list[str]:
+    """Return a line about each file of a damaged session, and about each journal whose session is not there."""
+    names = set(names_in(directory))
+    return [note for name in sorted(names) if (note := _note(directory / name, names))]
+
+
+def _note(path: Path, names: Container[str]) -> str:
+    if ASIDE in path.name:
+        return f"{path} is a damaged session file; delete it if you do not need it"
+    snapshot = path.with_suffix(".json")
+    if path.suffix != SUFFIX or not is_session_id(path.stem) or snapshot.name in names:
+        return ""
+    if snapshot.exists() or not path.exists():  # it was just created, or deleted
+        return ""
+    return f"{path} continues {snapshot.name}, which is missing; put that back, or delete the journal"
 
 
 def _reason(path: Path, error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What killed processes leave in a store: temporary files, and the locks and journals of sessions that do not exist."""
+"""What killed processes leave in a store: temporary files, and the locks of sessions that do not exist."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ LEFT_SECONDS = 600.0
 """How old a file must be to count as left behind. What is used for longer than seconds is locked."""
 SHARED = re.compile(r"(index|names)\.json\.[0-9a-f]{8}\.tmp")
 """The temporary files in the home directory."""
-OWN = re.compile(rf"({SESSION_ID.pattern})\.(json\.[0-9a-f]{{8}}\.tmp|lock|claim|holder|journal)")
-"""The temporary files, the lock files and the journal of one session."""
+OWN = re.compile(rf"({SESSION_ID.pattern})\.(json\.[0-9a-f]{{8}}\.tmp|lock|claim|holder)")
+"""The temporary files and the lock files of one session. A journal may be all that is left of what a user has said."""
 
 
 def sweep(home: Path, directory: Path) -> None:
@@ -48,7 +48,7 @@ def _ids_with_leftovers(directory: Path) -> set[str]:
     names = names_in(directory)
     sessions = {name.removesuffix(".json") for name in names if name.endswith(".json")}
     matches = [match for name in names if (match := OWN.fullmatch(name))]
-    left = [match for match in matches if match[1] not in sessions or match[2] not in ("lock", "claim", "journal")]
+    left = [match for match in matches if match[1] not in sessions or match[2] not in ("lock", "claim")]
     return {match[1] for match in left if _is_old(directory / match[0])}
 
 
@@ -63,7 +63,7 @@ def _sweep_session(directory: Path, session_id: str) -> None:
         temporary = [path for path in directory.glob(f"{session_id}.*.tmp") if OWN.fullmatch(path.name)]
         _delete(filter(_is_old, temporary))
         if not exists:
-            _delete(claim.with_suffix(suffix) for suffix in (".journal", ".holder", ".lock", ".claim"))
+            _delete(claim.with_suffix(suffix) for suffix in (".holder", ".lock", ".claim"))
 
 
 @contextmanager

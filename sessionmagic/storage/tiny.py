@@ -14,13 +14,13 @@ from filelock import FileLock, Timeout
 
 from sessionmagic.exceptions import SessionMagicError, StoreError
 from sessionmagic.home import default_home
-from sessionmagic.storage.aside import ASIDE, left_unchanged, set_aside
+from sessionmagic.storage.aside import ASIDE, left_unchanged, notes_on, set_aside
 from sessionmagic.storage.atomic import make_private_directory
 from sessionmagic.storage.claims import Holder, is_claimed, take_claim
 from sessionmagic.storage.index import Index
 from sessionmagic.storage.journal import SUFFIX as JOURNAL
 from sessionmagic.storage.label import read_label
-from sessionmagic.storage.leftovers import LEFT_SECONDS, names_in, sweep
+from sessionmagic.storage.leftovers import LEFT_SECONDS, sweep
 from sessionmagic.storage.names import Names
 from sessionmagic.storage.patch import changed_places
 from sessionmagic.storage.refusals import copy_of, in_the_way, no_session
@@ -142,11 +142,10 @@ class TinyStore:
         return is_session_id(name) and self._path(name).exists()
 
     def summaries(self) -> tuple[list[SessionSummary], list[str]]:
-        damaged = [self._directory / name for name in sorted(names_in(self._directory)) if ASIDE in name]
+        notes = notes_on(self._directory)
         summaries, problems = self._index.summaries()
         self._names.compare({summary.id: summary.name for summary in summaries})
         self._sweep()
-        notes = [f"{path} is a damaged session file; delete it if you do not need it" for path in damaged]
         return summaries, [*problems, *notes]
 
     def _sweep(self) -> None:

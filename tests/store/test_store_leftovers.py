@@ -40,7 +40,7 @@ def files(home):
 def leftovers(home, key, age=LEFT_SECONDS + 1):
     directory = home / "sessions"
     names = [f"{key}.json.0123abcd.tmp", f"{key}.holder", f"{GONE}.json.0123abcd.tmp"]
-    names += [f"{GONE}.{suffix}" for suffix in ("lock", "claim", "holder", "journal")]
+    names += [f"{GONE}.{suffix}" for suffix in ("lock", "claim", "holder")]
     own = [left(directory / name, age) for name in names]
     return [*own, *(left(home / f"{name}.json.0123abcd.tmp", age) for name in ("index", "names"))]
 
@@ -59,6 +59,20 @@ def test_what_may_be_in_use_is_kept(store, home, key, age):
     before = files(home)
     store.summaries()
     assert files(home) == before
+
+
+@pytest.mark.parametrize("killed", ["deleted", "set aside", "moved by hand"])
+def test_journal_without_its_session_is_kept_and_told(store, home, key, killed):
+    journal, snapshot = (home / "sessions" / f"{key}.{suffix}" for suffix in ("journal", "json"))
+    left(journal)
+    if killed == "deleted":
+        snapshot.unlink()
+    else:
+        snapshot.rename(f"{snapshot}.unreadable-01ab" if killed == "set aside" else home / snapshot.name)
+    _, problems = store.summaries()
+    assert f"{journal} continues {snapshot.name}, which is missing; put that back, or delete the journal" in problems
+    assert len(problems) == (2 if killed == "set aside" else 1)
+    assert journal.read_text() == "{"
 
 
 def test_what_somebody_else_has_made_is_kept(store, home, key):
