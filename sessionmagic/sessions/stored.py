@@ -65,7 +65,10 @@ class Sessions:
         return session_id
 
     def load(self, session: str) -> Session:
-        """Return a session. A turn whose process ended before it did is returned as interrupted."""
+        """Return a session. A turn whose process ended before it did is returned as interrupted.
+
+        Its turns are shared with others who load it. Copy one (`copy.deepcopy`) before you change the lists in it.
+        """
         self._unwritten.write_all()
         stored = self._store.load(self.id_of(session))
         return stored if self._store.is_claimed(stored.id) else with_interrupted_turns(stored, running_turns(stored))

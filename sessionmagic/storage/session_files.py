@@ -13,6 +13,7 @@ import orjson
 
 from sessionmagic.conversation.session import SCHEMA, Session, SessionSummary, TurnRecord, summarize
 from sessionmagic.exceptions import StoreError
+from sessionmagic.storage.aside import left_unchanged
 from sessionmagic.storage.footer import summary_in
 from sessionmagic.storage.journal import HEAD, Lines, Place, Read, line_of
 from sessionmagic.storage.journaled import JournaledStorage, Stamps
@@ -56,7 +57,7 @@ class Known:
 
 
 class SessionFiles:
-    """The files of sessions. All values are immutable and shared, so nobody may change what is in them.
+    """The files of sessions. All values are shared, so nobody may change what is in them.
 
     Args:
         directory: The directory of the files.
@@ -121,12 +122,13 @@ class SessionFiles:
         if not patch:
             return
         line, place = line_of(patch, known.read.place)
-        session = _advanced(known.session, [orjson.loads(line[HEAD:])])  # as whoever reads the line will have it
+        written = [orjson.loads(line[HEAD:])]  # as whoever reads the line will have it
         storage = self._storage(after.id)
         # What was removed must not stay in a file, and a name is looked for in the snapshot.
         must_fold = known.needs_snapshot or "count" in patch or "name" in patch.get("session", {})
         if must_fold or _is_due(known, len(line), is_over=all(after.turns[at].status != "running" for at in places)):
             try:
+                session = _advanced(_on_disk(after.id, storage), written)
                 folded = Known(session, storage.write_session(session, place), Read(place))
             except (OSError, StoreError):
                 if must_fold:
@@ -134,6 +136,7 @@ class SessionFiles:
             else:
                 self._keep(after.id, folded)
                 return
+        session = _advanced(known.session, written)
         stamps = storage.append(line, known.read)
         self._keep(after.id, Known(session, stamps, Read(place, known.read.end + len(line))))
 
@@ -203,6 +206,14 @@ def _read(session_id: str, storage: JournaledStorage) -> Known:
         turns = list(database.get("turns", {}).values())
         session = validated(Session, {**document, "turns": turns}).whole()
     return Known(session, contents.stamps, contents.read, not is_todays or not contents.is_numbered)
+
+
+def _on_disk(session_id: str, storage: JournaledStorage) -> Session:
+    """Return what the files hold, as somebody may have changed a list in what they have loaded; raises `StoreError`."""
+    try:
+        return _read(session_id, storage).session
+    except (ValueError, TypeError, AttributeError, KeyError) as error:  # damaged since it was read
+        raise left_unchanged(storage.path, error) from error
 
 
 def _advanced(session: Session, patches: list[Patch]) -> Session:

@@ -39,7 +39,10 @@ class Store(Protocol):
         """Store a new session; raises `SessionExistsError` when its name or id is taken, and `StoreError`."""
 
     def load(self, session_id: str) -> Session:
-        """Return the session; raises `SessionNotFoundError` and `StoreError`."""
+        """Return the session; raises `SessionNotFoundError` and `StoreError`.
+
+        Its ended turns may be shared with others who load it. Copy one before you change the lists in it.
+        """
 
     def update(self, session_id: str, change: Callable[[Session], Session]) -> Session:
         """Apply a change to the session as it is stored now, and return the result; raises what `load` raises.

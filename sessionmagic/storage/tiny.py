@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 OWN = ("agent_model_overrides", "custom_models_used", "permissions", "settings")
-"""The fields of which whoever loads a session gets a copy of their own. The turns are shared, as they may be many."""
+"""The fields of which whoever loads a session gets a copy of their own. Ended turns are shared, as they may be many."""
 LOCK_SECONDS = 10.0
 """How long a change waits for another process that changes the same session."""
 
@@ -76,7 +76,11 @@ class TinyStore:
 
     def load(self, session_id: str) -> Session:
         session = self._read(session_id).session
-        return replace(session, **{name: deepcopy(getattr(session, name)) for name in OWN})
+        own = {name: deepcopy(getattr(session, name)) for name in OWN}
+        if any(turn.status == "running" for turn in session.turns):
+            # A commit writes how many messages of a running turn it keeps, so that list must be as it is on disk.
+            own["turns"] = tuple(deepcopy(turn) if turn.status == "running" else turn for turn in session.turns)
+        return replace(session, **own)
 
     def _once(self, session_id: str) -> Session:
         """Return a session that nobody needs soon."""

@@ -274,6 +274,45 @@ def test_commit_that_was_read_but_failed_is_forgotten(store, home, key, monkeypa
     assert (store.load(key).title, prompts(home, key)) == ("after", WHOLE)
 
 
+@pytest.mark.parametrize("status", ["running", "completed"])
+@pytest.mark.parametrize("small", [0, 100_000])
+def test_change_to_what_was_loaded_reaches_no_file(store, home, key, status, small, monkeypatch):
+    message = {"kind": "response", "parts": []}
+    store.update(
+        key, lambda now: with_turn(now, turn(5, status=status, messages=[message], settings={"a": 1}, notes=["n"]))
+    )
+    before = TinyStore(home).load(key)
+    loaded = store.load(key)
+    loaded.permissions["allow"] = ["*"]
+    for each in loaded.turns:
+        each.messages.extend([{"kind": "nothing"}, object()])
+        each.notes.clear()
+        each.settings["b"] = object()
+    loaded.turns[-1].messages[0]["parts"] = None
+    monkeypatch.setattr(session_files, "SMALL_SESSION", small)
+    if status == "running":
+        store.update(
+            key, lambda now: with_changed_turn(now, "5", lambda old: replace(old, messages=[*old.messages, message]))
+        )
+        before = with_changed_turn(before, "5", lambda old: replace(old, messages=[message, message]))
+    titled(store, key, "after")
+    assert TinyStore(home).load(key) == replace(before, title="after")
+    store.rename(key, "folded")
+    assert TinyStore(home).load(key) == store.load(key) == replace(before, title="after", name="folded")
+
+
+def test_session_that_was_damaged_since_it_was_read_is_not_overwritten(store, home, key, file):
+    store.load(key)
+    status, damaged = file.stat(), file.read_bytes().replace(b"prompt 1", b"prampt 1")
+    file.write_bytes(damaged)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    with pytest.raises(SessionUnreadableError, match="left unchanged"):
+        store.rename(key, "other")
+    assert file.read_bytes() == damaged
+    with pytest.raises(SessionUnreadableError, match="set aside"):
+        TinyStore(home).load(key)
+
+
 def test_session_that_has_not_changed_is_not_read_again(store, key, monkeypatch):
     first = store.load(key)
     for name in ("_read", "_read_on"):
