@@ -8,33 +8,40 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.exceptions import SessionUnreadableError
 from sessionmagic.storage.journal import SUFFIX
+from sessionmagic.storage.label import read_label
 from sessionmagic.storage.leftovers import names_in
-from sessionmagic.storage.refusals import reason_of
+from sessionmagic.storage.refusals import JournalError, copy_of, reason_of
 from sessionmagic.storage.store import is_session_id
 
 if TYPE_CHECKING:
     from collections.abc import Container
     from pathlib import Path
 
+    from sessionmagic.exceptions import StoreError
+
 ASIDE = ".unreadable-"
 
 
-def set_aside(path: Path, error: Exception) -> SessionUnreadableError:
+def set_aside(path: Path, error: Exception) -> StoreError:
     """Rename a damaged session's file, and its journal, to names with the same end, and return the error that says so.
 
-    The session is locked. If it cannot be renamed, its files stay as they are.
+    The session is locked. If it cannot be renamed, or is a copy of another session, its files stay as they are.
     """
     reason = _reason(path, error)
     end = f"{ASIDE}{secrets.token_hex(2)}"
     aside, journal = path.with_name(f"{path.name}{end}"), path.with_suffix(SUFFIX)
     try:
+        label = read_label(path)
+        if label is not None and label.id != path.stem:
+            return copy_of(path, label.id)
         path.rename(aside)
     except OSError:
         return left_unchanged(path, error)
     with suppress(OSError):  # if there is none
         journal.rename(journal.with_name(f"{journal.name}{end}"))
+    advice = f"; rename that to {path.name} to use it without its journal" if isinstance(error, JournalError) else ""
     return SessionUnreadableError(
-        f"session file {path.name} cannot be read ({reason}); it was set aside unchanged as {aside}"
+        f"session file {path.name} cannot be read ({reason}); it was set aside unchanged as {aside}{advice}"
     )
 
 

@@ -19,7 +19,7 @@ import orjson
 
 from sessionmagic.conversation.session import SCHEMA
 from sessionmagic.storage.atomic import PRIVATE_FILE, dumps, sync_directory
-from sessionmagic.storage.refusals import another_schema
+from sessionmagic.storage.refusals import JournalError, another_schema
 from sessionmagic.storage.stamps import Stamp, stamp_of
 
 if TYPE_CHECKING:
@@ -35,10 +35,6 @@ _HEAD = re.compile(rb"[0-9a-f]{8} \{")
 HEAD = 9
 """The bytes of a line before its JSON."""
 _BLOCK = 1_048_576
-
-
-class JournalError(ValueError):
-    """A journal is damaged, or does not continue its snapshot."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+class JournalError(ValueError):
+    """A journal is damaged, or does not continue its snapshot."""
+
+
 def copy_of(path: Path, session_id: str) -> StoreError:
     """Return the error for a file whose content has another id than its name."""
     if not is_session_id(session_id):
@@ -54,5 +58,7 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, ValidationError):
         problem = error.errors()[0]
         return f"not a session: {'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+    if isinstance(error, JournalError):
+        return str(error)
     kind = "not JSON" if isinstance(error, orjson.JSONDecodeError) else "not a session"
     return f"{kind}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"

@@ -15,6 +15,7 @@ from sessionmagic.exceptions import SessionSchemaError, SessionUnreadableError, 
 from sessionmagic.storage import journal, journaled, session_files
 from sessionmagic.storage.journal import Place, line_of
 from sessionmagic.storage.journaled import JournaledStorage
+from sessionmagic.storage.store import new_session_id
 from tests.store.test_store_contract import session, stored, turn
 
 COMMITS = 4
@@ -210,14 +211,27 @@ def test_kill_between_the_new_snapshot_and_the_removal_of_the_journal_changes_no
     assert (TinyStore(home).load(key).title, prompts(home, key)) == ("and after", WHOLE)
 
 
-def test_older_snapshot_whose_journal_has_gone_on_is_not_mixed_with_it(store, home, key, snapshot, file):
+def test_older_snapshot_whose_journal_has_gone_on_is_not_mixed_with_it(store, home, key, snapshot):
     old = snapshot.read_bytes()
     store.rename(key, "folded")
     titled(store, key, "later")
     snapshot.write_bytes(old)
-    with pytest.raises(SessionUnreadableError, match="does not go on with commit 1"):
+    advice = f"rename that to {key}.json to use it without its journal"
+    with pytest.raises(SessionUnreadableError, match=rf"\(the journal does not go on with commit 1\).*{advice}"):
         TinyStore(home).load(key)
-    assert file.with_name(next(snapshot.parent.glob("*.journal.unreadable-*")).name).exists()
+    assert next(snapshot.parent.glob("*.journal.unreadable-*")).exists()
+    next(snapshot.parent.glob("*.json.unreadable-*")).rename(snapshot)
+    assert TinyStore(home).load(key).name == "chat"
+
+
+def test_copy_of_a_session_with_a_damaged_journal_is_left_alone(store, key, snapshot):
+    copy = snapshot.with_name(f"{new_session_id()}.json")
+    shutil.copy(snapshot, copy)
+    copy.with_suffix(".journal").write_bytes(b"00000000 {}\n" * 2)
+    with pytest.raises(StoreError, match=f"{copy.name} is a copy of the session {key} and is not used"):
+        store.load(copy.stem)
+    assert copy.exists()
+    assert copy.with_suffix(".journal").exists()
 
 
 def test_new_session_does_not_take_over_the_journal_of_a_deleted_one(store, home, key, file):
