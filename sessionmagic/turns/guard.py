@@ -16,7 +16,6 @@ from pydantic_ai.messages import (
     FunctionToolResultEvent,
     OutputToolCallEvent,
 )
-from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDenied
 
 from sessionmagic.conversation.events import LimitReached, Warned
@@ -54,6 +53,9 @@ if TYPE_CHECKING:
 
 CANCEL_SECONDS = 0.5
 """How long a tool call may take to stop with its turn. An interrupted cell waits longer than that."""
+
+LISTENED_TO = (FunctionToolCallEvent, OutputToolCallEvent, FunctionToolResultEvent, EnqueuedMessagesEvent)
+"""The events that `Guard.on_event` handles."""
 
 
 @dataclass
@@ -171,6 +173,14 @@ class Guard(AbstractCapability[None]):
         self.requests.end(response)
         self._reached_token_limit = response.finish_reason == "length"
         return tidied(response)
+
+    def listens_to(self, event: AgentStreamEvent) -> bool:
+        """Return whether `on_event` does anything with an event. pydantic-ai would call it for each piece of text."""
+        return isinstance(event, LISTENED_TO)
+
+    def wrap_run_event_stream(self, ctx: Any, *, stream: Any) -> Any:  # noqa: ARG002
+        """Return the events as they are. The hook of the base class passes each one on."""
+        return stream
 
     async def on_event(self, ctx: RunContext[None], *, event: AgentStreamEvent) -> None:  # noqa: ARG002
         """Count the calls that cannot run, and limit the size of every result."""
