@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 REASONING_FIELDS = ("reasoning", "reasoning_content")
 """The fields of chat completions in which pydantic-ai looks for reasoning, besides the one that the profile names.
@@ -70,8 +70,17 @@ class ReasoningTags:
         """Whether text is held back that is not blank."""
         return bool(self._held.strip())
 
-    def split(self, text: str) -> Iterator[str | Reasoned]:
+    def split(self, text: str) -> Iterable[str | Reasoned]:
         """Return the pieces of text that are certain now."""
+        has_begun = self._state in ("open answer", "answer") and not self._held
+        if not has_begun or not text or self._opening[:1] in text or self._closing[:1] in text:
+            return self._split(text)
+        if self._state == "open answer":  # the usual piece, in which no tag begins
+            self._before.add(text)
+            self._state = "answer" if self._before.has_opening else "open answer"
+        return (text,)
+
+    def _split(self, text: str) -> Iterator[str | Reasoned]:
         alone = text == self._closing
         self._held += text
         while self._held:

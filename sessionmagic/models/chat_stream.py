@@ -142,7 +142,8 @@ class MendedStream:
 
     def _mended(self, chunk: ChatCompletionChunk) -> Iterator[ChatCompletionChunk]:
         """Return the chunks to read in place of one. Raises the error that it reports."""
-        chunk.choices = [choice for choice in chunk.choices or () if isinstance(choice, Choice)]
+        if [*map(type, chunk.choices or ())] != [Choice]:
+            chunk.choices = [choice for choice in chunk.choices or () if isinstance(choice, Choice)]
         self._raise_reported_error(chunk)
         if chunk.usage is not None:
             chunk.usage = self._checked_usage(chunk.usage)
@@ -154,7 +155,7 @@ class MendedStream:
             yield chunk
             return
         self._mend_content(delta)
-        for name in self._reasoning.keys() & (delta.model_extra or {}).keys():
+        for name in self._reasoning.keys() & delta.model_extra.keys() if delta.model_extra else ():
             setattr(delta, name, self._reasoning[name].join(text_of(getattr(delta, name))) or None)
         pieces = list(self._tags.split(self._halves.join(delta.content))) if isinstance(delta.content, str) else []
         if delta.tool_calls:

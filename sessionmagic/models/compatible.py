@@ -38,7 +38,7 @@ class CompatibleStream(OpenAIStreamedResponse):
     """A response whose text may turn out to have been reasoning."""
 
     def _map_text_delta(self, choice: Choice) -> Iterable[ModelResponseStreamEvent]:
-        if getattr(choice.delta, REASONING_ENDS, False):
+        if choice.delta.model_extra and REASONING_ENDS in choice.delta.model_extra:
             yield from self._text_was_reasoning()
         yield from super()._map_text_delta(choice)
 
