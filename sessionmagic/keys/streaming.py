@@ -85,11 +85,10 @@ class StreamedText:
         end = _PEM_END.search(text, begin) if begin >= 0 else None
         if begin >= 0 and (end is None or end.end() > at):
             at = min(at, begin)
-        for value in KNOWN.names:
-            if any(map(str.isspace, value)):  # a key of several lines or words
-                begun = text.rfind(value[:KEY_LENGTH])
-                if begun >= 0 and value.startswith(text[begun:]):
-                    at = min(at, begun)
+        for value in _with_blanks(tuple(KNOWN.names)):
+            begun = text.rfind(value[:KEY_LENGTH])
+            if begun >= 0 and value.startswith(text[begun:]):
+                at = min(at, begun)
         return max(0, at - len(self._context))
 
     def _passed_on(self, ready: str, note: Note | None) -> str:
@@ -127,6 +126,12 @@ def _is_plain(word: str, before: str) -> bool:
 @lru_cache(maxsize=1)
 def _beginnings(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(value[:length] for value in values for length in range(2, KEY_LENGTH))
+
+
+@lru_cache(maxsize=1)
+def _with_blanks(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the keys of several lines or words."""
+    return tuple(value for value in values if any(map(str.isspace, value)))
 
 
 def _is_harmless(text: str, end: str) -> bool:

@@ -44,6 +44,7 @@ class Incoming:
         if is_loaded():
             return
         text = self._end + piece
-        await ready_for(text)
+        if may_contain_keys(text):
+            await in_thread(scanner)
         word_at = max(text.rfind(" "), text.rfind("\n"))
         self._end = text[max(0, min(word_at + 1, len(text) - MARK_LENGTH)) :][-END_LENGTH:]
