@@ -274,7 +274,9 @@ class AgentRun:
                 messages = [*messages, ModelRequest(results)]
             else:
                 results = []
-            if (parts := sum(len(message.parts) for message in messages)) > stored_parts:
+            # The end of the turn, which follows an answer at once, stores it.
+            parts = sum(len(message.parts) for message in messages)
+            if parts > stored_parts and not self._typed.ends_with(messages[-1]):
                 stored_parts = parts
                 await persist(self._typed.stored(messages), list(self._requests.records))
 

@@ -85,16 +85,23 @@ class PartialResponse:
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Store the unfinished response every few seconds within the block."""
-        keeping = asyncio.ensure_future(self._keep())
+        keeping: list[asyncio.Task[None]] = []
+
+        def keep() -> None:
+            keeping.append(asyncio.ensure_future(self._keep()))
+
+        later = asyncio.get_running_loop().call_later(PAUSE_SECONDS, keep)  # most runs have ended by then
         try:
             yield
         finally:
+            later.cancel()
             self._ended = True  # a write that fails loses the cancellation
-            keeping.cancel()
-            await asyncio.wait([keeping])  # a write that has begun is completed
+            for task in keeping:
+                task.cancel()
+                await asyncio.wait([task])  # a write that has begun is completed
 
     async def _keep(self) -> None:
-        pause = PAUSE_SECONDS
+        pause = 0.0
         while not self._ended:
             await asyncio.sleep(pause)
             began = time.monotonic()

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.exceptions import IncompleteToolCall, ModelRetry, OutputTokenLimitExceeded, UnexpectedModelBehavior
+from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 
 from sessionmagic.turns.failures import EMPTY_ANSWER, cut_short, unfit
 from sessionmagic.turns.key_scanner import ready_for
@@ -60,6 +61,16 @@ class TypedAnswer:
             self._problem = str(error)
             raise ModelRetry(f"The answer does not fit the schema:\n{error}") from None
         return written
+
+    def ends_with(self, message: ModelMessage) -> bool:
+        """Return whether a run ends with this message: a whole response in words, unless a value is asked for."""
+        return (
+            self._type is None
+            and isinstance(message, ModelResponse)
+            and message.state == "complete"
+            and any(isinstance(part, TextPart) and part.content for part in message.parts)
+            and not any(isinstance(part, ToolCallPart) for part in message.parts)
+        )
 
     def stored(self, messages: list[ModelMessage]) -> Messages:
         """Return the messages of the run as they are stored."""

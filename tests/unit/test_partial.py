@@ -12,6 +12,7 @@ from sessionmagic.loop import in_thread
 from sessionmagic.testing import call, script, think
 from sessionmagic.turns.narrator import text_of
 from sessionmagic.turns.partial import PAUSE_SECONDS, PartialResponse
+from sessionmagic.turns.request import Request
 from tests.clock import on_a_clock, passes
 from tests.turns import said, until
 
@@ -96,6 +97,32 @@ async def test_what_was_said_after_a_call_is_stored_after_it_once(manager, tools
 
 
 @on_a_clock
+async def test_answer_is_stored_once_with_the_end_of_its_turn(manager, monkeypatch):
+    model = Dictated()
+    turn = await manager.run("Hello", session="chat", model="dictated")
+    written = await writes(manager, monkeypatch)
+    model.say("One", None)
+    await turn.result()
+    assert written == [[TextBlock("One")]]
+    assert manager.sessions.load("chat").turns[-1].status == "completed"
+
+
+@on_a_clock
+async def test_answer_is_stored_before_a_queued_prompt_is_answered(manager):
+    model = Dictated()
+    turn = await manager.run("Hello", session="chat", model="dictated")
+    model.say("One")
+    await said(turn)
+    await manager.queue(Request(prompt="More?", session="chat"))
+    model.say(None)
+    await until(lambda: len(stored(manager)) == 2)
+    assert stored(manager)[0] == TextBlock("One")
+    model.say("Two", None)
+    await turn.result()
+    assert [block.text for block in stored(manager)] == ["One", "More?", "Two"]
+
+
+@on_a_clock
 async def test_answer_that_cannot_be_stored_yet_goes_on(manager, monkeypatch):
     model = Dictated()
     turn = await manager.run("Hello", session="chat", model="dictated")
@@ -136,8 +163,11 @@ async def test_turn_that_is_stopped_ends_although_a_write_fails_at_that_moment()
     async with partial.kept():
         await passes(PAUSE_SECONDS + 0.1)
         await until(begun.is_set)
-        asyncio.get_running_loop().call_soon(goes_on.set)  # after the block has ended
+        loop = asyncio.get_running_loop()
+        loop.call_soon(goes_on.set)  # after the block has ended
+        ends_at = loop.time()
     assert len(writes) == 1
+    assert loop.time() - ends_at < PAUSE_SECONDS
 
 
 def test_part_that_is_not_text_brings_no_text():
