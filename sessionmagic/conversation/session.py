@@ -192,9 +192,14 @@ class Session:
 
         A summary may be sent in place of some of them; see `compaction.sent_turns`.
         """
+        turn_id = tip or self.head
+        if turn_id is None:
+            return []
+        before = self.turns[: self.place_of(turn_id) + 1]
+        if [None, *map(attrgetter("id"), before[:-1])] == list(map(attrgetter("parent"), before)):
+            return list(before)  # each turn continues the one before it, as in most sessions
         by_id = dict(zip(map(attrgetter("id"), self.turns), self.turns, strict=True))
         path: list[TurnRecord] = []
-        turn_id = tip or self.head
         while turn_id is not None and len(path) < len(by_id):  # in a damaged file, parents may form a cycle
             path.append(by_id[turn_id])
             turn_id = by_id[turn_id].parent

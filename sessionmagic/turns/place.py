@@ -36,6 +36,8 @@ def parent_for(request: Request, session: Session) -> str | None:
 
 def turn_of(cell: Cell, request: Request, session: Session) -> TurnRecord | None:
     """Return the first turn on the path to the head that the cell of a request has started before, or None."""
+    if not any(turn.cell_id == cell.id for turn in session.turns):  # as for a cell that is new
+        return None
     return next((turn for turn in session.path() if _has_started(cell, request, turn)), None)
 
 
@@ -48,6 +50,8 @@ def _column_of(cell: Cell, request: Request, session: Session) -> TurnRecord | N
 
 def set_aside(session: Session, parent: str | None) -> list[TurnRecord]:
     """Return the turns that leave the path when the head moves to a new turn after `parent`."""
+    if parent == session.head:  # as for nearly all turns
+        return []
     kept = {turn.id for turn in session.path(parent)} if parent else set()
     return [turn for turn in session.path() if turn.id not in kept]
 
