@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 ROUNDS, QUICK_ROUNDS = 6, 3
 RUNS, QUICK_RUNS = 2, 1
 """The runs within a round."""
+PART_SECONDS = 600.0
+"""How long one side may take for a part in a round."""
 END_SECONDS = 10.0
 """How long an interrupted process has to end its kernels and servers."""
 
@@ -36,13 +38,23 @@ class Side:
 
     def measure(self, group: str, part: str, runs: int) -> Measured:
         """Measure a part of a group in a process of its own."""
-        environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in {"VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE"}  # each kernel would compile all anew
-        } | {"PYTHONPATH": str(self.directory), "PYTHONWARNINGS": "ignore", "JUPYTER_PREFER_ENV_PATH": "1"}
+        said = self.run("benchmarks.part", group, part, str(runs))
+        if isinstance(said, Failure):
+            return said
+        try:
+            return figures_in(said)
+        except ValueError:
+            return Failure("it printed no figures")
+
+    def run(self, module: str, *arguments: str) -> str | Failure:
+        """Run a module of the benchmarks in a process of its own, and return what it prints."""
+        environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"} | {
+            "PYTHONPATH": str(self.directory),
+            "PYTHONWARNINGS": "ignore",
+            "JUPYTER_PREFER_ENV_PATH": "1",
+        }
         process = subprocess.Popen(
-            [self.python, "-m", "benchmarks.part", group, part, str(runs)],
+            [self.python, "-m", module, *arguments],
             cwd=self.directory,
             env=environment,
             stdout=subprocess.PIPE,
@@ -51,19 +63,24 @@ class Side:
             start_new_session=True,  # so that Ctrl+C reaches it once, from here
         )
         try:
-            output, errors = process.communicate()
+            output, errors = process.communicate(timeout=PART_SECONDS)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            return Failure(f"it took longer than {PART_SECONDS:.0f} s")
         except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
-            with suppress(subprocess.TimeoutExpired):
-                process.communicate(timeout=END_SECONDS)
-            process.kill()
+            _end(process)
             raise
         if process.returncode:
             return Failure((errors.strip().splitlines() or [f"it ended with {process.returncode}"])[-1])
-        try:
-            return figures_in(output)
-        except ValueError:
-            return Failure("it printed no figures")
+        return output
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Interrupt a process, so that it ends its kernels and servers, and kill it if it does not end."""
+    process.send_signal(signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):
+        process.communicate(timeout=END_SECONDS)
+    process.kill()
 
 
 def compare(
@@ -86,9 +103,12 @@ def compare(
             with _told(f"environment of {commit}"):
                 python = environment(tree)
             sides = (Side("now", root, Path(sys.executable)), Side(commit, tree, python))
+            with _told("compiling"):
+                for side in sides:
+                    side.run("benchmarks.bytecode")  # if it fails, the figures will say why
             for group in groups:
                 for part in parts_of(group):
-                    found += _lines(sides, group, part, quick=quick)
+                    found += _lines(sides, group.partition(":")[0], part, quick=quick)
     except RevisionError as error:
         print(f"cannot compare with {revision!r}: {error}", file=sys.stderr)
         return 2

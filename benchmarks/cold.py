@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from statistics import median
 
-from benchmarks.figures import Figure, sample
-from benchmarks.kernel import Kernel
+from benchmarks.figures import Figure, Sample, sample
+from benchmarks.kernel import WIDGETS, Kernel, Run
 from benchmarks.server import Server
 
 PAUSE_SECONDS = 5.0
@@ -17,14 +17,12 @@ PLAIN = "sum(i * i for i in range(3_000_000))"
 LITTLE = "1 + 1"
 
 
-def measure(runs: int) -> list[Figure]:
+def agent(runs: int) -> list[Figure]:
     with Server() as server:
         models = {"test model": "test", "scripted server": "bench:markdown-50"}
-        setups = {name: _setup(server.url, model) for name, model in models.items()}
-        for setup in setups.values():
-            _first(setup, 0)  # compiles bytecode
-        figures = [figure for name, setup in setups.items() for figure in _agent_cells(name, setup, runs)]
-    return [*figures, *_plain_cells(runs)]
+        return [
+            figure for name, model in models.items() for figure in _agent_cells(name, _setup(server.url, model), runs)
+        ]
 
 
 def _setup(url: str, model: str) -> str:
@@ -37,32 +35,49 @@ def _setup(url: str, model: str) -> str:
 
 
 def _agent_cells(name: str, setup: str, runs: int) -> list[Figure]:
-    written = [_first(setup, PAUSE_SECONDS) for _ in range(runs)]
-    at_once = [_first(setup, 0) for _ in range(runs)]
+    written, at_once = [], []
+    for _ in range(runs):
+        written.append(_cells(setup, PAUSE_SECONDS))
+        at_once.append(_cells(setup, 0))
+    pause = f"{PAUSE_SECONDS:.0f} s after %load_ext"
     return [
+        Figure(f"first %%agent {pause}, ms, {name}", _milliseconds([first.wall for first, _ in written])),
         Figure(
-            f"first %%agent {PAUSE_SECONDS:.0f} s after %load_ext, times the next ones, {name}",
-            sample([first / later for first, later in written], "{:.1f}"),
+            f"the same, times the second, {name}",
+            sample([first.wall / second.wall for first, second in written], "{:.1f}"),
             at_most=2,
         ),
-        Figure(f"the same, ms, {name}", sample([first * 1000 for first, _ in written], "{:.0f}")),
+        Figure(f"first %%agent at once after %load_ext, ms, {name}", _milliseconds([each.wall for each, _ in at_once])),
         Figure(
-            f"first %%agent at once after %load_ext, ms, {name}",
-            sample([first * 1000 for first, _ in at_once], "{:.0f}"),
+            f"the same, to the status line, ms, {name}",
+            _milliseconds([shown_after(each) for each, _ in at_once]),
+            at_most=300,
         ),
     ]
 
 
-def _first(setup: str, pause: float) -> tuple[float, float]:
-    """Return the seconds of the first cell, and the median of those that follow."""
+def _milliseconds(seconds: list[float]) -> Sample:
+    return sample([1000 * each for each in seconds], "{:.0f}")
+
+
+def _cells(setup: str, pause: float) -> tuple[Run, Run]:
+    """Return the first and the second cell of a kernel."""
     with Kernel("") as kernel:
         kernel.run(setup)
         time.sleep(pause)
-        first = kernel.run(CELL).wall
-        return first, median(kernel.run(CELL).wall for _ in range(LATER))
+        return kernel.run(CELL), kernel.run(CELL)
 
 
-def _plain_cells(runs: int) -> list[Figure]:
+def shown_after(run: Run) -> float:
+    """Return the seconds until our widgets are displayed."""
+    return next(
+        message.at - run.sent_at
+        for message in run.messages
+        if message.kind == "display_data" and WIDGETS in message.content["data"]
+    )
+
+
+def plain(runs: int) -> list[Figure]:
     ratios, waits = [], []
     for _ in range(runs):
         ours, without = _plain("%load_ext sessionmagic"), _plain("import ipywidgets")
@@ -91,3 +106,6 @@ def _longest_wait() -> float:
             time.sleep(0.4)
             walls.append(kernel.run(LITTLE).wall)
         return max(walls) * 1000
+
+
+PARTS = {"agent": agent, "plain": plain}

@@ -1,7 +1,4 @@
-"""What a turn costs in a long session: a whole turn beside bare pydantic-ai, ten tool calls, and a kernel's memory.
-
-Times are processor times. Sessions are kept in memory and shared between loads, so what the store costs is left out.
-"""
+"""What a turn costs in a long session: a whole turn beside bare pydantic-ai, ten tool calls, and a kernel's memory."""
 
 from __future__ import annotations
 
@@ -9,85 +6,73 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.figures import Figure, sample
-from sessionmagic.storage.memory import MemoryStore
-from sessionmagic.storage.store import not_found
-from sessionmagic.storage.without_keys import storable
+from benchmarks.long_session import PROMPT, fill, manager_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sessionmagic import SessionManager
-    from sessionmagic.conversation.session import Session
 
-FEW, LENGTHS = 10, (10, 1_000, 5_000)
+LENGTHS = (10, 1_000, 5_000)
 CALLS = 10
-PROMPT = "What spoils a churn model? "
-ANSWER = "Leakage, mostly: a column that is filled in after the customer has left. "
+TURNS, TURNS_A_SESSION = 1_000, 10
 
 
-class SharedStore(MemoryStore):
-    """A store in memory whose sessions are the same objects at each load."""
-
-    def load(self, session_id: str) -> Session:
-        if session_id not in self._sessions:
-            raise not_found(session_id)
-        return self._sessions[session_id]
-
-    def update(self, session_id: str, change: Callable[[Session], Session]) -> Session:
-        with self._lock:
-            before = self.load(session_id)
-            self._sessions[session_id] = after = storable(change(before), before)
-            return after
+def turns(runs: int) -> list[Figure]:
+    """Compare turns of the test model with runs of bare pydantic-ai that have the same history."""
+    return [figure for length in LENGTHS for figure in _whole_turns(length, 2 * runs + 1)]
 
 
-def measure(runs: int) -> list[Figure]:
-    whole = [_whole_turns(turns, 2 * runs + 1) for turns in LENGTHS]
-    few, many = (_tool_calls(turns, runs) for turns in (FEW, LENGTHS[-1]))
-    ratio = sample([long / min(few) for long in many], "{:.1f} ×", f"= {min(many):.0f} against {min(few):.0f} ms")
-    memory = json.loads(
-        subprocess.run(
-            [sys.executable, "-m", "benchmarks.history"], stdout=subprocess.PIPE, text=True, check=True
-        ).stdout.splitlines()[-1]
-    )
-    growth = sample([memory[1] / memory[0]], "{:.2f} ×", f"= {memory[1]:.0f} against {memory[0]:.0f} MB")
-    return [
-        *whole,
-        Figure(
-            f"{CALLS} tool calls in {LENGTHS[-1]:,} turns against {FEW}, model that estimates nothing, CPU",
-            ratio,
-            at_most=2,
-        ),
-        Figure("memory after 1,000 turns against 100", growth, at_most=1.05),
-    ]
-
-
-def _whole_turns(turns: int, runs: int) -> Figure:
-    """Compare a turn of the test model in a session of so many turns with a run of bare pydantic-ai."""
+def _whole_turns(length: int, runs: int) -> list[Figure]:
     from pydantic_ai import Agent
     from pydantic_ai.messages import ModelMessagesTypeAdapter
 
-    manager, agent = _filled(turns), Agent("test")
-    stored = [message for turn in manager.sessions.load("long").path() for message in turn.messages]
-    history = ModelMessagesTypeAdapter.validate_python(stored)
+    agent = Agent("test")
+    with TemporaryDirectory(prefix="benchmark-") as home:
+        session_id = fill(Path(home), length)
+        manager = manager_on(Path(home))
+        stored = [message for turn in manager.sessions.load(session_id).turns for message in turn.messages]
+        history = ModelMessagesTypeAdapter.validate_python(stored)
 
-    async def bare() -> None:
-        async with agent.run_stream_events(PROMPT, message_history=history) as events:
-            async for _ in events:
-                pass
+        async def bare() -> None:
+            async with agent.run_stream_events(PROMPT, message_history=history) as events:
+                async for _ in events:
+                    pass
 
-    pairs = []
-    for _ in range(runs + 1):
-        ours = _milliseconds(lambda: manager.run_sync(PROMPT, session="long"))
-        pairs.append((ours, _milliseconds(lambda: _on_loop(bare()))))
-    more = sample([ours - run for ours, run in pairs[1:]], "{:.1f}", "ms")  # the first turn reads the session
-    return Figure(f"a turn in {turns:,} turns, more than bare pydantic-ai, CPU ms", more, at_most=10)
+        pairs = []
+        for _ in range(runs + 1):
+            ours = _milliseconds(lambda: manager.run_sync(PROMPT, session=session_id))
+            pairs.append((ours, _milliseconds(lambda: _on_loop(bare()))))
+    del pairs[0]  # the first turn reads the session
+    more = [ours[1] - bare[1] for ours, bare in pairs]
+    return [
+        Figure(f"a turn in {length:,} turns, ms", sample([ours[0] for ours, _ in pairs])),
+        Figure(f"a turn in {length:,} turns, more than bare pydantic-ai, CPU ms", sample(more), at_most=10),
+    ]
 
 
-def _tool_calls(turns: int, runs: int) -> list[float]:
+def tools(runs: int) -> list[Figure]:
+    few, *_, many = (_tool_calls(length, runs) for length in (LENGTHS[0], LENGTHS[-1]))
+    ratio = sample([long / median(few) for long in many], "{:.1f} ×")
+    return [
+        *(
+            Figure(f"{CALLS} tool calls in {length:,} turns, CPU ms", sample(times, "{:,.0f}"))
+            for length, times in ((LENGTHS[0], few), (LENGTHS[-1], many))
+        ),
+        Figure(
+            f"{CALLS} tool calls in {LENGTHS[-1]:,} turns against {LENGTHS[0]}, model that estimates nothing, CPU",
+            ratio,
+            at_most=2,
+        ),
+    ]
+
+
+def _tool_calls(length: int, runs: int) -> list[float]:
     """Return the milliseconds of turns with ten calls, one after the other."""
     from sessionmagic import register_model
 
@@ -96,11 +81,17 @@ def _tool_calls(turns: int, runs: int) -> list[float]:
     def look(at: int) -> str:
         return f"seen {at}"
 
-    manager = _filled(turns)
-    times = [
-        _milliseconds(lambda: manager.run_sync(PROMPT, session="long", model="calls", tools=[look], yes=True))
-        for _ in range(runs + 1)
-    ]
+    register_model("calls", _calling_model())
+    with TemporaryDirectory(prefix="benchmark-") as home:
+        session_id = fill(Path(home), length)
+        manager = manager_on(Path(home))
+
+        def ask() -> None:
+            manager.run_sync(PROMPT, session=session_id, model="calls", tools=[look], yes=True)
+
+        times = [_milliseconds(ask)[1] for _ in range(runs + 1)]
+        done = manager.sessions.load(session_id).turns[-1].messages
+    assert len(done) == 2 * CALLS + 2, f"the turn has {len(done)} messages"
     return times[1:]
 
 
@@ -117,41 +108,41 @@ def _calling_model() -> Any:
             last, step = messages[-1].parts[-1], 0
             if last.part_kind == "tool-return":
                 step = int(last.model_response_str().split()[-1]) + 1
-            part = ToolCallPart("look", {"at": step}) if step < CALLS else TextPart(ANSWER)
+            part = ToolCallPart("look", {"at": step}) if step < CALLS else TextPart("Done.")
             return ModelResponse([part], usage=RequestUsage(input_tokens=10, output_tokens=5), model_name="calls")
 
     return CallingModel()
 
 
-def _filled(turns: int) -> SessionManager:
-    """Return a manager with a session of so many turns, each with texts of its own."""
-    from sessionmagic import Models, SessionManager
-
-    manager = SessionManager(SharedStore(), Models("test"))
-    manager.run_sync(PROMPT, session="long")
-    [first] = (session := manager.sessions.load("long")).turns
-    records = tuple(
-        replace(
-            first, id=str(number), parent=str(number - 1) if number > 1 else None, messages=_messages(first, number)
-        )
-        for number in range(1, turns + 1)
-    )
-    manager.store.update(
-        session.id, lambda stored: replace(stored, turns=records, head=records[-1].id, turns_started=turns)
-    )
-    return manager
+def memory(_runs: int) -> list[Figure]:
+    command = [sys.executable, "-m", "benchmarks.history"]
+    output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    early, late = json.loads(output.splitlines()[-1])
+    return [
+        Figure(f"memory after {TURNS:,} turns, MB", sample([late], "{:.0f}")),
+        Figure(f"memory after {TURNS:,} turns against {TURNS // 10}", sample([late / early], "{:.2f} ×"), at_most=1.05),
+    ]
 
 
-def _messages(first: Any, number: int) -> list[dict[str, Any]]:
-    prompt, response = json.loads(json.dumps(first.messages))
-    prompt["parts"][0]["content"], response["parts"][0]["content"] = f"{number}. {PROMPT}", f"{number}. {ANSWER}"
-    return [prompt, response]
+def main() -> None:
+    """Print the megabytes of this process after 100 turns and after 1,000, in sessions of ten turns."""
+    import psutil
+
+    sizes = []
+    with TemporaryDirectory(prefix="benchmark-") as home:
+        manager = manager_on(Path(home))
+        for number in range(TURNS):
+            manager.run_sync(PROMPT, session=f"session {number // TURNS_A_SESSION}")
+            if number + 1 in {TURNS // 10, TURNS}:
+                sizes.append(psutil.Process().memory_info().rss / 1e6)
+    print(json.dumps(sizes))
 
 
-def _milliseconds(work: Callable[[], object]) -> float:
-    began = time.process_time()
+def _milliseconds(work: Callable[[], object]) -> tuple[float, float]:
+    """Return the wall time and the processor time."""
+    began, cpu = time.perf_counter(), time.process_time()
     work()
-    return 1000 * (time.process_time() - began)
+    return 1000 * (time.perf_counter() - began), 1000 * (time.process_time() - cpu)
 
 
 def _on_loop(work: Any) -> None:
@@ -160,21 +151,7 @@ def _on_loop(work: Any) -> None:
     loop_thread().submit(work).result()
 
 
-def main() -> None:
-    """Print the megabytes of this process after 100 turns and after 1,000, in sessions of ten turns."""
-    import psutil
-
-    from sessionmagic import Models, SessionManager
-    from sessionmagic.loop import in_thread
-
-    manager, sizes = SessionManager(SharedStore(), Models("test")), []
-    for number in range(1_000):
-        manager.run_sync(PROMPT, session=f"s{number // 10}")
-        if number % 10 == 9:
-            _on_loop(in_thread(manager.store.delete, manager.sessions.id_of(f"s{number // 10}")))
-        if number + 1 in {100, 1_000}:
-            sizes.append(psutil.Process().memory_info().rss / 1e6)
-    print(json.dumps(sizes))
+PARTS = {"turns": turns, "tools": tools, "memory": memory}
 
 
 if __name__ == "__main__":

@@ -1,157 +1,100 @@
-"""What a session costs that gets longer: writing one turn, ten tool calls, loading, and memory with images."""
+"""What a session costs that gets longer: writing one turn, loading, and the memory of a turn among images."""
 
 from __future__ import annotations
 
-import base64
-import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks.figures import Figure, Sample, sample
+from benchmarks.long_session import append_turn, fill, fill_with_images, manager_on
 
 if TYPE_CHECKING:
-    from sessionmagic import TinyStore
-    from sessionmagic.conversation.session import TurnRecord
+    from collections.abc import Callable
 
 LENGTHS = (10, 1_000, 5_000, 20_000)
 LOADED = (1_000, 20_000)
-IMAGES, IMAGE_BYTES = 10, 3_500_000
-LARGE_IMAGES = 58
-LOAD = """
-import sys, time
-from sessionmagic import TinyStore
-store = TinyStore(sys.argv[1])
-began = time.perf_counter()
-store.load(sys.argv[2])
-print(1000 * (time.perf_counter() - began))
+IMAGES = 10
+LARGE_IMAGES = 43
+"""Images of 3.5 MB that make a file of 200 MB."""
+FILL = """
+import sys
+from pathlib import Path
+from benchmarks.long_session import fill_with_images
+fill_with_images(Path(sys.argv[1]), int(sys.argv[2]))
 """
 TURN = """
 import resource, sys
-from sessionmagic import Models, SessionManager, TinyStore
-SessionManager(TinyStore(sys.argv[1]), Models("test", home=sys.argv[1])).run_sync("Hello", session=sys.argv[2])
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(peak / (1e9 if sys.platform == "darwin" else 1e6))
+from pathlib import Path
+from benchmarks.long_session import NAME, PROMPT, manager_on
+manager_on(Path(sys.argv[1])).run_sync(PROMPT, session=NAME)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6))
 """
 
 
-def measure(runs: int) -> list[Figure]:
+def writing(runs: int) -> list[Figure]:
+    """Write turns to sessions of all lengths alternately."""
+    makes: dict[str, Callable[[Path], str]] = {
+        f"{length:,} turns": partial(fill, turns=length) for length in LENGTHS
+    } | {f"{IMAGES} images": partial(fill_with_images, images=IMAGES)}
     with TemporaryDirectory(prefix="benchmark-") as home:
-        from sessionmagic import TinyStore
+        writes = {what: _writer(Path(home, str(number)), make) for number, (what, make) in enumerate(makes.items())}
+        times: dict[str, list[float]] = {what: [] for what in writes}
+        for number in range(4 * runs + 2):
+            for what, write in writes.items():
+                took = _milliseconds(partial(write, number))
+                if number > 1:  # the first ones read the session
+                    times[what].append(took)
+    figures = [Figure(f"writing one turn, {what}, ms", sample(times[what], "{:.2f}")) for what in times]
+    shortest, *_, longest, images = (median(each) for each in times.values())
+    return [
+        *figures,
+        _ratio(f"the same, {LENGTHS[-1]:,} turns against {LENGTHS[0]}", longest / shortest),
+        _ratio(f"the same, {IMAGES} images of 3.5 MB against none", images / shortest),
+    ]
 
-        store = TinyStore(home)
-        keys = {length: _stored(store, length) for length in LENGTHS}
-        images = _stored(store, LENGTHS[0], [_image() for _ in range(IMAGES)])
-        large = _stored(store, LENGTHS[0], [_image() for _ in range(LARGE_IMAGES)])
-        times = _written(store, {**keys, "images": images}, 8 * runs)
-        shortest = median(times[LENGTHS[0]])
-        figures = [Figure(f"writing one turn, {length:,} turns", sample(times[length], "{:.2f} ms")) for length in keys]
-        return [
-            *figures,
-            _ratio(f"the same, {LENGTHS[-1]:,} turns against {LENGTHS[0]}", median(times[LENGTHS[-1]]) / shortest),
-            _ratio(f"the same, {IMAGES} images against none", median(times["images"]) / shortest),
-            *(
-                Figure(
-                    f"loading {length:,} turns in a new process",
-                    sample([_in_process(LOAD, home, keys[length]) for _ in range(runs)], "{:.0f} ms"),
-                )
-                for length in LOADED
-            ),
-            Figure(
-                "peak memory of a turn, 200 MB of images", sample([_in_process(TURN, home, large)], "{:.2f} GB"), 0.6
-            ),
-        ]
+
+def _writer(home: Path, make: Callable[[Path], str]) -> Callable[[int], None]:
+    session_id, manager = make(home), manager_on(home)
+    return partial(append_turn, manager, session_id)
 
 
 def _ratio(what: str, ratio: float) -> Figure:
     return Figure(what, Sample((ratio,), "{:.2f} ×"), at_most=2.0)
 
 
-def _in_process(code: str, *arguments: str) -> float:
+def loading(runs: int) -> list[Figure]:
+    return [_load(length, 2 * runs) for length in LOADED]
+
+
+def _load(length: int, runs: int) -> Figure:
+    with TemporaryDirectory(prefix="benchmark-") as home:
+        session_id = fill(Path(home), length)
+        loads = [_milliseconds(partial(manager_on(Path(home)).store.load, session_id)) for _ in range(runs + 1)]
+    return Figure(f"loading {length:,} turns for the first time, ms", sample(loads[1:], "{:.0f}"))
+
+
+def memory(_runs: int) -> list[Figure]:
+    with TemporaryDirectory(prefix="benchmark-") as home:
+        _in_process(FILL, home, str(LARGE_IMAGES))
+        peak = float(_in_process(TURN, home).split()[-1])
+    return [Figure("peak memory of a turn, 200 MB of images", sample([peak], "{:.2f} GB"), at_most=0.6)]
+
+
+def _in_process(code: str, *arguments: str) -> str:
     command = [sys.executable, "-c", code, *arguments]
-    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
-def _image() -> list[dict[str, Any]]:
-    data = base64.b64encode(os.urandom(IMAGE_BYTES * 3 // 4)).decode()
-    return [{"kind": "binary", "data": data, "media_type": "image/png", "identifier": "plot", "vendor_metadata": None}]
+def _milliseconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return (time.perf_counter() - started) * 1000
 
 
-def _stored(store: TinyStore, length: int, images: list[list[dict[str, Any]]] | None = None) -> str:
-    """Store a session with so many turns, of which the first have images, and return its id."""
-    from sessionmagic.conversation.session import Session
-    from sessionmagic.storage.store import new_session_id
-
-    length = max(length, len(images or ()))
-    attached = [*(images or ()), *([[]] * length)]
-    turns = tuple(_turn(number, attached[number - 1]) for number in range(1, length + 1))
-    key = new_session_id()
-    store.create(
-        Session(id=key, name=key, created_at=1.0, updated_at=1.0, turns=turns, head=str(length), turns_started=length)
-    )
-    return key
-
-
-def _turn(number: int, images: list[dict[str, Any]]) -> TurnRecord:
-    from sessionmagic.conversation.session import TurnRecord
-    from sessionmagic.conversation.usage import RequestRecord, Usage
-
-    return TurnRecord(
-        id=str(number),
-        parent=str(number - 1) if number > 1 else None,
-        agent="assistant",
-        model="test",
-        prompt=f"prompt {number} " * 10,
-        started_at=float(number),
-        finished_at=number + 1.0,
-        status="completed",
-        messages=_said(number, images),
-        requests=[RequestRecord(agent="assistant", model="test", usage=Usage(input_tokens=10, output_tokens=5))],
-    )
-
-
-def _said(number: int, images: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    at = "2026-11-20T09:00:00Z"
-    prompt = {"part_kind": "user-prompt", "content": [f"prompt {number} " * 10, *images], "timestamp": at}
-    answer = {"part_kind": "text", "content": f"answer {number} " * 40}
-    return [
-        {"kind": "request", "parts": [prompt]},
-        {"kind": "response", "parts": [answer], "usage": {}, "model_name": "test", "timestamp": at},
-    ]
-
-
-def _written(store: TinyStore, keys: dict[Any, str], runs: int) -> dict[Any, list[float]]:
-    """Write turns to the sessions alternately, and return the milliseconds of each by session."""
-    times: dict[Any, list[float]] = {name: [] for name in keys}
-    for run in range(runs + 2):
-        for name, key in keys.items():
-            store.load(key)
-            began = time.perf_counter()
-            _write(store, key)
-            if run >= 2:  # the first ones are slower
-                times[name].append(1000 * (time.perf_counter() - began))
-    return times
-
-
-def _write(store: TinyStore, key: str) -> None:
-    from sessionmagic.conversation.tree import next_turn_id, with_changed_turn, with_finished_turn, with_turn
-
-    session = store.update(
-        key,
-        lambda now: with_turn(
-            now, replace(_turn(int(next_turn_id(now)), []), parent=now.head, status="running", messages=[])
-        ),
-    )
-    turn_id = session.turns[-1].id
-    said = _said(int(turn_id), [])
-    store.update(key, lambda now: with_changed_turn(now, turn_id, lambda turn: replace(turn, messages=said[:1])))
-    store.update(
-        key,
-        lambda now: with_finished_turn(
-            now, turn_id, lambda turn: replace(turn, messages=said, status="completed"), at=time.time()
-        ),
-    )
+PARTS = {"writing": writing, "loading": loading, "memory": memory}

@@ -21,9 +21,14 @@ if TYPE_CHECKING:
 
 
 def parts_of(group: str) -> dict[str, Callable[[int], list[Figure]]]:
-    """Return the parts of a group by name: its `PARTS`, or all of it as one part."""
+    """Return the parts of a group by name: its `PARTS`, or all of it as one part. `GROUP:PART` names one of them.
+
+    Raises `KeyError` for a part that the group does not have.
+    """
+    group, _, part = group.partition(":")
     module = importlib.import_module(f"benchmarks.{group}")
-    return getattr(module, "PARTS", None) or {"": module.measure}
+    parts = getattr(module, "PARTS", None) or {"": module.measure}
+    return {part: parts[part]} if part else parts
 
 
 def figures_in(output: str) -> list[Figure]:

@@ -81,7 +81,7 @@ def _line(figure: Figure, revision: str, rounds: list[tuple[Sample, Sample]]) ->
     )
     figure = replace(figure, measured=now)
     if missing := next((two.note for _, two in rounds if not two.values), None):
-        return Line(figure, Sample(note=f"not in {revision}: {missing}"))
+        return Line(figure, Sample(note=f"not measured in {revision}: {missing}"))
     ratios = [_ratio(one.median, two.median) for one, two in rounds if one.values]
     if figure.at_least is not None:
         ratios = [1 / ratio if ratio else inf for ratio in ratios]

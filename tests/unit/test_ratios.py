@@ -54,7 +54,7 @@ def test_a_ratio_is_that_of_the_medians_of_a_round():
 @pytest.mark.parametrize("before", [Failure("no such option"), [], [Figure(WHAT, sample([], note="no such option"))]])
 def test_what_the_older_revision_cannot_do_is_said_and_is_not_bad(before):
     [found] = lines("group", "abc", [([Figure(WHAT, sample([1]))], before)])
-    assert str(found.before).startswith("not in abc: ")
+    assert str(found.before).startswith("not measured in abc: ")
     assert (found.verdict, found.is_bad) == ("–", False)
 
 
