@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.garbage import uncollected
 from sessionmagic.models.abilities import context_window, makes_room, provider_of, sees_images, takes_tools
 from sessionmagic.models.blends import held_together, members_in
 from sessionmagic.models.clients import ask_directly, learn_keys, missing_certificates
 from sessionmagic.models.configured import configured, limit_of, price_of
+from sessionmagic.models.engine import import_engine
 from sessionmagic.models.kept import MODELS
 from sessionmagic.models.library_warnings import hide_library_warnings
 from sessionmagic.models.references import ModelRef, readings, why_unknown
@@ -168,6 +170,7 @@ class Models:
         source, reading = self._find(reference)
         source.check(reading)
         price, limit = price_of(self.prices, reading), limit_of(self.context_limits, reading)
+        import_engine()
         from pydantic_ai.exceptions import UserError
 
         hide_library_warnings()
@@ -229,7 +232,8 @@ class Models:
 
 
 def _made(source: Source, reading: ModelRef) -> Model:
-    model = source.build(reading)
+    with uncollected():  # the SDK may be imported
+        model = source.build(reading)
     ask_directly(model)
     learn_keys(model)
     return model

@@ -12,7 +12,9 @@ from importlib import import_module
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from sessionmagic.garbage import uncollected
 from sessionmagic.loop import loop_is_started
+from sessionmagic.models.engine import import_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +41,9 @@ MODULES = (
     "httpx2",
     "genai_prices",
     "pydantic_graph",
-    "pydantic_ai",
+)
+"""What the first turn would import before pydantic-ai, in the order of use. Each is one step."""
+TURN_MODULES = (
     "sessionmagic.turns.agent_run",
     "sessionmagic.turns.compaction",
     "sessionmagic.turns.reading",
@@ -48,7 +52,7 @@ MODULES = (
     "sessionmagic.turns.sent_content",
     "sessionmagic.turns.shortened",
 )
-"""What the first turn would import, in the order of use. Each is one step."""
+"""What it would import after pydantic-ai."""
 
 
 class WarmUp:
@@ -74,7 +78,10 @@ class WarmUp:
         self._steps: SimpleQueue[Callable[[], object]] = SimpleQueue()
         for name in MODULES:
             self._steps.put(partial(import_module, name))
-        # What is imported makes Python collect garbage among all objects, which else happens in one of the first cells.
+        self._steps.put(import_engine)
+        for name in TURN_MODULES:
+            self._steps.put(partial(import_module, name))
+        # All that is imported makes Python collect garbage soon, among all objects, which else happens in a first cell.
         for step in (self._resolve_default, ask_test_model, render_answer, gc.collect):
             self._steps.put(step)
         context.shell.events.register("pre_execute", self.pause)
@@ -118,7 +125,7 @@ class WarmUp:
             try:
                 if loop_is_started():  # the first turn imports the rest, and may go on doing so after its cell
                     return
-                with suppress(BaseException):
+                with suppress(BaseException), uncollected():
                     step()
             finally:
                 self._step.release()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections import OrderedDict
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import orjson
 
 from sessionmagic.conversation.session import SCHEMA, Session, SessionSummary, TurnRecord, summarize
 from sessionmagic.exceptions import StoreError
+from sessionmagic.garbage import uncollected
 from sessionmagic.storage.aside import left_unchanged
 from sessionmagic.storage.footer import summary_in
 from sessionmagic.storage.journal import HEAD, Lines, Place, Read, line_of
@@ -26,7 +26,7 @@ from sessionmagic.storage.store import not_found
 from sessionmagic.storage.validation import validated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sessionmagic.storage.patch import Patch
@@ -191,7 +191,7 @@ def _read_on(known: Known, storage: JournaledStorage, stamps: Stamps) -> Known:
 
 
 def _read(session_id: str, storage: JournaledStorage) -> Known:
-    with _without_collection():
+    with uncollected():
         contents = storage.contents()
         if contents is None:
             raise not_found(session_id)
@@ -225,21 +225,3 @@ def _advanced(session: Session, patches: list[Patch]) -> Session:
     if any("session" in patch for patch in patches):
         session = validated(Session, {**own, "turns": ()})
     return replace(session, turns=turns)
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """Keep the garbage collector from looking at what is being read again and again, which takes most of the time.
-
-    What was read is moved to the oldest generation, as what lasts, so that it is not looked at once more right after.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            if not gc.get_freeze_count():  # otherwise, somebody has frozen what must stay frozen
-                gc.freeze()
-                gc.unfreeze()
-            gc.enable()

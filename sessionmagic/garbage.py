@@ -1,0 +1,28 @@
+"""Rest for the garbage collector while many objects are made that last."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Keep the garbage collector from looking at what is being made again and again.
+
+    What was made is moved to the oldest generation, as what lasts, so that it is not looked at once more right after.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            if not gc.get_freeze_count():  # otherwise, somebody has frozen what must stay frozen
+                gc.freeze()
+                gc.unfreeze()
+            gc.enable()
