@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     WaitsFor = Literal["nothing", "start", "end"]
     """How long a cell waits: not at all, until its turn has started, or until its turn has ended."""
 OPEN_SECONDS = 0.2
-"""How long a turn may take to start before its view opens. One that is refused sooner leaves nothing under its cell."""
+"""How long after its cell began a turn's view opens if the turn has not started by then.
+
+A turn that is refused sooner leaves nothing under its cell.
+"""
 FRAME_SECONDS = 0.05
 """How long an interrupted cell waits for the last update of its view. A later update still reaches the page."""
 
@@ -64,6 +68,7 @@ class Launch(CellWork):
         self._serving: asyncio.Task[None] | None = None
         self._loop = loop_thread().loop
         self._view: View | None = None
+        self._opens_at = time.monotonic() + OPEN_SECONDS  # the first cell of a kernel imports more before it begins
         self._begun = False
         self._admitted = threading.Event()
         """Set when the turn has started, or failed to."""
@@ -136,7 +141,7 @@ class Launch(CellWork):
             self._admission.cancel()
         opened = not waited_for
         if waited_for:
-            await asyncio.wait([self._admission], timeout=OPEN_SECONDS)
+            await asyncio.wait([self._admission], timeout=max(0.0, self._opens_at - time.monotonic()))
         if waited_for and not self._admission.done():
             view.open()
             opened = True
