@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -84,7 +85,7 @@ class WarmUp:
         for name in TURN_MODULES:
             self._steps.put(partial(import_module, name))
         # All that is imported makes Python collect garbage soon, among all objects, which else happens in a first cell.
-        for step in (self._resolve_default, ask_test_model, render_answer, gc.collect):
+        for step in (self._resolve_default, ask_test_model, prepare_store, render_answer, gc.collect):
             self._steps.put(step)
         context.shell.events.register("pre_execute", self.pause)
         context.shell.events.register("post_execute", self.resume)
@@ -149,6 +150,27 @@ class WarmUp:
         """Import the SDK of the default model and make its client. It asks no server."""
         models = self._context.manager.models
         models.resolve(models.default)
+        if "openai" in sys.modules:
+            build_chunk()
+
+
+def build_chunk() -> None:
+    """Make one of OpenAI's chunks, whose types pydantic completes when they are first used."""
+    from openai.types.chat import ChatCompletionChunk
+
+    ChatCompletionChunk.construct(
+        choices=[{"index": 0, "delta": {"content": "hello"}, "finish_reason": None}],
+        usage={"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+    )
+
+
+def prepare_store() -> None:
+    """Make what checks a stored session."""
+    from sessionmagic.conversation.session import Session, TurnRecord
+    from sessionmagic.storage.validation import validator
+
+    validator(Session)
+    validator(TurnRecord)
 
 
 def ask_test_model() -> None:

@@ -25,11 +25,12 @@ _PLAIN: dict[Any, CoreSchema] = {
 
 def validated(kind: type[T], values: dict[str, Any]) -> T:
     """Return a dataclass with these values, converted as pydantic does; raises `pydantic_core.ValidationError`."""
-    return cast("T", _validator(cast("Any", kind)).validate_python(values))
+    return cast("T", validator(cast("Any", kind)).validate_python(values))
 
 
 @cache
-def _validator(kind: Any) -> SchemaValidator:
+def validator(kind: Any) -> SchemaValidator:
+    """Return the validator of a dataclass. The first call for each takes some milliseconds."""
     return SchemaValidator(_schema(kind))
 
 
