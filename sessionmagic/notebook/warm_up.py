@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import gc
 import sys
@@ -87,8 +88,9 @@ class WarmUp:
         # All that is imported makes Python collect garbage soon, among all objects, which else happens in a first cell.
         for step in (self._resolve_default, ask_test_model, prepare_store, render_answer, gc.collect):
             self._steps.put(step)
-        context.shell.events.register("pre_execute", self.pause)
-        context.shell.events.register("post_execute", self.resume)
+        self._interrupted = InterruptedCell()
+        context.shell.events.register("pre_execute", self._before_cell)
+        context.shell.events.register("post_execute", self._after_cell)
         context.settings.observe(self._model_changed, ["model", "endpoints"])
         threading.Thread(target=self._work, name="sessionmagic warm-up", daemon=True).start()
 
@@ -120,6 +122,17 @@ class WarmUp:
             yield
         finally:
             self.resume()
+
+    def _before_cell(self) -> None:
+        try:
+            self.pause()
+        except KeyboardInterrupt:  # IPython would print it, and run the cell
+            self._context.shell.ast_transformers.append(self._interrupted)
+
+    def _after_cell(self) -> None:
+        if self._interrupted in (transformers := self._context.shell.ast_transformers):
+            transformers.remove(self._interrupted)
+        self.resume()
 
     def _work(self) -> None:
         while True:
@@ -171,6 +184,13 @@ def prepare_store() -> None:
 
     validator(Session)
     validator(TurnRecord)
+
+
+class InterruptedCell(ast.NodeTransformer):
+    """Replaces the code of a cell that was interrupted before it began."""
+
+    def visit(self, node: ast.AST) -> ast.AST:  # noqa: ARG002, D102  none of it runs
+        return ast.parse("raise KeyboardInterrupt")
 
 
 def ask_test_model() -> None:

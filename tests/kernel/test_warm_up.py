@@ -11,6 +11,19 @@ TEST_MODEL = "%config AgentMagics.model = 'test'\n%config AgentMagics.kernel_too
 BROKEN = "raise RuntimeError('the library is broken')"
 
 
+SLOW = """
+import os, signal, sys, threading, time
+from pathlib import Path
+main, home = threading.main_thread().ident, Path({home!r})
+home.joinpath("begun").touch()
+while sys._current_frames()[main].f_code.co_name != "pause":
+    time.sleep(0.01)
+os.kill(os.getpid(), signal.SIGINT)
+while not home.joinpath("end").exists():
+    time.sleep(0.01)
+"""
+
+
 @pytest.fixture
 def cold(tmp_path):
     """Start kernels in which no cell has run, with modules that come before the installed ones."""
@@ -109,3 +122,15 @@ def test_loading_again_warms_up_once(cold):
     load(kernel, "%reload_ext sessionmagic", "%load_ext sessionmagic")
     threads = "[t.name for t in __import__('threading').enumerate() if 'warm' in t.name]"
     assert kernel.value(threads) == "['sessionmagic warm-up']"
+
+
+@pytest.mark.parametrize("code", ["raise SystemError('it ran')", "no Python ("])
+def test_an_interrupt_while_a_cell_waits_ends_that_cell_only(cold, tmp_path, code):
+    kernel = cold(genai_prices=SLOW.format(home=str(tmp_path)))
+    load(kernel)
+    comes_true((tmp_path / "begun").exists)
+    cell = kernel.run(code)
+    assert cell.reply["ename"] == ("KeyboardInterrupt" if "it ran" in code else "SyntaxError")
+    assert not cell.contents("stream")
+    (tmp_path / "end").touch()
+    kernel.run("1 + 1").ok()
