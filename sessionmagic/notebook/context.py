@@ -47,7 +47,10 @@ class NotebookContext:
         self.settings = settings
         self.front_end = FrontEnd(shell)
         kernel = self.front_end.kernel
-        self.main_thread = MainThread(kernel.io_loop.add_callback if kernel is not None else None)
+        self.main_thread = MainThread(
+            # A kernel that loads the extension from its configuration has no loop yet.
+            None if kernel is None else lambda call: kernel.io_loop.add_callback(call)  # noqa: PLW0108
+        )
         self.active_session: str | None = None
         """Id of the session that cells without ``--session`` continue, if there is one."""
         self.latest_session: str | None = None

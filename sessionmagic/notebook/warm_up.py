@@ -21,6 +21,8 @@ from sessionmagic.models.engine import import_engine
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from IPython.core.interactiveshell import InteractiveShell
+
     from sessionmagic.notebook.context import NotebookContext
 
 QUIET_SECONDS = 0.3
@@ -73,7 +75,7 @@ class WarmUp:
         self._context = context
         self._cell = threading.Event()
         """Set while a cell runs."""
-        self._cell.set()  # the one that loads the extension
+        self._cell.set()
         self._no_cell = threading.Event()
         """Set while no cell runs."""
         self._quiet_at = 0.0
@@ -92,7 +94,10 @@ class WarmUp:
         context.shell.events.register("pre_execute", self._before_cell)
         context.shell.events.register("post_execute", self._after_cell)
         context.settings.observe(self._model_changed, ["model", "endpoints"])
-        threading.Thread(target=self._work, name="sessionmagic warm-up", daemon=True).start()
+        if not has_run_a_cell(context.shell):  # a configuration file loads the extension
+            self.resume()
+        with suppress(RuntimeError):  # no thread can be started
+            threading.Thread(target=self._work, name="sessionmagic warm-up", daemon=True).start()
 
     def stop(self) -> None:
         """Begin no further step, and wait for none."""
@@ -184,6 +189,12 @@ def prepare_store() -> None:
 
     validator(Session)
     validator(TurnRecord)
+
+
+def has_run_a_cell(shell: InteractiveShell) -> bool:
+    """Return whether the shell runs a cell, or has run one that it keeps in its history."""
+    history = shell.history_manager
+    return history is None or len(history.input_hist_parsed) > 1
 
 
 class InterruptedCell(ast.NodeTransformer):

@@ -8,6 +8,8 @@ import pytest
 from tests.kernel.kernels import Kernel, comes_true
 
 TEST_MODEL = "%config AgentMagics.model = 'test'\n%config AgentMagics.kernel_tools = False"
+NO_THREAD = "raise RuntimeError('no thread can be started')"
+CONFIGURED = "--IPKernelApp.extra_extensions=sessionmagic"
 BROKEN = "raise RuntimeError('the library is broken')"
 
 
@@ -29,13 +31,13 @@ def cold(tmp_path):
     """Start kernels in which no cell has run, with modules that come before the installed ones."""
     kernels = []
 
-    def cold(stderr=None, **modules):
+    def cold(stderr=None, arguments=(), **modules):
         home = tmp_path / str(len(kernels))
         front = home / "front"
         front.mkdir(parents=True)
         for name, source in modules.items():
             (front / f"{name}.py").write_text(source)
-        kernel = Kernel(home)
+        kernel = Kernel(home, arguments)
         kernel.env["PYTHONPATH"] = f"{front}:{kernel.env['PYTHONPATH']}"
         kernels.append(kernel)
         return kernel.start(stderr=stderr)
@@ -134,3 +136,27 @@ def test_an_interrupt_while_a_cell_waits_ends_that_cell_only(cold, tmp_path, cod
     assert not cell.contents("stream")
     (tmp_path / "end").touch()
     kernel.run("1 + 1").ok()
+
+
+def test_an_extension_that_a_configuration_loads_works(cold):
+    kernel = cold(arguments=[CONFIGURED])
+    kernel.run(TEST_MODEL).ok()
+    assert "success" in kernel.run("%%agent\nhi").ok().answer["data"]["text/plain"]
+    kernel.run("%%agent --background\nhi").ok()
+
+
+@pytest.mark.once
+def test_an_extension_that_a_configuration_loads_warms_up_before_the_first_cell(cold, tmp_path):
+    tried = tmp_path / "tried"
+    cold(arguments=[CONFIGURED], genai_prices=f"open({str(tried)!r}, 'a')")
+    comes_true(tried.exists)
+
+
+@pytest.mark.once
+def test_the_extension_is_loaded_where_no_thread_can_be_started(cold):
+    kernel = cold()
+    kernel.run(f"import threading\nstart = threading.Thread.start\ndef fail(_): {NO_THREAD}").ok()
+    loaded = kernel.run("threading.Thread.start = fail\n%load_ext sessionmagic\nthreading.Thread.start = start").ok()
+    kernel.run(TEST_MODEL).ok()
+    assert not loaded.contents("stream")
+    kernel.run("%%agent\nhi").ok()
