@@ -10,11 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+MANY = 100_000
+"""Objects. Looking at more than these once more takes longer than finding out whether anything is frozen."""
+
+
 @contextmanager
 def uncollected() -> Iterator[None]:
     """Keep the garbage collector from looking at what is being made again and again.
 
-    What was made is moved to the oldest generation, as what lasts, so that it is not looked at once more right after.
+    If that is much, it is moved to the oldest generation, as what lasts, so that it is not looked at once more right
+    after.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -22,7 +27,9 @@ def uncollected() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
-            if not gc.get_freeze_count():  # otherwise, somebody has frozen what must stay frozen
+            if (
+                gc.get_count()[0] > MANY and not gc.get_freeze_count()
+            ):  # otherwise, somebody has frozen what must stay frozen
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
