@@ -60,10 +60,12 @@ def fill_with_images(home: Path, images: int) -> str:
 
 
 def append_turn(manager: SessionManager, session_id: str, number: int) -> None:
-    """Write one more turn to a session, as one commit."""
+    """Write one more turn to a session, as one commit. It has no image."""
 
     def change(stored: Any) -> Any:
-        turn = replace(stored.turns[-1], id=f"new-{number}", parent=stored.head, prompt=f"new {number}. {PROMPT}")
+        turn, answer = stored.turns[-1], stored.turns[-1].messages[-1:]
+        new = {"id": f"new-{number}", "parent": stored.head, "prompt": f"new {number}. {PROMPT}", "messages": answer}
+        turn = replace(turn, **new)
         return replace(stored, turns=(*stored.turns, turn), head=turn.id)
 
     manager.store.update(session_id, change)

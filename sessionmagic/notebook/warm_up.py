@@ -51,12 +51,10 @@ MODULES = (
 TURN_MODULES = (
     "sessionmagic.turns.agent_run",
     "sessionmagic.turns.compaction",
-    "sessionmagic.turns.reading",
     "sessionmagic.turns.guard",
     "sessionmagic.turns.reading",
     "sessionmagic.turns.reuse",
     "sessionmagic.turns.sent_content",
-    "sessionmagic.turns.shortened",
 )
 """What it would import after pydantic-ai."""
 
