@@ -15,7 +15,7 @@ def makes(name):
 
 def test_calls_of_one_background_step_are_answered_one_by_one_while_another_cell_runs(notebook):
     it = notebook(
-        "%%agent -b -s behind -m acts\nGo.", BUSY, setup=acting([makes("first"), makes("second")], "One of them.")
+        "%%agent -b -s meanwhile -m acts\nGo.", BUSY, setup=acting([makes("first"), makes("second")], "One of them.")
     )
     it.run(1)
     it.expect_done(1)
