@@ -82,18 +82,18 @@ def test_what_columns_have_said_is_in_the_saved_notebook_when_their_kernel_ends_
 
 
 def test_columns_go_on_growing_after_a_reload_and_show_no_draft(notebook):
-    it = notebook("%%agent -s grows --compare a b\nTalk.", setup=SOON + MODELS.format("grows"))
+    it = notebook("%%agent -s columns-grow --compare a b\nTalk.", setup=SOON + MODELS.format("columns-grow"))
     it.run(1)
     for name in "ab":
-        it.say(f"grows-{name}.txt", f"says {name} ")
+        it.say(f"columns-grow-{name}.txt", f"says {name} ")
     expect(unfinished(it)).to_have_count(1, timeout=SECONDS)
     it.save()
     it.page.reload()
     expect(it.area(1).get_by_text("says a")).to_be_visible(timeout=2 * SECONDS)
     expect(unfinished(it)).not_to_be_visible()
-    it.say("grows-a.txt", "and more", end=True)
+    it.say("columns-grow-a.txt", "and more", end=True)
     expect(it.area(1).get_by_text("says a and more")).to_be_visible(timeout=SECONDS)
-    it.say("grows-b.txt", "to the end", end=True)
+    it.say("columns-grow-b.txt", "to the end", end=True)
     expect(it.area(1).get_by_role("row")).to_have_count(3, timeout=SECONDS)
     for words in ("says b to the end", "%agent keep 1 goes on with column 1"):
         expect(it.area(1).get_by_text(words)).to_be_visible()

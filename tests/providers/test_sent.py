@@ -22,9 +22,10 @@ from sessionmagic import MemoryStore, Models, SessionManager, TinyStore, registe
 from sessionmagic.conversation.attachment import Attachment
 from sessionmagic.models.members import with_wrapped_members
 from sessionmagic.testing import ScriptedModel, call, hang, script, think
+from sessionmagic.turns.destination import Destination
 from sessionmagic.turns.left_out import LeftOut
 from sessionmagic.turns.sender import Sender, takes_back
-from sessionmagic.turns.sent import BRIDGE, Destination, as_sent
+from sessionmagic.turns.sent import BRIDGE, as_sent
 from sessionmagic.turns.sent_content import SentContent
 from tests import provider as provider_scripts
 from tests import strict

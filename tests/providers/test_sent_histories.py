@@ -28,10 +28,11 @@ from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from sessionmagic.keys.known import KnownKeys
+from sessionmagic.turns.destination import Destination
 from sessionmagic.turns.left_out import LeftOut
 from sessionmagic.turns.run_history import RunHistory
 from sessionmagic.turns.sender import Sender
-from sessionmagic.turns.sent import Destination, as_sent
+from sessionmagic.turns.sent import as_sent
 from sessionmagic.turns.sent_content import SentContent
 from tests import strict
 from tests.examples import examples
