@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage
     from pydantic_ai.models import ModelRequestParameters
 
-    from sessionmagic.turns.sent import Destination
+    from sessionmagic.turns.destination import Destination
     from sessionmagic.turns.sent_content import SentContent
 
 KEPT = 64

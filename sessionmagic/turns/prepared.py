@@ -23,15 +23,16 @@ from pydantic_ai.messages import (
     repair_messages,
 )
 
+from sessionmagic.turns.call_ids import with_fitting_ids
 from sessionmagic.turns.quotation import is_quotation
-from sessionmagic.turns.sent import with_fitting_ids, without_foreign_details
+from sessionmagic.turns.sent import without_foreign_details
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from pydantic_ai.models import Model, ModelRequestParameters
 
-    from sessionmagic.turns.sent import Destination
+    from sessionmagic.turns.destination import Destination
 
 NOTED = re.compile(r"[<\[\]]")
 """What each text has that pydantic-ai would change or note."""

@@ -19,10 +19,11 @@ from sessionmagic.models.abilities import profile_of, streams
 from sessionmagic.models.answer_text import REASONING_FIELDS
 from sessionmagic.models.members import members_of
 from sessionmagic.turns.beginnings import BEGINNINGS, Making
+from sessionmagic.turns.destination import Destination
 from sessionmagic.turns.key_scanner import ready_for_request
 from sessionmagic.turns.prepared import prepared
 from sessionmagic.turns.run_history import RunHistory
-from sessionmagic.turns.sent import Destination, as_sent
+from sessionmagic.turns.sent import as_sent
 from sessionmagic.turns.sent_request import SentRequest
 
 if TYPE_CHECKING:

@@ -17,14 +17,11 @@ because a long conversation is sent many times.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 from pydantic_ai.messages import (
-    INTERRUPTED_TOOL_RETURN_CONTENT,
     ModelMessage,
     ModelRequest,
     ModelRequestPart,
@@ -40,35 +37,19 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
+from sessionmagic.turns.call_ids import CallIds
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
+
+    from sessionmagic.turns.destination import Destination
 
 BRIDGE = "OK"
 """The assistant's text between the results of calls and what the user says next."""
 GO_ON = "Go on."
 """The user's text where the assistant would otherwise begin, or speak twice."""
 
-_OWN_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
-"""Ids of calls that every provider takes back if it has made them."""
-_ANY_ID = re.compile(r"[a-zA-Z0-9]{9}")
-"""Ids of calls that every provider takes. Mistral's models want exactly nine letters and digits."""
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_SIGNED_ID = "__thought__"
-"""LiteLLM hides Gemini's signature behind this mark in the id of a call, and needs the whole id back."""
 _THE_PAST = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Where messages are sent, as far as it decides what they may contain."""
-
-    made: Callable[[ModelResponse], bool]
-    """Returns whether a response came from there."""
-    takes_back: Callable[[ThinkingPart], bool] = lambda _: True
-    """Returns whether a piece of reasoning that came from there can be sent back."""
-    takes_ids: Callable[[ModelResponse], bool] = lambda _: True
-    """Returns whether the ids of the calls in a response that came from there can be sent back."""
 
 
 def as_sent(
@@ -82,7 +63,7 @@ def as_sent(
         used: If these messages only go on with a conversation, the ids of its calls so far. The last message before
             them is a response without calls, and the first of them is a request.
     """
-    ids = _CallIds(to, set(used or ()))
+    ids = CallIds(to, set(used or ()))
     sent: list[ModelMessage] = []
     response: ModelResponse | None = None
     for message in _alternating(without_foreign_details(messages, to)):
@@ -113,20 +94,6 @@ def without_foreign_details(messages: Sequence[ModelMessage], to: Destination) -
             message = replace(message, provider_response_id=None, provider_details=None)  # noqa: PLW2901
         kept.append(replace(message, parts=parts) if len(parts) < len(message.parts) or not own else message)
     return kept
-
-
-def with_fitting_ids(
-    messages: Sequence[ModelMessage], to: Destination, used: Collection[str] = ()
-) -> list[ModelMessage]:
-    """Return the messages with ids and names of calls that the provider takes, alike in calls and results.
-
-    Args:
-        messages: The messages.
-        to: Where they are sent.
-        used: The ids of the calls in messages before these.
-    """
-    ids = _CallIds(to, set(used))
-    return [ids.fitted(each) if isinstance(each, ModelResponse) else ids.answering(each) for each in messages]
 
 
 def is_suspended(response: ModelResponse, messages: Sequence[ModelMessage]) -> bool:
@@ -173,9 +140,7 @@ def _alternating(messages: Iterable[ModelMessage]) -> list[ModelMessage]:
     return joined
 
 
-def _request(
-    request: ModelRequest, response: ModelResponse | None, ids: _CallIds, *, first: bool
-) -> list[ModelMessage]:
+def _request(request: ModelRequest, response: ModelResponse | None, ids: CallIds, *, first: bool) -> list[ModelMessage]:
     """Return a request as it is sent: the results of the calls of the response before it, then what the user says."""
     results = ids.results(request, response)
     if not results and _is_one_text(request):
@@ -225,87 +190,3 @@ def _said(parts: Sequence[ModelRequestPart]) -> list[ModelRequestPart]:
     if not content:
         return others
     return [UserPromptPart("\n\n".join(texts) if len(texts) == len(content) else content, timestamp=timestamp), *others]
-
-
-_Names: TypeAlias = dict[str, Any]
-"""The id and the name of a call, as fields of its part and of its result's part."""
-
-
-@dataclass(slots=True)
-class _CallIds:
-    """The ids of calls in the copy. Each is used once; the ids of earlier calls do not depend on later ones."""
-
-    to: Destination
-    used: set[str] = field(default_factory=set)
-    calls: list[tuple[str, _Names]] = field(default_factory=list)
-    """The calls of the latest response: the id under which each is stored, and the id and name that are sent."""
-
-    def fitted(self, response: ModelResponse) -> ModelResponse:
-        """Return a response with ids and names of calls that the provider takes."""
-        self.calls = []
-        if not any(isinstance(part, ToolCallPart) for part in response.parts):
-            return response
-        own = self.to.made(response) and self.to.takes_ids(response)
-        parts: list[ModelResponsePart] = []
-        for part in response.parts:
-            if isinstance(part, ToolCallPart):
-                names: _Names = {"tool_call_id": self._fitting(part.tool_call_id, own=own), "tool_name": _name(part)}
-                self.calls.append((part.tool_call_id, names))
-                parts.append(replace(part, **names))
-            else:
-                parts.append(part)
-        return replace(response, parts=parts)
-
-    def answering(self, request: ModelRequest) -> ModelRequest:
-        """Return a request whose results have the ids and names of the latest response's calls."""
-        calls = dict(self.calls)
-        if not calls:
-            return request
-        parts = [
-            replace(part, **calls.get(part.tool_call_id, {})) if isinstance(part, ToolReturnPart) else part
-            for part in request.parts
-        ]
-        return replace(request, parts=parts)
-
-    def results(self, request: ModelRequest, response: ModelResponse | None) -> list[ModelRequestPart]:
-        """Return one result for each call of the response before a request, in the order of the calls."""
-        if response is None or not self.calls:
-            return []
-        found = [part for part in request.parts if isinstance(part, ToolReturnPart)]
-        results: list[ModelRequestPart] = []
-        for stored_id, names in self.calls:
-            result = next((part for part in found if part.tool_call_id == stored_id), None)
-            if result is None:
-                result = ToolReturnPart(
-                    "", INTERRUPTED_TOOL_RETURN_CONTENT, outcome="interrupted", timestamp=response.timestamp
-                )
-            else:
-                found.remove(result)
-            results.append(replace(result, **names))
-        return results
-
-    def _fitting(self, call_id: str, *, own: bool) -> str:
-        fits = (_OWN_ID if own else _ANY_ID).fullmatch(call_id) or (own and _SIGNED_ID in call_id)
-        new, tries = (call_id, 0) if fits else (_short(call_id), 0)
-        while new in self.used:
-            tries += 1
-            new = _short(f"{call_id}#{tries}")
-        self.used.add(new)
-        return new
-
-
-def _short(text: str) -> str:
-    """Return nine letters and digits that depend on the text alone."""
-    number = int.from_bytes(sha256(text.encode(errors="replace")).digest()[:8])
-    digits = ""
-    for _ in range(9):
-        number, digit = divmod(number, len(_DIGITS))
-        digits += _DIGITS[digit]
-    return digits
-
-
-def _name(call: ToolCallPart) -> str:
-    """Return the call's tool name. Models also invent names, which are stored as they were written."""
-    if _NAME.fullmatch(call.tool_name):
-        return call.tool_name
-    return re.sub(r"[^a-zA-Z0-9_-]", "_", call.tool_name)[:64] or "_"
