@@ -13,7 +13,6 @@ from sessionmagic.models.abilities import context_window, makes_room, provider_o
 from sessionmagic.models.blends import held_together, members_in
 from sessionmagic.models.clients import ask_directly, learn_keys, missing_certificates
 from sessionmagic.models.configured import configured, limit_of, price_of
-from sessionmagic.models.engine import import_engine
 from sessionmagic.models.kept import MODELS
 from sessionmagic.models.library_warnings import hide_library_warnings
 from sessionmagic.models.references import ModelRef, readings, why_unknown
@@ -170,8 +169,8 @@ class Models:
         source, reading = self._find(reference)
         source.check(reading)
         price, limit = price_of(self.prices, reading), limit_of(self.context_limits, reading)
-        import_engine()
-        from pydantic_ai.exceptions import UserError
+        with uncollected():  # the first import is most of what a kernel's first cell waits for
+            from pydantic_ai.exceptions import UserError
 
         hide_library_warnings()
         try:

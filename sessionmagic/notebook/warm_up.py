@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.garbage import uncollected
 from sessionmagic.loop import loop_is_started
-from sessionmagic.models.engine import import_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +36,6 @@ MODULES = (
     "sessionmagic.notebook.page.draft",
     "sessionmagic.notebook.prompts",
     "sessionmagic.notebook.surface",
-    "sessionmagic.notebook.types",
     "sessionmagic.notebook.page.attention",
     "sessionmagic.notebook.kernel.tools",
     "sessionmagic.manager",
@@ -46,9 +44,7 @@ MODULES = (
     "httpx2",
     "genai_prices",
     "pydantic_graph",
-)
-"""What the first turn would import before pydantic-ai, in the order of use. Each is one step."""
-TURN_MODULES = (
+    "pydantic_ai",
     "sessionmagic.turns.agent_run",
     "sessionmagic.turns.compaction",
     "sessionmagic.turns.guard",
@@ -56,7 +52,7 @@ TURN_MODULES = (
     "sessionmagic.turns.reuse",
     "sessionmagic.turns.sent_content",
 )
-"""What it would import after pydantic-ai."""
+"""What the first turn would import, in the order of use. Each is one step."""
 
 
 class WarmUp:
@@ -81,9 +77,6 @@ class WarmUp:
         """Held during a step."""
         self._steps: SimpleQueue[Callable[[], object]] = SimpleQueue()
         for name in MODULES:
-            self._steps.put(partial(import_module, name))
-        self._steps.put(import_engine)
-        for name in TURN_MODULES:
             self._steps.put(partial(import_module, name))
         # All that is imported makes Python collect garbage soon, among all objects, which else happens in a first cell.
         for step in (self._resolve_default, ask_test_model, prepare_store, render_answer, gc.collect):

@@ -160,14 +160,3 @@ def test_the_extension_is_loaded_where_no_thread_can_be_started(cold):
     kernel.run(TEST_MODEL).ok()
     assert not loaded.contents("stream")
     kernel.run("%%agent\nhi").ok()
-
-
-def test_the_first_turn_imports_no_command_line_and_leaves_it_to_others(cold):
-    kernel = cold()
-    load(kernel)
-    kernel.run("%%agent\nhi").ok()
-    kernel.run("import gc, sys").ok()
-    assert (
-        kernel.value("('httpx' in sys.modules, 'httpx._main' in sys.modules, gc.isenabled())") == "(True, False, True)"
-    )
-    kernel.run("import httpx._main").ok()

@@ -4,12 +4,17 @@ import asyncio
 import os
 
 import pytest
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.test import TestModel
+from pydantic_ai.providers.openai import OpenAIProvider
 
 from sessionmagic import Models
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models import connections
+from sessionmagic.models.clients import ask_directly
 from sessionmagic.models.configured import configured
 from sessionmagic.models.connections import OpenConnections, shared_client, tls
+from sessionmagic.models.kept import KEPT, KeptModels
 from tests.chat_server import ChatServer
 from tests.turns import on_a_loop
 
@@ -123,3 +128,22 @@ def test_certificates_are_read_once(monkeypatch, tmp_path):
     tls()
     assert len(made) == 2
     connections._tls.cache_clear()
+
+
+@on_a_loop
+async def test_the_oldest_of_many_models_is_made_anew():
+    kept, loop = KeptModels(), asyncio.get_running_loop()
+    first = kept.made(loop, ("0",), TestModel)
+    assert kept.made(loop, ("0",), TestModel) is first
+    for number in range(1, KEPT + 1):
+        kept.made(loop, (str(number),), TestModel)
+    assert kept.made(loop, ("0",), TestModel) is not first
+
+
+def test_a_client_of_a_provider_asks_this_machine_without_a_proxy(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    model = OpenAIChatModel("m", provider=OpenAIProvider(base_url="http://127.0.0.1:1/v1", api_key="x"))
+    before = model.client._client
+    ask_directly(model)
+    assert model.client._client is not before
+    assert not model.client._client._mounts

@@ -6,6 +6,7 @@ import json
 import re
 from copy import deepcopy
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_ai.messages import (
@@ -25,9 +26,12 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
+from pydantic_ai.models.test import TestModel
+from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from sessionmagic.keys.known import KnownKeys
+from sessionmagic.turns import beginnings
 from sessionmagic.turns.destination import Destination
 from sessionmagic.turns.left_out import LeftOut
 from sessionmagic.turns.run_history import RunHistory
@@ -285,3 +289,16 @@ def test_history_without_keys_is_not_what_is_sent_when_keys_are_meant_to_be_sent
     assert "umbrella-48-orange" not in str(sent_after(history))
     assert "umbrella-48-orange" in str(sent_after(history, content=SentContent(LeftOut(sends_keys=True))))
     assert "umbrella-48-orange" not in str(sent_after(history))
+
+
+class PreparesItself(WrapperModel):
+    def prepare_messages(self, messages, *_, **__):
+        return list(messages)
+
+
+@pytest.mark.parametrize(
+    ("model", "usual"),
+    [(TestModel(), True), (WrapperModel(TestModel()), True), (WrapperModel(PreparesItself(TestModel())), False)],
+)
+def test_only_what_pydantic_ai_itself_prepares_is_kept(model, usual):
+    assert beginnings._prepares_as_usual(model) is usual

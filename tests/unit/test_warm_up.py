@@ -2,16 +2,16 @@ from importlib.util import find_spec
 
 import pytest
 
-from sessionmagic.notebook.warm_up import MODULES, TURN_MODULES
+from sessionmagic.notebook.warm_up import MODULES
 
 pytestmark = pytest.mark.once
 
 
-@pytest.mark.parametrize("name", sorted({*MODULES, *TURN_MODULES}))
+@pytest.mark.parametrize("name", MODULES)
 def test_what_is_imported_in_advance_exists(name):
     """The warm-up drops all errors, so a module that was renamed would be missed by nobody."""
     assert find_spec(name) is not None
 
 
 def test_nothing_is_imported_twice():
-    assert len({*MODULES, *TURN_MODULES}) == len(MODULES) + len(TURN_MODULES)
+    assert len(set(MODULES)) == len(MODULES)
