@@ -25,7 +25,7 @@ from sessionmagic.testing import ScriptedModel, call, hang, script, think
 from sessionmagic.turns.destination import Destination
 from sessionmagic.turns.left_out import LeftOut
 from sessionmagic.turns.sender import Sender, takes_back
-from sessionmagic.turns.sent import BRIDGE, as_sent
+from sessionmagic.turns.sent import BRIDGE, GO_ON, as_sent
 from sessionmagic.turns.sent_content import SentContent
 from tests import provider as provider_scripts
 from tests import strict
@@ -401,6 +401,12 @@ def test_messages_that_are_well_formed_are_sent_unchanged():
         ModelRequest([ToolReturnPart("look", "seen", "c")]),
     ]
     assert as_sent(history, Destination(lambda _: True)) == history
+
+
+def test_answers_that_follow_each_other_are_one_after_a_word_of_the_user():
+    asked, answer = as_sent([ModelResponse([TextPart(each)]) for each in "ab"], Destination(lambda _: True))
+    assert [part.content for part in asked.parts] == [GO_ON]
+    assert [part.content for part in answer.parts] == ["a", "b"]
 
 
 @on_a_loop

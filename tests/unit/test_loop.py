@@ -120,3 +120,32 @@ async def test_call_in_a_thread_goes_on_to_its_end_when_its_task_is_cancelled():
 async def test_call_runs_at_once_when_no_thread_can_be_started_any_more():
     await asyncio.get_running_loop().shutdown_default_executor()
     assert await settled_in_thread(threading.current_thread) == (threading.current_thread(), False)
+
+
+def test_an_interrupt_before_the_work_has_begun_keeps_it_from_beginning(other, monkeypatch):
+    begun, go_on = [], threading.Event()
+    other.loop.call_soon_threadsafe(go_on.wait, 5)  # the loop is busy
+
+    async def work():
+        begun.append(True)
+
+    def interrupted(coroutine, submit=other.submit):
+        submit(coroutine)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(other, "submit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            other.run_sync(work)
+    go_on.set()
+    other.submit(asyncio.sleep(0)).result(5)
+    assert begun == []
+
+
+@on_a_loop
+async def test_a_call_is_made_here_when_no_thread_can_be_started(monkeypatch):
+    def fails(*_):
+        raise RuntimeError("cannot schedule new futures after shutdown")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "run_in_executor", fails)
+    assert await in_thread(threading.current_thread) is threading.current_thread()
