@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+import uuid
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,8 +101,12 @@ class Kernel:
         """Execute a cell, with stdin allowed as in a notebook. Raises `RuntimeError` when it fails."""
         client, frames = self._client, []
         run = Run(time.time())
-        wanted = client.execute(code, allow_stdin=True).encode()
         socket, session = client.iopub_channel.socket, client.session
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": True}
+        request = session.msg("execute_request", content, metadata={"cellId": "measured"})
+        request["msg_id"] = request["header"]["msg_id"] = str(uuid.uuid4())  # as a page does, not as a console
+        wanted = request["msg_id"].encode()
+        client.shell_channel.send(request)
         deadline = time.monotonic() + timeout
         while not run.idle_at:
             if not socket.poll(max(0, deadline - time.monotonic()) * 1000):

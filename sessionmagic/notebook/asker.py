@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Literal
 
 from sessionmagic.conversation.events import ApprovalRequested, InputRequested
 from sessionmagic.exceptions import UsageError
-from sessionmagic.notebook.terminal.asking import announcement, ask_on_stdin, fill_in_on_stdin
+from sessionmagic.notebook.terminal.asking import Stdin, announcement, ask_on_stdin, fill_in_on_stdin
 
 if TYPE_CHECKING:
     from sessionmagic.notebook.controls import Controls
     from sessionmagic.notebook.kernel.main_thread import MainThread
     from sessionmagic.turns.turn import Turn
 
-Asks = Literal["page", "stdin", "command"]
-"""Where a turn's questions are answered: by clicks on the page, on stdin, or with the command ``%agent approve``."""
+Asks = Literal["page", "stdin", "prompt", "command"]
+"""Where a turn's questions are answered.
+
+By clicks on the page, on stdin, on stdin with all that is asked in the prompt because nothing else is shown in time, or
+with the command ``%agent approve``.
+"""
 FRAMES = 2
 """How many updates of the view a question waits for, so that the text before it is shown first."""
 SHOWN_SECONDS = 0.5
@@ -32,7 +36,7 @@ class Asker:
     Args:
         controls: Takes the answers.
         main_thread: Reads stdin, which only the waiting cell can do.
-        asks: Where the answers come from, ``"stdin"`` or ``"command"``.
+        asks: Where the answers come from, which is not the page.
         hz: How often the turn's view is updated, per second.
     """
 
@@ -40,6 +44,7 @@ class Asker:
         self._controls = controls
         self._main_thread = main_thread
         self._asks = asks
+        self._stdin = Stdin(prints=asks != "prompt")
         self._delay = min(FRAMES / hz, SHOWN_SECONDS)
 
     async def follow(self, turn: Turn) -> None:
@@ -66,7 +71,7 @@ class Asker:
     async def _ask_approval(self, turn: Turn, asked: ApprovalRequested) -> None:
         column = turn.column.name if turn.column is not None else ""
         try:
-            decision, reason = await self._main_thread.run_in_cell(partial(ask_on_stdin, asked, column))
+            decision, reason = await self._main_thread.run_in_cell(partial(ask_on_stdin, asked, self._stdin, column))
         except Exception as error:  # noqa: BLE001  without an answer the call would wait forever
             decision, reason = "reject", f"the user could not be asked ({type(error).__name__})"
         self._controls.resolve(asked.approval_id, decision, reason)
@@ -76,10 +81,10 @@ class Asker:
     async def _ask_input(self, turn: Turn, asked: InputRequested) -> None:
         while _is_open(turn, asked):
             try:
-                answer = await self._main_thread.run_in_cell(partial(fill_in_on_stdin, asked))
+                answer = await self._main_thread.run_in_cell(partial(fill_in_on_stdin, asked, self._stdin))
                 self._controls.reply(asked.question_id, *answer)
             except UsageError as error:  # the answer is not valid, so the form is asked again
-                await self._main_thread.run_in_cell(partial(print, error))
+                await self._main_thread.run_in_cell(partial(self._stdin.say, str(error)))
             except Exception:  # noqa: BLE001  the server would wait forever
                 self._controls.reply(asked.question_id, "decline")
 

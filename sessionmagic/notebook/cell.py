@@ -68,7 +68,7 @@ def run_cell(context: NotebookContext, options: argparse.Namespace, text: str) -
     from sessionmagic.notebook.page.attention import attention
     from sessionmagic.notebook.surface import view_for
 
-    background = options.background and not context.front_end.headless
+    background = options.background and context.front_end.kind.late
     request = request_of(context, options, text, background=background)
     launch = launch_of(context, partial(keep, context, out=options.out), background=background)
     with launch.interruptible(), nullcontext() if background else context.main_thread.served():
@@ -171,12 +171,12 @@ def request_of(context: NotebookContext, options: argparse.Namespace, text: str,
         agent=options.agent,
         attachments=[attach(expression, namespace) for expression in options.attach],
         typed=text,
-        titles=settings.titles and not front_end.headless,
+        titles=settings.titles and front_end.attended,
         values=list(dict.fromkeys([*in_prompt, *in_system, *expressions_attached(options.attach, namespace)])),
         tools=offered_tools(context, options.tools, background=background),
         wait=options.wait,
         timeout=(options.timeout if options.timeout is not None else settings.timeout) or None,
-        attended=not front_end.headless and not run_by_a_tool(),
+        attended=front_end.attended and not run_by_a_tool(),
         send_keys=options.send_keys,
         yes=options.yes,
         safety=safety_of(settings.safety),

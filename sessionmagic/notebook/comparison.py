@@ -51,7 +51,7 @@ def run_comparison(context: NotebookContext, options: argparse.Namespace, text: 
     from sessionmagic.notebook.page.attention import attention
 
     compared = contestants(options.compare, parsed_vary(options.vary))
-    background = options.background and not context.front_end.headless
+    background = options.background and context.front_end.kind.late
     request = request_of(context, options, text, background=background)
     tools = list(map(tool_for, request.tools))
     left_out = [tool.name for tool in tools if not tool.is_comparable]

@@ -72,10 +72,12 @@ def area_for(context: NotebookContext, note: str, stop: Callable[[], object], *,
     """
     if surface_of(context) == "widgets":
         from sessionmagic.notebook.page.columns import ColumnsArea
+        from sessionmagic.notebook.page.slots import Slots
 
         # ipykernel 6 displays the output of a background comparison under whichever cell ran last
         drafts = context.front_end.clicks_arrive or not background
-        return ColumnsArea(note, stop, context.tools.displays, drafts=drafts)
+        slots = Slots(by_clearing=context.front_end.kind.changes == "by clearing")
+        return ColumnsArea(note, stop, context.tools.displays, slots, drafts=drafts)
     from sessionmagic.notebook.terminal.columns import PlainArea
 
-    return PlainArea(reports=context.front_end.kernel is None)
+    return PlainArea(reports=context.front_end.kind.changes == "never")

@@ -45,7 +45,7 @@ class NotebookContext:
     def __init__(self, shell: InteractiveShell, settings: Settings) -> None:
         self.shell = shell
         self.settings = settings
-        self.front_end = FrontEnd(shell)
+        self.front_end = FrontEnd(shell, settings)
         kernel = self.front_end.kernel
         self.main_thread = MainThread(
             # A kernel that loads the extension from its configuration has no loop yet.

@@ -8,11 +8,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sessionmagic.notebook.recognition import HOSTED, Evidence, recognized
 from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from sessionmagic.notebook.recognition import Recognized
+    from sessionmagic.notebook.settings import Settings
     from sessionmagic.turns.request import Cell
 
 NBFORMAT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -22,18 +25,56 @@ NOTEBOOK_LENGTH = 100
 
 
 class FrontEnd:
-    """The notebook page or terminal that runs the shell's cells."""
+    """The notebook page, console, terminal or runner that runs the shell's cells.
 
-    def __init__(self, shell: InteractiveShell) -> None:
+    Args:
+        shell: The shell.
+        settings: Say whether the user wants buttons.
+    """
+
+    def __init__(self, shell: InteractiveShell, settings: Settings) -> None:
         self._shell = shell
+        self._settings = settings
         self._began_at = time.time()
         self.kernel: Any = getattr(shell, "kernel", None)
         """The ipykernel that a page is connected to; None in a terminal."""
 
     @property
-    def headless(self) -> bool:
-        """Whether nobody watches: the front end takes no input, and drops output that arrives after the cell."""
-        return self.kernel is not None and not self._parent.get("content", {}).get("allow_stdin", False)
+    def kind(self) -> Recognized:
+        """What runs this cell, and what it can do. It may be another front end than that of the last cell."""
+        return recognized(self.evidence)
+
+    @property
+    def evidence(self) -> Evidence:
+        """What is known about the front end that runs this cell."""
+        if self.kernel is None:
+            return Evidence("terminal" if self._in_terminal else "other")
+        return Evidence(
+            "kernel",
+            takes_input=bool(self._parent.get("content", {}).get("allow_stdin", False)),
+            message_id=self.run,
+            metadata=frozenset(self._parent.get("metadata", {})),
+            started_by=os.environ.get("JPY_PARENT_PID", ""),
+            in_server="JPY_SESSION_NAME" in os.environ,
+            hosted=any(name in os.environ for name in HOSTED),
+            wants_buttons=self._settings.approval == "buttons",
+        )
+
+    @property
+    def takes_input(self) -> bool:
+        """Whether ``input()`` is answered."""
+        return self._in_terminal if self.kernel is None else self.evidence.takes_input
+
+    @property
+    def attended(self) -> bool:
+        """Whether there is somebody who can answer questions."""
+        return self.kind.asks != "nobody"
+
+    @property
+    def _in_terminal(self) -> bool:
+        from IPython.terminal.interactiveshell import TerminalInteractiveShell
+
+        return isinstance(self._shell, TerminalInteractiveShell)
 
     @property
     def clicks_arrive(self) -> bool:

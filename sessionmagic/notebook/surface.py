@@ -30,38 +30,38 @@ def view_for(context: NotebookContext, options: argparse.Namespace, controls: Co
         case "text":
             from sessionmagic.notebook.terminal.view import TextView
 
-            clears = context.front_end.kernel is not None
+            clears = context.front_end.kind.changes != "never"
             render = StaticView(context.tools.displays).rendered if clears else None
             view = TextView(context.tools.displays, render, by_lines=background)
         case "static":
             view = StaticView(context.tools.displays)
         case _:
             from sessionmagic.notebook.page.draft import Draft
+            from sessionmagic.notebook.page.slots import Slots
             from sessionmagic.notebook.page.widgets import WidgetView
 
             # ipykernel 6 displays the output of a background turn under whichever cell ran last
             draft = Draft(wanted=context.front_end.clicks_arrive or not background)
             known = options.session or ("" if options.new or context.active_session else context.settings.session)
-            view = WidgetView(known, options.model, controls, context.tools.displays, draft)
+            slots = Slots(by_clearing=context.front_end.kind.changes == "by clearing")
+            view = WidgetView(known, options.model, controls, context.tools.displays, draft, slots=slots)
     return GuardedView(view)
 
 
 def asks_of(context: NotebookContext, *, background: bool) -> Asks:
     """Return where the user answers the turn's questions: on the page if clicks are wanted and arrive in time."""
+    front_end, approval = context.front_end, context.settings.approval
     on_page = surface_of(context) == "widgets"
     if background:
         return "page" if on_page else "command"
-    approval = context.settings.approval
-    clicks = approval == "buttons" or (approval == "auto" and context.front_end.clicks_arrive)
-    return "page" if clicks and on_page else "stdin"
+    arrive = front_end.kind.asks == "page" and front_end.clicks_arrive
+    if on_page and (approval == "buttons" or (approval == "auto" and arrive)):
+        return "page"
+    return "stdin" if front_end.kind.live else "prompt"
 
 
 def surface_of(context: NotebookContext) -> str:
     """Return how the running cell shows its turn: ``"widgets"``, ``"text"`` or ``"static"``."""
-    if context.settings.view != "auto":
-        surface = context.settings.view
-    elif context.front_end.kernel is None:
-        surface = "text"
-    else:
-        surface = "static" if context.front_end.headless else "widgets"
+    wanted = context.settings.view
+    surface = context.front_end.kind.view if wanted == "auto" else wanted
     return "static" if surface == "widgets" and run_by_a_tool() else surface

@@ -124,9 +124,11 @@ class Kernel:
         elif cell is not None:
             cell.messages.append(message)
 
-    def _send(self, channel, kind, content, subshell=None, metadata=None, code=None):
+    def _send(self, channel, kind, content, subshell=None, metadata=None, code=None, msg_id=None):
         """Send a message and return its id. With `code`, collect the replies in a new `Cell`."""
         message = self.manager.session.msg(kind, content, metadata=metadata)
+        if msg_id is not None:
+            message["msg_id"] = message["header"]["msg_id"] = msg_id
         if subshell is not None:
             message["header"]["subshell_id"] = subshell
         msg_id = message["header"]["msg_id"]
@@ -154,8 +156,13 @@ class Kernel:
             self.click(comm_id, subshell)
         return len(lost)
 
-    def send(self, code, *, allow_stdin=True, subshell=None, cell_id=None):
-        """Send a cell and return at once. JupyterLab and Notebook send the cell's id in the notebook's file."""
+    def send(self, code, *, allow_stdin=True, subshell=None, cell_id=None, front_end="page"):
+        """Send a cell as a front end does, and return at once.
+
+        A page gives the request an id of its own form, and tells of the cell; JupyterLab and Notebook with its id in the
+        notebook's file. A server and a console use jupyter_client, whose ids have the number of the process: that of a
+        server has started the kernel.
+        """
         content = {
             "code": code,
             "silent": False,
@@ -164,8 +171,11 @@ class Kernel:
             "allow_stdin": allow_stdin,
             "stop_on_error": True,
         }
-        metadata = {"cellId": cell_id} if cell_id else None
-        return self._cells[self._send("shell", "execute_request", content, subshell, metadata, code=code)]
+        metadata = {"deletedCells": [], "recordTiming": False, **({"cellId": cell_id} if cell_id else {})}
+        process = {"server": os.getpid(), "console": os.getpid() + 1}.get(front_end)
+        msg_id = str(uuid.uuid4()) if process is None else f"{uuid.uuid4().hex}_{process}_7"
+        told = metadata if front_end == "page" else None
+        return self._cells[self._send("shell", "execute_request", content, subshell, told, code=code, msg_id=msg_id)]
 
     def run(self, code, *, timeout=PATIENCE, **options):
         """Run a cell to its end. Repeat it if aborted: ipykernel 6 aborts requests for a moment after an error."""

@@ -69,7 +69,7 @@ def stdin(monkeypatch):
             return given
 
         monkeypatch.setattr(module, "ask_on_stdin", lambda *_: give(decision))
-        monkeypatch.setattr(module, "fill_in_on_stdin", lambda _: give(content))
+        monkeypatch.setattr(module, "fill_in_on_stdin", lambda *_: give(content))
 
     return answer
 

@@ -4,7 +4,7 @@ import pytest
 
 from sessionmagic.conversation.events import ApprovalRequested, InputRequested
 from sessionmagic.notebook.forms import CHOICE_LIMIT, FIELD_LIMIT
-from sessionmagic.notebook.terminal.asking import announcement, ask_on_stdin, fill_in_on_stdin
+from sessionmagic.notebook.terminal.asking import Stdin, announcement, ask_on_stdin, fill_in_on_stdin
 from tests.served import TRAVELLER
 
 HEAD = {"session_id": "s", "turn_id": "1", "agent": "a", "at": 0.0, "seq": 1}
@@ -18,7 +18,7 @@ def call(tool="run", **args):
 
 def test_line_that_runs_is_shown_as_a_line(monkeypatch, capsys):
     monkeypatch.setattr("builtins.input", lambda _: "n")
-    ask_on_stdin(call(code="# just looking\rremove('it')\r\nprint('hi')"))
+    ask_on_stdin(call(code="# just looking\rremove('it')\r\nprint('hi')"), Stdin())
     assert "# just looking\n    remove('it')\n    print('hi')\n" in capsys.readouterr().out
 
 
@@ -43,9 +43,19 @@ def test_line_that_runs_is_shown_as_a_line(monkeypatch, capsys):
 def test_call_is_answered_with_a_letter_a_word_or_a_reason(monkeypatch, capsys, lines, answer):
     given = iter(lines)
     monkeypatch.setattr("builtins.input", lambda _: next(given))
-    assert ask_on_stdin(call(code="a = 1\nb = 2", at=3)) == answer
+    assert ask_on_stdin(call(code="a = 1\nb = 2", at=3), Stdin()) == answer
     assert next(given, None) is None
     assert capsys.readouterr().out == '\n? run · the tool may change something\n    a = 1\n    b = 2\n    {"at": 3}\n'
+
+
+def test_call_stands_in_the_prompt_where_nothing_else_is_shown_in_time(monkeypatch, capsys):
+    prompts = []
+    answers = iter(["what?", "y"])
+    monkeypatch.setattr("builtins.input", lambda prompt: prompts.append(prompt) or next(answers))
+    assert ask_on_stdin(call(code="a = 1"), Stdin(prints=False)) == ("once", "")
+    first, second = prompts
+    assert first == f"\n? run · the tool may change something\n    a = 1\n{second}"
+    assert not capsys.readouterr().out
 
 
 def test_words_of_others_cannot_be_taken_for_ours():
@@ -68,7 +78,9 @@ def fill_in(monkeypatch, capsys):
             return next(given)
 
         monkeypatch.setattr("builtins.input", reply)
-        answer = fill_in_on_stdin(InputRequested(question_id="q", server="web", message="Who?", schema=schema, **HEAD))
+        answer = fill_in_on_stdin(
+            InputRequested(question_id="q", server="web", message="Who?", schema=schema, **HEAD), Stdin()
+        )
         assert next(given, None) is None
         return answer, capsys.readouterr().out
 

@@ -5,6 +5,7 @@ from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, Tool
 from sessionmagic.conversation.usage import Usage
 from sessionmagic.notebook import output as module
 from sessionmagic.notebook.output import Output
+from sessionmagic.notebook.page import slots
 from sessionmagic.notebook.page.slots import Slots
 from sessionmagic.notebook.page.static import answer_outputs, whole_html, whole_output
 from sessionmagic.testing import call, script
@@ -102,6 +103,7 @@ class Page:
     def __init__(self, monkeypatch):
         self.shown, self.sent = [], 0
         monkeypatch.setattr(module, "display", self.display)
+        monkeypatch.setattr(slots, "clear_output", lambda **_: self.shown.clear())
 
     def display(self, data, **_):
         at, self.sent = len(self.shown), self.sent + 1
@@ -115,13 +117,25 @@ class Page:
 
 
 def test_what_comes_in_between_moves_the_rest_down(monkeypatch):
-    page, slots = Page(monkeypatch), Slots()
+    page, kept = Page(monkeypatch), Slots()
     first, second, draft = Output({"a": 1}), Output({"b": 2}), Output({"d": 3})
-    slots.show([first])
-    slots.show([first, draft])
-    slots.show([first, FIGURE, second, draft])
+    kept.show([first])
+    kept.show([first, draft])
+    kept.show([first, FIGURE, second, draft])
     assert page.shown == [{"a": 1}, {"image/png": "aGk="}, {"b": 2}, {"d": 3}]
-    slots.show([first, FIGURE, second, draft])
+    kept.show([first, FIGURE, second, draft])
+    assert page.sent == 5
+
+
+def test_front_end_that_cannot_replace_an_output_is_cleared_for_each_change(monkeypatch):
+    page, kept = Page(monkeypatch), Slots(by_clearing=True)
+    area, answer, footer = Output({"a": 1}), Output({"b": 2}), Output({"f": 3})
+    kept.show([area])
+    kept.show([area])
+    kept.show([area, FIGURE])
+    assert page.shown == [{"a": 1}, {"image/png": "aGk="}]
+    kept.show([answer, FIGURE, footer])
+    assert page.shown == [{"b": 2}, {"image/png": "aGk="}, {"f": 3}]
     assert page.sent == 5
 
 

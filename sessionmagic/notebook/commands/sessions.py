@@ -166,7 +166,7 @@ def _turns(count: int) -> str:
 
 def _confirm(context: NotebookContext, question: str) -> None:
     """Ask on stdin; raises `UsageError` unless the user says yes."""
-    if context.front_end.headless:
+    if not context.front_end.takes_input:
         raise UsageError("there is nobody to ask; --yes deletes without asking")
     if input(visible(f"{question} [y/N] ")).strip().lower() not in {"y", "yes"}:
         raise UsageError("nothing was deleted")

@@ -162,16 +162,17 @@ def _answer_question(context: NotebookContext, turn: Turn, question: Question, o
 
 def _filled_in(context: NotebookContext, turn: Turn, question: Question) -> InputAction:
     from sessionmagic.notebook.cell_work import short_interrupt
-    from sessionmagic.notebook.terminal.asking import fill_in_on_stdin
+    from sessionmagic.notebook.terminal.asking import Stdin, fill_in_on_stdin
 
-    if context.front_end.headless:
+    if not context.front_end.takes_input:
         raise UsageError(
             f"nobody can answer the question in a headless run; %agent approve {question.id} --reject declines it"
         )
+    stdin = Stdin(prints=context.front_end.kind.live)
     left = f"no answer was sent; {question.server} still waits for one to {question.id}"
     while True:
         try:
-            action, content = fill_in_on_stdin(question)
+            action, content = fill_in_on_stdin(question, stdin)
             turn.questions.answer(question.id, action, content)
         except UsageError as error:  # ask again
             say(str(error))

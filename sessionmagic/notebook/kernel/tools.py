@@ -202,7 +202,7 @@ class KernelTools:
         """
 
         def insert() -> None:
-            if self._front_end.headless:
+            if not self._front_end.attended:
                 raise ToolError("nobody watches this run, so a proposed cell would be lost; put its code in the answer")
             self._proposed = f"{self._proposed}\n\n{code}" if self._is_pending else code
             self._shell.set_next_input(self._proposed)

@@ -21,7 +21,6 @@ from sessionmagic.notebook.page.blocks import Blocks
 from sessionmagic.notebook.page.comparison import run_html, unfinished_comparison
 from sessionmagic.notebook.page.draft import DEAD_WIDGETS, Draft
 from sessionmagic.notebook.page.pieces import button, forget, page, row, within, wrapped
-from sessionmagic.notebook.page.slots import Slots
 from sessionmagic.notebook.page.static import NOTHING_STARTED
 from sessionmagic.notebook.visible import escape
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.column import Column
     from sessionmagic.notebook.controls import Controls
     from sessionmagic.notebook.output import Displays
+    from sessionmagic.notebook.page.slots import Slots
 
 STATUS_SECONDS = 0.5
 """Minimum time between two updates of a status line."""
@@ -126,12 +126,15 @@ class ColumnsArea:
         note: A line above the columns; empty for none.
         stop: Stops all runs.
         displays: Returns what the tools of a run have displayed.
+        slots: The outputs under the cell.
         drafts: Whether drafts are shown.
     """
 
     has_buttons = True
 
-    def __init__(self, note: str, stop: Callable[[], object], displays: Displays, *, drafts: bool = True) -> None:
+    def __init__(
+        self, note: str, stop: Callable[[], object], displays: Displays, slots: Slots, *, drafts: bool = True
+    ) -> None:
         from ipywidgets import HTML, HBox, Layout, VBox
 
         self._displays = displays
@@ -145,7 +148,7 @@ class ColumnsArea:
         stop_all = button("Stop all", stop, icon="stop", tooltip="Stop all runs and keep what was said")
         self._columns = HBox(layout=Layout(flex_flow="row wrap", align_items="flex-start"))
         self._area = VBox([HBox([head, stop_all]), self._columns], layout=Layout(flex="1 1 auto"))
-        self._slots = Slots()
+        self._slots = slots
 
     def view(self, column: Column, controls: Controls) -> ColumnView:
         """Return the view of one run."""

@@ -14,7 +14,6 @@ from sessionmagic.notebook.page.answer import MUTED, NO_MATH, text_html, warning
 from sessionmagic.notebook.page.attention import answer_at_once
 from sessionmagic.notebook.page.blocks import Blocks
 from sessionmagic.notebook.page.pieces import forget, page, within, wrapped
-from sessionmagic.notebook.page.slots import Slots
 from sessionmagic.notebook.page.static import NOTHING_STARTED, answer_outputs, whole_html, whole_output
 from sessionmagic.notebook.page.steering_box import SteeringBox
 from sessionmagic.notebook.visible import escape
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from sessionmagic.notebook.controls import Controls
     from sessionmagic.notebook.output import Displays
     from sessionmagic.notebook.page.draft import Draft
+    from sessionmagic.notebook.page.slots import Slots
 
 STATUS_SECONDS = 0.5
 """Minimum time between two updates of the status line; a new phase of the turn is shown at once."""
@@ -53,9 +53,12 @@ class WidgetView:
         controls: Called by the buttons and boxes.
         displays: Returns what the turn's tools have displayed.
         draft: Keeps what should remain if the kernel ends before the turn.
+        slots: The outputs under the cell.
     """
 
-    def __init__(self, session: str, model: str, controls: Controls, displays: Displays, draft: Draft) -> None:
+    def __init__(  # noqa: PLR0913
+        self, session: str, model: str, controls: Controls, displays: Displays, draft: Draft, *, slots: Slots
+    ) -> None:
         from ipywidgets import HTML, Button, HBox, Layout, VBox
 
         self._session = session
@@ -71,7 +74,7 @@ class WidgetView:
         self._controls = controls
         self._stop = lambda _: controls.stop()
         self._button.on_click(self._stop)
-        self._slots = Slots()
+        self._slots = slots
         self._live: list[Output] = []
         """The outputs of the areas."""
         self._status_due = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
@@ -29,17 +30,42 @@ ATTEMPTS = 3
 DECISIONS: dict[str, Decision] = {"y": "once", "yes": "once", "t": "tool", "this": "tool", "a": "all", "all": "all"}
 
 
-def ask_on_stdin(request: ApprovalRequested, column: str = "") -> tuple[Decision, str]:
+class Stdin:
+    """Says something to the user and asks for a line of input.
+
+    Args:
+        prints: Whether what is printed is shown at once. If not, it is said in the prompt of the next question.
+    """
+
+    def __init__(self, *, prints: bool = True) -> None:
+        self._prints = prints
+        self._unsaid = ""
+
+    def say(self, text: str) -> None:
+        """Say something before the next question."""
+        if self._prints:
+            print(text)
+        else:
+            self._unsaid += f"{text}\n"
+
+    def ask(self, question: str) -> str:
+        """Ask for a line of input, and return it without the spaces around it."""
+        prompt, self._unsaid = self._unsaid + question, ""
+        return input(prompt).strip()
+
+
+def ask_on_stdin(request: ApprovalRequested, stdin: Stdin, column: str = "") -> tuple[Decision, str]:
     """Show a call and ask whether it may run; return the decision, and the reason of a rejection.
 
     Any answer other than yes rejects the call; its text, without a leading "no", is the reason.
 
     Args:
         request: The call.
+        stdin: Where the user is asked.
         column: The column of a comparison that makes the call; empty if there is none.
     """
-    print(visible(f"\n? {f'{column}: ' if column else ''}{_call_words(request)}"))
-    answer = next(filter(_is_clear, (input(QUESTION).strip() for _ in range(ATTEMPTS))), "n")
+    stdin.say(visible(f"\n? {f'{column}: ' if column else ''}{_call_words(request)}"))
+    answer = next(filter(_is_clear, (stdin.ask(QUESTION) for _ in range(ATTEMPTS))), "n")
     decision = DECISIONS.get(answer.casefold())
     if decision is not None:
         return decision, ""
@@ -68,36 +94,36 @@ def _question_words(question: Question | InputRequested) -> str:
     return f"MCP server {question.server} asks: {indent(question.message, MARGIN).lstrip()}"
 
 
-def fill_in_on_stdin(request: Question | InputRequested) -> tuple[InputAction, dict[str, Any] | None]:
+def fill_in_on_stdin(request: Question | InputRequested, stdin: Stdin) -> tuple[InputAction, dict[str, Any] | None]:
     """Show a server's question and ask for each field of its form; return the action and the content.
 
     A form that cannot be filled in here is declined.
     """
-    print(visible(f"\n? {_question_words(request)}"))
+    stdin.say(visible(f"\n? {_question_words(request)}"))
     try:
         fields = fields_of(request.schema)
     except UsageError as error:
-        print(error)
+        stdin.say(str(error))
         return "decline", None
-    while (answer := input("[y]es, answer · [n]o: ").strip().casefold()) not in YES:
+    while (answer := stdin.ask("[y]es, answer · [n]o: ").casefold()) not in YES:
         if answer in NO:
             return "decline", None
-    return "accept", filled_in(fields, _ask_field)
+    return "accept", filled_in(fields, partial(_ask_field, stdin=stdin))
 
 
-def _ask_field(field: Field) -> Any:
+def _ask_field(field: Field, stdin: Stdin) -> Any:
     """Ask for a field until its value is valid. An empty line means the default, which is shown in brackets."""
     for number, choice in enumerate(field.choices, start=1):
-        print(f"  {number}. {choice.title}" if field.numbered else f"  {choice.title}")
+        stdin.say(f"  {number}. {choice.title}" if field.numbered else f"  {choice.title}")
     prompt = _prompt(field)
     while True:
-        text = input(prompt).strip()
+        text = stdin.ask(prompt)
         try:
             if field.choices and not text:
                 return field.picked(field.preselected)
             return field.value(text or field.prefilled)
         except UsageError as error:
-            print(error)
+            stdin.say(str(error))
 
 
 def _prompt(field: Field) -> str:

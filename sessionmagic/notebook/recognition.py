@@ -1,0 +1,130 @@
+"""Which front end runs the cell, and what it can do: one table, from facts about the request.
+
+No front end says what it can show. What is known of each comes from requests that were seen (`docs/front-ends.md`).
+Where nothing certain is known, the way is taken that cannot hang: text, and questions on stdin.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+CLIENT_ID = re.compile(r"_(?P<process>[0-9]+)_[0-9]+$")
+"""How an id ends that jupyter_client gives to a request: with the number of its process, and a counter."""
+CLASSIC_ID = re.compile(r"[0-9A-Fa-f]{32}")
+"""The ids of the classic notebook (nbclassic), whose requests have no metadata."""
+PAGE_METADATA = frozenset({"cellId", "deletedCells", "recordTiming"})
+"""What JupyterLab, Notebook 7 and VS Code tell of a cell with its request."""
+HOSTED = ("COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE", "DATABRICKS_RUNTIME_VERSION")
+"""Variables of the environment that name a hosted notebook page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known about the front end of a running cell.
+
+    Attributes:
+        shell: What runs the cell: IPython in a terminal, a Jupyter kernel, or another program with an IPython shell.
+        takes_input: Whether the front end says that it answers ``input()``.
+        message_id: The id of the request.
+        metadata: The names of what the front end tells with the request.
+        started_by: The number of the process that has started the kernel; empty if it is not known.
+        in_server: Whether the kernel belongs to a notebook that is open in a Jupyter server.
+        hosted: Whether the kernel belongs to a hosted notebook page.
+        wants_buttons: Whether the user has said that approvals are asked with buttons.
+    """
+
+    shell: Literal["terminal", "kernel", "other"]
+    takes_input: bool = False
+    message_id: str = ""
+    metadata: AbstractSet[str] = frozenset()
+    started_by: str = ""
+    in_server: bool = False
+    hosted: bool = False
+    wants_buttons: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recognized:
+    """A kind of front end.
+
+    Attributes:
+        name: What it is, in words.
+        known_by: By what it was recognized.
+        view: How it shows a turn.
+        asks: Where a user answers a turn's questions.
+        changes: How it changes an output that it has shown.
+        live: Whether output is shown while the cell runs.
+        late: Whether output is shown that comes after the cell has ended.
+    """
+
+    name: str
+    known_by: str
+    view: Literal["widgets", "text", "static"]
+    asks: Literal["page", "stdin", "nobody"]
+    changes: Literal["in place", "by clearing", "never"] = "in place"
+    live: bool = True
+    late: bool = True
+
+
+TERMINAL = Recognized("a terminal", "IPython's terminal shell runs the cell", "text", "stdin", "never")
+SHELL = Recognized(
+    "another program with an IPython shell",
+    "it has neither a Jupyter kernel nor a terminal",
+    "static",
+    "nobody",
+    "never",
+    live=False,
+    late=False,
+)
+RUNNER = Recognized(
+    "a runner, such as nbclient or papermill", "it takes no input", "static", "nobody", live=False, late=False
+)
+SERVER = Recognized(
+    "a Jupyter server that runs the cells of a page",
+    "the request comes from the process that started the kernel of an open notebook",
+    "text",
+    "stdin",
+    "by clearing",
+    live=False,
+    late=False,
+)
+WATCHED_SERVER = Recognized(
+    "a page whose cells the Jupyter server runs",
+    "the request comes from the process that started the kernel of an open notebook, and approval is set to buttons",
+    "widgets",
+    "page",
+    "by clearing",
+    late=False,
+)
+CONSOLE = Recognized(
+    "a console, such as jupyter console or qtconsole",
+    "the request comes from a Python program that takes input",
+    "text",
+    "stdin",
+    "never",
+)
+PAGE = Recognized("a notebook page", "the request tells of its cell as pages do", "widgets", "page")
+UNKNOWN = Recognized(
+    "a front end that is not known", "the request is like none that was seen", "text", "stdin", "by clearing"
+)
+
+
+def recognized(evidence: Evidence) -> Recognized:
+    """Return what kind of front end runs the cell."""
+    if evidence.shell != "kernel":
+        return TERMINAL if evidence.shell == "terminal" else SHELL
+    client = CLIENT_ID.search(evidence.message_id)
+    by_server = evidence.in_server and client is not None and client["process"] == evidence.started_by
+    if by_server and evidence.wants_buttons:
+        return WATCHED_SERVER
+    if not evidence.takes_input:
+        return RUNNER
+    if client is not None:
+        return SERVER if by_server else CONSOLE
+    known = evidence.hosted or PAGE_METADATA & evidence.metadata or CLASSIC_ID.fullmatch(evidence.message_id)
+    return PAGE if known else UNKNOWN

@@ -1,0 +1,83 @@
+"""Front ends that cannot click or change an output get text and questions on stdin, by themselves and once."""
+
+import pytest
+
+from tests.kernel import acting
+from tests.kernel.cells import WIDGET
+
+
+def kinds(cell):
+    return {message["msg_type"] for message in cell.messages}
+
+
+def python(code):
+    return [["run_python", {"code": code}]]
+
+
+@pytest.fixture
+def served(start):
+    """A kernel of a notebook that is open in a server."""
+    return start(JPY_SESSION_NAME="/somewhere/lesson.ipynb")
+
+
+def test_console_shows_text_once_with_the_footer(kernel, session):
+    cell = kernel.run(f"%%agent -m hello -s {session}\nhi", front_end="console").ok()
+    assert kinds(cell) <= {"status", "execute_input", "stream"}
+    (output,) = cell.everything
+    assert output["text"].count("Hello **world**") == 1
+    assert f"{session} · " in output["text"]
+
+
+def test_console_asks_on_stdin(kernel, acts, session):
+    acts(python("1 + 1"), "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {session}\ngo", front_end="console")
+    assert kernel.reply("y").startswith("[y]es")
+    text = cell.wait().ok().text
+    assert text.count("1 + 1") == 1
+    assert text.count("Done.") == 1
+
+
+def test_comparison_and_grid_in_a_console_end_as_text(kernel, session):
+    cell = kernel.run(f"%%agent --compare hello recalls -s {session}\nhi", front_end="console").ok()
+    assert WIDGET not in str(cell.messages)
+    assert "update_display_data" not in kinds(cell)
+    assert cell.text.count("Hello **world**") == 1
+
+
+def test_server_that_runs_the_cells_saves_the_answer(served, session):
+    cell = served.run(f"%%agent -m hello -s {session}\nhi", front_end="server").ok()
+    assert WIDGET not in str(cell.messages)
+    assert "update_display_data" not in kinds(cell)
+    assert cell.answer["data"]["text/plain"] == "Hello **world**"
+    assert cell.footer
+
+
+def test_server_that_runs_the_cells_asks_with_the_code_in_the_prompt(served, session):
+    acting.acts(served, python("6 * 7"), "Done.")
+    cell = served.send(f"%%agent -m acts -s {session}\ngo", front_end="server")
+    assert "6 * 7" in served.reply("y")
+    assert "Done." in cell.wait().ok().text
+
+
+def test_server_without_input_asks_on_the_page_if_buttons_are_wanted(served, session):
+    acting.acts(served, python("6 * 7"), "Done.")
+    unwatched = served.run(f"%%agent -m acts -s {session}\ngo", front_end="server", allow_stdin=False).ok()
+    assert WIDGET not in str(unwatched.messages)
+    served.run("%config AgentMagics.approval = 'buttons'").ok()
+    acting.acts(served, python("6 * 7"), "Done.")
+    cell = served.send(f"%%agent -m acts -s {session}\ngo", front_end="server", allow_stdin=False).until_asks()
+    acting.needs_clicks(served)
+    served.click(cell.button("Approve"), served.subshell())
+    cell.wait().ok()
+    assert "update_display_data" not in kinds(cell)
+    assert "Done." in cell.answer["data"]["text/plain"]
+
+
+def test_front_end_may_change_in_a_session(kernel, session):
+    on_page = kernel.run(f"%%agent -m recalls -s {session}\nfirst").ok()
+    in_console = kernel.run(f"%%agent -s {session}\nsecond", front_end="console").ok()
+    again = kernel.run(f"%%agent -s {session}\nthird").ok()
+    assert WIDGET in str(on_page.messages)
+    assert WIDGET not in str(in_console.messages)
+    assert WIDGET in str(again.messages)
+    assert "second" in again.text
