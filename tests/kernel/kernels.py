@@ -159,7 +159,7 @@ class Kernel:
     def send(self, code, *, allow_stdin=True, subshell=None, cell_id=None, front_end="page"):
         """Send a cell as a front end does, and return at once.
 
-        A page gives the request an id of its own form, and tells of the cell; JupyterLab and Notebook with its id in the
+        A page gives the request an id of its own form, and tells of the cell; JupyterLab with its id in the
         notebook's file. A server and a console use jupyter_client, whose ids have the number of the process: that of a
         server has started the kernel.
         """
