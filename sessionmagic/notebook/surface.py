@@ -60,6 +60,24 @@ def asks_of(context: NotebookContext, *, background: bool) -> Asks:
     return "stdin" if front_end.kind.live else "prompt"
 
 
+_SHOWN = {"widgets": "with widgets, live", "text": "as text, live", "static": "when they have ended"}
+_ASKED = {
+    "page": "with buttons under the cell",
+    "stdin": "at an input prompt",
+    "prompt": "at an input prompt, which has all that is asked",
+}
+
+
+def described(context: NotebookContext) -> list[str]:
+    """Return in words which front end was recognized, by what, and what follows from it."""
+    kind = context.front_end.kind
+    asked = _ASKED[asks_of(context, background=False)] if kind.asks != "nobody" else "nowhere: nobody can answer"
+    return [
+        f"front end: {kind.name}, because {kind.known_by}",
+        f"turns are shown {_SHOWN[surface_of(context)]}; approvals are asked {asked}",
+    ]
+
+
 def surface_of(context: NotebookContext) -> str:
     """Return how the running cell shows its turn: ``"widgets"``, ``"text"`` or ``"static"``."""
     wanted = context.settings.view

@@ -73,6 +73,19 @@ def test_server_without_input_asks_on_the_page_if_buttons_are_wanted(served, ses
     assert "Done." in cell.answer["data"]["text/plain"]
 
 
+@pytest.mark.parametrize(
+    ("front_end", "said"),
+    [
+        ("page", ["front end: a notebook page, because the request tells of its cell as pages do", "with widgets"]),
+        ("console", ["front end: a console, ", "as text, live; approvals are asked at an input prompt"]),
+        ("unlike any", ["front end: a front end that is not known, ", "as text, live"]),
+    ],
+)
+def test_config_says_what_was_recognized_and_why(kernel, front_end, said):
+    text = kernel.run("%agent config", front_end=front_end).ok().text
+    assert all(words in text for words in said)
+
+
 def test_front_end_may_change_in_a_session(kernel, session):
     on_page = kernel.run(f"%%agent -m recalls -s {session}\nfirst").ok()
     in_console = kernel.run(f"%%agent -s {session}\nsecond", front_end="console").ok()

@@ -145,8 +145,13 @@ class Setting:
     help: str
 
 
-@command("Show the defaults, and where sessions are stored; %config AgentMagics.NAME = VALUE sets a default.")
+@command(
+    "Show the defaults, where sessions are stored, and which front end was recognized; "
+    "%config AgentMagics.NAME = VALUE sets a default."
+)
 def config(context: NotebookContext, _options: argparse.Namespace) -> Any:
+    from sessionmagic.notebook.surface import described
+
     values = {name: getattr(context.settings, name) for name in context.settings.trait_names(config=True)}
     values["store"] = str(getattr(context.manager.store, "home", ""))
     entries = [Setting(name, value, context.settings.traits()[name].help) for name, value in sorted(values.items())]
@@ -157,4 +162,5 @@ def config(context: NotebookContext, _options: argparse.Namespace) -> Any:
             "value": lambda entry: entry.value,
             "meaning": lambda entry: entry.help,
         },
+        described(context),
     )
