@@ -30,6 +30,7 @@ GROUPS = {
     "statistics": "how often intervals and verdicts are right, in 2,000 simulated comparisons of 30 prompts",
     "local": "the embedded model against raw xllamacpp",
 }
+RUNS, QUICK_RUNS = 5, 2
 
 
 def main() -> int:
@@ -52,9 +53,10 @@ def main() -> int:
         _check(parser, name)
     names = options.names or list(GROUPS)
     with bytecode_kept():
-        code = (
-            compare(options.against, names, quick=options.quick) if options.against else _measure(names, options.quick)
-        )
+        if options.against:
+            code = compare(options.against, names, quick=options.quick)
+        else:
+            code = _measure(names, QUICK_RUNS if options.quick else RUNS)
     if code < 2:  # something was measured
         _warn_if_busy()
     return code

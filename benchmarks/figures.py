@@ -63,9 +63,11 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        if self.what.endswith(": FAILED"):
+        has_target = self.at_most is not None or self.at_least is not None
+        is_missing = has_target and not self.measured.values and not self.measured.note
+        if self.what.endswith(": FAILED") or is_missing:
             return "FAILED"
-        if not self.measured.values or (self.at_most is None and self.at_least is None):
+        if not self.measured.values or not has_target:
             return "–"
         too_much = self.at_most is not None and self.measured.median > self.at_most
         too_little = self.at_least is not None and self.measured.median < self.at_least

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.figures import Figure, sample
+from benchmarks.figures import Figure, not_measured, sample
 from benchmarks.ratios import Failure, comparison, lines
 
 WHAT = "writing, ms"
@@ -70,3 +70,9 @@ def test_the_table_has_both_sides_and_the_spread_of_the_ratios():
     assert head.split() == ["figure", "now", "abc", "ratio", "beside", "it", "target", "verdict"]
     assert row.split("  ")[0] == WHAT
     assert "1.00 × (0.50 × to 1.50 ×)" in row
+
+
+def test_figure_with_a_target_has_failed_when_it_has_no_values_and_nobody_says_why():
+    assert Figure(WHAT, sample([]), at_most=2).verdict == "FAILED"
+    assert Figure(WHAT, not_measured("there is no chatlas"), at_most=2).verdict == "–"
+    assert Figure(WHAT, sample([])).verdict == "–"
