@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.compaction import sent_turns
 from sessionmagic.exceptions import StoreError
+from sessionmagic.garbage import uncollected
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage
@@ -47,6 +48,7 @@ class History:
         return [message for each in self.turns for message in each.said]
 
 
+@uncollected()  # a long history is many objects, which stay
 def history_before(session: Session, parent: str | None, *, sees_images: bool) -> History:
     """Return the turns of the path to `parent` that are sent, with their messages as far as these can be sent.
 

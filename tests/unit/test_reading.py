@@ -3,8 +3,9 @@
 import gc
 from dataclasses import replace
 
-from sessionmagic.conversation.session import TurnRecord
+from sessionmagic.conversation.session import Session, TurnRecord
 from sessionmagic.turns import reading
+from sessionmagic.turns.history import history_before
 from sessionmagic.turns.reading import LARGEST_KEPT, read
 
 PROMPT = {"part_kind": "user-prompt", "content": "Hello", "timestamp": "2026-11-20T09:00:00Z"}
@@ -50,3 +51,19 @@ def test_what_was_read_is_forgotten_with_its_record():
 def test_large_turns_are_not_held_twice():
     turn = record({**PROMPT, "content": "x" * (LARGEST_KEPT + 1)})
     assert read(turn) is not read(turn)
+
+
+def test_garbage_collector_rests_while_a_long_history_is_read():
+    turns = [replace(record(PROMPT), id=str(at), parent=str(at - 1) if at else None) for at in range(3_000)]
+    session = Session(id="a", name="a", created_at=0.0, updated_at=0.0, turns=tuple(turns), head="2999")
+    collections = []
+    usual = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    gc.callbacks.append(lambda phase, _: collections.append(phase) if phase == "start" else None)
+    try:
+        history = history_before(session, "2999", sees_images=True)
+    finally:
+        gc.callbacks.pop()
+        gc.set_threshold(*usual)
+    assert len(history.said) == 3_000
+    assert len(collections) <= 1  # after it, for all that was made
