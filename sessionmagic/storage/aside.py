@@ -14,7 +14,6 @@ from sessionmagic.storage.refusals import JournalError, copy_of, reason_of
 from sessionmagic.storage.store import is_session_id
 
 if TYPE_CHECKING:
-    from collections.abc import Container
     from pathlib import Path
 
     from sessionmagic.exceptions import StoreError
@@ -54,16 +53,17 @@ def left_unchanged(path: Path, error: Exception) -> SessionUnreadableError:
 def notes_on(directory: Path) -> list[str]:
     """Return a line about each file of a damaged session, and about each journal whose session is not there."""
     names = set(names_in(directory))
-    return [note for name in sorted(names) if (note := _note(directory / name, names))]
+    journals = {name for name in names if name.endswith(SUFFIX)}
+    alone = {name for name in journals if f"{name.removesuffix(SUFFIX)}.json" not in names}
+    damaged = {name for name in names if ASIDE in name}
+    return [note for name in sorted(alone | damaged) if (note := _note(directory / name))]
 
 
-def _note(path: Path, names: Container[str]) -> str:
+def _note(path: Path) -> str:
     if ASIDE in path.name:
         return f"{path} is a damaged session file; delete it if you do not need it"
     snapshot = path.with_suffix(".json")
-    if path.suffix != SUFFIX or not is_session_id(path.stem) or snapshot.name in names:
-        return ""
-    if snapshot.exists() or not path.exists():  # it was just created, or deleted
+    if not is_session_id(path.stem) or snapshot.exists() or not path.exists():  # it was just created, or deleted
         return ""
     return f"{path} continues {snapshot.name}, which is missing; put that back, or delete the journal"
 

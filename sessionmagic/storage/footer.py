@@ -40,9 +40,10 @@ def with_footer(parts: Iterable[bytes], summary: SessionSummary) -> Iterator[byt
 
 def summary_in(file: BinaryIO) -> SessionSummary | None:
     """Return the summary in a snapshot; None if it has none, or was changed since it was written; raises `OSError`."""
-    before = max(0, file.seek(0, os.SEEK_END) - _MOST_BYTES)
+    size = file.seek(0, os.SEEK_END)
+    before = size - _MOST_BYTES if size > _BLOCK else 0  # a file of usual size is read at once
     file.seek(before)
-    content = file.read()
+    content = file.read(size - before)
     start = content.rfind(_SUMMARY)
     end = content.rfind(b'},"checksum":', max(start, 0))
     checksum = _CHECKSUM.fullmatch(content, end) if 0 <= start < end else None

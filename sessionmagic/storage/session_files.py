@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from contextlib import suppress
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from sessionmagic.conversation.session import SCHEMA, Session, SessionSummary, TurnRecord, summarize
+from sessionmagic.conversation.session import SCHEMA, Session, TurnRecord
 from sessionmagic.exceptions import StoreError
 from sessionmagic.garbage import uncollected
 from sessionmagic.storage.aside import left_unchanged
 from sessionmagic.storage.footer import summary_in
 from sessionmagic.storage.journal import HEAD, Lines, Place, Read, line_of
+from sessionmagic.storage.journal import SUFFIX as JOURNAL
 from sessionmagic.storage.journaled import JournaledStorage, Stamps
 from sessionmagic.storage.migrations import migrated
 from sessionmagic.storage.patch import SESSION_FIELDS, applied, merged, patch_between
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from sessionmagic.conversation.session import SessionSummary
     from sessionmagic.storage.patch import Patch
 
 SMALL_SESSION = 100_000
@@ -88,19 +91,21 @@ class SessionFiles:
             self._keep(session_id, known)
         return known
 
-    def summary(self, session_id: str) -> SessionSummary:
-        """Return the summary of a session; raises what `read` raises.
+    def stated_summary(self, session_id: str) -> SessionSummary | None:
+        """Return the summary that a session's files state; None if only the whole session tells.
 
-        Nothing but the summary is parsed if there is no journal, and the snapshot is as it was written.
+        Nothing else is parsed. It is right if there is no journal, and the snapshot is as it was written. A listing
+        asks for thousands, so this makes no objects for paths.
         """
-        storage = self._storage(session_id)
+        path = f"{self._directory}{os.sep}{session_id}"
+        journal = path + JOURNAL
         with suppress(OSError):
-            if not storage.journal.exists():
-                with storage.path.open("rb") as file:
+            if not os.path.exists(journal):  # noqa: PTH110
+                with open(f"{path}.json", "rb", buffering=0) as file:  # noqa: PTH123
                     found = summary_in(file)
-                if found is not None and found.id == session_id and not storage.journal.exists():
+                if found is not None and found.id == session_id and not os.path.exists(journal):  # noqa: PTH110
                     return found
-        return summarize(self.read(session_id, keep=False).session)
+        return None
 
     def create(self, session: Session) -> None:
         """Write the files of a new session; raises `StoreError` and `OSError`."""

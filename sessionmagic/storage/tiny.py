@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from filelock import FileLock, Timeout
 
+from sessionmagic.conversation.session import summarize
 from sessionmagic.exceptions import SessionMagicError, StoreError
 from sessionmagic.home import default_home
 from sessionmagic.storage.aside import ASIDE, left_unchanged, notes_on, set_aside
@@ -193,7 +194,7 @@ class TinyStore:
     def _summary(self, stem: str) -> SessionSummary:
         """Return the summary of the session in the file with that stem, which may be any file of the directory."""
         if is_session_id(stem):
-            return self._healthy(stem, self._files.summary)
+            return self._files.stated_summary(stem) or summarize(self._once(stem))
         path = self._directory / f"{stem}.json"
         try:
             with self._reporting("read", path):
