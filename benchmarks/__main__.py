@@ -22,7 +22,7 @@ GROUPS = {
     "store": "commits and admissions in a store of 10 and of 10,000 sessions",
     "turn": "the processor time of a turn beside bare pydantic-ai, 50 at a time",
     "history": "whole turns, ten tool calls and memory, in sessions of up to 5,000 turns",
-    "length": "writing to and loading sessions of 10 to 20,000 turns, and a turn among 200 MB of images",
+    "length": "writing to, loading and listing sessions of 10 to 20,000 turns, and a turn among 200 MB of images",
     "rerun": "a cell that runs again in a long session, against a new one",
     "find": "a listing and a search in a store of 10,000 sessions of 20 turns",
     "grid": "cells of a grid beside inspect_ai, bare pydantic-ai and the SDK",

@@ -1,4 +1,4 @@
-"""What a session costs that gets longer: writing one turn, loading, and the memory of a turn among images."""
+"""What a session costs that gets longer: writing one turn, loading, listing, and the memory of a turn among images."""
 
 from __future__ import annotations
 
@@ -79,6 +79,17 @@ def _load(length: int, runs: int) -> Figure:
     return Figure(f"loading {length:,} turns for the first time, ms", sample(loads[1:], "{:.0f}"))
 
 
+def listing(runs: int) -> list[Figure]:
+    """List one session that has changed since the last listing, in a process that has not read it."""
+    length, times = LENGTHS[2], []
+    with TemporaryDirectory(prefix="benchmark-") as home:
+        session_id = fill(Path(home), length)
+        for number in range(4 * runs + 1):
+            append_turn(manager_on(Path(home)), session_id, number)
+            times.append(_milliseconds(manager_on(Path(home)).sessions.summaries))
+    return [Figure(f"a listing after a turn in {length:,} turns, ms", sample(times[1:], "{:.0f}"))]
+
+
 def memory(_runs: int) -> list[Figure]:
     with TemporaryDirectory(prefix="benchmark-") as home:
         _in_process(FILL, home, str(LARGE_IMAGES))
@@ -97,4 +108,4 @@ def _milliseconds(work: Callable[[], object]) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-PARTS = {"writing": writing, "loading": loading, "memory": memory}
+PARTS = {"writing": writing, "loading": loading, "listing": listing, "memory": memory}

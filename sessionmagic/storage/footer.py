@@ -1,6 +1,7 @@
 """The end of a snapshot: the summary of its session, for listings, and a checksum of all that stands before.
 
 A listing reads thousands of files. If the checksum is right, the file is as it was written, so it need not be parsed.
+The end also says at which commit the journal goes on.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import zlib
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import orjson
 
 from sessionmagic.conversation.session import SCHEMA, SessionSummary
 from sessionmagic.storage.atomic import dumps
+from sessionmagic.storage.journal import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,17 +31,28 @@ _MOST_BYTES = 65_536
 _BLOCK = 1_048_576
 
 
-def with_footer(parts: Iterable[bytes], summary: SessionSummary) -> Iterator[bytes]:
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """What the end of a snapshot says."""
+
+    summary: SessionSummary
+    """The summary of the session in the snapshot."""
+    place: Place
+    """The place of the snapshot, after which its journal begins."""
+
+
+def with_footer(parts: Iterable[bytes], footer: Footer) -> Iterator[bytes]:
     """Yield the parts of a snapshot that lacks its last brace, then the footer and the brace."""
     checksum = 0
-    for part in chain(parts, [_SUMMARY + dumps({"schema": SCHEMA, **asdict(summary)})]):
+    stated = {"schema": SCHEMA, "place": asdict(footer.place), **asdict(footer.summary)}
+    for part in chain(parts, [_SUMMARY + dumps(stated)]):
         checksum = zlib.crc32(part, checksum)
         yield part
     yield b'},"checksum":{"1":{"crc32":%d}}}' % checksum
 
 
-def summary_in(file: BinaryIO) -> SessionSummary | None:
-    """Return the summary in a snapshot; None if it has none, or was changed since it was written; raises `OSError`."""
+def footer_in(file: BinaryIO) -> Footer | None:
+    """Return the footer of a snapshot; None if it has none, or was changed since it was written; raises `OSError`."""
     size = file.seek(0, os.SEEK_END)
     before = size - _MOST_BYTES if size > _BLOCK else 0  # a file of usual size is read at once
     file.seek(before)
@@ -53,7 +66,9 @@ def summary_in(file: BinaryIO) -> SessionSummary | None:
         stored = orjson.loads(memoryview(content)[start + len(_SUMMARY) : end])
         if stored.pop("schema") != SCHEMA:
             return None
-        return SessionSummary(**{**stored, "notebooks": tuple(stored["notebooks"]), "models": tuple(stored["models"])})
+        place = Place(**stored.pop("place"))
+        lists = {name: tuple(stored[name]) for name in ("notebooks", "models")}
+        return Footer(SessionSummary(**{**stored, **lists}), place)
     except (ValueError, TypeError, KeyError, AttributeError):  # of another version
         return None
 

@@ -13,7 +13,7 @@ from tinydb.storages import Storage
 
 from sessionmagic.conversation.session import summarize
 from sessionmagic.storage.atomic import replace_in_parts
-from sessionmagic.storage.footer import TABLES, with_footer
+from sessionmagic.storage.footer import TABLES, Footer, with_footer
 from sessionmagic.storage.journal import SUFFIX, Lines, Place, Read, append_line
 from sessionmagic.storage.patch import SESSION_FIELDS, applied, merged
 from sessionmagic.storage.snapshot import ONE, read_snapshot, snapshot_parts
@@ -117,7 +117,7 @@ class JournaledStorage(Storage):
         own = {name: getattr(session, name) for name in SESSION_FIELDS}
         turns = {"turns": {str(number): turn for number, turn in enumerate(session.turns, 1)}} if session.turns else {}
         parts = snapshot_parts({"session": {ONE: own}, "journal": {ONE: asdict(place)}, **turns})
-        self._replace(with_footer(parts, summarize(session)))
+        self._replace(with_footer(parts, Footer(summarize(session), place)))
         return Stamps(stamp_at(self.path), None)
 
     def _replace(self, parts: Iterable[bytes]) -> None:

@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -15,7 +16,8 @@ from sessionmagic.conversation.session import SCHEMA, Session, TurnRecord
 from sessionmagic.exceptions import StoreError
 from sessionmagic.garbage import uncollected
 from sessionmagic.storage.aside import left_unchanged
-from sessionmagic.storage.footer import summary_in
+from sessionmagic.storage.continued import continued
+from sessionmagic.storage.footer import footer_in
 from sessionmagic.storage.journal import HEAD, Lines, Place, Read, line_of
 from sessionmagic.storage.journal import SUFFIX as JOURNAL
 from sessionmagic.storage.journaled import JournaledStorage, Stamps
@@ -23,13 +25,12 @@ from sessionmagic.storage.migrations import migrated
 from sessionmagic.storage.patch import SESSION_FIELDS, applied, merged, patch_between
 from sessionmagic.storage.refusals import another_schema, copy_of
 from sessionmagic.storage.snapshot import ONE
-from sessionmagic.storage.stamps import size_in
+from sessionmagic.storage.stamps import size_in, stamp_of
 from sessionmagic.storage.store import not_found
 from sessionmagic.storage.validation import validated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from sessionmagic.conversation.session import SessionSummary
     from sessionmagic.storage.patch import Patch
@@ -94,17 +95,20 @@ class SessionFiles:
     def stated_summary(self, session_id: str) -> SessionSummary | None:
         """Return the summary that a session's files state; None if only the whole session tells.
 
-        Nothing else is parsed. It is right if there is no journal, and the snapshot is as it was written. A listing
-        asks for thousands, so this makes no objects for paths.
+        Of the snapshot, which must be as it was written, only the end is parsed. A listing asks for thousands, so this
+        makes no object for the path.
         """
         path = f"{self._directory}{os.sep}{session_id}"
-        journal = path + JOURNAL
-        with suppress(OSError):
-            if not os.path.exists(journal):  # noqa: PTH110
-                with open(f"{path}.json", "rb", buffering=0) as file:  # noqa: PTH123
-                    found = summary_in(file)
-                if found is not None and found.id == session_id and not os.path.exists(journal):  # noqa: PTH110
-                    return found
+        with suppress(OSError, ValueError, TypeError, AttributeError, KeyError):
+            with open(f"{path}.json", "rb", buffering=0) as file:  # noqa: PTH123
+                footer = footer_in(file)
+                if footer is None or footer.summary.id != session_id:
+                    return None
+                journal = path + JOURNAL
+                patches = list(Lines(Path(journal), Read(footer.place))) if os.path.exists(journal) else []  # noqa: PTH110
+                if stamp_of(os.fstat(file.fileno())) != stamp_of(os.stat(file.name)):  # noqa: PTH116
+                    return None  # the journal may be that of a newer snapshot
+            return continued(footer.summary, patches) if patches else footer.summary
         return None
 
     def create(self, session: Session) -> None:

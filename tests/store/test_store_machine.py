@@ -13,6 +13,7 @@ from sessionmagic import MemoryStore, TinyStore
 from sessionmagic.conversation.session import Session, TurnRecord, summarize, with_override
 from sessionmagic.conversation.tree import with_finished_turn, with_turn
 from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
+from sessionmagic.storage import session_files
 from sessionmagic.storage.claims import HeldError, Holder
 from tests.examples import examples
 
@@ -176,7 +177,12 @@ class TinyStoreMachine(StoreMachine):
     def open(self):
         self.directory = tempfile.TemporaryDirectory()
         self.home = Path(self.directory.name) / "home"
+        self.patch = pytest.MonkeyPatch()
         self.store, self.other = TinyStore(self.home), TinyStore(self.home)
+
+    @rule(small=st.sampled_from([0, session_files.SMALL_SESSION]))
+    def keep_journals_of_small_sessions(self, small):
+        self.patch.setattr(session_files, "SMALL_SESSION", small)
 
     @rule()
     def open_again(self):
@@ -208,6 +214,7 @@ class TinyStoreMachine(StoreMachine):
 
     def teardown(self):
         super().teardown()
+        self.patch.undo()
         self.directory.cleanup()
 
 
