@@ -170,13 +170,17 @@ class SessionFiles:
 def _is_due(known: Known, added: int, *, is_over: bool) -> bool:
     """Return whether to write a snapshot in place of so many bytes more of the journal.
 
+    The end of a turn is waited for if that is not too far away. The summary of a snapshot with a running turn tells a
+    listing nothing about later commits.
+
     Args:
         known: The session as it was read.
         added: The bytes that the commit would add.
         is_over: Whether no turn of the commit is running any more.
     """
     snapshot, journal = size_in(known.stamps.snapshot), known.read.end + added
-    return journal > max(snapshot, SMALLEST_FOLD) or (is_over and snapshot + journal < SMALL_SESSION)
+    most = max(snapshot, SMALLEST_FOLD)
+    return journal > (most if is_over else 2 * most) or (is_over and snapshot + journal < SMALL_SESSION)
 
 
 def _has_grown(known: Known, stamps: Stamps) -> bool:

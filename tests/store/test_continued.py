@@ -147,3 +147,27 @@ def test_snapshot_that_is_replaced_while_its_journal_is_read_is_read_again(home,
     [summary], _ = TinyStore(home).summaries()
     assert summary == summarize(store.load(key))
     assert summary.turns == 1
+
+
+def test_fold_waits_for_the_end_of_a_turn(home, monkeypatch):
+    monkeypatch.setattr(session_files, "SMALL_SESSION", 0)
+    monkeypatch.setattr(session_files, "SMALLEST_FOLD", 10_000)
+    store, long = TinyStore(home), {**ANSWER, "parts": [{"part_kind": "text", "content": "x" * 6_000}]}
+    key = stored(store, current_agent="assistant")
+    journal = home / "sessions" / f"{key}.journal"
+
+    def say(now):
+        return with_changed_turn(now, "1", lambda one: replace(one, messages=[*one.messages, long]))
+
+    store.update(key, added)
+    for _ in range(2):
+        store.update(key, say)
+    assert journal.stat().st_size > 10_000
+    store.update(key, finished)
+    assert not journal.exists()
+    store.update(key, added)
+    for _ in range(10):  # a turn that never ends is not waited for
+        store.update(
+            key, lambda now: with_changed_turn(now, "2", lambda one: replace(one, messages=[*one.messages, long]))
+        )
+    assert journal.stat().st_size < 40_000
