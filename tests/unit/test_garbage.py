@@ -9,6 +9,7 @@ from sessionmagic import garbage
     ("made", "frozen", "expected"),
     [
         (garbage.MANY + 1, 0, ["disable", "freeze", "unfreeze", "enable"]),
+        (60_000, 0, ["disable", "freeze", "unfreeze", "enable"]),  # less than OpenAI's SDK makes
         (garbage.MANY + 1, 7, ["disable", "enable"]),
         (5, 0, ["disable", "enable"]),
     ],
