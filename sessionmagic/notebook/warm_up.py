@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import gc
 import sys
 import threading
 import time
@@ -78,8 +77,7 @@ class WarmUp:
         self._steps: SimpleQueue[Callable[[], object]] = SimpleQueue()
         for name in MODULES:
             self._steps.put(partial(import_module, name))
-        # All that is imported makes Python collect garbage soon, among all objects, which else happens in a first cell.
-        for step in (self._resolve_default, ask_test_model, prepare_store, render_answer, gc.collect):
+        for step in (self._resolve_default, ask_test_model, prepare_store, render_answer):
             self._steps.put(step)
         self._interrupted = InterruptedCell()
         context.shell.events.register("pre_execute", self._before_cell)

@@ -62,13 +62,14 @@ def warm(kernel):
     comes_true(lambda: steps() == "0", 60)
 
 
-def test_the_first_turn_imports_nothing_after_the_warm_up(cold):
+def test_after_the_warm_up_the_first_turn_imports_nothing_and_looks_for_no_garbage_among_all_objects(cold):
     kernel = cold()
     loaded = load(kernel)
     warm(kernel)
-    kernel.run("import sys; before = set(sys.modules)").ok()
+    kernel.run("import sys; before = set(sys.modules); collected = gc.get_stats()[-1]['collections']").ok()
     cell = kernel.run("%%agent\nhi").ok()
     assert "success" in cell.answer["data"]["text/plain"]
+    assert kernel.value("gc.get_stats()[-1]['collections'] - collected") == "0"
     assert kernel.value("sorted(set(sys.modules) - before)") == "[]"
     assert not loaded.contents("stream")
 
