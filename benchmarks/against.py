@@ -9,7 +9,6 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.part import figures_in, parts_of
@@ -18,6 +17,7 @@ from benchmarks.revision import ROOT, RevisionError, checked_out, make_environme
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
 ROUNDS, QUICK_ROUNDS = 6, 3
 RUNS, QUICK_RUNS = 2, 1
@@ -89,20 +89,23 @@ def compare(
     *,
     quick: bool,
     root: Path = ROOT,
-    environment: Callable[[Path], Path] = make_environment,
+    environment: Callable[[Path, Path], Path] = make_environment,
 ) -> int:
     """Print a table of the groups' figures beside those of a revision, and return the exit code.
 
-    It is 1 when a figure is worse or fails, or misses its target, and 2 when the revision cannot be measured.
+    Each has an environment that is made for it in the same way, so that only our own code differs. The code is 1 when
+    a figure is worse or fails, or misses its target, and 2 when the revision cannot be measured.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # nothing is left behind after that either
     found: list[Line] = []
     try:
         commit = short_name(revision, root)
         with checked_out(commit, root) as tree:
-            with _told(f"environment of {commit}"):
-                python = environment(tree)
-            sides = (Side("now", root, Path(sys.executable)), Side(commit, tree, python))
+            with _told("environments"):
+                sides = tuple(
+                    Side(name, directory, environment(directory, tree.with_name(f"environment-{name}")))
+                    for name, directory in (("now", root), (commit, tree))
+                )
             with _told("compiling"):
                 for side in sides:
                     side.run("benchmarks.bytecode")  # if it fails, the figures will say why
@@ -120,7 +123,7 @@ def compare(
     return 1 if any(line.is_bad for line in found) else 0
 
 
-def _lines(sides: tuple[Side, Side], group: str, part: str, *, quick: bool) -> list[Line]:
+def _lines(sides: Sequence[Side], group: str, part: str, *, quick: bool) -> list[Line]:
     """Return the lines of a part. If one is worse, as many rounds again decide whether it was chance."""
     what, runs, count = f"{group} {part}".strip(), QUICK_RUNS if quick else RUNS, QUICK_ROUNDS if quick else ROUNDS
     rounds: list[tuple[Measured, Measured]] = []
@@ -135,7 +138,7 @@ def _lines(sides: tuple[Side, Side], group: str, part: str, *, quick: bool) -> l
     return found
 
 
-def _round(sides: tuple[Side, Side], group: str, part: str, runs: int, *, backwards: bool) -> tuple[Measured, Measured]:
+def _round(sides: Sequence[Side], group: str, part: str, runs: int, *, backwards: bool) -> tuple[Measured, Measured]:
     measured: dict[str, Measured] = {}
     for side in sides[::-1] if backwards else sides:
         started = time.monotonic()

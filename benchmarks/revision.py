@@ -58,14 +58,15 @@ def checked_out(commit: str, repository: Path) -> Iterator[Path]:
             subprocess.run(remove, cwd=repository, capture_output=True, check=False)  # it may not have been added
 
 
-def make_environment(tree: Path) -> Path:
-    """Make an environment beside a checked-out tree with what it requires, and return its Python.
+def make_environment(tree: Path, place: Path) -> Path:
+    """Make an environment with what a tree requires, and return its Python.
 
-    What is also installed here gets the same version, so that only our own code differs. Raises `RevisionError`.
+    What is also installed here gets the same version. Libraries use what else is installed (OpenAI's SDK imports
+    aiohttp), so an environment with more than this one is slower. Raises `RevisionError`.
     """
-    place, python = tree.with_name("environment"), tree.with_name("environment") / "bin" / "python"
+    python = place / "bin" / "python"
     versions = {each.name.lower().replace("_", "-"): each.version for each in distributions()}
-    constraints = tree.with_name("constraints.txt")
+    constraints = place.with_suffix(".constraints")
     constraints.write_text("".join(f"{name}=={version}\n" for name, version in versions.items() if name != OURS))
     if uv := _uv():
         run([uv, "venv", "--quiet", "--python", sys.executable, str(place)])

@@ -56,7 +56,7 @@ def repository(tmp_path, monkeypatch):
 
 
 def compared(root, tag):
-    return compare(tag, ["sizes"], quick=True, root=root, environment=lambda _: Path(sys.executable))
+    return compare(tag, ["sizes"], quick=True, root=root, environment=lambda *_: Path(sys.executable))
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,22 @@ def test_todays_benchmarks_measure_both_revisions(repository, capsys, tag, code,
     assert compared(repository, tag) == code
     assert words in " ".join(capsys.readouterr().out.splitlines()[-1].split())
     assert worktrees(repository) == 1
+
+
+def test_each_revision_is_measured_in_an_environment_made_for_it(repository, capsys):
+    """Some libraries import what else is installed, so the environment of today's revision may be the slower one."""
+
+    def environment(directory, place):
+        python = place.with_suffix(".sh")
+        size = 6 if directory == repository else 2
+        python.write_text(f'#!/bin/sh\nSIZE={size} exec {sys.executable} "$@"\n')
+        python.chmod(0o700)
+        return python
+
+    group = GROUP.replace("sessionmagic.SIZE", "int(os.environ['SIZE'])")
+    (repository / "benchmarks" / "sizes.py").write_text(f"import os\n{group}")
+    assert compare("between", ["sizes"], quick=True, root=repository, environment=environment) == 1
+    assert "3.00 × worse" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_worse_figure_is_measured_again(repository, capsys):
@@ -136,7 +152,7 @@ from pathlib import Path
 from benchmarks import against
 against.parts_of = lambda _: {{"": None}}
 python = Path(sys.executable)
-sys.exit(against.compare("small", ["sizes"], quick=True, root=Path({str(repository)!r}), environment=lambda _: python))
+sys.exit(against.compare("small", ["sizes"], quick=True, root=Path({str(repository)!r}), environment=lambda *_: python))
 """
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
     process = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.PIPE, text=True)
