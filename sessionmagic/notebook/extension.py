@@ -53,9 +53,10 @@ def load(shell: InteractiveShell) -> None:
 
 
 def _result_html(result: TurnResult) -> str:
+    from sessionmagic.notebook.html_block import html_block
     from sessionmagic.notebook.page.answer import text_html
 
-    return text_html(str(result))
+    return html_block(text_html(str(result)))
 
 
 def _result_markdown(result: TurnResult) -> str:
@@ -65,9 +66,10 @@ def _result_markdown(result: TurnResult) -> str:
 
 
 def _statistics_html(statistics: Summary | Preferences | JudgeReport | GridResults) -> str:
+    from sessionmagic.notebook.html_block import html_block
     from sessionmagic.notebook.page.tables import tables_html
 
-    return tables_html(statistics.tables())
+    return html_block(tables_html(statistics.tables()))
 
 
 def _printed(result: object, printer: RepresentationPrinter, _cycle: object) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
+from sessionmagic.notebook.html_block import html_block
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -18,10 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """An output: its content by MIME type, and its metadata."""
+    """An output: its content by MIME type, and its metadata. Its HTML is made one block."""
 
     data: Mapping[str, Any]
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if "text/html" in self.data:
+            object.__setattr__(self, "data", {**self.data, "text/html": html_block(self.data["text/html"])})
 
     def display(self, *, with_id: bool = False) -> Any:
         """Add the output to the running cell; return a handle that can replace it if it gets an id."""

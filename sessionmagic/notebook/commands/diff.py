@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.difference import Side, difference
 from sessionmagic.notebook.commands.registry import argument, chosen, command
+from sessionmagic.notebook.html_block import html_block
 from sessionmagic.notebook.page.difference import difference_html
 from sessionmagic.notebook.terminal.difference import difference_text
 
@@ -30,7 +31,7 @@ class Shown:
         return difference_text(self.difference)
 
     def _repr_html_(self) -> str:
-        return difference_html(self.difference)
+        return html_block(difference_html(self.difference))
 
 
 @command(

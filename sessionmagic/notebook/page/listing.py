@@ -7,6 +7,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sessionmagic.keys.cleaning import without_keys
+from sessionmagic.notebook.html_block import html_block
 from sessionmagic.notebook.page.answer import NO_MATH
 from sessionmagic.notebook.visible import escape, visible
 
@@ -75,9 +76,8 @@ class Listing(list[T]):
         head = "".join(f"<th {HEADING}>{escape(name).replace('_', '_<wbr>')}</th>" for name in self._columns)
         rows = "".join("<tr>" + "".join(map(cell_html, row)) + "</tr>" for row in self._cells())
         notes = "".join(f"<p {NO_MATH}>{escape(note)}</p>" for note in self._notes)
-        if self._only_notes:
-            return notes
-        return f"<table {NO_MATH}><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}"
+        table = f"<table {NO_MATH}><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        return html_block(notes if self._only_notes else table + notes)
 
     def to_frame(self) -> Any:
         """Return the items, which are dataclasses, as a pandas DataFrame with a column for each field.
