@@ -1,5 +1,7 @@
 """What nbconvert makes of saved answers: HTML from the HTML, and Markdown and LaTeX from the Markdown."""
 
+from pathlib import Path
+
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
@@ -9,6 +11,7 @@ from sessionmagic.notebook.page.static import answer_outputs
 
 nbconvert = pytest.importorskip("nbconvert")
 
+README = Path(__file__).resolve().parents[2] / "README.md"
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 ANSWER = "Three *features*, $a^2$:\n\n- `cancel_date`\n- <script>alert(1)</script>\n\n![pixel](http://evil.test/p.png)"
 
@@ -62,3 +65,21 @@ def test_markdown_of_an_answer_is_safe_as_nbconvert_renders_it(notebook):
     assert "<em>features</em>" in html
     assert "<script" not in html
     assert "<img" not in html
+
+
+def test_page_that_nbconvert_sanitizes_is_readable_with_the_options_in_the_readme(notebook, tmp_path):
+    from traitlets.config import Config, PyFileConfigLoader
+
+    strict = Config({"HTMLExporter": {"sanitize_html": True}})
+    strict.NbConvertBase.display_data_priority = ["image/png", "text/plain"]
+    [lines] = [code.split("```")[0] for code in README.read_text().split("```python\n") if "SanitizeHTML" in code]
+    (tmp_path / "config.py").write_text(lines)
+    formed = PyFileConfigLoader("config.py", tmp_path).load_config()
+    for config, words in [(strict, "- `cancel_date`"), (formed, "<code>cancel_date</code>")]:
+        page, _ = nbconvert.HTMLExporter(config=config, template_name="classic").from_notebook_node(notebook)
+        places = positions(page, "Let me plot.", PNG, words, "chat · turn 1")
+        assert places == sorted(places)
+        assert "&lt;script&gt;alert(1)" in page  # as the model wrote it
+        assert "<script>alert" not in page
+        assert page.count("&lt;") == 2, page
+    assert "<details>" in page
