@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from sessionmagic.conversation.value import fields_of, without_clashes
+from sessionmagic.displayed import answers_html
 from sessionmagic.exceptions import UsageError
 from sessionmagic.words import printable, shortened, suggestion
 
@@ -51,6 +52,10 @@ class Answers(Sequence["TurnResult"]):
     def __repr__(self) -> str:
         lines = (f"{_column(result).name}: {shortened(' '.join(result.text.split()))}" for result in self)
         return "\n".join(map(printable, lines))
+
+    def _repr_html_(self) -> str:
+        notes = ["" if each.status == "completed" else each.status for each in self]
+        return answers_html([(_column(each).heading, each.text, note) for each, note in zip(self, notes, strict=True)])
 
     def best(self, key: str | Callable[[TurnResult], float]) -> TurnResult:
         """Return the best of the answers that were completed.

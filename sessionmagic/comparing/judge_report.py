@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessionmagic.comparing.judging import folded, turned
 from sessionmagic.comparing.preferences import Preferences, Vote, preferences
-from sessionmagic.comparing.table import Table
+from sessionmagic.comparing.table import Table, Tabular
 from sessionmagic.conversation.usage import dollars
 from sessionmagic.words import counted
 
@@ -50,7 +50,7 @@ class Judgement(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class JudgeReport:
+class JudgeReport(Tabular):
     """The verdicts of a judge. `str` gives tables of text.
 
     Attributes:
@@ -88,9 +88,6 @@ class JudgeReport:
     def wins(self) -> dict[str, float]:
         """For each contestant, its wins; a tie counts half."""
         return {each.contestant: each.wins + each.ties / 2 for each in self.preferences.strengths}
-
-    def __str__(self) -> str:
-        return "\n\n".join(text for table in self.tables() if (text := str(table)))
 
     def tables(self) -> list[Table]:
         """Return what is shown: lines on the judge, a table of the contestants, and one of the pairs."""

@@ -11,7 +11,7 @@ from sessionmagic.comparing.intervals import check_installed
 from sessionmagic.comparing.statistics import Compared, adjusted, difference_of
 from sessionmagic.comparing.strengths import strengths_of, unconnected
 from sessionmagic.comparing.summary import Difference, Test, differences_table, frame
-from sessionmagic.comparing.table import INTERVAL_NOTE, Interval, Table, number, tracks
+from sessionmagic.comparing.table import INTERVAL_NOTE, Interval, Table, Tabular, number, tracks
 from sessionmagic.exceptions import UsageError
 from sessionmagic.words import shortened, suggestion
 
@@ -68,7 +68,7 @@ class Strength:
 
 
 @dataclass(frozen=True, slots=True)
-class Preferences:
+class Preferences(Tabular):
     """The statistics of votes. `str` gives tables of text.
 
     Attributes:
@@ -86,9 +86,6 @@ class Preferences:
     strengths: tuple[Strength, ...]
     differences: tuple[Difference, ...]
     unconnected: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return "\n\n".join(text for table in self.tables() if (text := str(table)))
 
     def tables(self) -> list[Table]:
         """Return what is shown: a table of the contestants, and one of the pairs."""

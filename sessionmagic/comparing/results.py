@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.comparing.grid_row import GridRow
 from sessionmagic.comparing.inspect_log import write_logs
 from sessionmagic.comparing.scoring import SCORE, scored
-from sessionmagic.comparing.table import UNKNOWN, Table, number
+from sessionmagic.comparing.table import UNKNOWN, Table, Tabular, number
 from sessionmagic.conversation.usage import dollars
 from sessionmagic.conversation.value import without_clashes
 from sessionmagic.exceptions import UsageError
@@ -33,7 +33,7 @@ MEASURES = ("cost", "seconds", "input_tokens", "output_tokens")
 """What each row has besides its scores, and is better if it is less."""
 
 
-class GridResults(list[GridRow]):
+class GridResults(Tabular, list[GridRow]):
     """The rows of a grid, prompt by prompt, then by model in the order given, then by repeat.
 
     Rows that were not asked, because the grid was stopped, are left out.
@@ -65,9 +65,6 @@ class GridResults(list[GridRow]):
         failed = f", {len(self.errors):,} failed" if self.errors else ""
         stopped = f"; {self.stopped}" if self.stopped else ""
         return f"<grid {self.name!r}: {len(self):,} of {counted(self.total, 'row')}{failed}{cost}{stopped}>"
-
-    def __str__(self) -> str:
-        return "\n\n".join(text for table in self.tables() if (text := str(table)))
 
     @property
     def errors(self) -> list[GridRow]:

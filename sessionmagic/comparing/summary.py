@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from sessionmagic.comparing.intervals import FEWEST_DRAWN
-from sessionmagic.comparing.table import INTERVAL_NOTE, Interval, Table, number, probability, tracks
+from sessionmagic.comparing.table import INTERVAL_NOTE, Interval, Table, Tabular, number, probability, tracks
 from sessionmagic.words import counted
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Tabular):
     """The statistics of one column of scores. `str` gives tables of text.
 
     Attributes:
@@ -116,9 +116,6 @@ class Summary:
     differences: tuple[Difference, ...]
     yes_no: bool = False
     lower_is_better: bool = False
-
-    def __str__(self) -> str:
-        return "\n\n".join(text for table in self.tables() if (text := str(table)))
 
     def tables(self) -> list[Table]:
         """Return what is shown: a table of the means, and one of the differences."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from sessionmagic.displayed import tables_html
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.words import printable
 
@@ -54,6 +55,22 @@ class Table:
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in shown
         ]
         return "\n".join([*(lines if self.rows else ()), *(printable(without_keys(note)) for note in self.notes)])
+
+
+class Tabular:
+    """What is shown as tables: as text by `str`, and in a notebook as HTML."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "\n\n".join(text for table in self.tables() if (text := str(table)))
+
+    def _repr_html_(self) -> str:
+        return tables_html(self.tables())
+
+    def tables(self) -> list[Table]:
+        """Return the tables."""
+        raise NotImplementedError
 
 
 def number(value: float | None) -> str:

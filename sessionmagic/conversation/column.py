@@ -37,6 +37,13 @@ class Column:
         """What the column is called: its label, or its letter while that is hidden."""
         return self.letter if self.hidden else self.label
 
+    @property
+    def heading(self) -> str:
+        """The number and the name of the column, with the number of the run if it is not the first."""
+        number = "" if self.hidden else f"{self.number}. "
+        run = f" · run {self.repeat}" if self.repeat > 1 else ""
+        return f"{number}{self.name}{run}"
+
     def __repr__(self) -> str:
         return f"Column({self.name!r}, comparison={self.comparison!r}, number={self.number}, repeat={self.repeat})"
 

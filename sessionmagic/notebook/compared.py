@@ -40,10 +40,8 @@ class ShownRun:
 
     @property
     def heading(self) -> str:
-        """The number and the name of the column, with the number of the run if it is not the first."""
-        number = "" if self.column.hidden else f"{self.column.number}. "
-        run = f" · run {self.column.repeat}" if self.column.repeat > 1 else ""
-        return f"{number}{self.column.name}{run}"
+        """What stands above the answer."""
+        return self.column.heading
 
     @property
     def status(self) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.events import TitleChanged
 from sessionmagic.conversation.value import rows_of
+from sessionmagic.displayed import answer_html, answer_markdown
 from sessionmagic.exceptions import UsageError
 from sessionmagic.tools.approvals import Approvals
 from sessionmagic.tools.questions import Questions
@@ -101,6 +102,12 @@ class TurnResult:
         left_out = {"raw_messages", "stored_value", *(("model", "error") if hidden else ())}
         shown = (f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.name not in left_out)
         return f"TurnResult({', '.join(shown)})"
+
+    def _repr_html_(self) -> str:
+        return answer_html(self.text)
+
+    def _repr_markdown_(self) -> str:
+        return answer_markdown(self.text)
 
 
 class Turn:

@@ -1,16 +1,23 @@
 """Statistics as the last value of a cell."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
+from sessionmagic.comparing.answers import Answers
 from sessionmagic.comparing.judge_report import Judgement, judge_report
 from sessionmagic.comparing.preferences import Vote, preferences
 from sessionmagic.comparing.scores import Scored
 from sessionmagic.comparing.statistics import summarize
 from sessionmagic.comparing.table import number, probability
+from sessionmagic.conversation.column import Column
+from sessionmagic.conversation.usage import Usage
 from sessionmagic.keys.cleaning import LEFT_OUT
 from sessionmagic.notebook.extension import load
+from sessionmagic.turns.turn import TurnResult
 
 KEY = "sk-proj-9mXq2LpV7tRz4WkJ8bNc1dYf6HsG3aEu5oQiTxBvZnMrKw0y"
 
@@ -32,6 +39,13 @@ def summary(first="a"):
     )
 
 
+def answered(text, number=1, status="completed"):
+    column = Column("c", number, f"m{number}")
+    return TurnResult(
+        text=text, status=status, usage=Usage(), model="m", turn="1", session="s", raw_messages=[], column=column
+    )
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -49,6 +63,46 @@ def test_statistics_are_tables_on_a_page_and_aligned_text_in_a_terminal(shown, v
     assert found["text/plain"] == str(value)
     assert "verdict" in str(value)
     assert "<" not in str(value).replace("< 0.001", "")
+
+
+def test_result_is_its_answer_in_each_form(shown):
+    found = shown(answered("*It* is <b>.\x1b"))
+    assert found["text/html"] == "<p><em>It</em> is &lt;b&gt;.␛</p>\n"
+    assert found["text/markdown"] == "*It* is \\<b\\>.␛\n"
+    assert found["text/plain"] == "*It* is <b>.␛"
+
+
+def test_answers_are_side_by_side_on_a_page_and_a_line_each_in_a_terminal(shown):
+    found = shown(Answers([answered("*Yes*"), answered("No", number=2, status="interrupted")], print))
+    assert [found["text/html"].count(words) for words in ("<section", "1. m1<", "2. m2<", ">interrupted<")] == [
+        2,
+        1,
+        1,
+        1,
+    ]
+    assert "<em>Yes</em>" in found["text/html"]
+    assert found["text/plain"] == "m1: *Yes*\nm2: No"
+
+
+def test_value_is_displayed_where_neither_ipython_nor_widgets_are_imported():
+    code = """
+import sys
+from sessionmagic.comparing.answers import Answers
+from sessionmagic.comparing.preferences import Preferences
+from sessionmagic.comparing.results import GridResults
+from sessionmagic.conversation.column import Column
+from sessionmagic.conversation.usage import Usage
+from sessionmagic.turns.turn import TurnResult
+result = TurnResult(text="*It* is <b>.", status="failed", usage=Usage(), model="m", turn="1", session="s",
+    raw_messages=[], column=Column("c", 1, "a < b"))
+for value in (result, Answers([result], print), Preferences(0, 0, 0, (), ()), GridResults()):
+    print(value._repr_html_())
+print(result._repr_markdown_(), {"IPython", "ipywidgets"} & set(sys.modules))
+"""
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60).stdout
+    assert found.count("<em>It</em> is &lt;b&gt;.") == 2
+    for words in ("1. a &lt; b<", ">failed<", ">no votes<", "0 of 0 rows", "*It* is \\<b\\>.\n set()\n"):
+        assert words in found
 
 
 def test_label_cannot_be_markup_and_has_no_key(shown):

@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from sessionmagic.comparing.answers import Answers
+from sessionmagic.comparing.table import Table, Tabular
 from sessionmagic.conversation.column import Column
 from sessionmagic.conversation.difference import Side, difference
 from sessionmagic.conversation.session import Session, TurnRecord
@@ -34,6 +36,7 @@ from sessionmagic.notebook.page.draft import Draft
 from sessionmagic.notebook.page.listing import Listing
 from sessionmagic.notebook.page.static import answer_outputs, whole_output
 from sessionmagic.notebook.view import show_turn
+from sessionmagic.turns.turn import TurnResult
 from tests.examples import examples
 
 LIVE = "![x](http://evil.example/x.png)"
@@ -89,6 +92,21 @@ def compared(text):
     ]
 
 
+def result(text, number=1):
+    return TurnResult(
+        text=text, status="completed", usage=Usage(), model="m", turn="1", session="chat", raw_messages=[],
+        column=Column("c", number, text),
+    )  # fmt: skip
+
+
+class Statistics(Tabular):
+    def __init__(self, text):
+        self.text = text
+
+    def tables(self):
+        return [Table((self.text, ""), ((self.text, self.text),), (self.text,)), Table((), (), (self.text,))]
+
+
 def displayed(monkeypatch, show):
     """Return the outputs that a function displays."""
     outputs = []
@@ -130,6 +148,9 @@ KINDS = {
     "listing": lambda text: Listing([text], {"name": str, text: str}, [text])._repr_html_(),
     "empty listing": lambda text: Listing([], {"name": str}, [text])._repr_html_(),
     "difference": differing,
+    "result": lambda text: result(text)._repr_html_(),
+    "answers": lambda text: Answers([result(text), result(f"```\n{text}", 2)], print)._repr_html_(),
+    "statistics": lambda text: Statistics(text)._repr_html_(),
 }
 KINDS |= {
     name: lambda text, name=name: answer_outputs(turn(blocks_of(text)[name], TextBlock(f"{text}\n\nend")))

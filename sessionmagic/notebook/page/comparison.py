@@ -11,6 +11,7 @@ from sessionmagic.notebook.compared import ShownRun, by_column, figures, heading
 from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import MUTED, NO_MATH, blocks_html, ending_html, framed, note_html, warning_html
 from sessionmagic.notebook.page.markdown import escaped, turn_markdown
+from sessionmagic.notebook.page.side_by_side import headed, side_by_side
 from sessionmagic.notebook.page.static import NO_ANSWER, facts
 from sessionmagic.notebook.visible import escape, visible
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
     from sessionmagic.conversation.transcript import Transcript
 
-COLUMNS = "display: flex; flex-wrap: wrap; gap: 0.5em 1.5em; align-items: flex-start"
-COLUMN = "flex: 1 1 16em; min-width: 0; border-top: 2px solid var(--jp-border-color2, #ccc)"
-"""A column is as wide as there is place for, and at least 16 letters; on a narrow page, they stand below each other."""
 HEAD = 'style="text-align: left; font-weight: 600"'
 CELL = 'style="text-align: left; white-space: nowrap"'
 UNFINISHED = "not finished when this was saved; %agent branches {} shows how it ended"
@@ -63,15 +61,9 @@ def comparison_html(runs: Sequence[ShownRun], line: str = "", note: str = "") ->
 
 def columns_html(runs: Sequence[ShownRun]) -> str:
     """Return the answers side by side where there is room."""
-    columns = "".join(
-        f'<section style="{COLUMN}">{"".join(map(_run_html, column))}</section>' for column in by_column(runs)
+    return side_by_side(
+        "".join(headed(run.heading, run.html or run_html(run)) for run in column) for column in by_column(runs)
     )
-    return f'<div style="{COLUMNS}">{columns}</div>'
-
-
-def _run_html(run: ShownRun) -> str:
-    html = run.html or run_html(run)
-    return f'<p {NO_MATH} style="font-weight: 600; margin: 0.3em 0">{escape(run.heading)}</p>{html}'
 
 
 def run_html(run: ShownRun) -> str:
