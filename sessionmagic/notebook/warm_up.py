@@ -33,6 +33,7 @@ MODULES = (
     "sessionmagic.notebook.launch",
     "sessionmagic.notebook.page.widgets",
     "sessionmagic.notebook.page.draft",
+    "sessionmagic.notebook.page.slots",
     "sessionmagic.notebook.prompts",
     "sessionmagic.notebook.surface",
     "sessionmagic.notebook.page.attention",
