@@ -36,8 +36,8 @@ class FrontEnd:
         self._shell = shell
         self._settings = settings
         self._began_at = time.time()
-        self.kernel: Any = getattr(shell, "kernel", None)
-        """The ipykernel that a page is connected to; None in a terminal."""
+        self.kernel: Any = _ipykernel_of(shell)
+        """The ipykernel that runs the cells; None in a terminal, and in other kernels and programs."""
 
     @property
     def kind(self) -> Recognized:
@@ -119,3 +119,9 @@ class FrontEnd:
         """The execute request of the running cell; empty outside a kernel."""
         parent: dict[str, Any] = self.kernel.get_parent("shell") if self.kernel is not None else {}
         return parent or {}
+
+
+def _ipykernel_of(shell: InteractiveShell) -> Any:
+    """Return the shell's kernel if it is an ipykernel. Others, such as xeus-python, tell nothing of their requests."""
+    kernel = getattr(shell, "kernel", None)
+    return kernel if hasattr(kernel, "io_loop") else None

@@ -28,7 +28,7 @@ class Evidence:
     """What is known about the front end of a running cell.
 
     Attributes:
-        shell: What runs the cell: IPython in a terminal, a Jupyter kernel, or another program with an IPython shell.
+        shell: What runs the cell: IPython in a terminal, an ipykernel, or another program with an IPython shell.
         takes_input: Whether the front end says that it answers ``input()``.
         message_id: The id of the request.
         metadata: The names of what the front end tells with the request.
@@ -73,8 +73,8 @@ class Recognized:
 
 TERMINAL = Recognized("a terminal", "IPython's terminal shell runs the cell", "text", "stdin", "never")
 SHELL = Recognized(
-    "another program with an IPython shell",
-    "it has neither a Jupyter kernel nor a terminal",
+    "another program with an IPython shell, such as xeus-python or ploomber-engine",
+    "it has neither an ipykernel nor a terminal",
     "static",
     "nobody",
     "never",

@@ -17,6 +17,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from tests.kernel.cells import PATIENCE, Cell
 
 TESTS = Path(__file__).resolve().parent.parent
+SPECS = str(Path(sys.prefix) / "share/jupyter/kernels")
 LOST_SECONDS = 8.0
 """After that time, a click that the kernel has not handled is made again. It is rare, on a busy machine."""
 
@@ -35,9 +36,12 @@ def comes_true(condition, timeout=PATIENCE):
 
 
 class Kernel:
-    """An ipykernel with a separate home directory. Sessions are stored in `home/store`."""
+    """A kernel with a separate home directory: an ipykernel, or what another spec of this environment starts.
 
-    def __init__(self, home, arguments=(), **env):
+    Sessions are stored in `home/store`.
+    """
+
+    def __init__(self, home, arguments=(), spec="python3", **env):
         self.home = Path(home)
         self.store = self.home / "store"
         secrets = ("_API_KEY", "_TOKEN", "_BASE_URL")
@@ -60,8 +64,8 @@ class Kernel:
         self._changed = threading.Condition()
         self._closing = False
         self.manager = KernelManager(
-            kernel_name="python3",
-            kernel_spec_manager=KernelSpecManager(kernel_dirs=[]),
+            kernel_name=spec,
+            kernel_spec_manager=KernelSpecManager(kernel_dirs=[] if spec == "python3" else [SPECS]),
             connection_file=str(self.home / f"kernel-{time.monotonic_ns()}.json"),
         )
 
@@ -108,7 +112,7 @@ class Kernel:
             socket.close(linger=0)
 
     def _take(self, message, *, published):
-        parent = message["parent_header"].get("msg_id")
+        parent = (message["parent_header"] or {}).get("msg_id")  # xeus greets on iopub, asked by nobody
         cell = self._cells.get(parent)
         if message["msg_type"] == "input_request":
             self._questions.append(message["content"]["prompt"])

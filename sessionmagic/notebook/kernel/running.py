@@ -7,9 +7,11 @@ import base64
 import inspect
 import sys
 from contextlib import contextmanager, nullcontext
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
 
 from sessionmagic.exceptions import ToolError
 from sessionmagic.loop import is_cancelled
@@ -21,7 +23,6 @@ from sessionmagic.words import words_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from IPython.core.interactiveshell import InteractiveShell
     from pydantic_ai.messages import ToolReturn
 
 NO_ASYNC_INPUT = "an asynchronous function cannot ask for input; write it with def instead of async def"
@@ -233,7 +234,8 @@ def _captured_help(shell: InteractiveShell, output: CapturedOutput) -> Iterator[
 def _contained(shell: InteractiveShell, output: CapturedOutput) -> Iterator[None]:
     """Capture tracebacks, and keep `exit()` from ending the kernel.
 
-    ipykernel's `_showtraceback` would send the page an error, which marks the running cell as failed.
+    ipykernel's `_showtraceback` would send the page an error, which marks the running cell as failed. xeus-python's
+    `run_cell_async` takes other arguments than `run_cell` gives it.
     """
 
     def show_traceback(_kind: object, _error: object, lines: list[str]) -> None:
@@ -242,7 +244,8 @@ def _contained(shell: InteractiveShell, output: CapturedOutput) -> Iterator[None
     def refuse_exit() -> None:
         raise SystemExit("exit() cannot end the user's kernel")
 
-    overrides = {"_showtraceback": show_traceback, "ask_exit": refuse_exit}
+    run_cell_async = MethodType(InteractiveShell.run_cell_async, shell)
+    overrides = {"_showtraceback": show_traceback, "ask_exit": refuse_exit, "run_cell_async": run_cell_async}
     outer = {name: vars(shell)[name] for name in overrides if name in vars(shell)}  # of a call that runs this one
     vars(shell).update(overrides)
     try:
