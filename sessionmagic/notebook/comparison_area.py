@@ -80,4 +80,5 @@ def area_for(context: NotebookContext, note: str, stop: Callable[[], object], *,
         return ColumnsArea(note, stop, context.tools.displays, slots, drafts=drafts)
     from sessionmagic.notebook.terminal.columns import PlainArea
 
-    return PlainArea(reports=context.front_end.kind.changes == "never")
+    front_end = context.front_end.kind
+    return PlainArea(reports=front_end.live and front_end.changes == "never")

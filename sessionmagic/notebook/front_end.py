@@ -48,7 +48,7 @@ class FrontEnd:
     def evidence(self) -> Evidence:
         """What is known about the front end that runs this cell."""
         if self.kernel is None:
-            return Evidence("terminal" if self._in_terminal else "other")
+            return Evidence("terminal" if self.in_terminal else "other")
         return Evidence(
             "kernel",
             takes_input=bool(self._parent.get("content", {}).get("allow_stdin", False)),
@@ -63,7 +63,7 @@ class FrontEnd:
     @property
     def takes_input(self) -> bool:
         """Whether ``input()`` is answered."""
-        return self._in_terminal if self.kernel is None else self.evidence.takes_input
+        return self.in_terminal if self.kernel is None else self.evidence.takes_input
 
     @property
     def attended(self) -> bool:
@@ -71,7 +71,8 @@ class FrontEnd:
         return self.kind.asks != "nobody"
 
     @property
-    def _in_terminal(self) -> bool:
+    def in_terminal(self) -> bool:
+        """Whether IPython runs in a terminal."""
         from IPython.terminal.interactiveshell import TerminalInteractiveShell
 
         return isinstance(self._shell, TerminalInteractiveShell)
@@ -96,7 +97,8 @@ class FrontEnd:
         """A description of the running cell that helps the user find it."""
         history: Any = self._shell.history_manager
         number = len(history.input_hist_parsed) - 1  # not `execution_count`: since IPython 9 that is the next cell's
-        return f"cell In [{number}]{f' of {self.notebook}' if self.notebook else ''}"
+        cell = f"cell In [{number}]" if number else "a cell"  # a shell that keeps no history does not count
+        return f"{cell}{f' of {self.notebook}' if self.notebook else ''}"
 
     @property
     def cell(self) -> Cell | None:

@@ -1,4 +1,4 @@
-"""How far a grid is, on one line that changes in place."""
+"""How far a grid is, on one line that changes in place where the front end can show that."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sessionmagic.words import shortened
 
 if TYPE_CHECKING:
     from sessionmagic.comparing.progress import Progress
+    from sessionmagic.notebook.recognition import Recognized
 
 LEAST_DONE = 3
 """How many answers it takes to tell how long the rest will take."""
@@ -25,13 +26,16 @@ class GridProgress:
     """A line under the cell that shows how far a grid is.
 
     Args:
-        changes_in_place: Whether an output can be replaced. In a terminal, the line is printed over itself.
+        front_end: Says how the line changes: as an output that is replaced, or as text that is printed over itself.
+            Where neither works, only the last line is shown.
         done: What a cell is that is done, in words.
     """
 
-    def __init__(self, *, changes_in_place: bool, done: str = "answered") -> None:
+    def __init__(self, front_end: Recognized, done: str = "answered") -> None:
         self._done = done
-        self._changes_in_place = changes_in_place
+        self._changes_in_place = front_end.changes == "in place"
+        self._live = front_end.live
+        self._last = ""
         self._handle: Any = None
         self._began_at = time.monotonic()
         self._done_before: int | None = None
@@ -46,13 +50,12 @@ class GridProgress:
 
     def say(self, line: str) -> None:
         """Show another line in its place."""
+        self._last = visible(line)
         if not self._changes_in_place:
-            # A line that is wrapped cannot be printed over.
-            shown = shortened(visible(line), shutil.get_terminal_size().columns - 1)
-            self._width = max(self._width, len(shown))
-            print(shown.ljust(self._width), end="\r", flush=True)
+            if self._live:
+                self._print_over()
             return
-        output = Output({"text/html": note_html(line), "text/plain": visible(line)})
+        output = Output({"text/html": note_html(line), "text/plain": self._last})
         if self._handle is None:
             self._handle = output.display(with_id=True)
         else:
@@ -60,8 +63,14 @@ class GridProgress:
 
     def end(self) -> None:
         """Leave the line as it is."""
-        if not self._changes_in_place and self._width:
-            print()
+        if not self._changes_in_place and self._last:
+            print("" if self._live else self._last)
+
+    def _print_over(self) -> None:
+        # A line that is wrapped cannot be printed over.
+        shown = shortened(self._last, shutil.get_terminal_size().columns - 1)
+        self._width = max(self._width, len(shown))
+        print(shown.ljust(self._width), end="\r", flush=True)
 
 
 def progress_line(progress: Progress, answered: int, seconds: float, done: str = "answered") -> str:

@@ -13,6 +13,7 @@ from sessionmagic.comparing.progress import Progress
 from sessionmagic.exceptions import UsageError
 from sessionmagic.notebook.commands.grid import _name
 from sessionmagic.notebook.grid_progress import GridProgress, progress_line
+from sessionmagic.notebook.recognition import TERMINAL
 
 ESTIMATE = Estimate(20, 100, 100, 0.5)
 
@@ -36,7 +37,7 @@ def test_a_grid_that_has_ended_shows_no_open_requests_and_no_time():
 
 def test_a_line_in_a_terminal_is_never_wrapped(capsys, monkeypatch):
     monkeypatch.setattr(shutil, "get_terminal_size", lambda: terminal_size((60, 20)))
-    shown = GridProgress(changes_in_place=False)
+    shown = GridProgress(TERMINAL)
     shown.show(progress(waiting="the server is busy " * 20))
     shown.show(progress(done=19, waiting=""))
     shown.end()

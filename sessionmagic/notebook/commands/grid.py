@@ -51,7 +51,7 @@ def compare(context: NotebookContext, options: argparse.Namespace) -> GridResult
 
     if options.out and (not options.out.isidentifier() or iskeyword(options.out)):
         raise UsageError(f"--out {options.out!r} is not a valid variable name; use letters, digits and _")
-    progress = GridProgress(changes_in_place=context.front_end.kernel is not None)
+    progress = GridProgress(context.front_end.kind)
     request = _request(context, options, progress)
     namespace = context.shell.user_ns
     grid = context.manager.grids.new(request)
@@ -111,7 +111,7 @@ def _judge(context: NotebookContext, results: GridResults, options: argparse.Nam
         left = parsed_budget(options.max_cost) - (results.spent or 0.0)
         if left <= 0:
             raise UsageError("--max-cost is spent; raise it, and run the grid again")
-    progress = GridProgress(changes_in_place=context.front_end.kernel is not None, done="verdicts")
+    progress = GridProgress(context.front_end.kind, done="verdicts")
     closed = threading.Event()
 
     async def ask() -> None:

@@ -56,7 +56,7 @@ def show(context: NotebookContext, options: argparse.Namespace) -> None:
             transcript = transcript_of(session.name, turn)
             if turn.status == "running":
                 transcript = _noted(transcript, "running in another kernel")
-        if context.front_end.kernel is None:
+        if context.front_end.in_terminal:
             print(turn_text(transcript, turn.prompt, asked_with))
         else:
             show_turn(transcript, turn.prompt, asked_with)
