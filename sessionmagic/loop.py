@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from concurrent.futures import Future
 
 T = TypeVar("T")
 
@@ -124,19 +124,36 @@ async def in_thread(call: Callable[..., T], *args: Any) -> T:
 async def settled_in_thread(call: Callable[..., T], *args: Any) -> tuple[T, bool]:
     """Call a function in a worker thread; return its result, and whether the task was cancelled meanwhile.
 
-    A cancelled task waits for the end of the call, and the caller has to act on the cancellation.
+    A cancelled task waits for the end of the call, and the caller has to act on the cancellation. The call is made here
+    if no thread can be started.
     """
+    made_once, outcome = _once(call, *args)
     try:
-        work = asyncio.get_running_loop().run_in_executor(None, call, *args)
-    except RuntimeError:  # no thread can be started while the interpreter shuts down
-        return call(*args), False
-    cancelled = False
+        asyncio.get_running_loop().run_in_executor(None, made_once)
+    except RuntimeError:  # in Pyodide, at a limit of the system, or while the interpreter shuts down
+        made_once()  # the pool has kept it, and makes it if one of its threads is free first
+    work, cancelled = asyncio.wrap_future(outcome), False
     while not work.done():
         try:
             await asyncio.wait([work])
         except asyncio.CancelledError:
             cancelled = True
     return work.result(), cancelled
+
+
+def _once(call: Callable[..., T], *args: Any) -> tuple[Callable[[], None], Future[T]]:
+    """Return a function that makes the call when it is first called, and the future of the call."""
+    begun, outcome = threading.Lock(), Future[T]()
+
+    def make() -> None:
+        if not begun.acquire(blocking=False):
+            return
+        try:
+            outcome.set_result(call(*args))
+        except BaseException as error:  # noqa: BLE001  raised where it is awaited
+            outcome.set_exception(error)
+
+    return make, outcome
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

@@ -116,6 +116,24 @@ async def test_call_in_a_thread_goes_on_to_its_end_when_its_task_is_cancelled():
     assert ended == [1, 1]
 
 
+def no_more_threads(_thread):
+    raise RuntimeError("can't start new thread")
+
+
+@on_a_loop
+async def test_call_is_made_once_when_a_pool_with_busy_threads_cannot_grow(monkeypatch):
+    free, made = threading.Event(), []
+    busy = asyncio.create_task(in_thread(free.wait, 5))
+    await asyncio.sleep(0)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_more_threads)
+        assert await settled_in_thread(lambda: made.append(1) or len(made)) == (1, False)
+    free.set()
+    await busy
+    await in_thread(made.append, 2)  # after what the pool has kept
+    assert made == [1, 2]
+
+
 @on_a_loop
 async def test_call_runs_at_once_when_no_thread_can_be_started_any_more():
     await asyncio.get_running_loop().shutdown_default_executor()
