@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sessionmagic.notebook.page.growing import cut_block, settled_length
-from sessionmagic.notebook.page.rendering import render_markdown
+from sessionmagic.notebook.page.rendering import clean_html, render_markdown
 from sessionmagic.notebook.visible import escape, visible
 from tests.examples import examples
 
@@ -595,3 +595,8 @@ def test_what_is_not_one_open_fence_is_not_cut(text: str) -> None:
 def test_block_that_is_too_long_is_cut_where_its_rest_looks_the_same(text: str, rest: str, reopening: str) -> None:
     length, repeated = cut_block(text, 4)
     assert (text[length:], repeated) == (rest, reopening)
+
+
+@pytest.mark.parametrize("target", ["/x", "x", "//evil.example", "#x", "?x", "https:x", "https:/x"])
+def test_link_of_foreign_html_that_stays_within_the_server_is_dropped(target: str) -> None:
+    assert "href" not in clean_html(f'<a href="{target}">x</a>')

@@ -161,6 +161,8 @@ def _cleaner() -> nh3.Cleaner:
     import nh3
 
     def keep(_tag: str, name: str, value: str) -> str | None:
+        if name == "href":  # nh3 passes relative links, which would lead into the notebook's server
+            return value if _LINK.match(value) else None
         return value if name != "style" or value in _ALLOWED_STYLES else None
 
     return nh3.Cleaner(
@@ -168,7 +170,6 @@ def _cleaner() -> nh3.Cleaner:
         attributes=_ATTRIBUTES,
         attribute_filter=keep,
         url_schemes={"http", "https", "mailto"},
-        url_relative="deny",
         link_rel="noopener noreferrer nofollow",
         set_tag_attribute_values={"a": {"target": "_blank"}, "pre": {"style": _CODE_STYLE}},
     )
