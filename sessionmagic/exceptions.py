@@ -10,6 +10,7 @@ SessionMagicError
 │   ├── SessionUnreadableError  the session's file is damaged
 │   └── SessionSchemaError      the session's file has another schema
 ├── UnknownAgentError           no agent has that name
+├── NoThreadsError              no thread can be started
 ├── ToolError                   a tool or an MCP server cannot be used
 │   ├── MainThreadBusyError     the kernel's main thread cannot run the tool
 │   ├── ScratchError            a scratch kernel failed, or the code that it ran
@@ -70,6 +71,10 @@ class SessionSchemaError(StoreError):
 
 class UnknownAgentError(SessionMagicError):
     """No agent has that name."""
+
+
+class NoThreadsError(SessionMagicError):
+    """No thread can be started, which all but the asynchronous methods of a manager need. Pyodide has none."""
 
 
 class ToolError(SessionMagicError):

@@ -11,27 +11,41 @@ import os
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from sessionmagic.exceptions import NoThreadsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 T = TypeVar("T")
 
+NO_THREADS = "no thread can be started here; await SessionManager().run(prompt, session=name), which needs none"
+
 
 class LoopThread:
-    """A daemon thread that runs an asyncio loop for as long as the process lives."""
+    """A daemon thread that runs an asyncio loop for as long as the process lives.
+
+    Raises `NoThreadsError` where no thread can be started.
+    """
 
     def __init__(self, name: str = "sessionmagic") -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
-        self._thread.start()
+        made: Future[asyncio.AbstractEventLoop] = Future()
+        self._thread = threading.Thread(target=self._serve, args=[made], name=name, daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as error:
+            raise NoThreadsError(NO_THREADS) from error
+        self.loop = asyncio.new_event_loop()  # not before: in Pyodide, a new loop takes the place of the one that runs
+        made.set_result(self.loop)
 
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self.loop)
+    def _serve(self, made: Future[asyncio.AbstractEventLoop]) -> None:
+        loop = made.result()
+        asyncio.set_event_loop(loop)
         while True:
             with suppress(BaseException):  # a SystemExit in the task of one turn must not end the others
-                self.loop.run_forever()
+                loop.run_forever()
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Start a coroutine on the loop, in a copy of the caller's context, and return its future.
@@ -154,6 +168,34 @@ def _once(call: Callable[..., T], *args: Any) -> tuple[Callable[[], None], Futur
             outcome.set_exception(error)
 
     return make, outcome
+
+
+async def in_own_thread(call: Callable[..., T], *args: Any) -> T:
+    """Call a function in a daemon thread. A task that is cancelled does not wait for it.
+
+    The call is made here if no thread can be started.
+    """
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+    found: list[Any] = []
+    context = copy_context()
+
+    def run() -> None:
+        try:
+            found.append((context.run(call, *args), None))
+        except BaseException as error:  # noqa: BLE001  raised where it is awaited
+            found.append((None, error))
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(done.set)
+
+    try:
+        threading.Thread(target=run, name="sessionmagic call", daemon=True).start()
+    except RuntimeError:
+        run()
+    await done.wait()
+    result, error = found[0]
+    if error is not None:
+        raise error
+    return cast("T", result)
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:

@@ -15,8 +15,8 @@ from sessionmagic.comparing.results import GridResults
 from sessionmagic.conversation.usage import dollars
 from sessionmagic.conversation.value import fields_of
 from sessionmagic.exceptions import UsageError
-from sessionmagic.loop import in_thread, loop_thread, settled_in_thread
-from sessionmagic.turns.output_type import UnfitAnswerError, in_own_thread
+from sessionmagic.loop import in_own_thread, in_thread, loop_thread, settled_in_thread
+from sessionmagic.turns.output_type import UnfitAnswerError
 
 if TYPE_CHECKING:
     from sessionmagic.comparing.cells import Cell, CellAnswer

@@ -31,6 +31,7 @@ class CellWork:
     def __init__(self, main_thread: MainThread, words: str) -> None:
         self._main_thread = main_thread
         self._words = words
+        self._thread = loop_thread()
         self._over = threading.Event()
         self._error: BaseException | None = None
 
@@ -41,7 +42,7 @@ class CellWork:
     def _submit(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin the work. Raises `UsageError` on the loop thread, where waiting for the work would block it."""
         try:
-            loop_thread().submit(self._serve(work))
+            self._thread.submit(self._serve(work))
         except RuntimeError as error:
             work.close()
             raise UsageError("a model cannot run a cell from its own code; await SessionManager.run instead") from error

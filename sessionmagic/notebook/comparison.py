@@ -15,7 +15,7 @@ from sessionmagic.conversation.comparison import shown
 from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.exceptions import SessionMagicError, TurnFailedError, UsageError
 from sessionmagic.keys.cleaning import without_keys
-from sessionmagic.loop import in_thread, loop_thread
+from sessionmagic.loop import in_thread
 from sessionmagic.notebook.cell import begun, keep, launch_of, place_of, request_of
 from sessionmagic.notebook.cell_work import CellWork
 from sessionmagic.notebook.compared import ShownRun, closing, voted_line
@@ -136,7 +136,7 @@ class ComparisonWork(CellWork):
         """End all runs. Safe at any time, on any thread."""
         self._stopped = True
         if (awaited := self._awaited) is not None:
-            loop_thread().loop.call_soon_threadsafe(awaited.cancel)
+            self._thread.loop.call_soon_threadsafe(awaited.cancel)
         for launch in list(self._launches):
             launch.stop()
 

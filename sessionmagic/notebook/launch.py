@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, cast
 
 from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.exceptions import ApprovalNotOpenError, QuestionNotOpenError, UsageError
-from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.asker import Asker
 from sessionmagic.notebook.cell_work import INTERRUPT_SECONDS, CellWork
 from sessionmagic.notebook.view import TICK_SECONDS, follow
@@ -66,7 +65,6 @@ class Launch(CellWork):
         self._stopped = False
         self._admission: asyncio.Task[Turn] | None = None
         self._serving: asyncio.Task[None] | None = None
-        self._loop = loop_thread().loop
         self._view: View | None = None
         self._opens_at = time.monotonic() + OPEN_SECONDS  # the first cell of a kernel imports more before it begins
         self._begun = False
@@ -198,7 +196,7 @@ class Launch(CellWork):
         Raises `SessionMagicError` if the turn has ended, or too many messages are waiting.
         """
         if self._turn is not None and text.strip():
-            loop_thread().submit(self._tell(self._turn, text)).result()
+            self._thread.submit(self._tell(self._turn, text)).result()
 
     def stop(self) -> None:
         """End the turn, or prevent it from starting. Safe at any time, on any thread."""
@@ -206,7 +204,7 @@ class Launch(CellWork):
         if self._turn is not None:
             self._turn.cancel()
         elif self._admission is not None:
-            self._loop.call_soon_threadsafe(self._admission.cancel)
+            self._thread.loop.call_soon_threadsafe(self._admission.cancel)
 
     def wait_until_admitted(self) -> None:
         """Wait until the turn has started; raise the error that prevented it from starting."""

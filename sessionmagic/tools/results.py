@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 from contextlib import suppress
@@ -14,6 +13,7 @@ from pydantic_ai.messages import BinaryContent, ToolReturn, UserContent
 from pydantic_core import to_json
 
 from sessionmagic.conversation.attachment import IMAGE_STARTS
+from sessionmagic.loop import in_own_thread
 from sessionmagic.words import between_words, words_of
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ async def readable(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else json.dumps(value)
-    return value if isinstance(value, str) else await asyncio.to_thread(_text, value)
+    return value if isinstance(value, str) else await in_own_thread(_text, value)
 
 
 def bound(result: ToolReturnPart) -> None:

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import hashlib
 import inspect
 import json
 import math
-import threading
 import typing
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.value import VALUE, StoredValue
 from sessionmagic.exceptions import UsageError
 from sessionmagic.keys.cleaning import without_keys, without_keys_in
+from sessionmagic.loop import in_own_thread
 from sessionmagic.words import printable, shortened, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from pydantic import TypeAdapter, ValidationError
 
-    T = TypeVar("T")
 
 OUTPUT_TOOL = "final_result"
 """The name of the tool with which a model gives a structured answer. It is pydantic-ai's."""
@@ -147,28 +144,6 @@ def is_type(value: object) -> bool:
     if isinstance(value, type) or typing.get_origin(value) is not None or value is Any:
         return True
     return type(value).__name__ in {"NewType", "TypeAliasType"}
-
-
-async def in_own_thread(call: Callable[..., T], *args: Any) -> T:
-    """Call a function in a daemon thread. A task that is cancelled does not wait for it."""
-    loop, done = asyncio.get_running_loop(), asyncio.Event()
-    found: list[Any] = []
-    context = contextvars.copy_context()
-
-    def run() -> None:
-        try:
-            found.append((context.run(call, *args), None))
-        except BaseException as error:  # noqa: BLE001  raised where it is awaited
-            found.append((None, error))
-        with suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(done.set)
-
-    threading.Thread(target=run, name="sessionmagic-validation", daemon=True).start()
-    await done.wait()
-    result, error = found[0]
-    if error is not None:
-        raise error
-    return typing.cast("T", result)
 
 
 def _storable(digits: str) -> int | float | None:

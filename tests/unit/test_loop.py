@@ -6,7 +6,8 @@ import threading
 import pytest
 
 from sessionmagic import loop
-from sessionmagic.loop import LoopThread, in_thread, loop_thread, settled_in_thread
+from sessionmagic.exceptions import NoThreadsError
+from sessionmagic.loop import LoopThread, in_own_thread, in_thread, loop_thread, settled_in_thread
 from tests.turns import on_a_loop
 
 
@@ -132,6 +133,23 @@ async def test_call_is_made_once_when_a_pool_with_busy_threads_cannot_grow(monke
     await busy
     await in_thread(made.append, 2)  # after what the pool has kept
     assert made == [1, 2]
+
+
+@on_a_loop
+async def test_call_in_its_own_thread_is_made_here_when_there_can_be_none(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_more_threads)
+        assert await in_own_thread(threading.current_thread) is threading.current_thread()
+
+
+@on_a_loop
+async def test_loop_that_runs_stays_the_loop_where_no_thread_can_be_started(monkeypatch):
+    """In Pyodide, making another loop would break the page's."""
+    monkeypatch.setattr(threading.Thread, "start", no_more_threads)
+    monkeypatch.setattr(asyncio, "new_event_loop", lambda: pytest.fail("made another loop"))
+    with pytest.raises(NoThreadsError, match=r"await SessionManager\(\).run\("):
+        LoopThread()
+    monkeypatch.undo()
 
 
 @on_a_loop
