@@ -23,6 +23,8 @@ from sessionmagic.conversation.usage import Usage
 from sessionmagic.exceptions import SessionBusyError, SessionSchemaError, StoreError, UsageError
 from sessionmagic.storage.atomic import PRIVATE_FILE, dumps, make_private_directory, replace_file
 from sessionmagic.storage.claims import HeldError, Holder, take_claim
+from sessionmagic.storage.locks import REFUSED
+from sessionmagic.storage.refusals import no_locks
 from sessionmagic.words import counted, shortened
 
 if TYPE_CHECKING:
@@ -246,6 +248,8 @@ def _busy(name: str, holder: Holder | None) -> SessionBusyError:
 
 
 def _cannot(action: str, path: Path, error: OSError) -> StoreError:
+    if error.errno in REFUSED:
+        return no_locks(path, error)
     reason = error.strerror or str(error)
     return StoreError(f"cannot {action} {path}: {reason}; the answers that it has are kept, and nothing more was asked")
 

@@ -13,13 +13,16 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from sessionmagic.exceptions import SessionBusyError
 from sessionmagic.keys.cleaning import without_keys
+from sessionmagic.storage.locks import lock_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from filelock import BaseFileLock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +95,7 @@ A_GLANCE = 0.02
 class FileClaim:
     """A claim that is held until `release`, which is called once, from any thread."""
 
-    def __init__(self, lock: FileLock, path: Path, data: Path) -> None:
+    def __init__(self, lock: BaseFileLock, path: Path, data: Path) -> None:
         self.session_id = path.stem
         self._lock = lock
         self._path = path
@@ -128,9 +131,14 @@ def take_claim(path: Path, holder: Holder, data: Path | None = None) -> FileClai
         data: The file that is claimed; by default that of the session beside the lock file.
     """
     note = path.with_suffix(".holder")
-    lock = _claim_lock(path)
-    if not _acquired(lock, note):
-        raise HeldError(path.stem, _read_holder(note))
+    lock, is_new = lock_of(path), not path.exists()
+    try:
+        if not _acquired(lock, note):
+            raise HeldError(path.stem, _read_holder(note))
+    except OSError:
+        if is_new:  # the file was made, but could not be locked
+            path.unlink(missing_ok=True)
+        raise
     try:
         note.touch(mode=0o600)
         note.write_text(json.dumps(asdict(holder)), encoding="utf-8")
@@ -149,8 +157,8 @@ def is_claimed(path: Path) -> bool:
     note = path.with_suffix(".holder")
     if not note.exists():
         return False
-    lock = _claim_lock(path)
     try:
+        lock = lock_of(path)
         if not _acquired(lock, note):
             return note.exists()
     except OSError:
@@ -163,11 +171,7 @@ def is_claimed(path: Path) -> bool:
     return False
 
 
-def _claim_lock(path: Path) -> FileLock:
-    return FileLock(path, timeout=0, thread_local=False, mode=0o600)  # any thread may release it
-
-
-def _acquired(lock: FileLock, note: Path) -> bool:
+def _acquired(lock: BaseFileLock, note: Path) -> bool:
     """Take the lock of a claim, and return whether that worked; raises `OSError`.
 
     A process that only checks a claim has its lock for a moment, while the note is that of a process that was killed.

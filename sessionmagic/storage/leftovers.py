@@ -8,9 +8,10 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from sessionmagic.storage.claims import is_claimed
+from sessionmagic.storage.locks import lock_of
 from sessionmagic.storage.store import SESSION_ID
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _locked(*paths: Path) -> Iterator[bool]:
     with ExitStack() as locks:
         try:
             for path in paths:
-                locks.enter_context(FileLock(path, timeout=0, thread_local=False, mode=0o600))
+                locks.enter_context(lock_of(path))
         except (Timeout, OSError):
             locked = False
         else:

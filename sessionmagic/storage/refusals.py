@@ -41,6 +41,14 @@ def in_the_way(path: Path | str) -> StoreError:
     )
 
 
+def no_locks(path: Path | str, error: OSError) -> StoreError:
+    """Return the error for a file system that gives no locks."""
+    return StoreError(
+        f"{path} cannot be locked: {error.strerror or error}; set SESSIONMAGIC_HOME to a directory of another file "
+        "system, such as a local disk, before the kernel starts"
+    )
+
+
 def another_schema(path: Path, schema: int) -> SessionSchemaError:
     """Return the error for a session of a schema that cannot be read."""
     if schema > SCHEMA:

@@ -14,19 +14,22 @@ import sqlite3
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from sessionmagic.conversation.said import TurnKey, folded, said_in
 from sessionmagic.conversation.session import SCHEMA
 from sessionmagic.exceptions import SessionNotFoundError, StoreError
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.storage.atomic import PRIVATE_FILE
+from sessionmagic.storage.locks import lock_of
 from sessionmagic.storage.progress import told
 from sessionmagic.storage.scan import scanned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
+
+    from filelock import BaseFileLock
 
     from sessionmagic.conversation.session import Session
     from sessionmagic.storage.stamps import Stamp
@@ -97,8 +100,8 @@ class SearchIndex:
             with suppress(sqlite3.Error, OSError, Timeout), self._locked(), self._opened() as database, database:
                 _forget(database, session_id, with_grams=_has_grams(database))
 
-    def _locked(self) -> FileLock:
-        return FileLock(self._path.with_suffix(".lock"), timeout=LOCK_SECONDS, thread_local=False, mode=PRIVATE_FILE)
+    def _locked(self) -> BaseFileLock:
+        return lock_of(self._path.with_suffix(".lock"), LOCK_SECONDS)
 
     def _using_index(self, words: Sequence[str], limit: int, among: Collection[str] | None) -> list[TurnKey]:
         with self._locked():

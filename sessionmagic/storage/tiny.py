@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from sessionmagic.conversation.session import summarize
 from sessionmagic.exceptions import SessionMagicError, StoreError
@@ -22,9 +22,10 @@ from sessionmagic.storage.index import Index
 from sessionmagic.storage.journal import SUFFIX as JOURNAL
 from sessionmagic.storage.label import read_label
 from sessionmagic.storage.leftovers import LEFT_SECONDS, sweep
+from sessionmagic.storage.locks import REFUSED, lock_of
 from sessionmagic.storage.names import Names
 from sessionmagic.storage.patch import changed_places
-from sessionmagic.storage.refusals import copy_of, in_the_way, no_session
+from sessionmagic.storage.refusals import copy_of, in_the_way, no_locks, no_session
 from sessionmagic.storage.search_index import SearchIndex
 from sessionmagic.storage.secret import read_secret, write_secret
 from sessionmagic.storage.session_files import SessionFiles
@@ -220,7 +221,7 @@ class TinyStore:
     @contextmanager
     def _lock(self, path: Path) -> Iterator[None]:
         with self._reporting("lock", path):
-            lock = FileLock(path, timeout=LOCK_SECONDS, thread_local=False, mode=0o600)
+            lock = lock_of(path, LOCK_SECONDS)
             try:
                 lock.acquire()
             except Timeout:
@@ -266,4 +267,6 @@ class TinyStore:
         except IsADirectoryError as error:
             raise in_the_way(error.filename2 or error.filename or path) from error
         except OSError as error:
+            if error.errno in REFUSED:
+                raise no_locks(path, error) from error
             raise StoreError(f"cannot {action} {path}: {error.strerror or error}; nothing was changed") from error

@@ -15,6 +15,7 @@ from sessionmagic.conversation.tree import (
     with_interrupted_turns,
     with_turn,
 )
+from sessionmagic.storage.locks import untold
 from sessionmagic.tools.trust import doubts, trusted
 from sessionmagic.turns.account import KERNEL, Account, account_of
 from sessionmagic.turns.compaction_request import content_for, cut_for
@@ -184,7 +185,7 @@ def _decided(planned: _Planned, store: Store, group: TurnGroup) -> _Decided:
     _, untrusted = trusted(previous, secret)
     account = account_of(previous) if group.dead is None else group.account
     over = _budget_warnings(request, plan.model, account)
-    warnings = [*doubts(previous.name, untrusted), *history.warnings, *plan.warnings, *over]
+    warnings = [*untold(), *doubts(previous.name, untrusted), *history.warnings, *plan.warnings, *over]
     return _Decided(
         planned=planned,
         plan=replace(plan, warnings=warnings),

@@ -212,7 +212,7 @@ def test_names_are_found_also_when_they_cannot_be_written(store, home, map_file,
     def refuse(*_args, **_options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("sessionmagic.storage.tiny.FileLock.acquire", refuse)
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
     assert (TinyStore(home).find("chat"), TinyStore(home).find("new")) == (key, None)
     with pytest.raises(StoreError, match="Permission denied"):
         stored(store, "new")
