@@ -107,3 +107,16 @@ async def test_other_work_goes_on_while_the_scanner_is_loaded(loading):
     ticking.cancel()
     assert loading
     assert sum(seconds < 0.05 for seconds in ticks) > 20
+
+
+def test_values_of_variables_are_left_out_where_there_is_no_scanner(monkeypatch):
+    monkeypatch.setattr("sys.platform", "emscripten")
+    monkeypatch.setenv("LAB_API_KEY", "hunter2-but-longer")
+    monkeypatch.setattr(cleaning, "_clean", cleaning._Clean())
+    scanner.cache_clear()
+    try:
+        said = cleaning.without_keys(f"The lab has {SHAPED} and LAB_API_KEY=hunter2-but-longer")
+    finally:
+        scanner.cache_clear()
+    assert SHAPED in said
+    assert "hunter2" not in said
