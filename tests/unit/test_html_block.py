@@ -35,6 +35,7 @@ from sessionmagic.notebook.page.comparison import comparison_output, unfinished_
 from sessionmagic.notebook.page.draft import Draft
 from sessionmagic.notebook.page.listing import Listing
 from sessionmagic.notebook.page.static import answer_outputs, whole_output
+from sessionmagic.notebook.recognition import PAGE
 from sessionmagic.notebook.view import show_turn
 from sessionmagic.turns.turn import TurnResult
 from tests.examples import examples
@@ -176,7 +177,7 @@ def test_every_output_is_one_block_in_markdown_and_nothing_in_it_is_read_as_mark
     "show",
     [
         lambda text: show_turn(turn(*blocks_of(text).values()), text, text),
-        lambda text: GridProgress(changes_in_place=True).say(text),
+        lambda text: GridProgress(PAGE).say(text),
     ],
     ids=["turn that is shown again", "progress of a grid"],
 )
