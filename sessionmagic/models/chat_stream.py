@@ -21,6 +21,7 @@ from openai.types.chat.chat_completion_chunk import (
 
 from sessionmagic.models.answer_text import Halves, Reasoned, ReasoningTags
 from sessionmagic.models.call_deltas import CallDelta, Calls
+from sessionmagic.models.chat_chunks import chunks_of
 from sessionmagic.models.error_body import message_in
 from sessionmagic.words import shortened
 
@@ -85,7 +86,7 @@ class MendedStream:
     async def _read(self) -> None:
         """Read and mend the next chunk, or what is left at the end."""
         if self._chunks is None:
-            self._chunks = aiter(self._response)
+            self._chunks = aiter(chunks_of(self._response.response))
             if (whole := await self._whole_answer()) is not None:
                 self._ended = True
                 self._ready += [*self._mended(whole), *self._rest()]
@@ -102,20 +103,19 @@ class MendedStream:
                 raise self._error(words, error.body) from error
             raise
         else:
-            if isinstance(chunk, ChatCompletionChunk):  # the SDK checks nothing
-                self._ready += self._mended(chunk)
+            self._ready += self._mended(chunk)
 
     async def _whole_answer(self) -> ChatCompletionChunk | None:
         """Return the answer of a server that does not stream; None if it streams.
 
-        The SDK skips a body that is not a stream of events, so an error in it would be lost.
+        A body that is not a stream of events has no chunks, so an error in it would be lost.
         """
         response = self._response.response
         kind = response.headers.get("content-type", "")
         if not ("json" in kind or "html" in kind or "content-length" in response.headers):
             return None
         try:
-            await response.aread()  # the SDK can still read it as a stream afterwards
+            await response.aread()  # it can still be read as a stream afterwards
         except HTTPError as error:
             raise APIConnectionError(request=response.request) from error
         body = response.text.strip()

@@ -163,13 +163,10 @@ class WarmUp:
 
 
 def build_chunk() -> None:
-    """Make one of OpenAI's chunks, whose types pydantic completes when they are first used."""
+    """Read one of OpenAI's chunks, whose types pydantic completes when they are first used."""
     from openai.types.chat import ChatCompletionChunk
 
-    ChatCompletionChunk.construct(
-        choices=[{"index": 0, "delta": {"content": "hello"}, "finish_reason": None}],
-        usage={"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
-    )
+    ChatCompletionChunk.model_rebuild()
 
 
 def prepare_store() -> None:

@@ -2,15 +2,17 @@
 
 import gzip
 import json
+import threading
 import warnings
 
 import pytest
 
 from sessionmagic import MemoryStore, Models, SessionManager
+from sessionmagic.conversation.events import TextDelta
 from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, ToolBlock
 from sessionmagic.exceptions import TurnFailedError
 from tests.provider import ScriptedProvider, answers, call_delta, calls, chunk, replies, streams, usage
-from tests.turns import events_of, on_a_loop, whole
+from tests.turns import DEADLINE, events_of, on_a_loop, whole
 
 
 def look(path: str) -> str:
@@ -383,6 +385,48 @@ async def test_form_of_the_stream_makes_no_difference(script):
     result, turn, _ = await ask(script)
     assert (result.status, result.text) == ("completed", "It is fine.")
     assert turn.transcript.warnings == ()
+
+
+@on_a_loop
+async def test_piece_is_shown_while_the_next_one_is_awaited():
+    shown = [threading.Event(), threading.Event()]
+
+    def script(handler):
+        handler.stream()
+        for text, seen in zip(("It is ", "fine. "), shown, strict=True):
+            handler.send_chunk({"content": text})
+            assert seen.wait(DEADLINE)
+        handler.send_chunk({}, "stop", usage=usage(7, 3))
+        handler.send("data: [DONE]\n\n")
+        handler.send("")
+
+    with ScriptedProvider(script) as provider:
+        manager = SessionManager(MemoryStore(), Models("test", endpoints={"lab": provider.url}))
+        turn = await manager.run("Hello", session="chat", model="lab:m")
+        waiting = iter(shown)
+        async for event in turn.events():
+            if isinstance(event, TextDelta):
+                next(waiting).set()
+        assert (await turn.result()).status == "completed"
+
+
+@on_a_loop
+async def test_end_does_not_wait_for_a_server_that_keeps_the_connection_open():
+    ended = threading.Event()
+
+    def script(handler):
+        handler.stream()
+        handler.send_chunk({"content": "It is fine."})
+        handler.send_chunk({}, "stop", usage=usage(7, 3))
+        handler.send("data: [DONE]\n\n")
+        assert ended.wait(DEADLINE)
+
+    with ScriptedProvider(script) as provider:
+        manager = SessionManager(MemoryStore(), Models("test", endpoints={"lab": provider.url}))
+        turn = await manager.run("Hello", session="chat", model="lab:m")
+        result = await turn.result()
+        ended.set()
+    assert (result.status, result.text) == ("completed", "It is fine.")
 
 
 @on_a_loop
