@@ -19,10 +19,12 @@ from openai.types.chat.chat_completion_chunk import (
     ChoiceDeltaToolCallFunction,
 )
 
+from sessionmagic.models.ahead import Ahead
 from sessionmagic.models.answer_text import Halves, Reasoned, ReasoningTags
 from sessionmagic.models.call_deltas import CallDelta, Calls
 from sessionmagic.models.chat_chunks import chunks_of
 from sessionmagic.models.error_body import message_in
+from sessionmagic.models.joined_chunks import joined
 from sessionmagic.words import shortened
 
 if TYPE_CHECKING:
@@ -60,10 +62,13 @@ class MendedStream:
         self._model_name = model_name
         self._calls = Calls(tools)
         self._tags = ReasoningTags(*tags)
+        self._tag_texts = tags
         self._halves = Halves()
         self._reasoning = {name: Halves() for name in reasoning_fields}
         self._ready: deque[ChatCompletionChunk] = deque()
-        self._chunks: AsyncIterator[ChatCompletionChunk] | None = None
+        self._ahead: Ahead[ChatCompletionChunk] | None = None
+        self._problem: Exception | None = None
+        """What is raised after the chunks that are ready."""
         self._last: ChatCompletionChunk | None = None
         self._counted = False
         """Whether usage with tokens has come."""
@@ -71,6 +76,8 @@ class MendedStream:
 
     async def close(self) -> None:
         """Close the connection."""
+        if self._ahead is not None:
+            await self._ahead.stop()
         await self._response.close()
 
     def __aiter__(self) -> AsyncIterator[ChatCompletionChunk]:
@@ -78,32 +85,32 @@ class MendedStream:
 
     async def __anext__(self) -> ChatCompletionChunk:
         while not self._ready:
+            if self._problem is not None:
+                raise self._problem
             if self._ended:
                 raise StopAsyncIteration
             await self._read()
         return self._ready.popleft()
 
     async def _read(self) -> None:
-        """Read and mend the next chunk, or what is left at the end."""
-        if self._chunks is None:
-            self._chunks = aiter(chunks_of(self._response.response))
+        """Read and mend the next chunks, or what is left at the end."""
+        if self._ahead is None:
             if (whole := await self._whole_answer()) is not None:
                 self._ended = True
                 self._ready += [*self._mended(whole), *self._rest()]
                 return
+            self._ahead = Ahead(chunks_of(self._response.response))
+        mended: list[ChatCompletionChunk] = []
         try:
-            chunk = await anext(self._chunks)
-        except StopAsyncIteration:
-            self._ended = True
-            if self._last is None:
-                raise self._error("the answer was empty; ask again, or choose another model", None) from None
-            self._ready += self._rest()
-        except APIError as error:
-            if type(error) is APIError and (words := message_in(error.body)):
-                raise self._error(words, error.body) from error
-            raise
-        else:
-            self._ready += self._mended(chunk)
+            arrived = await self._ahead.arrived()
+            for chunk in arrived:
+                mended += self._mended(chunk)
+            if not arrived:
+                self._ended = True
+                mended += self._rest()
+        except Exception as error:  # noqa: BLE001  it is raised after the chunks before it
+            self._problem = self._worded(error)
+        self._ready += joined(mended, self._tag_texts, self._reasoning)
 
     async def _whole_answer(self) -> ChatCompletionChunk | None:
         """Return the answer of a server that does not stream; None if it streams.
@@ -134,6 +141,14 @@ class MendedStream:
             raise self._error(words, _json_or_none(body)) from error
         answer["choices"][0]["delta"] = message
         return ChatCompletionChunk.construct(**answer)
+
+    def _worded(self, error: Exception) -> Exception:
+        """Return an error with the words in its body, of which the SDK finds only some."""
+        if type(error) is not APIError or not (words := message_in(error.body)):
+            return error
+        worded = self._error(words, error.body)
+        worded.__cause__ = error
+        return worded
 
     def _error(self, words: str, body: object) -> APIError:
         inner = body.get("error", body) if isinstance(body, dict) else body
@@ -170,9 +185,9 @@ class MendedStream:
         yield chunk
 
     def _rest(self) -> Iterator[ChatCompletionChunk]:
-        """Return chunks with what was held back until the end."""
+        """Return chunks with what was held back until the end. Raises an error if there were no others."""
         if self._last is None:
-            return
+            raise self._error("the answer was empty; ask again, or choose another model", None)
         for piece in (*self._tags.split(self._halves.rest()), *self._tags.rest()):
             yield _with_piece(self._last, piece)
         for name, halves in self._reasoning.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
@@ -16,16 +17,17 @@ from sessionmagic.models.chat_stream import REASONING_ENDS, MendedStream
 from sessionmagic.models.clients import connected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncGenerator, Iterable
 
     from openai import AsyncStream
     from openai.types.chat import ChatCompletionChunk
     from openai.types.chat.chat_completion_chunk import Choice
     from pydantic_ai.messages import ModelMessage, ModelResponse
-    from pydantic_ai.models import Model, ModelRequestParameters
+    from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
     from pydantic_ai.models.openai import OpenAIChatModelSettings
     from pydantic_ai.profiles.openai import OpenAIModelProfile
     from pydantic_ai.settings import ModelSettings
+    from pydantic_ai.tools import RunContext
 
 STRICT_TEMPLATES: OpenAIModelProfile = {
     "supports_inline_system_prompts": False,
@@ -73,6 +75,21 @@ class CompatibleModel(OpenAIChatModel):
         """Send a request, and return the whole response."""
         response = await super().request(messages, model_settings, model_request_parameters)
         return replace(response, model_name=self.model_name) if self.is_own else response
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+        run_context: RunContext[Any] | None = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        """Send a request, and stream the response. Nothing reads it any more when the block is left."""
+        async with super().request_stream(messages, model_settings, model_request_parameters, run_context) as response:
+            try:
+                yield response
+            finally:
+                await response.close_stream()
 
     async def _process_streamed_response(
         self,

@@ -1,5 +1,6 @@
 """What OpenAI-compatible servers really stream, through the real SDK, against a scripted server on loopback."""
 
+import asyncio
 import gzip
 import json
 import threading
@@ -388,6 +389,13 @@ async def test_form_of_the_stream_makes_no_difference(script):
 
 
 @on_a_loop
+async def test_pieces_that_arrive_together_are_one_event():
+    body = "".join(f"data: {json.dumps(chunk({'content': part}))}\n\n" for part in ("It ", "is ", "fine."))
+    _, turn, _ = await ask(streams(body.encode()))
+    assert [event.text for event in await events_of(turn) if isinstance(event, TextDelta)] == ["It is fine."]
+
+
+@on_a_loop
 async def test_piece_is_shown_while_the_next_one_is_awaited():
     shown = [threading.Event(), threading.Event()]
 
@@ -408,6 +416,28 @@ async def test_piece_is_shown_while_the_next_one_is_awaited():
             if isinstance(event, TextDelta):
                 next(waiting).set()
         assert (await turn.result()).status == "completed"
+
+
+@on_a_loop
+async def test_stopped_turn_closes_the_connection():
+    closed, tasks = threading.Event(), asyncio.all_tasks()
+
+    def script(handler):
+        handler.stream()
+        handler.send_chunk({"content": "It is "})
+        assert handler.rfile.read(1) == b""
+        closed.set()
+
+    with ScriptedProvider(script) as provider:
+        manager = SessionManager(MemoryStore(), Models("test", endpoints={"lab": provider.url}))
+        turn = await manager.run("Hello", session="chat", model="lab:m")
+        async for event in turn.events():
+            if isinstance(event, TextDelta):
+                turn.cancel()
+        result = await turn.result()
+        assert await asyncio.to_thread(closed.wait, DEADLINE)
+    assert (result.status, result.text) == ("interrupted", "It is ")
+    assert asyncio.all_tasks() <= tasks
 
 
 @on_a_loop

@@ -61,7 +61,7 @@ async def test_answer_of_a_provider_is_streamed_counted_and_attributed(home):
     with ScriptedProvider(answers("Hello", " there", tokens=(11, 5))) as provider:
         result, events = await ask(manager_of(provider, home))
     assert result.status == "completed"
-    assert [event.text for event in events if isinstance(event, TextDelta)] == ["Hello", " there"]
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)) == result.text == "Hello there"
     assert (result.usage.input_tokens, result.usage.output_tokens) == (11, 5)
     assert "some-model" in result.model
     assert provider.requests[0]["messages"] == [{"role": "user", "content": "Hello"}]
