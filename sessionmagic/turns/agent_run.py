@@ -130,8 +130,8 @@ class AgentRun:
         May be called from any thread, also before the run begins.
         """
         self._cancelled = True
-        if self._events is not None:
-            self._events.cancel()
+        if (events := self._events) is not None:  # the run may end meanwhile
+            events.cancel()
 
     def time_out(self, seconds: float) -> None:
         """Record that the run has taken longer than `seconds`: once cancelled, it fails with `TurnTimeoutError`."""
@@ -181,6 +181,7 @@ class AgentRun:
                     messages = [said for said in events.new_messages() if said.parts or isinstance(said, ModelResponse)]
         except Exception as error:  # noqa: BLE001  a model may fail in any way, and the turn must end all the same
             ending = error
+        self._events = None  # they hold the run, and are held by it
         if ending is not None:
             with suppress(asyncio.CancelledError):  # what the model has said must be stored
                 await ready_for(words_of(ending))

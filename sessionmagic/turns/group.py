@@ -31,6 +31,7 @@ class Hold:
     def release(self) -> None:
         """Give up the hold; doing so again has no effect. May be called from any thread."""
         self.group.release(self)
+        self.recheck = None  # it holds all that the turn has made
 
 
 class TurnGroup:
@@ -75,7 +76,7 @@ class TurnGroup:
         self.permission_changes = 0
         """How many times the user has changed the permissions of the group's turns."""
         _open[self.session_id] = self
-        self._own_hold = self.hold()
+        self._own_hold: Hold | None = self.hold()
 
     def require(self, session: str) -> None:
         """Raise `UsageError` unless the group has claimed the session."""
@@ -125,12 +126,14 @@ class TurnGroup:
     def recheck(self) -> None:
         """Approve the waiting calls of all turns that the session's rules now allow."""
         for hold in list(self._holds):
-            if hold.recheck is not None:
-                hold.recheck()
+            if (recheck := hold.recheck) is not None:  # another thread may release the hold meanwhile
+                recheck()
 
     def leave(self) -> None:
         """Give up the creator's hold. Calling it again has no effect."""
-        self._own_hold.release()
+        own, self._own_hold = self._own_hold, None
+        if own is not None:
+            own.release()
 
     def bury(self, turn_id: str) -> None:
         """Note that a turn of this group will never run, although it is stored as running."""

@@ -122,7 +122,7 @@ class Inbox:
         """Accept no more messages, and return the texts that were not delivered. Called when the turn ends."""
         with self._lock:
             self._closed = True
-            self._send = None
+            self._send, self._take_back = None, lambda _: False  # the run's hold all that it has made
             return [note.text for note in self._notes]
 
     def _hand_over(self) -> None:

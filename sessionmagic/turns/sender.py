@@ -62,9 +62,10 @@ class Sender(WrapperModel):
         self._history = history or RunHistory()
         self._keep = keep
         self._content = content
-        self._origins: dict[tuple[str | None, ...], bool] = {}
         self._destination = Destination(
-            self._has_made, lambda part: takes_back(wrapped, part), lambda response: takes_ids(wrapped, response)
+            remembering_made(wrapped),
+            lambda part: takes_back(wrapped, part),
+            lambda response: takes_ids(wrapped, response),
         )
 
     def prepare_messages(
@@ -104,13 +105,6 @@ class Sender(WrapperModel):
         async with self.wrapped.request_stream(messages, model_settings, parameters, run_context) as response:
             yield response
 
-    def _has_made(self, response: ModelResponse) -> bool:
-        """Return what `made` does. It compares addresses, which is slow for thousands of responses."""
-        origin = (response.provider_name, response.provider_url, response.model_name)
-        if origin not in self._origins:
-            self._origins[origin] = made(self.wrapped, response)
-        return self._origins[origin]
-
     def _well_formed(
         self, messages: list[ModelMessage], settings: ModelSettings | None, parameters: ModelRequestParameters
     ) -> tuple[list[ModelMessage], ModelRequestParameters]:
@@ -138,6 +132,19 @@ class Sender(WrapperModel):
         ready = prepared([*history, *messages], self.wrapped, parameters, self._destination)
         sent, parameters = with_one_system_message(as_sent(ready, self._destination), parameters)
         return self._content.messages(sent), parameters
+
+
+def remembering_made(model: Model) -> Callable[[ModelResponse], bool]:
+    """Return a function that does what `made` does, which compares addresses: slow for thousands of responses."""
+    known: dict[tuple[str | None, ...], bool] = {}
+
+    def has_made(response: ModelResponse) -> bool:
+        origin = (response.provider_name, response.provider_url, response.model_name)
+        if origin not in known:
+            known[origin] = made(model, response)
+        return known[origin]
+
+    return has_made
 
 
 def made(model: Model, response: ModelResponse) -> bool:

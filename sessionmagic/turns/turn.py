@@ -160,8 +160,8 @@ class Turn:
     def cancel(self) -> None:
         """Ask the turn to stop. May be called from any thread, more than once, and after the turn has ended."""
         self._cancelled.set()
-        if self._stop is not None:
-            self._stop()
+        if (stop := self._stop) is not None:  # another thread may end the turn meanwhile
+            stop()
 
     async def result(self) -> TurnResult:
         """Wait for the turn's end, on any event loop, and return its result.
@@ -214,3 +214,4 @@ class Turn:
     def end(self, result: TurnResult) -> None:
         """Set the result of the turn, which has ended. Only for the code that runs the turn."""
         self._result.set_result(result)
+        self._stop = None  # it holds all that the run has made
