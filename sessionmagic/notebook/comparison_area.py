@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from sessionmagic.notebook.surface import surface_of
+from sessionmagic.notebook.surface import slots_of, surface_of
 from sessionmagic.notebook.view import View
 
 if TYPE_CHECKING:
@@ -72,12 +72,10 @@ def area_for(context: NotebookContext, note: str, stop: Callable[[], object], *,
     """
     if surface_of(context) == "widgets":
         from sessionmagic.notebook.page.columns import ColumnsArea
-        from sessionmagic.notebook.page.slots import Slots
 
         # ipykernel 6 displays the output of a background comparison under whichever cell ran last
         drafts = context.front_end.clicks_arrive or not background
-        slots = Slots(by_clearing=context.front_end.kind.changes == "by clearing")
-        return ColumnsArea(note, stop, context.tools.displays, slots, drafts=drafts)
+        return ColumnsArea(note, stop, context.tools.displays, slots_of(context), drafts=drafts)
     from sessionmagic.notebook.terminal.columns import PlainArea
 
     front_end = context.front_end.kind

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import time
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.notebook.recognition import HOSTED, Evidence, recognized
+from sessionmagic.notebook.recognition import COLLABORATION, HOSTED, Evidence, recognized
 from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
@@ -56,9 +58,16 @@ class FrontEnd:
             metadata=frozenset(self._parent.get("metadata", {})),
             started_by=os.environ.get("JPY_PARENT_PID", ""),
             in_server="JPY_SESSION_NAME" in os.environ,
+            collaborates=_is_installed(COLLABORATION),
             hosted=any(name in os.environ for name in HOSTED),
             wants_buttons=self._settings.approval == "buttons",
         )
+
+    @property
+    def clears(self) -> bool:
+        """Whether a turn may clear the running cell: that works, and the cell has no code that shows something else."""
+        code = str(self._parent.get("content", {}).get("code", ""))
+        return self.kind.changes != "never" and code.lstrip().startswith("%%agent")
 
     @property
     def takes_input(self) -> bool:
@@ -127,3 +136,8 @@ def _ipykernel_of(shell: InteractiveShell) -> Any:
     """Return the shell's kernel if it is an ipykernel. Others, such as xeus-python, tell nothing of their requests."""
     kernel = getattr(shell, "kernel", None)
     return kernel if hasattr(kernel, "io_loop") else None
+
+
+@cache
+def _is_installed(package: str) -> bool:
+    return find_spec(package) is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from IPython.display import display
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     Displays = Callable[[Transcript], Mapping[str, Sequence["Output"]]]
     """Returns what the tool calls of a turn have displayed, by call id."""
+
+Changes = Literal["in place", "the last in place", "by clearing", "never"]
+"""How a front end changes an output that it has shown. What it cannot change in place, it can clear with the cell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
+    from sessionmagic.notebook.output import Changes
+
 CLIENT_ID = re.compile(r"_(?P<process>[0-9]+)_[0-9]+$")
 """How an id ends that jupyter_client gives to a request: with the number of its process, and a counter."""
 CLASSIC_ID = re.compile(r"[0-9A-Fa-f]{32}")
 """The ids of the classic notebook (nbclassic), whose requests have no metadata."""
 PAGE_METADATA = frozenset({"cellId", "deletedCells", "recordTiming"})
 """What JupyterLab, Notebook 7 and VS Code tell of a cell with its request."""
+COLLABORATION = "jupyter_server_ydoc"
+"""The package of jupyter-collaboration that is a part of the Jupyter server."""
 HOSTED = ("COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE", "DATABRICKS_RUNTIME_VERSION")
 """Variables of the environment that name a hosted notebook page."""
 
@@ -34,6 +38,7 @@ class Evidence:
         metadata: The names of what the front end tells with the request.
         started_by: The number of the process that has started the kernel; empty if it is not known.
         in_server: Whether the kernel belongs to a notebook that is open in a Jupyter server.
+        collaborates: Whether the Jupyter server can show a notebook to several users at once.
         hosted: Whether the kernel belongs to a hosted notebook page.
         wants_buttons: Whether the user has said that approvals are asked with buttons.
     """
@@ -44,6 +49,7 @@ class Evidence:
     metadata: AbstractSet[str] = frozenset()
     started_by: str = ""
     in_server: bool = False
+    collaborates: bool = False
     hosted: bool = False
     wants_buttons: bool = False
 
@@ -66,7 +72,7 @@ class Recognized:
     known_by: str
     view: Literal["widgets", "text", "static"]
     asks: Literal["page", "stdin", "nobody"]
-    changes: Literal["in place", "by clearing", "never"] = "in place"
+    changes: Changes = "in place"
     live: bool = True
     late: bool = True
 
@@ -109,6 +115,13 @@ CONSOLE = Recognized(
     "never",
 )
 PAGE = Recognized("a notebook page", "the request tells of its cell as pages do", "widgets", "page")
+SHARED_PAGE = Recognized(
+    "a notebook page that others may have open too",
+    "the request tells of its cell as pages do, and jupyter-collaboration is installed",
+    "widgets",
+    "page",
+    "the last in place",
+)
 UNKNOWN = Recognized(
     "a front end that is not known", "the request is like none that was seen", "text", "stdin", "by clearing"
 )
@@ -127,4 +140,6 @@ def recognized(evidence: Evidence) -> Recognized:
     if client is not None:
         return SERVER if by_server else CONSOLE
     known = evidence.hosted or PAGE_METADATA & evidence.metadata or CLASSIC_ID.fullmatch(evidence.message_id)
-    return PAGE if known else UNKNOWN
+    if not known:
+        return UNKNOWN
+    return SHARED_PAGE if evidence.in_server and evidence.collaborates else PAGE

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sessionmagic.notebook.asker import Asks
     from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.notebook.controls import Controls
+    from sessionmagic.notebook.page.slots import Slots
     from sessionmagic.notebook.view import View
 
 
@@ -30,22 +31,26 @@ def view_for(context: NotebookContext, options: argparse.Namespace, controls: Co
         case "text":
             from sessionmagic.notebook.terminal.view import TextView
 
-            clears = context.front_end.kind.changes != "never"
-            render = StaticView(context.tools.displays).rendered if clears else None
+            render = StaticView(context.tools.displays).rendered if context.front_end.clears else None
             view = TextView(context.tools.displays, render, by_lines=background)
         case "static":
             view = StaticView(context.tools.displays)
         case _:
             from sessionmagic.notebook.page.draft import Draft
-            from sessionmagic.notebook.page.slots import Slots
             from sessionmagic.notebook.page.widgets import WidgetView
 
             # ipykernel 6 displays the output of a background turn under whichever cell ran last
             draft = Draft(wanted=context.front_end.clicks_arrive or not background)
             known = options.session or ("" if options.new or context.active_session else context.settings.session)
-            slots = Slots(by_clearing=context.front_end.kind.changes == "by clearing")
-            view = WidgetView(known, options.model, controls, context.tools.displays, draft, slots=slots)
+            view = WidgetView(known, options.model, controls, context.tools.displays, draft, slots=slots_of(context))
     return GuardedView(view)
+
+
+def slots_of(context: NotebookContext) -> Slots:
+    """Return where the running cell shows outputs that change."""
+    from sessionmagic.notebook.page.slots import Slots
+
+    return Slots(context.front_end.kind.changes if context.front_end.clears else "in place")
 
 
 def asks_of(context: NotebookContext, *, background: bool) -> Asks:

@@ -73,6 +73,27 @@ def test_server_without_input_asks_on_the_page_if_buttons_are_wanted(served, ses
     assert "Done." in cell.answer["data"]["text/plain"]
 
 
+def test_turns_of_a_loop_do_not_clear_what_the_cell_has_shown(served, session):
+    turns = f"for each in 'ab': get_ipython().run_cell_magic('agent', '-m prompts -s {session}', each)"
+    cell = served.run(f"print('before')\n{turns}", front_end="server").ok()
+    assert "clear_output" not in kinds(cell)
+    assert [line for line in cell.text.split("\n") if line in {"before", "a", "b"}] == ["before", "a", "a", "b"]
+
+
+def test_page_that_others_have_open_gets_no_update_of_an_output_that_is_not_the_last(served, session):
+    served.run("open('jupyter_server_ydoc.py', 'w').close()").ok()
+    acting.acts(served, python("6 * 7"), "Done.")
+    cell = served.send(f"%%agent -m acts -s {session}\ngo").until_asks()
+    acting.needs_clicks(served)
+    cell.until(lambda cell: "not finished" in cell.html)
+    served.click(cell.button("Approve"), served.subshell())
+    cell.wait().ok()
+    area = cell.contents("display_data")[0]["transient"]["display_id"]
+    assert area not in [update["transient"]["display_id"] for update in cell.contents("update_display_data")]
+    assert "Done." in cell.answer["data"]["text/plain"]
+    assert cell.footer
+
+
 @pytest.mark.parametrize(
     ("front_end", "said"),
     [

@@ -7,6 +7,7 @@ from sessionmagic.notebook.recognition import (
     PAGE,
     RUNNER,
     SERVER,
+    SHARED_PAGE,
     SHELL,
     TERMINAL,
     UNKNOWN,
@@ -25,6 +26,16 @@ OF_CLASSIC = "8F4C2A6D0B1E4C3F9A7D5E2B6C8F0A1D"
     [
         pytest.param(
             {"metadata": {"cellId", "deletedCells", "recordTiming"}, "message_id": OF_PAGE}, PAGE, id="JupyterLab"
+        ),
+        pytest.param(
+            {"metadata": {"cellId"}, "message_id": OF_PAGE, "in_server": True, "collaborates": True},
+            SHARED_PAGE,
+            id="JupyterLab with jupyter-collaboration",
+        ),
+        pytest.param(
+            {"metadata": {"cellId"}, "message_id": OF_PAGE, "collaborates": True},
+            PAGE,
+            id="VS Code, where jupyter-collaboration is installed",
         ),
         pytest.param({"metadata": {"cellId"}, "message_id": OF_PAGE}, PAGE, id="VS Code"),
         pytest.param({"message_id": OF_CLASSIC}, PAGE, id="nbclassic"),
@@ -74,7 +85,7 @@ def test_only_a_terminal_is_a_terminal():
     assert recognized(Evidence("other")) is SHELL
 
 
-@pytest.mark.parametrize("kind", [CONSOLE, PAGE, RUNNER, SERVER, SHELL, TERMINAL, UNKNOWN, WATCHED_SERVER])
+@pytest.mark.parametrize("kind", [CONSOLE, PAGE, RUNNER, SERVER, SHARED_PAGE, SHELL, TERMINAL, UNKNOWN, WATCHED_SERVER])
 def test_no_front_end_waits_for_an_answer_that_cannot_come(kind):
     assert kind.asks != "page" or kind.view == "widgets"
     assert kind.asks == "nobody" or kind.live or kind.asks == "stdin"

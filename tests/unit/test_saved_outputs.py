@@ -101,9 +101,14 @@ class Page:
     """The outputs under a cell, as a front end keeps them."""
 
     def __init__(self, monkeypatch):
-        self.shown, self.sent = [], 0
+        self.shown, self.sent, self.cleared = [], 0, 0
         monkeypatch.setattr(module, "display", self.display)
-        monkeypatch.setattr(slots, "clear_output", lambda **_: self.shown.clear())
+        monkeypatch.setattr(slots, "clear_output", self.clear)
+
+    def clear(self, *, wait):
+        assert wait
+        self.shown.clear()
+        self.cleared += 1
 
     def display(self, data, **_):
         at, self.sent = len(self.shown), self.sent + 1
@@ -128,7 +133,7 @@ def test_what_comes_in_between_moves_the_rest_down(monkeypatch):
 
 
 def test_front_end_that_cannot_replace_an_output_is_cleared_for_each_change(monkeypatch):
-    page, kept = Page(monkeypatch), Slots(by_clearing=True)
+    page, kept = Page(monkeypatch), Slots("by clearing")
     area, answer, footer = Output({"a": 1}), Output({"b": 2}), Output({"f": 3})
     kept.show([area])
     kept.show([area])
@@ -137,6 +142,18 @@ def test_front_end_that_cannot_replace_an_output_is_cleared_for_each_change(monk
     kept.show([answer, FIGURE, footer])
     assert page.shown == [{"b": 2}, {"image/png": "aGk="}, {"f": 3}]
     assert page.sent == 5
+
+
+def test_page_that_others_have_open_too_is_cleared_if_an_output_that_is_not_the_last_changes(monkeypatch):
+    page, kept = Page(monkeypatch), Slots("the last in place")
+    area, draft, answer, footer = Output({"a": 1}), Output({"d": 2}), Output({"b": 3}), Output({"f": 4})
+    kept.show([area])
+    kept.show([area, draft])
+    kept.show([area, FIGURE])
+    assert (page.sent, page.cleared) == (3, 0)
+    kept.show([answer, FIGURE, footer])
+    assert page.shown == [{"b": 3}, {"image/png": "aGk="}, {"f": 4}]
+    assert (page.sent, page.cleared) == (6, 1)
 
 
 def test_turn_that_never_started_leaves_no_empty_output():

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 STATUS_SECONDS = 0.5
 """Minimum time between two updates of a status line."""
-RUNNING = "a comparison is running here; %agent branches shows its turns"
+RUNNING = "a comparison is running here; trust this notebook to watch it, or run %agent branches"
 AREAS_KEPT = 3
 """Finished areas, kept so that a reloaded page still finds them."""
 

@@ -9,7 +9,7 @@ from IPython.display import clear_output
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sessionmagic.notebook.output import Output
+    from sessionmagic.notebook.output import Changes, Output
 
 
 class Slots:
@@ -19,30 +19,39 @@ class Slots:
     the user's code has printed. So everything that is shown has a slot, and what comes in between moves the rest down.
 
     Args:
-        by_clearing: Whether the cell is cleared for a change, because the front end cannot replace an output.
+        changes: How the front end changes an output. The cell is cleared for a change that it cannot make in place.
     """
 
-    def __init__(self, *, by_clearing: bool = False) -> None:
-        self._by_clearing = by_clearing
+    def __init__(self, changes: Changes = "in place") -> None:
+        self._changes = changes
         self._slots: list[tuple[Any, Output]] = []
         """The handle of each slot, and its output."""
 
     def show(self, outputs: Sequence[Output]) -> None:
-        """Show these outputs, in this order. Only those that have changed are sent.
+        """Show these outputs, in this order. Only those that have changed are sent, unless the cell is cleared.
 
         The last ones change first: the hidden draft below the widgets must go before the widgets that hide it. There
         must be at least as many outputs as before.
         """
-        changed = any(
-            output is not shown and output != shown for (_, shown), output in zip(self._slots, outputs, strict=False)
-        )
-        if changed and self._by_clearing:
+        pairs = enumerate(zip(self._slots, outputs, strict=False))
+        changed = [at for at, ((_, shown), output) in pairs if output is not shown and output != shown]
+        if changed and not self._in_place(changed[0]):
             clear_output(wait=True)
             self._slots.clear()
-        for at, (handle, shown) in reversed(list(enumerate(self._slots))):
-            output = outputs[at]
-            if output is not shown and output != shown:
-                self._slots[at] = handle, output
-                handle.update(dict(output.data), raw=True, metadata=dict(output.metadata))
+            changed.clear()
+        for at in reversed(changed):
+            handle, _ = self._slots[at]
+            self._slots[at] = handle, outputs[at]
+            handle.update(dict(outputs[at].data), raw=True, metadata=dict(outputs[at].metadata))
         for output in outputs[len(self._slots) :]:
             self._slots.append((output.display(with_id=True), output))
+
+    def _in_place(self, first: int) -> bool:
+        """Return whether slots can change in place, the first of which is this one."""
+        match self._changes:
+            case "by clearing":
+                return False
+            case "the last in place":
+                return first == len(self._slots) - 1
+            case _:
+                return True

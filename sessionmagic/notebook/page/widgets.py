@@ -32,8 +32,9 @@ STEERING_SECONDS = 10.0
 """Seconds after which a turn without tool calls gets a steering box."""
 REASONING_LENGTH = 4_000
 """Characters at the end of the reasoning that are shown while the turn runs."""
-RUNNING = "a turn is running here; %agent show shows it"
-"""Shown by front ends without widgets, and in a notebook that was saved during the turn."""
+RUNNING = "a turn is running here; trust this notebook to watch it, or run %agent show"
+"""Shown by front ends without widgets, on a page that does not trust the notebook, and if it was saved meanwhile."""
+CONTINUED = "the turn goes on here"
 AREAS_KEPT = 10
 """Finished areas, kept so that a reloaded page still finds them. Older turns show their static answers."""
 
@@ -92,7 +93,7 @@ class WidgetView:
         answer_at_once(self._button)
 
     def open(self) -> None:
-        self._live.append(_live_output(self._area))
+        self._live.append(_live_output(self._area, RUNNING))
         self._slots.show(self._live)
 
     def update(self, transcript: Transcript) -> int:
@@ -132,7 +133,7 @@ class WidgetView:
         self._area.children = (*self._area.children[:at], copy, *self._area.children[at:])
         self._last = copy
         self._areas.append(area)
-        self._live.append(_live_output(area))
+        self._live.append(_live_output(area, CONTINUED))
 
     def _is_long(self, transcript: Transcript) -> bool:
         """Return whether the user may want to steer the turn, because it calls tools or takes long."""
@@ -193,5 +194,5 @@ class WidgetView:
         return len(html)
 
 
-def _live_output(area: Any) -> Output:
-    return Output(area._repr_mimebundle_() | {"text/plain": RUNNING})
+def _live_output(area: Any, text: str) -> Output:
+    return Output(area._repr_mimebundle_() | {"text/plain": text})
