@@ -1,4 +1,4 @@
-# make demo | lab | test | check | bench. Each makes the environment that it needs; nothing outside the clone is touched.
+# make demo | lab | test | matrix | check | bench. Each makes the environment that it needs; nothing outside the clone is touched.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,7 +12,7 @@ KERNELS ?= $(shell $(PYTHON) -c "import os; print(1 + (os.cpu_count() or 1))")
 # Hundreds of kernels and servers would each compile what they import.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo lab test check bench clean
+.PHONY: demo lab test matrix check bench clean
 
 demo lab: export SESSIONMAGIC_HOME ?= $(CURDIR)/build/sessions
 
@@ -30,6 +30,10 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto --dist loadfile tests/browser
 	$(BIN)/python -m tests.floor
 
+matrix: $(VENV)/.test
+	$(BIN)/python -m tests.matrix
+	$(BIN)/python -m pytest -n $(KERNELS) --dist loadfile tests/matrix
+
 check: $(VENV)/.test $(VENV)/.check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -40,7 +44,7 @@ bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks $(if $(AGAINST),--against $(AGAINST))
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-matrix
 
 $(VENV)/.pip:
 	$(PYTHON) -m venv $(VENV)

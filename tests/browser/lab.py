@@ -60,9 +60,14 @@ def leave(page):
 
 
 class Lab:
-    """A JupyterLab server on loopback, with separate settings, sessions and notebooks. It runs until `close`."""
+    """A JupyterLab server on loopback, with separate settings, sessions and notebooks. It runs until `close`.
 
-    def __init__(self, folder):
+    Args:
+        folder: Its files.
+        python: The Python that runs it and its kernels.
+    """
+
+    def __init__(self, folder, python=sys.executable):
         self.root = folder / "notebooks"
         self.root.mkdir()
         for name in ("config", "data", "runtime", "settings", "workspaces", "sessions"):
@@ -81,7 +86,7 @@ class Lab:
         self._log = (folder / "server.log").open("w")
         self._server = subprocess.Popen(
             [
-                *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+                *(python, "-m", "jupyterlab", "--no-browser", "--allow-root"),
                 *(f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}"),
                 *(f"--ServerApp.root_dir={self.root}", "--LabApp.expose_app_in_browser=True"),
                 "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
@@ -97,6 +102,7 @@ class Lab:
                 "SESSIONMAGIC_HOME": str(folder / "sessions"),
                 "PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
             },
+            cwd=folder,
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )
