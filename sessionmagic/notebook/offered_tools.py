@@ -65,7 +65,13 @@ def listed_tools(context: NotebookContext, session: Session | None, names: Itera
     permissions = Permissions({}, safety_of(context.settings.safety))
     if session is not None:
         permissions, _ = context.manager.sessions.trusted(session)
-    policy = Policy(session=permissions.rules, file={}, safety=permissions.safety, attended=context.front_end.attended)
+    policy = Policy(
+        session=permissions.rules,
+        file={},
+        safety=permissions.safety,
+        attended=context.front_end.attended,
+        remedy=context.front_end.kind.remedy,
+    )
     return [
         *(
             OfferedTool(

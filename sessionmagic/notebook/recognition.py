@@ -66,6 +66,7 @@ class Recognized:
         changes: How it changes an output that it has shown.
         live: Whether output is shown while the cell runs.
         late: Whether output is shown that comes after the cell has ended.
+        remedy: What the user can do to be asked where nobody is.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Recognized:
     changes: Changes = "in place"
     live: bool = True
     late: bool = True
+    remedy: str = ""
 
 
 TERMINAL = Recognized("a terminal", "IPython's terminal shell runs the cell", "text", "stdin", "never")
@@ -98,6 +100,15 @@ SERVER = Recognized(
     "by clearing",
     live=False,
     late=False,
+)
+UNWATCHED_SERVER = Recognized(
+    "a Jupyter server that runs the cells of a page and takes no input",
+    "the request comes from the process that started the kernel of an open notebook, and it takes no input",
+    "static",
+    "nobody",
+    live=False,
+    late=False,
+    remedy='%config AgentMagics.approval = "buttons" asks on the page, if the notebook is trusted',
 )
 WATCHED_SERVER = Recognized(
     "a page whose cells the Jupyter server runs",
@@ -136,7 +147,7 @@ def recognized(evidence: Evidence) -> Recognized:
     if by_server and evidence.wants_buttons:
         return WATCHED_SERVER
     if not evidence.takes_input:
-        return RUNNER
+        return UNWATCHED_SERVER if by_server else RUNNER
     if client is not None:
         return SERVER if by_server else CONSOLE
     known = evidence.hosted or PAGE_METADATA & evidence.metadata or CLASSIC_ID.fullmatch(evidence.message_id)

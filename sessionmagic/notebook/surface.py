@@ -76,7 +76,8 @@ _ASKED = {
 def described(context: NotebookContext) -> list[str]:
     """Return in words which front end was recognized, by what, and what follows from it."""
     kind = context.front_end.kind
-    asked = _ASKED[asks_of(context, background=False)] if kind.asks != "nobody" else "nowhere: nobody can answer"
+    nowhere = f"nowhere: nobody can answer{'; ' + kind.remedy if kind.remedy else ''}"
+    asked = nowhere if kind.asks == "nobody" else _ASKED[asks_of(context, background=False)]
     return [
         f"front end: {kind.name}, because {kind.known_by}",
         f"turns are shown {_SHOWN[surface_of(context)]}; approvals are asked {asked}",

@@ -101,6 +101,7 @@ class Policy:
         file: The rules of the agents file.
         safety: The safety mode, for calls that no rule covers.
         attended: Whether a user can approve calls. If not, calls that need approval are denied.
+        remedy: What makes calls wait for approval where they are denied because nobody can approve them, if anything.
         yes: Whether all calls of the turn were approved in advance. Deny rules still apply.
     """
 
@@ -108,13 +109,15 @@ class Policy:
     file: Rules
     safety: Safety = "balanced"
     attended: bool = True
+    remedy: str = ""
     yes: bool = False
 
     def rule_on(self, call: Call) -> Ruling:
         """Return whether the call runs, needs approval or is denied, and why."""
         ruling = self._ruling_if_attended(call)
         if ruling.verdict == "ask" and not self.attended:
-            return Ruling("deny", f"{ruling.why}, and nobody is available to approve the call")
+            why = f"{ruling.why}, and nobody is available to approve the call"
+            return Ruling("deny", f"{why}; {self.remedy}" if self.remedy else why)
         return ruling
 
     def never_allows(self, tool: str) -> bool:

@@ -173,7 +173,12 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests, history: R
 def policy_of(permissions: Permissions, request: Request) -> Policy:
     """Return what decides over the tool calls of a turn."""
     return Policy(
-        session=permissions.rules, file={}, safety=permissions.safety, attended=request.attended, yes=request.yes
+        session=permissions.rules,
+        file={},
+        safety=permissions.safety,
+        attended=request.attended,
+        remedy=request.remedy,
+        yes=request.yes,
     )
 
 

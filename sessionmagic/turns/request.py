@@ -68,6 +68,7 @@ class Request:
         timeout: Seconds after which the turn fails, not counting the time in which it waits for the user.
         attended: Whether a user can answer `Turn.approvals` and `Turn.questions`. If not, calls that need approval are
             denied, and questions are declined.
+        remedy: What makes calls wait for approval where they are denied because nobody can approve them, if anything.
         send_keys: Send the keys and passwords in this turn's content to the model. They are still not stored or shown.
         yes: Approve every tool call of this turn that no rule denies.
         safety: The safety mode of the session, if this request creates it. Code that runs for a tool call gets a
@@ -112,6 +113,7 @@ class Request:
     wait: float = 0
     timeout: float | None = None
     attended: bool = False
+    remedy: str = ""
     send_keys: bool = False
     yes: bool = False
     safety: Safety = "balanced"

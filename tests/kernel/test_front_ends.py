@@ -1,5 +1,7 @@
 """Front ends that cannot click or change an output get text and questions on stdin, by themselves and once."""
 
+from html import unescape
+
 import pytest
 
 from tests.kernel import acting
@@ -63,6 +65,7 @@ def test_server_without_input_asks_on_the_page_if_buttons_are_wanted(served, ses
     acting.acts(served, python("6 * 7"), "Done.")
     unwatched = served.run(f"%%agent -m acts -s {session}\ngo", front_end="server", allow_stdin=False).ok()
     assert WIDGET not in str(unwatched.messages)
+    assert '%config AgentMagics.approval = "buttons"' in unescape(unwatched.answer["data"]["text/html"])
     served.run("%config AgentMagics.approval = 'buttons'").ok()
     acting.acts(served, python("6 * 7"), "Done.")
     cell = served.send(f"%%agent -m acts -s {session}\ngo", front_end="server", allow_stdin=False).until_asks()

@@ -309,3 +309,8 @@ def test_unknown_safety_mode_is_refused_and_all_are_named(word, hint):
         safety_of(word)
     assert hint in str(caught.value)
     assert "did you mean" in hint or all(safety in str(caught.value) for safety in SAFETIES)
+
+
+def test_denial_where_nobody_can_approve_says_what_to_do():
+    policy = Policy(session={}, file={}, attended=False, remedy="ask at the door")
+    assert policy.rule_on(call_of("")).why.endswith("nobody is available to approve the call; ask at the door")

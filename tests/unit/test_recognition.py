@@ -2,6 +2,7 @@
 
 import pytest
 
+from sessionmagic.notebook import recognition
 from sessionmagic.notebook.recognition import (
     CONSOLE,
     PAGE,
@@ -11,11 +12,14 @@ from sessionmagic.notebook.recognition import (
     SHELL,
     TERMINAL,
     UNKNOWN,
+    UNWATCHED_SERVER,
     WATCHED_SERVER,
     Evidence,
+    Recognized,
     recognized,
 )
 
+KINDS = [kind for kind in vars(recognition).values() if isinstance(kind, Recognized)]
 OF_CLIENT = "e7c4ce55-315a62f2113f8f5963b163d4_8211_3"
 OF_PAGE = "5a1f3b60-6c0e-4f0b-9f0e-6b8f4d0f5a11"
 OF_CLASSIC = "8F4C2A6D0B1E4C3F9A7D5E2B6C8F0A1D"
@@ -59,7 +63,7 @@ OF_CLASSIC = "8F4C2A6D0B1E4C3F9A7D5E2B6C8F0A1D"
         ),
         pytest.param(
             {"message_id": OF_CLIENT, "started_by": "8211", "in_server": True, "takes_input": False},
-            RUNNER,
+            UNWATCHED_SERVER,
             id="jupyter-server-documents",
         ),
         pytest.param(
@@ -85,7 +89,7 @@ def test_only_a_terminal_is_a_terminal():
     assert recognized(Evidence("other")) is SHELL
 
 
-@pytest.mark.parametrize("kind", [CONSOLE, PAGE, RUNNER, SERVER, SHARED_PAGE, SHELL, TERMINAL, UNKNOWN, WATCHED_SERVER])
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_no_front_end_waits_for_an_answer_that_cannot_come(kind):
     assert kind.asks != "page" or kind.view == "widgets"
     assert kind.asks == "nobody" or kind.live or kind.asks == "stdin"
