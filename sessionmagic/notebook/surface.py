@@ -80,7 +80,7 @@ def described(context: NotebookContext) -> list[str]:
     asked = nowhere if kind.asks == "nobody" else _ASKED[asks_of(context, background=False)]
     return [
         f"front end: {kind.name}, because {kind.known_by}",
-        f"turns are shown {_SHOWN[surface_of(context)]}; approvals are asked {asked}",
+        f"turns are shown {_SHOWN[surface_of(context) if kind.live else 'static']}; approvals are asked {asked}",
     ]
 
 

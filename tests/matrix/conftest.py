@@ -1,6 +1,9 @@
 """Real front ends, each in an environment of its own. A module of tests says which one in `ENVIRONMENT`."""
 
 import os
+import socket
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,8 @@ import pytest
 from tests.browser.conftest import browser  # noqa: F401  a fixture
 from tests.matrix.environments import OfflineError, made
 
+GO = "%%agent -m acts -s lesson\nGo."
+"""A cell with a turn that calls a tool once."""
 SETUP = """\
 %load_ext sessionmagic
 from sessionmagic.testing import call, script
@@ -47,3 +52,57 @@ def written(tmp_path):
         return tmp_path / "lesson.ipynb"
 
     return write
+
+
+@pytest.fixture
+def ran(python, env, tmp_path):
+    """Run a program of the environment to its end, and return what it has printed."""
+
+    def run(program, *arguments):
+        command = [str(Path(python).parent / program), *map(str, arguments)]
+        done = subprocess.run(command, env=env, cwd=tmp_path, timeout=100, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def served(python, env, tmp_path):
+    """Start a module of the environment that serves HTTP, with these arguments and a port, and return its address."""
+    started = []
+
+    def serve(module, *arguments):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [python, "-m", module, "--no-browser", *map(str, arguments), f"--port={port}"]
+        with (tmp_path / "server.log").open("w") as log:
+            started.append(subprocess.Popen(command, env=env, cwd=tmp_path, stdout=log, stderr=log))
+        address = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 60
+        while not answers(port):
+            assert started[0].poll() is None, (tmp_path / "server.log").read_text()
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.1)
+        return address
+
+    yield serve
+    for server in started:
+        server.terminate()
+        server.wait(30)
+
+
+def answers(port):
+    """Return whether something listens."""
+    with socket.socket() as asked:
+        return asked.connect_ex(("127.0.0.1", port)) == 0
+
+
+def is_static(cell):
+    """Assert that a cell has the answer of a turn whose call was denied, once and with its footer, and nothing else."""
+    answer, footer = cell.outputs
+    assert "nobody is available to approve the call" in answer.data["text/html"]
+    assert "AgentMagics.approval" not in answer.data["text/html"]
+    assert answer.data["text/plain"].count("It is **42**.") == 1
+    assert "lesson · turn 1" in footer.data["text/plain"]

@@ -5,12 +5,13 @@ import time
 import urllib.request
 
 import pytest
+from playwright.sync_api import expect
 
-from tests.browser.lab import TOKEN, Lab
-from tests.matrix.conftest import SETUP
+from tests.browser.lab import SECONDS, TOKEN, Lab, Notebook
+from tests.matrix.conftest import GO, SETUP
 
 ENVIRONMENT = "nbmodel"
-SECONDS = 60
+PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def ask(lab, method, path, body=None):
         method=method,
     )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Unraised())
-    with opener.open(request, timeout=SECONDS) as reply:
+    with opener.open(request, timeout=PATIENCE) as reply:
         return reply.status, reply.headers, json.loads(reply.read() or b"null")
 
 
@@ -61,7 +62,7 @@ class Kernel:
         """Run a cell, give these answers to its questions, and return its outputs as the server saves them."""
         left = list(answers)
         _, headers, _ = ask(self.lab, "POST", f"{self.path}/execute", {"code": code, "metadata": {"cell_id": "abc"}})
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + PATIENCE
         while True:
             assert time.monotonic() < deadline
             status, _, reply = ask(self.lab, "GET", headers["Location"])
@@ -78,9 +79,28 @@ class Kernel:
 def test_answer_is_saved_once_after_a_call_was_approved_that_the_question_shows(kernel):
     [config] = kernel.run("%agent config")
     assert "front end: a Jupyter server" in config["data"]["text/plain"]
-    answer, footer = kernel.run("%%agent -m acts -s lesson\nGo.", "y")
+    answer, footer = kernel.run(GO, "y")
     [asked] = kernel.asked
     assert "print(6 * 7)" in asked
     assert "42" in answer["data"]["text/html"]
     assert answer["data"]["text/plain"].count("It is **42**.") == 1
     assert "lesson · turn 1" in footer["data"]["text/plain"]
+
+
+@pytest.mark.nightly
+def test_page_shows_the_answer_and_asks_in_its_input_box(browser, lab):
+    lab.write("page.ipynb", SETUP, "%%agent -m acts -s page\nGo.")
+    page = browser.new_page()
+    it = Notebook(lab, page, "page.ipynb").open().wait_for_kernel()
+    it.run(1)
+    it.run(2)
+    box = page.locator(".jp-Stdin-input")
+    expect(it.output(2)).to_contain_text("print(6 * 7)", timeout=SECONDS)
+    box.fill("y")
+    box.press("Enter")
+    expect(it.output(2)).to_contain_text("page · turn 1", timeout=SECONDS)
+    answer, footer = it.save().cells[2].outputs
+    assert answer.data["text/plain"].count("It is **42**.") == 1
+    assert "page · turn 1" in footer.data["text/plain"]
+    page.close()
+    lab.end_kernels()
