@@ -118,3 +118,45 @@ def test_front_end_may_change_in_a_session(kernel, session):
     assert WIDGET not in str(in_console.messages)
     assert WIDGET in str(again.messages)
     assert "second" in again.text
+
+
+@pytest.mark.threads
+def test_page_and_console_on_one_kernel_each_show_their_own_turn(kernel, session, pen):
+    acting.needs_clicks(kernel)
+    page = kernel.run(f"%%agent -m dictated -b -s {session}-page\n{pen}").ok()
+    pen.write("On the page, ")
+    console = kernel.run(f"%%agent -m hello -s {session}-console\nhi", front_end="console").ok()
+    pen.write("to the end.")
+    pen.end()
+    page.until(lambda cell: WIDGET not in str(cell.everything))
+    assert page.answer["data"]["text/plain"] == "On the page, to the end."
+    assert kinds(console) <= {"status", "execute_input", "stream"}
+    assert "On the page" not in console.text
+
+
+def test_session_goes_on_in_a_console_after_its_page_has_left_an_approval_unanswered(kernel, acts, session):
+    acts(python("6 * 7"), "Done.")
+    left = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks()
+    kernel.interrupt()
+    assert left.wait().ename == "KeyboardInterrupt"
+    cell = kernel.run(f"%%agent -m prompts -s {session}\nagain", front_end="console").ok()
+    assert "go\nagain" in cell.text
+
+
+def test_answer_stays_where_a_cell_is_cleared_at_once(served, session):
+    acting.acts(served, python("6 * 7"), "Done.")
+    cell = served.send(f"%%agent -m acts -s {session}\ngo", front_end="server")
+    served.reply("y")
+    shown = cell.wait().ok().everything
+    for content in cell.contents("clear_output"):
+        content["wait"] = False
+    assert cell.everything == shown
+
+
+def test_display_id_that_calls_use_again_changes_no_other_call(kernel, acts, session):
+    show = "from IPython.display import HTML, update_display\n{}(HTML('<b>{}</b>'), display_id='again')"
+    calls = [python(show.format(how, words)) for how, words in (("display", 1), ("display", 2), ("update_display", 3))]
+    acts(*calls, "Done.")
+    cell = kernel.run(f"%%agent -m acts --yes -s {session}\ngo").ok()
+    kernel.run("display(HTML('mine'), display_id='again')").ok()
+    assert [output["data"]["text/html"].split(">")[1][:1] for output in cell.displays] == ["1", "2", "3"]
