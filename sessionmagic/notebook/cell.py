@@ -71,6 +71,7 @@ def run_cell(context: NotebookContext, options: argparse.Namespace, text: str) -
     background = options.background and context.front_end.kind.late
     request = request_of(context, options, text, background=background)
     launch = launch_of(context, partial(keep, context, out=options.out), background=background)
+    launch.takes_code = not background and context.next_cell.possible and context.front_end.clicks_arrive
     with launch.interruptible(), nullcontext() if background else context.main_thread.served():
         view = view_for(context, options, launch, background=background)
         launch.show_in(view)
@@ -88,8 +89,20 @@ def run_cell(context: NotebookContext, options: argparse.Namespace, text: str) -
             return
         with attention(context.front_end.kernel):
             result = launch.wait_until_over()
+        if result is not None and launch.code_taken:
+            _propose_code(context, result.text)
     if result is not None and result.error is not None:
         raise result.error
+
+
+def _propose_code(context: NotebookContext, answer: str) -> None:
+    """Propose the Python code of an answer as a new cell."""
+    from sessionmagic.notebook.page.code_blocks import as_cell, code_blocks, python_in
+
+    if blocks := python_in(code_blocks(answer)):
+        context.next_cell.propose(as_cell(blocks))
+    else:
+        print("the answer has no Python code, so no cell was added")
 
 
 def queue(context: NotebookContext, session: str, queued: argparse.Namespace) -> None:

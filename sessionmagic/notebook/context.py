@@ -14,6 +14,7 @@ from sessionmagic.home import default_home
 from sessionmagic.models.configured import configured
 from sessionmagic.notebook.front_end import FrontEnd
 from sessionmagic.notebook.kernel.main_thread import MainThread
+from sessionmagic.notebook.kernel.next_cell import NextCell
 from sessionmagic.notebook.started import Started
 from sessionmagic.turns.account import KERNEL
 
@@ -51,6 +52,7 @@ class NotebookContext:
             # A kernel that loads the extension from its configuration has no loop yet.
             None if kernel is None else lambda call: kernel.io_loop.add_callback(call)  # noqa: PLW0108
         )
+        self.next_cell = NextCell(shell, self.front_end)
         self.active_session: str | None = None
         """Id of the session that cells without ``--session`` continue, if there is one."""
         self.latest_session: str | None = None
@@ -114,7 +116,7 @@ class NotebookContext:
         """The tools that run in this kernel."""
         from sessionmagic.notebook.kernel.tools import KernelTools
 
-        return KernelTools(self.shell, self.main_thread, self.front_end, self._home)
+        return KernelTools(self.shell, self.main_thread, self.next_cell, self._home)
 
     def chosen(self, name: str = "") -> str | None:
         """Return the named session, else the active one, else the configured one, else None."""

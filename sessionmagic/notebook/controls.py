@@ -13,9 +13,14 @@ class Controls(Protocol):
 
     asks_on_page: bool
     """Whether questions are asked on the page rather than on stdin."""
+    takes_code: bool
+    """Whether code of the answer can be put into a new cell, because the cell waits for the turn."""
 
     def stop(self) -> None:
         """End the turn."""
+
+    def take_code(self) -> None:
+        """Put the code of the answer into a new cell when the turn has ended."""
 
     def resolve(self, approval_id: str, decision: Decision, reason: str = "") -> None:
         """Decide on a tool call; do nothing if it no longer waits. The model reads the reason of a rejection."""

@@ -60,6 +60,9 @@ class Launch(CellWork):
         self._rate = rate
         self._done = done
         self.asks_on_page = asks == "page"
+        self.takes_code = False
+        self.code_taken = False
+        """Whether the user wants the code of the answer in a new cell."""
         self._asker = None if self.asks_on_page else Asker(self, main_thread, asks, rate.hz)
         self._turn: Turn | None = None
         self._stopped = False
@@ -197,6 +200,10 @@ class Launch(CellWork):
         """
         if self._turn is not None and text.strip():
             self._thread.submit(self._tell(self._turn, text)).result()
+
+    def take_code(self) -> None:
+        """Remember that the user wants the code of the answer in a new cell. Safe on any thread."""
+        self.code_taken = True
 
     def stop(self) -> None:
         """End the turn, or prevent it from starting. Safe at any time, on any thread."""

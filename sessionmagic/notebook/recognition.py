@@ -1,7 +1,7 @@
 """Which front end runs the cell, and what it can do: one table, from facts about the request.
 
 No front end says what it can show. What is known of each comes from requests that were seen (`docs/front-ends.md`).
-Where nothing certain is known, the way is taken that cannot hang: text, and questions on stdin.
+Where nothing certain is known, the way is taken that cannot hang or lose: text, and questions on stdin.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ class Recognized:
         live: Whether output is shown while the cell runs.
         late: Whether output is shown that comes after the cell has ended.
         remedy: What the user can do to be asked where nobody is.
+        adds_cells: Whether it adds a cell that the kernel proposes, below the one that has run.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Recognized:
     live: bool = True
     late: bool = True
     remedy: str = ""
+    adds_cells: bool = True
 
 
 TERMINAL = Recognized("a terminal", "IPython's terminal shell runs the cell", "text", "stdin", "never")
@@ -88,9 +90,16 @@ SHELL = Recognized(
     "never",
     live=False,
     late=False,
+    adds_cells=False,
 )
 RUNNER = Recognized(
-    "a runner, such as nbclient or papermill", "it takes no input", "static", "nobody", live=False, late=False
+    "a runner, such as nbclient or papermill",
+    "it takes no input",
+    "static",
+    "nobody",
+    live=False,
+    late=False,
+    adds_cells=False,
 )
 SERVER = Recognized(
     "a Jupyter server that runs the cells of a page",
@@ -100,6 +109,7 @@ SERVER = Recognized(
     "by clearing",
     live=False,
     late=False,
+    adds_cells=False,
 )
 UNWATCHED_SERVER = Recognized(
     "a Jupyter server that runs the cells of a page and takes no input",
@@ -108,6 +118,7 @@ UNWATCHED_SERVER = Recognized(
     "nobody",
     live=False,
     late=False,
+    adds_cells=False,
     remedy='%config AgentMagics.approval = "buttons" asks on the page, if the notebook is trusted',
 )
 WATCHED_SERVER = Recognized(
@@ -117,6 +128,7 @@ WATCHED_SERVER = Recognized(
     "page",
     "by clearing",
     late=False,
+    adds_cells=False,
 )
 CONSOLE = Recognized(
     "a console, such as jupyter console or qtconsole",
@@ -134,7 +146,12 @@ SHARED_PAGE = Recognized(
     "the last in place",
 )
 UNKNOWN = Recognized(
-    "a front end that is not known", "the request is like none that was seen", "text", "stdin", "by clearing"
+    "a front end that is not known",
+    "the request is like none that was seen",
+    "text",
+    "stdin",
+    "by clearing",
+    adds_cells=False,
 )
 
 

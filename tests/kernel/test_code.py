@@ -416,11 +416,11 @@ def test_a_built_in_that_says_nothing_of_its_arguments_is_refused_in_one_line(ke
     assert (cell.ename, cell.traceback.count("\n")) == ("ToolError", 0)
 
 
-def test_a_cell_cannot_be_proposed_where_nobody_watches(kernel, session, acts):
+def test_a_cell_cannot_be_proposed_where_none_can_be_added(kernel, session, acts):
     acts([("insert_cell", {"code": "1 + 1"})], "Done.")
     cell = kernel.run(f"%%agent -m acts -s {session} --yes\ngo", allow_stdin=False).ok()
     [(outcome, text)] = told(kernel)
-    assert (outcome, "nobody watches" in text) == ("failed", True)
+    assert (outcome, "would be lost in this front end" in text) == ("failed", True)
     assert not cell.reply["payload"]
 
 

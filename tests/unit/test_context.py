@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import Mock
 
 import pytest
+from IPython.core.events import EventManager, available_events
 from traitlets import TraitError
 from traitlets.config import Config, Configurable
 
@@ -77,7 +78,7 @@ def test_store_that_cannot_be_a_directory_is_refused(context):
 
 
 class Shell(Configurable):
-    configurables, kernel = [], None
+    configurables, kernel, events = [], None, EventManager(None, available_events)
 
 
 def test_settings_in_a_config_file_hold_when_the_magics_are_made():

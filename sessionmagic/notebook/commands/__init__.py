@@ -8,6 +8,7 @@ from sessionmagic.notebook.commands import (  # noqa: F401, I001
     settings,
     tools,
     turns,
+    code,
     comparing,
     grid,
     branches,

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import BinaryContent
 
     from sessionmagic.conversation.transcript import Transcript
-    from sessionmagic.notebook.front_end import FrontEnd
     from sessionmagic.notebook.kernel.main_thread import MainThread
+    from sessionmagic.notebook.kernel.next_cell import NextCell
     from sessionmagic.notebook.output import Output
     from sessionmagic.turns.turn import Turn
 
@@ -42,7 +42,6 @@ SHOWN = 2_000
 """Characters of one cell's code or output."""
 SOURCE = "notebook"
 LONGEST_SECONDS = 3_600
-DROPPED = "the proposed cell was not added, because this cell ended in an error; its code is in the insert_cell call"
 
 
 class KernelTools:
@@ -51,24 +50,22 @@ class KernelTools:
     Args:
         shell: The user's shell.
         main_thread: Runs calls on the main thread.
-        front_end: What shows the notebook.
+        next_cell: Takes the proposed cells.
         store: Returns the directory of the store, which isolated code is not told.
     """
 
     def __init__(
-        self, shell: InteractiveShell, main_thread: MainThread, front_end: FrontEnd, store: Callable[[], Path]
+        self, shell: InteractiveShell, main_thread: MainThread, next_cell: NextCell, store: Callable[[], Path]
     ) -> None:
         self._shell = shell
         self._main_thread = main_thread
-        self._front_end = front_end
-        self._proposed = ""
+        self._next_cell = next_cell
         self._displays: WeakKeyDictionary[Turn, dict[str, list[Output]]] = WeakKeyDictionary()
         """What each turn's calls have displayed, by call id."""
         self._scratch = ScratchKernels(store)
         self._ending: dict[str, asyncio.Task[None]] = {}
         """Waits for the ends of turns with processes of their own, by the name of the process."""
         self._functions = UserFunctions(shell, main_thread, self._show)
-        shell.events.register("post_run_cell", self._report_dropped)
 
     def notebook_tools(self, *, background: bool = False) -> list[Tool]:
         """Return the tools. With `background`, those that need a foreground cell have an `obstacle`."""
@@ -99,7 +96,7 @@ class KernelTools:
     @property
     def _obstacle(self) -> str:
         """Why a background turn cannot run code on the main thread; empty where it can."""
-        return NEEDS_A_CELL if self._front_end.kernel is None else ""
+        return NEEDS_A_CELL if getattr(self._shell, "kernel", None) is None else ""
 
     def list_variables(self) -> str:
         """List the variables of the user's notebook with their types and sizes."""
@@ -202,27 +199,12 @@ class KernelTools:
         """
 
         def insert() -> None:
-            if not self._front_end.attended:
-                raise ToolError("nobody watches this run, so a proposed cell would be lost; put its code in the answer")
-            self._proposed = f"{self._proposed}\n\n{code}" if self._is_pending else code
-            self._shell.set_next_input(self._proposed)
+            if not self._next_cell.possible:
+                raise ToolError("a proposed cell would be lost in this front end; put its code in the answer")
+            self._next_cell.propose(code)
 
         await self._main_thread.run_in_cell(insert)
         return "The cell will be added below when this turn ends. It has not been run."
-
-    @property
-    def _is_pending(self) -> bool:
-        """Whether the proposed cell waits for the end of the running cell, when the front end receives it."""
-        payloads: Any = self._shell.payload_manager
-        texts = [each["text"] for each in payloads.read_payload() if each.get("source") == "set_next_input"]
-        return self._proposed in [*texts, getattr(self._shell, "rl_next_input", None)]
-
-    def _report_dropped(self, result: Any) -> None:
-        """Print that a proposed cell is lost, because a page adds none when the running cell ends in an error."""
-        # A model's code runs without history. Its errors do not end the cell in which it runs.
-        failed = result is not None and not result.success and result.info.store_history
-        if failed and self._is_pending and self._front_end.kernel is not None:
-            print(DROPPED)
 
     def _show(self, result: CallResult) -> None:
         """Let the view of the running turn show what a call has displayed, beside that call."""

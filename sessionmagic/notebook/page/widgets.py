@@ -13,6 +13,7 @@ from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import MUTED, NO_MATH, text_html, warning_html
 from sessionmagic.notebook.page.attention import answer_at_once
 from sessionmagic.notebook.page.blocks import Blocks
+from sessionmagic.notebook.page.code_button import FENCE, code_button
 from sessionmagic.notebook.page.pieces import forget, page, within, wrapped
 from sessionmagic.notebook.page.static import NOTHING_STARTED, answer_outputs, whole_html, whole_output
 from sessionmagic.notebook.page.steering_box import SteeringBox
@@ -83,10 +84,11 @@ class WidgetView:
         """Whether the turn has started, has shown something, and waits for the user."""
         self._reasoning: Any = None
         self._steering: SteeringBox | None = None
+        self._code: Any = None
+        """The button for code, once the answer has some."""
         self._answer = Blocks(VBox(layout=self._layout), controls)
-        self._area = VBox(
-            [HBox([self._status, self._button], layout=self._layout), *self._answer.boxes], layout=self._layout
-        )
+        self._head = HBox([self._status, self._button], layout=self._layout)
+        self._area = VBox([self._head, *self._answer.boxes], layout=self._layout)
         self._areas = [self._area]
         self._last = self._answer.boxes[0]
         """The last child of the first area that shows blocks."""
@@ -98,6 +100,9 @@ class WidgetView:
 
     def update(self, transcript: Transcript) -> int:
         self._show_status(transcript)
+        if self._code is None and self._controls.takes_code and FENCE in transcript.text:
+            self._code = code_button(self._controls)
+            self._head.children = (self._status, self._code, self._button)
         if self._steering is None and self._is_long(transcript):
             self._steering = SteeringBox(self._controls)
             self._area.children = (*self._area.children, self._steering.box)
