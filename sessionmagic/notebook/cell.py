@@ -65,34 +65,49 @@ def place_of(context: NotebookContext, options: argparse.Namespace) -> Place:
 
 def run_cell(context: NotebookContext, options: argparse.Namespace, text: str) -> None:
     """Send the text to the session that the options choose, and show the answer under the running cell."""
+    background = options.background and context.front_end.kind.late
+    ask(context, options, request_of(context, options, text, background=background), background=background)
+
+
+def ask(
+    context: NotebookContext,
+    options: argparse.Namespace,
+    request: Request,
+    *,
+    background: bool = False,
+    takes_code: bool = True,
+) -> TurnResult | None:
+    """Start a turn, show it under the running cell, and return its result. Raises its error.
+
+    Args:
+        context: The kernel's context.
+        options: The options of the cell.
+        request: What to ask.
+        background: Whether to return at once, without a result.
+        takes_code: Whether there is a button that puts the code of the answer into a new cell.
+    """
     from sessionmagic.notebook.page.attention import attention
     from sessionmagic.notebook.surface import view_for
 
-    background = options.background and context.front_end.kind.late
-    request = request_of(context, options, text, background=background)
     launch = launch_of(context, partial(keep, context, out=options.out), background=background)
-    launch.takes_code = not background and context.next_cell.possible and context.front_end.clicks_arrive
+    launch.takes_code = takes_code and not background and context.next_cell.possible and context.front_end.clicks_arrive
     with launch.interruptible(), nullcontext() if background else context.main_thread.served():
         view = view_for(context, options, launch, background=background)
         launch.show_in(view)
         waits_for: WaitsFor = "end" if not background else "nothing" if options.wait else "start"
-        start = begun(
-            context,
-            request,
-            context.manager.start,
-            place_of(context, options),
-        )
+        start = begun(context, request, context.manager.start, place_of(context, options))
         launch.begin(start, view, waits_for)
         if waits_for == "start":
             launch.wait_until_admitted()
         if background:
-            return
+            return None
         with attention(context.front_end.kernel):
             result = launch.wait_until_over()
         if result is not None and launch.code_taken:
             _propose_code(context, result.text)
     if result is not None and result.error is not None:
         raise result.error
+    return result
 
 
 def _propose_code(context: NotebookContext, answer: str) -> None:

@@ -27,6 +27,36 @@ _agent is the latest result: str(_agent) is the answer; it also has .value .usag
 
 def _parser() -> LineParser:
     parser = LineParser("%%agent", MANUAL)
+    add_turn_options(parser)
+    add = parser.add_argument
+    add(
+        "--fresh", action="store_true",
+        help="at this kernel's first cell on the session, start the session anew; its turns stay stored",
+    )  # fmt: skip
+    add("--reuse", action="store_true", help="show the stored answer instead of asking, if nothing has changed")
+    add("-b", "--background", action="store_true", help="return at once; the answer keeps streaming")
+    add(
+        "--type", default="", metavar="EXPR",
+        help="ask for a value of a type: a pydantic model, a dataclass, a TypedDict, list[int]; _agent.value has it",
+    )  # fmt: skip
+    add(
+        "--compare", action="extend", nargs="+", default=[], metavar="REF",
+        help="ask each of these models; their answers stand side by side",
+    )  # fmt: skip
+    add("--repeat", type=int, default=1, metavar="N", help="with --compare: ask each model N times")
+    add(
+        "--vary", action="extend", nargs="+", default=[], metavar="NAME=A,B",
+        help="with --compare: a column for each value of a setting, such as temperature=0,0.7 effort=low,high",
+    )  # fmt: skip
+    add("--blind", action="store_true", help="with --compare: columns A, B, C in random order, until %%agent reveal")
+    add("--judge", default="", metavar="REF", help="with --compare: this model says which answers are better")
+    add("--criteria", default="", metavar="TEXT", help="what makes an answer better, for --judge")
+    return parser
+
+
+def add_turn_options(parser: LineParser) -> None:
+    """Add the options of whatever asks one model and waits for its answer: ``%%agent``, ``%agent fix``."""
+    parser.set_defaults(reuse=False, background=False, type="", fresh=False)
     add = parser.add_argument
     add(
         "-m", "--model", default="", metavar="REF",
@@ -45,24 +75,6 @@ def _parser() -> LineParser:
     add("-a", "--agent", default="", metavar="NAME", help="agent that answers")
     add("--new", action="store_true", help="start a new session and make it the active one")
     add(
-        "--fresh", action="store_true",
-        help="at this kernel's first cell on the session, start the session anew; its turns stay stored",
-    )  # fmt: skip
-    add("--reuse", action="store_true", help="show the stored answer instead of asking, if nothing has changed")
-    add(
-        "--compare", action="extend", nargs="+", default=[], metavar="REF",
-        help="ask each of these models; their answers stand side by side",
-    )  # fmt: skip
-    add("--repeat", type=int, default=1, metavar="N", help="with --compare: ask each model N times")
-    add(
-        "--vary", action="extend", nargs="+", default=[], metavar="NAME=A,B",
-        help="with --compare: a column for each value of a setting, such as temperature=0,0.7 effort=low,high",
-    )  # fmt: skip
-    add("--blind", action="store_true", help="with --compare: columns A, B, C in random order, until %%agent reveal")
-    add("--judge", default="", metavar="REF", help="with --compare: this model says which answers are better")
-    add("--criteria", default="", metavar="TEXT", help="what makes an answer better, for --judge")
-    add("-b", "--background", action="store_true", help="return at once; the answer keeps streaming")
-    add(
         "--wait", nargs="?", type=float, const=math.inf, default=0.0, metavar="SECONDS",
         help="wait for a busy session instead of failing, at most SECONDS if given",
     )  # fmt: skip
@@ -80,10 +92,6 @@ def _parser() -> LineParser:
         "--attach", action="append", default=[], metavar="EXPR",
         help="send a file (image, PDF, text) or a value (figure, image, DataFrame); may be repeated",
     )  # fmt: skip
-    add(
-        "--type", default="", metavar="EXPR",
-        help="ask for a value of a type: a pydantic model, a dataclass, a TypedDict, list[int]; _agent.value has it",
-    )  # fmt: skip
     add("--raw", action="store_true", help="send the text as typed, with $`expression` not replaced")
     add(
         "--send-keys", action="store_true",
@@ -93,7 +101,6 @@ def _parser() -> LineParser:
         "--timeout", type=float, metavar="SECONDS",
         help="fail the turn after SECONDS, not counting the time it waits for you; 0: never",
     )  # fmt: skip
-    return parser
 
 
 def check_comparison(options: argparse.Namespace) -> None:

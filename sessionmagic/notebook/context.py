@@ -13,6 +13,7 @@ from sessionmagic.exceptions import SessionNotFoundError, StoreError, UsageError
 from sessionmagic.home import default_home
 from sessionmagic.models.configured import configured
 from sessionmagic.notebook.front_end import FrontEnd
+from sessionmagic.notebook.kernel.last_failure import LastFailure
 from sessionmagic.notebook.kernel.main_thread import MainThread
 from sessionmagic.notebook.kernel.next_cell import NextCell
 from sessionmagic.notebook.started import Started
@@ -53,6 +54,7 @@ class NotebookContext:
             None if kernel is None else lambda call: kernel.io_loop.add_callback(call)  # noqa: PLW0108
         )
         self.next_cell = NextCell(shell, self.front_end)
+        self.last_failure = LastFailure(shell, self.front_end)
         self.active_session: str | None = None
         """Id of the session that cells without ``--session`` continue, if there is one."""
         self.latest_session: str | None = None

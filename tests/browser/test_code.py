@@ -30,7 +30,7 @@ def test_button_and_command_put_the_code_into_a_new_cell_that_has_not_run(notebo
 
     it.run(3)
     it.expect_done(3)
-    expect(it.output(3)).to_contain_text("in a new cell, which has not been run", timeout=SECONDS)
+    expect(it.output(3)).to_contain_text("in a new cell, not run yet", timeout=SECONDS)
     expect(cells).to_have_count(6, timeout=SECONDS)
     expect(cells.nth(4)).to_have_text("print('it ran')")
     expect(it.prompt(4)).to_have_text("[ ]:")

@@ -35,7 +35,7 @@ def test_python_blocks_of_the_latest_answer_become_one_cell_and_do_not_run(kerne
     cell = kernel.run(f"%agent code -s {session}").ok()
     assert proposed(cell) == [(f"# %%\n{CODE}\n\n# %%\nb = 2", False)]
     assert cell.text == (
-        f"2 code blocks of turn 2 of session {session!r} in a new cell, which has not been run, each after a line "
+        f"2 code blocks of turn 2 of session {session!r} in a new cell, not run yet, each after a line "
         "# %%; -n N takes only one\n"
     )
     assert "it ran" not in kernel.run("1").text

@@ -9,6 +9,7 @@ from sessionmagic.notebook.commands import (  # noqa: F401, I001
     tools,
     turns,
     code,
+    fix,
     comparing,
     grid,
     branches,

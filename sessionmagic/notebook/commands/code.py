@@ -42,7 +42,7 @@ def code(context: NotebookContext, options: argparse.Namespace) -> None:
         context.next_cell.propose(as_cell(taken))
         several = ", each after a line # %%; -n N takes only one" if len(taken) > 1 else ""
         cut = "; the answer was interrupted, so code may be missing" if turn.status == "interrupted" else ""
-        say(f"{counted(len(taken), 'code block')} of {where} in a new cell, which has not been run{several}{cut}")
+        say(f"{counted(len(taken), 'code block')} of {where} in {context.next_cell.where}, not run yet{several}{cut}")
     else:
         say(f"{NO_CELLS}\n\n{as_cell(taken)}")
 

@@ -119,15 +119,23 @@ def argument(*names: str, verbatim: bool = False, **options: Any) -> Argument:
 
 
 def command(
-    text: str, *arguments: Argument, name: str = ""
+    text: str, *arguments: Argument, name: str = "", options: Callable[[LineParser], object] = lambda _: None
 ) -> Callable[[Callable[[NotebookContext, argparse.Namespace], Any]], Callable[..., Any]]:
-    """Register the decorated function as a subcommand with the help `text`. A name of two words is given as `name`."""
+    """Register the decorated function as a subcommand.
+
+    Args:
+        text: Its help.
+        arguments: Its arguments.
+        name: Its name, if it is not that of the function; of one word or two.
+        options: Adds further options to its parser.
+    """
 
     def register(function: Callable[[NotebookContext, argparse.Namespace], Any]) -> Callable[..., Any]:
         known = name or function.__name__
         parser = LineParser(f"%agent {known}", text)
         for each in arguments:
             (parser.add_verbatim if each.verbatim else parser.add_argument)(*each.names, **each.options)
+        options(parser)
         if any(each in (SESSION, RUNNING) for each in arguments):  # as in `%%agent`
             parser.add_argument("-s", "--session", dest=NAMED, default="", help=SUPPRESS)
         COMMANDS[known] = Command(parser, function, text)

@@ -34,10 +34,20 @@ class NextCell:
         """Whether the front end adds a cell."""
         return self._front_end.kind.adds_cells
 
-    def propose(self, code: str) -> None:
-        """Propose code, below what the running cell has proposed before. Call this on the main thread."""
+    @property
+    def where(self) -> str:
+        """Where proposed code is, in words."""
+        return "a new cell" if self._front_end.kind.view == "widgets" else "the next prompt"
+
+    def propose(self, code: str, *, replace: bool = False) -> None:
+        """Propose code, below what the running cell has proposed before. Call this on the main thread.
+
+        Args:
+            code: The code.
+            replace: Whether it takes the place of the running cell's code. No front end can change another cell.
+        """
         self._proposed = f"{self._proposed}\n\n{code}" if self._is_pending else code
-        self._shell.set_next_input(self._proposed)
+        self._shell.set_next_input(self._proposed, replace=replace)
 
     @property
     def _is_pending(self) -> bool:

@@ -11,16 +11,14 @@ from weakref import WeakKeyDictionary
 
 from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.exceptions import ToolError
-from sessionmagic.keys.assigned import is_secret
 from sessionmagic.notebook.kernel.main_thread import NEEDS_A_CELL
 from sessionmagic.notebook.kernel.outputs import SVG, CallResult, RichOutput, restored
 from sessionmagic.notebook.kernel.running import run_code, tool_return
 from sessionmagic.notebook.kernel.scratch import ScratchKernels
 from sessionmagic.notebook.kernel.user_functions import UserFunctions
-from sessionmagic.notebook.kernel.values import describe_safely, kind_of, learn_keys, statistics
+from sessionmagic.notebook.kernel.values import describe_safely, inspected, kind_of, learn_keys, short, statistics
 from sessionmagic.tools.functions import Tool
 from sessionmagic.turns.turn import current_call, current_turn
-from sessionmagic.words import between_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -120,9 +118,7 @@ class KernelTools:
             raise NameError(f"no variable named {name!r}; call list_variables to see which exist")
         learn_keys(self._shell.user_ns)
         value = self._shell.user_ns[name]
-        if isinstance(value, str) and is_secret(name, value):  # it may be too short to be known without its name
-            return f"{name} = {value!r}"
-        return "\n".join(filter(None, [f"{name}: {kind_of(value)}", describe_safely(value), statistics(value)]))
+        return "\n".join(filter(None, [inspected(name, value), statistics(value)]))
 
     def read_cells(self, last: int = LAST_CELLS) -> str:
         """Read the cells that the notebook has run, oldest first, with the value of each cell's last line.
@@ -136,8 +132,8 @@ class KernelTools:
         outputs: dict[int, Any] = self._shell.user_ns.get("Out", {})
         numbered = [(number, code) for number, code in enumerate(inputs) if code][-max(last, 1) :]
         cells = [
-            f"In [{number}]: {_short(code)}"
-            + (f"\nOut [{number}]: {_short(describe_safely(outputs[number]))}" if number in outputs else "")
+            f"In [{number}]: {short(code, SHOWN)}"
+            + (f"\nOut [{number}]: {short(describe_safely(outputs[number]), SHOWN)}" if number in outputs else "")
             for number, code in numbered
         ]
         return "\n\n".join(cells) or "(nothing has been run yet)"
@@ -240,10 +236,3 @@ class KernelTools:
     def close(self) -> None:
         """End all scratch kernels for good, because the user's kernel ends."""
         self._scratch.close()
-
-
-def _short(text: str) -> str:
-    if len(text) <= SHOWN:
-        return text
-    end = between_words(text, SHOWN, -1)
-    return f"{text[:end]} [cut: {len(text) - end:,} more characters]"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.keys.assigned import is_secret
 from sessionmagic.keys.known import KNOWN
-from sessionmagic.words import words_of
+from sessionmagic.words import between_words, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,6 +55,21 @@ def describe_safely(value: Any) -> str:
         return describe(value)
     except Exception as error:  # noqa: BLE001  the value's own methods may raise anything
         return f"(a {type(value).__name__} that cannot be described: {type(error).__name__})"
+
+
+def inspected(name: str, value: Any) -> str:
+    """Return a variable's name, type, size and description."""
+    if isinstance(value, str) and is_secret(name, value):  # it may be too short to be known without its name
+        return f"{name} = {value!r}"
+    return f"{name}: {kind_of(value)}\n{describe_safely(value)}"
+
+
+def short(text: str, length: int) -> str:
+    """Return a text, cut after `length` characters between two words, with a note of how much was cut."""
+    if len(text) <= length:
+        return text
+    end = between_words(text, length, -1)
+    return f"{text[:end]} [cut: {len(text) - end:,} more characters]"
 
 
 def kind_of(value: Any) -> str:
