@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from sessionmagic.notebook.kernel.tools import NOT_RETURNED
 from tests.kernel.acting import acts, asked, in_background, needs_clicks, question, told, until_over
 from tests.kernel.conftest import restarted
 
@@ -126,7 +127,7 @@ def test_always_everything_holds_for_other_tools_and_after_a_restart(start, sess
     cell = kernel.send(f"%%agent -m acts -s {session} -t double\ngo").until_asks()
     kernel.click(cell.button("Always everything"))
     assert "Done." in cell.wait().ok().text
-    assert told(kernel) == [("run_python", "success", "(no output)"), ("double", "success", "4")]
+    assert told(kernel) == [("run_python", "success", NOT_RETURNED), ("double", "success", "4")]
     restarted(kernel)
     kernel.run("ran = []").ok()
     acts(kernel, [RUN, ("insert_cell", {"code": "first = 1"})], "Done.")

@@ -111,8 +111,8 @@ def _describe_and_show(shell: InteractiveShell, value: Any, output: CapturedOutp
     return describe_safely(value)
 
 
-def tool_return(result: CallResult, description: str = "") -> ToolReturn[str]:
-    """Return a call's text, value and figures for the model. Raises `ToolFailed` if the call failed."""
+def tool_return(result: CallResult, description: str = "", *, otherwise: str = "(no output)") -> ToolReturn[str]:
+    """Return a call's text, value and figures for the model, or `otherwise`. Raises `ToolFailed` if the call failed."""
     from pydantic_ai.exceptions import ToolFailed
     from pydantic_ai.messages import BinaryContent, ToolReturn
 
@@ -125,7 +125,7 @@ def tool_return(result: CallResult, description: str = "") -> ToolReturn[str]:
     note = f"[{count} figure{'s' if count > 1 else ''} shown to the user]" if count else ""
     text = "\n".join(filter(None, [result.text, description, note]))
     figures = [BinaryContent(base64.b64decode(content), media_type=kind) for kind, content in images]
-    return ToolReturn(text or "(no output)", content=figures or None)
+    return ToolReturn(text or otherwise, content=figures or None)
 
 
 def _with_error_in_text(result: CallResult) -> CallResult:

@@ -1,4 +1,8 @@
-"""The tools of the user's kernel: look at variables and cells, run code, propose a cell."""
+"""The tools of the user's kernel: look at variables and cells, run code, propose a cell.
+
+The docstring and the parameters of a tool are sent with every model request, so they are short. What a model may still
+have to know when it has called the tool, the result says.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +42,7 @@ LISTED = 200
 LAST_CELLS = 10
 SHOWN = 2_000
 """Characters of one cell's code or output."""
+NOT_RETURNED = "(no output; what threads and other processes print stands under the cell and is not returned)"
 SOURCE = "notebook"
 LONGEST_SECONDS = 3_600
 
@@ -97,7 +102,7 @@ class KernelTools:
         return NEEDS_A_CELL if getattr(self._shell, "kernel", None) is None else ""
 
     def list_variables(self) -> str:
-        """List the variables of the user's notebook with their types and sizes."""
+        """List variables, types and sizes."""
         hidden = self._shell.user_ns_hidden
         names = [name for name in list(self._shell.user_ns) if not name.startswith("_") and name not in hidden]
         lines = [
@@ -109,11 +114,7 @@ class KernelTools:
         return "\n".join([*lines[:LISTED], *cut]) or "(no variables yet)"
 
     def inspect_variable(self, name: str) -> str:
-        """Describe one variable of the user's notebook; frames and arrays by schema, shape, first rows and statistics.
-
-        Args:
-            name: The variable's name, not an expression.
-        """
+        """Show schema, first rows, statistics."""
         if name not in self._shell.user_ns:
             raise NameError(f"no variable named {name!r}; call list_variables to see which exist")
         learn_keys(self._shell.user_ns)
@@ -121,11 +122,7 @@ class KernelTools:
         return "\n".join(filter(None, [inspected(name, value), statistics(value)]))
 
     def read_cells(self, last: int = LAST_CELLS) -> str:
-        """Read the cells that the notebook has run, oldest first, with the value of each cell's last line.
-
-        Args:
-            last: How many of the latest cells to read.
-        """
+        """Read the latest cells and their values."""
         learn_keys(self._shell.user_ns)
         history: Any = self._shell.history_manager
         inputs: list[str] = history.input_hist_raw
@@ -139,33 +136,17 @@ class KernelTools:
         return "\n\n".join(cells) or "(nothing has been run yet)"
 
     async def run_python(self, code: str) -> Any:
-        """Run Python code in the user's notebook, with its variables; what the code defines stays there.
-
-        Returns what the code printed, the value of its last line, and its traceback if it failed. Figures are shown
-        to the user. Top-level await does not work. Output of threads and other processes appears under the cell and
-        is not returned; capture it to read it.
-
-        Args:
-            code: The code, as in a notebook cell.
-        """
+        """Run code in the notebook, with its variables."""
 
         def run() -> CallResult:
             result = run_code(self._shell, code)
             self._show(result)
             return result
 
-        return tool_return(await self._main_thread.run(run))
+        return tool_return(await self._main_thread.run(run), otherwise=NOT_RETURNED)
 
     async def run_python_isolated(self, code: str, timeout: float = 30) -> Any:
-        """Run Python code in a separate process, which neither sees nor changes the user's variables.
-
-        What the code defines stays there for your later calls. Returns what the code printed, the value of its last
-        line, and its traceback if it failed. Figures are shown to the user.
-
-        Args:
-            code: The code, as in a notebook cell.
-            timeout: Seconds after which the code is interrupted.
-        """
+        """Run code in a process of its own."""
         if not 0 < timeout <= LONGEST_SECONDS:
             raise ValueError(f"the timeout must be more than 0 and at most {LONGEST_SECONDS:,} seconds")
         turn = current_turn.get()
@@ -188,11 +169,7 @@ class KernelTools:
         return process
 
     async def insert_cell(self, code: str) -> str:
-        """Propose a new code cell below this one; the user decides whether to run it.
-
-        Args:
-            code: The code of the new cell.
-        """
+        """Propose a new cell below."""
 
         def insert() -> None:
             if not self._next_cell.possible:
