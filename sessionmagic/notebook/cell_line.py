@@ -84,6 +84,14 @@ def add_turn_options(parser: LineParser) -> None:
         help="your functions that the model may call, separated by commas; may be repeated",
     )  # fmt: skip
     add(
+        "--no-tools", dest="offers", action="store_const", const="none", default="",
+        help="offer the model no tools in this turn but those of --tools, which makes its requests shorter",
+    )  # fmt: skip
+    add(
+        "--kernel-tools", dest="offers", action="store_const", const="kernel",
+        help="offer the tools that inspect and run code, also where AgentMagics.kernel_tools is False",
+    )  # fmt: skip
+    add(
         "--budget", metavar="USD",
         help="what all model requests of the session may cost in dollars, in later turns too; further ones are refused",
     )  # fmt: skip

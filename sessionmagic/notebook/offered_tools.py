@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sessionmagic.exceptions import ToolError
 from sessionmagic.notebook.visible import one_line
@@ -18,20 +18,31 @@ if TYPE_CHECKING:
     from sessionmagic.tools.functions import Tool
     from sessionmagic.tools.permissions import Policy
 
+Choice = Literal["", "kernel", "none"]
 DOES_LENGTH = 200
 """How many characters of an MCP tool's description a listing shows."""
 
 
-def offered_tools(context: NotebookContext, names: Iterable[str] = (), *, background: bool = False) -> list[Tool]:
+def offered_tools(
+    context: NotebookContext, names: Iterable[str] = (), choice: Choice = "", *, background: bool = False
+) -> list[Tool]:
     """Return the kernel's tools, then the functions marked with `tool`, then the functions named by ``--tools``.
 
-    Each item of `names` holds one or more names, separated by commas. If two tools have the same name, the later one
-    is offered. In the background, tools that need a waiting cell have an obstacle. The tools of MCP servers are added
-    while the turn runs. Raises `ToolError` for a name that is not defined, or not a function.
+    If two tools have the same name, the later one is offered. The tools of MCP servers are added while the turn runs.
+
+    Args:
+        context: The kernel's context.
+        names: One or more names in each item, separated by commas.
+        choice: ``"kernel"`` offers the kernel's tools whatever the setting says; ``"none"`` only what is named.
+        background: Whether no cell waits. Tools that need a waiting cell then have an obstacle.
+
+    Raises:
+        ToolError: A name is not defined, or not a function.
     """
-    notebook_tools = context.tools.notebook_tools(background=background) if context.settings.kernel_tools else []
-    named = _named(names, context.shell.user_ns)
-    users = (context.tools.user_tool(tool, background=background) for tool in offered(named))
+    wanted = choice == "kernel" or (context.settings.kernel_tools and choice != "none")
+    notebook_tools = context.tools.notebook_tools(background=background) if wanted else []
+    named = offered(_named(names, context.shell.user_ns), marked=choice != "none")
+    users = (context.tools.user_tool(tool, background=background) for tool in named)
     return list({tool.name: tool for tool in [*notebook_tools, *users]}.values())
 
 

@@ -121,12 +121,13 @@ def tool_of(function: Callable[..., Any] | Tool, *, name: str = "", read_only: b
     return new
 
 
-def offered(functions: Iterable[Callable[..., Any] | Tool] = ()) -> list[Tool]:
-    """Return the functions that a turn offers: those marked with `tool`, then the given ones.
+def offered(functions: Iterable[Callable[..., Any] | Tool] = (), *, marked: bool = True) -> list[Tool]:
+    """Return the functions that a turn offers: with `marked` those marked with `tool`, then the given ones.
 
     A function replaces an earlier one with the same name. Raises `ToolError` for a function that cannot be a tool.
     """
-    return list({each.name: each for each in [*registered.values(), *map(tool_for, functions)]}.values())
+    before = registered.values() if marked else ()
+    return list({each.name: each for each in [*before, *map(tool_for, functions)]}.values())
 
 
 def tool_for(function: Callable[..., Any] | Tool, *, name: str = "") -> Tool:

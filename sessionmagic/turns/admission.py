@@ -145,7 +145,9 @@ class Admission:
             parent=parent,
             plan=plan,
             content=content,
-            fingerprint=fingerprint(plan, content, self._servers.names, request.output_type),
+            fingerprint=fingerprint(
+                plan, content, () if request.only_tools else self._servers.names, request.output_type
+            ),
         )
 
 

@@ -118,7 +118,7 @@ def plan_for(request: Request, session: Session, parent: str | None, models: Res
             raise ModelReferenceError(f"no --model was given, and the default cannot be used: {error}") from error
         warnings += [f"the session's model cannot be used, so {default} answers this turn: {error}"]
         model = models.resolve(default)
-    tools = offered(request.tools) if request.kind == "ask" else []
+    tools = offered(request.tools, marked=not request.only_tools) if request.kind == "ask" else []
     if request.output_type is not None and any(tool.name == OUTPUT_TOOL for tool in tools):
         raise ToolError(f"{OUTPUT_TOOL} is the tool with which a model gives a structured answer; rename your function")
     settings = merged(agent.settings, session.settings, request.settings)

@@ -64,6 +64,8 @@ class Request:
             title is the first words of the prompt.
         values: The expressions whose values the prompt and the attachments hold; stored and shown with the turn.
         tools: Functions that the model may call, in addition to those marked with `sessionmagic.tool`.
+        only_tools: Offer no other tools than `tools`: none that are marked with `sessionmagic.tool`, and none of MCP
+            servers.
         wait: Seconds to wait for a busy session; ``math.inf`` waits until it is free.
         timeout: Seconds after which the turn fails, not counting the time in which it waits for the user.
         attended: Whether a user can answer `Turn.approvals` and `Turn.questions`. If not, calls that need approval are
@@ -110,6 +112,7 @@ class Request:
     titles: bool = False
     values: Sequence[str] = ()
     tools: Sequence[Callable[..., Any] | Tool] = ()
+    only_tools: bool = False
     wait: float = 0
     timeout: float | None = None
     attended: bool = False

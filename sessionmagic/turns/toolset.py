@@ -30,7 +30,7 @@ async def toolset_for(admitted: Admitted, servers: McpServers) -> AbstractToolse
 
 async def _all_tools(admitted: Admitted, servers: McpServers) -> AbstractToolset[None] | None:
     plan, turn = admitted.plan, admitted.turn
-    if not servers.names or not plan.model.takes_tools:
+    if not servers.names or admitted.request.only_tools or not plan.model.takes_tools:
         return plan.toolset
     from pydantic_ai.toolsets import CombinedToolset
 

@@ -113,6 +113,13 @@ async def test_read_only_tool_runs_without_asking(manager):
 
 
 @on_a_loop
+async def test_turn_with_only_its_own_tools_is_told_nothing_of_servers(manager):
+    _, _, model = await acted(manager, "Done", only_tools=True)
+    assert model.offered == [{}]
+    assert not model.sent[0][-1].instructions
+
+
+@on_a_loop
 async def test_links_come_with_their_text_and_neither_text_nor_emptiness_is_lost(manager):
     calls = [("tests__find", {}), ("tests__count", {}), ("tests__nothing", {})]
     _, events, _ = await acted(manager, calls, "Done")

@@ -57,6 +57,16 @@ async def test_function_runs_with_the_arguments_of_the_model_and_the_model_reads
 
 
 @on_a_loop
+@pytest.mark.usefixtures("registry")
+async def test_turn_with_only_its_own_tools_is_not_offered_those_that_were_marked(manager):
+    tool(name="marked")(giving(1))
+    _, _, model = await acted(manager, "Done", tools=[add], only_tools=True)
+    assert list(model.offered[0]) == ["add"]
+    _, _, model = await acted(manager, "Done", tools=[add])
+    assert list(model.offered[0]) == ["marked", "add"]
+
+
+@on_a_loop
 async def test_model_is_told_what_docstring_and_annotations_say(manager):
     _, _, model = await acted(manager, "Done", tools=[add])
     [offered] = model.offered[0].values()
