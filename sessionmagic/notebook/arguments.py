@@ -1,23 +1,31 @@
-"""Parse a magic's line with IPython's argument parser, but with our errors, and with quotes as in a shell."""
+"""Parse a magic's line with IPython's argument parser, but with our errors, with quotes as in a shell, and values."""
 
 from __future__ import annotations
 
 import re
 import shlex
 from argparse import REMAINDER, ZERO_OR_MORE
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core.magic_arguments import MagicArgumentParser
 
 from sessionmagic.exceptions import UsageError
+from sessionmagic.notebook.line_values import LineValues
 from sessionmagic.words import shortened, suggestion
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
 MAX_LINE = 20_000
 SESSION_NUMBER = re.compile(r"-\d+(\.\d+)?(@.*)?$")
 """What argparse takes for a value and not for an option: a negative number, also one with a turn, as in ``-1@3``."""
+
+NO_NAMES: Mapping[str, Any] = MappingProxyType({})
+_LINE: ContextVar[LineValues | None] = ContextVar("line", default=None)
+"""The line that is being parsed. Threads share the parser, but not this."""
 
 
 class LineParser(MagicArgumentParser):
@@ -28,28 +36,61 @@ class LineParser(MagicArgumentParser):
         super().__init__(prog.removeprefix("%"), description=description, add_help=False)  # type: ignore[no-untyped-call]
         self.add_argument("-h", "--help", action="store_true", help="show this help")
         self._verbatim: argparse.Action | None = None
+        self._as_typed: set[str] = set()
+        self.set_defaults(filled_in=())
         self._negative_number_matcher = SESSION_NUMBER
 
     def add_verbatim(self, *names: str, **options: Any) -> None:
         """Add the argument that takes the rest of the line unchanged: after its name, or after the leading options."""
-        self._verbatim = self.add_argument(*names, **options)
+        self._verbatim = self.add_as_typed(*names, **options)
 
-    def parse_line(self, line: str) -> argparse.Namespace:
-        """Parse the line. Raises `UsageError`."""
+    def add_as_typed(self, *names: str, **options: Any) -> argparse.Action:
+        """Add an argument into which no values are filled."""
+        action = self.add_argument(*names, **options)
+        self._as_typed.add(action.dest)
+        return action
+
+    def parse_line(self, line: str, names: Mapping[str, Any] = NO_NAMES) -> argparse.Namespace:
+        """Parse the line, and fill in the values that it refers to. Raises `UsageError`.
+
+        Args:
+            line: The line.
+            names: What names mean in it.
+
+        Returns:
+            The arguments, and in `filled_in` the expressions that were evaluated.
+        """
+        values = LineValues(line, names)
+        token = _LINE.set(values)
+        try:
+            options = self._parsed(values.marked)
+        finally:
+            _LINE.reset(token)
+        options.filled_in = values.evaluated
+        return options
+
+    def _parsed(self, line: str) -> argparse.Namespace:
         words, rest = self._split_off_verbatim(line)
         arguments = [*split(words), *rest]
-        loose = next((action.dest for action in self._actions if action.nargs == ZERO_OR_MORE), None)
+        loose = next((action for action in self._actions if action.nargs == ZERO_OR_MORE), None)
         if loose is None:
             return self.parse_args(arguments)
         # The words may stand around the options. What follows a ``--`` are words; argparse would read them as options.
         at = arguments.index("--") if "--" in arguments else len(arguments)
         options = self.parse_intermixed_args(arguments[:at])
-        setattr(options, loose, [*getattr(options, loose), *arguments[at + 1 :]])
+        further = [self._get_value(loose, each) for each in arguments[at + 1 :]]
+        setattr(options, loose.dest, [*getattr(options, loose.dest), *further])
         return options
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """Fill values in when argparse has read the line, so that none is read as an option."""
+        if (line := _LINE.get()) is not None:
+            arg_string = line.restored(arg_string) if action.dest in self._as_typed else line.filled(arg_string)
+        return super()._get_value(action, arg_string)
 
     def wants_help(self, line: str) -> bool:
         """Return whether the line has ``-h`` or ``--help``. Text that is taken unchanged does not count."""
-        words = split(self._split_off_verbatim(line)[0])
+        words = split(self._split_off_verbatim(LineValues(line, NO_NAMES).marked)[0])
         takes_all = any(action.nargs == REMAINDER for action in self._actions)
         return not {"-h", "--help"}.isdisjoint(words[:1] if takes_all else words)
 
@@ -81,9 +122,16 @@ class LineParser(MagicArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise a `UsageError` with argparse's message."""
+        message = _as_typed(message)
         unknown = re.search(r"unrecognized arguments: (\S+)", message)
         word = unknown[1] if unknown else ""
         raise UsageError(message + _nearest(word, self.options(), f"%{self.prog} --help lists the options"))
+
+
+def _as_typed(text: str) -> str:
+    """Return a part of the line that is being parsed as it was typed."""
+    line = _LINE.get()
+    return text if line is None else line.restored(text)
 
 
 def _nearest(word: str, options: list[str], otherwise: str) -> str:
@@ -112,6 +160,7 @@ def split(line: str) -> list[str]:
     try:
         return list(words)
     except ValueError:
+        shown = shortened(_as_typed(line))
         raise UsageError(
-            f"a quotation mark in {shortened(line)!r} is not closed; close it, or put the other kind around the word"
+            f"a quotation mark in {shown!r} is not closed; close it, or put the other kind around the word"
         ) from None

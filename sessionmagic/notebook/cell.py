@@ -176,7 +176,7 @@ def request_of(context: NotebookContext, options: argparse.Namespace, text: str,
     """Return the request of the running cell. Raises `UsageError` and `ToolError` for options that are not valid."""
     from sessionmagic.conversation.budget import parsed_budget
     from sessionmagic.models.settings import parsed
-    from sessionmagic.notebook.prompts import attach, expressions_attached, filled_in
+    from sessionmagic.notebook.prompts import attach, expressions_attached, filled_in, filled_option
     from sessionmagic.notebook.surface import run_by_a_tool
     from sessionmagic.tools.permissions import Limits, safety_of
     from sessionmagic.turns.request import Request
@@ -186,7 +186,8 @@ def request_of(context: NotebookContext, options: argparse.Namespace, text: str,
     options.session = context.named(options.session, turn=False)
     settings, front_end, namespace = context.settings, context.front_end, context.shell.user_ns
     prompt, in_prompt = filled_in(text, namespace, raw=options.raw)
-    system, in_system = filled_in(options.system or "", namespace, raw=options.raw)
+    system, in_system = filled_option(options.system or "", namespace, raw=options.raw)
+    attached = expressions_attached(options.attach, namespace)
     return Request(
         prompt=prompt,
         session=options.session or front_end.notebook or FRESH_NAME,
@@ -200,7 +201,7 @@ def request_of(context: NotebookContext, options: argparse.Namespace, text: str,
         attachments=[attach(expression, namespace) for expression in options.attach],
         typed=text,
         titles=settings.titles and front_end.attended,
-        values=list(dict.fromkeys([*in_prompt, *in_system, *expressions_attached(options.attach, namespace)])),
+        values=list(dict.fromkeys([*in_prompt, *in_system, *attached, *options.filled_in])),
         tools=offered_tools(context, options.tools, options.offers, background=background),
         only_tools=options.offers == "none",
         wait=options.wait,

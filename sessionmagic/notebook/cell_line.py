@@ -17,6 +17,7 @@ MANUAL = """Send the cell to an agent session. The answer streams under the cell
     Name three features that often leak the label in a churn model.
 
 $`expression` in the prompt is replaced by its value; every other character is sent unchanged. --raw sends all as typed.
+In options, {expression} and $name are replaced too: --session {month} --model $model. {{month}} is the text itself.
 A session keeps its model until you choose another. With --once, a model answers one turn only.
 _agent is the latest result: str(_agent) is the answer; it also has .value .usage .cost .model .turn .session .messages.
 
@@ -63,9 +64,9 @@ def add_turn_options(parser: LineParser) -> None:
         help="the session's model from now on: provider:model, local, local:path.gguf, or default to use the default",
     )  # fmt: skip
     add("--once", action="store_true", help="use --model for this turn only")
-    add(
+    parser.add_as_typed(
         "--system", metavar="TEXT",
-        help='instructions for this turn, in place of the session\'s; "" for none; $`expression` as in the prompt',
+        help='instructions for this turn, in place of the session\'s; "" for none',
     )  # fmt: skip
     add(
         "--set", action="extend", nargs="+", default=[], metavar="NAME=VALUE",
@@ -100,7 +101,7 @@ def add_turn_options(parser: LineParser) -> None:
         "--attach", action="append", default=[], metavar="EXPR",
         help="send a file (image, PDF, text) or a value (figure, image, DataFrame); may be repeated",
     )  # fmt: skip
-    add("--raw", action="store_true", help="send the text as typed, with $`expression` not replaced")
+    add("--raw", action="store_true", help="send the prompt and --system as typed, with no values in them")
     add(
         "--send-keys", action="store_true",
         help="send the keys and passwords in this turn's content to the model; they are still not stored or shown",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.core.magic import Magics, line_cell_magic, magics_class, needs_local_scope, no_var_expand
 
 from sessionmagic.exceptions import SessionMagicError
 from sessionmagic.keys.cleaning import without_keys
@@ -13,6 +13,8 @@ from sessionmagic.notebook.context import NotebookContext
 from sessionmagic.notebook.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from IPython.core.interactiveshell import InteractiveShell
 
 
@@ -24,11 +26,12 @@ class AgentMagics(Magics, Settings):
         super().__init__(shell)  # applies the user's config file
         self.context = NotebookContext(shell, settings=self)
 
-    @no_var_expand
+    @no_var_expand  # by IPython, which would split values with blanks, and leave names that it does not know
+    @needs_local_scope
     @line_cell_magic
-    def agent(self, line: str, cell: str | None = None) -> Any:  # noqa: D102  its docstring is the manual, below
+    def agent(self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:  # noqa: D102  its docstring is the manual, below
         try:
-            return self._run(line, cell)
+            return self._run(line, cell, {**self.context.shell.user_ns, **(local_ns or {})})
         except SessionMagicError as error:
             error.args = (without_keys(str(error)),)  # it may quote the line or a value
             raise
@@ -39,15 +42,15 @@ class AgentMagics(Magics, Settings):
 
             raise short_interrupt("interrupted") from None
 
-    def _run(self, line: str, cell: str | None) -> Any:
+    def _run(self, line: str, cell: str | None, names: Mapping[str, Any]) -> Any:
         if cell is None:
             from sessionmagic.notebook.commands import run_command
 
-            return run_command(self.context, line)
+            return run_command(self.context, line, names)
         if CELL_LINE.wants_help(line):
             print(CELL_LINE.format_help())
             return None
-        options, text = CELL_LINE.parse_line(line), cell.removesuffix("\n")
+        options, text = CELL_LINE.parse_line(line, names), cell.removesuffix("\n")
         check_comparison(options)
         if options.compare:
             from sessionmagic.notebook.comparison import run_comparison

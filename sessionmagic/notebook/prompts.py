@@ -5,7 +5,6 @@ An expression that does something else than making a value is refused before any
 
 from __future__ import annotations
 
-import ast
 import io
 import mimetypes
 import re
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.attachment import Attachment
 from sessionmagic.exceptions import PromptError
-from sessionmagic.notebook.expressions import action_of
-from sessionmagic.notebook.kernel.values import describe, learn_keys
+from sessionmagic.notebook.evaluation import ASSIGN, NotAValueError, compiled, evaluated, one_line
+from sessionmagic.notebook.kernel.values import describe
+from sessionmagic.notebook.line_values import LineValues
 from sessionmagic.words import between_words, shortened
 
 if TYPE_CHECKING:
@@ -24,10 +24,8 @@ if TYPE_CHECKING:
 
 EXPRESSION = re.compile(r"\$`([^`\n]+)`(?!\$(?!`))")
 """With a dollar after it, it is a formula: GitLab writes mathematics so. With ``$` `` after it, the next one begins."""
-ASSIGN = "assign its value to a variable in a cell of its own and send that variable"
 VALUE_LIMIT = 20_000
 """Characters of one value that are sent."""
-ERROR_LENGTH = 200
 SHOWN_LIMIT = 80
 """Characters of an expression that an error message quotes."""
 FILE_LIMIT = 20_000_000
@@ -36,17 +34,21 @@ FILE_LIMIT = 20_000_000
 
 def interpolate(prompt: str, namespace: Mapping[str, Any]) -> str:
     """Replace each ``$`expr` `` with a description of its value; every other character stays. Raises `PromptError`."""
-    advice = f"{ASSIGN}, or send the text as typed with --raw"
-    codes = {
-        expression: _compiled(expression, namespace, f"$`{shortened(expression, SHOWN_LIMIT)}`", advice)
-        for expression in expressions_in(prompt)
-    }
+    codes = {expression: _compiled(expression, namespace) for expression in expressions_in(prompt)}
     return EXPRESSION.sub(lambda match: _describe(match[1], _evaluate(match[1], codes[match[1]], namespace)), prompt)
 
 
 def filled_in(text: str, namespace: Mapping[str, Any], *, raw: bool) -> tuple[str, list[str]]:
     """Return a text as `interpolate` does, and the expressions that it evaluated; with `raw`, the text as it is."""
     return (text, []) if raw else (interpolate(text, namespace), expressions_in(text))
+
+
+def filled_option(text: str, namespace: Mapping[str, Any], *, raw: bool) -> tuple[str, list[str]]:
+    """Return a text that an option holds, with ``{name}`` and ``$name`` replaced too, as `filled_in` does."""
+    if raw:
+        return text, []
+    values = LineValues(text, namespace, lambda value: _describe("the value", value))
+    return values.filled(values.marked), values.evaluated
 
 
 def expressions_in(prompt: str) -> list[str]:
@@ -63,45 +65,34 @@ def _describe(expression: str, value: Any) -> str:
     try:
         text = describe(value)
     except Exception as error:
-        raise PromptError(f"the value of $`{expression}` cannot be described: {_one_line(error)}") from error
+        raise PromptError(f"the value of $`{expression}` cannot be described: {one_line(error)}") from error
     if len(text) <= VALUE_LIMIT:
         return text
     end = between_words(text, VALUE_LIMIT, -1)
     return f"{text[:end]}\n[cut: {len(text) - end:,} more characters of {expression}]"
 
 
-def _compiled(expression: str, namespace: Mapping[str, Any], shown: str, advice: str) -> CodeType:
-    """Return the compiled expression. Raises `PromptError` if it is not valid, or does more than making a value."""
+def _compiled(expression: str, namespace: Mapping[str, Any]) -> CodeType:
     try:
-        tree = ast.parse(expression.strip(), "<string>", mode="eval")
-        action = action_of(tree, namespace)
-        if not action:
-            return compile(tree, "<string>", "eval")
-    except Exception as error:
-        raise _not_evaluated(expression, error) from error
-    raise PromptError(f"{shown} {action}, and only values can be sent; {advice}")
+        return compiled(expression, namespace)
+    except NotAValueError as error:
+        raise _unfit(expression, error) from error
 
 
 def _evaluate(expression: str, code: CodeType, namespace: Mapping[str, Any]) -> Any:
-    learn_keys(namespace)
     try:
-        return eval(code, dict(namespace))  # noqa: S307  the user's own code in the user's own kernel
-    except Exception as error:
-        raise _not_evaluated(expression, error) from error
+        return evaluated(code, namespace)
+    except NotAValueError as error:
+        raise _unfit(expression, error) from error
 
 
-def _not_evaluated(expression: str, error: Exception) -> PromptError:
-    shown = shortened(expression, SHOWN_LIMIT)
-    return PromptError(f"$`{shown}` cannot be evaluated: {_one_line(error)}; --raw sends the text as typed")
-
-
-def _one_line(error: Exception) -> str:
-    """Return an error of the user's code on one short line; its message may have any length."""
-    try:
-        message = " ".join(str(error).split())
-    except Exception:  # noqa: BLE001  its __str__ may raise anything
-        message = "(no message)"
-    return f"{type(error).__name__}: {shortened(message, ERROR_LENGTH)}"
+def _unfit(expression: str, error: NotAValueError) -> PromptError:
+    shown = f"$`{shortened(expression, SHOWN_LIMIT)}`"
+    if error.action:
+        return PromptError(
+            f"{shown} {error.action}, and only values can be sent; {ASSIGN}, or send the text as typed with --raw"
+        )
+    return PromptError(f"{shown} cannot be evaluated: {error.why}; --raw sends the text as typed")
 
 
 def attach(expression: str, namespace: Mapping[str, Any]) -> Attachment:
@@ -135,12 +126,11 @@ def value_of(option: str, expression: str, namespace: Mapping[str, Any], otherwi
     """
     shown = expression if len(expression) <= SHOWN_LIMIT else "…" + expression[1 - SHOWN_LIMIT :]
     try:
-        code = _compiled(expression, namespace, f"{option}: {shown}", ASSIGN)
-        return _evaluate(expression, code, namespace)
-    except PromptError as error:
-        if error.__cause__ is None:  # it is valid, but does more than making a value
-            raise
-        raise PromptError(f"{option}: {shown} is {otherwise} ({error.__cause__})") from error
+        return evaluated(compiled(expression, namespace), namespace)
+    except NotAValueError as error:
+        if error.action:
+            raise PromptError(f"{option}: {shown} {error.action}, and only values can be sent; {ASSIGN}") from error
+        raise PromptError(f"{option}: {shown} is {otherwise} ({error.why})") from error
 
 
 def _as_file(expression: str, namespace: Mapping[str, Any]) -> Path | None:
@@ -176,5 +166,5 @@ def _png(name: str, save: Any) -> Attachment:
     try:
         save(buffer)
     except Exception as error:
-        raise PromptError(f"--attach: {name} cannot be drawn: {_one_line(error)}") from error
+        raise PromptError(f"--attach: {name} cannot be drawn: {one_line(error)}") from error
     return Attachment(name=name, content=buffer.getvalue(), media_type="image/png")

@@ -35,7 +35,7 @@ ACTIVE = {
     "base",
     "meta",
 }
-NAMES = ["a/b", "../../up", "..", "/etc/passwd", "chat 🦊", "x" * 200, "CON", "%s{}$`1`", "-"]
+NAMES = ["a/b", "../../up", "..", "/etc/passwd", "chat 🦊", "x" * 200, "CON", "%s{}$1`", "-"]
 
 
 OWN_STYLE = re.compile(r"<style>\.sessionmagic-[0-9a-f]{32} { display: none }</style>")

@@ -96,7 +96,7 @@ def _notes(
 @command(
     "Search the prompts and answers of all sessions, newest turns first.",
     argument(
-        "words", nargs="*", metavar="WORD",
+        "words", as_typed=True, nargs="*", metavar="WORD",
         help="what was said, in any case; each word is text and no pattern, and quotes keep several together",
     ),
     argument("-s", "--session", default="", metavar="NAME", help="search only this session"),

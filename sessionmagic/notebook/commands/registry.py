@@ -16,7 +16,7 @@ from sessionmagic.words import suggestion
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from sessionmagic.conversation.session import Session
     from sessionmagic.notebook.context import NotebookContext
@@ -34,8 +34,14 @@ class Command:
 COMMANDS: dict[str, Command] = {}
 
 
-def run_command(context: NotebookContext, line: str) -> Any:
-    """Run ``%agent LINE`` and return its result. Raises `UsageError` for an unknown subcommand or option."""
+def run_command(context: NotebookContext, line: str, names: Mapping[str, Any] | None = None) -> Any:
+    """Run ``%agent LINE`` and return its result. Raises `UsageError` for an unknown subcommand or option.
+
+    Args:
+        context: The kernel's context.
+        line: The line.
+        names: What names in the line mean; by default the user's variables.
+    """
     name, rest = _named(line)
     if not name:
         return Listing(
@@ -49,7 +55,7 @@ def run_command(context: NotebookContext, line: str) -> Any:
     if command.parser.wants_help(rest):
         print(command.parser.format_help())
         return None
-    options = command.parser.parse_line(rest)
+    options = command.parser.parse_line(rest, context.shell.user_ns if names is None else names)
     if named := vars(options).pop(NAMED, ""):
         options.session = named
     _name_sessions(context, options)
@@ -105,17 +111,18 @@ class Help:
 class Argument:
     """An argument of a subcommand, in the form that argparse's ``add_argument`` takes.
 
-    A verbatim argument takes the rest of the line unchanged.
+    A verbatim argument takes the rest of the line unchanged. No values are filled into one that is taken as typed.
     """
 
     names: tuple[str, ...]
     options: dict[str, Any]
     verbatim: bool = False
+    as_typed: bool = False
 
 
-def argument(*names: str, verbatim: bool = False, **options: Any) -> Argument:
+def argument(*names: str, verbatim: bool = False, as_typed: bool = False, **options: Any) -> Argument:
     """Declare an argument of a `command`."""
-    return Argument(names, options, verbatim)
+    return Argument(names, options, verbatim, as_typed)
 
 
 def command(
@@ -134,7 +141,10 @@ def command(
         known = name or function.__name__
         parser = LineParser(f"%agent {known}", text)
         for each in arguments:
-            (parser.add_verbatim if each.verbatim else parser.add_argument)(*each.names, **each.options)
+            add = (
+                parser.add_verbatim if each.verbatim else parser.add_as_typed if each.as_typed else parser.add_argument
+            )
+            add(*each.names, **each.options)
         options(parser)
         if any(each in (SESSION, RUNNING) for each in arguments):  # as in `%%agent`
             parser.add_argument("-s", "--session", dest=NAMED, default="", help=SUPPRESS)

@@ -58,8 +58,8 @@ class InForce:
 @command(
     "Show a session's settings, instructions and budget, or change them from the next turn on.",
     argument("settings", nargs="*", metavar="NAME=VALUE", help="as in %%%%agent --set; NAME= removes the setting"),
-    argument("--system", metavar="TEXT", help='instructions of the session; "" removes them'),
-    argument("--raw", action="store_true", help="keep the instructions as typed, with $`expression` not replaced"),
+    argument("--system", as_typed=True, metavar="TEXT", help='instructions of the session; "" removes them'),
+    argument("--raw", action="store_true", help="keep the instructions as typed, with no values in them"),
     argument(
         "--budget", metavar="USD", help="what all model requests of the session may cost; none removes the budget"
     ),
@@ -69,7 +69,7 @@ class InForce:
 )
 def set_settings(context: NotebookContext, options: argparse.Namespace) -> Any:
     from sessionmagic.models.settings import parsed
-    from sessionmagic.notebook.prompts import filled_in
+    from sessionmagic.notebook.prompts import filled_option
 
     name, sessions = chosen(context, options.session), context.manager.sessions
     changed = parsed(options.settings)
@@ -77,7 +77,7 @@ def set_settings(context: NotebookContext, options: argparse.Namespace) -> Any:
         _set_budget(context, name, options.budget)
     if not (changed or options.clear or options.system is not None):
         return None if options.budget is not None else _in_force(context, sessions.load(name))
-    system, values = filled_in(options.system or "", context.shell.user_ns, raw=options.raw)
+    system, values = filled_option(options.system or "", context.shell.user_ns, raw=options.raw)
     for warning in sessions.set_settings(
         name, changed, None if options.system is None else system, clear=options.clear
     ):
