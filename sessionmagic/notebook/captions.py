@@ -27,6 +27,8 @@ LINE_LENGTH = 80
 """Characters of a line; longer lines are broken where possible."""
 VALUES_LENGTH = 200
 """Characters of the expressions that `values_line` lists. The session stores all of them."""
+NOTE_BEGINS = " · "
+"""Stands between an expression and the note of how much of its value is sent."""
 EXCERPT_WIDTH = 400
 """Characters of each line of an excerpt."""
 PASSAGE_LENGTH = 300
@@ -162,12 +164,18 @@ def notes_line(transcript: Transcript) -> str:
 def values_line(transcript: Transcript) -> str:
     """Return the expressions whose values the user has sent, in one short line; empty if there are none."""
     shown: list[str] = []
-    for expression in (shortened(" ".join(value.split())) for value in transcript.values):
+    for expression in map(_value_shown, transcript.values):
         if shown and len(", ".join([*shown, expression])) > VALUES_LENGTH:
             break
         shown.append(expression)
     left = len(transcript.values) - len(shown)
     return f"values: {', '.join(shown)}{f' and {left:,} more' if left else ''}" if shown else ""
+
+
+def _value_shown(value: str) -> str:
+    expression, _, note = value.partition(NOTE_BEGINS)
+    shown = shortened(" ".join(expression.split()))
+    return f"{shown} ({note})" if note else shown
 
 
 def settings_line(settings: Mapping[str, Any], system: str) -> str:

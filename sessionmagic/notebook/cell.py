@@ -176,7 +176,7 @@ def request_of(context: NotebookContext, options: argparse.Namespace, text: str,
     """Return the request of the running cell. Raises `UsageError` and `ToolError` for options that are not valid."""
     from sessionmagic.conversation.budget import parsed_budget
     from sessionmagic.models.settings import parsed
-    from sessionmagic.notebook.prompts import attach, expressions_attached, filled_in, filled_option
+    from sessionmagic.notebook.prompts import attach, checked_limit, filled_in, filled_option
     from sessionmagic.notebook.surface import run_by_a_tool
     from sessionmagic.tools.permissions import Limits, safety_of
     from sessionmagic.turns.request import Request
@@ -185,11 +185,13 @@ def request_of(context: NotebookContext, options: argparse.Namespace, text: str,
         raise UsageError(f"--out {options.out!r} is not a valid variable name; use letters, digits and _")
     options.session = context.named(options.session, turn=False)
     settings, front_end, namespace = context.settings, context.front_end, context.shell.user_ns
-    prompt, in_prompt = filled_in(text, namespace, raw=options.raw)
+    limit = settings.value_limit if options.value_limit is None else checked_limit(options.value_limit)
+    filled = filled_in(text, namespace, raw=options.raw, limit=limit)
     system, in_system = filled_option(options.system or "", namespace, raw=options.raw)
-    attached = expressions_attached(options.attach, namespace)
+    attached = [attach(expression, namespace, limit) for expression in options.attach]
+    in_attached = [each.value for each in attached if each.value]
     return Request(
-        prompt=prompt,
+        prompt=filled.text,
         session=options.session or front_end.notebook or FRESH_NAME,
         new=options.new,
         model=options.model,
@@ -198,10 +200,10 @@ def request_of(context: NotebookContext, options: argparse.Namespace, text: str,
         settings=parsed(options.set),
         system=None if options.system is None else system,
         agent=options.agent,
-        attachments=[attach(expression, namespace) for expression in options.attach],
+        attachments=[*filled.images, *(each.attachment for each in attached)],
         typed=text,
         titles=settings.titles and front_end.attended,
-        values=list(dict.fromkeys([*in_prompt, *in_system, *attached, *options.filled_in])),
+        values=list(dict.fromkeys([*filled.expressions, *in_system, *in_attached, *options.filled_in])),
         tools=offered_tools(context, options.tools, options.offers, background=background),
         only_tools=options.offers == "none",
         wait=options.wait,

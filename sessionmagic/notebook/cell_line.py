@@ -101,6 +101,10 @@ def add_turn_options(parser: LineParser) -> None:
         "--attach", action="append", default=[], metavar="EXPR",
         help="send a file (image, PDF, text) or a value (figure, image, DataFrame); may be repeated",
     )  # fmt: skip
+    add(
+        "--value-limit", type=int, metavar="N",
+        help="at most N characters of each value in the prompt or attached; default: AgentMagics.value_limit",
+    )  # fmt: skip
     add("--raw", action="store_true", help="send the prompt and --system as typed, with no values in them")
     add(
         "--send-keys", action="store_true",

@@ -9,74 +9,136 @@ import io
 import mimetypes
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessionmagic.conversation.attachment import Attachment
-from sessionmagic.exceptions import PromptError
-from sessionmagic.notebook.evaluation import ASSIGN, NotAValueError, compiled, evaluated, one_line
-from sessionmagic.notebook.kernel.values import describe
+from sessionmagic.exceptions import PromptError, UsageError
+from sessionmagic.notebook.captions import NOTE_BEGINS
+from sessionmagic.notebook.evaluation import (
+    ASSIGN,
+    Field,
+    NotAValueError,
+    compiled,
+    evaluated,
+    field_of,
+    formatted,
+    one_line,
+)
+from sessionmagic.notebook.kernel.values import DESCRIBED, described
 from sessionmagic.notebook.line_values import LineValues
-from sessionmagic.words import between_words, shortened
+from sessionmagic.notebook.settings import LEAST_LIMIT
+from sessionmagic.words import counted, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from types import CodeType
 
-EXPRESSION = re.compile(r"\$`([^`\n]+)`(?!\$(?!`))")
-"""With a dollar after it, it is a formula: GitLab writes mathematics so. With ``$` `` after it, the next one begins."""
-VALUE_LIMIT = 20_000
-"""Characters of one value that are sent."""
+    from sessionmagic.notebook.kernel.described import Described
+
+EXPRESSION = re.compile(r"(\\?)\$`([^`\n]+)`(?!\$(?!`))")
+"""With a backslash before it, it is the text itself. With a dollar after it, it is a formula: GitLab writes mathematics
+so. With ``$` `` after it, the next one begins."""
 SHOWN_LIMIT = 80
 """Characters of an expression that an error message quotes."""
+SIZE_SHOWN = 1_000
+"""The size of a value's text is shown if it has more characters."""
 FILE_LIMIT = 20_000_000
 """Bytes of the largest file that can be attached."""
 
 
-def interpolate(prompt: str, namespace: Mapping[str, Any]) -> str:
-    """Replace each ``$`expr` `` with a description of its value; every other character stays. Raises `PromptError`."""
-    codes = {expression: _compiled(expression, namespace) for expression in expressions_in(prompt)}
-    return EXPRESSION.sub(lambda match: _describe(match[1], _evaluate(match[1], codes[match[1]], namespace)), prompt)
+class Filled(NamedTuple):
+    """A text with its values."""
+
+    text: str
+    expressions: list[str]
+    """Those that were evaluated, each with a note of how much of its value is sent if that is not all."""
+    images: list[Attachment]
+    """The values that are pictures. The text says where each belongs."""
 
 
-def filled_in(text: str, namespace: Mapping[str, Any], *, raw: bool) -> tuple[str, list[str]]:
-    """Return a text as `interpolate` does, and the expressions that it evaluated; with `raw`, the text as it is."""
-    return (text, []) if raw else (interpolate(text, namespace), expressions_in(text))
+class Attached(NamedTuple):
+    """What ``--attach`` has named."""
+
+    attachment: Attachment
+    value: str
+    """The expression, as in `Filled`; empty for a file."""
+
+
+def filled_in(text: str, namespace: Mapping[str, Any], *, raw: bool, limit: int = DESCRIBED) -> Filled:
+    """Replace each ``$`expr` `` with a description of its value; every other character stays. Raises `PromptError`.
+
+    Args:
+        text: The text.
+        namespace: The user's variables.
+        raw: Whether to leave the text as it is.
+        limit: The most characters of one value.
+    """
+    written = [] if raw else dict.fromkeys(typed for escape, typed in EXPRESSION.findall(text) if not escape)
+    fields = {typed: field_of(typed) or Field(typed) for typed in written}
+    codes = {typed: _compiled(typed, field, namespace) for typed, field in fields.items()}
+    sent = {typed: _sent(typed, field, codes[typed], namespace, limit) for typed, field in fields.items()}
+    return Filled(
+        text if raw else EXPRESSION.sub(lambda match: match[0][1:] if match[1] else sent[match[2]].text, text),
+        [listed for each in sent.values() for listed in each.expressions],
+        [image for each in sent.values() for image in each.images],
+    )
+
+
+def checked_limit(limit: int) -> int:
+    """Return the characters of ``--value-limit``. Raises `UsageError` if a description cannot be so short."""
+    if limit < LEAST_LIMIT:
+        raise UsageError(f"--value-limit {limit:,} is too short to describe a value; give at least {LEAST_LIMIT:,}")
+    return limit
+
+
+def filled_message(text: str, namespace: Mapping[str, Any], *, raw: bool, limit: int) -> Filled:
+    """Return a text as `filled_in` does, if it has no pictures. Raises `PromptError`."""
+    filled = filled_in(text, namespace, raw=raw, limit=limit)
+    for image in filled.images:
+        raise PromptError(f"$`{image.name}` is a picture, which only a prompt can hold; put it into a %%agent cell")
+    return filled
 
 
 def filled_option(text: str, namespace: Mapping[str, Any], *, raw: bool) -> tuple[str, list[str]]:
-    """Return a text that an option holds, with ``{name}`` and ``$name`` replaced too, as `filled_in` does."""
+    """Return a text that an option holds, with ``{name}`` and ``$name`` replaced too, and what was evaluated."""
     if raw:
         return text, []
-    values = LineValues(text, namespace, lambda value: _describe("the value", value))
+    values = LineValues(text, namespace, lambda value: _described("the value", value, DESCRIBED).text)
     return values.filled(values.marked), values.evaluated
 
 
-def expressions_in(prompt: str) -> list[str]:
-    """Return the expressions of each ``$`expr` `` in a prompt, each once."""
-    return list(dict.fromkeys(EXPRESSION.findall(prompt)))
+def _sent(typed: str, field: Field, code: CodeType, namespace: Mapping[str, Any], limit: int) -> Filled:
+    """Return one value as it is sent."""
+    value = _evaluate(typed, code, namespace)
+    if field.conversion or field.spec:
+        try:
+            value = formatted(value, field)
+        except NotAValueError as error:
+            raise _unfit(typed, error) from error
+    if (image := _image(f"$`{typed}`", typed, value)) is not None:
+        return Filled(f"[picture: {typed}]", [typed], [image])
+    described = _described(f"the value of $`{typed}`", value, limit)
+    return Filled(described.text, [_noted(typed, described)], [])
 
 
-def expressions_attached(attached: Iterable[str], namespace: Mapping[str, Any]) -> list[str]:
-    """Return those arguments of ``--attach`` that are expressions, and not files, each once."""
-    return list(dict.fromkeys(each for each in attached if _as_file(each, namespace) is None))
+def _noted(expression: str, described: Described) -> str:
+    is_said = len(described.text) <= SIZE_SHOWN or described.shown.endswith("characters")
+    note = ", ".join(filter(None, [described.shown, "" if is_said else counted(len(described.text), "character")]))
+    return f"{expression}{NOTE_BEGINS}{note}" if note else expression
 
 
-def _describe(expression: str, value: Any) -> str:
+def _described(what: str, value: Any, limit: int) -> Described:
     try:
-        text = describe(value)
+        return described(value, limit)
     except Exception as error:
-        raise PromptError(f"the value of $`{expression}` cannot be described: {one_line(error)}") from error
-    if len(text) <= VALUE_LIMIT:
-        return text
-    end = between_words(text, VALUE_LIMIT, -1)
-    return f"{text[:end]}\n[cut: {len(text) - end:,} more characters of {expression}]"
+        raise PromptError(f"{what} cannot be described: {one_line(error)}") from error
 
 
-def _compiled(expression: str, namespace: Mapping[str, Any]) -> CodeType:
+def _compiled(typed: str, field: Field, namespace: Mapping[str, Any]) -> CodeType:
     try:
-        return compiled(expression, namespace)
+        return compiled(field.expression, namespace)
     except NotAValueError as error:
-        raise _unfit(expression, error) from error
+        raise _unfit(typed, error) from error
 
 
 def _evaluate(expression: str, code: CodeType, namespace: Mapping[str, Any]) -> Any:
@@ -95,7 +157,7 @@ def _unfit(expression: str, error: NotAValueError) -> PromptError:
     return PromptError(f"{shown} cannot be evaluated: {error.why}; --raw sends the text as typed")
 
 
-def attach(expression: str, namespace: Mapping[str, Any]) -> Attachment:
+def attach(expression: str, namespace: Mapping[str, Any], limit: int = DESCRIBED) -> Attached:
     """Return what ``--attach`` names: a file, a figure, an image or a description of any other value.
 
     A variable comes before a file with the same name. Raises `PromptError`.
@@ -106,13 +168,12 @@ def attach(expression: str, namespace: Mapping[str, Any]) -> Attachment:
         )
     path = _as_file(expression, namespace)
     if path is not None:
-        return _file(path)
+        return Attached(_file(path), "")
     value = value_of("--attach", expression, namespace, "neither a file nor a value")
-    if callable(getattr(value, "savefig", None)):
-        return _png(expression, lambda buffer: value.savefig(buffer, format="png"))
-    if callable(getattr(value, "save", None)) and hasattr(value, "mode"):
-        return _png(expression, lambda buffer: value.save(buffer, format="PNG"))
-    return Attachment(name=expression, content=_describe(expression, value))
+    if (image := _image(f"--attach: {expression}", expression, value)) is not None:
+        return Attached(image, expression)
+    described = _described(f"--attach: {expression}", value, limit)
+    return Attached(Attachment(name=expression, content=described.text), _noted(expression, described))
 
 
 def value_of(option: str, expression: str, namespace: Mapping[str, Any], otherwise: str = "not a value") -> Any:
@@ -161,10 +222,22 @@ def _file(path: Path) -> Attachment:
         ) from None
 
 
-def _png(name: str, save: Any) -> Attachment:
+def _image(what: str, name: str, value: Any) -> Attachment | None:
+    """Return a figure, what is drawn on one, or an image as an attachment, or None for another value."""
+    kind = type(value)
+    if callable(getattr(kind, "savefig", None)):
+        return _png(what, name, lambda buffer: value.savefig(buffer, format="png"))
+    if callable(getattr(kind, "get_figure", None)) and (figure := value.get_figure()) is not None:
+        return _png(what, name, lambda buffer: figure.savefig(buffer, format="png"))
+    if callable(getattr(kind, "save", None)) and hasattr(value, "mode"):
+        return _png(what, name, lambda buffer: value.save(buffer, format="PNG"))
+    return None
+
+
+def _png(what: str, name: str, save: Callable[[io.BytesIO], object]) -> Attachment:
     buffer = io.BytesIO()
     try:
         save(buffer)
     except Exception as error:
-        raise PromptError(f"--attach: {name} cannot be drawn: {one_line(error)}") from error
+        raise PromptError(f"{what} cannot be drawn: {one_line(error)}") from error
     return Attachment(name=name, content=buffer.getvalue(), media_type="image/png")

@@ -11,6 +11,8 @@ from sessionmagic.conversation.budget import checked_budget
 from sessionmagic.exceptions import ToolError, UsageError
 from sessionmagic.tools.tool_code import refuse_tools
 
+LEAST_LIMIT = 100
+
 
 class Settings(HasTraits):
     """The traits of the magics that can be configured.
@@ -62,6 +64,11 @@ class Settings(HasTraits):
         "branch",
         help="What happens when a cell runs again. branch: its new turn takes the place of its old one, which stays "
         "stored; append: its new turn continues the session.",
+    ).tag(config=True)
+    value_limit = Int(
+        20_000,
+        min=LEAST_LIMIT,
+        help="Most characters of a value in a prompt, as --value-limit; of a table, columns and rows are left out.",
     ).tag(config=True)
     fresh = Bool(
         False, help="Start each session anew at its first cell of this kernel, as --fresh does; old turns stay stored."

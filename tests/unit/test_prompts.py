@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from urllib import parse
 
@@ -16,7 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessionmagic.exceptions import PromptError
-from sessionmagic.notebook.prompts import VALUE_LIMIT, attach, expressions_attached, filled_in, interpolate
+from sessionmagic.notebook.kernel.values import DESCRIBED
+from sessionmagic.notebook.prompts import attach, filled_in, filled_message
+from sessionmagic.words import counted
+
+
+def interpolate(prompt, namespace, **options):
+    return filled_in(prompt, namespace, raw=False, **options).text
 
 
 class Stubborn:
@@ -158,7 +165,7 @@ def test_expression_that_makes_a_value_is_evaluated(expression):
     namespace = {"df": Table(), "x": [1, 2], "y": 0.5, "a": Table(), "input": 1, "vars": 2}
     namespace |= {"np": np, "json": json, "os": os, "o": os, "sys": sys, "parse": parse, "PurePath": PurePath}
     namespace |= {"name": "a / b"}
-    text, values = filled_in(f"Look: $`{expression}`", namespace | {"own": lambda x: x}, raw=False)
+    text, values, _ = filled_in(f"Look: $`{expression}`", namespace | {"own": lambda x: x}, raw=False)
     assert text.startswith("Look: ")
     assert "`" not in text
     assert values == [expression]
@@ -256,15 +263,15 @@ def test_expression_that_does_something_is_refused_before_any_other_is_evaluated
 
 def test_raw_text_is_left_as_it_is():
     text = "$`open('x')` {y} $`nothing`"
-    assert filled_in(text, {}, raw=True) == (text, [])
+    assert filled_in(text, {}, raw=True) == (text, [], [])
 
 
 def test_values_are_listed_once_in_order_and_formulas_and_files_are_not(tmp_path):
     file = tmp_path / "notes.txt"
     file.write_text("notes")
-    text, values = filled_in("$`y`, $`x`$, $`x + 1`$`y`$`x`", {"x": 1, "y": 2}, raw=False)
+    text, values, _ = filled_in("$`y`, $`x`$, $`x + 1`$`y`$`x`", {"x": 1, "y": 2}, raw=False)
     assert (text, values) == ("2, $`x`$, 221", ["y", "x + 1", "x"])
-    assert expressions_attached([str(file), "x", "y", "x"], {"x": 1, "y": 2}) == ["x", "y"]
+    assert [attach(each, {"x": 1}).value for each in (str(file), "x")] == ["", "x"]
 
 
 def test_frame_is_sent_as_its_schema_shape_and_head():
@@ -297,14 +304,14 @@ def test_frame_of_ten_million_rows_is_quick():
     ids=["empty", "no rows", "same names", "levels", "index levels"],
 )
 def test_odd_frames_have_a_text_too(frame):
-    assert f"{len(frame)} rows" in interpolate("$`frame`", {"frame": frame})
+    assert f" of {counted(len(frame), 'row')} and " in interpolate("$`frame`", {"frame": frame})
 
 
 def test_wide_frame_is_cut_with_a_note():
     text = interpolate("$`frame`", {"frame": pd.DataFrame(np.zeros((3, 5_000)))})
     assert "5,000 columns" in text
     assert re.search(r"\[cut: 4,?900 more columns\]", text)
-    assert len(text) <= VALUE_LIMIT + 100
+    assert len(text) <= DESCRIBED + 100
 
 
 def test_number_of_numpys_is_sent_as_a_number():
@@ -313,14 +320,14 @@ def test_number_of_numpys_is_sent_as_a_number():
 
 @pytest.mark.parametrize(
     ("value", "shape"),
-    [(np.zeros((1000, 1000)), "(1000, 1000)"), (pd.Series(range(10_000_000)), "(10000000,)")],
+    [(np.zeros((1000, 1000)), "(1000, 1000)"), (pd.Series(range(10_000_000)), "10,000,000 rows")],
     ids=["matrix", "series"],
 )
 def test_array_is_sent_as_its_shape_type_and_head(value, shape):
     text = interpolate("$`value`", {"value": value})
     assert shape in text
     assert str(value.dtype) in text
-    assert len(text) <= VALUE_LIMIT + 100
+    assert len(text) <= DESCRIBED + 100
 
 
 @pytest.mark.parametrize(
@@ -332,12 +339,12 @@ def test_big_value_is_cut_with_a_note_of_what_was_cut(value):
     text = interpolate("Before $`value` after", {"value": value})
     assert text.startswith("Before ")
     assert text.endswith(" after")
-    assert len(text) <= VALUE_LIMIT + 100
+    assert len(text) <= DESCRIBED + 100
     assert "[cut: " in text or "..." in text
 
 
 def test_value_at_the_limit_is_not_cut():
-    assert interpolate("$`value`", {"value": "x" * VALUE_LIMIT}) == "x" * VALUE_LIMIT
+    assert interpolate("$`value`", {"value": "x" * DESCRIBED}) == "x" * DESCRIBED
 
 
 def test_file_is_attached_as_what_it_is(tmp_path):
@@ -350,7 +357,7 @@ def test_file_is_attached_as_what_it_is(tmp_path):
         ("with space.csv", b"a,b", "text/plain"),
     ]:
         (tmp_path / name).write_bytes(content)
-        attached = attach(str(tmp_path / name), {})
+        attached = attach(str(tmp_path / name), {}).attachment
         assert (attached.name, attached.media_type) == (name, kind)
         assert attached.content == (content.decode() if kind == "text/plain" else content)
 
@@ -395,13 +402,98 @@ def test_figure_and_image_are_attached_as_png():
     figure = Figure(figsize=(1, 1))
     figure.subplots().plot([1, 2])
     for name, value in {"figure": figure, "image": Image.new("RGB", (2, 2))}.items():
-        attached = attach(name, {name: value})
+        attached = attach(name, {name: value}).attachment
         assert (attached.name, attached.media_type) == (name, "image/png")
         assert attached.content.startswith(b"\x89PNG\r\n")
 
 
 def test_value_is_attached_as_its_text():
-    attached = attach("frame", {"frame": pd.DataFrame({"x": [1]})})
+    attached = attach("frame", {"frame": pd.DataFrame({"x": [1]})}).attachment
     assert (attached.name, attached.media_type) == ("frame", "text/plain")
-    assert "1 rows" in attached.content
-    assert attach("config['a']", {"config": {"a": "text"}}).content == "text"
+    assert "1 row" in attached.content
+    assert attach("config['a']", {"config": {"a": "text"}}).attachment.content == "text"
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("x:.2f", "3.14"),
+        ("x:8.1f", "     3.1"),
+        ("word!r", "'it'"),
+        ("word!r:>6", "  'it'"),
+        ("day:%d/%m at %H:%M", "02/01 at 03:04"),
+        ("numbers[1:3]", "[2, 3]"),
+        ("numbers[1:3][0]:03d", "002"),
+        ("{1: 'a:b'}[1]:>4", " a:b"),
+        ("(lambda: 5)():.1f", "5.0"),
+    ],
+)
+def test_value_is_written_in_the_format_after_its_colon(written, text):
+    namespace = {"x": 3.14159, "word": "it", "numbers": [1, 2, 3], "day": datetime(2026, 1, 2, 3, 4, tzinfo=UTC)}
+    filled = filled_in(f"<$`{written}`>", namespace, raw=False)
+    assert (filled.text, filled.expressions) == (f"<{text}>", [written])
+
+
+@pytest.mark.parametrize(
+    ("written", "words"), [("x:.2z", "ValueError"), ("frame:.2f", "TypeError"), ("open('x'):.2f", "uses open")]
+)
+def test_format_that_does_not_fit_is_one_line_that_names_it(written, words):
+    with pytest.raises(PromptError, match=re.escape(f"$`{written}`")) as caught:
+        interpolate(f"$`{written}`", {"x": 1.5, "frame": pd.DataFrame()})
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_backslash_keeps_the_text_itself():
+    namespace = {"x": 1}
+    assert filled_in("\\$`x` is $`x`, \\$`nothing`", namespace, raw=False) == ("$`x` is 1, $`nothing`", ["x"], [])
+    assert interpolate("\\$`x`$ \\$x \\` \\n", namespace) == "\\$`x`$ \\$x \\` \\n"
+    assert filled_in("\\$`x`", namespace, raw=True).text == "\\$`x`"
+
+
+@pytest.mark.parametrize(
+    ("value", "note"),
+    [
+        (pd.DataFrame({"x": range(1_000)}), "5 of 1,000 rows"),
+        (pd.DataFrame(np.zeros((3, 120))), "100 of 120 columns, 5,... characters"),
+        ("x" * 1_500, "1,500 characters"),
+        ("x" * 30_000, "20,000 of 30,000 characters"),
+        (list(range(101)), "100 of 101 items"),
+        (b"x" * 5_000, "4,000 of 5,000 bytes, 4,0.. characters"),
+        (np.zeros((200, 2)), "100 of 200 rows, 1,... characters"),
+        (np.zeros((2, 2_000)), "abbreviated"),
+        ("short", ""),
+        (pd.DataFrame({"x": [1]}), ""),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_user_reads_how_much_of_a_value_is_sent(value, note):
+    [listed] = filled_in("$`value`", {"value": value}, raw=False).expressions
+    assert re.fullmatch(f"value · {note}" if note else "value", listed)
+    assert attach("value", {"value": value}).value == listed
+
+
+def test_size_of_values_can_be_set():
+    namespace = {"text": "word " * 200, "frame": pd.DataFrame(np.zeros((50, 30)))}
+    assert interpolate("$`text`", namespace, limit=500) == "word " * 100 + "\n[cut: 500 more characters]"
+    text = interpolate("$`frame`", namespace, limit=500)
+    assert len(text) <= 500
+    assert "30 columns" in text
+    assert re.search(r"\[cut: \d+ more columns\]", text)
+    assert len(attach("frame", namespace, 500).attachment.content) <= 500
+
+
+def test_figure_in_a_prompt_is_sent_as_a_picture():
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+    figure = Figure(figsize=(1, 1))
+    axes = figure.subplots()
+    for value in (figure, axes, Image.new("RGB", (2, 2))):
+        text, values, images = filled_in("What does $`plot` show? $`plot`", {"plot": value}, raw=False)
+        assert text == "What does [picture: plot] show? [picture: plot]"
+        assert values == ["plot"]
+        [image] = images
+        assert (image.name, image.media_type, image.content[:4]) == ("plot", "image/png", b"\x89PNG")
+        with pytest.raises(PromptError, match="is a picture, which only a prompt can hold"):
+            filled_message("Look: $`plot`", {"plot": value}, raw=False, limit=500)

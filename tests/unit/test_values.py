@@ -11,14 +11,14 @@ from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.keys.known import KNOWN
 from sessionmagic.notebook.kernel import values
 from sessionmagic.notebook.kernel.values import describe_safely, statistics
-from sessionmagic.notebook.prompts import interpolate
+from sessionmagic.notebook.prompts import filled_in
 
 
 @pytest.mark.parametrize("expression", ["db_password", "[db_password]"])
 def test_value_of_a_variable_that_is_named_like_a_secret_is_known_once_it_is_sent(expression, monkeypatch):
     monkeypatch.setattr(KNOWN, "names", {})
     namespace = {"db_password": "open-sesame", "token": "McDonald", "password": None, "n": 3}
-    assert "open-sesame" not in without_keys(interpolate(f"is $`{expression}`", namespace))
+    assert "open-sesame" not in without_keys(filled_in(f"is $`{expression}`", namespace, raw=False).text)
     assert KNOWN.names == {"open-sesame": "the value of db_password"}
 
 

@@ -45,10 +45,11 @@ _IN_SESSION = argument(
     _RAW,
 )
 def steer(context: NotebookContext, options: argparse.Namespace) -> None:
-    from sessionmagic.notebook.prompts import filled_in
+    from sessionmagic.notebook.prompts import filled_message
 
     session = context.manager.sessions.load(running(context, options.session))
-    text, values = filled_in(options.text, context.shell.user_ns, raw=options.raw)
+    limit = context.settings.value_limit
+    text, values, _ = filled_message(options.text, context.shell.user_ns, raw=options.raw, limit=limit)
     loop_thread().submit(context.manager.turns.steer(session.name, text, turn=options.turn, values=values)).result()
     say(f"sent to {session.name}; the model reads it with its next request")
 

@@ -11,7 +11,7 @@ from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.models.settings import as_typed
 from sessionmagic.notebook.exports.html import cut_in_html
 from sessionmagic.notebook.page.static import answer_outputs
-from sessionmagic.notebook.prompts import expressions_in
+from sessionmagic.notebook.prompts import EXPRESSION
 from sessionmagic.sessions.formats.markdown import heading
 from sessionmagic.turns.compaction_request import PROMPT
 from sessionmagic.words import counted, typed
@@ -90,7 +90,7 @@ def _line(name: str, turn: TurnRecord, before: TurnRecord | None) -> str:
         words += ["--set", written]
     if turn.system and _fits(turn.system):
         words += ["--system", f'"{turn.system}"']
-    if expressions_in(turn.prompt):  # they have been replaced by their values already, or were meant as they are
+    if EXPRESSION.search(turn.prompt):  # they have been replaced by their values already, or were meant as they are
         words.append("--raw")
     return " ".join(words)
 

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.keys.assigned import is_secret
 from sessionmagic.keys.known import KNOWN
-from sessionmagic.words import between_words, words_of
+from sessionmagic.notebook.kernel.described import Described
+from sessionmagic.notebook.kernel.frames import described_table, library, table_of
+from sessionmagic.words import between_words, counted, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 ITEMS_SHOWN = 100
 """Items of a container, columns of a frame or rows of an array that a description shows."""
 ROWS_SHOWN = 5
+DESCRIBED = 20_000
+"""Characters of a description, if nobody says otherwise."""
 BYTES_SHOWN = 4_000
 NUMBER_LENGTH = 40
 """Characters of a number in a listing."""
@@ -31,22 +35,49 @@ def learn_keys(namespace: Mapping[str, Any]) -> None:
 
 
 def describe(value: Any) -> str:
-    """Return a description of a value for a model.
+    """Return a description of a value for a model, as `described` does, but a text or a list of any length."""
+    return _described(value, DESCRIBED).text
 
-    Text is returned unchanged. A frame or an array is described by its shape, types and first rows, and any other value
-    as IPython prints it. Raises any error of the value's own methods.
+
+def described(value: Any, limit: int = DESCRIBED) -> Described:
+    """Return a description of a value that has at most `limit` characters, and a note of what is cut.
+
+    Text is returned unchanged. A table or an array is described by its shape, types, nulls, ranges and first rows, and
+    any other value as IPython prints it. Raises any error of the value's own methods.
     """
+    text, shown = _described(value, limit)
+    if library(value) == "numpy" and (numbers := statistics(value)):
+        text = f"{text}\n{numbers}"
+    if len(text) <= limit:
+        return Described(text, shown)
+    end = between_words(text, limit, -1)
+    part = f"{end:,} of {counted(len(text), 'character')}"
+    return Described(f"{text[:end]}\n[cut: {counted(len(text) - end, 'more character')}]", part)
+
+
+def _described(value: Any, limit: int) -> Described:
     if isinstance(value, str):
-        return value
+        return Described(value)
     if isinstance(value, bytes | bytearray) and len(value) > BYTES_SHOWN:
-        return f"{value[:BYTES_SHOWN]!r}\n[cut: {len(value) - BYTES_SHOWN:,} more bytes]"
+        left = counted(len(value) - BYTES_SHOWN, "more byte")
+        return Described(f"{value[:BYTES_SHOWN]!r}\n[cut: {left}]", f"{BYTES_SHOWN:,} of {counted(len(value), 'byte')}")
+    if (table := table_of(value)) is not None:
+        return described_table(table, limit)
+    if library(value) == "polars" and hasattr(value, "collect_schema"):
+        return Described(_lazy(value, value.collect_schema().items()))
+    if library(value) == "xarray":
+        return Described("\n".join([str(value), *_xarray_facts(value)]))
     if hasattr(value, "dtypes") and hasattr(value, "columns") and hasattr(value, "head"):
-        return _frame(value)
+        return Described(_frame(value))
     if hasattr(value, "dtype") and hasattr(value, "shape"):
-        return _array(value) if value.shape else str(value)
+        return _array(value) if value.shape else Described(str(value))
     from IPython.lib.pretty import pretty
 
-    return str(pretty(value, max_seq_length=ITEMS_SHOWN))
+    text = str(pretty(value, max_seq_length=ITEMS_SHOWN))
+    if isinstance(value, list | tuple | dict | set | frozenset) and len(value) > ITEMS_SHOWN:
+        shown = f"{ITEMS_SHOWN:,} of {counted(len(value), 'item')}"
+        return Described(f"{text}\n[cut: {counted(len(value) - ITEMS_SHOWN, 'more item')}]", shown)
+    return Described(text)
 
 
 def describe_safely(value: Any) -> str:
@@ -115,24 +146,49 @@ def _is_computed(frame: Any) -> bool:
 
 
 def _frame(frame: Any) -> str:
-    """Describe a frame of any library, reading only what is shown and computing nothing."""
+    """Describe a frame of another library, reading only what is shown and computing nothing."""
     columns = list(frame.columns)
-    names = columns[:ITEMS_SHOWN]
-    schema = "\n".join(f"  {name}: {kind}" for name, kind in zip(names, frame.dtypes, strict=False))
-    cut = f"\n  [cut: {len(columns) - ITEMS_SHOWN:,} more columns]" if len(columns) > ITEMS_SHOWN else ""
     if not _is_computed(frame):
-        return f"{type(frame).__name__} of {len(columns):,} columns; its rows are not computed\n{schema}{cut}"
-    rows, head = frame.shape[0], frame.head(ROWS_SHOWN)
-    # In pandas, columns are taken by position, because several can have the same name.
-    head = head.iloc[:, :ITEMS_SHOWN] if hasattr(head, "iloc") else head[names]
+        return _lazy(frame, list(zip(columns, frame.dtypes, strict=False)))
+    names = columns[:ITEMS_SHOWN]
+    head = frame.head(ROWS_SHOWN)[names]
     shown = head.to_string() if hasattr(head, "to_string") else str(head)
-    first = f"first {min(rows, ROWS_SHOWN)} rows:\n{shown}"
-    return f"DataFrame of {rows:,} rows and {len(columns):,} columns\n{schema}{cut}\n{first}"
+    rows = frame.shape[0]
+    size = f"DataFrame of {counted(rows, 'row')} and {counted(len(columns), 'column')}"
+    first = f"first {counted(min(rows, ROWS_SHOWN), 'row')}:\n{shown}"
+    return "\n".join([size, *_schema(list(zip(columns, frame.dtypes, strict=False))), first])
 
 
-def _array(array: Any) -> str:
-    name = type(array).__name__
-    return f"{name} of shape {tuple(array.shape)} and type {array.dtype}\n{array[:ITEMS_SHOWN]}"
+def _lazy(frame: Any, schema: Iterable[tuple[object, object]]) -> str:
+    columns = list(schema)
+    size = f"{type(frame).__name__} of {counted(len(columns), 'column')}; its rows are not computed"
+    return "\n".join([size, *_schema(columns)])
+
+
+def _schema(columns: list[tuple[object, object]]) -> list[str]:
+    cut = [f"  [cut: {counted(left, 'more column')}]"] if (left := len(columns) - ITEMS_SHOWN) > 0 else []
+    return [*(f"  {name}: {kind}" for name, kind in columns[:ITEMS_SHOWN]), *cut]
+
+
+def _array(array: Any) -> Described:
+    size = f"{type(array).__name__} of shape {tuple(array.shape)} and type {array.dtype}"
+    rows = len(array)
+    shown = f"{ITEMS_SHOWN:,} of {counted(rows, 'row')}" if rows > ITEMS_SHOWN else ""
+    first = [f"first {counted(ITEMS_SHOWN, 'row')}:"] if shown else []
+    text = str(array[:ITEMS_SHOWN])
+    short = ["abbreviated"] if "..." in text else []
+    return Described("\n".join([size, *first, text]), ", ".join([*filter(None, [shown]), *short]))
+
+
+def _xarray_facts(value: Any) -> list[str]:
+    """Return nulls and ranges of the arrays of a dataset, or of one array, that are in memory."""
+    arrays = value.data_vars if hasattr(value, "data_vars") else {value.name or "values": value}
+    facts = {
+        name: _number_statistics(array.values)
+        for name, array in arrays.items()
+        if getattr(array.variable, "_in_memory", False)  # the values of others would be read or computed
+    }
+    return [f"{name}: {numbers}" for name, numbers in facts.items() if numbers]
 
 
 def _size(value: Any) -> str:
