@@ -13,7 +13,7 @@ from sessionmagic.comparing.strengths import strengths_of, unconnected
 from sessionmagic.comparing.summary import Difference, Test, differences_table, frame
 from sessionmagic.comparing.table import INTERVAL_NOTE, Interval, Table, Tabular, number, tracks
 from sessionmagic.exceptions import UsageError
-from sessionmagic.words import shortened, suggestion
+from sessionmagic.words import counted, shortened, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -101,7 +101,7 @@ class Preferences(Tabular):
             for each, line in zip(self.strengths, lines, strict=True)
         )
         notes = [
-            f"{self.votes:,} votes, {self.ties:,} of them ties, {self.both_bad:,} both bad"
+            f"{counted(self.votes, 'vote')}, {counted(self.ties, 'tie')} among them, {self.both_bad:,} both bad"
             if self.votes
             else "no votes"
         ]

@@ -96,7 +96,7 @@ class Difference:
             return f"too few to tell: {counted(self.prompts, 'prompt')}, at least {ENOUGH} are needed"
         if winner := self.winner:
             return f"{winner} is better than {self.second if winner == self.first else self.first}"
-        return f"no difference that {self.prompts:,} prompts could show"
+        return f"no difference that {counted(self.prompts, 'prompt')} could show"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +195,9 @@ def differences_table(differences: tuple[Difference, ...], unit: str) -> Table:
 def _explanations(differences: tuple[Difference, ...], unit: str) -> list[str]:
     notes = []
     if len(differences) > PAIRS_SHOWN:
-        notes.append(f'{len(differences) - PAIRS_SHOWN:,} more pairs are not shown; .to_frame("differences") has all')
+        notes.append(
+            f'not shown: {counted(len(differences) - PAIRS_SHOWN, "more pair")}; .to_frame("differences") has all'
+        )
     if left_out := max((each.left_out for each in differences), default=0):
         notes.append(f"up to {counted(left_out, unit)} left out of a pair, because a score of one or both is missing")
     if any(each.prompts > 1 and each.interval is None for each in differences):

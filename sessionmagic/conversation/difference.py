@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.exceptions import UsageError
-from sessionmagic.words import shortened
+from sessionmagic.words import counted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -180,7 +180,7 @@ def changes_between(text: str, other: str) -> tuple[Change, ...]:
                 else:
                     changes += [Change("removed", "".join(removed)), Change("added", "".join(added))]
     if cut or other_cut:
-        changes.append(Change("same", f"\n[{cut:,} and {other_cut:,} more characters were not compared]"))
+        changes.append(Change("same", f"\n[{cut:,} and {counted(other_cut, 'more character')} were not compared]"))
     return _joined(changes)
 
 

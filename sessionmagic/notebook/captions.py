@@ -11,7 +11,7 @@ from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, Tool
 from sessionmagic.conversation.usage import SMALLEST_COST, Usage, dollars
 from sessionmagic.conversation.value import value_text
 from sessionmagic.notebook.visible import visible
-from sessionmagic.words import shortened
+from sessionmagic.words import counted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,11 +68,11 @@ def status_line(transcript: Transcript, session: str, model: str, opened_at: flo
     `opened_at` is a time of the monotonic clock.
     """
     parts = [transcript.session or session, transcript.model or model, f"{time.monotonic() - opened_at:.0f} s"]
-    counted = transcript.usage.output_tokens if transcript.usage else 0
+    so_far = transcript.usage.output_tokens if transcript.usage else 0
     texts = [block.text for block in transcript.blocks if isinstance(block, TextBlock | ReasoningBlock | ValueBlock)]
     estimated = sum(map(len, texts)) // CHARACTERS_PER_TOKEN
-    if counted or estimated:
-        parts.append(f"~{estimated:,} tokens" if estimated > counted else f"{counted:,} tokens")
+    if so_far or estimated:
+        parts.append(f"~{counted(estimated, 'token')}" if estimated > so_far else counted(so_far, "token"))
     return " · ".join(part for part in [*parts, _activity(transcript)] if part)
 
 
@@ -115,7 +115,7 @@ def tool_line(block: ToolBlock) -> str:
     if block.approval_id:
         return f"? {block.tool} · waits for your answer"
     if block.draft:
-        return f"… {block.tool} · {len(block.draft):,} character{'s' if len(block.draft) > 1 else ''}"
+        return f"… {block.tool} · {counted(len(block.draft), 'character')}"
     return f"… {block.tool}"
 
 
@@ -127,7 +127,7 @@ def question_line(block: QuestionBlock) -> str:
 
 def summary_line(block: SummaryBlock) -> str:
     """Return in one line that earlier turns are sent as a summary."""
-    tokens = f"about {block.tokens_before:,} → {block.tokens_after:,} tokens"
+    tokens = f"about {block.tokens_before:,} → {counted(block.tokens_after, 'token')}"
     where = f"summary in turn {block.compaction}" if block.text else "earlier turns are kept"
     return f"history compacted: {tokens}; {where}"
 
@@ -148,7 +148,7 @@ def footer(transcript: Transcript) -> str:
     usage = transcript.usage or Usage()
     parts = [transcript.session, f"turn {transcript.turn_id}" if transcript.turn_id else "", transcript.model]
     if usage.tokens:
-        parts.append(f"{tokens(usage)} tokens")
+        parts.append(counted_tokens(usage))
     if usage != Usage():  # a request that was refused costs nothing
         parts.append(f"cost {UNKNOWN}" if money(usage) == UNKNOWN else money(usage))
     if transcript.seconds:
@@ -194,6 +194,11 @@ def tokens(usage: Used) -> str:
     return f"{least}{usage.input_tokens:,} → {usage.output_tokens:,}"
 
 
+def counted_tokens(usage: Used) -> str:
+    """Return the tokens in and out as `tokens` does, with the noun."""
+    return f"{tokens(usage)} {'token' if usage.output_tokens == 1 else 'tokens'}"
+
+
 def input_tokens(usage: Used) -> str:
     """Return the tokens in, as `tokens` does."""
     return _at_least(usage, usage.input_tokens)
@@ -216,7 +221,7 @@ def money(usage: Used) -> str:
     if usage.cost is None or (lacks_some and usage.cost < SMALLEST_COST):  # "at least $0.0000" would say nothing
         return UNKNOWN if usage.unmeasured_requests else "unpriced" if usage.unpriced_requests else "–"
     missing = [
-        f"{_requests(count)} {what}"
+        f"{counted(count, 'request')} {what}"
         for count, what in (
             (usage.unmeasured_requests, "of unknown cost"),
             (usage.unpriced_requests, "without a price"),
@@ -224,10 +229,6 @@ def money(usage: Used) -> str:
         if count
     ]
     return f"at least ${usage.cost:.4f}; {', '.join(missing)}" if missing else dollars(usage.cost)
-
-
-def _requests(count: int) -> str:
-    return f"{count:,} request{'' if count == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:
@@ -289,7 +290,7 @@ def cut(text: str) -> str:
     """Return the first `TEXT_LIMIT` characters of a text, with a note if there are more."""
     if len(text) <= TEXT_LIMIT:
         return text
-    return f"{text[:TEXT_LIMIT]}\n\n[{len(text) - TEXT_LIMIT:,} more characters are not shown here]"
+    return f"{text[:TEXT_LIMIT]}\n\n[not shown here: {counted(len(text) - TEXT_LIMIT, 'more character')}]"
 
 
 def in_both(text: str) -> str:
@@ -297,12 +298,12 @@ def in_both(text: str) -> str:
     left = len(text) - 2 * PASSAGE_LENGTH
     if left <= PASSAGE_LENGTH:
         return text
-    return f"{text[:PASSAGE_LENGTH]}\n[… {left:,} characters …]\n{text[-PASSAGE_LENGTH:]}"
+    return f"{text[:PASSAGE_LENGTH]}\n[… {counted(left, 'character')} …]\n{text[-PASSAGE_LENGTH:]}"
 
 
 def excerpt(text: str, lines: int) -> str:
     """Return the first lines of a text, each cut to `EXCERPT_WIDTH`, and the number of lines left out."""
     whole = text.rstrip().splitlines()
     shown = [shortened(line, EXCERPT_WIDTH) for line in whole[:lines]]
-    more = [f"… {len(whole) - lines:,} more lines"] if len(whole) > lines else []
+    more = [f"… {counted(len(whole) - lines, 'more line')}"] if len(whole) > lines else []
     return "\n".join([*shown, *more])

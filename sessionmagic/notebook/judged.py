@@ -11,7 +11,7 @@ from sessionmagic.comparing.judging import folded, turned
 from sessionmagic.comparing.preferences import POINTS
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.usage import total
-from sessionmagic.notebook.captions import money, tokens
+from sessionmagic.notebook.captions import counted_tokens, money
 from sessionmagic.notebook.compared import ShownRun
 from sessionmagic.words import counted
 
@@ -61,7 +61,7 @@ def judge_line(turns: Sequence[TurnRecord]) -> str:
         if len(valid) < len(verdicts)
         else "",
         f"both bad in {bad}" if bad else "",
-        f"{tokens(used)} tokens",
+        counted_tokens(used),
         money(used),
         "it is also a contestant, and models favour their own answers" if is_contestant else "",
     ]

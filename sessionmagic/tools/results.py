@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from sessionmagic.conversation.attachment import IMAGE_STARTS
 from sessionmagic.loop import in_own_thread
-from sessionmagic.words import between_words, words_of
+from sessionmagic.words import between_words, counted, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,9 @@ async def as_read(value: Any) -> ToolReturn[Any]:
     if not any(isinstance(part, BinaryContent) for part in parts):
         return ToolReturn(await readable(value))
     texts = [
-        f"[{part.media_type}, {len(part.data):,} bytes]" if isinstance(part, BinaryContent) else await readable(part)
+        f"[{part.media_type}, {counted(len(part.data), 'byte')}]"
+        if isinstance(part, BinaryContent)
+        else await readable(part)
         for part in parts
     ]
     images = [part for part in parts if isinstance(part, BinaryContent) and part.media_type in IMAGE_STARTS]
@@ -80,7 +82,7 @@ def _sendable(content: str | Sequence[UserContent] | None) -> tuple[list[UserCon
         elif not isinstance(item, BinaryContent) or not item.is_image:
             sent.append(item)
         elif len(item.data) > IMAGE_LIMIT:
-            notes.append(f"[{item.media_type} of {len(item.data):,} bytes: too large to be sent to the model]")
+            notes.append(f"[{item.media_type} of {counted(len(item.data), 'byte')}: too large to be sent to the model]")
         elif (images := images + 1) <= IMAGES:
             sent.append(item)
     if images > IMAGES:
@@ -138,7 +140,7 @@ def cut(text: str) -> str:
     if len(text) > RESULT_LIMIT + NOTE_LENGTH:
         begin = between_words(text, RESULT_LIMIT // 2, -1)
         end = between_words(text, len(text) - RESULT_LIMIT // 2, 1)
-        text = f"{text[:begin]}\n[cut: {end - begin:,} characters]\n{text[end:]}"
+        text = f"{text[:begin]}\n[cut: {counted(end - begin, 'character')}]\n{text[end:]}"
     return text.encode(errors="replace").decode()
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.usage import Usage, dollars, total
 from sessionmagic.exceptions import TurnLimitError
-from sessionmagic.words import typed
+from sessionmagic.words import counted, typed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -90,7 +90,7 @@ class Account:
     def unknown(self) -> str:
         """Return how many requests are not part of the cost, in words; empty if there are none."""
         count = self.used.unmeasured_requests + self.used.unpriced_requests
-        return f"{count:,} request{'' if count == 1 else 's'} of unknown cost" if count else ""
+        return f"{counted(count, 'request')} of unknown cost" if count else ""
 
     def warning(self) -> str:
         """Return a warning if there is a budget, and more may have been spent than is known; else an empty text."""

@@ -14,6 +14,7 @@ from sessionmagic.conversation.events import TurnFinished, Warned
 from sessionmagic.conversation.folding import fold
 from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.turns.left_out import LeftOut, ShownEvents
+from sessionmagic.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -144,7 +145,7 @@ class EventLog:
             arrived, wake = self._signal()
             fresh, missed = self._since(after, wake)
             if missed:
-                text = f"{missed} events were dropped as they came too fast; the turn's transcript has their content"
+                text = f"{counted(missed, 'event')} came too fast to be told; the turn's transcript has the content"
                 yield self._stamped(Warned, fresh[0].seq - 1, "", {"text": text})
             for event in fresh:
                 yield event

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 from pydantic_ai.messages import ModelMessagesTypeAdapter
 
-from sessionmagic.words import printable, shortened
+from sessionmagic.words import counted, printable, shortened
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -50,7 +50,7 @@ class LeftOut:
     counts: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
-        return " and ".join(f"{count:,} {what}{'s' if count > 1 else ''}" for what, count in self.counts.items())
+        return " and ".join(counted(count, what) for what, count in self.counts.items())
 
 
 def without_foreign_parts(stored: Messages, left_out: LeftOut) -> Messages:

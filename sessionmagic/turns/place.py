@@ -108,7 +108,7 @@ def notes_on(request: Request, before: Session, record: TurnRecord) -> list[str]
     turns = set_aside(before, record.parent)
     if not turns:
         return []
-    later = f"{len(turns) - 1} later turn{'s' if len(turns) > 2 else ''}"  # noqa: PLR2004
+    later = counted(len(turns) - 1, "later turn")
     if request.after == ROOT:
         where, kept = "from the beginning again", f"{len(turns)} turn{'s are' if len(turns) > 1 else ' is'} kept"
     else:

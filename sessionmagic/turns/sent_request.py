@@ -21,6 +21,7 @@ from pydantic_ai.messages import (
 )
 
 from sessionmagic.keys.cleaning import without_keys
+from sessionmagic.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -105,6 +106,6 @@ def _item(item: UserContent) -> str:
         case TextContent():
             return item.content
         case BinaryContent():
-            return f"[{item.media_type}, {len(item.data):,} bytes]"
+            return f"[{item.media_type}, {counted(len(item.data), 'byte')}]"
         case _:
             return f"[{item.kind}]"

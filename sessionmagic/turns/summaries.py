@@ -12,7 +12,7 @@ from sessionmagic.conversation.compaction import written_in
 from sessionmagic.turns.context_size import tokens_in
 from sessionmagic.turns.messages import to_json
 from sessionmagic.turns.quotation import CONVERSATION, SUMMARY, is_quotation, quotation
-from sessionmagic.words import between_words
+from sessionmagic.words import between_words, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -78,7 +78,7 @@ def _cut(text: str, length: int) -> str:
     if len(text) <= length:
         return text
     end = between_words(text, length, -1)
-    return f"{text[:end]}… ({len(text) - end:,} more characters)"
+    return f"{text[:end]}… ({counted(len(text) - end, 'more character')})"
 
 
 def _message(text: str, at: float) -> Messages:

@@ -260,7 +260,7 @@ def test_many_prompts_and_pairs_have_no_bootstrap_and_say_so(monkeypatch):
 
 def test_pairs_beyond_the_first_are_counted():
     many = {f"c{each}": noise(each, 5) for each in range(9)}
-    assert '6 more pairs are not shown; .to_frame("differences") has all' in str(summarize(rows(**many)))
+    assert 'not shown: 6 more pairs; .to_frame("differences") has all' in str(summarize(rows(**many)))
 
 
 def test_rounding_is_shown_as_zero():

@@ -50,7 +50,7 @@ def test_a_grid_that_a_limit_stops_ends_its_cell_with_an_error_and_keeps_its_row
     finally:
         kernel.run("%config AgentMagics.budget = None\n%config AgentMagics.prices = {}").ok()
     assert (cell.ename, after.status) == ("TurnLimitError", "aborted")
-    assert cell.evalue.startswith("1 of 3 rows are in some, because this kernel has spent ")
+    assert cell.evalue.startswith("1 of 3 rows is in some, because this kernel has spent ")
     assert "answered" in cell.html
     assert kernel.value("len(some), some.stopped != ''") == "(1, True)"
 

@@ -128,7 +128,7 @@ def test_list_has_all_sessions_and_shows_the_first(context, store):
         store(f"s{number}")
     found = run_command(context, "sessions")
     assert len(found) == 60
-    assert "10 more are not shown" in repr(found)
+    assert "not shown: 10 more" in repr(found)
     assert found._repr_html_().count("<tr>") == 51
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import SessionMagicError, UsageError
 from sessionmagic.notebook.commands.registry import argument, command, say
+from sessionmagic.words import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -83,7 +84,8 @@ def compare(context: NotebookContext, options: argparse.Namespace) -> GridResult
 
 def _rows(results: GridResults, out: str) -> str:
     """Return how many rows there are, and where."""
-    return f"{len(results):,} of {results.total:,} rows are {f'in {out}' if out else 'kept'}"
+    are = "are" if len(results) != 1 else "is"
+    return f"{len(results):,} of {counted(results.total, 'row')} {are} {f'in {out}' if out else 'kept'}"
 
 
 def _show(results: GridResults) -> None:

@@ -11,7 +11,7 @@ from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.captions import settings_line
 from sessionmagic.notebook.commands.registry import RUNNING, SESSION, argument, chosen, command, next_turn, running, say
 from sessionmagic.notebook.visible import visible
-from sessionmagic.words import shortened
+from sessionmagic.words import counted, shortened
 
 if TYPE_CHECKING:
     import argparse
@@ -152,16 +152,12 @@ def star(context: NotebookContext, options: argparse.Namespace) -> None:
 )
 def delete(context: NotebookContext, options: argparse.Namespace) -> None:
     found = [context.manager.sessions.load(name) for name in dict.fromkeys(options.sessions)]
-    sessions = {session.id: f"{session.name} ({_turns(len(session.turns))})" for session in found}
+    sessions = {session.id: f"{session.name} ({counted(len(session.turns), 'turn')})" for session in found}
     if not options.yes:
         _confirm(context, f"delete {', '.join(sessions.values())} for ever?")
     for session_id, described in sessions.items():
         loop_thread().submit(context.manager.delete(session_id)).result()
         say(f"deleted {described}")
-
-
-def _turns(count: int) -> str:
-    return f"{count:,} turn{'' if count == 1 else 's'}"
 
 
 def _confirm(context: NotebookContext, question: str) -> None:

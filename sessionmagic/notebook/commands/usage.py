@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.usage import total
 from sessionmagic.exceptions import SessionMagicError, UsageError
-from sessionmagic.notebook.captions import money, tokens
+from sessionmagic.notebook.captions import counted_tokens, money, tokens
 from sessionmagic.notebook.commands.registry import SESSION, argument, chosen, command
 from sessionmagic.notebook.page.listing import Listing
 from sessionmagic.sessions.usage import BY, By, UsageEntry, usage_by
@@ -67,7 +67,7 @@ def usage(context: NotebookContext, options: argparse.Namespace) -> Any:
     if options.all and "turn" in shown:
         shown = ("session", *shown)
     used = total(entries)
-    sums = [f"in all: {tokens(used)} tokens, cost {money(used)}"] if len(entries) > 1 else []
+    sums = [f"in all: {counted_tokens(used)}, cost {money(used)}"] if len(entries) > 1 else []
     budgets = [state for account in accounts if (state := account.state())]
     if not entries:
         notes = ["no model requests yet", *notes]

@@ -73,7 +73,7 @@ def cut_in_html(session: Session) -> list[str]:
         if not isinstance(block, QuestionBlock)
     ]
     count = sum(len(text) > TEXT_LIMIT for text in [*texts, *(turn.prompt for turn in session.path())])
-    return [f"the ends of {count:,} texts, after {TEXT_LIMIT:,} characters each"] if count else []
+    return [f"the ends of {counted(count, 'text')}, after {TEXT_LIMIT:,} characters each"] if count else []
 
 
 def _about(session: Session) -> str:

@@ -14,7 +14,7 @@ from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import NO_MATH
 from sessionmagic.notebook.page.rendering import clean_html, render_markdown
-from sessionmagic.words import between_words
+from sessionmagic.words import between_words, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -240,7 +240,7 @@ class CapturedOutput(TextIOBase):
             begin, end = between_words(f"{head}_", len(head), -1), between_words(f"_{tail}", 1, 1) - 1
             cut += len(head) - begin + end
             head, tail = head[:begin], tail[end:]
-        cut_note = f"\n[cut: {cut:,} characters]\n" if cut else ""
+        cut_note = f"\n[cut: {counted(cut, 'character')}]\n" if cut else ""
         text = f"{head}{cut_note}{tail}".strip("\n")
         note = f"[only the first {SHOWN_LIMIT} figures and other displays are shown; {self._not_shown:,} more are not]"
         return "\n".join(filter(None, [text, note if self._not_shown else ""]))

@@ -18,7 +18,7 @@ from sessionmagic.loop import is_cancelled
 from sessionmagic.notebook.kernel.capture import capturing, is_capturing, refuse_input
 from sessionmagic.notebook.kernel.outputs import FIGURES, CallResult, CapturedOutput, RichOutput
 from sessionmagic.notebook.kernel.values import describe_safely
-from sessionmagic.words import words_of
+from sessionmagic.words import counted, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -122,7 +122,7 @@ def tool_return(result: CallResult, description: str = "", *, otherwise: str = "
         raise ToolFailed(cut(result.text or words_of(result.error)))
     images = [output.image for output in result.shown if output.image]
     count = sum(output.is_figure for output in result.shown)
-    note = f"[{count} figure{'s' if count > 1 else ''} shown to the user]" if count else ""
+    note = f"[{counted(count, 'figure')} shown to the user]" if count else ""
     text = "\n".join(filter(None, [result.text, description, note]))
     figures = [BinaryContent(base64.b64decode(content), media_type=kind) for kind, content in images]
     return ToolReturn(text or otherwise, content=figures or None)

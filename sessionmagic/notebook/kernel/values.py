@@ -100,7 +100,7 @@ def short(text: str, length: int) -> str:
     if len(text) <= length:
         return text
     end = between_words(text, length, -1)
-    return f"{text[:end]} [cut: {len(text) - end:,} more characters]"
+    return f"{text[:end]} [cut: {counted(len(text) - end, 'more character')}]"
 
 
 def kind_of(value: Any) -> str:

@@ -44,7 +44,7 @@ class Listing(list[T]):
         super().__init__(items)
         self._columns = columns
         self._shown = shown
-        more = [f"{len(items) - shown:,} more are not shown"] if shown is not None and len(items) > shown else []
+        more = [f"not shown: {len(items) - shown:,} more"] if shown is not None and len(items) > shown else []
         self._notes = list(map(without_keys, [*more, *notes]))
 
     @property

@@ -100,7 +100,7 @@ def file_note(item: dict[str, Any]) -> str:
     """Return what stands in place of a file that a format cannot hold, or of one that is only an address."""
     if not is_file(item):
         return "[a linked file]"
-    return f"[{item['media_type']}, {len(item['data'].rstrip('=')) * 3 // 4:,} bytes]"
+    return f"[{item['media_type']}, {counted(len(item['data'].rstrip('=')) * 3 // 4, 'byte')}]"
 
 
 def _parts(turns: Iterable[TurnRecord]) -> Iterator[dict[str, Any]]:

@@ -21,7 +21,7 @@ from pydantic_ai.messages import BinaryContent
 from pydantic_core import from_json, to_json
 
 from sessionmagic.tools.results import as_read, readable
-from sessionmagic.words import shortened
+from sessionmagic.words import counted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -165,7 +165,7 @@ def _decoded(data: str, media_type: str) -> str | BinaryContent:
 async def _linked(link: ResourceLink, read: Read, limit: int) -> str:
     """Return what a link states about its resource, and the resource's text, up to `limit` characters."""
     name = link.title or link.name
-    stated = [name, link.description, link.uri, link.mime_type, f"{link.size:,} bytes" if link.size else ""]
+    stated = [name, link.description, link.uri, link.mime_type, counted(link.size, "byte") if link.size else ""]
     label = f"[resource: {'; '.join(_one_line(each) for each in stated if each)}]"
     if link.mime_type and not _TEXT.match(link.mime_type):
         return f"{label}\n[not read: it is not text]"
@@ -184,7 +184,7 @@ async def _linked(link: ResourceLink, read: Read, limit: int) -> str:
     if not texts:
         return f"{label}\n[it is not text]" if contents else f"{label}\n[it is empty]"
     text = "\n".join(texts)
-    note = f"\n[cut: {len(text) - limit:,} characters]" if len(text) > limit else ""
+    note = f"\n[cut: {counted(len(text) - limit, 'character')}]" if len(text) > limit else ""
     return f"{label}\n{text[:limit]}{note}"
 
 
