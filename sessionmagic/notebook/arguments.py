@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from IPython.core.magic_arguments import MagicArgumentParser
 
 from sessionmagic.exceptions import UsageError
+from sessionmagic.notebook.hints import option_hint
 from sessionmagic.notebook.line_values import LineValues
 from sessionmagic.words import shortened, suggestion
 
@@ -24,6 +25,15 @@ SESSION_NUMBER = re.compile(r"-\d+(\.\d+)?(@.*)?$")
 """What argparse takes for a value and not for an option: a negative number, also one with a turn, as in ``-1@3``."""
 
 NO_NAMES: Mapping[str, Any] = MappingProxyType({})
+_IN_WORDS = (
+    (r"argument (\S+): invalid int value: (.*)", r"\1 takes a whole number, and not \2"),
+    (r"argument (\S+): invalid float value: (.*)", r"\1 takes a number, and not \2"),
+    (r"argument (\S+): expected one argument", r"\1 needs a value"),
+    (r"argument (\S+): expected at least one argument", r"\1 needs one or more values"),
+    (r"argument (\S+): ignored explicit argument (.*)", r"\1 takes no value, such as \2"),
+    (r"ambiguous option: (\S+) could match (.*)", r"\1 may be any of \2"),
+)
+"""Messages of argparse as patterns, and what we say instead."""
 _LINE: ContextVar[LineValues | None] = ContextVar("line", default=None)
 """The line that is being parsed. Threads share the parser, but not this."""
 
@@ -121,11 +131,40 @@ class LineParser(MagicArgumentParser):
         return [option for option in self._option_string_actions if option.startswith("--")]
 
     def error(self, message: str) -> NoReturn:
-        """Raise a `UsageError` with argparse's message."""
-        message = _as_typed(message)
-        unknown = re.search(r"unrecognized arguments: (\S+)", message)
-        word = unknown[1] if unknown else ""
-        raise UsageError(message + _nearest(word, self.options(), f"%{self.prog} --help lists the options"))
+        """Raise a `UsageError` that says what argparse's message says, and what to type."""
+        raise UsageError(self._in_words(_as_typed(message)))
+
+    def _in_words(self, message: str) -> str:
+        how = f"%{self.prog} --help lists the options"
+        if found := re.match(r"unrecognized arguments: (-[^\s=]+)[\s=]?([^-\s]\S*)?", message):
+            hint = option_hint(found[1], found[2] or "", self.options(), f"%{self.prog}")
+            return f"{found[1]} is not an option" + (f"; {hint}" if hint else _nearest(found[1], self.options(), how))
+        if found := re.match(r"unrecognized arguments: (.*)", message):
+            return f"{found[1]!r} has no option before it; {self._loose}"
+        for pattern, words in _IN_WORDS:
+            if found := re.fullmatch(pattern, message):
+                return f"{found.expand(words)}; {how}"
+        if found := re.fullmatch("the following arguments are required: (.*)", message):
+            needed = [each if each.startswith("-") else each.upper() for each in found[1].split(", ")]
+            return f"%{self.prog} needs {' and '.join(needed)}; write {self._shortest}"
+        return f"{message}; {how}"
+
+    @property
+    def _loose(self) -> str:
+        """What to do with a word that no option takes."""
+        if self.prog == "%agent":
+            return "the prompt comes below this line, the name of a session after --session, a model after --model"
+        return f"%{self.prog} --help shows which words it takes"
+
+    @property
+    def _shortest(self) -> str:
+        """The line with only what it needs."""
+        needed = [action for action in self._actions if action.required]
+        return " ".join([f"%{self.prog}", *(" ".join([*each.option_strings[:1], _metavar(each)]) for each in needed)])
+
+
+def _metavar(action: argparse.Action) -> str:
+    return action.metavar if isinstance(action.metavar, str) else action.dest.upper()
 
 
 def _as_typed(text: str) -> str:

@@ -262,7 +262,7 @@ def test_every_subcommand_and_the_cell_magic_show_their_help(kernel):
         assert f"%agent {name}" in shown
         assert "-h, --help" in shown
     assert "--session NAME" in kernel.run("%%agent -h\nhi").ok().text
-    assert "%agent use --help" in kernel.run("%agent use").evalue
+    assert "write %agent use SESSION" in kernel.run("%agent use").evalue
 
 
 def test_a_result_as_a_cells_value_is_shown_as_its_answer(kernel, session):
@@ -285,3 +285,22 @@ def test_show_sent_shows_the_last_request(kernel, chat):
     assert "user: first question" in text
     assert "user: second question" in text
     assert "assistant: Hello **world**" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("%agent list", "%agent sessions lists the sessions"),
+        ("%agent chat about it", "a prompt is the text of a cell that begins with %%agent"),
+        ("%%agent --temperature 0\nhi", "write %%agent --set temperature=0"),
+        ("%%agent --system-prompt x\nhi", "write %%agent --system TEXT"),
+    ],
+)
+def test_what_other_tools_call_it_is_answered_with_what_to_type(kernel, line, words):
+    cell = kernel.run(line)
+    assert cell.ename == "UsageError"
+    assert words in cell.evalue
+
+
+def test_help_lists_the_subcommands(kernel):
+    assert "sessions" in kernel.run("%agent --help").ok().text

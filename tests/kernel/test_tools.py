@@ -587,7 +587,7 @@ def test_an_idle_session_is_asked_what_is_queued_as_it_is(kernel, session):
     [
         ("steer", "UsageError", "text"),
         ("steer --sesion x hi", "UsageError", "--session"),
-        ("approve 1 2", "UsageError", "unrecognized"),
+        ("approve 1 2", "UsageError", "has no option before it"),
         ("approve --reject no", "UsageError", "id"),
         ("tools remove-mcp", "UsageError", "name"),
         ("tools add-mcp", "UsageError", "a file with mcpServers"),

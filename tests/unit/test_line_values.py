@@ -125,7 +125,7 @@ def test_values_become_numbers_and_several_words_where_these_are_wanted():
     assert options.compare == ["hello", "May 2026"]
     assert options.set == ["seed=3", "stop=hello"]
     assert options.filled_in == ["price", "n", "m", "month"]
-    with pytest.raises(UsageError, match="invalid float value: 'May 2026'"):
+    with pytest.raises(UsageError, match="--timeout takes a number, and not 'May 2026'"):
         CELL_LINE.parse_line("--timeout {month}", NAMES)
 
 
@@ -167,7 +167,7 @@ def test_reason_that_is_taken_unchanged_has_no_values(parser):
 
 
 def test_errors_quote_the_line_as_it_was_typed(parser):
-    with pytest.raises(UsageError, match=r"unrecognized arguments: \{month\}"):
+    with pytest.raises(UsageError, match=r"'\{month\}' has no option before it"):
         parser.parse_line("{month}", NAMES)
     with pytest.raises(UsageError, match=r"'\"\{month\}' is not closed"):
         parser.parse_line('"{month}', NAMES)

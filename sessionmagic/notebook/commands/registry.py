@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.exceptions import SessionNotFoundError, UsageError
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.notebook.arguments import LineParser
+from sessionmagic.notebook.cell_line import CELL_LINE
+from sessionmagic.notebook.hints import PROMPT, SUBCOMMANDS, option_hint
 from sessionmagic.notebook.page.listing import Listing
 from sessionmagic.notebook.visible import visible
 from sessionmagic.words import suggestion
@@ -43,14 +45,14 @@ def run_command(context: NotebookContext, line: str, names: Mapping[str, Any] | 
         names: What names in the line mean; by default the user's variables.
     """
     name, rest = _named(line)
-    if not name:
+    if name in {"", "-h", "--help", "help"}:
         return Listing(
             [Help(name, command.help) for name, command in COMMANDS.items()],
-            {"%agent": lambda entry: entry.subcommand, "": lambda entry: entry.does},
+            {"subcommand": lambda entry: entry.subcommand, "does": lambda entry: entry.does},
+            ["%agent SUBCOMMAND --help shows its arguments; %%agent --help shows the options of a cell"],
         )
     if name not in COMMANDS:
-        advice = suggestion(name, COMMANDS, "%agent lists them all")
-        raise UsageError(f"{name!r} is not a subcommand{advice}")
+        raise UsageError(_not_a_subcommand(name, rest))
     command = COMMANDS[name]
     if command.parser.wants_help(rest):
         print(command.parser.format_help())
@@ -61,6 +63,18 @@ def run_command(context: NotebookContext, line: str, names: Mapping[str, Any] | 
     _name_sessions(context, options)
     with _showing_progress():
         return command.run(context, options)
+
+
+def _not_a_subcommand(word: str, rest: str) -> str:
+    """Return what to type instead of a line that begins with a word."""
+    if word.startswith("-"):
+        name, _, value = word.partition("=")
+        hint = option_hint(name, value or rest.partition(" ")[0], CELL_LINE.options(), "%%agent")
+        in_cell = hint or "options of a cell come after %%agent"
+        return f"%agent needs a subcommand before {name}, and lists them if nothing follows; {in_cell}"
+    if word.lower() in SUBCOMMANDS:
+        return f"{word!r} is not a subcommand; {SUBCOMMANDS[word.lower()]}"
+    return f"{word!r} is not a subcommand{suggestion(word, COMMANDS, f'%agent lists them all, and {PROMPT}')}"
 
 
 def _name_sessions(context: NotebookContext, options: argparse.Namespace) -> None:
