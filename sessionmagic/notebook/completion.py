@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from inspect import ismodule, isroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from IPython.core.completer import SimpleCompletion, context_matcher
 
@@ -25,6 +25,15 @@ OF_A_SESSION = {
     *("usage", "context", "permissions", "export"),
 }
 """The subcommands whose first argument is a session."""
+
+
+class Offers(NamedTuple):
+    """The words that can stand at a place, and what they are. Front ends show it beside each."""
+
+    kind: str
+    words: Iterable[str]
+
+
 LINE = re.compile(r"\s*(%%?)agent\s+(?P<words>.*)$")
 
 
@@ -50,9 +59,10 @@ def register_completion(
             return {"completions": [], "suppress": False}
         before, typed = _words(found["words"])
         with paused():
-            offers = [offer for offer in _offers(context, found[1], before, typed) if offer.startswith(typed)]
+            kind, words = _offers(context, found[1], before, typed)
+            fitting = [word for word in words if word.startswith(typed)]
         return {
-            "completions": [SimpleCompletion(offer) for offer in offers],
+            "completions": [SimpleCompletion(word, type=kind) for word in fitting],
             "suppress": True,
             "matched_fragment": typed,
         }
@@ -68,79 +78,77 @@ def _words(text: str) -> tuple[list[str], str]:
     return words[:-1], words[-1]
 
 
-def _offers(context: NotebookContext, percent: str, before: list[str], typed: str) -> Iterable[str]:
+def _offers(context: NotebookContext, percent: str, before: list[str], typed: str) -> Offers:
     if (values := _of_option(context, before[-1] if before else "", typed)) is not None:
         return values
     if not typed.startswith("-") and (several := _of_several(context, before, typed)) is not None:
         return several
     if percent == "%%":
-        return CELL_LINE.options()
+        return Offers("option", CELL_LINE.options())
     return _of_command(context, before, typed)
 
 
-def _of_option(context: NotebookContext, option: str, typed: str) -> Iterable[str] | None:
+def _of_option(context: NotebookContext, option: str, typed: str) -> Offers | None:
     """Return what an option that takes one word offers, or None if the word is no such option."""
     match option:
         case "-m" | "--model":
-            return _models(context, typed)
+            return Offers("model", _models(context, typed))
         case "--judge":
-            return _references(context, typed)
+            return Offers("model", _references(context, typed))
         case "-s" | "--session":
-            return _sessions(context)
+            return Offers("session", _sessions(context))
         case "--by":
             from sessionmagic.sessions.usage import BY
 
-            return BY
+            return Offers("division", BY)
         case "--score" | "-t" | "--tools":
-            return _variables(context.shell, typed, functions=True)
+            return Offers("function", _variables(context.shell, typed, functions=True))
         case "--prompts" | "--attach" | "--executor":
-            return _variables(context.shell, typed, functions=False)
+            return Offers("variable", _variables(context.shell, typed, functions=False))
         case "--type":
-            return _types(context)
+            return Offers("type", _types(context))
         case "-a" | "--agent":
-            return list(context.manager.agents)
+            return Offers("agent", list(context.manager.agents))
         case "--format":
-            return _formats()
+            return Offers("format", _formats())
         case _:
             return None
 
 
-def _of_several(context: NotebookContext, before: list[str], typed: str) -> Iterable[str] | None:
+def _of_several(context: NotebookContext, before: list[str], typed: str) -> Offers | None:
     """Return what an option that takes several words offers, or None if the last option is another one."""
     match next((word for word in reversed(before) if word.startswith("-")), ""):
         case "--set" | "--vary":
-            return _settings(typed)
+            return Offers("setting", _settings(typed))
         case "--compare" | "--models":
-            return _models(context, typed)
+            return Offers("model", _models(context, typed))
         case _:
             return None
 
 
-def _of_command(context: NotebookContext, before: list[str], typed: str) -> Iterable[str]:
+def _of_command(context: NotebookContext, before: list[str], typed: str) -> Offers:
     from sessionmagic.notebook.commands import COMMANDS
 
     if before and typed.startswith("-"):
-        return COMMANDS[before[0]].parser.options() if before[0] in COMMANDS else []
+        return Offers("option", COMMANDS[before[0]].parser.options() if before[0] in COMMANDS else [])
     match before:
         case []:
-            return [name for name in COMMANDS if " " not in name]
+            return Offers("subcommand", [name for name in COMMANDS if " " not in name])
         case ["model"]:
-            return _models(context, typed)
+            return Offers("model", _models(context, typed))
         case ["set", *_]:
-            return _settings(typed)
+            return Offers("setting", _settings(typed))
         case ["tools"]:
-            return ["add-mcp", "remove-mcp", *_sessions(context)]
+            return Offers("subcommand or session", ["add-mcp", "remove-mcp", *_sessions(context)])
         case ["tools", "remove-mcp"]:
-            return context.servers.names
+            return Offers("server", context.servers.names)
         case ["approve"]:
             calls, questions = context.manager.turns.approvals(), context.manager.turns.questions()
-            return [*(call.id for _, call in calls), *(question.id for _, question in questions)]
-        case [command] if command in OF_A_SESSION:
-            return _sessions(context)
-        case ["delete" | "diff", *_]:
-            return _sessions(context)
+            return Offers("waiting", [*(call.id for _, call in calls), *(question.id for _, question in questions)])
+        case [command, *more] if command in {"delete", "diff"} or (command in OF_A_SESSION and not more):
+            return Offers("session", _sessions(context))
         case _:
-            return []
+            return Offers("word", [])
 
 
 def _formats() -> list[str]:

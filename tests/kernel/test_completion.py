@@ -122,3 +122,30 @@ def test_an_empty_last_line_is_no_line_of_ours(kernel):
     offered = kernel.complete("x = 1\n")
     assert "x = 1\nprint" in offered
     assert not [line for line in offered if "--session" in line]
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("%%agent --sess", "option"),
+        ("%agent sess", "subcommand"),
+        ("%agent star --o", "option"),
+        ("%%agent -m recal", "model"),
+        ("%agent set temp", "setting"),
+        ("%agent usage --by re", "division"),
+        ("%%agent --type list", "type"),
+    ],
+)
+def test_what_is_offered_has_a_kind(kernel, line, kind):
+    reply = kernel.request("complete_request", {"code": line, "cursor_pos": len(line)})
+    offered = reply["metadata"]["_jupyter_types_experimental"]
+    assert offered
+    assert {each["type"] for each in offered} == {kind}
+
+
+def test_sessions_are_offered_as_sessions(kernel, chat):
+    line = f"%agent show {chat[:-1]}"
+    reply = kernel.request("complete_request", {"code": line, "cursor_pos": len(line)})
+    assert [(each["text"], each["type"]) for each in reply["metadata"]["_jupyter_types_experimental"]] == [
+        (chat, "session")
+    ]
