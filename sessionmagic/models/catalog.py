@@ -205,7 +205,7 @@ class Models:
 
     def known(self) -> list[str]:
         """Return the references that can be used on this machine, as completion offers them."""
-        return [offer.reference for offer in self.offers()]
+        return [offer.model for offer in self.offers()]
 
     def _sources(self) -> list[Source]:
         """Return the kinds of model, in the order in which they are tried and listed.

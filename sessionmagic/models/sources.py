@@ -33,7 +33,7 @@ OLLAMA_URL = "http://localhost:11434/v1"
 class Offer:
     """A reference to choose from."""
 
-    reference: str
+    model: str
     """A whole reference, or a provider with its colon."""
     note: str = ""
     """A remark for the user."""

@@ -25,6 +25,8 @@ class ContextEntry:
     """Whether the tokens are an estimate, and not the provider's count."""
     limit: int | None
     """How many tokens the model can read; None if that is unknown."""
+    share: float | None
+    """The tokens as a part of this limit; None if it is unknown."""
 
 
 def context_of(session: Session, model: ResolvedModel | None, others: Mapping[ContextKind, int]) -> list[ContextEntry]:
@@ -47,11 +49,14 @@ def context_of(session: Session, model: ResolvedModel | None, others: Mapping[Co
     size = size_of(messages, sum(others.values()))
     limit = model.context_limit if model is not None else None
     shares = _scaled([counts[kind] for kind in get_args(ContextKind)], size.tokens)
-    entries = [
-        ContextEntry(kind=kind, tokens=tokens, estimated=tokens > 0, limit=limit)
-        for kind, tokens in zip(get_args(ContextKind), shares, strict=True)
-    ]
-    return [*entries, ContextEntry(kind="total", tokens=size.tokens, estimated=size.estimated, limit=limit)]
+    counted = zip(get_args(ContextKind), shares, strict=True)
+    kinds = [_entry(kind, tokens, limit, estimated=tokens > 0) for kind, tokens in counted]
+    return [*kinds, _entry("total", size.tokens, limit, estimated=size.estimated)]
+
+
+def _entry(kind: ContextKind | Literal["total"], tokens: int, limit: int | None, *, estimated: bool) -> ContextEntry:
+    share = tokens / limit if limit else None
+    return ContextEntry(kind=kind, tokens=tokens, estimated=estimated, limit=limit, share=share)
 
 
 def _scaled(counts: list[int], total: int) -> list[int]:

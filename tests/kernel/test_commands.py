@@ -1,5 +1,7 @@
 """`%agent SUBCOMMAND`: what each does, and what it says when it cannot."""
 
+import re
+
 import pytest
 
 pytestmark = pytest.mark.once
@@ -125,7 +127,7 @@ def test_use_makes_a_session_the_active_one(kernel, chat):
 
 def test_models_lists_what_can_be_used_here(kernel):
     kernel.run("models = %agent models").ok()
-    known = kernel.value("[entry.reference for entry in models]")
+    known = kernel.value("[entry.model for entry in models]")
     for reference in ("hello", "test"):
         assert repr(reference) in known
     assert "demo model" in kernel.run("%agent models").text
@@ -249,7 +251,7 @@ def test_config_shows_the_defaults_and_where_sessions_live(kernel):
 
 def test_a_kernel_without_a_session_says_what_to_do(start):
     kernel = start()
-    for command in ("show", "stop", "usage", "star", "model"):
+    for command in ("show", "stop", "star", "model"):
         assert "name one" in refused(kernel.run(f"%agent {command}"), "SessionNotFoundError")
     assert kernel.run("%agent sessions").ok().text == "no sessions; a %%agent cell starts one"
     assert kernel.value("get_ipython().run_line_magic('agent', 'sessions').to_frame().empty") == "True"
@@ -304,3 +306,11 @@ def test_what_other_tools_call_it_is_answered_with_what_to_type(kernel, line, wo
 
 def test_help_lists_the_subcommands(kernel):
     assert "sessions" in kernel.run("%agent --help").ok().text
+
+
+def test_usage_says_what_all_sessions_have_used_too(kernel, chat):
+    kernel.run(f"%agent use {chat}").ok()
+    assert re.search(
+        r"all \d+ sessions: [\d,]+ → [\d,]+ tokens, cost .*; --all divides this up",
+        kernel.run("%agent usage").ok().text,
+    )

@@ -17,6 +17,7 @@ from sessionmagic.notebook.commands import run_command
 from sessionmagic.notebook.completion import _sessions as completed
 from sessionmagic.notebook.context import NotebookContext
 from sessionmagic.notebook.settings import Settings
+from sessionmagic.sessions.usage import BY
 from sessionmagic.turns.account import KERNEL
 
 HERE, ELSEWHERE = "/course/lesson.ipynb", "/course/private.ipynb"
@@ -154,13 +155,31 @@ def test_frame_has_known_tokens_as_whole_numbers_and_unknown_ones_as_missing(con
 
 
 @pytest.mark.parametrize(
-    "line", ["", "sessions", "search p", "usage one", "models", "set -s one", "config", "tools", "permissions one"]
+    "line",
+    [
+        *("", "sessions", "search p", "models", "set -s one", "config", "tools", "permissions one", "branches one"),
+        *("context one", *(f"usage one --by {by}" for by in BY), "usage --all --by turn"),
+    ],
 )
-def test_every_listing_becomes_a_frame(context, store, line):
-    store("one", said(1, "p"), settings={"temperature": 0})
+def test_every_listing_becomes_a_frame_with_the_names_of_its_columns(context, store, line):
+    requests = [RequestRecord(agent="a", model="m", usage=Usage(input_tokens=1))]
+    store("one", said(1, "p", requests=requests), settings={"temperature": 0}, permissions={"ask": ["look"]})
     KERNEL.budget = 1.0
     listing = run_command(context, line)
-    assert len(listing.to_frame()) == len(listing)
+    frame = listing.to_frame()
+    assert len(frame) == len(listing) > 0
+    assert {*listing._columns} - {""} <= {*frame.columns}
+
+
+def test_usage_says_what_all_sessions_have_used(context, store):
+    assert repr(run_command(context, "usage")) == "no model requests yet"
+    store("one", said(1, "p", requests=used(0.5)))
+    store("two", said(1, "p", requests=used(1.0)))
+    context.active_session = context.manager.sessions.load("one").id
+    assert "all 2 sessions: 20 → 2 tokens, cost $1.5000; --all divides this up" in repr(run_command(context, "usage"))
+    assert "all 2 sessions" not in repr(run_command(context, "usage one"))
+    context.active_session = None
+    assert "in all: 20 → 2 tokens, cost $1.5000" in repr(run_command(context, "usage --by session"))
 
 
 def test_number_names_a_session_wherever_a_session_is_named(context, store, tmp_path):
@@ -340,7 +359,7 @@ def test_budget_of_a_session_is_set_shown_and_removed(context, store, capsys):
     run_command(context, "set -s one --budget 0.75")
     assert capsys.readouterr().out == "session 'one' has spent $0.5000 of its budget of $0.7500\n"
     assert ("budget", 0.75, "session") in [
-        (entry.name, entry.value, entry.level) for entry in run_command(context, "set -s one")
+        (entry.setting, entry.value, entry.level) for entry in run_command(context, "set -s one")
     ]
     run_command(context, "set -s one --budget none")
     assert capsys.readouterr().out == "session 'one' has no budget\n"

@@ -29,7 +29,7 @@ def url_of(models, reference):
 
 
 def notes(models):
-    return {offer.reference: offer.note for offer in models.offers()}
+    return {offer.model: offer.note for offer in models.offers()}
 
 
 def test_endpoint_comes_before_the_provider_of_the_same_name():
@@ -142,4 +142,4 @@ def test_local_model_that_is_not_ready_is_listed_with_what_it_needs(monkeypatch)
 
 def test_references_to_type_are_those_that_are_offered():
     models = Models(endpoints={"lab": URL})
-    assert models.known() == [offer.reference for offer in models.offers()]
+    assert models.known() == [offer.model for offer in models.offers()]

@@ -35,7 +35,7 @@ def branches(context: NotebookContext, options: argparse.Namespace) -> Any:
             "kind": lambda row: row.kind,
             "model": lambda row: row.model,
             "status": lambda row: f"{row.status}, head" if row.is_head else row.status,
-            "asked": lambda row: ago(row.started_at),
+            "started_at": lambda row: ago(row.started_at),
         },
         [f"session {session.name!r}: {next_turn(session)}", *aside, how]
         if rows

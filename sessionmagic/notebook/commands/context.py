@@ -24,13 +24,12 @@ def context(context: NotebookContext, options: argparse.Namespace) -> Any:
     session = context.manager.sessions.load(chosen(context, options.session))
     model = context.manager.sessions.next_model(session)
     entries = context_of(session, model, _others(context, session, model))
-    limit = entries[-1].limit
     return Listing(
         entries,
         {
             "kind": lambda entry: entry.kind,
             "tokens": _tokens,
-            "of the limit": lambda entry: f"{entry.tokens / limit:.1%}" if limit else "unknown",
+            "share": lambda entry: "unknown" if entry.share is None else f"{entry.share:.1%}",
         },
         _notes(session, model, entries),
     )

@@ -119,7 +119,7 @@ def search(context: NotebookContext, options: argparse.Namespace) -> Any:
             "turn": lambda hit: hit.turn,
             "started_at": lambda hit: ago(hit.started_at),
             "text": lambda hit: hit.text,
-            "open": lambda hit: f"%agent show {typed(hit.session)} --turn {hit.turn}",
+            "": lambda hit: f"%agent show {typed(hit.session)} --turn {hit.turn}",
         },
         notes if hits else [f"nothing was found for {' '.join(map(typed, options.words))}"],
     )

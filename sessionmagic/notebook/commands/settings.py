@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @command("List the models that can be used on this machine. Several joined by commas are an alloy.")
 def models(context: NotebookContext, _options: argparse.Namespace) -> Any:
     offers = context.manager.models.offers()
-    return Listing(offers, {"model": lambda offer: offer.reference, "note": lambda offer: offer.note})
+    return Listing(offers, {"model": lambda offer: offer.model, "note": lambda offer: offer.note})
 
 
 @command(
@@ -49,7 +49,7 @@ def _alloy(context: NotebookContext, session: Session, reference: str) -> str:
 class InForce:
     """A setting of the next turn, or its instructions."""
 
-    name: str
+    setting: str
     value: object
     level: str
     """What it was set for: ``session`` or ``kernel``."""
@@ -123,9 +123,9 @@ def _in_force(context: NotebookContext, session: Session) -> Listing[InForce]:
     return Listing(
         entries,
         {
-            "setting": lambda entry: entry.name,
+            "setting": lambda entry: entry.setting,
             "value": lambda entry: entry.value,
-            "set for": lambda entry: entry.level,
+            "level": lambda entry: entry.level,
         },
         [
             *(f"⚠ {warning}" for warning in context.manager.sessions.ignored_by_next_model(session, settings)),
@@ -140,9 +140,9 @@ def _in_force(context: NotebookContext, session: Session) -> Listing[InForce]:
 class Setting:
     """A default that the user can change."""
 
-    name: str
+    setting: str
     value: object
-    help: str
+    meaning: str
 
 
 @command(
@@ -158,9 +158,9 @@ def config(context: NotebookContext, _options: argparse.Namespace) -> Any:
     return Listing(
         entries,
         {
-            "setting": lambda entry: entry.name,
+            "setting": lambda entry: entry.setting,
             "value": lambda entry: entry.value,
-            "meaning": lambda entry: entry.help,
+            "meaning": lambda entry: entry.meaning,
         },
         described(context),
     )

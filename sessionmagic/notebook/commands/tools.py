@@ -39,10 +39,10 @@ def tools(context: NotebookContext, options: argparse.Namespace) -> Any:
     return Listing(
         listed_tools(context, session, options.tools),
         {
-            "tool": lambda entry: entry.name,
-            "from": lambda entry: entry.source,
-            "when called": lambda entry: entry.decision,
-            "what it does": lambda entry: entry.does,
+            "name": lambda entry: entry.name,
+            "source": lambda entry: entry.source,
+            "decision": lambda entry: entry.decision,
+            "does": lambda entry: entry.does,
         },
         [
             *([warning] if warning else []),
@@ -156,7 +156,7 @@ def permissions(context: NotebookContext, options: argparse.Namespace) -> Any:
             for verdict, pattern in rule_list(session.permissions)
         ],
         {
-            "rule": lambda rule: rule.verdict if rule.confirmed else f"{rule.verdict} (not confirmed)",
+            "verdict": lambda rule: rule.verdict if rule.confirmed else f"{rule.verdict} (not confirmed)",
             "pattern": lambda rule: rule.pattern,
         },
         [

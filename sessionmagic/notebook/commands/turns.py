@@ -135,7 +135,7 @@ def _waiting(context: NotebookContext) -> Any:
             "session": lambda entry: entry.session,
             **({"column": lambda entry: entry.column} if any(entry.column for entry in calls + questions) else {}),
             "tool": lambda entry: entry.tool,
-            "arguments": lambda entry: "" if entry.id in asked else excerpt(written(entry.args), ARGUMENT_LINES),
+            "args": lambda entry: "" if entry.id in asked else excerpt(written(entry.args), ARGUMENT_LINES),
             "why": lambda entry: entry.why,
         },
         [

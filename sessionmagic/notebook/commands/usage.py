@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.conversation.usage import total
+from sessionmagic.conversation.usage import Usage, total
 from sessionmagic.exceptions import SessionMagicError, UsageError
-from sessionmagic.notebook.captions import counted_tokens, money, tokens
-from sessionmagic.notebook.commands.registry import SESSION, argument, chosen, command
+from sessionmagic.notebook.captions import counted_tokens, input_tokens, money, output_tokens
+from sessionmagic.notebook.commands.registry import SESSION, argument, command
 from sessionmagic.notebook.page.listing import Listing
 from sessionmagic.sessions.usage import BY, By, UsageEntry, usage_by
-from sessionmagic.words import shortened, suggestion
+from sessionmagic.words import counted, shortened, suggestion
 
 if TYPE_CHECKING:
     import argparse
@@ -27,25 +27,26 @@ COLUMNS: dict[str, Callable[[UsageEntry], object]] = {
     "day": lambda entry: entry.day,
     "turns": lambda entry: entry.turns,
     "requests": lambda entry: entry.requests,
-    "tokens": tokens,
+    "input_tokens": input_tokens,
+    "output_tokens": output_tokens,
     "cost": money,
 }
 SHOWN: dict[By, tuple[str, ...]] = {
-    "turn": ("turn", "model", "requests", "tokens", "cost"),
-    "request": ("turn", "agent", "model", "tokens", "cost"),
-    "agent": ("agent", "turns", "requests", "tokens", "cost"),
-    "model": ("model", "turns", "requests", "tokens", "cost"),
-    "day": ("day", "turns", "requests", "tokens", "cost"),
-    "session": ("session", "turns", "requests", "tokens", "cost"),
+    "turn": ("turn", "model", "requests", "input_tokens", "output_tokens", "cost"),
+    "request": ("turn", "agent", "model", "input_tokens", "output_tokens", "cost"),
+    "agent": ("agent", "turns", "requests", "input_tokens", "output_tokens", "cost"),
+    "model": ("model", "turns", "requests", "input_tokens", "output_tokens", "cost"),
+    "day": ("day", "turns", "requests", "input_tokens", "output_tokens", "cost"),
+    "session": ("session", "turns", "requests", "input_tokens", "output_tokens", "cost"),
 }
 """The columns that are shown for each division. The frame has all."""
 
 
 @command(
-    "Show what a session has used: turns, model requests, tokens and cost.",
+    "Show what a session has used, and all together: turns, model requests, tokens and cost.",
     SESSION,
     argument("--by", default="", metavar="WHAT", help=f"what each row is for: {', '.join(BY)}; default: model"),
-    argument("--all", action="store_true", help="show what all sessions have used"),
+    argument("--all", action="store_true", help="divide up what all sessions have used"),
 )
 def usage(context: NotebookContext, options: argparse.Namespace) -> Any:
     from sessionmagic.sessions.budgets import session_account
@@ -54,17 +55,19 @@ def usage(context: NotebookContext, options: argparse.Namespace) -> Any:
     by = _by(options.by)
     if options.all and options.session:
         raise UsageError("--all is for all sessions; leave the name out")
-    if options.all:
+    name = "" if options.all else context.chosen_or_latest(options.session)
+    if not name:
         problems: list[str] = []
         entries = usage_by(_loaded(context, problems), by)
         notes, accounts = [f"⚠ {problem}" for problem in problems], [KERNEL]
     else:
-        session = context.manager.sessions.load(chosen(context, options.session))
+        session = context.manager.sessions.load(name)
         entries = usage_by([session], by)
-        notes = [] if options.session else [f"session {session.name!r}; %agent usage NAME shows another"]
+        named = f"session {session.name!r}; %agent usage NAME shows another"
+        notes = [] if options.session else [named, _all_together(context)]
         accounts = [session_account(session), KERNEL]
     shown = SHOWN[by]
-    if options.all and "turn" in shown:
+    if not name and "turn" in shown:
         shown = ("session", *shown)
     used = total(entries)
     sums = [f"in all: {counted_tokens(used)}, cost {money(used)}"] if len(entries) > 1 else []
@@ -72,6 +75,22 @@ def usage(context: NotebookContext, options: argparse.Namespace) -> Any:
     if not entries:
         notes = ["no model requests yet", *notes]
     return Listing(entries, {name: COLUMNS[name] for name in shown}, [*sums, *notes, *budgets])
+
+
+def _all_together(context: NotebookContext) -> str:
+    summaries, _ = context.manager.sessions.summaries()
+    used = total(
+        Usage(
+            input_tokens=each.input_tokens,
+            output_tokens=each.output_tokens,
+            unmeasured_requests=each.unmeasured_requests,
+            unpriced_requests=each.unpriced_requests,
+            cost=each.cost,
+        )
+        for each in summaries
+    )
+    what = counted(len(summaries), "session")
+    return f"all {what}: {counted_tokens(used)}, cost {money(used)}; --all divides this up"
 
 
 def _by(typed: str) -> By:
