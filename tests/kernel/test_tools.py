@@ -526,7 +526,7 @@ def test_a_long_turn_that_calls_no_tool_can_be_told_something_too(kernel, sessio
     kernel.click(cell.button("Tell"))
     kernel.run(ACCEPTED, subshell=kernel.subshell()).ok()
     assert "'not __this__\\n\\nbut $that$'] is what I heard." in cell.wait().ok().text
-    said = "not __this__\n\nbut $that$</pre>"
+    said = "not __this__&#10;\nbut $that$</pre>"
     assert said in cell.area
     assert said in cell.html
 
