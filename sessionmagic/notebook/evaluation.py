@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessionmagic.notebook.expressions import action_of
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 ASSIGN = "assign its value to a variable in a cell of its own and send that variable"
 ERROR_LENGTH = 200
+COLONS = 8
+"""How many colons are tried as the beginning of a format, as an expression may have some of its own."""
 _CONVERSION = re.compile(r"(.+)!([rsa])", re.DOTALL)
 _CONVERT: dict[str, Callable[[object], str]] = {"r": repr, "s": str, "a": ascii}
 
@@ -46,7 +49,8 @@ def field_of(text: str) -> Field | None:
     """Return the field that a text is, or None if it is none. A colon within the expression is part of it."""
     if _is_expression(text):
         return Field(text)
-    for colon in [*(found.start() for found in re.finditer(":", text)), len(text)]:
+    colons = (found.start() for found in re.finditer(":", text))
+    for colon in [*islice(colons, COLONS), len(text)]:
         expression, spec = text[:colon], text[colon + 1 :]
         converted = _CONVERSION.fullmatch(expression)
         if converted is not None and _is_expression(converted[1]):
@@ -54,6 +58,11 @@ def field_of(text: str) -> Field | None:
         if _is_expression(expression):
             return Field(expression, spec=spec)
     return None
+
+
+def has_name(expression: str) -> bool:
+    """Return whether any name is in a valid expression, so that its value is not written out."""
+    return any(isinstance(node, ast.Name) for node in ast.walk(ast.parse(expression.strip(), mode="eval")))
 
 
 def compiled(expression: str, names: Mapping[str, Any]) -> CodeType:

@@ -1,16 +1,26 @@
 r"""Fill values into a magic's line: ``{name}``, ``$name`` and ``$`expr` ``, as IPython fills them into its own magics.
 
 Unlike there, a value stays in the word that it is written in, whatever blanks, quotes or dashes it has, and a name that
-is not defined is an error. Braces that hold no expression which begins with a name, as in JSON and in ``\d{3}``, stay.
+is not defined is an error. Braces that hold no expression with a name in it, as in JSON and in ``\d{3}``, stay.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.notebook.evaluation import ASSIGN, Field, NotAValueError, compiled, evaluated, field_of, formatted
+from sessionmagic.notebook.evaluation import (
+    ASSIGN,
+    Field,
+    NotAValueError,
+    compiled,
+    evaluated,
+    field_of,
+    formatted,
+    has_name,
+)
 from sessionmagic.words import shortened
 
 if TYPE_CHECKING:
@@ -23,10 +33,12 @@ READ = 20_000
 """Characters of a line in which references are looked for. After them, only a text can come that is taken unchanged."""
 BRACES_LENGTH = 500
 """Characters of the longest expression in braces."""
+CLOSINGS = 8
+"""How many closing braces are tried as the end of an expression, which may have braces of its own."""
 _NAME = r"[^\W\d]\w*"
 _START = re.compile(
     rf"(?P<escape>\\|)\$`(?P<quoted>[^`\n]+)`(?!\$(?!`))|(?P<dollars>\$\$?)(?P<name>{_NAME}(?:\.{_NAME})*)"
-    rf"|(?<!\$)(?P<braces>\{{\{{?)(?=[^\W\d])|{MARK.pattern}"
+    rf"|(?<!\$)(?P<braces>\{{\{{?)|{MARK.pattern}"
 )
 
 
@@ -122,14 +134,16 @@ def _reference(found: re.Match[str]) -> Reference | None:
 
 
 def _in_braces(line: str, found: re.Match[str]) -> Reference | None:
-    """Return the reference in the braces that open here, or None if no expression is in them."""
+    """Return the reference in the braces that open here, or None if no expression with a name is in them."""
     start, closing = found.end(), "}" * len(found["braces"])
-    end = line.find(closing, start, start + BRACES_LENGTH)
-    while end > 0:
-        field = field_of(line[start:end])
-        if field is not None and not re.search(r"[\s\"']", field.spec):  # with blanks, it is an item of a dictionary
-            typed = line[found.start() : end + len(closing)]
-            literal = f"{{{line[start:end]}}}"
-            return Reference(typed, None if found["braces"] == "{{" else field, literal, f"{{{literal}}}")
-        end = line.find(closing, end + 1, start + BRACES_LENGTH)
+    ends = (each.start() for each in re.finditer(closing, line[start : start + BRACES_LENGTH]))
+    for length in islice(ends, CLOSINGS):
+        content = line[start : start + length]
+        field = field_of(content)
+        if field is None or re.search(r"[\s\"']", field.spec):  # with blanks, it is an item of a dictionary
+            continue
+        if not has_name(field.expression):
+            return None
+        typed, literal = f"{found['braces']}{content}{closing}", f"{{{content}}}"
+        return Reference(typed, None if closing == "}}" else field, literal, f"{{{literal}}}")
     return None

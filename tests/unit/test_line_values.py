@@ -1,6 +1,7 @@
 """What the user's values become in the options of a line."""
 
 import argparse
+import time
 
 import pytest
 from hypothesis import given
@@ -54,6 +55,12 @@ def session(written):
         ("{price:.2f}", "2.50"),
         ("$`price:05.1f`", "002.5"),
         ("{m!r}", "'hello'"),
+        ("{ m }", "hello"),
+        ("{(n + 1) * 2}", "8"),
+        ("{-n}", "-3"),
+        ("{'many' if n > 2 else 'few'}", "many"),
+        ("{ {'a': m}['a'] }", "hello"),
+        ("{[each for each in range(n)]}", "[0, 1, 2]"),
         ("{n}{n}", "33"),
     ],
 )
@@ -76,6 +83,10 @@ def test_value_takes_the_place_of_its_name_and_stays_in_its_word(written, name):
         ("${HOME}", "${HOME}"),
         ("$`x^2`$", "$`x^2`$"),
         ("{month", "{month"),
+        ("{'a'}", "{a}"),
+        ('\'{"a":true,"b":{"c":[m]}}\'', '{"a":true,"b":{"c":[m]}}'),
+        ("'{ }'", "{ }"),
+        ("'{for}'", "{for}"),
         ('\'{"a": 1, "b": {"c": 2}}\'', '{"a": 1, "b": {"c": 2}}'),
         ("'{a: 1}'", "{a: 1}"),
         ("dict[str,int]", "dict[str,int]"),
@@ -177,3 +188,10 @@ def test_loose_words_have_values_also_after_two_dashes(parser):
     parser.add_argument("words", nargs=argparse.ZERO_OR_MORE)
     options = parser.parse_line("a {m} -s $month b -- --c {m}", NAMES)
     assert (options.words, options.session) == (["a", "hello", "b", "--c", "hello"], "May 2026")
+
+
+def test_line_full_of_braces_is_read_quickly():
+    line = "--set extra='" + '{"a": {"b": [1, {"c": 2}]}, ' * 600 + "'"
+    began = time.process_time()
+    assert CELL_LINE.parse_line(line, NAMES).set == [f"extra={line[13:-1]}"]
+    assert time.process_time() - began < 3
