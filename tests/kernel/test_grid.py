@@ -84,7 +84,7 @@ def test_scores_are_computed_in_the_kernel_and_their_errors_kept(kernel, session
         ("--prompts questions --models nosuch:model", "nosuch"),
         ("--prompts questions --models hello --score questions", "give a function"),
         ("--prompts questions --models hello --max-cost 1", "has no known price"),
-        ("--prompts questions", "required: --models"),
+        ("--prompts questions", "needs --models"),
         ("--prompts [None] --models hello", "prompt 0 is missing"),
         ("--prompts questions --models hello --out 1x", "not a valid variable name"),
         ("--prompts questions --models hello --name ../../x", ""),

@@ -10,10 +10,22 @@ def test_items_are_rows_under_headings_and_notes_follow():
     assert repr(Listing(["ab"], COLUMNS, ["one name"])) == "name  length\nab    2\none name"
 
 
-def test_short_cells_are_not_broken_and_long_ones_are_not_squeezed():
-    html = Listing(["├─○ 2", "long words " * 5], {"turn": str})._repr_html_()
-    assert 'white-space:pre">├─○ 2</td>' in html
-    assert 'white-space:pre-wrap;min-width:14em">long words' in html
+def test_short_cells_and_drawings_are_not_broken_and_long_ones_are_not_squeezed():
+    html = Listing(
+        ["completed", "│ │ │ │ ├─○ 2", "long words", "long words " * 3, "long words " * 9], {"turn": str}
+    )._repr_html_()
+    assert 'white-space:pre">completed</td>' in html
+    assert 'white-space:pre">│ │ │ │ ├─○ 2</td>' in html
+    assert 'white-space:pre">long words</td>' in html
+    assert 'white-space:pre-wrap;min-width:5em">long words long' in html
+    assert 'white-space:pre-wrap;min-width:11em">long words long' in html
+
+
+def test_long_names_may_be_broken_at_their_joints():
+    html = Listing(["anthropic:claude-haiku-4-5", "a-b", "x@<y>_long_name"], {"model": str})._repr_html_()
+    assert ">anthropic:<wbr>claude-<wbr>haiku-<wbr>4-<wbr>5</td>" in html
+    assert ">a-b</td>" in html
+    assert ">x@&lt;y&gt;_<wbr>long_<wbr>name</td>" in html
 
 
 def test_empty_list_is_its_notes_without_headings():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,12 +17,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SHORT_LINE = 24
+SHORT_LINE = 12
 """Characters of a line of a cell that is never broken, not even on a narrow page."""
-HEADING = 'style="text-align:left"'
-SHORT = 'style="text-align:left;white-space:pre"'
-LONG = 'style="text-align:left;white-space:pre-wrap;min-width:14em"'
+PROSE = 60
+"""Characters of a cell that is read as prose, and needs a wider column."""
+HEADING = 'style="text-align:left;padding:0.3em"'
+SHORT = 'style="text-align:left;padding:0.3em;white-space:pre"'
+LONG = 'style="text-align:left;padding:0.3em;white-space:pre-wrap;min-width:5em"'
+LONGEST = 'style="text-align:left;padding:0.3em;white-space:pre-wrap;min-width:11em"'
 """Keep JupyterLab from aligning cells to the right, joining their lines, and squeezing the long ones to a word each."""
+DRAWN = frozenset("│├└")
+"""Characters of the drawing of a tree, which is never broken."""
+BREAKS = re.compile(r"(?<=[-_/:.,@])(?=\w)")
+"""Where a long word, such as the name of a model, may be broken."""
 
 
 class Listing(list[T]):
@@ -99,9 +107,14 @@ class Listing(list[T]):
 
 
 def cell_html(text: str) -> str:
-    """Return a cell whose short lines are not broken, and whose long ones are."""
-    style = LONG if any(len(line) > SHORT_LINE for line in text.split("\n")) else SHORT
-    return f"<td {style}>{escape(text)}</td>"
+    """Return a cell whose short lines are not broken, and whose long ones are, also within long words."""
+    if all(len(line) <= SHORT_LINE for line in text.split("\n")) or not DRAWN.isdisjoint(text):
+        return f"<td {SHORT}>{escape(text)}</td>"
+    words = re.split(r"(\s+)", text)
+    broken = "".join(
+        "<wbr>".join(map(escape, BREAKS.split(word))) if len(word) > SHORT_LINE else escape(word) for word in words
+    )
+    return f"<td {LONGEST if len(text) > PROSE else LONG}>{broken}</td>"
 
 
 def ago(at: float) -> str:

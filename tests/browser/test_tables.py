@@ -1,0 +1,41 @@
+"""Lists fit a page that is 900 pixels wide."""
+
+SETUP = 'script("anthropic:claude-haiku-4-5-20251001", ["A short answer."]);'
+OVER = """output => [...output.querySelectorAll('.jp-OutputArea-output table')].map(
+    table => table.getBoundingClientRect().right - table.closest('.jp-OutputArea-output').getBoundingClientRect().right
+).filter(over => over > 0)"""
+HIDE_FILES = "() => jupyterapp.commands.execute('application:toggle-left-area')"
+NARROW = [
+    "%agent",
+    "%agent usage --all --by turn",
+    "%agent tools",
+    "%agent models",
+    "%agent config",
+    "%agent context",
+    "%agent branches",
+    "%agent search answer",
+    "%agent permissions --deny run_python --ask insert_cell",
+]
+
+
+def test_lists_fit_beside_the_files_and_that_of_sessions_without_them(notebook, page):
+    asked = [
+        f"%%agent -m anthropic:claude-haiku-4-5-20251001 -s 'narrow {name}'\nAnswer {name}: what was the harvest?"
+        for name in ("churn of customers in 2026", "b")
+    ]
+    page.set_viewport_size({"width": 900, "height": 1400})
+    try:
+        it = notebook(*asked, *NARROW, "%agent sessions", setup=SETUP)
+        for number in range(1, len(asked) + len(NARROW) + 2):
+            it.run(number)
+            it.expect_done(number)
+        for number in range(1 + len(asked), 1 + len(asked) + len(NARROW)):
+            assert it.output(number).locator("table").count() == 1
+            assert it.output(number).evaluate(OVER) == [], NARROW[number - 1 - len(asked)]
+        page.evaluate(HIDE_FILES)
+        page.wait_for_function("() => !document.querySelector('#jp-left-stack:not(.lm-mod-hidden)')")
+        sessions = it.output(1 + len(asked) + len(NARROW))
+        assert sessions.evaluate(OVER) == []
+        page.evaluate(HIDE_FILES)
+    finally:
+        page.set_viewport_size({"width": 1000, "height": 1400})
