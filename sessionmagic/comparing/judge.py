@@ -73,7 +73,7 @@ async def judged(
     """
     pairs = pairings(answers, [each.label for each in contestants])
     if not pairs:
-        raise UsageError("there are no two answers to judge")
+        raise UsageError("there are fewer than two answers to judge; ask two or more models")
     prompts = [pair.request(questions[pair.first.prompt], order) for pair in pairs for order in ORDERS]
     results = await run(
         GridRequest(prompts=prompts, models=[judge.model], system=judge_instructions(judge.criteria), **options)

@@ -162,7 +162,7 @@ def votes_among(
     if winner not in contestants:
         raise UsageError(f"{shortened(winner)!r} did not answer{suggestion(winner, contestants)}")
     if all_bad:
-        raise UsageError("an answer that is preferred is not bad; vote for one, or for none")
+        raise UsageError("a vote for an answer cannot call all of them bad; vote for one, or for none")
     return [Vote(winner, other, "first", prompt) for other in contestants if other != winner]
 
 
@@ -178,7 +178,7 @@ def preferences(votes: Iterable[Vote], contestants: Sequence[str] = ()) -> Prefe
     check_installed()
     votes = [vote if vote.prompt is not None else vote._replace(prompt=("vote", at)) for at, vote in enumerate(votes)]
     if twice := [vote.first for vote in votes if vote.first == vote.second]:
-        raise UsageError(f"a vote is on {shortened(twice[0])} and itself; a vote needs two contestants")
+        raise UsageError(f"a vote compares {shortened(twice[0])} with itself; name two contestants")
     labels = list(dict.fromkeys([*contestants, *(label for vote in votes for label in vote[:2])]))
     points = [(vote.first, vote.second, POINTS[vote.outcome], vote.prompt) for vote in votes]
     reasons = unconnected(points, labels)

@@ -49,7 +49,9 @@ def offered_tools(
 def _named(names: Iterable[str], namespace: Mapping[str, Any]) -> Iterator[Tool]:
     for name in filter(None, (name.strip() for name in ",".join(names).split(","))):
         if name not in namespace:
-            raise ToolError(f"--tools: {name!r} is not defined{suggestion(name, namespace)}")
+            raise ToolError(
+                f"--tools: {name!r} is not defined{suggestion(name, namespace, 'define the function first')}"
+            )
         yield tool_for(namespace[name], name=name)
 
 

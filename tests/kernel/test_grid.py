@@ -105,7 +105,8 @@ def test_a_judge_that_fails_says_why_and_has_a_line_of_its_own(kernel, session):
 
 
 @pytest.mark.parametrize(
-    ("models", "words"), [("hello dumb", "not judged: there are no two answers"), ("hello", "only one model answers")]
+    ("models", "words"),
+    [("hello dumb", "not judged: there are fewer than two answers"), ("hello", "only one model answers")],
 )
 def test_what_cannot_be_judged_is_said(kernel, session, models, words):
     cell = kernel.run(f"%agent compare --prompts questions --models {models} --judge recalls --name {session}")

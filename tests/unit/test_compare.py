@@ -303,7 +303,7 @@ async def test_a_judge_is_asked_in_both_orders_and_its_requests_are_counted_apar
 @on_a_loop
 async def test_a_judge_with_fewer_than_two_answers_is_an_error(manager):
     await compare(manager, "calm", "dumb")
-    with pytest.raises(UsageError, match="no two answers"):
+    with pytest.raises(UsageError, match="fewer than two answers"):
         await manager.comparisons.judge("chat", Judge("calm"))
 
 

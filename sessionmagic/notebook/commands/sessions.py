@@ -67,7 +67,9 @@ def _turn(session: Session, turn_id: str) -> TurnRecord:
     try:
         return session.turn(turn_id)
     except KeyError:
-        raise UsageError(f"session {session.name!r} has no turn {shortened(turn_id)!r}") from None
+        raise UsageError(
+            f"session {session.name!r} has no turn {shortened(turn_id)!r}; %agent branches lists its turns"
+        ) from None
 
 
 def _no_turns(session: Session) -> str:
