@@ -28,7 +28,7 @@ def test_context_is_a_table_and_a_frame(kernel, chat):
     kernel.run(f"found = %agent context {chat}").ok()
     assert kernel.value("[entry.kind for entry in found][-2:]") == "['summaries', 'total']"
     assert kernel.value("sum(entry.tokens for entry in found[:-1]) == found[-1].tokens") == "True"
-    assert kernel.value("list(found.to_frame().columns)") == "['kind', 'tokens', 'estimated', 'limit']"
+    assert kernel.value("list(found.to_frame().columns)") == "['kind', 'tokens', 'estimated', 'limit', 'share']"
     kernel.run("%config AgentMagics.context_limits = {'recalls': 5}").ok()
     kernel.run(f"%agent model recalls -s {chat}").ok()
     assert "limit: 5 tokens" in kernel.run(f"%agent context {chat}").ok().text

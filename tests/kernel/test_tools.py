@@ -585,11 +585,11 @@ def test_an_idle_session_is_asked_what_is_queued_as_it_is(kernel, session):
 @pytest.mark.parametrize(
     ("line", "ename", "says"),
     [
-        ("steer", "UsageError", "text"),
+        ("steer", "UsageError", "needs TEXT"),
         ("steer --sesion x hi", "UsageError", "--session"),
         ("approve 1 2", "UsageError", "has no option before it"),
         ("approve --reject no", "UsageError", "id"),
-        ("tools remove-mcp", "UsageError", "name"),
+        ("tools remove-mcp", "UsageError", "needs NAME"),
         ("tools add-mcp", "UsageError", "a file with mcpServers"),
     ],
 )
