@@ -62,12 +62,15 @@ class Arguments:
     def _decided(self, piece: str) -> str:
         """Return what the held pieces and this one add, or nothing while they can still be read in both ways."""
         latest = self._held[-1] if self._held else self.text
-        joined = "".join([*self._held, piece])
+        held = "".join(self._held)
+        joined = held + piece
         repeats, continues = piece.startswith(latest), _may_be_json(self.text + joined)
         if repeats and continues:
             self._held.append(piece)
             return ""
         self._held = []
+        if not repeats and _is_object(self.text + held) and _is_object(piece):
+            return held  # the piece is the whole once more
         self._cumulative = repeats
         return piece[len(self.text) :] if repeats else joined
 
