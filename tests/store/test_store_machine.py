@@ -17,6 +17,8 @@ from sessionmagic.storage import session_files
 from sessionmagic.storage.claims import HeldError, Holder
 from tests.examples import examples
 
+pytestmark = pytest.mark.timeout(600)  # thousands of commits, each of which waits for the disk
+
 SOME_NAMES = ["a", "a/b", "🦊", "..", "A", "index"]
 NAMES = st.sampled_from(SOME_NAMES) | st.sampled_from(SOME_NAMES) | st.text(min_size=1, max_size=5)
 TEXTS = st.text(max_size=10)
