@@ -10,7 +10,7 @@ SOON = "from sessionmagic.notebook.page import draft\ndraft.TEXT_SECONDS = 0.2\n
 
 def places(it):
     """Return where the two columns are on the page, from the top and from the left."""
-    return [it.area(1).get_by_text(f"says {name}").bounding_box() for name in "ab"]
+    return [it.area(1).get_by_text(heading, exact=True).first.bounding_box() for heading in ("1. a", "2. b")]
 
 
 def test_columns_stand_beside_each_other_where_there_is_room_and_each_can_be_stopped(notebook):

@@ -10,6 +10,8 @@ from tests.browser.lab import SECONDS
 
 RUN = "window.top.hacked=1"
 NAME = f"""<img src=http://evil.test/n onerror={RUN}>$\\href{{javascript:{RUN}}}{{named}}$\\(x\\)"""
+TYPED = NAME.replace("{", "{{").replace("}", "}}")
+"""The same on the line of a magic, where an expression in braces is a value."""
 MARKUP = rf"""<script>{RUN}</script>
 <img src="http://evil.test/img.png" onerror="{RUN}"> <svg onload="{RUN}"><a xlink:href="javascript:{RUN}">svg</a></svg>
 <iframe srcdoc="<script>parent.{RUN}</script>"></iframe><iframe src="http://evil.test/frame"></iframe>
@@ -121,7 +123,7 @@ def test_page_would_run_and_fetch_what_is_not_cleaned(notebook, requests):
 
 def test_hostile_answer_is_text_live_saved_trusted_and_not(notebook, requests):
     setup = f'script("tail", scripted.tails("hostile.txt", reasoning={MARKUP!r}));\n'
-    it = notebook(f'%%agent -s "{NAME}" -m tail\n{MARKUP}', setup=setup)
+    it = notebook(f'%%agent -s "{TYPED}" -m tail\n{MARKUP}', setup=setup)
     it.run(1)
     it.say("hostile.txt", MARKUP)
     expect(it.area(1).get_by_role("heading", name="Over and out")).to_be_visible(timeout=SECONDS)
@@ -153,13 +155,13 @@ def test_hostile_names_titles_prompts_and_errors_are_text_in_listings_too(notebo
         f"def titled(session): return replace(session, title={NAME!r})\n"
     )
     it = notebook(
-        f'%%agent -s "{NAME}" -m bad\n{MARKUP}',
+        f'%%agent -s "{TYPED}" -m bad\n{MARKUP}',
         f"manager.store.update(manager.sessions.load({NAME!r}).id, titled);",
         "%agent sessions",
-        f'%agent show "{NAME}"',
-        f'%agent usage "{NAME}"',
-        f'%%agent -s "{NAME}" -m "{NAME}"\nHi.',
-        f'%agent star "{NAME}"',
+        f'%agent show "{TYPED}"',
+        f'%agent usage "{TYPED}"',
+        f'%%agent -s "{TYPED}" -m "{TYPED}"\nHi.',
+        f'%agent star "{TYPED}"',
         setup=setup,
     )
     error = "[data-mime-type*=error], [data-mime-type*=stderr]"

@@ -22,5 +22,4 @@ def code_button(controls: Controls) -> Any:
         made.disabled, made.description = True, "Code comes below"
 
     made = button("Code to new cell", take, tooltip=TOOLTIP)
-    made.layout.flex = "0 0 auto"  # on a narrow page, the status line beside it is broken, and not the words on it
     return made

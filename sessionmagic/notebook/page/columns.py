@@ -144,7 +144,8 @@ class ColumnsArea:
         self._drafting = threading.Lock()
         self._live: list[Output] = []
         """The output of the area."""
-        self._head = head = HTML(self._draft.hidden + (note_html(note) if note else ""), layout=Layout(flex="1 1 auto"))
+        wide = Layout(flex="1 1 auto", min_width="0")
+        self._head = head = HTML(self._draft.hidden + (note_html(note) if note else ""), layout=wide)
         stop_all = button("Stop all", stop, icon="stop", tooltip="Stop all runs and keep what was said")
         self._columns = HBox(layout=Layout(flex_flow="row wrap", align_items="flex-start"))
         self._area = VBox([HBox([head, stop_all]), self._columns], layout=Layout(flex="1 1 auto"))

@@ -95,7 +95,7 @@ class Draft:
         if not (self.wanted and due and any(transcript.turn_id for transcript in transcripts)):
             return 0
         content, text = self._contents(transcripts)
-        html = f'{self._dead_widgets}<div class="{self._mark}">{content}</div>'
+        html = f'<div class="{self._mark}">{self._dead_widgets}{content}</div>'
         self.output = Output({"text/html": html, "text/plain": text})
         self._step, self._said = step, said
         now = time.monotonic()

@@ -40,10 +40,13 @@ def row(*children: Any, **layout: str) -> Any:
 
 
 def button(words: str, clicked: Callable[[], object], **about: Any) -> Any:
-    """Return a button that works while a cell runs, too. `clicked` may be called on any thread."""
+    """Return a button that works while a cell runs, too. `clicked` may be called on any thread.
+
+    On a narrow page, what stands beside it is broken into lines, and its words are not cut.
+    """
     from ipywidgets import Button, Layout
 
-    made = Button(description=words, layout=Layout(width="auto"), **about)
+    made = Button(description=words, layout=Layout(width="auto", flex="0 0 auto"), **about)
     made.on_click(lambda _: clicked())
     answer_at_once(made)
     return made
