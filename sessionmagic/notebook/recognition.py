@@ -116,6 +116,7 @@ UNWATCHED_SERVER = Recognized(
     "the request comes from the process that started the kernel of an open notebook, and it takes no input",
     "static",
     "nobody",
+    "by clearing",
     live=False,
     late=False,
     adds_cells=False,

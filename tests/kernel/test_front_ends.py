@@ -54,6 +54,15 @@ def test_server_that_runs_the_cells_saves_the_answer(served, session):
     assert cell.footer
 
 
+@pytest.mark.parametrize("takes_input", [True, False])
+def test_server_that_runs_the_cells_gets_the_progress_of_a_grid_once(served, takes_input):
+    served.run("prompts = ['a', 'b']").ok()
+    grid = "results = %agent compare --prompts prompts --models hello --name once"
+    cell = served.run(grid, front_end="server", allow_stdin=takes_input).ok()
+    assert kinds(cell) <= {"status", "execute_input", "stream"}
+    assert cell.text.count("2 of 2 answered") == 1
+
+
 def test_server_that_runs_the_cells_asks_with_the_code_in_the_prompt(served, session):
     acting.acts(served, python("6 * 7"), "Done.")
     cell = served.send(f"%%agent -m acts -s {session}\ngo", front_end="server")
