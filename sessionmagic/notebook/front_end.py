@@ -60,7 +60,7 @@ class FrontEnd:
             in_server="JPY_SESSION_NAME" in os.environ,
             collaborates=_is_installed(COLLABORATION),
             hosted=any(name in os.environ for name in HOSTED),
-            wants_buttons=self._settings.approval == "buttons",
+            wants_buttons=self._settings.approval == "buttons" and self.clicks_arrive,
         )
 
     @property

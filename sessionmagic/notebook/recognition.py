@@ -40,7 +40,7 @@ class Evidence:
         in_server: Whether the kernel belongs to a notebook that is open in a Jupyter server.
         collaborates: Whether the Jupyter server can show a notebook to several users at once.
         hosted: Whether the kernel belongs to a hosted notebook page.
-        wants_buttons: Whether the user has said that approvals are asked with buttons.
+        wants_buttons: Whether the user has said that approvals are asked with buttons, and clicks on them arrive.
     """
 
     shell: Literal["terminal", "kernel", "other"]
@@ -120,7 +120,8 @@ UNWATCHED_SERVER = Recognized(
     live=False,
     late=False,
     adds_cells=False,
-    remedy='%config AgentMagics.approval = "buttons" asks on the page, if the notebook is trusted',
+    remedy='%config AgentMagics.approval = "buttons" asks on the page, if the notebook is trusted and ipykernel is 7 '
+    "or newer",
 )
 WATCHED_SERVER = Recognized(
     "a page whose cells the Jupyter server runs",
@@ -162,7 +163,8 @@ def recognized(evidence: Evidence) -> Recognized:
         return TERMINAL if evidence.shell == "terminal" else SHELL
     client = CLIENT_ID.search(evidence.message_id)
     by_server = evidence.in_server and client is not None and client["process"] == evidence.started_by
-    if by_server and evidence.wants_buttons:
+    # A server that takes input shows nothing while a cell runs, except in a notebook that several users can open.
+    if by_server and evidence.wants_buttons and (evidence.collaborates or not evidence.takes_input):
         return WATCHED_SERVER
     if not evidence.takes_input:
         return UNWATCHED_SERVER if by_server else RUNNER

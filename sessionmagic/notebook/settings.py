@@ -91,8 +91,8 @@ class Settings(HasTraits):
     approval = Enum(
         ["auto", "buttons", "stdin"],
         "auto",
-        help="Where tool calls ask for approval. buttons: under the cell; stdin: at an input prompt; auto: with "
-        "buttons if they can be clicked while the cell runs, else on stdin.",
+        help="Where tool calls ask for approval. buttons: under the cell, if ipykernel is 7 or newer; stdin: at an "
+        "input prompt; auto: with buttons if they can be clicked while the cell runs, else on stdin.",
     ).tag(config=True)
     kernel_tools = Bool(True, help="Offer the tools that inspect this notebook and run code in it.").tag(config=True)
     request_limit = Int(50, min=1, help="Maximum number of model requests in one turn.").tag(config=True)

@@ -59,8 +59,8 @@ def asks_of(context: NotebookContext, *, background: bool) -> Asks:
     on_page = surface_of(context) == "widgets"
     if background:
         return "page" if on_page else "command"
-    arrive = front_end.kind.asks == "page" and front_end.clicks_arrive
-    if on_page and (approval == "buttons" or (approval == "auto" and arrive)):
+    wanted = approval == "buttons" or (approval == "auto" and front_end.kind.asks == "page")
+    if on_page and wanted and front_end.clicks_arrive:
         return "page"
     return "stdin" if front_end.kind.live else "prompt"
 

@@ -2,6 +2,7 @@
 
 from html import unescape
 
+import ipykernel
 import pytest
 
 from tests.kernel import acting
@@ -54,6 +55,25 @@ def test_server_that_runs_the_cells_saves_the_answer(served, session):
     assert cell.footer
 
 
+def test_server_that_shows_nothing_before_the_end_is_not_asked_with_buttons(served, session):
+    served.run("%config AgentMagics.approval = 'buttons'").ok()
+    acting.acts(served, python("6 * 7"), "Done.")
+    cell = served.send(f"%%agent -m acts -s {session}\ngo", front_end="server")
+    assert "6 * 7" in served.reply("y")
+    assert "Done." in cell.wait().ok().text
+
+
+@pytest.mark.skipif(ipykernel.version_info >= (7,), reason="this ipykernel has subshells, so that clicks arrive")
+@pytest.mark.parametrize(("front_end", "takes_input"), [("page", True), ("server", False)])
+def test_clicks_that_do_not_arrive_are_not_waited_for(served, session, front_end, takes_input):
+    served.run("%config AgentMagics.approval = 'buttons'").ok()
+    acting.acts(served, python("6 * 7"), "Done.")
+    cell = served.send(f"%%agent -m acts -s {session}\ngo", front_end=front_end, allow_stdin=takes_input)
+    if takes_input:
+        served.reply("y")
+    assert "Done." in cell.wait().ok().text
+
+
 @pytest.mark.parametrize("takes_input", [True, False])
 def test_server_that_runs_the_cells_gets_the_progress_of_a_grid_once(served, takes_input):
     served.run("prompts = ['a', 'b']").ok()
@@ -75,10 +95,10 @@ def test_server_without_input_asks_on_the_page_if_buttons_are_wanted(served, ses
     unwatched = served.run(f"%%agent -m acts -s {session}\ngo", front_end="server", allow_stdin=False).ok()
     assert WIDGET not in str(unwatched.messages)
     assert '%config AgentMagics.approval = "buttons"' in unescape(unwatched.answer["data"]["text/html"])
+    acting.needs_clicks(served)
     served.run("%config AgentMagics.approval = 'buttons'").ok()
     acting.acts(served, python("6 * 7"), "Done.")
     cell = served.send(f"%%agent -m acts -s {session}\ngo", front_end="server", allow_stdin=False).until_asks()
-    acting.needs_clicks(served)
     served.click(cell.button("Approve"), served.subshell())
     cell.wait().ok()
     assert "update_display_data" not in kinds(cell)

@@ -84,6 +84,12 @@ def test_front_end_of_a_kernel(evidence, kind):
     assert recognized(Evidence("kernel", **{"takes_input": True} | evidence)) is kind
 
 
+@pytest.mark.parametrize(("collaborates", "kind"), [(False, SERVER), (True, WATCHED_SERVER)])
+def test_buttons_are_not_shown_where_nothing_is_shown_before_a_turn_ends(collaborates, kind):
+    told = {"takes_input": True, "message_id": OF_CLIENT, "started_by": "8211", "in_server": True}
+    assert recognized(Evidence("kernel", wants_buttons=True, collaborates=collaborates, **told)) is kind
+
+
 def test_only_a_terminal_is_a_terminal():
     assert recognized(Evidence("terminal")) is TERMINAL
     assert recognized(Evidence("other")) is SHELL
