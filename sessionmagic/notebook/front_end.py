@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from sessionmagic.notebook.settings import Settings
     from sessionmagic.turns.request import Cell
 
+SERVED = "JPY_SESSION_NAME"
+"""The variable of the environment in which a Jupyter server gives the path of a notebook to its kernel."""
 NBFORMAT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """The form of ids that are stored in the notebook's file. VS Code numbers cells anew when it opens a notebook."""
 NOTEBOOK_LENGTH = 100
@@ -57,7 +59,7 @@ class FrontEnd:
             message_id=self.run,
             metadata=frozenset(self._parent.get("metadata", {})),
             started_by=os.environ.get("JPY_PARENT_PID", ""),
-            in_server="JPY_SESSION_NAME" in os.environ,
+            in_server=bool(_served_notebook()),
             collaborates=_is_installed(COLLABORATION),
             hosted=any(name in os.environ for name in HOSTED),
             wants_buttons=self._settings.approval == "buttons" and self.clicks_arrive,
@@ -94,7 +96,7 @@ class FrontEnd:
     @property
     def notebook_path(self) -> str:
         """The path of the notebook; empty if the front end does not give it."""
-        return str(self._shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME", ""))
+        return str(self._shell.user_ns.get("__vsc_ipynb_file__") or _served_notebook())
 
     @property
     def notebook(self) -> str:
@@ -136,6 +138,26 @@ def _ipykernel_of(shell: InteractiveShell) -> Any:
     """Return the shell's kernel if it is an ipykernel. Others, such as xeus-python, tell nothing of their requests."""
     kernel = getattr(shell, "kernel", None)
     return kernel if hasattr(kernel, "io_loop") else None
+
+
+def _served_notebook() -> str:
+    """Return the path of the notebook that a Jupyter server has started this kernel for; empty for none.
+
+    Programs that a notebook starts inherit the variable, and so do their kernels, for example those of papermill.
+    """
+    path = os.environ.get(SERVED, "")
+    return "" if path and path == _inherited(SERVED, os.environ.get("JPY_PARENT_PID", "")) else path
+
+
+@cache
+def _inherited(name: str, process: str) -> str:
+    """Return the value that a process gives to what it starts in a variable of the environment, as far as is known."""
+    import psutil
+
+    try:
+        return str(psutil.Process(int(process)).environ().get(name, ""))
+    except (ValueError, OSError, psutil.Error):
+        return ""
 
 
 @cache

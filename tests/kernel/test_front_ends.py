@@ -172,6 +172,16 @@ def test_session_goes_on_in_a_console_after_its_page_has_left_an_approval_unansw
     assert "go\nagain" in cell.text
 
 
+def test_notebook_that_a_cell_of_another_one_runs_is_watched_by_nobody(served):
+    cells = ["%load_ext sessionmagic", "%config AgentMagics.approval = 'buttons'", "%agent config"]
+    served.run("from nbclient import NotebookClient; from nbformat import v4").ok()
+    text = served.value(
+        "NotebookClient(v4.new_notebook(cells=list(map(v4.new_code_cell, "
+        f"{cells!r})))).execute().cells[-1].outputs[0].data['text/plain']"
+    )
+    assert "front end: a runner" in text
+
+
 def test_answer_stays_where_a_cell_is_cleared_at_once(served, session):
     acting.acts(served, python("6 * 7"), "Done.")
     cell = served.send(f"%%agent -m acts -s {session}\ngo", front_end="server")
