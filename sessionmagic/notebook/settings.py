@@ -102,7 +102,7 @@ class Settings(HasTraits):
         ["auto", "widgets", "text", "static"],
         "auto",
         help="How a turn is shown. widgets: live, with buttons; text: as it streams, without widgets; static: only the "
-        "finished answer; auto: widgets in a notebook, text in a terminal, static in a headless run.",
+        "finished answer; auto: widgets in a notebook, text in a terminal or console, static in a headless run.",
     ).tag(config=True)
 
     @validate("prices")

@@ -139,6 +139,14 @@ def test_config_says_what_was_recognized_and_why(kernel, front_end, said):
     assert all(words in text for words in said)
 
 
+@pytest.mark.parametrize("variable", ["COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE", "DATABRICKS_RUNTIME_VERSION"])
+def test_hosted_page_that_tells_nothing_of_its_cell_gets_widgets(start, session, variable):
+    kernel = start(**{variable: "1"})
+    cell = kernel.run(f"%%agent -m hello -s {session}\nhi", front_end="unlike any").ok()
+    assert WIDGET in str(cell.messages)
+    assert cell.answer["data"]["text/plain"] == "Hello **world**"
+
+
 def test_front_end_may_change_in_a_session(kernel, session):
     on_page = kernel.run(f"%%agent -m recalls -s {session}\nfirst").ok()
     in_console = kernel.run(f"%%agent -s {session}\nsecond", front_end="console").ok()
