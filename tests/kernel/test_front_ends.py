@@ -115,8 +115,8 @@ def test_turns_of_a_loop_do_not_clear_what_the_cell_has_shown(served, session):
 def test_page_that_others_have_open_gets_no_update_of_an_output_that_is_not_the_last(served, session):
     served.run("open('jupyter_server_ydoc.py', 'w').close()").ok()
     acting.acts(served, python("6 * 7"), "Done.")
-    cell = served.send(f"%%agent -m acts -s {session}\ngo").until_asks()
     acting.needs_clicks(served)
+    cell = served.send(f"%%agent -m acts -s {session}\ngo").until_asks()
     cell.until(lambda cell: "not finished" in cell.html)
     served.click(cell.button("Approve"), served.subshell())
     cell.wait().ok()
@@ -172,6 +172,7 @@ def test_page_and_console_on_one_kernel_each_show_their_own_turn(kernel, session
 
 
 def test_session_goes_on_in_a_console_after_its_page_has_left_an_approval_unanswered(kernel, acts, session):
+    acting.needs_clicks(kernel)
     acts(python("6 * 7"), "Done.")
     left = kernel.send(f"%%agent -m acts -s {session}\ngo").until_asks()
     kernel.interrupt()
