@@ -169,7 +169,9 @@ def launch_of(
         await context.manager.turns.tell(turn, "steer", text)
 
     asks = asks_of(context, background=background)
-    return Launch(steer, Rate(context.settings.refresh_hz, shares), done, context.main_thread, asks=asks)
+    launch = Launch(steer, Rate(context.settings.refresh_hz, shares), done, context.main_thread, asks=asks)
+    launch.late = context.front_end.kind.late
+    return launch
 
 
 def request_of(context: NotebookContext, options: argparse.Namespace, text: str, *, background: bool) -> Request:

@@ -32,7 +32,7 @@ OPEN_SECONDS = 0.2
 A turn that is refused sooner leaves nothing under its cell.
 """
 FRAME_SECONDS = 0.05
-"""How long an interrupted cell waits for the last update of its view. A later update still reaches the page."""
+"""How long an interrupted cell waits for the last update of its view, if a later one still reaches the page."""
 
 
 class Launch(CellWork):
@@ -60,6 +60,8 @@ class Launch(CellWork):
         self._rate = rate
         self._done = done
         self.asks_on_page = asks == "page"
+        self.late = True
+        """Whether output is shown that comes after the cell has ended."""
         self.takes_code = False
         self.code_taken = False
         """Whether the user wants the code of the answer in a new cell."""
@@ -233,6 +235,6 @@ class Launch(CellWork):
                 self._view.discard()
         elif self._turn is not None:
             self._turn.wait(INTERRUPT_SECONDS)
-            self._over.wait(FRAME_SECONDS)
+            self._over.wait(FRAME_SECONDS if self.late else INTERRUPT_SECONDS)
         else:
             self._over.wait(INTERRUPT_SECONDS)

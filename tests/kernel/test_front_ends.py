@@ -7,6 +7,7 @@ import pytest
 
 from tests.kernel import acting
 from tests.kernel.cells import WIDGET
+from tests.kernel.kernels import appears
 
 
 def kinds(cell):
@@ -81,6 +82,29 @@ def test_server_that_runs_the_cells_gets_the_progress_of_a_grid_once(served, tak
     cell = served.run(grid, front_end="server", allow_stdin=takes_input).ok()
     assert kinds(cell) <= {"status", "execute_input", "stream"}
     assert cell.text.count("2 of 2 answered") == 1
+
+
+SLOW = """\
+import time
+from sessionmagic.notebook.page.static import StaticView
+rendered = StaticView.rendered
+def slowly(*given):
+    time.sleep(0.3)
+    return rendered(*given)
+StaticView.rendered = slowly
+"""
+
+
+@pytest.mark.parametrize("takes_input", [True, False])
+def test_interrupt_keeps_a_long_answer_where_nothing_is_shown_after_its_cell(served, session, tmp_path, takes_input):
+    mark = tmp_path / "hangs"
+    served.run(f"{SLOW}script('marks', scripted.hangs('partial answer', mark={str(mark)!r}))").ok()
+    cell = served.send(f"%%agent -m marks -s {session}\nhi", front_end="server", allow_stdin=takes_input)
+    appears(mark)
+    served.interrupt()
+    shown = list(cell.wait().everything)
+    assert [output["type"] for output in shown] == ["display_data", "display_data", "error"]
+    assert shown[0]["data"]["text/plain"].startswith("partial answer")
 
 
 def test_server_that_runs_the_cells_asks_with_the_code_in_the_prompt(served, session):
