@@ -148,6 +148,8 @@ def queue(context: NotebookContext, session: str, queued: argparse.Namespace) ->
         print(f"key {queued.key!r} was used before; nothing was queued")
     elif not launch.begun:
         print("queued until the running turn ends")
+    elif not context.front_end.kind.late:
+        print("asked in the background; %agent show shows the answer")
 
 
 def launch_of(

@@ -7,7 +7,7 @@ import pytest
 
 from tests.kernel import acting
 from tests.kernel.cells import WIDGET
-from tests.kernel.kernels import appears
+from tests.kernel.kernels import appears, comes_true
 
 
 def kinds(cell):
@@ -82,6 +82,13 @@ def test_server_that_runs_the_cells_gets_the_progress_of_a_grid_once(served, tak
     cell = served.run(grid, front_end="server", allow_stdin=takes_input).ok()
     assert kinds(cell) <= {"status", "execute_input", "stream"}
     assert cell.text.count("2 of 2 answered") == 1
+
+
+def test_server_that_runs_the_cells_is_told_where_the_answer_to_a_queued_prompt_is(served, session):
+    served.run(f"%%agent -m prompts -s {session}\nfirst", front_end="server").ok()
+    queued = served.run(f"%agent queue -s {session} second", front_end="server").ok()
+    assert queued.text.startswith("asked in the background; %agent show shows the answer\n")
+    comes_true(lambda: "first\nsecond" in served.run(f"%agent show {session}", front_end="server").ok().text)
 
 
 SLOW = """\
