@@ -24,15 +24,14 @@ def uncollected() -> Iterator[None]:
     If that is much, it is moved to the oldest generation, as what lasts, so that it is not looked at once more right
     after.
     """
-    was_enabled = gc.isenabled()
+    was_enabled, before = gc.isenabled(), gc.get_count()[0]
     gc.disable()
     try:
         yield
     finally:
         if was_enabled:
-            if (
-                gc.get_count()[0] > MANY and not gc.get_freeze_count()
-            ):  # otherwise, somebody has frozen what must stay frozen
+            made = gc.get_count()[0] - before
+            if made > MANY and not gc.get_freeze_count():  # otherwise, somebody has frozen what must stay frozen
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()

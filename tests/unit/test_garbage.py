@@ -9,20 +9,25 @@ from tests.turns import acting, on_a_loop, until
 
 
 @pytest.mark.parametrize(
-    ("made", "frozen", "expected"),
+    ("before", "made", "frozen", "expected"),
     [
-        (garbage.MANY + 1, 0, ["disable", "freeze", "unfreeze", "enable"]),
-        (60_000, 0, ["disable", "freeze", "unfreeze", "enable"]),  # less than OpenAI's SDK makes
-        (garbage.MANY + 1, 7, ["disable", "enable"]),
-        (5, 0, ["disable", "enable"]),
+        (700, garbage.MANY + 1, 0, ["disable", "freeze", "unfreeze", "enable"]),
+        (0, 60_000, 0, ["disable", "freeze", "unfreeze", "enable"]),  # less than OpenAI's SDK makes
+        (0, garbage.MANY + 1, 7, ["disable", "enable"]),
+        (garbage.MANY, 5, 0, ["disable", "enable"]),
     ],
 )
 def test_much_that_was_made_is_not_looked_at_again_unless_somebody_has_frozen_objects(
-    monkeypatch, made, frozen, expected
+    monkeypatch, before, made, frozen, expected
 ):
     done = []
     calls = {name: lambda name=name: done.append(name) for name in ("disable", "enable", "freeze", "unfreeze")}
-    facts = {"isenabled": lambda: True, "get_count": lambda: (made, 0, 0), "get_freeze_count": lambda: frozen}
+    counts = iter([before, before + made])
+    facts = {
+        "isenabled": lambda: True,
+        "get_count": lambda: (next(counts), 0, 0),
+        "get_freeze_count": lambda: frozen,
+    }
     monkeypatch.setattr(garbage, "gc", SimpleNamespace(**calls, **facts))
     with garbage.uncollected():
         done.append("made") if done != ["disable"] else None
