@@ -36,7 +36,6 @@ from sessionmagic.turns.unwritten import UnwrittenEnds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-    from concurrent.futures import Future
 
     from sessionmagic.comparing.contestants import Contestant
     from sessionmagic.comparing.grids import Grids
@@ -244,22 +243,23 @@ class SessionManager:
         Raises what `run` raises, and the error of the turn when it failed. `KeyboardInterrupt` stops the turn.
         """
         given_up = threading.Event()
+        running: list[Turn] = []
 
         async def turn() -> Turn:
             started = await self.run(prompt, **options)
-            if given_up.is_set():  # the interrupt came before its cancellation could reach this task
+            running.append(started)
+            if given_up.is_set():  # the interrupt came too late to prevent the start
                 started.cancel()
             return started
 
-        starting: Future[Turn] | None = None
         try:
-            starting = loop_thread().submit(turn())
-            result = loop_thread().submit(starting.result().result()).result()
+            started = loop_thread().run_sync(turn)
+            result = loop_thread().submit(started.result()).result()
         except KeyboardInterrupt:
             given_up.set()
-            if starting is not None and not starting.cancel() and starting.exception() is None:  # the turn has started
-                starting.result().cancel()
-                starting.result().wait(STOP_SECONDS)
+            for started in running:
+                started.cancel()
+                started.wait(STOP_SECONDS)
             raise
         if result.error is not None:
             raise result.error

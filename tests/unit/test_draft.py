@@ -77,8 +77,8 @@ def test_long_growing_text_is_drafted_at_a_bounded_rate(page):
 def test_draft_hides_the_dead_widgets_above_it():
     draft = Draft()
     draft.update(calls(1))
-    hiding, _, shown = draft.output.data["text/html"].partition("</style>")
-    [mark] = shown.split('"')[1:2]
+    hiding, _, _ = draft.output.data["text/html"].partition("</style>")
+    [mark] = hiding.split('"')[1:2]
     assert f".{mark})" in hiding
     assert "display: none" in hiding
 

@@ -73,6 +73,25 @@ def test_interrupt_before_a_turn_has_begun_leaves_the_session_free(manager, held
     thread.join(5)
 
 
+def test_interrupt_before_the_start_is_known_here_leaves_no_trace(manager, held, monkeypatch):
+    assert manager.run_sync("First", session="chat").status == "completed"
+    held.hold("claim")
+    submit = asyncio.run_coroutine_threadsafe
+
+    def interrupted(work, loop):
+        submit(work, loop)
+        assert held.began.wait(10)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncio, "run_coroutine_threadsafe", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            manager.run_sync("Given up", session="chat", model="hang")
+    held.go_on.set()
+    assert manager.run_sync("Second", session="chat", wait=5).status == "completed"
+    assert prompts(manager.sessions.load("chat")) == ["First", "Second"]
+
+
 @on_a_loop
 async def test_turn_that_is_given_up_while_its_prompt_is_written_is_returned_stopped(manager, held):
     held.hold("create")
