@@ -7,13 +7,13 @@ OVER = """output => [...output.querySelectorAll('.jp-OutputArea-output table')].
 HIDE_FILES = "() => jupyterapp.commands.execute('application:toggle-left-area')"
 NARROW = [
     "%agent",
-    "%agent usage --all --by turn",
+    "%agent usage 'narrow churn of customers in 2026' --by turn",
     "%agent tools",
     "%agent models",
     "%agent config",
     "%agent context",
     "%agent branches",
-    "%agent search answer",
+    "%agent search harvest",
     "%agent permissions --deny run_python --ask insert_cell",
 ]
 
