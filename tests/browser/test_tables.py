@@ -4,7 +4,6 @@ SETUP = 'script("anthropic:claude-haiku-4-5-20251001", ["A short answer."]);'
 OVER = """output => [...output.querySelectorAll('.jp-OutputArea-output table')].map(
     table => table.getBoundingClientRect().right - table.closest('.jp-OutputArea-output').getBoundingClientRect().right
 ).filter(over => over > 0)"""
-HIDE_FILES = "() => jupyterapp.commands.execute('application:toggle-left-area')"
 NARROW = [
     "%agent",
     "%agent usage 'narrow churn of customers in 2026' --by turn",
@@ -18,24 +17,19 @@ NARROW = [
 ]
 
 
-def test_lists_fit_beside_the_files_and_that_of_sessions_without_them(notebook, page):
+def test_lists_fit_beside_the_files(notebook, page):
     asked = [
         f"%%agent -m anthropic:claude-haiku-4-5-20251001 -s 'narrow {name}'\nAnswer {name}: what was the harvest?"
         for name in ("churn of customers in 2026", "b")
     ]
     page.set_viewport_size({"width": 900, "height": 1400})
     try:
-        it = notebook(*asked, *NARROW, "%agent sessions", setup=SETUP)
-        for number in range(1, len(asked) + len(NARROW) + 2):
+        it = notebook(*asked, *NARROW, setup=SETUP)
+        for number in range(1, len(asked) + len(NARROW) + 1):
             it.run(number)
             it.expect_done(number)
         for number in range(1 + len(asked), 1 + len(asked) + len(NARROW)):
             assert it.output(number).locator("table").count() == 1
             assert it.output(number).evaluate(OVER) == [], NARROW[number - 1 - len(asked)]
-        page.evaluate(HIDE_FILES)
-        page.wait_for_function("() => !document.querySelector('#jp-left-stack:not(.lm-mod-hidden)')")
-        sessions = it.output(1 + len(asked) + len(NARROW))
-        assert sessions.evaluate(OVER) == []
-        page.evaluate(HIDE_FILES)
     finally:
         page.set_viewport_size({"width": 1000, "height": 1400})
