@@ -29,9 +29,7 @@ SUBCOMMANDS = {
     **dict.fromkeys(("chat", "ask", "prompt", "say", "run", "send", "tell"), PROMPT),
     **dict.fromkeys(("open", "load", "resume", "continue", "switch", "activate", "select"), _USE),
     **dict.fromkeys(("undo", "back"), _BACK),
-    **dict.fromkeys(
-        ("retry", "again", "regenerate"), "run the cell again; its new turn takes the place of the old one"
-    ),
+    **dict.fromkeys(("retry", "again", "regenerate"), _AGAIN),
     **dict.fromkeys(("cancel", "interrupt", "kill", "abort"), _STOP),
     **dict.fromkeys(("cost", "costs", "tokens", "stats", "price"), _USAGE),
     **dict.fromkeys(("remove", "rm", "del"), _DELETE),
