@@ -22,11 +22,18 @@ def free(kernel, session):
     return kernel.run(f"%%agent -m recalls -s {session}\nand now?").ok().text
 
 
+WAITS = """import pathlib, time
+def wait():
+    pathlib.Path({mark!r}).touch()
+    for _ in range(3000): time.sleep(0.01)  # an interrupt just before one long sleep would be seen after it
+"""
+
+
 @pytest.mark.parametrize("code", ["%agent set --system '$`wait()`' -s {}", "%%agent -s {}\n$`wait()`"])
 def test_interrupt_of_an_expression_is_one_line(kernel, session, tmp_path, code):
     mark = tmp_path / "waits"
     kernel.run(f"%%agent -m hello -s {session}\nhi").ok()
-    kernel.run(f"import pathlib, time\ndef wait():\n    pathlib.Path({str(mark)!r}).touch()\n    time.sleep(30)").ok()
+    kernel.run(WAITS.format(mark=str(mark))).ok()
     cell = kernel.send(code.format(session))
     appears(mark)
     interrupted(kernel, cell, within=1)
