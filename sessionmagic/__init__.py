@@ -114,7 +114,6 @@ _MODULES = {
         "ResponseBegan",
         "TextDelta",
         "TitleChanged",
-        "TitleChanged",
         "ToolCallDelta",
         "ToolCalled",
         "ToolReturned",

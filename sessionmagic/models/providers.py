@@ -23,9 +23,17 @@ class Provider:
     key: tuple[str, ...] = ()
     """Environment variables with the key or the address, of which one must be set; empty if none is needed."""
 
+    @property
+    def installed(self) -> bool:
+        """Whether the SDK is installed. It is not imported."""
+        try:
+            return find_spec(self.module) is not None
+        except ModuleNotFoundError:  # raised when the package that contains it is missing
+            return False
+
     def check(self, reference: str) -> None:
         """Raise `ModelReferenceError` if the SDK or the key that the reference needs is missing."""
-        if not _importable(self.module):
+        if not self.installed:
             raise ModelReferenceError(
                 f'{quoted(reference)} needs an SDK that is not installed; run `pip install "{self.install}"`'
             )
@@ -68,10 +76,3 @@ PROVIDERS = {
     "xai": _from_pydantic_ai("xai", "xai_sdk", "XAI_API_KEY"),
     "huggingface": _from_pydantic_ai("huggingface", "huggingface_hub", "HF_TOKEN"),
 }
-
-
-def _importable(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:  # raised when the package that contains it is missing
-        return False

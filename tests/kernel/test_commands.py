@@ -1,6 +1,7 @@
 """`%agent SUBCOMMAND`: what each does, and what it says when it cannot."""
 
 import re
+from importlib import metadata
 
 import pytest
 
@@ -11,6 +12,7 @@ SUBCOMMANDS = [
     "show",
     "use",
     "models",
+    "doctor",
     "model",
     "stop",
     "drop",
@@ -247,6 +249,13 @@ def test_config_shows_the_defaults_and_where_sessions_live(kernel):
     assert str(kernel.store) in text
     for name in ("model", "session", "timeout", "refresh_hz", "view"):
         assert name in text.split()
+
+
+def test_doctor_shows_versions_and_the_front_end(kernel):
+    text = kernel.run("%agent doctor", front_end="page").ok().text
+    assert f"ipykernel {metadata.version('ipykernel')}" in text
+    assert "store" in text.split()
+    assert "front end: a notebook page" in text
 
 
 def test_a_kernel_without_a_session_says_what_to_do(start):

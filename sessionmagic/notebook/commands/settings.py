@@ -136,6 +136,18 @@ def _in_force(context: NotebookContext, session: Session) -> Listing[InForce]:
     )
 
 
+@command("Show what is installed and set up here, without keys, for a bug report.")
+def doctor(context: NotebookContext, _options: argparse.Namespace) -> Any:
+    from sessionmagic.doctor import checks
+    from sessionmagic.notebook.surface import described
+
+    return Listing(
+        checks(getattr(context.manager.store, "home", None)),
+        {"about": lambda check: check.about, "found": lambda check: check.found, "advice": lambda check: check.advice},
+        described(context),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """A default that the user can change."""
