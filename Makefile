@@ -23,7 +23,7 @@ lab: $(VENV)/.lab
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) example_notebooks/quickstart.ipynb
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report= tests/process tests/unit tests/property tests/store tests/keys tests/formats tests/providers tests/comparing
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report= tests/process tests/unit tests/property tests/store tests/keys tests/formats tests/providers tests/comparing tests/package
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-append --cov-report= tests/local
 	$(BIN)/python -m pytest tests/clusters
 	$(BIN)/python -m pytest -n $(KERNELS) --dist loadfile tests/kernel tests/notebooks
