@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.tree import ROOT
     from sessionmagic.conversation.usage import RequestRecord, Usage
     from sessionmagic.exceptions import (
+        AgentsFileError,
         ApprovalNotOpenError,
         InboxFullError,
         MainThreadBusyError,
@@ -126,6 +127,7 @@ _MODULES = {
     ),
     "conversation.usage": ("RequestRecord", "Usage"),
     "exceptions": (
+        "AgentsFileError",
         "ApprovalNotOpenError",
         "InboxFullError",
         "MainThreadBusyError",
@@ -175,6 +177,7 @@ _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [
     "ROOT",
     "AgentDefinition",
+    "AgentsFileError",
     "Approval",
     "ApprovalNotOpenError",
     "ApprovalRequested",

@@ -9,6 +9,7 @@ SessionMagicError
 ├── StoreError                  the store cannot be read or written
 │   ├── SessionUnreadableError  the session's file is damaged
 │   └── SessionSchemaError      the session's file has another schema
+├── AgentsFileError             an agents file cannot be read, or something in it is not valid
 ├── UnknownAgentError           no agent has that name
 ├── NoThreadsError              no thread can be started
 ├── ToolError                   a tool or an MCP server cannot be used
@@ -67,6 +68,13 @@ class SessionUnreadableError(StoreError):
 
 class SessionSchemaError(StoreError):
     """The session's file was written by a version of sessionmagic with another schema. It was left unchanged."""
+
+
+class AgentsFileError(SessionMagicError):
+    """An agents file cannot be read, something in it is not valid, or an agent needs what it does not have.
+
+    The message begins with the file and the line.
+    """
 
 
 class UnknownAgentError(SessionMagicError):
