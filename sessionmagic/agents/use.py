@@ -1,0 +1,83 @@
+"""What stands in the way of using an agent of a file, and what has to be said when it is used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sessionmagic.agents.checks import is_elsewhere, used_models
+from sessionmagic.agents.nodes import fail
+from sessionmagic.agents.records import Record, parts_of, plain
+from sessionmagic.agents.toolsets import Toolset, with_definition
+from sessionmagic.keys.cleaning import LEFT_OUT
+from sessionmagic.words import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sessionmagic.agents.contents import AgentsFile
+    from sessionmagic.agents.file_agent import FileAgent
+
+
+def toolsets_of(file: AgentsFile, agent: FileAgent) -> tuple[Toolset, ...]:
+    """Return an agent's toolsets, with the definitions of the MCP servers that they name."""
+    return tuple(
+        each if each.needs_gateway or each.ref not in file.mcps else with_definition(each, file.mcps[each.ref])
+        for each in agent.toolsets
+    )
+
+
+def check_usable(file: AgentsFile, name: str) -> None:
+    """Raise an `AgentsFileError` if an agent needs something that we do not have, or a key that was left out.
+
+    What its models, their providers and its MCP servers need counts, too.
+    """
+    agent = file.agent(name)
+    needed = [each for part in _used_parts(file, agent) for each in part.not_understood if each.value]
+    if needed:  # "skills: false" needs nothing
+        first = min(needed, key=lambda each: each.line or 0)
+        fail(file.where, first.line, f"the agent {agent.name!r} needs {first.text}, which is not understood; remove it")
+    for part in (*toolsets_of(file, agent), *used_models(file, agent)):
+        if _holds(plain(part), LEFT_OUT):
+            problem = f"the agent {agent.name!r} needs a key that stood in the file and was left out"
+            fail(file.where, next(iter(part.lines.values()), None), f"{problem}; name an environment variable instead")
+
+
+def _used_parts(file: AgentsFile, agent: FileAgent) -> Iterator[Record]:
+    yield from parts_of(agent)
+    for part in (*toolsets_of(file, agent), *used_models(file, agent)):
+        yield from parts_of(part)
+    for shared in (file.permissions, file.budget, *(file.budgets[name] for name in agent.budgets)):
+        if shared:
+            yield shared
+
+
+def _holds(value: object, text: str) -> bool:
+    match value:
+        case str():
+            return text in value
+        case dict():
+            return any(_holds(each, text) for each in value.values())
+        case list():
+            return any(_holds(each, text) for each in value)
+        case _:
+            return False
+
+
+def notes(file: AgentsFile, name: str) -> tuple[str, ...]:
+    """Return what to tell a user of an agent about keys that are understood, and do less than in docker-agent."""
+    agent = file.agent(name)
+    found: dict[str, None] = {}
+    for toolset in toolsets_of(file, agent):
+        if toolset.needs_gateway:
+            server = shortened(toolset.ref)
+            found[f"{server} is an MCP server of Docker's catalog; it needs Docker's MCP gateway"] = None
+        if toolset.version not in {"", "false", "off"}:
+            found[f"{shortened(toolset.command)} is not installed automatically; install it if it is missing"] = None
+        if toolset.defer:
+            found[f"the tools of {toolset.type} are offered at once; defer has no effect"] = None
+        if toolset.toon:
+            found[f"the results of {toolset.type} are not written as TOON; toon has no effect"] = None
+    for other in (*agent.sub_agents, *agent.handoffs):
+        if other not in file.agents and is_elsewhere(other):
+            found[f"the agent {shortened(other)} is not in the file, and agents of registries are not loaded"] = None
+    return tuple(found)
