@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 TurnStatus = Literal["running", "completed", "interrupted", "failed", "limit"]
+"""How a turn has ended, unless it is still running: with an answer, by a stop, by an error, or at one of its limits.
+
+A turn whose process has ended before it did counts as interrupted.
+"""
 ToolOutcome = Literal["success", "failed", "denied", "retried", "interrupted"]
 Decision = Literal["once", "tool", "all", "reject"]
 """The user's answer to an approval: run the call, run all calls of its tool, run all calls, or do not run it.
@@ -284,6 +288,7 @@ Event = (
     | Warned
     | TurnFinished
 )
+"""What happens in a turn. Each event has its kind as `type`, the number `seq`, and the id of the turn."""
 
 
 @cache
