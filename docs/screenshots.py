@@ -8,6 +8,7 @@ from pathlib import Path
 from playwright.sync_api import expect, sync_playwright
 
 HERE = Path(__file__).parent
+PICTURES = HERE / "pictures"
 sys.path.insert(0, str(HERE.parent))
 
 from tests.browser.conftest import FLAGS, find_chromium  # noqa: E402
@@ -106,11 +107,11 @@ def take_answer(lab, page):
         time.sleep(0.3)
     expect(notebook.area(1).get_by_text("does this alone")).to_be_visible(timeout=SECONDS)
     expect(notebook.area(1).locator("mjx-container")).to_have_count(3)
-    notebook.cell(1).screenshot(path=HERE / "streaming.png")
+    notebook.cell(1).screenshot(path=PICTURES / "streaming.png")
     notebook.say("answer.txt", SHOWN_LATER, end=True)
     notebook.expect_done(1)
     expect(notebook.answer(1).locator("mjx-container")).to_have_count(4, timeout=SECONDS)
-    notebook.cell(1).screenshot(path=HERE / "saved.png")
+    notebook.cell(1).screenshot(path=PICTURES / "saved.png")
 
 
 def take_approval(lab, page):
@@ -122,7 +123,7 @@ def take_approval(lab, page):
     notebook = open_notebook(lab, page, "contracts.ipynb")
     notebook.run(1)
     expect(notebook.area(1).get_by_role("button", name="Approve")).to_be_visible(timeout=SECONDS)
-    notebook.cell(1).screenshot(path=HERE / "approval.png")
+    notebook.cell(1).screenshot(path=PICTURES / "approval.png")
 
 
 def take_comparison(lab, page):
@@ -133,7 +134,7 @@ def take_comparison(lab, page):
         notebook.say(f"{model}.txt", text, end=True)
     notebook.expect_done(1)
     expect(notebook.answer(1).get_by_role("row").first).to_be_visible(timeout=SECONDS)
-    notebook.cell(1).screenshot(path=HERE / "comparison.png")
+    notebook.cell(1).screenshot(path=PICTURES / "comparison.png")
 
 
 if __name__ == "__main__":

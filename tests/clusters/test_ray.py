@@ -11,7 +11,7 @@ __all__ = ["asked", "server"]  # the fixtures
 
 
 class RayExecutor(Executor):
-    """The executor that README shows."""
+    """The executor that the documentation shows."""
 
     def submit(self, function, /, *arguments):
         return ray.remote(function).remote(*arguments).future()

@@ -11,7 +11,7 @@ from sessionmagic.notebook.page.static import answer_outputs
 
 nbconvert = pytest.importorskip("nbconvert")
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "saved-answers.md"
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 ANSWER = "Three *features*, $a^2$:\n\n- `cancel_date`\n- <script>alert(1)</script>\n\n![pixel](http://evil.test/p.png)"
 
@@ -67,12 +67,12 @@ def test_markdown_of_an_answer_is_safe_as_nbconvert_renders_it(notebook):
     assert "<img" not in html
 
 
-def test_page_that_nbconvert_sanitizes_is_readable_with_the_options_in_the_readme(notebook, tmp_path):
+def test_page_that_nbconvert_sanitizes_is_readable_with_the_options_of_the_documentation(notebook, tmp_path):
     from traitlets.config import Config, PyFileConfigLoader
 
     strict = Config({"HTMLExporter": {"sanitize_html": True}})
     strict.NbConvertBase.display_data_priority = ["image/png", "text/plain"]
-    [lines] = [code.split("```")[0] for code in README.read_text().split("```python\n") if "SanitizeHTML" in code]
+    [lines] = [code.split("```")[0] for code in PAGE.read_text().split("```python\n") if "SanitizeHTML" in code]
     (tmp_path / "config.py").write_text(lines)
     formed = PyFileConfigLoader("config.py", tmp_path).load_config()
     for config, words in [(strict, "- `cancel_date`"), (formed, "<code>cancel_date</code>")]:
