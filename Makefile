@@ -1,4 +1,4 @@
-# make demo | lab | test | matrix | check | bench. Each makes the environment that it needs; nothing outside the clone is touched.
+# make demo | lab | docs | test | matrix | check | bench. Each makes the environment that it needs; nothing outside the clone is touched.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,7 +12,7 @@ KERNELS ?= $(shell $(PYTHON) -c "import os; print(1 + (os.cpu_count() or 1))")
 # Hundreds of kernels and servers would each compile what they import.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo lab test matrix check bench clean
+.PHONY: demo lab docs test matrix check bench clean
 
 demo lab: export SESSIONMAGIC_HOME ?= $(CURDIR)/build/sessions
 
@@ -21,6 +21,11 @@ demo: $(VENV)/.demo
 
 lab: $(VENV)/.lab
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) example_notebooks/quickstart.ipynb
+
+docs: $(VENV)/.docs
+	rm -rf build/docs
+	$(BIN)/python -m sphinx --fail-on-warning --nitpicky --fresh-env --quiet --doctree-dir build/doctrees docs build/docs
+	@echo "The documentation is build/docs/index.html."
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report= tests/process tests/unit tests/property tests/store tests/keys tests/formats tests/providers tests/comparing tests/package
@@ -34,7 +39,7 @@ matrix: $(VENV)/.test
 	$(BIN)/python -m tests.matrix
 	$(BIN)/python -m pytest -n $(KERNELS) --dist loadfile tests/matrix
 
-check: $(VENV)/.test $(VENV)/.check
+check: $(VENV)/.test $(VENV)/.docs $(VENV)/.check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -59,6 +64,10 @@ $(VENV)/.demo: $(VENV)/.pip pyproject.toml
 
 $(VENV)/.lab: $(VENV)/.demo
 	$(INSTALL) jupyterlab
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.demo
+	$(INSTALL) --group docs
 	touch $@
 
 $(VENV)/.test: $(VENV)/.demo
