@@ -1,6 +1,7 @@
 """The documentation leaves nothing out: each page is listed, and the reference has a text for all that is public."""
 
 import inspect
+import json
 import re
 from importlib import import_module
 from pathlib import Path
@@ -141,6 +142,11 @@ def test_each_exception_stands_in_the_tree_below_its_base():
 )
 def test_code_in_a_help_text_is_code_and_nothing_else_is_markup(text, markdown):
     assert options.marked_up(text) == markdown
+
+
+def test_the_tutorial_is_committed_without_outputs():
+    cells = [cell for cell in json.loads(TEXTS["tutorial.ipynb"])["cells"] if cell["cell_type"] == "code"]
+    assert [(cell["outputs"], cell["execution_count"]) for cell in cells] == [([], None)] * len(cells)
 
 
 def test_the_readme_is_short_and_its_links_lead_somewhere():
