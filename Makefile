@@ -14,9 +14,12 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo lab docs test matrix check bench clean
 
-demo lab: export SESSIONMAGIC_HOME ?= $(CURDIR)/build/sessions
+lab: export SESSIONMAGIC_HOME ?= $(CURDIR)/build/sessions
 
+# The demo begins without sessions, so that it says the same at every run.
+demo: export SESSIONMAGIC_HOME := $(CURDIR)/build/demo
 demo: $(VENV)/.demo
+	rm -rf build/demo
 	$(BIN)/python example_notebooks/run.py example_notebooks/quickstart.ipynb
 
 lab: $(VENV)/.lab

@@ -42,8 +42,13 @@ def home(tmp_path_factory):
 @pytest.fixture(scope="module")
 def demo(home):
     """What `make demo` prints."""
-    command = [sys.executable, EXAMPLES / "run.py", QUICKSTART, "--out", home / "build"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=110, cwd=home, check=False)
+    return run_demo(home)
+
+
+def run_demo(home, **environment):
+    command = [sys.executable, EXAMPLES / "run.py", QUICKSTART, "--out", "build"]
+    environment = os.environ | environment
+    return subprocess.run(command, capture_output=True, text=True, timeout=110, cwd=home, env=environment, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +85,20 @@ def test_the_demo_prints_cells_and_answers_and_how_to_go_on(demo):
     assert demo.stdout.count("— quickstart · turn ") == 3
     assert "make lab" in demo.stdout.splitlines()[-1]
     assert demo.stderr == ""
+
+
+def test_the_demo_says_the_same_at_every_run(demo, tmp_path):
+    again = run_demo(tmp_path, SESSIONMAGIC_HOME=str(tmp_path / "store"))
+    assert again.stdout == demo.stdout
+
+
+def test_the_small_model_answers_the_demo_right(demo):
+    first, second, third = [part.splitlines()[-1] for part in demo.stdout.split("\n— quickstart · turn ")[:3]]
+    assert first.startswith("Overfitting occurs when")
+    assert "new unseen data" in first
+    assert "egularization" in second
+    assert "overfitting" in second  # which only the answer before names
+    assert third.startswith("An outlier refers to any data point")
 
 
 def test_the_demo_saves_the_executed_notebook(demo, home):
