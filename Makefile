@@ -1,4 +1,4 @@
-# make demo | lab | docs | test | matrix | check | bench. Each makes the environment that it needs; nothing outside the clone is touched.
+# make demo | lab | docs | pictures | test | matrix | check | bench. Each makes the environment that it needs; nothing outside the clone is touched.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,7 +12,7 @@ KERNELS ?= $(shell $(PYTHON) -c "import os; print(1 + (os.cpu_count() or 1))")
 # Hundreds of kernels and servers would each compile what they import.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo lab docs test matrix check bench clean
+.PHONY: demo lab docs pictures test matrix check bench clean
 
 lab: export SESSIONMAGIC_HOME ?= $(CURDIR)/build/sessions
 
@@ -29,6 +29,9 @@ docs: $(VENV)/.docs
 	rm -rf build/docs
 	$(BIN)/python -m sphinx --fail-on-warning --nitpicky --fresh-env --quiet --doctree-dir build/doctrees docs build/docs
 	@echo "The documentation is build/docs/index.html."
+
+pictures: $(VENV)/.test
+	$(BIN)/python docs/screenshots.py
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report= tests/process tests/unit tests/property tests/store tests/keys tests/formats tests/providers tests/comparing tests/package

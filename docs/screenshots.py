@@ -1,4 +1,7 @@
-"""Make the README's pictures with `python docs/screenshots.py`. Needs Chromium, JupyterLab and Playwright."""
+"""Take the pictures of the documentation: `make pictures`. Needs Chromium.
+
+The models in them are scripts, and are called so, so that each picture says it.
+"""
 
 import sys
 import tempfile
@@ -15,7 +18,7 @@ from tests.browser.conftest import FLAGS, find_chromium  # noqa: E402
 from tests.browser.lab import SECONDS, Lab, Notebook  # noqa: E402
 
 CELL = """\
-%%agent --model demo --session churn
+%%agent --model script --session churn
 Our churn model has an AUC of 0.98. Name three features that often leak the label,
 and how to test for it."""
 SHOWN_FIRST = """\
@@ -48,29 +51,28 @@ rates = customers.groupby("contract").churned.mean()
 rates.plot.bar(ylabel="churned", rot=0)
 """
 COMPARED = """\
-%%agent --session churn --compare mini haiku local --out answers
+%%agent --session churn --compare script-a script-b script-c --out answers
 Which of the columns customer_id, age and churned would you drop first, and why?"""
 COMPARED_SETUP = """\
-script("mini", scripted.tails("mini.txt"))
-script("haiku", scripted.tails("haiku.txt"))
-script("local", scripted.tails("local.txt"));
+for letter in "abc":
+    script(f"script-{letter}", scripted.tails(f"script-{letter}.txt"))
 """
 COMPARED_ANSWERS = {
-    "mini": "Drop **`customer_id`**. It only numbers the rows, and a tree will learn it by heart.",
-    "haiku": """\
+    "script-a": "Drop **`customer_id`**. It only numbers the rows, and a tree will learn it by heart.",
+    "script-b": """\
 **`customer_id`**, for two reasons:
 
 - it says nothing about a *new* customer;
 - if the numbers were given in order of time, it leaks the label.
 """,
-    "local": "I would drop `age`, because it is a number.",
+    "script-c": "I would drop `age`, because it is a number.",
 }
-SETUP = 'script("demo", scripted.tails("answer.txt"));\n'
+SETUP = 'script("script", scripted.tails("answer.txt"));\n'
 ACTING_SETUP = f"""\
 import pandas as pd
 customers = pd.DataFrame({{"contract": ["monthly", "yearly"] * 50, "churned": [1, 0, 0, 0] * 25}})
 script(
-    "demo",
+    "script",
     call("list_variables"),
     call("inspect_variable", name="customers"),
     call("run_python", code={PLOT!r}),
@@ -117,7 +119,7 @@ def take_answer(lab, page):
 def take_approval(lab, page):
     lab.write(
         "contracts.ipynb",
-        "%%agent --model demo --session contracts\nDraw the churn rate by contract.",
+        "%%agent --model script --session contracts\nDraw the churn rate by contract.",
         setup=ACTING_SETUP,
     )
     notebook = open_notebook(lab, page, "contracts.ipynb")
