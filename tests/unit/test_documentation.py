@@ -15,6 +15,8 @@ from sessionmagic.notebook.cell_line import CELL_LINE
 from sessionmagic.notebook.commands import COMMANDS
 from sessionmagic.notebook.settings import Settings
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [path for path in DOCS.rglob("*") if path.suffix in {".md", ".ipynb"}]
