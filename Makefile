@@ -27,7 +27,7 @@ lab: $(VENV)/.lab
 
 docs: $(VENV)/.docs
 	rm -rf build/docs
-	$(BIN)/python -m sphinx --fail-on-warning --nitpicky --fresh-env --quiet --doctree-dir build/doctrees docs build/docs
+	$(BIN)/python -m sphinx --fail-on-warning --nitpicky --fresh-env --quiet --jobs auto --doctree-dir build/doctrees docs build/docs
 	@echo "The documentation is build/docs/index.html."
 
 pictures: $(VENV)/.test

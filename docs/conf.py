@@ -1,9 +1,12 @@
 """How Sphinx builds the documentation: `make docs`. It needs no network, and its pages load nothing from one."""
 
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
+
+from sphinx.application import Sphinx
 
 import sessionmagic
 
@@ -20,9 +23,11 @@ html_title = f"sessionmagic {release}"
 html_copy_source = False
 html_show_copyright = False
 html_show_sphinx = False
+html_static_path = ["static"]
+html_css_files = ["outputs.css"]
 
 myst_heading_anchors = 3
-smartquotes = False  # -- and quotation marks are code here
+smartquotes_action = "D"  # quotation marks stay as they are
 
 # Each backtick in a docstring is a name: a link if the name has a place in the reference, code in any case.
 default_role = "py:obj"
@@ -35,5 +40,21 @@ nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_execution_show_tb = True
-_home = tempfile.TemporaryDirectory(prefix="sessionmagic-docs-")  # without the user's sessions and configuration
-os.environ["SESSIONMAGIC_HOME"] = os.environ["IPYTHONDIR"] = _home.name
+
+HERE = Path(__file__).parent
+EXAMPLES = ("compare_models", "tools_and_approval")
+_home = tempfile.TemporaryDirectory(prefix="sessionmagic-docs-")
+os.environ["IPYTHONDIR"] = _home.name  # without the user's configuration
+
+
+def setup(app: Sphinx) -> None:
+    """Bring in the example notebooks, which Sphinx would not find outside of its folder."""
+    (HERE / "examples").mkdir(exist_ok=True)
+    for name in EXAMPLES:
+        shutil.copy(HERE.parent / "example_notebooks" / f"{name}.ipynb", HERE / "examples")
+    app.connect("source-read", separate)
+
+
+def separate(_app: Sphinx, page: str, _source: list[str]) -> None:
+    """Give each notebook sessions of its own."""
+    os.environ["SESSIONMAGIC_HOME"] = str(Path(_home.name) / page)
