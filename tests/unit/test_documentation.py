@@ -112,7 +112,7 @@ def test_the_reference_names_only_what_exists():
         assert names.described(name).startswith(".. ")
 
 
-@pytest.mark.parametrize("name", [*PUBLIC, *set(SHOWN) - set(PUBLIC)])
+@pytest.mark.parametrize("name", [*PUBLIC, *sorted(set(SHOWN) - set(PUBLIC))])
 def test_each_public_name_has_a_text(name):
     path, _, own = name.rpartition(".")
     value = getattr(import_module(path), own)
