@@ -61,7 +61,8 @@ def add_turn_options(parser: LineParser) -> None:
     add = parser.add_argument
     add(
         "-m", "--model", default="", metavar="REF",
-        help="the session's model from now on: provider:model, local, local:path.gguf, or default to use the default",
+        help="the session's model from now on: provider:model, local, local:path.gguf, several with commas, or default "
+        "to use the default",
     )  # fmt: skip
     add("--once", action="store_true", help="use --model for this turn only")
     parser.add_as_typed(
@@ -72,8 +73,11 @@ def add_turn_options(parser: LineParser) -> None:
         "--set", action="extend", nargs="+", default=[], metavar="NAME=VALUE",
         help="settings of the model for this turn: temperature=0 seed=7 max_tokens=500 effort=low",
     )  # fmt: skip
-    add("-s", "--session", default="", metavar="NAME", help="session to continue; created if it does not exist")
-    add("-a", "--agent", default="", metavar="NAME", help="agent that answers")
+    add(
+        "-s", "--session", default="", metavar="NAME",
+        help="session to continue, created if it does not exist; default: the active one, or the notebook's own",
+    )  # fmt: skip
+    add("-a", "--agent", default="", metavar="NAME", help="agent that answers; so far there is one, assistant")
     add("--new", action="store_true", help="start a new session and make it the active one")
     add(
         "--wait", nargs="?", type=float, const=math.inf, default=0.0, metavar="SECONDS",
