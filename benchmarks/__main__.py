@@ -28,6 +28,7 @@ GROUPS = {
     "grid": "cells of a grid beside inspect_ai, bare pydantic-ai and the SDK",
     "columns": "three models in one cell, against the slowest of them alone",
     "statistics": "how often intervals and verdicts are right, in 2,000 simulated comparisons of 30 prompts",
+    "tasks": "the tasks of a first hour in JupyterLab: cells, keystrokes, clicks and seconds",
     "local": "the embedded model against raw xllamacpp",
 }
 RUNS, QUICK_RUNS = 5, 2
