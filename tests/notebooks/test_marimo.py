@@ -80,6 +80,6 @@ def test_values_are_displayed_as_html_in_marimo(tmp_path):
     for words in ("1. says", "<em>features</em>", "2. other", "<strong>No.</strong>"):
         assert words in answers
     assert ">answered</th>" in grid
-    assert statistics.endswith(">no votes</p>")
+    assert ">no votes</p>" in statistics
     assert ">&lt;chat&gt;</td>" in listing
     assert "False" in imported

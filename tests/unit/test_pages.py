@@ -32,7 +32,7 @@ def page(monkeypatch):
 
     monkeypatch.setattr(growing, "parse_blocks", counted)
     monkeypatch.setattr(blocks, "text_html", render)
-    monkeypatch.setattr(blocks, "wrapped", str)
+    monkeypatch.setattr(blocks, "framed", str)
     monkeypatch.setattr(blocks, "page", lambda html: SimpleNamespace(value=html))
     return page
 

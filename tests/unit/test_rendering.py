@@ -19,6 +19,7 @@ TAGS = {
     "blockquote",
     "br",
     "code",
+    "div",
     "em",
     "h1",
     "h2",
@@ -36,14 +37,19 @@ TAGS |= {"s", "span", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul
 ATTRIBUTES = {
     "a": {"href", "title", "rel", "target"},
     "ol": {"start"},
+    "code": {"style"},
+    "div": {"style"},
     "pre": {"style"},
+    "p": {"style"},
     "span": {"style"},
+    "table": {"style"},
     "td": {"style"},
     "th": {"style"},
 }
 STYLE = re.compile(
-    r"text-align:(left|center|right)|white-space:pre;overflow-x:auto;margin:[0-9.]+em 0"
-    r"|color:(#[0-9a-f]{3})"
+    r"text-align:(left|center|right)|color:(#[0-9a-f]{3})|white-space:pre"
+    r"|(white-space:pre;)?overflow-x:auto;overflow-wrap:normal(;margin:(0 0 1em|[0-9.]+em 0))?|margin:0"
+    r"|display:inline-block;max-width:100%;overflow-x:auto;overflow-y:hidden;vertical-align:middle"
 )
 HIDDEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 # What MathJax takes for a formula in the text of one element.
@@ -600,3 +606,21 @@ def test_block_that_is_too_long_is_cut_where_its_rest_looks_the_same(text: str, 
 @pytest.mark.parametrize("target", ["/x", "x", "//evil.example", "#x", "?x", "https:x", "https:/x"])
 def test_link_of_foreign_html_that_stays_within_the_server_is_dropped(target: str) -> None:
     assert "href" not in clean_html(f'<a href="{target}">x</a>')
+
+
+@pytest.mark.parametrize(
+    ("text", "boxes"),
+    [
+        ("| a |\n|---|\n| b |", ["div"]),
+        ("$$\nx\n$$", ["p"]),
+        (f"$x{'+x' * 30}$", ["span"]),
+        ("- a\n\n      code", ["pre"]),
+        ("```\ncode\n```", ["pre"]),
+        ("$x$ and `code`", []),
+    ],
+)
+def test_what_may_be_wider_than_the_page_scrolls_in_a_box_of_its_own(text: str, boxes: list[str]) -> None:
+    opened = page_of(text).opened
+    assert [tag for tag, attributes in opened if "overflow-x:auto" in attributes.get("style", "")] == boxes
+    if "pre" in boxes:
+        assert dict(opened)["code"] == {"style": "white-space:pre"}

@@ -18,10 +18,10 @@ from sessionmagic.notebook.page.answer import (
     blocks_html,
     ending_html,
     footer_html,
-    framed,
     note_html,
     user_text_html,
 )
+from sessionmagic.notebook.page.wide import framed
 from sessionmagic.notebook.visible import escape, one_line
 from sessionmagic.sessions.formats.contents import attached_to, file_note, is_image, items_of
 from sessionmagic.sessions.usage import day_of

@@ -14,6 +14,7 @@ from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import NO_MATH
 from sessionmagic.notebook.page.rendering import clean_html, render_markdown
+from sessionmagic.notebook.page.wide import SCROLLS
 from sessionmagic.words import between_words, counted
 
 if TYPE_CHECKING:
@@ -281,4 +282,4 @@ def _is_image(kind: str, content: str) -> bool:
 
 def _without_math(html: str) -> str:
     """Keep the page from typesetting formulas in HTML that code displayed: they may contain links."""
-    return f"<div {NO_MATH}>{html}</div>"
+    return f'<div {NO_MATH} style="{SCROLLS}">{html}</div>'

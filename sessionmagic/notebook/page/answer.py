@@ -24,6 +24,7 @@ from sessionmagic.notebook.captions import (
     tool_line,
 )
 from sessionmagic.notebook.page.rendering import render_code, render_markdown
+from sessionmagic.notebook.page.wide import BREAKS, SCROLLS, framed, scrolling_table
 from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
@@ -39,23 +40,18 @@ WARNING = "color: var(--jp-warn-color0, #b26a00)"
 NO_MATH = 'class="mathjax_ignore tex2jax_ignore"'
 """Attribute for elements that hold foreign text other than Markdown. MathJax does not typeset formulas in them."""
 OPENED = "border-left: 3px solid var(--jp-border-color2, #ccc); padding-left: 0.8em; margin: 0.3em 0 0.6em 0.3em"
-RESULT = (
-    "white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere; "
-    "font-family: var(--jp-code-font-family, monospace)"  # nbconvert's pages have none for <pre>
-)
+MONOSPACE = "font-family: var(--jp-code-font-family, monospace)"
+"""For ``<pre>``, which is not monospaced on nbconvert's pages."""
+RESULT = f"white-space: pre-wrap; word-break: normal; {BREAKS}; {MONOSPACE}"
 LEFT = 'style="text-align: left; white-space: pre-wrap; vertical-align: top"'
 """Keeps front ends from aligning cells to the right, and their lines apart."""
-CODE = f"{RESULT}; margin: 0 0 0.6em"
+CODE = f"white-space: pre; {SCROLLS}; {MONOSPACE}; margin: 0 0 0.6em"
+WHOLE_CODE = f"{RESULT}; margin: 0 0 0.6em"
 
 
 def answer_html(transcript: Transcript) -> str:
     """Return the whole turn as a safe HTML fragment, readable without style sheets."""
     return framed(f"{blocks_html(transcript.blocks)}{ending_html(transcript)}{footer_html(transcript)}")
-
-
-def framed(html: str) -> str:
-    """Return HTML in which a long address does not widen the whole page."""
-    return f'<div style="overflow-wrap: break-word">{html}</div>'
 
 
 def blocks_html(blocks: Iterable[Block]) -> str:
@@ -93,7 +89,7 @@ def value_html(block: ValueBlock) -> str:
     head = "".join(f"<th {LEFT}>{escape(heading)}</th>" for heading in table.headings)
     rows = "".join(f"<tr>{''.join(f'<td {LEFT}>{escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
     head = f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>" if table.rows else ""
-    shown = f'<div style="overflow-x: auto"><table {NO_MATH}>{head}</table></div>' if head else ""
+    shown = scrolling_table(head, NO_MATH) if head else ""
     return shown + (note_html(*table.notes) if table.notes and block.given else "")
 
 
@@ -129,16 +125,21 @@ def tool_html(block: ToolBlock) -> str:
     return f"<details><summary {NO_MATH}>{escape(tool_line(block))}</summary>{opened}</details>"
 
 
-def call_html(args: Mapping[str, Any]) -> str:
-    """Return all arguments of a call: the code with colours, then the others as JSON."""
+def call_html(args: Mapping[str, Any], *, asked: bool = False) -> str:
+    """Return all arguments of a call: the code with colours, then the others as JSON.
+
+    Args:
+        args: The arguments.
+        asked: Whether the user decides on the call. Then long lines of code are broken, so that all of it is seen.
+    """
     code, rest = code_and_rest(args)
-    return (_code_html(code, "python") if code else "") + (_code_html(rest, "json") if rest else "")
+    shown = _code_html(code, "python", WHOLE_CODE if asked else CODE) if code else ""
+    return shown + (_code_html(rest, "json", WHOLE_CODE) if rest else "")
 
 
-def _code_html(code: str, language: str) -> str:
-    """Return code with its long lines broken, so that the user can see all of it before approving the call."""
+def _code_html(code: str, language: str, style: str) -> str:
     html = render_code(cut(code).strip("\n"), language)
-    return f'<pre {NO_MATH} style="{CODE}">{html if len(html) <= HTML_LIMIT else escape(cut(code))}</pre>'
+    return f'<pre {NO_MATH} style="{style}">{html if len(html) <= HTML_LIMIT else escape(cut(code))}</pre>'
 
 
 def warning_html(text: str) -> str:
@@ -160,4 +161,4 @@ def footer_html(transcript: Transcript) -> str:
 
 def note_html(*lines: str) -> str:
     """Return lines of text in a muted colour, close together."""
-    return f'<p {NO_MATH} style="{MUTED}"><small>{"<br>".join(map(escape, lines))}</small></p>'
+    return f'<p {NO_MATH} style="{MUTED}; {BREAKS}"><small>{"<br>".join(map(escape, lines))}</small></p>'

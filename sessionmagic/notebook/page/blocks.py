@@ -18,9 +18,10 @@ from sessionmagic.conversation.transcript import (
 from sessionmagic.notebook.page.answer import summary_html, text_html, user_text_html, value_html
 from sessionmagic.notebook.page.growing import cut_block, settled_length
 from sessionmagic.notebook.page.parts import parts_of
-from sessionmagic.notebook.page.pieces import column, page, wrapped
+from sessionmagic.notebook.page.pieces import column, page
 from sessionmagic.notebook.page.question_row import QuestionRow
 from sessionmagic.notebook.page.tool_row import ToolRow
+from sessionmagic.notebook.page.wide import framed
 from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Blocks:
 
     def show_only(self, html: str) -> Any:
         """Show only this HTML, in the first widget, which a reloaded page already has. Return that widget."""
-        self._first.value = wrapped(html)
+        self._first.value = framed(html)
         return self._first
 
     def show(self, transcript: Transcript, displaying: Collection[str] = ()) -> int:
@@ -139,7 +140,7 @@ class Blocks:
                 assert_never(block)
 
     def _show_html(self, html: str) -> int:
-        html = wrapped(html)
+        html = framed(html)
         self._add(page(html))
         return len(html)
 
@@ -148,7 +149,7 @@ class Blocks:
 
 
 def _put(widget: Any, html: str) -> int:
-    widget.value = wrapped(html)
+    widget.value = framed(html)
     return len(html)
 
 
@@ -198,7 +199,7 @@ class Pages:
         return sent
 
     def _put(self, html: str) -> int:
-        html = wrapped(html)
+        html = framed(html)
         if self._page is None:
             self._page = page(html)
             self._add(self._page)

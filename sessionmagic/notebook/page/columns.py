@@ -20,8 +20,9 @@ from sessionmagic.notebook.page.attention import answer_at_once
 from sessionmagic.notebook.page.blocks import Blocks
 from sessionmagic.notebook.page.comparison import run_html, unfinished_comparison
 from sessionmagic.notebook.page.draft import DEAD_WIDGETS, Draft
-from sessionmagic.notebook.page.pieces import button, forget, page, row, within, wrapped
+from sessionmagic.notebook.page.pieces import button, forget, page, row, within
 from sessionmagic.notebook.page.static import NOTHING_STARTED
+from sessionmagic.notebook.page.wide import framed
 from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class ColumnView:
         self.html = ""
         """The answer as HTML, once it is whole."""
         self._phase = ("", False, False)
-        wide = Layout(flex="1 1 auto", min_width="0")
+        wide = Layout(flex="1 1 auto", min_width="0", display="block")
         self._status = HTML(self._status_html(Transcript()), layout=wide)
         self._button = Button(
             icon="stop", tooltip=f"Stop {_heading(column)}", layout=Layout(width="3em", flex="0 0 auto")
@@ -112,7 +113,7 @@ class ColumnView:
     def _status_html(self, transcript: Transcript, *, ended: bool = False) -> str:
         line = run_line(transcript, self._opened_at, ended=ended)
         name = f'<span {NO_MATH} style="font-weight: 600">{escape(_heading(self.column))}</span>'
-        return f'{name}<br><span {NO_MATH} style="{MUTED}">{escape(line)}</span>'
+        return framed(f'{name}<br><span {NO_MATH} style="{MUTED}">{escape(line)}</span>')
 
 
 def _heading(column: Column) -> str:
@@ -144,7 +145,7 @@ class ColumnsArea:
         self._drafting = threading.Lock()
         self._live: list[Output] = []
         """The output of the area."""
-        wide = Layout(flex="1 1 auto", min_width="0")
+        wide = Layout(flex="1 1 auto", min_width="0", display="block")
         self._head = head = HTML(self._draft.hidden + (note_html(note) if note else ""), layout=wide)
         stop_all = button("Stop all", stop, icon="stop", tooltip="Stop all runs and keep what was said")
         self._columns = HBox(layout=Layout(flex_flow="row wrap", align_items="flex-start"))
@@ -208,7 +209,7 @@ class ColumnsArea:
         """Show the finished comparison, also in the area, for a page that was reloaded meanwhile."""
         before = list(self._area.children)
         below = [_line_output(line)] if line else []
-        last = page(self._draft.hidden + wrapped("".join(each.data["text/html"] for each in (output, *below))))
+        last = page(self._draft.hidden + framed("".join(each.data["text/html"] for each in (output, *below))))
         self._area.children = (last,)
         if vote is None:
             self._slots.show([output, *below])

@@ -9,10 +9,11 @@ from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.notebook.captions import answer_text, ending
 from sessionmagic.notebook.compared import ShownRun, by_column, figures, headings
 from sessionmagic.notebook.output import Output
-from sessionmagic.notebook.page.answer import MUTED, NO_MATH, blocks_html, ending_html, framed, note_html, warning_html
+from sessionmagic.notebook.page.answer import MUTED, NO_MATH, blocks_html, ending_html, note_html, warning_html
 from sessionmagic.notebook.page.markdown import escaped, turn_markdown
 from sessionmagic.notebook.page.side_by_side import headed, side_by_side
 from sessionmagic.notebook.page.static import NO_ANSWER, facts
+from sessionmagic.notebook.page.wide import framed, scrolling_table
 from sessionmagic.notebook.visible import escape, visible
 
 if TYPE_CHECKING:
@@ -90,8 +91,7 @@ def figures_html(runs: Sequence[ShownRun]) -> str:
     rows = "".join(
         "<tr>" + "".join(f"<td {CELL}>{escape(cell)}</td>" for cell in row) + "</tr>" for row in figures(runs)
     )
-    table = f'<table {NO_MATH} style="{MUTED}"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-    return f'<div style="overflow-x: auto">{table}</div>'
+    return scrolling_table(f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>", NO_MATH, f";{MUTED}")
 
 
 def _markdown(runs: Sequence[ShownRun], line: str, note: str) -> str:

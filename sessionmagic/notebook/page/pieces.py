@@ -17,12 +17,13 @@ def page(html: str) -> Any:
     """Return a widget that shows HTML and typesets its formulas.
 
     Its layout and style are not shared, because a reloaded browser page cannot resolve shared ones in time. Its class
-    makes it as wide as its column, so a margin at its sides would cause a scroll bar.
+    makes it as wide as its column, so a margin at its sides would cause a scroll bar. A block is no wider than that,
+    whatever is in it.
     """
     from ipywidgets import HTMLMath
 
     style = {"font_size": "var(--jp-content-font-size1)"}
-    return HTMLMath(html, style=style, layout={"margin": "2px 0"}, _dom_classes=PAGE_CLASSES)
+    return HTMLMath(html, style=style, layout={"margin": "2px 0", "display": "block"}, _dom_classes=PAGE_CLASSES)
 
 
 def column(*children: Any) -> Any:
@@ -46,15 +47,10 @@ def button(words: str, clicked: Callable[[], object], **about: Any) -> Any:
     """
     from ipywidgets import Button, Layout
 
-    made = Button(description=words, layout=Layout(width="auto", flex="0 0 auto"), **about)
+    made = Button(description=words, layout=Layout(width="auto", flex="0 0 auto", max_width="100%"), **about)
     made.on_click(lambda _: clicked())
     answer_at_once(made)
     return made
-
-
-def wrapped(html: str) -> str:
-    """Return HTML in which words longer than a line are broken, so that they do not widen the page."""
-    return f'<div style="overflow-wrap:anywhere">{html}</div>'
 
 
 def forget(widgets: Iterable[Any], keep: Sequence[Any] = ()) -> None:

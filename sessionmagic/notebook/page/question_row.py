@@ -8,7 +8,8 @@ from sessionmagic.exceptions import UsageError
 from sessionmagic.notebook.forms import fields_of, filled_in
 from sessionmagic.notebook.page.answer import MUTED, NO_MATH, question_html, warning_html
 from sessionmagic.notebook.page.attention import answer_at_once
-from sessionmagic.notebook.page.pieces import button, column, forget, page, row, wrapped
+from sessionmagic.notebook.page.pieces import button, column, forget, page, row
+from sessionmagic.notebook.page.wide import framed
 from sessionmagic.notebook.visible import escape, visible
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def _label(field: Field) -> Any:
     hint = " · ".join(part for part in hints if part)
     star = " *" if field.required else ""
     words = f'{escape(field.label)}{star} <small style="{MUTED}">{escape(hint)}</small>'
-    return HTML(wrapped(f'<div {NO_MATH} style="{LABEL}">{words}</div>'))
+    return HTML(framed(f'<div {NO_MATH} style="{LABEL}">{words}</div>'))
 
 
 def _input(field: Field) -> Any:

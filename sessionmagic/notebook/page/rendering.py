@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sessionmagic.notebook.page.colours import STYLES, coloured
+from sessionmagic.notebook.page.wide import SCROLLS, TABLE, TABLE_BOX, scrolling_table
 from sessionmagic.notebook.visible import escape, visible
 
 if TYPE_CHECKING:
@@ -35,9 +36,14 @@ _LONGEST_MATH = 5_000  # characters; MathJax gives up at about the same length
 _DEEPEST = 60  # nested blocks; the parser drops deeper ones
 _SECONDS = 2.0  # to parse a text
 
-_TAGS = "a blockquote br code em h1 h2 h3 h4 h5 h6 hr li ol p pre s span strong table tbody td th thead tr ul"
-_ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, "span": {"style"}, "td": {"style"}, "th": {"style"}}
-_CODE_STYLE = "white-space:pre;overflow-x:auto;margin:0.7em 0"
+_TAGS = "a blockquote br code div em h1 h2 h3 h4 h5 h6 hr li ol p pre s span strong table tbody td th thead tr ul"
+_STYLED = {tag: {"style"} for tag in ("code", "div", "p", "span", "table", "td", "th")}
+_ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, **_STYLED}
+_UNBROKEN = "white-space:pre"
+_CODE_STYLE = f"{_UNBROKEN};{SCROLLS};margin:0.7em 0"
+_LONG_MATH = 40  # characters; a longer formula within a line may be longer than the line
+_LONG_MATH_STYLE = "display:inline-block;max-width:100%;overflow-x:auto;overflow-y:hidden;vertical-align:middle"
+_TABLE_BEGINS, _TABLE_ENDS = scrolling_table("|").split("|")
 _LINK = re.compile(r"(?:https?://|mailto:)\S", re.IGNORECASE)
 
 
@@ -61,7 +67,8 @@ _REFUSED_MATH = re.compile(
 )
 _LABEL = re.compile(r"\\label\s*\{[^{}]*\}")  # MathJax refuses a label that it saw in an earlier frame
 
-_ALLOWED_STYLES = {*STYLES.values(), _CODE_STYLE, "text-align:left", "text-align:center", "text-align:right"}
+_ALIGNED = {f"text-align:{side}" for side in ("left", "center", "right")}
+_ALLOWED_STYLES = {*STYLES.values(), *_ALIGNED, SCROLLS, TABLE_BOX, TABLE, _UNBROKEN, _CODE_STYLE, _LONG_MATH_STYLE}
 
 
 def render_markdown(text: str) -> str:
@@ -144,9 +151,12 @@ def _markdown() -> MarkdownIt:
     for name, show in {
         # The parser has turned entities into characters, so the text must be escaped again.
         "text": lambda token: re.sub(r"[$\\]", r"<span>\g<0></span>", escape(token.content)),
-        "math": lambda token: _show_math(token, "<span>{}</span>", "<code>{}</code>"),
-        "display_math": lambda token: _show_math(token, "<p>{}</p>\n", "<pre><code>{}</code></pre>\n"),
-        "fence": lambda token: f"<pre><code>{coloured(token.content, token.info)}</code></pre>\n",
+        "math": _show_inline_math,
+        "display_math": lambda token: _show_math(token, f'<p style="{SCROLLS}">{{}}</p>\n', _block_of_code),
+        "fence": lambda token: _block_of_code(coloured(token.content, token.info)),
+        "code_block": lambda token: _block_of_code(escape(token.content)),
+        "table_open": lambda _: _TABLE_BEGINS,
+        "table_close": lambda _: _TABLE_ENDS,
     }.items():
         markdown.add_render_rule(name, _render_rule(show))
     return markdown
@@ -225,9 +235,19 @@ def _parse_display_math(state: StateBlock, start: int, end: int, silent: bool) -
     return True
 
 
-def _show_math(token: Token, formula: str, code: str) -> str:
+def _block_of_code(html: str) -> str:
+    # JupyterLab breaks the lines of code elements, whatever the element around them says.
+    return f'<pre><code style="{_UNBROKEN}">{html}</code></pre>\n'
+
+
+def _show_inline_math(token: Token) -> str:
+    style = f' style="{_LONG_MATH_STYLE}"' if len(token.content) > _LONG_MATH else ""
+    return _show_math(token, f"<span{style}>{{}}</span>", "<code>{}</code>".format)
+
+
+def _show_math(token: Token, formula: str, code: Callable[[str], str]) -> str:
     tex = _LABEL.sub("", token.content)
-    return code.format(escape(token.content)) if is_refused_math(tex) else formula.format(escape(tex))
+    return code(escape(token.content)) if is_refused_math(tex) else formula.format(escape(tex))
 
 
 def _plain_links(state: StateCore) -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from sessionmagic.conversation.usage import Usage
 from sessionmagic.notebook.captions import NOT_STARTED, answer_text, footer_lines
 from sessionmagic.notebook.output import Output, nothing
-from sessionmagic.notebook.page.answer import blocks_html, ending_html, footer_html, framed, note_html
+from sessionmagic.notebook.page.answer import blocks_html, ending_html, footer_html, note_html
 from sessionmagic.notebook.page.markdown import blocks_markdown, ending_markdown
 from sessionmagic.notebook.page.parts import parts_of
+from sessionmagic.notebook.page.wide import framed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.notebook.page.answer import NO_MATH
 from sessionmagic.notebook.page.listing import HEADING, SHORT, cell_html
+from sessionmagic.notebook.page.wide import scrolling_table
 from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def _table(table: Table) -> str:
         return notes
     head = "".join(f"<th {HEADING}>{escape(heading)}</th>" for heading in table.headings)
     rows = "".join(f"<tr>{_cells(table.headings, row)}</tr>" for row in table.rows)
-    return f"<table {NO_MATH}><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}"
+    return scrolling_table(f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>", NO_MATH) + notes
 
 
 def _cells(headings: Sequence[str], row: Sequence[str]) -> str:

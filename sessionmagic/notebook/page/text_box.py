@@ -22,7 +22,7 @@ def text_box(placeholder: str, width: str, entered: Callable[[str], object]) -> 
     """
     from ipywidgets import Layout, Text
 
-    box = Text(placeholder=placeholder, layout=Layout(flex=f"1 1 {width}", max_width="40em"))
+    box = Text(placeholder=placeholder, layout=Layout(flex=f"1 1 {width}", min_width="0", max_width="40em"))
     enter = _Enter(box, entered)
     box.on_msg(enter.pressed)
     box.observe(enter.changed, "value")

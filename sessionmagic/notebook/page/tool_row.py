@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.notebook.page.answer import NO_MATH, OPENED, call_html, tool_html
-from sessionmagic.notebook.page.pieces import button, column, forget, page, row, wrapped
+from sessionmagic.notebook.page.pieces import button, column, forget, page, row
 from sessionmagic.notebook.page.text_box import text_box
+from sessionmagic.notebook.page.wide import framed
 from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class ToolRow:
 
     def show(self, block: ToolBlock) -> int:
         """Show the call as it is now; return roughly how many bytes were sent to the page."""
-        self._page.value = html = wrapped(tool_html(block))
+        self._page.value = html = framed(tool_html(block))
         if block.approval_id != self._asked:
             self._asked = block.approval_id
             asks = block.approval_id and self._controls.asks_on_page
@@ -37,9 +38,8 @@ class ToolRow:
         return len(html)
 
     def _choices(self, block: ToolBlock) -> Any:
-        call = page(
-            f'<div style="{OPENED}">{call_html(block.asked)}<p {NO_MATH}>asks because {escape(block.why)}</p></div>'
-        )
+        why = f"<p {NO_MATH}>asks because {escape(block.why)}</p>"
+        call = page(f'<div style="{OPENED}">{call_html(block.asked, asked=True)}{why}</div>')
         reason = text_box("why not (the model reads this)", "16em", lambda why: decide("reject", why))
 
         def decide(decision: Decision, why: str) -> None:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.notebook.html_block import html_block
 from sessionmagic.notebook.page import tables
-from sessionmagic.notebook.page.answer import framed, note_html, text_html
+from sessionmagic.notebook.page.answer import note_html, text_html
 from sessionmagic.notebook.page.markdown import safe_markdown
 from sessionmagic.notebook.page.side_by_side import headed, side_by_side
+from sessionmagic.notebook.page.wide import framed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def answer_html(text: str) -> str:
     """Return an answer as safe HTML."""
-    return html_block(text_html(text))
+    return html_block(framed(text_html(text)))
 
 
 def answer_markdown(text: str) -> str:
@@ -34,4 +35,4 @@ def answers_html(answers: Sequence[tuple[str, str, str]]) -> str:
 
 def tables_html(shown: Sequence[Table]) -> str:
     """Return tables as safe HTML."""
-    return html_block(tables.tables_html(shown))
+    return html_block(framed(tables.tables_html(shown)))

@@ -14,9 +14,10 @@ from sessionmagic.notebook.page.answer import MUTED, NO_MATH, text_html, warning
 from sessionmagic.notebook.page.attention import answer_at_once
 from sessionmagic.notebook.page.blocks import Blocks
 from sessionmagic.notebook.page.code_button import FENCE, code_button
-from sessionmagic.notebook.page.pieces import forget, page, within, wrapped
+from sessionmagic.notebook.page.pieces import forget, page, within
 from sessionmagic.notebook.page.static import NOTHING_STARTED, answer_outputs, whole_html, whole_output
 from sessionmagic.notebook.page.steering_box import SteeringBox
+from sessionmagic.notebook.page.wide import framed
 from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
@@ -69,9 +70,11 @@ class WidgetView:
         self._displays = displays
         self._draft = draft
         self._layout = Layout(flex="1 1 auto")  # shared, because each layout is one more message to the page
-        self._status = HTML(self._status_html(Transcript()), layout=self._layout)
+        self._status = HTML(
+            self._status_html(Transcript()), layout=Layout(flex="1 1 12em", min_width="0", display="block")
+        )
         self._button = Button(
-            description="Stop", icon="stop", tooltip="Stop the turn and keep what was said", layout=Layout(width="6em")
+            description="Stop", icon="stop", tooltip="Stop the turn and keep what was said", layout=Layout(width="auto")
         )
         self._controls = controls
         self._stop = lambda _: controls.stop()
@@ -87,7 +90,7 @@ class WidgetView:
         self._code: Any = None
         """The button for code, once the answer has some."""
         self._answer = Blocks(VBox(layout=self._layout), controls)
-        self._head = HBox([self._status, self._button], layout=self._layout)
+        self._head = HBox([self._status, self._button], layout=Layout(flex_flow="row wrap"))
         self._area = VBox([self._head, *self._answer.boxes], layout=self._layout)
         self._areas = [self._area]
         self._last = self._answer.boxes[0]
@@ -171,7 +174,7 @@ class WidgetView:
         shown = "".join(f"<br>{escape(line)}" for line in lines)
         line = escape(status_line(transcript, self._session, self._model, self._opened_at))
         notes = "".join(f"<br>{warning_html(text)}" for text in transcript.warnings)
-        return f'{self._draft.hidden}<span {NO_MATH} style="{MUTED}">{line}{shown}</span>{notes}'
+        return framed(f'{self._draft.hidden}<span {NO_MATH} style="{MUTED}">{line}{shown}</span>{notes}')
 
     def _show_status(self, transcript: Transcript) -> None:
         now = time.monotonic()
@@ -185,7 +188,7 @@ class WidgetView:
         text = "\n\n".join(block.text for block in transcript.blocks if isinstance(block, ReasoningBlock))
         if not text:
             return 0
-        html = wrapped(text_html(text if len(text) <= REASONING_LENGTH else "… " + text[-REASONING_LENGTH:]))
+        html = framed(text_html(text if len(text) <= REASONING_LENGTH else "… " + text[-REASONING_LENGTH:]))
         if self._reasoning is None:
             from ipywidgets import Accordion
 
