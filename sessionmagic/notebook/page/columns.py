@@ -20,7 +20,7 @@ from sessionmagic.notebook.page.attention import answer_at_once
 from sessionmagic.notebook.page.blocks import Blocks
 from sessionmagic.notebook.page.comparison import run_html, unfinished_comparison
 from sessionmagic.notebook.page.draft import DEAD_WIDGETS, Draft
-from sessionmagic.notebook.page.pieces import button, forget, page, row, within
+from sessionmagic.notebook.page.pieces import button, forget, page, row, status_html, within
 from sessionmagic.notebook.page.static import NOTHING_STARTED
 from sessionmagic.notebook.page.wide import framed
 from sessionmagic.notebook.visible import escape
@@ -113,7 +113,7 @@ class ColumnView:
     def _status_html(self, transcript: Transcript, *, ended: bool = False) -> str:
         line = run_line(transcript, self._opened_at, ended=ended)
         name = f'<span {NO_MATH} style="font-weight: 600">{escape(_heading(self.column))}</span>'
-        return framed(f'{name}<br><span {NO_MATH} style="{MUTED}">{escape(line)}</span>')
+        return status_html(f'{name}<br><span {NO_MATH} style="{MUTED}">{escape(line)}</span>')
 
 
 def _heading(column: Column) -> str:
@@ -146,7 +146,7 @@ class ColumnsArea:
         self._live: list[Output] = []
         """The output of the area."""
         wide = Layout(flex="1 1 auto", min_width="0", display="block")
-        self._head = head = HTML(self._draft.hidden + (note_html(note) if note else ""), layout=wide)
+        self._head = head = HTML(self._head_html(note), layout=wide)
         stop_all = button("Stop all", stop, icon="stop", tooltip="Stop all runs and keep what was said")
         self._columns = HBox(layout=Layout(flex_flow="row wrap", align_items="flex-start"))
         self._area = VBox([HBox([head, stop_all]), self._columns], layout=Layout(flex="1 1 auto"))
@@ -179,8 +179,11 @@ class ColumnsArea:
 
     def say(self, line: str) -> None:
         """Show a line above the views, when all runs have ended."""
-        self._head.value = self._draft.hidden + note_html(line)
+        self._head.value = self._head_html(line)
         self._show_draft(at_once=True)
+
+    def _head_html(self, line: str) -> str:
+        return self._draft.hidden + (status_html(note_html(line)) if line else "")
 
     @property
     def has_draft(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.notebook.page.attention import answer_at_once
+from sessionmagic.notebook.page.wide import framed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -51,6 +52,11 @@ def button(words: str, clicked: Callable[[], object], **about: Any) -> Any:
     made.on_click(lambda _: clicked())
     answer_at_once(made)
     return made
+
+
+def status_html(html: str) -> str:
+    """Return HTML for a status beside buttons, with its first line at their height and the next ones close to it."""
+    return framed(f'<div style="line-height: 1.4; padding: 0.4em 0">{html}</div>')
 
 
 def forget(widgets: Iterable[Any], keep: Sequence[Any] = ()) -> None:

@@ -14,7 +14,7 @@ from sessionmagic.notebook.page.answer import MUTED, NO_MATH, text_html, warning
 from sessionmagic.notebook.page.attention import answer_at_once
 from sessionmagic.notebook.page.blocks import Blocks
 from sessionmagic.notebook.page.code_button import FENCE, code_button
-from sessionmagic.notebook.page.pieces import forget, page, within
+from sessionmagic.notebook.page.pieces import forget, page, status_html, within
 from sessionmagic.notebook.page.static import NOTHING_STARTED, answer_outputs, whole_html, whole_output
 from sessionmagic.notebook.page.steering_box import SteeringBox
 from sessionmagic.notebook.page.wide import framed
@@ -174,7 +174,7 @@ class WidgetView:
         shown = "".join(f"<br>{escape(line)}" for line in lines)
         line = escape(status_line(transcript, self._session, self._model, self._opened_at))
         notes = "".join(f"<br>{warning_html(text)}" for text in transcript.warnings)
-        return framed(f'{self._draft.hidden}<span {NO_MATH} style="{MUTED}">{line}{shown}</span>{notes}')
+        return status_html(f'{self._draft.hidden}<span {NO_MATH} style="{MUTED}">{line}{shown}</span>{notes}')
 
     def _show_status(self, transcript: Transcript) -> None:
         now = time.monotonic()
