@@ -63,7 +63,7 @@ def test_sessions_are_listed_newest_first_and_numbered(context, store):
         store(name, days=3 - days)
     found = run_command(context, "sessions")
     assert names(found) == ["three", "two", "one"]
-    assert [line.split()[:2] for line in repr(found).splitlines()[1:]] == [
+    assert [line.split()[:2] for line in repr(found).splitlines()[1:4]] == [
         ["-1", "three"],
         ["-2", "two"],
         ["-3", "one"],
@@ -133,14 +133,19 @@ def test_list_has_all_sessions_and_shows_the_first(context, store):
     assert found._repr_html_().count("<tr>") == 51
 
 
+def test_the_title_of_a_session_stands_below_its_name(context, store):
+    store("churn", said(1, "p"), title="Why do customers leave?")
+    _, first, second, *_ = repr(run_command(context, "sessions")).splitlines()
+    assert first.split()[:2] == ["-1", "churn"]
+    assert second.strip() == "Why do customers leave?"
+
+
 def test_columns_are_named_as_the_attributes_and_those_of_the_frame(context, store):
     store("one", said(1, "p", requests=[RequestRecord(agent="a", model="m", usage=Usage(unmeasured_requests=1))]))
     found = run_command(context, "sessions")
     headings = repr(found).splitlines()[0].split()
     assert set(headings) <= set(found.to_frame().columns)
-    assert {"name", "title", "input_tokens", "output_tokens", "cost", "updated_at"} <= set(headings)
-    assert "starred" not in headings
-    assert repr(found).splitlines()[1].split().count("unknown") == 3
+    assert headings == ["name", "turns", "model", "status", "updated_at"]
     assert found.to_frame()[["cost", "input_tokens", "output_tokens"]].isna().all(axis=None)
 
 

@@ -18,7 +18,7 @@ def test_short_cells_and_drawings_are_not_broken_and_long_ones_are_not_squeezed(
     assert 'white-space:pre">│ │ │ │ ├─○ 2</td>' in html
     assert 'white-space:pre">long words</td>' in html
     assert 'white-space:pre-wrap;min-width:5em">long words long' in html
-    assert 'white-space:pre-wrap;min-width:11em">long words long' in html
+    assert 'white-space:pre-wrap;min-width:9em">long words long' in html
 
 
 def test_long_names_may_be_broken_at_their_joints():
@@ -26,6 +26,14 @@ def test_long_names_may_be_broken_at_their_joints():
     assert ">anthropic:<wbr>claude-<wbr>haiku-<wbr>4-<wbr>5</td>" in html
     assert ">a-b</td>" in html
     assert ">x@&lt;y&gt;_<wbr>long_<wbr>name</td>" in html
+
+
+def test_a_very_long_word_without_joints_may_be_broken_anywhere():
+    html = Listing(["characterization of", "x" * 21, "<" * 21, "a-" + "b" * 30], {"name": str})._repr_html_()
+    assert ">characterization of</td>" in html
+    assert f">{'x' * 8}<wbr>{'x' * 8}<wbr>{'x' * 5}</td>" in html
+    assert f">{'&lt;' * 8}<wbr>{'&lt;' * 8}<wbr>{'&lt;' * 5}</td>" in html
+    assert f">a-<wbr>{'b' * 8}<wbr>{'b' * 8}<wbr>" in html
 
 
 def test_empty_list_is_its_notes_without_headings():

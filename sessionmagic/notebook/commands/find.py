@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.notebook.captions import input_tokens, money, output_tokens
 from sessionmagic.notebook.commands.registry import argument, command
 from sessionmagic.notebook.page.listing import Listing, ago
 from sessionmagic.words import typed
@@ -65,18 +64,14 @@ def _filter(options: argparse.Namespace) -> Filter:
 
 
 def _columns(context: NotebookContext, numbers: dict[str, int]) -> dict[str, Callable[[SessionSummary], object]]:
-    """Return the columns of the list, named as the attributes of a `SessionSummary`."""
+    """Return the columns of the list, named as attributes of a `SessionSummary`. On a narrow page, few have room."""
     waiting = {turn.session_id for turn in context.manager.turns.running() if turn.transcript.waits_for_an_answer}
     return {
         "": lambda item: numbers.get(item.id, ""),
-        "name": lambda item: item.name,
-        "title": lambda item: item.title,
+        "name": lambda item: "\n".join(filter(None, (item.name, item.title))),
         "turns": lambda item: item.turns,
         "model": lambda item: item.model,
         "status": lambda item: "waits for your answer" if item.id in waiting else item.status,
-        "input_tokens": input_tokens,
-        "output_tokens": output_tokens,
-        "cost": lambda item: money(item).partition(";")[0],  # %agent usage says what it lacks
         "updated_at": lambda item: ago(item.updated_at),
         "starred": lambda item: "★" if item.starred else "",
     }
@@ -86,7 +81,9 @@ def _notes(
     found: list[SessionSummary], every: list[SessionSummary], scope: list[SessionSummary], problems: list[str]
 ) -> list[str]:
     notes = [f"⚠ {problem}" for problem in problems]
-    if not found and not problems:
+    if found:
+        notes.append("%agent usage --all --by session shows tokens and cost")
+    elif not problems:
         notes.append("no sessions; a %%agent cell starts one" if not every else "no session matches")
     if len(scope) < len(every) and not found:
         notes.append("%agent sessions --all also lists those of other notebooks")

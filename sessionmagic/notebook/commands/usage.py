@@ -68,7 +68,7 @@ def usage(context: NotebookContext, options: argparse.Namespace) -> Any:
         accounts = [session_account(session), KERNEL]
     shown = SHOWN[by]
     if not name and "turn" in shown:
-        shown = ("session", *shown)
+        shown = ("session", *(column for column in shown if column not in {"agent", "requests"}))  # fits a narrow page
     used = total(entries)
     sums = [f"in all: {counted_tokens(used)}, cost {money(used)}"] if len(entries) > 1 else []
     budgets = [state for account in accounts if (state := account.state())]

@@ -10,26 +10,31 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.notebook.html_block import html_block
 from sessionmagic.notebook.page.answer import NO_MATH
+from sessionmagic.notebook.page.wide import framed, scrolling_table
 from sessionmagic.notebook.visible import escape, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 T = TypeVar("T")
 
-SHORT_LINE = 12
+SHORT_LINE = 10
 """Characters of a line of a cell that is never broken, not even on a narrow page."""
 PROSE = 60
-"""Characters of a cell that is read as prose, and needs a wider column."""
+"""Characters of a line of a cell that is read as prose, and needs a wider column."""
+LONGEST_WORD = 20
+"""Characters of a word that is not broken, unless it has joints."""
 HEADING = 'style="text-align:left;padding:0.3em"'
 SHORT = 'style="text-align:left;padding:0.3em;white-space:pre"'
 LONG = 'style="text-align:left;padding:0.3em;white-space:pre-wrap;min-width:5em"'
-LONGEST = 'style="text-align:left;padding:0.3em;white-space:pre-wrap;min-width:11em"'
+LONGEST = 'style="text-align:left;padding:0.3em;white-space:pre-wrap;min-width:9em"'
 """Keep JupyterLab from aligning cells to the right, joining their lines, and squeezing the long ones to a word each."""
 DRAWN = frozenset("│├└")
 """Characters of the drawing of a tree, which is never broken."""
 BREAKS = re.compile(r"(?<=[-_/:.,@])(?=\w)")
 """Where a long word, such as the name of a model, may be broken."""
+PARTS = re.compile(".{1,8}", re.DOTALL)
+"""The parts of a long word without such places."""
 
 
 class Listing(list[T]):
@@ -84,8 +89,8 @@ class Listing(list[T]):
         head = "".join(f"<th {HEADING}>{escape(name).replace('_', '_<wbr>')}</th>" for name in self._columns)
         rows = "".join("<tr>" + "".join(map(cell_html, row)) + "</tr>" for row in self._cells())
         notes = "".join(f"<p {NO_MATH}>{escape(note)}</p>" for note in self._notes)
-        table = f"<table {NO_MATH}><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        return html_block(notes if self._only_notes else table + notes)
+        table = scrolling_table(f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>", NO_MATH)
+        return html_block(framed(notes if self._only_notes else table + notes))
 
     def to_frame(self) -> Any:
         """Return the items, which are dataclasses, as a pandas DataFrame with a column for each field.
@@ -108,13 +113,17 @@ class Listing(list[T]):
 
 def cell_html(text: str) -> str:
     """Return a cell whose short lines are not broken, and whose long ones are, also within long words."""
-    if all(len(line) <= SHORT_LINE for line in text.split("\n")) or not DRAWN.isdisjoint(text):
+    longest = max(text.split("\n"), key=len)
+    if len(longest) <= SHORT_LINE or not DRAWN.isdisjoint(text):
         return f"<td {SHORT}>{escape(text)}</td>"
-    words = re.split(r"(\s+)", text)
-    broken = "".join(
-        "<wbr>".join(map(escape, BREAKS.split(word))) if len(word) > SHORT_LINE else escape(word) for word in words
-    )
-    return f"<td {LONGEST if len(text) > PROSE else LONG}>{broken}</td>"
+    broken = "".join("<wbr>".join(map(escape, _pieces(word))) for word in re.split(r"(\s+)", text))
+    return f"<td {LONGEST if len(longest) > PROSE and ' ' in longest else LONG}>{broken}</td>"
+
+
+def _pieces(word: str) -> Iterator[str]:
+    """Yield the pieces of a word between which it may be broken: at its joints, or anywhere if it has none."""
+    for piece in BREAKS.split(word) if len(word) > SHORT_LINE else [word]:
+        yield from PARTS.findall(piece) if len(piece) > LONGEST_WORD else [piece]
 
 
 def ago(at: float) -> str:
