@@ -45,7 +45,7 @@ KERNEL_READY = """async () => {
 REPOSITORY = Path(__file__).parents[2]
 
 
-SCROLLS = """area => [...area.querySelectorAll('*')].filter(
+SCROLLS = """area => [...area.querySelectorAll('*')].filter(part => part.checkVisibility()).filter(
     part => ['auto', 'scroll'].includes(getComputedStyle(part).overflowX) && part.scrollWidth > part.clientWidth
 ).map(part => part.className)"""
 """Find the parts of an element that scroll sideways."""
