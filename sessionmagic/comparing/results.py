@@ -94,7 +94,8 @@ class GridResults(Tabular, list[GridRow]):
             noun: What a row is called.
         """
         errors = Counter(row.error for row in self if row.error).most_common(SHOWN_ERRORS)
-        stopped = [self.stopped] if self.stopped else []
+        told = any(error in self.stopped for error, _ in errors)  # a provider was given up for that error
+        stopped = [self.stopped] if self.stopped and not told else []
         return [*stopped, *(f"{counted(count, noun)} failed: {error}" for error, count in errors)]
 
     def tables(self) -> list[Table]:

@@ -146,7 +146,7 @@ class ComparisonWork(CellWork):
         self._raise()
 
     def wait_until_over(self) -> None:
-        """Wait until all runs have ended and are shown. Raises the error of the first run if all have failed."""
+        """Wait until all runs have ended and are shown. Raises `TurnFailedError` if all have failed."""
         self._wait()
 
     async def _run(self, beginning: Coroutine[Any, Any, Comparison], left_out: Sequence[str]) -> None:
@@ -259,7 +259,7 @@ class ComparisonWork(CellWork):
         failed = [error for error in errors if error is not None and not isinstance(error, asyncio.CancelledError)]
         if None not in errors and failed:
             hidden = comparison.runs[0].column.hidden
-            raise TurnFailedError("all columns failed; %agent reveal shows why") if hidden else failed[0]
+            raise TurnFailedError(f"all columns failed; {'%agent reveal shows why' if hidden else 'each says why'}")
 
 
 def _shown(column: Column, launch: Launch, displays: Displays) -> ShownRun:

@@ -102,7 +102,9 @@ class Compaction:
         if cancelled:
             raise asyncio.CancelledError
         if outcome.status == "failed":
-            self._warn(f"the history was not compacted: {outcome.error}")
+            # after a refusal, the turn ends with an error that says the same
+            told = not stops_alone and outcome.error_code == "context_exceeded"
+            self._warn(f"the history was not compacted: {'its summary was refused too' if told else outcome.error}")
         if stored is None or outcome.status != "completed":
             return None
         return as_history(_announce(self._admitted, cut, stored))

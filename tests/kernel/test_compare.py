@@ -80,6 +80,7 @@ def test_all_that_failed_is_an_error_and_one_that_failed_is_not(kernel, session)
     assert kernel.run(f"%%agent -s {session} --compare dumb hello\nHi.").ok().status == "ok"
     cell = kernel.run(f"%%agent -s {session} --compare dumb fails\nHi.")
     assert (cell.status, cell.ename) == ("error", "TurnFailedError")
+    assert cell.evalue == "all columns failed; each says why"
 
 
 @pytest.mark.parametrize(

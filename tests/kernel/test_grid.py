@@ -52,6 +52,8 @@ def test_a_grid_that_a_limit_stops_ends_its_cell_with_an_error_and_keeps_its_row
     assert (cell.ename, after.status) == ("TurnLimitError", "aborted")
     assert cell.evalue.startswith("1 of 3 rows is in some, because this kernel has spent ")
     assert "answered" in cell.html
+    assert "this kernel has spent" not in cell.html
+    assert "⚠ stopped before its end" in cell.html
     assert kernel.value("len(some), some.stopped != ''") == "(1, True)"
 
 

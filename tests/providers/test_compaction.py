@@ -93,7 +93,7 @@ async def test_refused_summary_ends_the_turn_with_the_providers_words():
     assert "maximum context length is 4096 tokens" in str(result.error)
     assert len(server.requests) == 3
     [warning] = [text for turn in manager.sessions.load("chat").turns for text in turn.warnings]
-    assert warning.startswith("the history was not compacted: lab:some-model: the conversation is longer")
+    assert warning == "the history was not compacted: its summary was refused too"
 
 
 @on_a_loop

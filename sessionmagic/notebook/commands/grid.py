@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from copy import copy
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
@@ -89,12 +90,14 @@ def _rows(results: GridResults, out: str) -> str:
 
 
 def _show(results: GridResults) -> None:
-    """Show results that are not the value of the line, because it ends with an error."""
+    """Show results that are not the value of the line, because it ends with an error, which says why."""
     from IPython.display import display
 
     for warning in results.warnings:
         say(f"⚠ {warning}")
-    display(results)
+    shown = copy(results)
+    shown.stopped = "stopped before its end"
+    display(shown)
 
 
 def _judge(context: NotebookContext, results: GridResults, options: argparse.Namespace) -> None:
