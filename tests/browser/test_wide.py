@@ -52,11 +52,12 @@ plt.plot([1, 2])
 plt.show()
 """
 CODE = f"text = '{WORD}'\nresult = 1 or {LINE}\nprint(text)\ndisplay(table)\n{FIGURE}"
+IS_WIDENED = "document.scrollingElement.scrollWidth > document.scrollingElement.clientWidth"
 TABLE = "import pandas as pd\ntable = pd.DataFrame({f'column {number}': ['value'] for number in range(30)})\n"
 ROW = {"name": WORD[:100], "address": URL, "text": "some words " * 30}
 
 
-def test_a_wide_answer_live_saved_at_a_colleagues_and_exported(notebook):
+def test_a_wide_answer_live_saved_at_a_colleagues_exported_and_without_styles(notebook):
     from nbconvert import HTMLExporter
 
     it = notebook(
@@ -83,6 +84,8 @@ def test_a_wide_answer_live_saved_at_a_colleagues_and_exported(notebook):
     it.page.set_content(page, wait_until="commit")
     expect(it.answer(1).get_by_text("The end.")).to_be_visible()
     assert trouble(it, 1, 2) == []
+    it.page.evaluate("document.querySelectorAll('[style]').forEach(each => each.removeAttribute('style'))")
+    assert at_each_width(it.page, lambda: ["the page scrolls"] if it.page.evaluate(IS_WIDENED) else []) == []
 
 
 def test_a_wide_call_is_all_seen_before_it_is_approved_and_scrolls_afterwards(notebook):
