@@ -88,12 +88,15 @@ class SessionManager:
 
         return Grids(self.models, getattr(self.store, "home", None))
 
-    async def start(self, request: Request, group: TurnGroup | None = None) -> Turn:
+    async def start(
+        self, request: Request, group: TurnGroup | None = None, *, on_wait: Callable[[], object] | None = None
+    ) -> Turn:
         """Start a turn and return its handle once the prompt is on disk and the model is being asked.
 
         Args:
             request: What is asked, and how.
             group: The group that the turn belongs to; see `group`. Without one, the turn claims the session itself.
+            on_wait: Called whenever the session is found busy, and the request waits for it.
 
         If the calling task is cancelled while the prompt is being written, the turn is started all the same. It is
         returned, and has been asked to stop.
@@ -117,7 +120,7 @@ class SessionManager:
         agent = find_agent(self.agents, request.agent)
         if group is not None:
             return await self._admit(request, agent, group)
-        patience = Patience(request.wait)
+        patience = Patience(request.wait, on_wait)
         while True:
             own_group = await self._claiming.group(request.session, request.where, patience, new=request.new)
             try:

@@ -50,6 +50,11 @@ class ToolBlock:
     displays: tuple[Mapping[str, Any], ...] = ()
     """What a stored call has displayed."""
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the call is complete, needs no decision, and has no result."""
+        return self.outcome is None and not self.draft and not self.approval_id
+
 
 @dataclass(frozen=True, slots=True)
 class ValueBlock:
@@ -104,6 +109,8 @@ class Transcript:
 
     session: str = ""
     """The session's name."""
+    waits_for_session: bool = False
+    """Whether the turn has not started because its session is busy."""
     turn_id: str = ""
     agent: str = ""
     model: str = ""

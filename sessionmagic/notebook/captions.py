@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, ToolBlock, ValueBlock
 from sessionmagic.conversation.usage import SMALLEST_COST, Usage, dollars
 from sessionmagic.conversation.value import value_text
+from sessionmagic.notebook.activity import activity
 from sessionmagic.notebook.visible import visible
 from sessionmagic.words import counted, shortened
 
@@ -73,7 +74,7 @@ def status_line(transcript: Transcript, session: str, model: str, opened_at: flo
     estimated = sum(map(len, texts)) // CHARACTERS_PER_TOKEN
     if so_far or estimated:
         parts.append(f"~{counted(estimated, 'token')}" if estimated > so_far else counted(so_far, "token"))
-    return " · ".join(part for part in [*parts, _activity(transcript)] if part)
+    return " · ".join(part for part in [*parts, activity(transcript)] if part)
 
 
 def run_line(transcript: Transcript, opened_at: float, *, ended: bool = False) -> str:
@@ -89,21 +90,6 @@ def run_line(transcript: Transcript, opened_at: float, *, ended: bool = False) -
         return line if first is None else f"{line} · first text after {duration(first)}"
     facts = footer(replace(transcript, session="", turn_id="", model=""))
     return " · ".join(filter(None, [ENDINGS.get(transcript.status, transcript.status), facts]))
-
-
-def _activity(transcript: Transcript) -> str:
-    """Return the current activity of a running turn; empty while text arrives, because the user sees the text."""
-    blocks = transcript.blocks
-    running = [block for block in blocks if isinstance(block, ToolBlock) and not (block.outcome or block.draft)]
-    if transcript.waits_for_an_answer:
-        return "waits for your answer"
-    if running:
-        return f"running {running[0].tool}"
-    if not transcript.turn_id:
-        return "starting"
-    if not (blocks and isinstance(blocks[-1], TextBlock | ReasoningBlock | ValueBlock)):
-        return "waiting for the model"
-    return ""
 
 
 def tool_line(block: ToolBlock) -> str:

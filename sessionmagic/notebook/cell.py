@@ -95,7 +95,8 @@ def ask(
         view = view_for(context, options, launch, background=background)
         launch.show_in(view)
         waits_for: WaitsFor = "end" if not background else "nothing" if options.wait else "start"
-        start = begun(context, request, context.manager.start, place_of(context, options))
+        begin = partial(context.manager.start, on_wait=launch.wait_for_session)
+        start = begun(context, request, begin, place_of(context, options))
         launch.begin(start, view, waits_for)
         if waits_for == "start":
             launch.wait_until_admitted()

@@ -68,6 +68,7 @@ class Launch(CellWork):
         self._asker = None if self.asks_on_page else Asker(self, main_thread, asks, rate.hz)
         self._turn: Turn | None = None
         self._stopped = False
+        self._waits_for_session = False
         self._admission: asyncio.Task[Turn] | None = None
         self._serving: asyncio.Task[None] | None = None
         self._view: View | None = None
@@ -149,8 +150,8 @@ class Launch(CellWork):
             view.open()
             opened = True
         while not self._admission.done():
+            view.update(Transcript(waits_for_session=self._waits_for_session))
             await asyncio.wait([self._admission], timeout=TICK_SECONDS)
-            view.update(Transcript())  # updates the elapsed time while waiting for a busy session
         try:
             turn = self._admission.result()
         except BaseException as error:
@@ -202,6 +203,10 @@ class Launch(CellWork):
         """
         if self._turn is not None and text.strip():
             self._thread.submit(self._tell(self._turn, text)).result()
+
+    def wait_for_session(self) -> None:
+        """Let the view say that the turn waits for its session."""
+        self._waits_for_session = True
 
     def take_code(self) -> None:
         """Remember that the user wants the code of the answer in a new cell. Safe on any thread."""

@@ -29,9 +29,15 @@ STOP_SECONDS = 5.0
 
 
 class Patience:
-    """How long a caller waits for busy sessions, counted from now."""
+    """How long a caller waits for busy sessions, counted from now.
 
-    def __init__(self, seconds: float) -> None:
+    Args:
+        seconds: The time.
+        on_wait: Called whenever a session is found busy, and is waited for.
+    """
+
+    def __init__(self, seconds: float, on_wait: Callable[[], object] | None = None) -> None:
+        self.on_wait = on_wait or (lambda: None)
         self.advice = "wait longer with --wait" if seconds > 0 else "--wait waits for its end"
         self._end = time.monotonic() + seconds
 
@@ -119,6 +125,7 @@ class Claiming:
                     raise asyncio.CancelledError from None
                 if patience.is_over or _is_called_by_turn_of(error.session_id):
                     raise await self._busy(error.session_id, error.holder, advice) from None
+                patience.on_wait()
                 await asyncio.sleep(POLL_SECONDS)
             else:
                 if cancelled:

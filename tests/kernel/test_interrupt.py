@@ -85,7 +85,7 @@ def test_interrupt_while_the_model_holds_up_the_loop(kernel, session, tmp_path):
 def test_interrupt_while_waiting_for_a_busy_session(kernel, session):
     kernel.run(f"%%agent -m hang -b -s {session}\nfirst").ok()
     cell = kernel.send(f"%%agent -m hello --wait -s {session}\nzebra")
-    cell.until_shows(" · 1 s")
+    cell.until_shows(" · waiting for the session")
     interrupted(kernel, cell, within=2)
     assert [output["type"] for output in cell.outputs] == ["error"]
     kernel.run(f"%agent stop {session}").ok()

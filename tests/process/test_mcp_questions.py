@@ -218,7 +218,7 @@ def test_question_is_shown_as_text_and_what_became_of_it():
     asked = InputRequested(seq=1, question_id="q", server=f"web{hostile}", message=hostile, schema={}, **head)
     transcript = fold(Transcript(), [asked])
     assert transcript.blocks == (QuestionBlock("q", hostile, {}, server=f"web{hostile}"),)
-    assert "waits for your answer" in status_line(transcript, "chat", "test", 0)
+    assert status_line(transcript, "chat", "test", 0).endswith(" · waiting for your answer")
     assert "waits for your answer" in answer_html(transcript)
     for action, words in [("accept", "answered"), ("decline", "declined"), ("cancel", "not answered")]:
         closed = InputProvided(seq=2, question_id="q", action=action, **head)

@@ -8,6 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.transcript import ReasoningBlock, ToolBlock, Transcript
+from sessionmagic.notebook.activity import activity
 from sessionmagic.notebook.captions import notes_line, status_line, values_line
 from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import MUTED, NO_MATH, text_html, warning_html
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from sessionmagic.notebook.page.slots import Slots
 
 STATUS_SECONDS = 0.5
-"""Minimum time between two updates of the status line; a new phase of the turn is shown at once."""
+"""Minimum time between two updates of the status line; what the turn does next is shown at once."""
 STEERING_SECONDS = 10.0
 """Seconds after which a turn without tool calls gets a steering box."""
 REASONING_LENGTH = 4_000
@@ -83,8 +84,8 @@ class WidgetView:
         self._live: list[Output] = []
         """The outputs of the areas."""
         self._status_due = 0.0
-        self._phase = ("", False, False)
-        """Whether the turn has started, has shown something, and waits for the user."""
+        self._activity = ""
+        """What the status line says that the turn does."""
         self._reasoning: Any = None
         self._steering: SteeringBox | None = None
         self._code: Any = None
@@ -178,11 +179,11 @@ class WidgetView:
 
     def _show_status(self, transcript: Transcript) -> None:
         now = time.monotonic()
-        phase = (transcript.turn_id, bool(transcript.blocks), transcript.waits_for_an_answer)
-        if now >= self._status_due or phase != self._phase:
+        doing = activity(transcript)
+        if now >= self._status_due or doing != self._activity:
             self._status.value = self._status_html(transcript)
             self._status_due = now + STATUS_SECONDS
-            self._phase = phase
+            self._activity = doing
 
     def _show_reasoning(self, transcript: Transcript) -> int:
         text = "\n\n".join(block.text for block in transcript.blocks if isinstance(block, ReasoningBlock))

@@ -1,0 +1,52 @@
+"""What a running turn is doing now, in few words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sessionmagic.conversation.transcript import QuestionBlock, ReasoningBlock, TextBlock, ToolBlock, ValueBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sessionmagic.conversation.transcript import Transcript
+
+NAMED = 2
+"""How many of the running tools are named."""
+
+
+def activity(transcript: Transcript) -> str:
+    """Return what a running turn is doing, such as "thinking" or "running run_python"; empty when it has ended.
+
+    What waits for the user comes first, then the tools that run, then what the model does.
+    """
+    blocks = transcript.blocks
+    if transcript.status != "running":
+        return ""
+    if any(isinstance(block, ToolBlock) and block.approval_id for block in blocks):
+        return "waiting for approval"
+    if any(isinstance(block, QuestionBlock) and block.action is None for block in blocks):
+        return "waiting for your answer"
+    if tools := [block.tool for block in blocks if isinstance(block, ToolBlock) and block.is_running]:
+        return f"running {_listed(tools)}"
+    if not transcript.turn_id:
+        return "waiting for the session" if transcript.waits_for_session else "starting"
+    match blocks[-1] if blocks else None:
+        case ToolBlock(tool=tool, outcome=None):
+            return f"calling {tool}"
+        case ReasoningBlock():
+            return "thinking"
+        case TextBlock() | ValueBlock():
+            return "answering"
+        case _:
+            return "waiting for the model"
+
+
+def _listed(tools: Sequence[str]) -> str:
+    """Return the names of tools, each once, and how many more there are."""
+    names = list(dict.fromkeys(tools))
+    if len(names) == 1:
+        return names[0] if len(tools) == 1 else f"{len(tools)} calls of {names[0]}"
+    if len(names) == NAMED:
+        return " and ".join(names)
+    return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
