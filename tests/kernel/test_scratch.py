@@ -13,7 +13,8 @@ import pytest
 
 from sessionmagic.exceptions import ScratchError
 from sessionmagic.notebook.kernel import scratch
-from sessionmagic.notebook.kernel.outputs import SHOWN_LIMIT, TEXT_LIMIT
+from sessionmagic.notebook.kernel.bounded import TEXT_LIMIT
+from sessionmagic.notebook.kernel.outputs import SHOWN_LIMIT
 from sessionmagic.notebook.kernel.scratch import ScratchKernels
 from sessionmagic.notebook.kernel.scratch_process import MEMORY_LIMIT
 from sessionmagic.testing import call

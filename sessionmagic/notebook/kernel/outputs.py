@@ -10,21 +10,19 @@ from io import TextIOBase
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.attachment import IMAGE_STARTS
+from sessionmagic.conversation.printed import LENGTH
 from sessionmagic.keys.cleaning import without_keys
+from sessionmagic.notebook.kernel.bounded import TEXT_LIMIT, BoundedText
 from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import NO_MATH
 from sessionmagic.notebook.page.rendering import clean_html, render_markdown
 from sessionmagic.notebook.page.wide import SCROLLS
-from sessionmagic.words import between_words, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TEXT_LIMIT = 10_000
-"""Characters of text that are kept, half of them from the end.
-
-This is less than the limit of a tool's result, so that a text is not cut a second time.
-"""
+PIECES = 1_000
+"""How many of the latest pieces of text are kept for `CapturedOutput.taken`."""
 SHOWN_LIMIT = 10
 """Rich outputs of one call that are kept and shown; the others are only counted."""
 STORED_LIMIT = 1_000_000
@@ -159,17 +157,13 @@ class CapturedOutput(TextIOBase):
     """A file that keeps the output of a call, in bounded size, until it is closed."""
 
     def __init__(self) -> None:
+        self._untaken: deque[str] = deque(maxlen=PIECES)
         self._reset()
 
     def _reset(self) -> None:
         self.shown: list[RichOutput] = []
         self._not_shown = 0
-        self._head: list[str] = []
-        self._head_room = TEXT_LIMIT // 2
-        self._tail: deque[str] = deque()
-        self._tail_length = 0
-        self._cut = 0
-        self._mid_line = False
+        self._text = BoundedText()
         self._clear_pending = False
         """Whether the next output replaces everything before it."""
 
@@ -177,23 +171,19 @@ class CapturedOutput(TextIOBase):
         """Keep the beginning and the end of everything that is written."""
         if text and self._clear_pending:
             self._reset()
-        self._mid_line = not text.endswith("\n") if text else self._mid_line
-        if head := text[: self._head_room]:
-            self._head.append(head)
-            self._head_room -= len(head)
-        if tail := text[len(head) :][-TEXT_LIMIT:]:
-            self._cut += len(text) - len(head) - len(tail)
-            self._tail.append(tail)
-            self._tail_length += len(tail)
-            while self._tail_length - len(self._tail[0]) >= TEXT_LIMIT // 2:
-                self._tail_length -= len(self._tail[0])
-                self._cut += len(self._tail.popleft())
+        self._text.write(text)
+        self._untaken.append(text[-LENGTH:])
         return len(text)
+
+    def taken(self) -> str:
+        """Return what was written since the last call of this, or the end of it. Safe on any thread."""
+        pieces = [self._untaken.popleft() for _ in range(len(self._untaken))]
+        return "".join(pieces)[-LENGTH:]
 
     def write_line(self, text: str) -> None:
         """Write text without colours, beginning and ending a line."""
         if text:
-            self.write("\n" * self._mid_line + _ANSI.sub("", text) + "\n")
+            self.write("\n" * self._text.mid_line + _ANSI.sub("", text) + "\n")
 
     def handle(self, message: dict[str, Any]) -> None:
         """Apply a display message of the kernel: show an output, update one, or clear all."""
@@ -234,17 +224,8 @@ class CapturedOutput(TextIOBase):
     @property
     def text(self) -> str:
         """The written text, with notes of how many characters were cut and how many outputs are not shown."""
-        head, tail = "".join(self._head), "".join(self._tail)
-        cut = self._cut + max(0, len(tail) - TEXT_LIMIT // 2)
-        tail = tail[-TEXT_LIMIT // 2 :]
-        if cut:
-            begin, end = between_words(f"{head}_", len(head), -1), between_words(f"_{tail}", 1, 1) - 1
-            cut += len(head) - begin + end
-            head, tail = head[:begin], tail[end:]
-        cut_note = f"\n[cut: {counted(cut, 'character')}]\n" if cut else ""
-        text = f"{head}{cut_note}{tail}".strip("\n")
         note = f"[only the first {SHOWN_LIMIT} figures and other displays are shown; {self._not_shown:,} more are not]"
-        return "\n".join(filter(None, [text, note if self._not_shown else ""]))
+        return "\n".join(filter(None, [self._text.text, note if self._not_shown else ""]))
 
 
 def restored(stored: Mapping[str, Any]) -> Output:
