@@ -129,6 +129,25 @@ class ToolCalled(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolBegan(_Event):
+    """A call begins to run: it may, and it does not wait for another one."""
+
+    call_id: str
+    tool: str
+    type: Literal["tool_began"] = "tool_began"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolPrinted(_Event):
+    """A piece of what a running call prints. Pieces are left out if it prints very much; the result has the rest."""
+
+    call_id: str
+    tool: str
+    text: str
+    type: Literal["tool_printed"] = "tool_printed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolReturned(_Event):
     """A tool call has a result, even if the tool did not run."""
 
@@ -275,6 +294,8 @@ Event = (
     | ValueGiven
     | ToolCallDelta
     | ToolCalled
+    | ToolBegan
+    | ToolPrinted
     | ToolReturned
     | ApprovalRequested
     | ApprovalResolved

@@ -20,8 +20,10 @@ from sessionmagic.conversation.events import (
     ResponseBegan,
     TextDelta,
     TitleChanged,
+    ToolBegan,
     ToolCallDelta,
     ToolCalled,
+    ToolPrinted,
     ToolReturned,
     TurnFinished,
     TurnStarted,
@@ -30,6 +32,7 @@ from sessionmagic.conversation.events import (
     ValueGiven,
     Warned,
 )
+from sessionmagic.conversation.printed import with_printed
 from sessionmagic.conversation.transcript import (
     Block,
     MessageBlock,
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
 
 _STARTED = ("session", "turn_id", "agent", "model", "prompt", "values", "notes", "remark")
 _NO_APPROVAL: dict[str, Any] = {"approval_id": "", "why": "", "asked": {}}
+_ENDED: dict[str, Any] = {**_NO_APPROVAL, "began": False, "printed": "", "lines": 0}
 
 
 def fold(transcript: Transcript, events: Iterable[Event]) -> Transcript:
@@ -73,8 +77,8 @@ def _delta_key(event: Event) -> object:
             return event.attempt
         case TextDelta() | ReasoningDelta():
             return type(event)
-        case ToolCallDelta():
-            return event.call_id
+        case ToolCallDelta() | ToolPrinted():
+            return type(event), event.call_id
         case _:
             return event.seq
 
@@ -88,8 +92,8 @@ def _fold_event(transcript: Transcript, event: Event) -> Transcript:
             return replace(transcript, blocks=_with_delta(transcript.blocks, event))
         case ToolCallDelta() | ToolCalled() | ToolReturned() | ApprovalRequested() | ApprovalResolved():
             return _fold_call(transcript, event)
-        case InputRequested() | InputProvided():
-            return replace(transcript, blocks=_with_question(transcript.blocks, event))
+        case ToolBegan() | ToolPrinted() | InputRequested() | InputProvided():
+            return replace(transcript, blocks=_with_progress(transcript.blocks, event))
         case MessageInjected() | HistoryCompacted():
             return _with_block(transcript, event)
         case LimitReached() | TitleChanged():
@@ -173,7 +177,7 @@ def _fold_call(
                 "outcome": event.outcome,
                 "content": event.content,
                 "duration": event.duration,
-                **_NO_APPROVAL,
+                **_ENDED,
             }
         case ApprovalRequested():
             changes = {"approval_id": event.approval_id, "why": event.why, "asked": event.args}
@@ -189,7 +193,7 @@ def _close(block: Block) -> Block:
     if not isinstance(block, ToolBlock) or block.outcome is not None:
         return block
     args = json_object(block.draft) if block.draft else block.args
-    return replace(block, args=args, outcome="interrupted", draft="", **_NO_APPROVAL)
+    return replace(block, args=args, outcome="interrupted", draft="", **_ENDED)
 
 
 def _with_call(transcript: Transcript, call_id: str, **changes: Any) -> Transcript:
@@ -201,15 +205,28 @@ def _with_call(transcript: Transcript, call_id: str, **changes: Any) -> Transcri
     return replace(transcript, blocks=blocks)
 
 
-def _with_question(blocks: tuple[Block, ...], event: InputRequested | InputProvided) -> tuple[Block, ...]:
-    if isinstance(event, InputRequested):
-        return (*blocks, QuestionBlock(event.question_id, event.message, event.schema, server=event.server))
-    return tuple(
-        replace(block, action=event.action)
-        if isinstance(block, QuestionBlock) and block.question_id == event.question_id
-        else block
-        for block in blocks
-    )
+def _with_progress(
+    blocks: tuple[Block, ...], event: ToolBegan | ToolPrinted | InputRequested | InputProvided
+) -> tuple[Block, ...]:
+    """Return the blocks after an event of a running call. What a call prints after its end is left out."""
+    match event:
+        case InputRequested():
+            return (*blocks, QuestionBlock(event.question_id, event.message, event.schema, server=event.server))
+        case InputProvided():
+            return tuple(
+                replace(block, action=event.action)
+                if isinstance(block, QuestionBlock) and block.question_id == event.question_id
+                else block
+                for block in blocks
+            )
+        case ToolBegan() | ToolPrinted():
+            return tuple(_in_progress(block, event) if _is_open(block, event.call_id) else block for block in blocks)
+
+
+def _in_progress(block: ToolBlock, event: ToolBegan | ToolPrinted) -> ToolBlock:
+    if isinstance(event, ToolBegan):
+        return replace(block, began=True)
+    return replace(block, printed=with_printed(block.printed, event.text), lines=block.lines + event.text.count("\n"))
 
 
 def _is_open(block: Block, call_id: str) -> TypeGuard[ToolBlock]:

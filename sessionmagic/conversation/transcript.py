@@ -41,6 +41,12 @@ class ToolBlock:
     duration: float | None = None
     draft: str = ""
     """The JSON of the arguments as far as the model has written it; ``""`` when `args` is complete."""
+    began: bool = False
+    """Whether the call has begun to run. Calls of one response may wait for each other."""
+    printed: str = ""
+    """The end of what the running call has printed; ``""`` when it has ended, as `content` has it then."""
+    lines: int = 0
+    """How many lines the call has printed while it ran."""
     approval_id: str = ""
     """The id of the open approval; ``""`` when there is none."""
     why: str = ""
@@ -52,8 +58,8 @@ class ToolBlock:
 
     @property
     def is_running(self) -> bool:
-        """Whether the call is complete, needs no decision, and has no result."""
-        return self.outcome is None and not self.draft and not self.approval_id
+        """Whether the call runs now."""
+        return self.began and self.outcome is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -287,6 +287,13 @@ def in_both(text: str) -> str:
     return f"{text[:PASSAGE_LENGTH]}\n[… {counted(left, 'character')} …]\n{text[-PASSAGE_LENGTH:]}"
 
 
+def last_lines(text: str, lines: int) -> str:
+    """Return the last lines of a text, each cut to `EXCERPT_WIDTH`, below an ellipsis if there are more."""
+    whole = text.rstrip().splitlines()
+    shown = [shortened(line, EXCERPT_WIDTH) for line in whole[-lines:]]
+    return "\n".join(["…", *shown] if len(whole) > lines else shown)
+
+
 def excerpt(text: str, lines: int) -> str:
     """Return the first lines of a text, each cut to `EXCERPT_WIDTH`, and the number of lines left out."""
     whole = text.rstrip().splitlines()

@@ -53,6 +53,11 @@ def runs_for_a_tool() -> bool:
     return bool(_tool.get())
 
 
+def running_tool() -> str:
+    """Return the name of the tool for whose call the calling code runs; empty if there is none."""
+    return _tool.get()
+
+
 def refuse_tools(what: str) -> None:
     """Raise `ToolError` if the calling code runs for a tool call, which cannot do `what`."""
     if tool := _tool.get():

@@ -18,7 +18,7 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.tools import ToolDenied
 
-from sessionmagic.conversation.events import LimitReached, Warned
+from sessionmagic.conversation.events import LimitReached, ToolBegan, Warned
 from sessionmagic.conversation.transcript import json_object
 from sessionmagic.exceptions import SessionIdleError, TurnLimitError
 from sessionmagic.models.members import with_wrapped_members
@@ -226,6 +226,7 @@ class Guard(AbstractCapability[None]):
             return ToolDenied(refusal)
         began = time.monotonic()
         self.running += 1
+        self.emit(ToolBegan, call_id=call.tool_call_id, tool=call.tool_name)
         try:
             result = await self._result_of(call.tool_name, asyncio.ensure_future(run_tool(call, handler, args)))
         finally:

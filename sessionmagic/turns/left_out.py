@@ -15,6 +15,7 @@ from sessionmagic.conversation.events import (
     TextDelta,
     ToolCallDelta,
     ToolCalled,
+    ToolPrinted,
     ToolReturned,
     TurnFinished,
     TurnStarted,
@@ -106,7 +107,7 @@ class ShownEvents:
         """Yield an event in the form in which it is shown, after what was held back before it."""
         KNOWN.look()
         note = self._left_out.noting(place_of(kind, content))
-        if kind in (TextDelta, ReasoningDelta, ValueDelta, ToolCallDelta):
+        if kind in (TextDelta, ReasoningDelta, ValueDelta, ToolCallDelta, ToolPrinted):
             yield from self._delta(kind, agent, content, note)
             return
         yield from self._rest()
@@ -157,6 +158,6 @@ def place_of(kind: type[Any], content: dict[str, Any]) -> str:
     """Return where the content of an event stands, in the words of a warning."""
     if kind in (ToolCalled, ToolCallDelta):
         return f"arguments of {content['tool']}"
-    if kind is ToolReturned:
+    if kind in (ToolPrinted, ToolReturned):
         return f"result of {content['tool']}"
     return _PLACES.get(kind, "warning")

@@ -9,12 +9,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.conversation.events import TitleChanged
+from sessionmagic.conversation.events import TitleChanged, ToolPrinted
 from sessionmagic.conversation.value import rows_of
 from sessionmagic.displayed import answer_html, answer_markdown
 from sessionmagic.exceptions import UsageError
 from sessionmagic.tools.approvals import Approvals
 from sessionmagic.tools.questions import Questions
+from sessionmagic.tools.tool_code import running_tool
 from sessionmagic.turns.inbox import Inbox
 
 if TYPE_CHECKING:
@@ -189,6 +190,11 @@ class Turn:
         if self.column is not None and self.column.hidden:
             sent = replace(sent, model=self.column.name, settings={})
         self.sent = sent
+
+    def report_printed(self, text: str) -> None:
+        """Report what the calling tool call has printed, if anything. Only for the code that runs the call."""
+        if text:
+            self._log.emit(ToolPrinted, call_id=current_call.get(), tool=running_tool(), text=text)
 
     def tell_title(self, title: str) -> None:
         """Report a new title of the session, as soon as the turn has started. Only for the code that runs the turn."""

@@ -12,8 +12,10 @@ from sessionmagic.conversation.events import (
     MessageInjected,
     ReasoningDelta,
     TextDelta,
+    ToolBegan,
     ToolCallDelta,
     ToolCalled,
+    ToolPrinted,
     ToolReturned,
     TurnFinished,
     TurnStarted,
@@ -31,9 +33,11 @@ TURN = [
     (ReasoningDelta, {"text": "Well"}, "thinking"),
     (TextDelta, {"text": "Let me see."}, "answering"),
     (ToolCallDelta, {**RUN, "text": '{"co'}, "calling run_python"),
-    (ToolCalled, {**RUN, "args": {}}, "running run_python"),
+    (ToolCalled, {**RUN, "args": {}}, "calling run_python"),
     (ApprovalRequested, {**RUN, "approval_id": "p", "args": {}, "why": "w"}, "waiting for approval"),
-    (ApprovalResolved, {"approval_id": "p", "call_id": "a", "decision": "once"}, "running run_python"),
+    (ApprovalResolved, {"approval_id": "p", "call_id": "a", "decision": "once"}, "calling run_python"),
+    (ToolBegan, RUN, "running run_python"),
+    (ToolPrinted, {**RUN, "text": "step 1"}, "running run_python"),
     (InputRequested, QUESTION, "waiting for your answer"),
     (InputProvided, {"question_id": "q", "action": "decline"}, "running run_python"),
     (ToolReturned, {**RUN, "outcome": "success", "content": "", "duration": 1.0}, "waiting for the model"),
@@ -61,10 +65,11 @@ def test_each_event_of_a_turn_says_what_it_does_next():
     ],
 )
 def test_tools_that_run_side_by_side_are_named_in_few_words(tools, words):
-    running = tuple(ToolBlock(str(at), tool, {}) for at, tool in enumerate(tools))
+    running = tuple(ToolBlock(str(at), tool, {}, began=True) for at, tool in enumerate(tools))
+    waits_for_these = ToolBlock("z", "next", {})
     ended = ToolBlock("x", "ended", {}, "success")
     asks = ToolBlock("y", "asks", {}, approval_id="id")
-    assert activity(Transcript(turn_id="1", blocks=(ended, *running))) == words
+    assert activity(Transcript(turn_id="1", blocks=(ended, *running, waits_for_these))) == words
     assert activity(Transcript(turn_id="1", blocks=(ended, *running, asks))) == "waiting for approval"
 
 

@@ -11,6 +11,7 @@ from sessionmagic.conversation.events import (
     ApprovalRequested,
     ApprovalResolved,
     ResponseBegan,
+    ToolBegan,
     ToolCalled,
     ToolReturned,
     UsageReported,
@@ -60,6 +61,7 @@ async def test_other_tool_asks_and_runs_when_approved(manager, tools):
         UsageReported,
         ApprovalRequested,
         ApprovalResolved,
+        ToolBegan,
         ToolReturned,
     ]
     assert returned(events) == [("run", "success", "ran 1")]

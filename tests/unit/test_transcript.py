@@ -23,8 +23,10 @@ from sessionmagic.conversation.events import (
     ResponseBegan,
     TextDelta,
     TitleChanged,
+    ToolBegan,
     ToolCallDelta,
     ToolCalled,
+    ToolPrinted,
     ToolReturned,
     TurnFinished,
     TurnStarted,
@@ -83,7 +85,11 @@ returns = st.tuples(st.integers(1, 3), texts).map(
 )
 warnings = texts.map(lambda text: (Warned, {"text": text}))
 usages = st.integers(0, 9).map(lambda n: (UsageReported, {"usage": Usage(input_tokens=n, output_tokens=n)}))
-tool_events = st.one_of(drafts, calls, questions, answers, asked, provided, returns)
+began = ids.map(lambda key: (ToolBegan, {"call_id": key, "tool": "t"}))
+printed = st.tuples(ids, st.lists(st.sampled_from(["a", "b", "\n", "\r", "\x1b[31m"]), max_size=8)).map(
+    lambda pair: (ToolPrinted, {"call_id": pair[0], "tool": "t", "text": "".join(pair[1])})
+)
+tool_events = st.one_of(drafts, calls, began, printed, questions, answers, asked, provided, returns)
 contents = st.lists(
     st.one_of(deltas, values, given_values, drafts, tool_events, injected, limits, warnings, usages), max_size=20
 )
@@ -92,7 +98,7 @@ contents = st.lists(
 def rechunked(contents, cuts):
     """The same contents, with each delta's text cut into pieces at these places."""
     for kind, content in contents:
-        if kind not in (TextDelta, ReasoningDelta, ValueDelta, ToolCallDelta):
+        if kind not in (TextDelta, ReasoningDelta, ValueDelta, ToolCallDelta, ToolPrinted):
             yield kind, content
             continue
         text = content["text"]
@@ -184,6 +190,8 @@ EXAMPLES = {
     ToolCalled: {"call_id": "a", "tool": "t", "args": {"nested": [1, 2.5, None, {"deep": True}]}},
     ToolReturned: {"call_id": "a", "tool": "t", "outcome": "denied", "content": "no", "duration": 0.25},
     ToolCallDelta: {"call_id": "a", "tool": "t", "text": '{"path": "\n'},
+    ToolBegan: {"call_id": "a", "tool": "t"},
+    ToolPrinted: {"call_id": "a", "tool": "t", "text": "50%\r"},
     ValueDelta: {"attempt": "1", "text": '{"name": "\n'},
     ValueGiven: {"value": {"name": ["🦊", None, 1.5]}, "takes_text": True},
     ApprovalRequested: {"approval_id": "q", "call_id": "a", "tool": "t", "args": {"n": [None, "🦊"]}, "why": "strict"},

@@ -33,8 +33,14 @@ NO_AWAIT = (
 )
 
 
-def run_code(shell: InteractiveShell, code: str) -> CallResult:
-    """Run code as the user's cells run, but without adding it to the history. Call this on the main thread."""
+def run_code(shell: InteractiveShell, code: str, output: CapturedOutput) -> CallResult:
+    """Run code as the user's cells run, but without adding it to the history. Call this on the main thread.
+
+    Args:
+        shell: The user's shell.
+        code: The code.
+        output: Captures what the code prints and displays.
+    """
 
     def run(_output: CapturedOutput) -> None:
         if _needs_another_loop(shell, code):
@@ -43,7 +49,8 @@ def run_code(shell: InteractiveShell, code: str) -> CallResult:
         if result.error_before_exec or result.error_in_exec:
             raise result.error_before_exec or result.error_in_exec
 
-    return _run_captured(shell, run)
+    result = _run_captured(shell, run, output)
+    return _with_error_in_text(result) if isinstance(result.error, KeyboardInterrupt) else result
 
 
 def _needs_another_loop(shell: InteractiveShell, code: str) -> bool:
@@ -56,8 +63,10 @@ def _needs_another_loop(shell: InteractiveShell, code: str) -> bool:
     return bool(shell.should_run_async(code, transformed_cell=transformed))
 
 
-def run_function(shell: InteractiveShell, function: Callable[[], Any]) -> tuple[Any, str, CallResult]:
-    """Call a user's function; return its value, a description of it, and a `CallResult`.
+def run_function(
+    shell: InteractiveShell, function: Callable[[], Any], output: CapturedOutput
+) -> tuple[Any, str, CallResult]:
+    """Call a user's function; return its value, a description of it, and a `CallResult` of the captured output.
 
     An awaitable value is neither awaited nor described. Call this on the main thread.
     """
@@ -69,16 +78,18 @@ def run_function(shell: InteractiveShell, function: Callable[[], Any]) -> tuple[
         shell.events.trigger("post_execute")  # matplotlib_inline displays open figures on this event
         description = "" if inspect.isawaitable(value) else _describe_and_show(shell, value, output)
 
-    result = _run_captured(shell, call)
+    result = _run_captured(shell, call, output)
     return value, description, _with_error_in_text(result)
 
 
-async def run_awaitable(shell: InteractiveShell, work: Awaitable[Any]) -> tuple[str, CallResult]:
+async def run_awaitable(
+    shell: InteractiveShell, work: Awaitable[Any], output: CapturedOutput
+) -> tuple[str, CallResult]:
     """Await the result of a user's function; return a description of its value, and a `CallResult`.
 
     It can run on any loop.
     """
-    output, description, raised = CapturedOutput(), "", None
+    description, raised = "", None
     publisher: Any = shell.display_pub
     hook = _display_hook(publisher, output) if hasattr(publisher, "register_hook") else nullcontext()
     refuse_input(NO_ASYNC_INPUT)
@@ -135,8 +146,10 @@ def _with_error_in_text(result: CallResult) -> CallResult:
     return result
 
 
-def _run_captured(shell: InteractiveShell, call: Callable[[CapturedOutput], None]) -> CallResult:
-    output, raised = CapturedOutput(), None
+def _run_captured(
+    shell: InteractiveShell, call: Callable[[CapturedOutput], None], output: CapturedOutput
+) -> CallResult:
+    raised = None
     with (
         shell.display_trap,  # entered first, so that `run_cell` does not undo what `_captured_values` sets
         _contained(shell, output),
@@ -238,8 +251,9 @@ def _contained(shell: InteractiveShell, output: CapturedOutput) -> Iterator[None
     `run_cell_async` takes other arguments than `run_cell` gives it.
     """
 
-    def show_traceback(_kind: object, _error: object, lines: list[str]) -> None:
-        output.write_line("\n".join(lines))
+    def show_traceback(kind: type[BaseException], _error: object, lines: list[str]) -> None:
+        if not issubclass(kind, KeyboardInterrupt):  # where the user has interrupted the code is no error of the code
+            output.write_line("\n".join(lines))
 
     def refuse_exit() -> None:
         raise SystemExit("exit() cannot end the user's kernel")

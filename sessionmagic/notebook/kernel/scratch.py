@@ -50,14 +50,16 @@ class ScratchKernels:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._closed = False
 
-    async def run(self, session_id: str, code: str, timeout: float) -> CallResult:
-        """Run code in the session's kernel, after its earlier calls, and return the result.
+    async def run(
+        self, session_id: str, code: str, timeout: float, captured: CapturedOutput | None = None
+    ) -> CallResult:
+        """Run code in the session's kernel, after its earlier calls, capture its output, and return the result.
 
         Code is interrupted when it takes longer than `timeout` seconds, when it prints too much, and when the caller
         is cancelled. If it does not end then, its kernel is killed, and the next call starts a new one. Raises
         `ScratchError` when no kernel can be started.
         """
-        output = _Output()
+        output = _Output(captured or CapturedOutput())
         try:
             # The shield lets the call end in order when the caller is cancelled, so that the kernel can be used again.
             return await asyncio.shield(self._run(session_id, code, timeout, output))
@@ -213,10 +215,10 @@ class _ScratchKernel:
 class _Output:
     """The output of a running call so far, in bounded size, and the reason to stop the call, once there is one."""
 
-    def __init__(self) -> None:
+    def __init__(self, captured: CapturedOutput) -> None:
         self.stopped: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Done when the call has to be stopped; its result is the reason."""
-        self._captured = CapturedOutput()
+        self._captured = captured
         self._notes: list[str] = []
         self._error: ScratchError | None = None
         self._received = 0

@@ -16,7 +16,8 @@ from weakref import WeakKeyDictionary
 from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.exceptions import ToolError
 from sessionmagic.notebook.kernel.main_thread import NEEDS_A_CELL
-from sessionmagic.notebook.kernel.outputs import SVG, CallResult, RichOutput, restored
+from sessionmagic.notebook.kernel.outputs import SVG, CallResult, CapturedOutput, RichOutput, restored
+from sessionmagic.notebook.kernel.prints import reported
 from sessionmagic.notebook.kernel.running import run_code, tool_return
 from sessionmagic.notebook.kernel.scratch import ScratchKernels
 from sessionmagic.notebook.kernel.user_functions import UserFunctions
@@ -137,13 +138,16 @@ class KernelTools:
 
     async def run_python(self, code: str) -> Any:
         """Run code in the notebook, with its variables."""
+        output = CapturedOutput()
 
         def run() -> CallResult:
-            result = run_code(self._shell, code)
+            result = run_code(self._shell, code, output)
             self._show(result)
             return result
 
-        return tool_return(await self._main_thread.run(run), otherwise=NOT_RETURNED)
+        async with reported(output):
+            result = await self._main_thread.run(run)
+        return tool_return(result, otherwise=NOT_RETURNED)
 
     async def run_python_isolated(self, code: str, timeout: float = 30) -> Any:
         """Run code in a process of its own."""
@@ -151,7 +155,9 @@ class KernelTools:
             raise ValueError(f"the timeout must be more than 0 and at most {LONGEST_SECONDS:,} seconds")
         turn = current_turn.get()
         process = turn.session_id if turn.column is None else self._process_of(turn)
-        result = await self._scratch.run(process, code, timeout)
+        output = CapturedOutput()
+        async with reported(output):
+            result = await self._scratch.run(process, code, timeout, output)
         self._show(result)
         return tool_return(result)
 

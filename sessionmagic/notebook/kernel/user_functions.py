@@ -9,6 +9,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from sessionmagic.loop import LoopThread
+from sessionmagic.notebook.kernel.outputs import CapturedOutput
+from sessionmagic.notebook.kernel.prints import reported
 from sessionmagic.notebook.kernel.running import run_awaitable, run_function, tool_return
 
 if TYPE_CHECKING:
@@ -57,18 +59,21 @@ class UserFunctions:
 
     async def _call(self, call: Callable[[], Any]) -> tuple[Any, str, CallResult]:
         """Make a call on the main thread; return its value, a description of it, and a `CallResult`."""
+        output = CapturedOutput()
 
         def run() -> tuple[Any, str, CallResult]:
-            value, description, result = run_function(self._shell, call)
+            value, description, result = run_function(self._shell, call, output)
             self._show(result)
             return value, description, result
 
-        return await self._main_thread.run(run)
+        async with reported(output):
+            return await self._main_thread.run(run)
 
     async def _await(self, work: Awaitable[Any]) -> tuple[str, CallResult]:
         """Await the result of a function; return a description of its value, and a `CallResult`."""
-        loop = await self._responsive_loop()
-        description, result = await loop.run(run_awaitable(self._shell, work))
+        loop, output = await self._responsive_loop(), CapturedOutput()
+        async with reported(output):
+            description, result = await loop.run(run_awaitable(self._shell, work, output))
         self._show(result)
         return description, result
 

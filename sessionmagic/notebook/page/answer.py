@@ -19,6 +19,7 @@ from sessionmagic.notebook.captions import (
     cut,
     ending,
     footer_lines,
+    last_lines,
     question_line,
     summary_line,
     tool_line,
@@ -47,6 +48,8 @@ LEFT = 'style="text-align: left; white-space: pre-wrap; vertical-align: top"'
 """Keeps front ends from aligning cells to the right, and their lines apart."""
 CODE = f"white-space: pre; {SCROLLS}; {MONOSPACE}; margin: 0 0 0.6em"
 WHOLE_CODE = f"{RESULT}; margin: 0 0 0.6em"
+PRINTED_LINES = 12
+"""Lines at the end of what a running call has printed that are shown."""
 
 
 def answer_html(transcript: Transcript) -> str:
@@ -122,7 +125,15 @@ def tool_html(block: ToolBlock) -> str:
     """Return a tool call as a row that opens to its arguments and its result."""
     result = f'<pre {NO_MATH} style="{RESULT}">{escape(cut(block.content))}</pre>' if block.content else ""
     opened = f'<div style="{OPENED}">{call_html(block.args)}{result}</div>'
-    return f"<details><summary {NO_MATH}>{escape(tool_line(block))}</summary>{opened}</details>"
+    row = f"<details><summary {NO_MATH}>{escape(tool_line(block))}</summary>{opened}</details>"
+    return f"{row}{printed_html(block)}"
+
+
+def printed_html(block: ToolBlock) -> str:
+    """Return the last lines that a running call has printed; empty if there are none."""
+    if not block.printed:
+        return ""
+    return f'<pre {NO_MATH} style="{RESULT}; {OPENED}">{escape(last_lines(block.printed, PRINTED_LINES))}</pre>'
 
 
 def call_html(args: Mapping[str, Any], *, asked: bool = False) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.notebook.page.answer import NO_MATH, OPENED, call_html, tool_html
+from sessionmagic.notebook.page.answer import NO_MATH, OPENED, call_html, printed_html, tool_html
 from sessionmagic.notebook.page.pieces import button, column, forget, page, row
 from sessionmagic.notebook.page.text_box import text_box
 from sessionmagic.notebook.page.wide import framed
@@ -22,19 +23,36 @@ class ToolRow:
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
         self._page = page("")
+        self._printed: Any = None
+        """Shows what the running call prints, once it has printed something."""
         self._asked = ""
         """Id of the approval whose buttons are shown; empty if none are."""
+        self._call: ToolBlock | None = None
+        """The call that is shown, without what it has printed, which may change often."""
         self.box = column(self._page)
 
     def show(self, block: ToolBlock) -> int:
         """Show the call as it is now; return roughly how many bytes were sent to the page."""
-        self._page.value = html = framed(tool_html(block))
+        call, sent = replace(block, printed="", lines=0), 0
+        if call != self._call:
+            self._call = call
+            self._page.value = html = framed(tool_html(call))
+            sent += len(html)
         if block.approval_id != self._asked:
             self._asked = block.approval_id
             asks = block.approval_id and self._controls.asks_on_page
             before = self.box.children[1:]
             self.box.children = (self._page, self._choices(block)) if asks else (self._page,)
             forget(before)
+        return sent + self._show_printed(block)
+
+    def _show_printed(self, block: ToolBlock) -> int:
+        html = printed_html(block)
+        if self._printed is not None:
+            self._printed.value = html
+        elif html:
+            self._printed = page(html)
+            self.box.children = (*self.box.children, self._printed)
         return len(html)
 
     def _choices(self, block: ToolBlock) -> Any:
