@@ -30,6 +30,7 @@ from sessionmagic.conversation.events import (
     TurnStatus,
     Warned,
 )
+from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.exceptions import SessionMagicError, TurnFailedError, TurnLimitError, TurnTimeoutError
 from sessionmagic.models.abilities import address_of
 from sessionmagic.models.clients import on_wait, report_waits
@@ -41,9 +42,11 @@ from sessionmagic.turns.messages import (
     doubt_about,
     request_of,
     to_json,
+    with_interrupted_results,
 )
 from sessionmagic.turns.narrator import Narrator, text_of
 from sessionmagic.turns.partial import PartialResponse
+from sessionmagic.turns.turn import current_turn
 from sessionmagic.turns.typed_answer import TypedAnswer
 from sessionmagic.words import words_of
 
@@ -185,6 +188,7 @@ class AgentRun:
         if ending is not None:
             with suppress(asyncio.CancelledError):  # what the model has said must be stored
                 await ready_for(words_of(ending))
+        messages = with_interrupted_results(messages, _printed())
         self._narrator.close_calls(messages)
         if isinstance(ending, RunCancelled):
             ending = self._timeout or ending
@@ -306,3 +310,9 @@ class AgentRun:
                 )
         self._narrator.report_usage(self._requests.usage, messages)
         return outcome
+
+
+def _printed() -> dict[str, str]:
+    """Return what the calls of the turn have printed that have no result, by call id."""
+    blocks = current_turn.get().transcript.blocks
+    return {block.call_id: block.printed.strip() for block in blocks if isinstance(block, ToolBlock) and block.printed}

@@ -15,6 +15,7 @@ from pydantic_ai.messages import (
     ModelResponse,
     ModelResponsePart,
     ToolCallPart,
+    ToolReturnPart,
     UserContent,
     UserPromptPart,
 )
@@ -22,7 +23,7 @@ from pydantic_ai.messages import (
 from sessionmagic.turns.provider_words import on_one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sessionmagic.conversation.attachment import Attachment
 
@@ -30,6 +31,9 @@ Messages = list[dict[str, Any]]
 """Messages of pydantic-ai in their JSON form."""
 NAME_LENGTH = 100
 """Characters to which the tool name in a call is cut. The name of every tool is shorter, so no tool has a cut name."""
+
+INTERRUPTED = "[interrupted]"
+"""Stands below what an interrupted call has printed."""
 
 
 def prompt_message(prompt: str | Sequence[UserContent]) -> Messages:
@@ -112,6 +116,27 @@ def as_history(stored: Messages) -> list[ModelMessage]:
         if message.state == "suspended" or (message.tool_calls and not _answers(following, message)):
             message.state = "interrupted"
     return messages
+
+
+def with_interrupted_results(messages: list[ModelMessage], printed: Mapping[str, str]) -> list[ModelMessage]:
+    """Return the messages of a stopped run with a result for each call that has printed something before the stop.
+
+    Args:
+        messages: The messages of the run.
+        printed: What the calls without a result have printed, by call id.
+    """
+    response = next((message for message in reversed(messages) if isinstance(message, ModelResponse)), None)
+    results = [
+        ToolReturnPart(call.tool_name, f"{text}\n{INTERRUPTED}", call.tool_call_id, outcome="interrupted")
+        for call in (response.tool_calls if response is not None else ())
+        if (text := printed.get(call.tool_call_id))
+    ]
+    if not results:
+        return messages
+    last = messages[-1]
+    if isinstance(last, ModelRequest):
+        return [*messages[:-1], replace(last, parts=[*last.parts, *results])]
+    return [*messages, ModelRequest(results, state="interrupted")]
 
 
 def without_tool_images(stored: Messages) -> Messages:

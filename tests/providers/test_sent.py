@@ -27,6 +27,7 @@ from sessionmagic.turns.left_out import LeftOut
 from sessionmagic.turns.sender import Sender, takes_back
 from sessionmagic.turns.sent import BRIDGE, GO_ON, as_sent
 from sessionmagic.turns.sent_content import SentContent
+from sessionmagic.turns.turn import current_turn
 from tests import provider as provider_scripts
 from tests import strict
 from tests.provider import ScriptedProvider, answers, call_delta, never_answers, refuses, streams
@@ -97,12 +98,17 @@ async def test_stop_before_the_first_word_then_a_server_with_alternating_roles()
     assert stored.turns[1].messages[0]["parts"][0]["content"] == "again"
 
 
+@pytest.mark.parametrize(
+    ("printed", "read"),
+    [("", "The tool call was interrupted before a result was produced."), ("step 1\n", "step 1\n[interrupted]")],
+)
 @on_a_loop
-async def test_stop_in_a_tool_call_then_a_server_without_user_after_tool():
+async def test_stop_in_a_tool_call_then_a_server_without_user_after_tool(printed, read):
     began = asyncio.Event()
 
     async def wait() -> str:
         """Wait for ever."""
+        current_turn.get().report_printed(printed)
         began.set()
         await asyncio.Event().wait()
 
@@ -112,7 +118,7 @@ async def test_stop_in_a_tool_call_then_a_server_without_user_after_tool():
         await goes_on(manager)
     roles = [message["role"] for message in provider.requests[-1]["messages"]]
     assert roles == ["user", "assistant", "tool", "assistant", "user"]
-    assert provider.requests[-1]["messages"][3]["content"] == BRIDGE
+    assert [message["content"] for message in provider.requests[-1]["messages"]][2:4] == [read, BRIDGE]
     assert [message["kind"] for turn in manager.sessions.load("chat").path() for message in turn.messages].count(
         "response"
     ) == 2

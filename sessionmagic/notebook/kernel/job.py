@@ -34,6 +34,8 @@ class Job:
         """Whether the call has ended or was taken back, so that it must not be interrupted any more."""
         self.withdrawn = False
         """Whether the call was interrupted because its task was cancelled."""
+        self.is_last = False
+        """Whether the user has interrupted the cell, which stops the turn of this call."""
         self._insisting: asyncio.Task[None] | None = None
         self._insists = False
 

@@ -28,6 +28,8 @@ _raise_interrupt = signal.default_int_handler
 
 CHECK_SECONDS = 0.25
 """How often a waiting cell checks for an interrupt that Python has lost."""
+STOP_SECONDS = 2.0
+"""How long a call that the user has interrupted waits for the end of its turn, which the cell stops then."""
 START_SECONDS = 60.0
 """How long a call waits for the main thread between cells."""
 NEEDS_A_CELL = "needs a foreground cell; run without -b"
@@ -89,7 +91,11 @@ class MainThread:
                 raise MainThreadBusyError(
                     f"the kernel was busy with another cell for {START_SECONDS:g} s; try again when that cell has ended"
                 )
-            result: T = await job.outcome
+            try:
+                result: T = await job.outcome
+            finally:
+                if job.is_last:  # else the turn would go on with the result until it is stopped
+                    await asyncio.sleep(STOP_SECONDS)
         except asyncio.CancelledError:
             self._take_back(job)
             if self._withdraw(job):
@@ -203,6 +209,7 @@ class MainThread:
             self._making = outer
         if job.withdrawn:
             self._interrupted = False
+        job.is_last = in_cell and self._interrupted
         job.settle(result, error)
 
     def _finish(self, job: Job) -> None:
