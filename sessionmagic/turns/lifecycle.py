@@ -224,6 +224,7 @@ def _release(
         error=error,
         seconds=record.seconds,
         first_token=record.first_token,
+        elapsed=max(0.0, time.time() - record.started_at),
         column=record.column,
         value=None if outcome.fitting is None else outcome.fitting.value,
         stored_value=None if outcome.fitting is None else outcome.fitting.stored,

@@ -80,6 +80,7 @@ class ReusedTurn(Turn):
                 raw_messages=record.messages,
                 seconds=record.seconds,
                 first_token=record.first_token,
+                elapsed=max(0.0, (record.finished_at or record.started_at) - record.started_at),
                 value=_value_of(record, output_type),
                 stored_value=record.value,
                 reused=True,

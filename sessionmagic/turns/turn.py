@@ -58,6 +58,8 @@ class TurnResult:
     """How long the model requests took in all."""
     first_token: float | None = None
     """Seconds from the first model request to the first piece of its response; None when there was none."""
+    elapsed: float = 0.0
+    """Seconds from the start of the turn to its end, with its tool calls, and what it has waited for the user."""
     column: Column | None = None
     """Where the turn stands in a comparison; None if it is not part of one."""
     value: Any = None
@@ -67,6 +69,11 @@ class TurnResult:
     """The same as plain JSON, as it is stored."""
     reused: bool = False
     """Whether this is the stored result of an earlier turn, because nothing had changed; see `Request.reuse`."""
+
+    @property
+    def number(self) -> int | None:
+        """The turn's number in its session; None if its id is none, as in a file that somebody has edited."""
+        return int(self.turn) if self.turn.isdecimal() else None
 
     @property
     def cost(self) -> float | None:

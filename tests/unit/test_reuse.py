@@ -49,7 +49,9 @@ async def test_unchanged_request_gets_the_stored_answer(manager, asked):
     first = await again(manager)
     second = await again(manager)
     assert (first.text, first.reused) == ("answer 1", False)
-    assert (second.text, second.reused, second.turn, second.usage) == ("answer 1", True, "1", first.usage)
+    assert (second.text, second.reused, second.number, second.usage) == ("answer 1", True, 1, first.usage)
+    assert (second.seconds, second.first_token) == (first.seconds, first.first_token)
+    assert second.elapsed >= second.seconds
     assert len(asked) == 1
     assert path_of(manager) == ["1"]
 

@@ -65,6 +65,25 @@ async def test_time_to_the_first_token_is_that_of_the_request(manager):
 
 
 @on_a_loop
+async def test_result_has_the_number_of_the_turn_and_how_long_it_and_its_requests_took(manager):
+    async def wait() -> str:
+        """Wait."""
+        await asyncio.sleep(0.2)
+        return "waited"
+
+    await ask(manager)
+    result, _, _ = await acted(manager, [("wait", {})], "Done.", tools=[wait], yes=True)
+    stored = manager.sessions.load("chat").turns[1]
+    assert f"turn {result.number} · " in footer(transcript_of("chat", stored))
+    assert f" · {duration(result.seconds)}" in footer(transcript_of("chat", stored))
+    assert result.elapsed >= 0.19 + result.seconds > 0.19
+    assert result.elapsed >= stored.finished_at - stored.started_at
+    for name in ("turn", "seconds", "first_token", "elapsed"):
+        assert f"{name}={getattr(result, name)!r}" in repr(result)
+    assert replace(result, turn="edited").number is None
+
+
+@on_a_loop
 async def test_request_that_was_stopped_has_a_record_with_what_came(manager):
     script("stuck", ["So far", hang()])
     turn = await manager.run("Hello", session="chat", model="stuck")
