@@ -143,7 +143,7 @@ def test_an_interrupt_while_the_session_is_busy_asks_nobody(kernel, session):
     waiting.wait()
     assert waiting.ename == "KeyboardInterrupt"
     kernel.run(f"%agent stop {session}").ok()
-    assert kernel.run(f"%%agent -s {session} -m recalls\nNext").ok().text.count("Hi.") == 0
+    assert kernel.run(f"%%agent -s {session} --wait 10 -m recalls\nNext").ok().text.count("Hi.") == 0
 
 
 def test_a_judge_names_no_winner_if_its_orders_disagree(kernel, session):
