@@ -16,6 +16,7 @@ SessionMagicError
 │   ├── MainThreadBusyError     the kernel's main thread cannot run the tool
 │   ├── ScratchError            a scratch kernel failed, or the code that it ran
 │   └── ServerDiedError         an MCP server ended during a call
+├── NoResultError           a background turn has no result yet, or never will
 ├── SessionIdleError            the session has no running turn to send messages to
 ├── InboxFullError              too many messages are waiting for the running turn
 ├── ApprovalNotOpenError        the approval to decide on is not open
@@ -99,6 +100,10 @@ class ScratchError(ToolError):
 
 class ServerDiedError(ToolError):
     """An MCP server ended during a call."""
+
+
+class NoResultError(SessionMagicError, AttributeError):
+    """A background turn was asked for its result while it still ran, or it did not start."""
 
 
 class SessionIdleError(SessionMagicError):

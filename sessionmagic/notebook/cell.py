@@ -86,10 +86,15 @@ def ask(
         background: Whether to return at once, without a result.
         takes_code: Whether there is a button that puts the code of the answer into a new cell.
     """
+    from sessionmagic.notebook.background import BackgroundTurn
     from sessionmagic.notebook.page.attention import attention
     from sessionmagic.notebook.surface import view_for
 
-    launch = launch_of(context, partial(keep, context, out=options.out), background=background)
+    def done(result: TurnResult) -> None:
+        if not background:
+            keep(context, BackgroundTurn(launch) if options.background else result, options.out)
+
+    launch = launch_of(context, done, background=background)
     launch.takes_code = takes_code and not background and context.next_cell.possible and context.front_end.clicks_arrive
     with launch.interruptible(), nullcontext() if background else context.main_thread.served():
         view = view_for(context, options, launch, background=background)
@@ -101,6 +106,7 @@ def ask(
         if waits_for == "start":
             launch.wait_until_admitted()
         if background:
+            keep(context, BackgroundTurn(launch), options.out)
             return None
         with attention(context.front_end.kernel):
             result = launch.wait_until_over()

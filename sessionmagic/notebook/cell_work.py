@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from sessionmagic.notebook.kernel.main_thread import MainThread
 
+WAKE_SECONDS = 0.25
+"""How soon an interrupt of a cell that awaits its work takes effect."""
 INTERRUPT_SECONDS = 0.8
 """How long an interrupted cell waits for the end of its work before it gives the kernel back."""
 
@@ -33,7 +36,22 @@ class CellWork:
         self._words = words
         self._thread = loop_thread()
         self._over = threading.Event()
+        self._ended: Future[None] = Future()
+        """Done when the work is over."""
+        self._ended.set_running_or_notify_cancel()  # so that no waiting caller can cancel it
         self._error: BaseException | None = None
+        self.result: Any = None
+        """What has come of the work; None before its end, and if it did not start."""
+
+    @property
+    def error(self) -> BaseException | None:
+        """The error that prevented the work, or that a waiting cell raises."""
+        return self._error
+
+    @property
+    def text(self) -> str:
+        """The answer so far; empty if there are several."""
+        return ""
 
     def stop(self) -> None:
         """End the work, or prevent it from starting. Safe at any time, on any thread."""
@@ -54,14 +72,29 @@ class CellWork:
             self._error = error
         finally:
             self._over.set()
+            self._ended.set_result(None)
             self._main_thread.wake()
+
+    async def ended(self) -> None:
+        """Wait until the work is over, on any event loop."""
+        over = asyncio.wrap_future(self._ended)
+        while not over.done():  # ipykernel 7 cancels an interrupted cell only when something else wakes the loop
+            await asyncio.wait([over], timeout=WAKE_SECONDS)
+
+    def wait(self) -> None:
+        """Wait until the work is over; an interrupt ends the waiting only. Meanwhile, the main thread makes calls."""
+        with self._main_thread.noticing_interrupts():
+            self._make_calls()
 
     def _wait(self) -> None:
         """Wait until the work is over, and raise its error. Meanwhile, the main thread makes the calls sent to it."""
+        self._make_calls()
+        self._raise()
+
+    def _make_calls(self) -> None:
         if threading.current_thread() is threading.main_thread():
             self._main_thread.serve(self._over)
         self._over.wait()
-        self._raise()
 
     def _raise(self) -> None:
         if self._error is not None and not isinstance(self._error, asyncio.CancelledError):

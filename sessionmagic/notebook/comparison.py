@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+import time
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
@@ -16,6 +17,7 @@ from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.exceptions import SessionMagicError, TurnFailedError, UsageError
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.loop import in_thread
+from sessionmagic.notebook.background import BackgroundAnswers
 from sessionmagic.notebook.cell import begun, keep, launch_of, place_of, request_of
 from sessionmagic.notebook.cell_work import CellWork
 from sessionmagic.notebook.compared import ShownRun, closing, voted_line
@@ -24,15 +26,17 @@ from sessionmagic.notebook.judged import judge_line, with_wins
 from sessionmagic.notebook.page.comparison import comparison_output
 from sessionmagic.notebook.view import GuardedView
 from sessionmagic.tools.functions import tool_for
+from sessionmagic.words import counted
 
 OPEN_SECONDS = 0.2
 """How long a session may take to be claimed before the cell says that it waits for it."""
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from typing import Any, TypeVar
 
+    from sessionmagic.comparing.answers import Answers
     from sessionmagic.comparing.comparison import Comparison
     from sessionmagic.comparing.judge import Judge
     from sessionmagic.conversation.column import Column
@@ -64,12 +68,18 @@ def run_comparison(context: NotebookContext, options: argparse.Namespace, text: 
 
     judge = _judge(options.judge, options.criteria)
     detached = background and bool(options.wait)
-    work = ComparisonWork(context, judge, out=options.out, background=background, detached=detached)
+
+    def done(answers: Answers) -> None:
+        if not background:
+            keep(context, BackgroundAnswers(work) if options.background else answers, options.out)
+
+    work = ComparisonWork(context, judge, done, background=background, detached=detached)
     with work.interruptible(), nullcontext() if background else context.main_thread.served():
         work.begin(begun(context, request, begin, place_of(context, options)), left_out)
         if background:
             if not options.wait:
                 work.wait_until_begun()
+            keep(context, BackgroundAnswers(work), options.out)
             return
         with attention(context.front_end.kernel):
             work.wait_until_over()
@@ -98,17 +108,23 @@ class ComparisonWork(CellWork):
     Args:
         context: The kernel's context.
         judge: Compares the answers; None for no judge.
-        out: The variable for the answers; empty for none.
+        done: Called with the answers, on the loop thread, before the waiting cell continues.
         background: Whether the cell does not wait for the end.
         detached: Whether it does not wait for the beginning either.
     """
 
     def __init__(
-        self, context: NotebookContext, judge: Judge | None, *, out: str, background: bool, detached: bool
+        self,
+        context: NotebookContext,
+        judge: Judge | None,
+        done: Callable[[Answers], object],
+        *,
+        background: bool,
+        detached: bool,
     ) -> None:
         super().__init__(context.main_thread, "comparison interrupted")
         self._context = context
-        self._out = out
+        self._done = done
         self._background = background
         self._detached = detached
         self._stopped = False
@@ -131,6 +147,12 @@ class ComparisonWork(CellWork):
         except UsageError:
             comparison.close()
             raise
+
+    def status_line(self, opened_at: float) -> str:
+        """Return for how long the comparison has run, and how many of its runs have ended."""
+        ended = sum(each.result is not None or each.error is not None for each in self._launches)
+        runs = f"{ended} of {counted(len(self._launches), 'answer')}" if self._launches else "waiting for the session"
+        return f"comparison · {time.monotonic() - opened_at:.0f} s · {runs}"
 
     def stop(self) -> None:
         """End all runs. Safe at any time, on any thread."""
@@ -254,7 +276,8 @@ class ComparisonWork(CellWork):
 
     def _keep(self, comparison: Comparison) -> None:
         results = [each.result for each in self._launches if each.result is not None]
-        keep(self._context, comparison.answers_of(results), self._out)
+        self.result = answers = comparison.answers_of(results)
+        self._done(answers)
         errors = [each.result.error if each.result else each.error for each in self._launches]
         failed = [error for error in errors if error is not None and not isinstance(error, asyncio.CancelledError)]
         if None not in errors and failed:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.exceptions import ApprovalNotOpenError, QuestionNotOpenError, UsageError
 from sessionmagic.notebook.asker import Asker
+from sessionmagic.notebook.captions import status_line
 from sessionmagic.notebook.cell_work import INTERRUPT_SECONDS, CellWork
 from sessionmagic.notebook.view import TICK_SECONDS, follow
 
@@ -76,7 +77,6 @@ class Launch(CellWork):
         self._begun = False
         self._admitted = threading.Event()
         """Set when the turn has started, or failed to."""
-        self.result: TurnResult | None = None
 
     def show_in(self, view: View) -> None:
         """Keep the view in which the turn will be shown."""
@@ -112,9 +112,14 @@ class Launch(CellWork):
         return None if self._turn is None else self._turn.transcript
 
     @property
-    def error(self) -> BaseException | None:
-        """The error that prevented the turn from starting."""
-        return self._error
+    def text(self) -> str:
+        """The answer so far."""
+        return "" if self._turn is None else self._turn.transcript.text
+
+    def status_line(self, opened_at: float) -> str:
+        """Return the session, model, time, tokens and current activity of the turn, as its view shows them."""
+        transcript = self.transcript or Transcript(waits_for_session=self._waits_for_session)
+        return status_line(transcript, "", "", opened_at)
 
     @property
     def begun(self) -> bool:
@@ -130,12 +135,13 @@ class Launch(CellWork):
         try:
             turn = await self._admit(start, view, waited_for=waits_for != "nothing")
             await self._show(turn, view, raises=waits_for == "end")
-            self.result = await turn.result()
-            self._done(self.result)
+            self.result = result = await turn.result()
+            self._done(result)
         except BaseException as error:
             self._error = error  # before the cell goes on that waits for the start
             raise
         finally:
+            self._view = None  # whoever keeps the result keeps the launch, and the view holds widgets
             self._admitted.set()
 
     async def _admit(self, start: Coroutine[Any, Any, Turn], view: View, *, waited_for: bool) -> Turn:
@@ -232,7 +238,8 @@ class Launch(CellWork):
         from starting.
         """
         self._wait()
-        return self.result
+        result: TurnResult | None = self.result
+        return result
 
     def _wait_briefly(self) -> None:
         if not self._begun:

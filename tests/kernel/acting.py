@@ -46,7 +46,7 @@ def in_background(kernel, session, *options):
 
 def until_over(kernel):
     """Wait until the background turn has ended."""
-    comes_true(lambda: kernel.value("_agent is not None") == "True")
+    comes_true(lambda: kernel.value("_agent is not None and _agent.status != 'running'") == "True")
 
 
 def needs_clicks(kernel):

@@ -1,5 +1,7 @@
 """`-b`: the cell returns at once, its area goes on."""
 
+import re
+
 import pytest
 
 
@@ -34,14 +36,104 @@ def test_several_turns_run_at_once_each_under_its_own_cell(kernel, session, tmp_
         assert cell.answer
 
 
-def test_the_result_is_kept_when_the_turn_has_ended(kernel, session, pen):
-    kernel.run("late = None").ok()
-    kernel.run(f"%%agent -m dictated -b -o late -s {session}\n{pen}").ok()
-    assert kernel.value("late") == "None"
-    pen.write("done")
+def test_the_result_says_that_its_turn_still_runs_and_becomes_the_result(kernel, session, pen):
+    cell = kernel.run(f"%%agent -m dictated -b -o late -s {session}\n{pen}").ok()
+    assert kernel.value("late is _agent, late.status, late.finished") == "(True, 'running', False)"
+    pen.write("said *so far*")
+    cell.until(lambda cell: "so far" in cell.area)
+    shown = kernel.run("late").ok()
+    assert re.fullmatch(rf"still running: {session} · dictated · \d s · ~\d tokens · answering", shown.text)
+    assert "said <em>so far</em>" in shown.html
+    assert shown.text in shown.html
+    early = kernel.run("late.text")
+    assert early.ename == "NoResultError"
+    assert early.evalue == f"{kernel.value('late')}; wait with `await`, or with .result()"
+    assert "\n" not in early.traceback
+    assert kernel.value("hasattr(late, 'cost'), 'text' in dir(late)") == "(False, False)"
     pen.end()
-    kernel.run("import time\nwhile late is None: time.sleep(0.01)").ok()
-    assert kernel.value("str(late), late.status") == "('done', 'completed')"
+    kernel.run("import time\nwhile not late.finished: time.sleep(0.01)").ok()
+    assert kernel.value("str(late), late.text, late.status, late.number, late.usage.output_tokens > 0") == (
+        "('said *so far*', 'said *so far*', 'completed', 1, True)"
+    )
+    assert kernel.value("repr(late) == repr(await late), 'text' in dir(late)") == "(True, True)"
+    assert kernel.run("late").ok().html == kernel.run("await late").ok().html
+    assert kernel.run("late.nothing").ename == "AttributeError"
+
+
+@pytest.mark.parametrize("waiting", ["await late", "late.result()"])
+def test_a_cell_waits_for_a_turn_that_runs_code_in_the_notebook(kernel, session, acts, waiting):
+    acts([("run_python", {"code": "import time\ntime.sleep(0.5)\nmade = 42\nprint(made)"})], "Done.")
+    kernel.run(f"%%agent -m acts --yes -b -o late -s {session}\ngo").ok()
+    assert kernel.run(f"result = {waiting}\nprint(result.text, result.number, made)").ok().text.strip() == "Done. 1 42"
+    assert kernel.value("type(result).__name__, result.text == late.text") == "('TurnResult', True)"
+
+
+def test_several_turns_are_awaited_together(kernel, session):
+    for name in ("one", "two"):
+        kernel.run(f"%%agent -m slow -b -o {name} -s {session}-{name}\nhi").ok()
+    both = "import asyncio\nprint([each.session for each in await asyncio.gather(one, two)])"
+    assert kernel.run(both).ok().text.strip() == str([f"{session}-one", f"{session}-two"])
+
+
+@pytest.mark.parametrize("waiting", ["await late", "late.result()"])
+def test_waiting_for_a_turn_that_fails_raises_its_error(kernel, session, waiting):
+    kernel.run(f"%%agent -m fails -b -o late -s {session}\nhi").ok()
+    cell = kernel.run(waiting)
+    assert (cell.ename, cell.evalue) == ("TurnFailedError", "fails: RuntimeError: it broke")
+    assert "status='failed'" in kernel.value("late")
+    assert kernel.value("late.status, late.text, str(late.error)") == (
+        "('failed', 'some words', 'fails: RuntimeError: it broke')"
+    )
+
+
+@pytest.mark.parametrize("waiting", ["await late", "late.result()"])
+def test_waiting_is_interrupted_and_the_turn_goes_on(kernel, session, pen, waiting):
+    kernel.run(f"%%agent -m dictated -b -o late -s {session}\n{pen}").ok()
+    cell = kernel.send(f"print('waits', flush=True)\n{waiting}")
+    cell.until_shows("waits")
+    kernel.interrupt()
+    assert cell.wait(5).ename in {"KeyboardInterrupt", "CancelledError"}
+    assert kernel.value("late.status") == "'running'"
+    pen.write("to the end")
+    pen.end()
+    assert kernel.value("(await late).status") == "'completed'"
+
+
+def test_a_stopped_turn_has_a_result(kernel, session):
+    kernel.run(f"%%agent -m hang -b -o late -s {session}\nhi").ok()
+    kernel.run(f"%agent stop {session}").ok()
+    assert kernel.value("(await late).status") == "'interrupted'"
+
+
+def test_a_turn_that_waits_for_its_session_says_so_and_why_it_did_not_start(kernel, session):
+    kernel.run(f"%%agent -m hang -b -s {session}\nfirst").ok()
+    kernel.run(f"%%agent -m hello -b --wait 1 -o late -s {session}\nsecond").ok()
+    assert re.fullmatch(r"'still running: \d s · waiting for the session'", kernel.value("repr(late)"))
+    cell = kernel.run("await late")
+    assert cell.ename == "SessionBusyError"
+    assert kernel.value("late.status, str(late)") == f"('failed', {'did not start: ' + cell.evalue!r})"
+    assert kernel.run("late.text").evalue == f"did not start: {cell.evalue}"
+    kernel.run(f"%agent stop {session}").ok()
+
+
+def test_a_refused_turn_leaves_the_variable_as_it_was(kernel, session):
+    kernel.run("late = 'as it was'").ok()
+    assert kernel.run(f"%%agent -m opnai:x -b -o late -s {session}\nhi").ename == "ModelReferenceError"
+    assert kernel.value("late") == "'as it was'"
+
+
+def test_the_answers_of_a_comparison_are_awaited_too(kernel, session):
+    kernel.run(f"%%agent -b -s {session} --compare slow hello -o late\nTalk.").ok()
+    assert re.fullmatch(r"'still running: comparison · \d s · \d of 2 answers'", kernel.value("repr(late)"))
+    assert kernel.run("late[0]").ename == "NoResultError"
+    assert kernel.value("[str(each)[:5] for each in await late]") == "['word0', 'Hello']"
+    assert kernel.value("len(late), late['hello'].text, late is _agent") == "(2, 'Hello **world**', True)"
+    assert "Hello <strong>world</strong>" in kernel.run("late").ok().html
+
+
+def test_a_headless_run_can_await_the_result_too(kernel, session):
+    kernel.run(f"%%agent -m hello -b -o late -s {session}\nhi", allow_stdin=False).ok()
+    assert kernel.value("(await late).text, late.text") == "('Hello **world**', 'Hello **world**')"
 
 
 def test_the_session_is_held_until_the_turn_ends(kernel, session, pen):

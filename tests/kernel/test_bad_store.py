@@ -82,7 +82,7 @@ def test_a_disk_that_fills_up_in_mid_turn_costs_no_words(kernel, session, pen):
     kernel.run("SessionFiles.commit = full").ok()
     pen.write("the answer")
     pen.end()
-    kernel.run("import time\nwhile 'full_turn' not in globals(): time.sleep(0.01)").ok()
+    kernel.run("import time\nwhile not full_turn.finished: time.sleep(0.01)").ok()
     kernel.run("SessionFiles.commit = _commit").ok()
     assert kernel.value("str(full_turn)") == "'the answer'"
     assert "No space left" in kernel.value("str(full_turn.error)")

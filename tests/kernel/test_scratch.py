@@ -317,7 +317,7 @@ def test_the_tool_sees_no_variable_of_the_user_and_shows_its_figures(kernel, ses
     cell = kernel.run(f"%%agent -m isolated -s {session} --yes {option}\ngo").ok()
     cell.until_shows("Done.")
     comes_true(lambda: [output for output in cell.outputs if "image/png" in output.get("data", {})])
-    comes_true(lambda: kernel.value("'_agent' in globals() and _agent.session") == repr(session))
+    comes_true(lambda: kernel.value("getattr(_agent, 'session', '')") == repr(session))
     told = kernel.value(
         "[p.model_response_str() for m in _agent.messages for p in m.parts if p.part_kind == 'tool-return']"
     )

@@ -39,7 +39,7 @@ def test_a_closed_area_does_not_stop_the_turn(kernel, session, pen):
     kernel.run("import ipywidgets; ipywidgets.Widget.close_all()").ok()
     pen.write("the answer")
     pen.end()
-    kernel.run("import time\nwhile 'closed' not in globals(): time.sleep(0.01)").ok()
+    kernel.run("import time\nwhile not closed.finished: time.sleep(0.01)").ok()
     assert kernel.value("str(closed), closed.status") == "('all of the answer', 'completed')"
 
 
