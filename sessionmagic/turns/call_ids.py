@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from sessionmagic.turns.destination import Destination
 
+INTERRUPTED = "[interrupted]"
+"""Stands below what an interrupted call had printed."""
 _OWN_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
 """Ids of calls that every provider takes back if it has made them."""
 _ANY_ID = re.compile(r"[a-zA-Z0-9]{9}")
@@ -101,7 +103,7 @@ class CallIds:
                 )
             else:
                 found.remove(result)
-            results.append(replace(result, **names))
+            results.append(replace(_noted(result), **names))
         return results
 
     def _fitting(self, call_id: str, *, own: bool) -> str:
@@ -112,6 +114,14 @@ class CallIds:
             new = _short(f"{call_id}#{tries}")
         self.used.add(new)
         return new
+
+
+def _noted(result: ToolReturnPart) -> ToolReturnPart:
+    """Return a result with a note if it is only what an interrupted call had printed."""
+    content = result.content
+    if result.outcome != "interrupted" or content == INTERRUPTED_TOOL_RETURN_CONTENT:
+        return result
+    return replace(result, content=f"{content}\n{INTERRUPTED}")
 
 
 def _short(text: str) -> str:

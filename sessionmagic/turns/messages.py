@@ -32,9 +32,6 @@ Messages = list[dict[str, Any]]
 NAME_LENGTH = 100
 """Characters to which the tool name in a call is cut. The name of every tool is shorter, so no tool has a cut name."""
 
-INTERRUPTED = "[interrupted]"
-"""Stands below what an interrupted call has printed."""
-
 
 def prompt_message(prompt: str | Sequence[UserContent]) -> Messages:
     """Return the prompt as the turn's first message."""
@@ -127,7 +124,7 @@ def with_interrupted_results(messages: list[ModelMessage], printed: Mapping[str,
     """
     response = next((message for message in reversed(messages) if isinstance(message, ModelResponse)), None)
     results = [
-        ToolReturnPart(call.tool_name, f"{text}\n{INTERRUPTED}", call.tool_call_id, outcome="interrupted")
+        ToolReturnPart(call.tool_name, text, call.tool_call_id, outcome="interrupted")
         for call in (response.tool_calls if response is not None else ())
         if (text := printed.get(call.tool_call_id))
     ]
