@@ -110,7 +110,12 @@ class CellWork:
             with suppress(KeyboardInterrupt):  # a second interrupt ends the waiting
                 self.stop()
                 self._wait_briefly()
+            with suppress(KeyboardInterrupt):
+                self._leave()
             raise short_interrupt(self._words) from None
+
+    def _leave(self) -> None:
+        """Prepare for the end of the cell, which may come before that of the work."""
 
     def _wait_briefly(self) -> None:
         self._over.wait(INTERRUPT_SECONDS)

@@ -250,3 +250,7 @@ class Launch(CellWork):
             self._over.wait(FRAME_SECONDS if self.late else INTERRUPT_SECONDS)
         else:
             self._over.wait(INTERRUPT_SECONDS)
+
+    def _leave(self) -> None:
+        if (view := self._view) is not None:
+            view.release()

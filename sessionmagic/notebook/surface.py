@@ -26,13 +26,11 @@ def view_for(context: NotebookContext, options: argparse.Namespace, controls: Co
     from sessionmagic.notebook.page.static import StaticView
     from sessionmagic.notebook.view import GuardedView
 
+    known = options.session or ("" if options.new or context.active_session else context.settings.session)
     view: View
     match surface_of(context):
         case "text":
-            from sessionmagic.notebook.terminal.view import TextView
-
-            render = StaticView(context.tools.displays).rendered if context.front_end.clears else None
-            view = TextView(context.tools.displays, render, by_lines=background)
+            view = _text_view(context, known, options.model, background=background)
         case "static":
             view = StaticView(context.tools.displays)
         case _:
@@ -41,9 +39,25 @@ def view_for(context: NotebookContext, options: argparse.Namespace, controls: Co
 
             # ipykernel 6 displays the output of a background turn under whichever cell ran last
             draft = Draft(wanted=context.front_end.clicks_arrive or not background)
-            known = options.session or ("" if options.new or context.active_session else context.settings.session)
             view = WidgetView(known, options.model, controls, context.tools.displays, draft, slots=slots_of(context))
     return GuardedView(view)
+
+
+def _text_view(context: NotebookContext, session: str, model: str, *, background: bool) -> View:
+    """Return a view in text: as Markdown in a terminal where that is possible, unless the user wants plain text."""
+    from sessionmagic.notebook.page.growing import cut_code, finished_blocks, items_length
+    from sessionmagic.notebook.page.static import StaticView
+    from sessionmagic.notebook.terminal.markdown import MarkdownWriter, markdown_terminal
+    from sessionmagic.notebook.terminal.view import TextView
+    from sessionmagic.notebook.terminal.writers import Characters
+
+    render = StaticView(context.tools.displays).rendered if context.front_end.clears else None
+    terminal = markdown_terminal() if render is None and context.settings.view == "auto" else None
+    writer = MarkdownWriter(terminal, finished_blocks, items_length, cut_code) if terminal is not None else Characters()
+    view = TextView(context.tools.displays, render, writer, session=session, model=model)
+    if background:
+        view.release()
+    return view
 
 
 def slots_of(context: NotebookContext) -> Slots:

@@ -47,6 +47,9 @@ class View(Protocol):
     def finish(self, transcript: Transcript, outputs: Sequence[Output]) -> None:
         """Show the finished turn in its final form, which `rendered` has made."""
 
+    def release(self) -> None:
+        """Go on without the cell, which ends before its turn. Called on the thread of the cell."""
+
     def discard(self) -> None:
         """Remove everything shown so far, because the turn did not start."""
 
@@ -77,6 +80,10 @@ class GuardedView:
             self._view.finish(transcript, outputs)
         except Exception:  # noqa: BLE001  a view may fail in any way
             StaticView().finish(transcript, outputs)
+
+    def release(self) -> None:
+        with suppress(Exception):
+            self._view.release()
 
     def discard(self) -> None:
         with suppress(Exception):

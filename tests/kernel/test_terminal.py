@@ -8,8 +8,6 @@ import sys
 import threading
 import time
 
-import pexpect
-import pyte
 import pytest
 
 from tests.kernel.conftest import MODELS
@@ -208,68 +206,6 @@ def test_question_of_a_server_in_a_background_turn_is_announced_and_answered(ter
     assert result in terminal.until(f"{session} · turn 1", at)
 
 
-class Screen:
-    """An IPython at its real prompt, which redraws itself, and what a terminal shows of it."""
-
-    def __init__(self, home):
-        path = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
-        folders = {"SESSIONMAGIC_HOME": str(home / "store"), "IPYTHONDIR": str(home / "ipython"), "PYTHONPATH": path}
-        self.process = pexpect.spawn(
-            sys.executable,
-            ["-m", "IPython", "--no-banner"],
-            env=os.environ | folders,
-            dimensions=(60, 100),
-            cwd=str(home),
-            encoding="utf-8",
-        )
-        self._screen = pyte.Screen(100, 60)
-        self._stream = pyte.Stream(self._screen)
-
-    @property
-    def text(self):
-        return "\n".join(line.rstrip() for line in self._screen.display)
-
-    def until(self, pattern):
-        deadline = time.monotonic() + PATIENCE
-        while not re.search(pattern, self.text):
-            assert time.monotonic() < deadline, self.text
-            try:
-                shown = self.process.read_nonblocking(65536, 0.2)
-            except pexpect.TIMEOUT:
-                continue
-            self._stream.feed(shown)
-            if "\x1b[6n" in shown:  # the prompt asks where the cursor is
-                self.process.send(f"\x1b[{self._screen.cursor.y + 1};{self._screen.cursor.x + 1}R")
-
-    def run(self, source):
-        """Type a cell, and run it with Escape and Enter."""
-        self.process.send(source.replace("\n", "\r"))
-        self.until(re.escape(source.splitlines()[-1]))
-        self.process.send("\x1b\r")
-
-
-@pytest.fixture
-def screen(tmp_path):
-    (tmp_path / "models.py").write_text(MODELS)
-    screen = Screen(tmp_path)
-    yield screen
-    screen.process.close(force=True)
-
-
-def test_background_text_is_whole_while_the_prompt_is_redrawn(screen):
-    screen.until(r"In \[1\]:")
-    screen.run("%load_ext sessionmagic")
-    screen.until(r"In \[2\]:")
-    screen.run("%run models.py")
-    screen.until(r"In \[3\]:")
-    screen.run("%%agent -b -m slow -s chat\nhi")
-    screen.until(r"In \[4\]:")
-    screen.process.send("1 + 1")  # somebody types meanwhile
-    screen.until(r"chat · turn 1 · .* s\n")
-    assert re.findall(r"word\d+", screen.text) == [f"word{number}" for number in range(400)]
-    screen.until(r"In \[4\]: 1 \+ 1")
-
-
 def test_leaving_ends_a_running_turn_soon(open_terminal):
     terminal = open_terminal()
     terminal.type("%%agent -m hang -b -s chat\nhi\n\n\n")
@@ -279,6 +215,18 @@ def test_leaving_ends_a_running_turn_soon(open_terminal):
     assert terminal.process.wait(PATIENCE) == 0
     assert time.monotonic() - started < 10
     assert "Traceback" not in terminal.shown
+
+
+def test_what_a_call_prints_is_shown_as_it_comes_and_then_what_is_new_in_its_result(terminal, session, tmp_path):
+    wait = f"while not pathlib.Path({str(tmp_path / 'go')!r}).exists(): time.sleep(0.01)"
+    code = f"import pathlib, time\nprint('first')\n{wait}\nprint('second')\n6 * 7"
+    acts(terminal, [("run_python", {"code": code})], "Done.")
+    at = terminal.type(f"%%agent --yes -m acts -s {session}\ngo\n\n\n")
+    shown = terminal.until("\n    first", at)
+    assert shown.index("… run_python\n    import pathlib") < shown.index("\n\n    first")
+    (tmp_path / "go").touch()
+    shown = terminal.until(f"{session} · turn 1", at)
+    assert re.search(r"\n    first\n(    second\n)?✓ run_python · .* s\n(    second\n)?    42\n\nDone\.", shown)
 
 
 @pytest.mark.once

@@ -10,6 +10,7 @@ from sessionmagic.notebook.page.answer import answer_html
 from sessionmagic.notebook.page.static import answer_outputs
 from sessionmagic.notebook.terminal.text import turn_text
 from sessionmagic.notebook.terminal.view import TextView
+from sessionmagic.notebook.terminal.writers import Lines
 
 CODE = "x = {" + ", ".join(f"'key {at}': {at}" for at in range(20)) + "}"
 ANSWER = (
@@ -21,7 +22,7 @@ ANSWER = (
 
 def shown(capsys, transcripts):
     """What the terminal shows of these, one after the other, and what it was written at a time."""
-    view, pieces = TextView(by_lines=True), []
+    view, pieces = TextView(writer=Lines()), []
     for transcript in transcripts:
         view.update(transcript)
         pieces.append(capsys.readouterr().out)

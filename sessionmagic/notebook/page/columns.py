@@ -100,6 +100,9 @@ class ColumnView:
         self._status.value = self._status_html(shown(transcript, self.column), ended=True)
         self._end(self._blocks.show_only("".join(output.data["text/html"] for output in outputs)))
 
+    def release(self) -> None:
+        pass
+
     def discard(self) -> None:
         self._end(self._blocks.show_only(note_html("stopped before it was asked")))
 

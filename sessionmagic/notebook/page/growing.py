@@ -9,6 +9,8 @@ from sessionmagic.notebook.page.rendering import parse_blocks
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
+LISTS = ("bullet_list_open", "ordered_list_open")
+
 
 def settled_length(text: str) -> int:
     """Return how many characters at the start of a growing answer no longer change when text is added.
@@ -20,6 +22,46 @@ def settled_length(text: str) -> int:
     return _length(text, blocks[-1].map[0]) if len(blocks) > 1 and blocks[-1].map else 0
 
 
+def finished_blocks(text: str) -> list[int]:
+    """Return where each finished block at the start of a growing text ends.
+
+    Besides those that `settled_length` counts, this is the last block if no later line can belong to it.
+    """
+    whole = _whole_lines(text)
+    blocks = _top_level(parse_blocks(whole))
+    ends = [_length(text, block.map[0]) for block in blocks[1:] if block.map]
+    return [*ends, len(whole)] if blocks and _is_finished(blocks[-1], whole) else ends
+
+
+def _is_finished(block: Token, text: str) -> bool:
+    """Return whether no line after a text can belong to its last block. One after a list or a quotation can."""
+    match block.type:
+        case "heading_open" | "hr":
+            return True
+        case "fence":
+            first, end = block.map or (0, 0)
+            return block.content.count("\n") + 1 < end - first  # it has a line that closes it
+        case "paragraph_open" | "table_open":
+            return not text.removesuffix("\n").rpartition("\n")[2].strip()
+        case _:
+            return False
+
+
+def items_length(text: str) -> int:
+    """Return how many characters at the start of a growing list are its finished items; 0 for any other text."""
+    tokens = parse_blocks(_whole_lines(text))
+    blocks = _top_level(tokens)
+    if len(blocks) != 1 or blocks[0].type not in LISTS or not blocks[0].map:
+        return 0
+    last = [token.map[0] for token in tokens if token.type == "list_item_open" and token.level == 1 and token.map][-1]
+    return _length(text, last) if last > blocks[0].map[0] else 0
+
+
+def cut_code(text: str) -> tuple[int, str]:
+    """Return where to cut a growing text that is an open code block, as `cut_block` does; ``(0, "")`` for any other."""
+    return cut_block(text, len(text))
+
+
 def cut_block(text: str, longest: int) -> tuple[int, str]:
     """Return where to cut a growing text of which nothing is settled, and what to repeat after the cut.
 
@@ -29,8 +71,7 @@ def cut_block(text: str, longest: int) -> tuple[int, str]:
     ``(0, "")`` when the text is not to be cut.
     """
     whole = _whole_lines(text)
-    lines, tokens = whole.split("\n")[:-1], parse_blocks(whole)
-    blocks = _top_level(tokens)
+    lines, blocks = whole.split("\n")[:-1], _top_level(parse_blocks(whole))
     kind, first = (blocks[0].type, blocks[0].map[0]) if len(blocks) == 1 and blocks[0].map else ("", 0)
     if kind == "fence" and lines[-1].strip().strip(blocks[0].markup[0]):
         return len(whole), lines[first] + "\n"
@@ -38,9 +79,8 @@ def cut_block(text: str, longest: int) -> tuple[int, str]:
         return 0, ""
     if kind == "table_open":
         return len(whole), "".join(line + "\n" for line in lines[first : first + 2])
-    items = [token.map[0] for token in tokens if token.type == "list_item_open" and token.level == 1 and token.map]
-    if kind in {"bullet_list_open", "ordered_list_open"} and items[-1] > first:
-        return _length(text, items[-1]), ""
+    if items := items_length(text):
+        return items, ""
     return len(whole), ""
 
 

@@ -51,6 +51,9 @@ class StaticView:
         for output in outputs:
             output.display()
 
+    def release(self) -> None:
+        pass
+
     def discard(self) -> None:
         pass
 

@@ -165,6 +165,9 @@ class WidgetView:
         if len(_finished) > AREAS_KEPT:
             forget([_finished.popleft()])
 
+    def release(self) -> None:
+        pass
+
     def discard(self) -> None:
         if self._live:
             self._slots.show([NOTHING_STARTED])

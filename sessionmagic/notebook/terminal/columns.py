@@ -81,5 +81,8 @@ class PlainView:
             run = ShownRun(self._column, shown(transcript, self._column))
             print(visible(f"{run.heading}: {run_line(run.transcript, self._opened_at, ended=True)}"))
 
+    def release(self) -> None:
+        pass
+
     def discard(self) -> None:
         pass

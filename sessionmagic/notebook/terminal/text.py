@@ -55,7 +55,7 @@ def block_text(block: Block, *, with_call: bool = True) -> str:
             return value_text(block.value)
         case ToolBlock() if block.outcome:
             details = [written(block.args) if with_call else "", block.content]
-            return "\n".join([tool_line(block), *(_indented(detail) for detail in details if detail.strip())])
+            return "\n".join([tool_line(block), *(indented(detail) for detail in details if detail.strip())])
         case MessageBlock():
             return _quoted(block.text)
         case SummaryBlock():
@@ -69,7 +69,7 @@ def _open_text(block: Block) -> str:
     match block:
         case ToolBlock():
             call = written(block.args)
-            return "\n".join([tool_line(block), *([_indented(call)] if call else [])])
+            return "\n".join([tool_line(block), *([indented(call)] if call else [])])
         case QuestionBlock():
             return question_line(block)
         case _:
@@ -87,5 +87,6 @@ def _quoted(text: str) -> str:
     return "\n".join(f"> {line}" for line in text.splitlines())
 
 
-def _indented(text: str) -> str:
+def indented(text: str) -> str:
+    """Return an excerpt of a text with a margin, which sets what a call does apart from the answer."""
     return "\n".join(f"    {line}" for line in excerpt(text, EXCERPT_LINES).split("\n"))
