@@ -72,4 +72,4 @@ class CallText:
         if not self._last:
             return content
         written = [at for at, line in enumerate(lines) if line == self._last]
-        return "\n".join(lines[written[-1] + 1 :]) if written else last_lines(content, EXCERPT_LINES)
+        return "\n".join(lines[written[-1] + 1 :]) if written else last_lines(content, EXCERPT_LINES - 1)
