@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sessionmagic.exceptions import NoResultError
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.notebook.html_block import html_block
-from sessionmagic.notebook.page.answer import framed, note_html, text_html
+from sessionmagic.notebook.page.answer import note_html, text_html
+from sessionmagic.notebook.page.wide import framed
 from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:

@@ -126,7 +126,7 @@ def test_each_exception_stands_in_the_tree_below_its_base():
     for indent, name in depths:
         path[len(indent) // 4 :] = [name]
         drawn[name] = path[-2] if len(path) > 1 else "Exception"
-    assert drawn == {name: getattr(exceptions, name).__base__.__name__ for name in drawn}
+    assert drawn == {name: getattr(exceptions, name).__bases__[0].__name__ for name in drawn}
     assert [f"sessionmagic.{name}" for _, name in depths] == list(names.exceptions())
     assert len(drawn) == len(EXCEPTIONS)
 
