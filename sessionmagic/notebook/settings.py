@@ -102,8 +102,8 @@ class Settings(HasTraits):
         ["auto", "widgets", "text", "static"],
         "auto",
         help="How a turn is shown. widgets: live, with buttons; text: plain, as it streams; static: only the finished "
-        "answer; auto: widgets in a notebook, text in a terminal (with rich as Markdown) or console, static in a "
-        "headless run.",
+        "answer; auto: widgets in a notebook, text in a terminal or console (in a terminal with rich, as Markdown), "
+        "static in a headless run.",
     ).tag(config=True)
 
     @validate("prices")

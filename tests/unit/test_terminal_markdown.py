@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from sessionmagic.conversation.transcript import TextBlock, ToolBlock, Transcript
@@ -159,6 +160,15 @@ def test_status_stands_below_the_text_until_something_else_may_be_written(capsys
     assert capsys.readouterr().out == "\r\x1b[K"
     view.update(said)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["chat", "数据分析会话" * 3])
+def test_status_has_room_in_one_line(capsys, name):
+    view = TextView(writer=writer(20))
+    view.update(Transcript(session=name, model="a-model-with-a-long-name", turn_id="1"))
+    status = STYLE.sub("", capsys.readouterr().out).strip("\r\x1b[K")
+    assert cell_len(status) < 20
+    assert status.startswith(name[:4])
 
 
 def test_a_pipe_a_dumb_terminal_and_one_without_rich_show_plain_text(monkeypatch):

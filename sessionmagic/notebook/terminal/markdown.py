@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Protocol
+from unicodedata import east_asian_width
 
 from sessionmagic.notebook.terminal.writers import Characters, Lines
 from sessionmagic.notebook.visible import one_line
@@ -86,7 +87,10 @@ class MarkdownWriter(Characters):
             self._tail, self._apart = reopening + self._tail, False
 
     def status(self, line: str) -> None:
-        line = one_line(line, max(self._terminal.width - 1, 1))
+        room = max(self._terminal.width - 1, 1)
+        line = one_line(line, room)
+        if sum(2 if east_asian_width(character) in "WF" else 1 for character in line) > room:
+            line = one_line(line, room // 2)
         if self._shows_status and line != self._status:
             sys.stdout.write(f"{CLEAR_LINE}{FAINT}{line}{NORMAL}" if line else CLEAR_LINE)
             sys.stdout.flush()
