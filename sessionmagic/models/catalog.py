@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.garbage import uncollected
 from sessionmagic.models.abilities import context_window, makes_room, provider_of, sees_images, takes_tools
+from sessionmagic.models.available import AUTO, automatic
 from sessionmagic.models.blends import held_together, members_in
 from sessionmagic.models.clients import ask_directly, learn_keys, missing_certificates
 from sessionmagic.models.configured import configured, limit_of, price_of
@@ -19,6 +20,7 @@ from sessionmagic.models.references import ModelRef, readings, why_unknown
 from sessionmagic.models.sources import (
     EndpointSource,
     LocalSource,
+    Offer,
     ProviderSource,
     RegisteredSource,
     TestSource,
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from pydantic_ai.models import Model
 
-    from sessionmagic.models.sources import Offer, Source
+    from sessionmagic.models.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,9 @@ class ResolvedModel:
 
         A model without an address has a provider of its own, too.
         """
-        return ("alloy", self.reference) if self.members else provider_of(self.model, self.reference)
+        if len(self.members) > 1:
+            return "alloy", self.reference
+        return provider_of(self.model, self.each[0].reference)
 
     @property
     def is_local(self) -> bool:
@@ -156,7 +160,7 @@ class Models:
         """Return the model that the reference names. Imports the model's SDK.
 
         References that are joined by commas are an alloy: each request goes to one of them, at random. One that is
-        named twice is chosen twice as often.
+        named twice is chosen twice as often. ``auto`` is the first model of a list that can be used here.
 
         Args:
             reference: The reference.
@@ -183,16 +187,25 @@ class Models:
         return ResolvedModel(reference, model, settings, warnings, price, limit or context_window(model))
 
     def _members(self, reference: str) -> list[str]:
-        """Return the references in that of an alloy; empty for any other. A registered name may have a comma, too."""
-        is_registered = RegisteredSource().recognizes(ModelRef(reference, reference))
-        return [] if is_registered else members_in(reference)
+        """Return the references in that of an alloy, or the one that ``auto`` stands for; empty for any other.
+
+        A registered name may have a comma, or be ``auto``, too.
+        """
+        if self._is_registered(reference):
+            return []
+        members = [reference] if reference == AUTO else members_in(reference)
+        return [automatic(self) if each == AUTO and not self._is_registered(each) else each for each in members]
+
+    def _is_registered(self, reference: str) -> bool:
+        return RegisteredSource().recognizes(ModelRef(reference, reference))
 
     def _alloy(self, reference: str, names: Sequence[str], loop: AbstractEventLoop | None) -> ResolvedModel:
         found = {name: self.resolve(name, loop) for name in dict.fromkeys(names)}
         limits = [each.context_limit for each in found.values() if each.context_limit is not None]
+        models = [each.model for each in found.values()]
         return ResolvedModel(
             reference,
-            held_together([each.model for each in found.values()]),
+            held_together(models) if len(models) > 1 else models[0],
             warnings=[warning for each in found.values() for warning in each.warnings],
             context_limit=min(limits, default=None),
             members=tuple(found[name] for name in names),
@@ -201,7 +214,13 @@ class Models:
 
     def offers(self) -> list[Offer]:
         """Return the references that can be used on this machine, each with a note about it."""
-        return [offer for source in self._sources() for offer in source.offers()]
+        return [self._automatic_offer(), *(offer for source in self._sources() for offer in source.offers())]
+
+    def _automatic_offer(self) -> Offer:
+        try:
+            return Offer(AUTO, f"here {automatic(self)}, the first with a key and an SDK")
+        except ModelReferenceError as error:
+            return Offer(AUTO, f"not ready: {error}")
 
     def known(self) -> list[str]:
         """Return the references that can be used on this machine, as completion offers them."""
@@ -227,7 +246,8 @@ class Models:
             for source in sources:
                 if source.recognizes(reading):
                     return source, reading
-        raise ModelReferenceError(why_unknown(reference, [name for source in sources for name in source.names()]))
+        names = [name for source in sources for name in source.names()]
+        raise ModelReferenceError(why_unknown(reference, [AUTO, *names]))
 
 
 def _made(source: Source, reading: ModelRef) -> Model:

@@ -130,7 +130,7 @@ def test_use_makes_a_session_the_active_one(kernel, chat):
 def test_models_lists_what_can_be_used_here(kernel):
     kernel.run("models = %agent models").ok()
     known = kernel.value("[entry.model for entry in models]")
-    for reference in ("hello", "test"):
+    for reference in ("auto", "hello", "test"):
         assert repr(reference) in known
     assert "demo model" in kernel.run("%agent models").text
     assert "anthropic:claude" not in known
@@ -142,6 +142,7 @@ def test_model_shows_sets_and_takes_back_the_override(kernel, chat):
     assert kernel.run(f"%%agent -s {chat}\nthird").ok().text == "Hello **world**"
     kernel.run(f"%agent model hello,recalls -s {chat}").ok()
     assert "hello,recalls (an alloy: each model request goes to one of 2" in kernel.run(f"%agent model -s {chat}").text
+    assert f"{chat}: auto (here local)" in kernel.run(f"%agent model auto -s {chat}").ok().text
     refused(kernel.run(f"%agent model hello,recals -s {chat}"), "ModelReferenceError")
     kernel.run(f"%agent model hello -s {chat}").ok()
     refused(kernel.run(f"%agent model opnai:x -s {chat}"), "ModelReferenceError")

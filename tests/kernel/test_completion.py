@@ -60,7 +60,7 @@ def test_a_session_name_with_a_space_is_completed_in_quotes(kernel, chat):
 @pytest.mark.parametrize("line", ["%%agent -m ", "%%agent --model ", "%agent model "])
 def test_model_references(kernel, line):
     assert kernel.complete(f"{line}recal") == [f"{line}recalls"]
-    assert {f"{line}default", f"{line}test", f"{line}hello"} <= set(kernel.complete(line))
+    assert {f"{line}default", f"{line}auto", f"{line}test", f"{line}hello"} <= set(kernel.complete(line))
 
 
 def test_members_of_an_alloy(kernel):

@@ -126,7 +126,8 @@ def test_sdk_in_a_namespace_package_that_is_missing_says_how_to_install_it(monke
 def test_offers_are_listed_with_a_note(tmp_path):
     register_model("mine", ScriptedModel("hello"))
     listed = notes(Models(endpoints={"lab": URL}, home=tmp_path))
-    assert list(listed)[:4] == ["mine", "lab:", "local", "test"]
+    assert list(listed)[:5] == ["auto", "mine", "lab:", "local", "test"]
+    assert listed["auto"] == "here local, the first with a key and an SDK"
     assert listed["mine"] == ""
     assert listed["lab:"] == listed["ollama:"] == "any model of this provider"
     assert listed["local"] == "demo model, runs in this kernel"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sessionmagic.models.available import AUTO
 from sessionmagic.notebook.captions import settings_line
 from sessionmagic.notebook.commands.registry import argument, chosen, command, say
 from sessionmagic.notebook.page.listing import Listing
@@ -34,14 +35,16 @@ def model(context: NotebookContext, options: argparse.Namespace) -> None:
     session = context.manager.sessions.load(name)
     [summary] = [item for item in context.manager.sessions.summaries()[0] if item.id == session.id]
     default = "" if session.agent_model_overrides else " (the default)"
-    say(f"{session.name}: {summary.model}{default}{_alloy(context, session, summary.model or '')}")
+    say(f"{session.name}: {summary.model}{default}{_meaning(context, session, summary.model or '')}")
 
 
-def _alloy(context: NotebookContext, session: Session, reference: str) -> str:
-    """Return what the reference of a session's model means, if it is an alloy that can be asked."""
-    asked = context.manager.sessions.next_model(session) if "," in reference else None
+def _meaning(context: NotebookContext, session: Session, reference: str) -> str:
+    """Return what the reference of a session's model means, if it is ``auto`` or an alloy, and can be asked."""
+    asked = context.manager.sessions.next_model(session) if "," in reference or reference == AUTO else None
     if asked is None or asked.reference != reference or not asked.members:
         return ""
+    if reference == AUTO:
+        return f" (here {asked.members[0].reference})"
     return f" (an alloy: each model request goes to one of {len(asked.members)}, at random)"
 
 
