@@ -35,3 +35,12 @@ async def passes(seconds):
         loop.ahead += STEP
         for _ in range(5):
             await asyncio.sleep(0)
+
+
+class Ticks:
+    """A clock that stands still until a test changes its time."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now

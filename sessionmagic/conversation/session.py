@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sessionmagic.conversation.column import Column, Verdict, Vote  # noqa: TC001  needed at run time, too
 from sessionmagic.conversation.events import TurnStatus  # noqa: TC001  needed at run time to validate stored sessions
-from sessionmagic.conversation.usage import RequestRecord, Usage, total
+from sessionmagic.conversation.usage import RequestRecord, Usage, seconds_to_first_token, total
 from sessionmagic.conversation.value import StoredValue  # noqa: TC001  needed at run time, too
 from sessionmagic.words import shortened
 
@@ -95,8 +95,8 @@ class TurnRecord:
 
     @property
     def first_token(self) -> float | None:
-        """Seconds from the first model request to the first piece of its response; None when there was none."""
-        return self._own_requests[0].first_token_seconds if self._own_requests else None
+        """Seconds from the first model request to the first piece of a response; None when there was none."""
+        return seconds_to_first_token(self._own_requests)
 
     @property
     def answered_by(self) -> str | None:

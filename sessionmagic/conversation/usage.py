@@ -54,8 +54,23 @@ class RequestRecord:
     """Seconds from the request to the end of the response."""
     finish_reason: str | None = None
     """Why the model stopped, in pydantic-ai's terms; None when it was interrupted or did not answer."""
+    asked: str = ""
+    """The reference that was asked, if no model answered and it is known."""
     purpose: Literal["answer", "title", "judge"] = "answer"
     """What the model was asked for: to answer the prompt, for a title of the session, or to judge a comparison."""
+
+
+def seconds_to_first_token(requests: Iterable[RequestRecord]) -> float | None:
+    """Return the seconds from the first of these requests to the first piece of a response; None without one.
+
+    The waits between requests do not count.
+    """
+    before = 0.0
+    for request in requests:
+        if request.first_token_seconds is not None:
+            return before + request.first_token_seconds
+        before += request.seconds
+    return None
 
 
 def dollars(cost: float) -> str:

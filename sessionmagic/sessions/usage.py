@@ -101,13 +101,13 @@ def usage_by(sessions: Iterable[Session], by: By) -> list[UsageEntry]:
 
 
 def model_of(turn: TurnRecord, request: RequestRecord) -> str:
-    """Return the model that answered a request, or the reference that was asked if there was no response.
+    """Return the model that answered a request, or the reference that was asked if no model answered.
 
     While the column of a comparison is hidden, it is the letter of the column.
     """
     if turn.column is not None and turn.column.hidden and request.purpose != "judge":
         return turn.column.name
-    return request.model or turn.model
+    return request.model or request.asked or turn.model
 
 
 def day_of(turn: TurnRecord) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic_ai.exceptions import ModelConnectionError, RunCancelled
 from pydantic_ai.messages import ModelResponse
 
-from sessionmagic.conversation.usage import RequestRecord, Usage, total
+from sessionmagic.conversation.usage import RequestRecord, Usage, seconds_to_first_token, total
 from sessionmagic.exceptions import TurnTimeoutError
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class ModelRequests:
         """The records of the requests that have ended, in order."""
         self.asked: ResolvedModel | None = None
         """The model that the latest request went to."""
+        self._responses = 0
+        """How many requests have ended with a response."""
         self._agent = ""
         self._began: float | None = None
         """When the open request was made; None while no request is open."""
@@ -47,10 +49,11 @@ class ModelRequests:
 
     @property
     def first_token(self) -> float | None:
-        """Seconds from the first request to the first piece of its response; None before that, or without one."""
-        if self.records:
-            return self.records[0].first_token_seconds
-        return self._seconds_to_first_token()
+        """Seconds from the first request to the first piece of a response; None before that, or without one."""
+        known, open_now = seconds_to_first_token(self.records), self._seconds_to_first_token()
+        if known is not None or open_now is None:
+            return known
+        return sum(record.seconds for record in self.records) + open_now
 
     def _seconds_to_first_token(self) -> float | None:
         """Return the time of the open request."""
@@ -88,22 +91,45 @@ class ModelRequests:
             response: The response; None if there was none.
             refused: Whether the request failed without a response, so that it cost nothing.
         """
+        if response is None:
+            self._record(Usage() if refused else Usage(unmeasured_requests=1))
+        elif self._record(usage_of(response, self._price), response):
+            self._responses += 1
+
+    def fail(self, error: BaseException, empty: ModelResponse | None = None) -> None:
+        """Record that the open request has failed, so that another one is made in its place.
+
+        Args:
+            error: Why it has failed.
+            empty: The response, if there was one that said nothing.
+        """
+        if empty is None:
+            self.end(None, refused=not may_have_been_answered(error))
+        else:
+            self._record(usage_of(empty, self._price))
+
+    @property
+    def _price(self) -> Sequence[float] | None:
+        return self.asked.price if self.asked is not None else None
+
+    def _record(self, usage: Usage, response: ModelResponse | None = None) -> bool:
+        """Add the record of the open request; return False if none is open."""
         if self._began is None:
-            return
-        first = self._seconds_to_first_token()
-        price = self.asked.price if self.asked is not None else None
-        without = Usage() if refused else Usage(unmeasured_requests=1)
+            return False
+        answered_by = name_of(response) if response is not None and response.model_name else None
         self.records.append(
             RequestRecord(
                 agent=self._agent,
-                model=name_of(response) if response is not None and response.model_name else None,
-                usage=usage_of(response, price) if response is not None else without,
-                first_token_seconds=first,
+                model=answered_by,
+                usage=usage,
+                first_token_seconds=self._seconds_to_first_token(),
                 seconds=time.monotonic() - self._began,
                 finish_reason=response.finish_reason if response and response.state != "interrupted" else None,
+                asked=self.asked.reference if self.asked is not None and answered_by is None else "",
             )
         )
         self._began = None
+        return True
 
     def withdraw(self) -> None:
         """Forget the open request if nothing has come in, as it was not made: a budget has refused or delayed it."""
@@ -118,7 +144,7 @@ class ModelRequests:
             error: What has ended the run.
         """
         responses = [message for message in messages if isinstance(message, ModelResponse)]
-        response = responses[-1] if len(responses) > len(self.records) else None
+        response = responses[-1] if len(responses) > self._responses else None
         if response is not None and not response.parts and not response.usage.has_values():
             response = None  # pydantic-ai has put it in the place of a response that never began
         self.end(response, refused=error is not None and not may_have_been_answered(error))
