@@ -219,6 +219,21 @@ class MessageInjected(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFellBack(_Event):
+    """A model has failed, and another one is asked in its place."""
+
+    failed: str
+    """The reference of the model that failed."""
+    fallback: str
+    """The reference of the model that is asked now."""
+    reason: str
+    """Why the model failed, in a few words, such as ``HTTP 503``."""
+    attempt: int
+    """How often the failed model was asked; 0 if it was left out, as it had failed shortly before."""
+    type: Literal["model_fell_back"] = "model_fell_back"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryCompacted(_Event):
     """A summary takes the place of earlier turns in what is sent. They stay stored."""
 
@@ -302,6 +317,7 @@ Event = (
     | InputRequested
     | InputProvided
     | MessageInjected
+    | ModelFellBack
     | HistoryCompacted
     | LimitReached
     | UsageReported

@@ -16,6 +16,7 @@ from sessionmagic.conversation.events import (
     InputRequested,
     LimitReached,
     MessageInjected,
+    ModelFellBack,
     ReasoningDelta,
     ResponseBegan,
     TextDelta,
@@ -100,8 +101,8 @@ def _fold_event(transcript: Transcript, event: Event) -> Transcript:
             return transcript
         case UsageReported() | ResponseBegan():
             return _with_figures(transcript, event)
-        case Warned():
-            return replace(transcript, warnings=(*transcript.warnings, event.text))
+        case Warned() | ModelFellBack():
+            return _with_warning(transcript, event)
         case TurnFinished():
             return replace(
                 transcript,
@@ -119,7 +120,20 @@ def _fold_event(transcript: Transcript, event: Event) -> Transcript:
 def _with_figures(transcript: Transcript, event: UsageReported | ResponseBegan) -> Transcript:
     if isinstance(event, ResponseBegan):
         return replace(transcript, first_token=event.seconds)
-    return replace(transcript, usage=event.usage)
+    return replace(transcript, usage=event.usage, asking="")
+
+
+def _with_warning(transcript: Transcript, event: Warned | ModelFellBack) -> Transcript:
+    """Return the transcript with a warning. It stays in the saved answer, so it must also be true later."""
+    if isinstance(event, Warned):
+        return replace(transcript, warnings=(*transcript.warnings, event.text))
+    failed = f"{event.failed} failed ({event.reason})"
+    return replace(
+        transcript,
+        model=event.fallback,
+        asking=f"{failed}, asking {event.fallback}",
+        warnings=(*transcript.warnings, f"{failed}, so {event.fallback} was asked"),
+    )
 
 
 def _with_block(transcript: Transcript, event: MessageInjected | HistoryCompacted) -> Transcript:

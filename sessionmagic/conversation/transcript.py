@@ -129,6 +129,8 @@ class Transcript:
     """That a stored answer is shown, if so. It is shown where it is not saved."""
     blocks: tuple[Block, ...] = ()
     warnings: tuple[str, ...] = ()
+    asking: str = ""
+    """Which model has failed, and which one is asked in its place, until that one has answered."""
     usage: Usage | None = None
     status: TurnStatus = "running"
     error: str | None = None

@@ -39,7 +39,7 @@ def activity(transcript: Transcript) -> str:
         case TextBlock() | ValueBlock():
             return "answering"
         case _:
-            return "waiting for the model"
+            return transcript.asking or "waiting for the model"
 
 
 def _listed(tools: Sequence[str]) -> str:

@@ -50,7 +50,7 @@ _PLACES = {
 }
 _EXACT = {
     *("call_id", "attempt", "approval_id", "question_id", "session", "tool"),
-    *("type", "status", "model", "usage", "compaction"),
+    *("type", "status", "model", "usage", "compaction", "failed", "fallback"),
 }
 """The fields of events that are names and ids."""
 
