@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from sessionmagic.agents.definition import AgentDefinition
+    from sessionmagic.agents.definition import AgentDefinition, Fallback
     from sessionmagic.comparing.grid import Grid, GridInterrupt
     from sessionmagic.comparing.grid_row import GridRow
     from sessionmagic.comparing.plan import GridRequest
@@ -98,7 +98,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES = {
-    "agents.definition": ("AgentDefinition",),
+    "agents.definition": ("AgentDefinition", "Fallback"),
     "comparing.grid": ("Grid", "GridInterrupt"),
     "comparing.grid_row": ("GridRow",),
     "comparing.plan": ("GridRequest",),
@@ -194,6 +194,7 @@ __all__ = [
     "Cell",
     "Decision",
     "Event",
+    "Fallback",
     "Grid",
     "GridInterrupt",
     "GridRequest",

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from sessionmagic.testing import ScriptedModel, call, hang, pause, script, think
@@ -110,3 +110,19 @@ def blocks(*chunks, mark, seconds=1.5):
         time.sleep(seconds)  # noqa: ASYNC251  blocking the loop is the purpose
 
     return step
+
+
+class Pausing(ScriptedModel):
+    """A model whose first responses ask to be continued."""
+
+    def __init__(self, pauses, *steps):
+        super().__init__(*steps)
+        self.pauses = pauses
+
+    @asynccontextmanager
+    async def request_stream(self, *arguments):
+        async with super().request_stream(*arguments) as stream:
+            if self.pauses:
+                self.pauses -= 1
+                stream.state = "suspended"
+            yield stream

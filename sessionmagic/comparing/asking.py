@@ -14,7 +14,7 @@ from sessionmagic.conversation.usage import Usage, total
 from sessionmagic.exceptions import ModelReferenceError, ModelRefusedError, TurnLimitError
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.loop import loop_thread
-from sessionmagic.models.abilities import address_of
+from sessionmagic.models.abilities import address_of, without_retries
 from sessionmagic.models.catalog import Models
 from sessionmagic.models.members import members_of
 from sessionmagic.models.settings import for_model
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pydantic_ai.messages import ModelResponse
-    from pydantic_ai.models import Model
     from pydantic_ai.settings import ModelSettings
 
     from sessionmagic.models.catalog import ResolvedModel
@@ -101,7 +100,7 @@ class Asker:
         from sessionmagic.comparing.whole_response import whole_response
 
         asked = self.model.chosen()
-        settings = {**asked.settings, **_without_retries(asked.model)}
+        settings = {**asked.settings, **without_retries(asked.model)}
         if self._output_type is not None:
             return await self._ask_for_value(replace(asked, settings=settings), self._output_type, prompt, check)
         began = time.monotonic()
@@ -136,12 +135,6 @@ class Asker:
         last = [Usage(unmeasured_requests=1)] if failed.may_have_cost else []
         used = total([tries.usage, *last])
         return replace(failed, requests=tries.requests, may_have_cost=True, usage=used)
-
-
-def _without_retries(model: Model) -> dict[str, Any]:
-    """Return the setting that keeps SDKs from asking again on their own, unless the model does not know it."""
-    members = members_of(model)
-    return {} if any("max_retries" in each.unsupported_settings for each in members) else {"max_retries": 0}
 
 
 async def _answer(response: ModelResponse, price: Sequence[float] | None, seconds: float) -> CellAnswer:

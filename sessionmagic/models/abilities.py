@@ -93,6 +93,12 @@ def address_of(model: Model) -> str | None:
     return address if isinstance(address, str) else None
 
 
+def without_retries(model: Model) -> dict[str, Any]:
+    """Return the setting that keeps SDKs from asking again on their own, unless the model does not know it."""
+    members = members_of(model)
+    return {} if any("max_retries" in each.unsupported_settings for each in members) else {"max_retries": 0}
+
+
 def learn_no_tools(model: Model) -> None:
     """Remember that the model takes no tools."""
     _takes_no_tools.add(_key(model))

@@ -14,6 +14,7 @@ from sessionmagic.models.available import AUTO, automatic
 from sessionmagic.models.blends import held_together, members_in
 from sessionmagic.models.clients import ask_directly, learn_keys, missing_certificates
 from sessionmagic.models.configured import configured, limit_of, price_of
+from sessionmagic.models.cooldowns import Cooldowns
 from sessionmagic.models.kept import MODELS
 from sessionmagic.models.library_warnings import hide_library_warnings
 from sessionmagic.models.references import ModelRef, readings, why_unknown
@@ -54,11 +55,18 @@ class ResolvedModel:
     """The models of an alloy, of which each request asks one; empty for a single model."""
     choose: Callable[[Sequence[Any]], Any] = random.choice
     """Chooses the member for a request."""
+    fallbacks: tuple[ResolvedModel, ...] = ()
+    """The models that are asked instead when this one fails, in this order."""
+
+    @property
+    def own(self) -> tuple[ResolvedModel, ...]:
+        """The models that requests go to unless they fail: the members of an alloy, else the model itself."""
+        return self.members or (self,)
 
     @property
     def each(self) -> tuple[ResolvedModel, ...]:
-        """The models that requests go to: the members of an alloy, else the model itself."""
-        return self.members or (self,)
+        """The models that requests may go to: the model's own, and those of its fallbacks."""
+        return (*self.own, *(each for fallback in self.fallbacks for each in fallback.own))
 
     def chosen(self) -> ResolvedModel:
         """Return the model that the next request goes to: a member of an alloy, else the model itself."""
@@ -68,11 +76,13 @@ class ResolvedModel:
         """Return the model with other settings of its requests.
 
         Args:
-            change: Returns the settings of a single model, which may be a member of an alloy.
+            change: Returns the settings of a single model, which may be a member of an alloy or a fallback.
         """
+        fallbacks = tuple(each.with_settings(change) for each in self.fallbacks)
         if self.members:
-            return replace(self, members=tuple(each.with_settings(change) for each in self.members))
-        return replace(self, settings=change(self))
+            members = tuple(each.with_settings(change) for each in self.members)
+            return replace(self, members=members, fallbacks=fallbacks)
+        return replace(self, settings=change(self), fallbacks=fallbacks)
 
     @property
     def provider(self) -> tuple[str, str]:
@@ -82,7 +92,7 @@ class ResolvedModel:
         """
         if len(self.members) > 1:
             return "alloy", self.reference
-        return provider_of(self.model, self.each[0].reference)
+        return provider_of(self.model, self.own[0].reference)
 
     @property
     def is_local(self) -> bool:
@@ -124,6 +134,7 @@ class Models:
     Attributes:
         choose: Chooses the member of an alloy that a request goes to. ``random.Random(7).choice`` makes the same
             choices again.
+        cooldowns: The models that have failed an agent with fallbacks, and are left out for a while.
     """
 
     def __init__(
@@ -140,6 +151,7 @@ class Models:
         self.context_limits: MutableMapping[str, int] = ChainMap(dict(context_limits or {}), configured.context_limits)
         self._home = home
         self.choose: Callable[[Sequence[Any]], Any] = random.choice
+        self.cooldowns = Cooldowns()
 
     @property
     def default(self) -> str:

@@ -107,12 +107,14 @@ class Sessions:
     def set_model(self, session: str, reference: str, agent: str = "") -> list[str]:
         """Set an agent's override in the session, or clear it with ``"default"``. Return warnings, one line each.
 
-        A running turn keeps its model. Raises `ModelReferenceError` and `UnknownAgentError`.
+        A running turn keeps its model. Models that have failed the agent are asked again. Raises `ModelReferenceError`
+        and `UnknownAgentError`.
         """
         definition = find_agent(self._agents, agent)
         warnings = self._models.resolve(reference).warnings if reference != "default" else []
         override = None if reference == "default" else reference
         self._store.update(self.id_of(session), lambda stored: with_override(stored, definition.name, override))
+        self._models.cooldowns.clear(definition.name)
         return warnings
 
     def set_settings(

@@ -125,6 +125,8 @@ class Admission:
             return _reused(stored, planned, self._store, hold.group)
         decided = _decided(planned, self._store, hold.group)
         session = _written(decided, self._store, hold.group)
+        if request.model:
+            self._models.cooldowns.clear(agent.name)  # what the user has chosen is asked
         return _admitted(decided, session, agent, hold)
 
     def _planned(self, request: Request, agent: AgentDefinition, hold: Hold) -> _Planned:

@@ -195,7 +195,8 @@ class AgentRun:
         return self._outcome(messages or [request_of(prompt)], ending)
 
     def _warn_of_wait(self, status: int, seconds: float) -> None:
-        self._guard.emit(Warned, text=waiting(self._asked.reference, status, seconds))
+        if self._guard.chain is None:  # with fallbacks, the SDK does not wait
+            self._guard.emit(Warned, text=waiting(self._asked.reference, status, seconds))
 
     @property
     def _asked(self) -> ResolvedModel:
@@ -210,7 +211,7 @@ class AgentRun:
                 model_settings=cast("ModelSettings", dict(self._model.settings)) if self._model.settings else None,
                 name=self._definition.name,
                 toolsets=[toolset] if toolset is not None else [],
-                capabilities=[self._guard],
+                capabilities=self._guard.capabilities(),
                 retries={"tools": RETRIES, "output": self._typed.retries},
                 output_type=self._typed.taken,
             )

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.compaction import with_compaction, written_in
-from sessionmagic.conversation.events import HistoryCompacted, Warned
+from sessionmagic.conversation.events import HistoryCompacted, ModelFellBack, Warned
 from sessionmagic.conversation.session import TurnRecord
 from sessionmagic.exceptions import SessionNotFoundError, TurnFailedError
 from sessionmagic.loop import settled_in_thread
@@ -127,6 +127,7 @@ class Compaction:
     def _run(self) -> AgentRun:
         """Return a run that makes one request, without tools and without the instructions of the turn."""
         from sessionmagic.turns.agent_run import AgentRun
+        from sessionmagic.turns.fallback import chain_of
         from sessionmagic.turns.guard import Guard
         from sessionmagic.turns.model_requests import ModelRequests
         from sessionmagic.turns.sent_content import SentContent
@@ -146,12 +147,13 @@ class Compaction:
             keep_sent=lambda _: None,
             content=SentContent(admitted.left_out),
             accounts=(admitted.hold.group.account, KERNEL),
+            chain=chain_of(agent.name, model, admitted.plan.fallback, self._emit),
         )
         return AgentRun(agent, model, guard)
 
     def _emit(self, kind: type[Any], /, **content: Any) -> None:
         """Emit the warnings of the run. Its text is shown as a whole, and its usage is that of the compaction."""
-        if kind is Warned:
+        if kind in (Warned, ModelFellBack):
             self._admitted.log.emit(kind, **content)
 
     def _warn(self, text: str) -> None:

@@ -26,6 +26,7 @@ from sessionmagic.tools.results import bound, without_images
 from sessionmagic.turns.asked_model import AskedModel
 from sessionmagic.turns.call_arguments import wanted_call, without_iterators
 from sessionmagic.turns.charged_model import ChargedModel
+from sessionmagic.turns.falling_back import FallingBack, SayingSomething
 from sessionmagic.turns.messages import check_whole, tidied
 from sessionmagic.turns.run_history import RunHistory
 from sessionmagic.turns.sender import Sender
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from sessionmagic.tools.call import Call
     from sessionmagic.tools.permissions import Limits, Policy
     from sessionmagic.turns.account import Account
+    from sessionmagic.turns.fallback import Chain
     from sessionmagic.turns.inbox import Inbox, Kind
     from sessionmagic.turns.model_requests import ModelRequests
     from sessionmagic.turns.output_type import OutputType
@@ -84,6 +86,7 @@ class Guard(AbstractCapability[None]):
         accounts: What is charged with the model requests: that of the session, then that of the kernel.
         history: The messages before those of the run.
         output_type: The type of the answer; None for text.
+        chain: The models of which the next one is asked when one fails; None if no other is asked.
     """
 
     agent: str
@@ -100,6 +103,7 @@ class Guard(AbstractCapability[None]):
     accounts: Sequence[Account]
     history: RunHistory = field(default_factory=RunHistory)
     output_type: OutputType | None = None
+    chain: Chain | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     """How many seconds each call ran, by call id."""
     running: int = 0
@@ -111,6 +115,11 @@ class Guard(AbstractCapability[None]):
     """How many times in a row the latest call was made."""
     _stopped: bool = False
     _reached_token_limit: bool = False
+
+    def capabilities(self) -> list[AbstractCapability[None]]:
+        """Return the guard itself, and what asks other models when one fails."""
+        further = [] if self.chain is None else [FallingBack(self.agent, self.chain, self.requests)]
+        return [self, *further]
 
     async def before_run(self, ctx: RunContext[None]) -> None:
         """Connect the inbox with the run, which delivers what the user says while it runs."""
@@ -124,11 +133,11 @@ class Guard(AbstractCapability[None]):
         self.inbox.open(send, ctx.dequeue)
 
     async def before_model_request(self, ctx: Any, request_context: Any) -> Any:  # noqa: ARG002
-        """Count a model request, stop the turn at its limit, and choose the member of an alloy that is asked."""
+        """Count a model request, stop the turn at its limit, and choose the model that is asked."""
         self.count_request()
-        asked = self.model.chosen()
+        asked = self.model.chosen() if self.chain is None else self.chain.begin()
         self.requests.begin(self.agent, asked)
-        if self.model.members:
+        if self.model.members and self.chain is None:
             request_context.model, request_context.model_settings = asked.model, dict(asked.settings)
         return request_context
 
@@ -158,7 +167,7 @@ class Guard(AbstractCapability[None]):
             warn=lambda text: self.emit(Warned, text=text),
         )
         asked.history = self.history
-        return asked
+        return asked if self.chain is None else SayingSomething(asked)
 
     def _over_budget(self, account: Account) -> None:
         self.emit(LimitReached, which="budget", value=account.budget)

@@ -141,6 +141,7 @@ def _emit_start(admitted: Admitted) -> None:
 
 def _guard(admitted: Admitted, store: Store, requests: ModelRequests, history: RunHistory) -> Guard:
     """Return the guard of a turn. Its rules are those of its group, and its lasting decisions are stored."""
+    from sessionmagic.turns.fallback import chain_of
     from sessionmagic.turns.guard import Guard
     from sessionmagic.turns.sent_content import SentContent
 
@@ -152,10 +153,11 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests, history: R
         await in_thread(change_permissions, store, turn.session_id, change)
         group.recheck()
 
+    emit = partial(admitted.log.emit, agent=agent.name)
     return Guard(
         agent=agent.name,
         model=admitted.plan.model,
-        emit=partial(admitted.log.emit, agent=agent.name),
+        emit=emit,
         requests=requests,
         approvals=turn.approvals,
         inbox=turn.inbox if asks else Inbox(),  # a summary takes no further messages
@@ -167,6 +169,7 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests, history: R
         accounts=(group.account, KERNEL),
         history=history,
         output_type=admitted.request.output_type if asks else None,
+        chain=chain_of(agent.name, admitted.plan.model, admitted.plan.fallback, emit),
     )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.models.catalog import Models, ResolvedModel
     from sessionmagic.tools.functions import Tool
+    from sessionmagic.turns.fallback import FallbackRules
     from sessionmagic.turns.request import Request
 
 
@@ -43,6 +44,8 @@ class Plan:
     """The session before the turn."""
     override: str | None
     """The agent's override from this turn on."""
+    fallback: FallbackRules | None = None
+    """How the model falls back; None if nothing is asked in its place when it fails."""
 
     @property
     def previous_override(self) -> str | None:
@@ -106,18 +109,8 @@ def plan_for(request: Request, session: Session, parent: str | None, models: Res
     override = stored
     if request.model and not request.once:
         override = None if request.model == "default" else request.model
-    default = agent.model or models.models.default
-    warnings = _warnings_of_parent(session, parent)
-    try:
-        wanted = {"": stored or default, "default": default}.get(request.model, request.model)
-        model = models.resolve(wanted)
-    except ModelReferenceError as error:
-        if request.model:
-            raise
-        if not stored:
-            raise ModelReferenceError(f"no --model was given, and the default cannot be used: {error}") from error
-        warnings += [f"the session's model cannot be used, so {default} answers this turn: {error}"]
-        model = models.resolve(default)
+    model, unresolved = _model_for(request, stored, agent.model or models.models.default, models)
+    model, unusable = _with_fallbacks(model, request, agent, models)
     tools = offered(request.tools, marked=not request.only_tools) if request.kind == "ask" else []
     if request.output_type is not None and any(tool.name == OUTPUT_TOOL for tool in tools):
         raise ToolError(f"{OUTPUT_TOOL} is the tool with which a model gives a structured answer; rename your function")
@@ -125,21 +118,71 @@ def plan_for(request: Request, session: Session, parent: str | None, models: Res
     settings = settings if request.kind == "ask" else without_limits(settings)
     system = (session.system or agent.instructions) if request.system is None else request.system
     model = model.with_settings(lambda each: for_model(each.model, each.settings, settings))
-    return Plan(
+    plan = Plan(
         agent=replace(agent, instructions=system if request.kind == "ask" else ""),
         model=model if request.kind == "ask" else for_summary(model),
         settings=given(settings),
         tools=tools,
         toolset=_toolset(tools, model),
         warnings=[
-            *warnings,
+            *_warnings_of_parent(session, parent),
+            *unresolved,
             *model.warnings,
+            *(warning for each in model.fallbacks for warning in each.warnings),
+            *(warning for warning in unusable if not _was_told(warning, session)),
             *_left_out(tools, model),
             *_ignored_settings(settings, model, session, parent),
         ],
         previous=session,
         override=override,
     )
+    return replace(plan, fallback=_fallback_rules(plan, request, models))
+
+
+def _model_for(request: Request, stored: str | None, default: str, models: Resolver) -> tuple[ResolvedModel, list[str]]:
+    """Return the model that a turn asks, and a warning if the stored override cannot be used."""
+    try:
+        wanted = {"": stored or default, "default": default}.get(request.model, request.model)
+        return models.resolve(wanted), []
+    except ModelReferenceError as error:
+        if request.model:
+            raise
+        if not stored:
+            raise ModelReferenceError(f"no --model was given, and the default cannot be used: {error}") from error
+        warning = f"the session's model cannot be used, so {default} answers this turn: {error}"
+        return models.resolve(default), [warning]
+
+
+def _with_fallbacks(
+    model: ResolvedModel, request: Request, agent: AgentDefinition, models: Resolver
+) -> tuple[ResolvedModel, list[str]]:
+    """Return a model with the agent's fallbacks, and a warning for each of them that cannot be used.
+
+    A column of a comparison has no fallbacks, as it shows what one model answers.
+    """
+    found: dict[str, ResolvedModel] = {}
+    unusable = []
+    if agent.fallback is not None and request.column is None:
+        for reference in agent.fallback.models:
+            try:
+                found[reference] = models.resolve(reference)
+            except ModelReferenceError as error:
+                unusable.append(f"{reference} cannot be asked if {model.reference} fails: {error}")
+    found.pop(model.reference, None)
+    return (replace(model, fallbacks=tuple(found.values())) if found else model), unusable
+
+
+def _was_told(warning: str, session: Session) -> bool:
+    return any(warning in turn.warnings for turn in session.turns)
+
+
+def _fallback_rules(plan: Plan, request: Request, models: Resolver) -> FallbackRules | None:
+    if plan.agent.fallback is None or not plan.model.fallbacks:
+        return None
+    from sessionmagic.turns.fallback import FallbackRules
+
+    named = request.model not in {"", "default"} and (request.once or plan.changes_override)
+    return FallbackRules(plan.agent.fallback, models.models.cooldowns, named)
 
 
 def _toolset(tools: Sequence[Tool], model: ResolvedModel) -> AbstractToolset[None] | None:

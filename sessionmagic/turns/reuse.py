@@ -118,7 +118,7 @@ def fingerprint(
         output_type: The type of the answer; None for text.
     """
     pieces = [content] if isinstance(content, str) else content
-    settings = [dict(each.settings) for each in plan.model.each]
+    settings = [dict(each.settings) for each in plan.model.own]
     asked = [
         [plan.agent.name, plan.agent.instructions, plan.model.reference, *settings],
         [_hashable(piece) for piece in pieces],

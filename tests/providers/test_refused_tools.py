@@ -1,7 +1,6 @@
 """Which tools a model is offered: not those that a rule denies, and not those that its provider refuses."""
 
 import json
-from contextlib import asynccontextmanager
 
 import pytest
 from pydantic_ai.models.fallback import FallbackModel
@@ -12,6 +11,7 @@ from sessionmagic.testing import ScriptedModel
 from sessionmagic.tools.permissions import Limits
 from sessionmagic.tools.schemas import mended
 from tests.provider import ScriptedProvider, answers, call_delta, calls, refuses
+from tests.scripted import Pausing
 from tests.turns import acted, events_of, on_a_loop, returned, whole
 
 
@@ -196,22 +196,6 @@ async def test_tool_that_is_denied_outright_is_not_offered_but_refused_if_it_is_
     _, events, model = await acted(manager, calls, "Done.", tools=tools.all, yes=True)
     assert [sorted(offered) for offered in model.offered] == [["look", "run"]] * 2
     assert returned(events) == [("send", "denied", "This call is not allowed: the session has a deny rule for SEN*.")]
-
-
-class Pausing(ScriptedModel):
-    """A model whose first responses ask to be continued."""
-
-    def __init__(self, pauses, *steps):
-        super().__init__(*steps)
-        self.pauses = pauses
-
-    @asynccontextmanager
-    async def request_stream(self, *arguments):
-        async with super().request_stream(*arguments) as stream:
-            if self.pauses:
-                self.pauses -= 1
-                stream.state = "suspended"
-            yield stream
 
 
 @on_a_loop
