@@ -5,10 +5,10 @@ from __future__ import annotations
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
-from sessionmagic.agents.file_agent import AUTO
 from sessionmagic.agents.named_models import members
 from sessionmagic.agents.nodes import fail
 from sessionmagic.keys.cleaning import LEFT_OUT
+from sessionmagic.models.available import AUTO
 from sessionmagic.models.references import readings
 from sessionmagic.words import shortened, suggestion
 

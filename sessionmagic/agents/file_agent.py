@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from sessionmagic.agents.records import Reading
 
 SAFETIES = ("strict", "balanced", "restricted", "autonomous")
-AUTO = "auto"
-"""The reference for the first model that can be used here."""
 RETRIES, COOLDOWN = 2, 60.0
 """What docker-agent does when a fallback does not say it."""
 
