@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Callable, Iterator, Mapping
 
+    from sessionmagic.notebook.background import BackgroundTurn
     from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.notebook.launch import Launch, WaitsFor
     from sessionmagic.storage.store import Store
@@ -86,13 +87,12 @@ def ask(
         background: Whether to return at once, without a result.
         takes_code: Whether there is a button that puts the code of the answer into a new cell.
     """
-    from sessionmagic.notebook.background import BackgroundTurn
     from sessionmagic.notebook.page.attention import attention
     from sessionmagic.notebook.surface import view_for
 
     def done(result: TurnResult) -> None:
         if not background:
-            keep(context, BackgroundTurn(launch) if options.background else result, options.out)
+            keep(context, _handle(launch) if options.background else result, options.out)
 
     launch = launch_of(context, done, background=background)
     launch.takes_code = takes_code and not background and context.next_cell.possible and context.front_end.clicks_arrive
@@ -106,7 +106,7 @@ def ask(
         if waits_for == "start":
             launch.wait_until_admitted()
         if background:
-            keep(context, BackgroundTurn(launch), options.out)
+            keep(context, _handle(launch), options.out)
             return None
         with attention(context.front_end.kernel):
             result = launch.wait_until_over()
@@ -115,6 +115,13 @@ def ask(
     if result is not None and result.error is not None:
         raise result.error
     return result
+
+
+def _handle(launch: Launch) -> BackgroundTurn:
+    """Return what ``-b`` leaves in the variables of the cell."""
+    from sessionmagic.notebook.background import BackgroundTurn
+
+    return BackgroundTurn(launch)
 
 
 def _propose_code(context: NotebookContext, answer: str) -> None:

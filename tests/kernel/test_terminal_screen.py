@@ -49,6 +49,7 @@ class Screen:
             encoding="utf-8",
         )
         self._screen = pyte.Screen(columns, 60)
+        self._screen.write_process_input = self.process.send  # the prompt asks where the cursor is
         self._stream = pyte.Stream(self._screen)
 
     @property
@@ -64,8 +65,6 @@ class Screen:
             except pexpect.TIMEOUT:
                 continue
             self._stream.feed(shown)
-            if "\x1b[6n" in shown:  # the prompt asks where the cursor is
-                self.process.send(f"\x1b[{self._screen.cursor.y + 1};{self._screen.cursor.x + 1}R")
 
     def run(self, source):
         """Type a cell, and run it with Escape and Enter."""
@@ -95,9 +94,9 @@ def open_screen(tmp_path):
 
 
 def type_slowly(screen, text):
-    for character in text:
+    for at, character in enumerate(text, 1):
         screen.process.send(character)
-        time.sleep(0.05)
+        screen.until(rf"In \[\d+\]: {re.escape(text[:at])}")
 
 
 def test_answer_is_markdown_and_a_line_says_what_the_turn_does(open_screen):
