@@ -32,6 +32,7 @@ from sessionmagic.turns.admission import Admission, Admitted
 from sessionmagic.turns.compaction_request import ONE_REQUEST, PROMPT
 from sessionmagic.turns.lifecycle import abandon, stream
 from sessionmagic.turns.request import Request
+from sessionmagic.turns.unasked import ask_again
 from sessionmagic.turns.unwritten import UnwrittenEnds
 
 if TYPE_CHECKING:
@@ -334,6 +335,7 @@ class SessionManager:
         self._titling.stop(session_id)
         try:
             await in_thread(self.store.delete, session_id)
+            ask_again(session_id)  # an import may bring a session with this id
         finally:
             claim.release()
         if self.on_deleted is not None:

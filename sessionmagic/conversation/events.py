@@ -24,7 +24,7 @@ ToolOutcome = Literal["success", "failed", "denied", "retried", "interrupted"]
 Decision = Literal["once", "tool", "all", "reject"]
 """The user's answer to an approval: run the call, run all calls of its tool, run all calls, or do not run it.
 
-``"tool"`` and ``"all"`` also hold for later calls in the session.
+``"tool"`` also holds for later calls in the session, ``"all"`` for those that no rule covers until this kernel ends.
 """
 
 InputAction = Literal["accept", "decline", "cancel"]
@@ -54,7 +54,7 @@ class TurnStarted(_Event):
     values: tuple[str, ...] = ()
     """The expressions whose values the user has put into the prompt."""
     notes: tuple[str, ...] = ()
-    """Where the turn stands, if that may surprise: in a new session, or in the place of another turn."""
+    """What may surprise: that the turn stands in a new session or in another's place, or that calls run unasked."""
     remark: str = ""
     """That a stored answer is shown, if so. It is for those who watch; what is saved of the turn does not have it."""
     type: Literal["turn_started"] = "turn_started"
@@ -287,6 +287,15 @@ class Warned(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotesChanged(_Event):
+    """What `TurnStarted` has noted about the turn has changed: whether its calls run unasked."""
+
+    notes: tuple[str, ...]
+    """All notes, as they are now."""
+    type: Literal["notes_changed"] = "notes_changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnFinished(_Event):
     """The turn has ended and its session is free."""
 
@@ -323,6 +332,7 @@ Event = (
     | UsageReported
     | TitleChanged
     | Warned
+    | NotesChanged
     | TurnFinished
 )
 """What happens in a turn. Each event has its kind as `type`, the number `seq`, and the id of the turn."""

@@ -17,6 +17,7 @@ from sessionmagic.conversation.events import (
     LimitReached,
     MessageInjected,
     ModelFellBack,
+    NotesChanged,
     ReasoningDelta,
     ResponseBegan,
     TextDelta,
@@ -101,8 +102,8 @@ def _fold_event(transcript: Transcript, event: Event) -> Transcript:
             return transcript
         case UsageReported() | ResponseBegan():
             return _with_figures(transcript, event)
-        case Warned() | ModelFellBack():
-            return _with_warning(transcript, event)
+        case Warned() | ModelFellBack() | NotesChanged():
+            return _with_lines(transcript, event)
         case TurnFinished():
             return replace(
                 transcript,
@@ -123,8 +124,10 @@ def _with_figures(transcript: Transcript, event: UsageReported | ResponseBegan) 
     return replace(transcript, usage=event.usage, asking="")
 
 
-def _with_warning(transcript: Transcript, event: Warned | ModelFellBack) -> Transcript:
-    """Return the transcript with a warning. It stays in the saved answer, so it must also be true later."""
+def _with_lines(transcript: Transcript, event: Warned | ModelFellBack | NotesChanged) -> Transcript:
+    """Return the transcript with its notes, or a warning. A warning stays in the saved answer, and stays true."""
+    if isinstance(event, NotesChanged):
+        return replace(transcript, notes=event.notes)
     if isinstance(event, Warned):
         return replace(transcript, warnings=(*transcript.warnings, event.text))
     failed = f"{event.failed} failed ({event.reason})"

@@ -124,7 +124,7 @@ class Transcript:
     values: tuple[str, ...] = ()
     """The expressions whose values the user has put into the prompt and the later messages."""
     notes: tuple[str, ...] = ()
-    """Where the turn stands, if that may surprise."""
+    """What may surprise: where the turn stands, or that its calls run unasked."""
     remark: str = ""
     """That a stored answer is shown, if so. It is shown where it is not saved."""
     blocks: tuple[Block, ...] = ()

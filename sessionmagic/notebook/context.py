@@ -193,7 +193,10 @@ class NotebookContext:
             self._manager.agents.update(self._agents())
 
     def _store_changed(self, _change: object) -> None:
+        from sessionmagic.turns.unasked import ask_everywhere_again
+
         self._stop_turns()
+        ask_everywhere_again()  # the new store may have sessions with the same ids
         self._manager = None
         self.active_session = self.latest_session = None
         self.started = Started()

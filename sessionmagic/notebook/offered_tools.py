@@ -74,6 +74,7 @@ def listed_tools(context: NotebookContext, session: Session | None, names: Itera
     None stands for a new session. Raises `ToolError` as `offered_tools` does.
     """
     from sessionmagic.tools.permissions import Permissions, Policy, safety_of
+    from sessionmagic.turns.unasked import is_everything_approved
 
     permissions = Permissions({}, safety_of(context.settings.safety))
     if session is not None:
@@ -84,6 +85,7 @@ def listed_tools(context: NotebookContext, session: Session | None, names: Itera
         safety=permissions.safety,
         attended=context.front_end.attended,
         remedy=context.front_end.kind.remedy,
+        everything=session is not None and is_everything_approved(session.id, permissions.safety),
     )
     return [
         *(

@@ -91,7 +91,7 @@ class Claiming:
 
         while (claim := await self._when_free(attempt, patience, patience.advice)) is None:
             pass
-        return TurnGroup(session, claim, new=claim.session_id == fresh)
+        return TurnGroup(session, claim, new=claim.session_id == fresh, where=where)
 
     async def for_deletion(self, session_id: str, seconds: float) -> Claim:
         """Stop the session's turns and claim it; wait for other processes for `seconds`."""

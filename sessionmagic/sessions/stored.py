@@ -20,6 +20,7 @@ from sessionmagic.turns.planning import ignored_warnings
 from sessionmagic.turns.records import fresh_session
 from sessionmagic.turns.request import check_system
 from sessionmagic.turns.session_permissions import change_permissions, confirm_permissions
+from sessionmagic.turns.unasked import ask_again
 from sessionmagic.words import shortened, suggestion
 
 if TYPE_CHECKING:
@@ -180,7 +181,8 @@ class Sessions:
         Args:
             session: Name or id.
             rules: New verdicts by pattern. None as the verdict removes the rule.
-            safety: The safety mode for calls that no rule covers; None leaves it unchanged.
+            safety: The safety mode for calls that no rule covers; None leaves it unchanged. A mode takes back that
+                everything was approved until this kernel ends.
             new: Create a session with that name, so that rules and safety mode hold from its first turn on.
 
         Raises:
@@ -201,7 +203,10 @@ class Sessions:
         for pattern in (pattern for pattern, verdict in changes.items() if verdict is None):
             without_rule(stored.permissions, pattern)  # raises if the rule does not exist
         if not new:
-            return change_permissions(self._store, stored.id, change)
+            changed = change_permissions(self._store, stored.id, change)
+            if safety:
+                ask_again(stored.id)
+            return changed
         created = with_permissions(stored, change(permissions_of(stored)), self._store.secret())
         self._store.create(created)
         return created

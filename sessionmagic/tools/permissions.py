@@ -6,7 +6,8 @@ The first of the following that applies to a call decides. The order is docker-a
 2. The turn was approved in advance (``--yes``): the call runs.
 3. A rule of the session: an allow rule before an ask rule.
 4. A rule of the agents file: an allow rule before an ask rule.
-5. The session's safety mode.
+5. The user has approved everything until this kernel ends: the call runs.
+6. The session's safety mode.
 
 When nobody can give an approval, a call that needs one is denied.
 """
@@ -103,6 +104,7 @@ class Policy:
         attended: Whether a user can approve calls. If not, calls that need approval are denied.
         remedy: What makes calls wait for approval where they are denied because nobody can approve them, if anything.
         yes: Whether all calls of the turn were approved in advance. Deny rules still apply.
+        everything: Whether the user has approved all calls of the session that no rule covers, until this kernel ends.
     """
 
     session: Rules
@@ -111,6 +113,7 @@ class Policy:
     attended: bool = True
     remedy: str = ""
     yes: bool = False
+    everything: bool = False
 
     def rule_on(self, call: Call) -> Ruling:
         """Return whether the call runs, needs approval or is denied, and why."""
@@ -137,6 +140,8 @@ class Policy:
                 return Ruling("allow", f"{owner} has an allow rule for {pattern}")
             if pattern := _matching(rules, "ask", call):
                 return Ruling("ask", f"{owner} has an ask rule for {pattern}")
+        if self.everything:
+            return Ruling("allow", "everything was approved until this kernel ends")
         return self._by_safety(call)
 
     def _by_safety(self, call: Call) -> Ruling:

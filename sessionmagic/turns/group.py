@@ -27,11 +27,13 @@ class Hold:
         self.released = False
         self.recheck: Callable[[], None] | None = None
         """Approves the waiting calls of the turn that the session's rules now allow."""
+        self.tell_permissions: Callable[[], None] | None = None
+        """Lets the turn say whether its calls run unasked."""
 
     def release(self) -> None:
         """Give up the hold; doing so again has no effect. May be called from any thread."""
         self.group.release(self)
-        self.recheck = None  # it holds all that the turn has made
+        self.recheck = self.tell_permissions = None  # they hold all that the turn has made
 
 
 class TurnGroup:
@@ -43,10 +45,12 @@ class TurnGroup:
         session: The session's name or id, as the caller gave it.
         claim: The claim on the session.
         new: Whether the session does not exist yet; the group's first turn then creates it.
+        where: The cell or script that has claimed the session, in words.
     """
 
-    def __init__(self, session: str, claim: Claim, *, new: bool) -> None:
+    def __init__(self, session: str, claim: Claim, *, new: bool, where: str = "") -> None:
         self.session = session
+        self.where = where
         self.session_id = claim.session_id
         self.new = new
         self.dead: frozenset[str] | None = None
@@ -128,6 +132,12 @@ class TurnGroup:
         for hold in list(self._holds):
             if (recheck := hold.recheck) is not None:  # another thread may release the hold meanwhile
                 recheck()
+
+    def tell_permissions(self) -> None:
+        """Let all turns say whether their calls run unasked."""
+        for hold in list(self._holds):
+            if (tell := hold.tell_permissions) is not None:
+                tell()
 
     def leave(self) -> None:
         """Give up the creator's hold. Calling it again has no effect."""

@@ -78,8 +78,8 @@ class Guard(AbstractCapability[None]):
         inbox: Holds what the user says to the turn while it runs.
         policy: Returns what decides over tool calls. It is called for each one, so that a rule that the user sets while
             the turn runs applies to the next call.
-        grant: Stores a decision that lasts, and approves the waiting calls that it allows, also those of the other
-            turns of the group. It is awaited before the call runs.
+        grant: Makes a decision last, and approves the waiting calls that it allows, also those of the other turns of
+            the group. It is awaited before the call runs.
         limits: How many model requests and tool calls the turn may make.
         keep_sent: Called with each model request as it is sent.
         content: Leaves keys out of what is sent.

@@ -25,6 +25,7 @@ from sessionmagic.turns.session_permissions import change_permissions, update_an
 from sessionmagic.turns.time_limit import time_limit
 from sessionmagic.turns.toolset import toolset_for
 from sessionmagic.turns.turn import TurnResult, current_turn
+from sessionmagic.turns.unasked import approve_everything, is_everything_approved, notes_of, tell_notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from sessionmagic.tools.permissions import Permissions
     from sessionmagic.turns.admission import Admitted
     from sessionmagic.turns.agent_run import Outcome
+    from sessionmagic.turns.group import TurnGroup
     from sessionmagic.turns.guard import Guard
     from sessionmagic.turns.messages import Messages
     from sessionmagic.turns.model_requests import ModelRequests
@@ -92,6 +94,7 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers, requests: 
     compaction = Compaction(admitted, store, requests)
     guard = _guard(admitted, store, requests, RunHistory(compaction.after_refusal if admitted.cut is None else None))
     admitted.hold.recheck = guard.approve_allowed_calls
+    admitted.hold.tell_permissions = partial(tell_notes, admitted)
     run = AgentRun(plan.agent, plan.model, guard, guard.output_type)
 
     async def persist(messages: Messages, requests: list[RequestRecord]) -> None:
@@ -102,6 +105,7 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers, requests: 
         # The write is shielded: if this task is cancelled, `in_thread` finishes the write before it raises.
         change = partial(with_changed_turn, turn_id=turn.id, change=changed)
         await in_thread(update_and_tighten, store, turn.session_id, change, admitted.hold.group)
+        tell_notes(admitted)
 
     def waits_for_user() -> bool:
         # A call that waits for its approval is not running yet, but a call whose MCP server asks a question is. So the
@@ -134,13 +138,13 @@ def _emit_start(admitted: Admitted) -> None:
         model=record.model,
         cell_id=record.cell_id,
         values=tuple(admitted.request.values),
-        notes=tuple(record.notes),
+        notes=notes_of(admitted),
     )
     turn.tell_new_title()
 
 
 def _guard(admitted: Admitted, store: Store, requests: ModelRequests, history: RunHistory) -> Guard:
-    """Return the guard of a turn. Its rules are those of its group, and its lasting decisions are stored."""
+    """Return the guard of a turn. Its rules are those of its group, and grants of a tool are stored."""
     from sessionmagic.turns.fallback import chain_of
     from sessionmagic.turns.guard import Guard
     from sessionmagic.turns.sent_content import SentContent
@@ -149,8 +153,11 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests, history: R
     asks = admitted.cut is None
 
     async def grant(decision: Decision, tool: str) -> None:
-        change = partial(granted, decision=decision, tool=tool)
-        await in_thread(change_permissions, store, turn.session_id, change)
+        if decision == "all":
+            approve_everything(group)
+        else:
+            change = partial(_with_grant, tool=tool)
+            await in_thread(change_permissions, store, turn.session_id, change)
         group.recheck()
 
     emit = partial(admitted.log.emit, agent=agent.name)
@@ -161,7 +168,7 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests, history: R
         requests=requests,
         approvals=turn.approvals,
         inbox=turn.inbox if asks else Inbox(),  # a summary takes no further messages
-        policy=lambda: policy_of(group.permissions, admitted.request),
+        policy=lambda: _policy(group, admitted.request),
         grant=grant,
         limits=admitted.request.limits or Limits(),
         keep_sent=turn.keep_sent,
@@ -173,8 +180,9 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests, history: R
     )
 
 
-def policy_of(permissions: Permissions, request: Request) -> Policy:
+def _policy(group: TurnGroup, request: Request) -> Policy:
     """Return what decides over the tool calls of a turn."""
+    permissions = group.permissions
     return Policy(
         session=permissions.rules,
         file={},
@@ -182,13 +190,11 @@ def policy_of(permissions: Permissions, request: Request) -> Policy:
         attended=request.attended,
         remedy=request.remedy,
         yes=request.yes,
+        everything=is_everything_approved(group.session_id, permissions.safety),
     )
 
 
-def granted(permissions: Permissions, decision: Decision, tool: str) -> Permissions:
-    """Return permissions with a lasting decision: to run every call of one tool (``"tool"``), or of all (``"all"``)."""
-    if decision == "all":
-        return replace(permissions, safety="autonomous")
+def _with_grant(permissions: Permissions, tool: str) -> Permissions:
     return replace(permissions, rules=with_grant(permissions.rules, tool))
 
 
@@ -264,6 +270,7 @@ async def _write_end(
             status=outcome.status,
             waiting=[],
             warnings=[*admitted.turn.transcript.warnings, *switched_back],
+            notes=list(admitted.turn.transcript.notes),
             requests=outcome.requests or stored.requests,
             value=None if outcome.fitting is None else outcome.fitting.stored,
             error_code=outcome.error_code,

@@ -27,7 +27,11 @@ def test_line_that_runs_is_shown_as_a_line(monkeypatch, capsys):
     [
         (["y"], ("once", "")),
         (["This"], ("tool", "")),
-        (["ALL"], ("all", "")),
+        (["ALL", "everything"], ("all", "")),
+        (["a", "Everything"], ("all", "")),
+        (["a", "", "y"], ("once", "")),
+        (["a", "a", "n"], ("reject", "")),
+        (["a", "y", "a", "yes", "a", "all"], ("reject", "")),
         (["n"], ("reject", "")),
         (["No"], ("reject", "")),
         (["n too slow"], ("reject", "too slow")),

@@ -60,6 +60,14 @@ TABLE = [
     ("", "", "strict", "yes alone", "allow"),
     ("ask run", "", "strict", "yes", "allow"),
     ("", "ask run", "strict", "yes", "allow"),
+    # everything was approved until the kernel ends: only a rule says otherwise
+    ("", "", "balanced", "everything", "allow"),
+    ("", "", "strict", "everything", "allow"),
+    ("", "", "restricted", "everything", "allow"),
+    ("", "", "strict", "everything alone", "allow"),
+    ("ask run", "", "balanced", "everything", "ask"),
+    ("", "ask run", "balanced", "everything", "ask"),
+    ("deny run", "", "balanced", "everything", "deny"),
     ("deny run", "", "autonomous", "yes", "deny"),
     ("", "deny run", "autonomous", "yes", "deny"),
     # a rule of the session comes before one of the file, and both before the safety mode
@@ -97,7 +105,12 @@ TABLE = [
 
 def policy_of(session, file, safety, given):
     return Policy(
-        session=rules(session), file=rules(file), safety=safety, attended="alone" not in given, yes="yes" in given
+        session=rules(session),
+        file=rules(file),
+        safety=safety,
+        attended="alone" not in given,
+        yes="yes" in given,
+        everything="everything" in given,
     )
 
 
@@ -113,7 +126,7 @@ def test_table_of_rulings(session, file, safety, given, verdict):
 
 
 SETS = ["", "allow run", "ask run", "allow run, ask run"]
-GIVEN = [" ".join(words) for words in product(["", "reads"], ["", "alone"], ["", "yes"])]
+GIVEN = [" ".join(words) for words in product(["", "reads"], ["", "alone"], ["", "yes"], ["", "everything"])]
 EVERY = list(product(SETS, SETS, SAFETIES, GIVEN))
 
 
@@ -169,6 +182,7 @@ def test_without_a_deny_rule_only_what_would_ask_is_denied():
         ("", "", "strict", "", "the session's safety mode is strict"),
         ("", "", "autonomous", "", "the session's safety mode is autonomous"),
         ("", "", "strict", "yes", "all calls of this turn were approved in advance"),
+        ("", "", "strict", "everything", "everything was approved until this kernel ends"),
     ],
 )
 def test_ruling_says_why(session, file, safety, given, words):

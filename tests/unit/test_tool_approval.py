@@ -126,18 +126,6 @@ async def test_approved_tool_is_not_asked_for_again_in_this_session(manager, too
 
 
 @on_a_loop
-async def test_approved_session_is_asked_no_more(manager, tools):
-    steps = [("run", {"code": "1"})], [("send", {"to": "a"})], "Done"
-    turn, _ = await acting(manager, *steps, tools=tools.all, attended=True)
-    [question] = (await asked(turn)).values()
-    turn.approvals.resolve(question.id, "all")
-    assert (await turn.result()).status == "completed"
-    assert tools.ran == ["run 1", "send a"]
-    session = manager.sessions.load("chat")
-    assert (session.permissions, session.safety) == ({}, "autonomous")
-
-
-@on_a_loop
 async def test_several_calls_of_one_step_are_answered_one_by_one_in_any_order(manager, tools):
     calls = [("run", {"code": code}, code) for code in "abc"]
     turn, model = await acting(manager, calls, "Done", tools=tools.all, attended=True)
@@ -187,11 +175,8 @@ async def test_answer_for_the_session_also_answers_all_open_calls(manager, tools
     assert sorted(tools.ran) == ["run 1", "run 2", "send a"]
 
 
-@pytest.mark.parametrize(
-    ("answer", "granted"), [("tool", ({"allow": ["peek"]}, "balanced")), ("all", ({}, "autonomous"))]
-)
 @on_a_loop
-async def test_grant_is_on_disk_before_the_tool_runs(home, answer, granted):
+async def test_grant_of_a_tool_is_on_disk_before_it_runs(home):
     manager = manager_on(home)
     found = []
 
@@ -202,9 +187,9 @@ async def test_grant_is_on_disk_before_the_tool_runs(home, answer, granted):
 
     turn, _ = await acting(manager, [("peek", {})], "Done", tools=[peek], attended=True)
     [question] = (await asked(turn)).values()
-    turn.approvals.resolve(question.id, answer)
+    turn.approvals.resolve(question.id, "tool")
     await turn.result()
-    assert found == [granted]
+    assert found == [({"allow": ["peek"]}, "balanced")]
 
 
 @on_a_loop
@@ -222,9 +207,8 @@ async def test_question_shows_the_arguments_as_the_model_wrote_them_whatever_the
     assert event.args == question.args == turn.transcript.blocks[0].args == args
 
 
-@pytest.mark.parametrize("answer", ["tool", "all"])
 @on_a_loop
-async def test_grant_that_cannot_be_written_runs_nothing(manager, tools, answer, monkeypatch):
+async def test_grant_that_cannot_be_written_runs_nothing(manager, tools, monkeypatch):
     turn, _ = await acting(manager, [("run", {"code": "1"})], "Done", tools=tools.all, attended=True)
     [question] = (await asked(turn)).values()
     update = manager.store.update
@@ -237,7 +221,7 @@ async def test_grant_that_cannot_be_written_runs_nothing(manager, tools, answer,
         return update(session_id, change)
 
     monkeypatch.setattr(manager.store, "update", full)
-    turn.approvals.resolve(question.id, answer)
+    turn.approvals.resolve(question.id, "tool")
     whole(await events_of(turn))
     await turn.result()
     assert tools.ran == []

@@ -20,6 +20,7 @@ from sessionmagic.conversation.events import (
     LimitReached,
     MessageInjected,
     ModelFellBack,
+    NotesChanged,
     ReasoningDelta,
     ResponseBegan,
     TextDelta,
@@ -205,6 +206,7 @@ EXAMPLES = {
     LimitReached: {"which": "repeated_call", "value": 5},
     UsageReported: {"usage": Usage(input_tokens=2**40, reasoning_tokens=1, cost=0.125)},
     TitleChanged: {"title": "Why customers leave"},
+    NotesChanged: {"notes": ("calls run unasked",)},
     Warned: {"text": "w"},
     TurnFinished: {"status": "interrupted", "model": "m", "error_code": None, "error": None},
 }

@@ -115,7 +115,8 @@ def _pattern(option: str, text: str) -> Argument:
     argument(
         "--safety",
         metavar="MODE",
-        help="strict, balanced, restricted or autonomous; decides on calls that no rule covers",
+        help="strict, balanced, restricted or autonomous; decides on calls that no rule covers, and takes back that "
+        "everything was approved",
     ),
     argument("--new", action="store_true", help="create the session, so that the rules hold from its first turn on"),
     argument(
@@ -128,6 +129,7 @@ def _pattern(option: str, text: str) -> Argument:
 def permissions(context: NotebookContext, options: argparse.Namespace) -> Any:
     from sessionmagic.tools.permissions import VERDICTS, rule_list, safety_of
     from sessionmagic.tools.trust import doubts
+    from sessionmagic.turns.unasked import is_everything_approved, unasked_notes
 
     if options.new and not options.session:
         raise UsageError("--new needs a name for the new session; give one")
@@ -149,6 +151,7 @@ def permissions(context: NotebookContext, options: argparse.Namespace) -> Any:
         sessions.set_permissions(name, rules, safety_of(mode) if mode else None, new=options.new)
     session = sessions.load(name)
     permissions, untrusted = sessions.trusted(session)
+    everything = is_everything_approved(session.id, permissions.safety)
     added = [pattern for pattern, verdict in rules.items() if verdict]
     return Listing(
         [
@@ -161,6 +164,7 @@ def permissions(context: NotebookContext, options: argparse.Namespace) -> Any:
         },
         [
             f"{session.name} is {permissions.safety}: {SAFETY_WORDS[permissions.safety]}",
+            *(unasked_notes(session.id, session.name, permissions.safety) if everything else ()),
             *(f"⚠ {doubt}" for doubt in doubts(session.name, untrusted)),
             *(_doubts(added, listed_tools(context, session)) if added else ()),
         ],

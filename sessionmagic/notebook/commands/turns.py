@@ -10,6 +10,8 @@ from sessionmagic.loop import loop_thread
 from sessionmagic.notebook import cell
 from sessionmagic.notebook.commands.registry import argument, command, running, say
 from sessionmagic.notebook.page.listing import Listing
+from sessionmagic.tools.tool_code import refuse_tools
+from sessionmagic.turns.unasked import KERNEL_ENDS, UNASKED
 from sessionmagic.words import typed
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ HOW_TO_FILL_IN = "%agent approve ID answers a server's question; --reject declin
 LASTS: dict[Decision, str] = {
     "once": "is approved",
     "tool": "is approved, and so are later calls of it; %agent permissions {session} --forget {tool} undoes this",
-    "all": "is approved, and the session is now autonomous; %agent permissions {session} --safety {safety} undoes this",
+    "all": f"is approved, and {UNASKED}",
     "reject": "is rejected",
 }
 ARGUMENT_LINES = 60
@@ -86,7 +88,11 @@ class Waiting:
     "Approve a tool call that waits, or answer the question of an MCP server; without an id, list what waits.",
     argument("id", nargs="?", default="", help="id of the call or question"),
     argument("--tool", action="store_true", help="approve later calls of this tool in the session too"),
-    argument("--all", action="store_true", help="approve all later calls in the session too, unless a rule asks"),
+    argument(
+        "--all",
+        action="store_true",
+        help="approve later calls in the session that no rule covers too, until this kernel ends; asks once more",
+    ),
     argument("--reject", verbatim=True, metavar="REASON", help="reject it; the model reads the rest of the line"),
 )
 def approve(context: NotebookContext, options: argparse.Namespace) -> Any:
@@ -102,11 +108,32 @@ def approve(context: NotebookContext, options: argparse.Namespace) -> Any:
     decision: Decision = "reject" if rejected else "all" if options.all else "tool" if options.tool else "once"
     asking = [turn for turn, approval in context.manager.turns.approvals() if approval.id == options.id]
     before = {turn.session_id: context.manager.sessions.load(turn.session_id) for turn in asking}
+    if decision == "all" and asking and not _is_sure(context, options.id):
+        say(f"{options.id} still waits")
+        return None
     approval = context.manager.turns.approve(options.id, decision, options.reject or "")
     for session in before.values():
-        words = LASTS[decision].format(tool=approval.tool, session=typed(session.name), safety=session.safety)
+        words = LASTS[decision].format(
+            tool=approval.tool, until=KERNEL_ENDS, session=typed(session.name), safety=session.safety
+        )
         say(f"{approval.tool} {words}")
     return None
+
+
+def _is_sure(context: NotebookContext, approval_id: str) -> bool:
+    """Ask once more whether all calls may run; an interrupt raises `KeyboardInterrupt`, and all still wait."""
+    from sessionmagic.notebook.cell_work import short_interrupt
+    from sessionmagic.notebook.terminal.asking import Stdin, is_sure
+
+    refuse_tools("decide on a tool call")
+    if not context.front_end.takes_input:
+        raise UsageError("--all asks once more, and nobody can answer here; leave it out to approve this call")
+    try:
+        return is_sure(Stdin(prints=context.front_end.kind.live))
+    except EOFError:
+        return False
+    except KeyboardInterrupt:
+        raise short_interrupt(f"{approval_id} still waits") from None
 
 
 def _waiting(context: NotebookContext) -> Any:

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from sessionmagic.tools.questions import Question
 
 QUESTION = "[y]es · [t]his tool always · [a]ll always · [n]o, or why not: "
+EVERYTHING = "everything"
+"""The word that confirms that all calls are approved. A letter could be meant for another question."""
+SURE = (
+    f"calls that no rule covers then run unasked until this kernel ends; type {EVERYTHING} to allow that, "
+    "or Enter to go back: "
+)
 MARGIN = "    "
 """Indents text of a model or server, so that it cannot be mistaken for a message of sessionmagic."""
 YES = ("y", "yes")
@@ -57,7 +63,8 @@ class Stdin:
 def ask_on_stdin(request: ApprovalRequested, stdin: Stdin, column: str = "") -> tuple[Decision, str]:
     """Show a call and ask whether it may run; return the decision, and the reason of a rejection.
 
-    Any answer other than yes rejects the call; its text, without a leading "no", is the reason.
+    Any answer other than yes rejects the call; its text, without a leading "no", is the reason. Whether all calls may
+    run is asked once more.
 
     Args:
         request: The call.
@@ -65,7 +72,8 @@ def ask_on_stdin(request: ApprovalRequested, stdin: Stdin, column: str = "") -> 
         column: The column of a comparison that makes the call; empty if there is none.
     """
     stdin.say(visible(f"\n? {f'{column}: ' if column else ''}{_call_words(request)}"))
-    answer = next(filter(_is_clear, (stdin.ask(QUESTION) for _ in range(ATTEMPTS))), "n")
+    answers = (stdin.ask(QUESTION) for _ in range(ATTEMPTS))
+    answer = next((answer for answer in answers if _is_clear(answer) and _is_meant(answer, stdin)), "n")
     decision = DECISIONS.get(answer.casefold())
     if decision is not None:
         return decision, ""
@@ -75,6 +83,15 @@ def ask_on_stdin(request: ApprovalRequested, stdin: Stdin, column: str = "") -> 
 def _is_clear(answer: str) -> bool:
     """Return whether an answer is a decision, or a reason: several words that do not begin with a yes."""
     return answer.casefold() in {*DECISIONS, *NO} or (" " in answer and not ALMOST_YES.match(answer))
+
+
+def _is_meant(answer: str, stdin: Stdin) -> bool:
+    return DECISIONS.get(answer.casefold()) != "all" or is_sure(stdin)
+
+
+def is_sure(stdin: Stdin) -> bool:
+    """Ask once more whether all calls may run, and return the answer."""
+    return stdin.ask(SURE).casefold() == EVERYTHING
 
 
 def announcement(session: str, request: ApprovalRequested | InputRequested) -> str:
