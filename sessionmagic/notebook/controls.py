@@ -16,8 +16,15 @@ class Controls(Protocol):
     takes_code: bool
     """Whether code of the answer can be put into a new cell, because the cell waits for the turn."""
 
+    @property
+    def everything_approved(self) -> bool:
+        """Whether everything was approved in the turn's session until this kernel ends."""
+
     def stop(self) -> None:
         """End the turn."""
+
+    def ask_again(self) -> None:
+        """Take back that everything was approved in the turn's session."""
 
     def take_code(self) -> None:
         """Put the code of the answer into a new cell when the turn has ended."""

@@ -14,6 +14,8 @@ from sessionmagic.notebook.asker import Asker
 from sessionmagic.notebook.captions import status_line
 from sessionmagic.notebook.cell_work import INTERRUPT_SECONDS, CellWork
 from sessionmagic.notebook.view import TICK_SECONDS, follow
+from sessionmagic.turns.group import open_group
+from sessionmagic.turns.unasked import ask_again, is_everything_approved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -192,6 +194,17 @@ class Launch(CellWork):
         if self._turn is not None:
             with suppress(ApprovalNotOpenError):
                 self._turn.approvals.resolve(approval_id, decision, reason)
+
+    @property
+    def everything_approved(self) -> bool:
+        """Whether everything was approved in the turn's session until this kernel ends."""
+        group = None if self._turn is None else open_group(self._turn.session_id)
+        return group is not None and is_everything_approved(group.session_id, group.permissions.safety)
+
+    def ask_again(self) -> None:
+        """Take back that everything was approved in the turn's session. Safe on any thread."""
+        if self._turn is not None:
+            ask_again(self._turn.session_id)
 
     def reply(self, question_id: str, action: InputAction, content: dict[str, Any] | None = None) -> None:
         """Answer a server's question; do nothing if it no longer waits. Safe on any thread.

@@ -5,6 +5,7 @@ import time
 from html import unescape
 
 from sessionmagic.notebook.page.static import NOTHING_STARTED
+from sessionmagic.notebook.page.tool_row import ALWAYS_EVERYTHING
 
 PATIENCE = 30.0
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -171,7 +172,7 @@ class Cell:
         """Wait until this many calls wait for a decision."""
 
         def asking(cell):
-            return [state for state in cell.widgets.values() if state.get("description") == "Reject"]
+            return [state for state in cell.widgets.values() if state.get("description") == ALWAYS_EVERYTHING]
 
         return self.until(lambda cell: len(asking(cell)) >= times)
 

@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from sessionmagic.notebook.page.in_view import ASKS, SHOW, STYLE
+
 pytestmark = pytest.mark.once
 
 HOSTILE = """<script>alert(1)</script><img src=https://evil.test/x.png onerror=alert(2)>
@@ -39,6 +41,7 @@ NAMES = ["a/b", "../../up", "..", "/etc/passwd", "chat 🦊", "x" * 200, "CON", 
 
 
 OWN_STYLE = re.compile(r"<style>\.sessionmagic-[0-9a-f]{32} { display: none }</style>")
+OWN_SCRIPT = re.compile(re.escape(SHOW.format(asks=ASKS, id="ID")).replace("ID", "[0-9a-f]{8}"))
 
 
 class Page(HTMLParser):
@@ -47,7 +50,7 @@ class Page(HTMLParser):
     def __init__(self, html):
         super().__init__()
         self.found = []
-        self.feed(OWN_STYLE.sub("", html))
+        self.feed(OWN_SCRIPT.sub("", OWN_STYLE.sub("", html.replace(STYLE, ""))))
 
     def handle_starttag(self, tag, attributes):
         if tag in ACTIVE:

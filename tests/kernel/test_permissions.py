@@ -1,12 +1,18 @@
 """Who lets a tool call run: clicks, `%agent approve`, and the rules of `%agent permissions`; `%agent tools` tells."""
 
 import re
+from html import unescape
+from itertools import chain
 
 import pytest
 
 from sessionmagic.notebook.kernel.tools import NOT_RETURNED
-from tests.kernel.acting import acts, asked, in_background, needs_clicks, question, told, until_over
+from sessionmagic.notebook.page.tool_row import ALWAYS_EVERYTHING, KEEP_ASKING, RUN_EVERYTHING
+from sessionmagic.notebook.terminal.asking import SURE
+from sessionmagic.turns.unasked import KERNEL_ENDS, UNASKED
+from tests.kernel.acting import acts, asked, in_background, needs_clicks, question, told, until_over, waiting
 from tests.kernel.conftest import restarted
+from tests.kernel.kernels import comes_true
 
 pytestmark = pytest.mark.once
 
@@ -119,22 +125,174 @@ def test_tools_that_would_ask_are_listed_as_denied_where_nobody_can_be_asked(ker
     assert tools["list_variables"] == ("notebook", "runs: the tool is read-only")
 
 
-def test_always_everything_holds_for_other_tools_and_after_a_restart(start, session):
+def approve_everything(kernel, cell):
+    """Click on both buttons that approve everything."""
+    kernel.click(cell.button(ALWAYS_EVERYTHING))
+    comes_true(lambda: asks_once_more(kernel, cell))
+    kernel.click(cell.button(RUN_EVERYTHING))
+
+
+def status_of(cell, session):
+    """Return the status line of the running turn, as HTML."""
+    return next(value for state in cell.widgets.values() if f"{session} · " in (value := str(state.get("value"))))
+
+
+def asks_once_more(kernel, cell):
+    """Return whether the second button is on the page now."""
+    widgets, button = kernel.widgets(), f"IPY_MODEL_{cell.button(RUN_EVERYTHING)}"
+    [row] = [state for state in widgets.values() if button in state.get("children", ())]
+    return widgets[row["layout"].removeprefix("IPY_MODEL_")]["display"] == "flex"
+
+
+def test_everything_that_is_approved_holds_in_this_kernel_only_and_is_shown(start, session):
     kernel = start()
     needs_clicks(kernel)
     kernel.run(f"ran = []\n{DOUBLE}").ok()
     acts(kernel, [RUN], [("double", {"n": 2})], "Done.")
     cell = kernel.send(f"%%agent -m acts -s {session} -t double\ngo").until_asks()
-    kernel.click(cell.button("Always everything"))
+    assert "unasked" not in status_of(cell, session)
+    approve_everything(kernel, cell)
     assert "Done." in cell.wait().ok().text
     assert told(kernel) == [("run_python", "success", NOT_RETURNED), ("double", "success", "4")]
+    line = UNASKED.format(until=KERNEL_ENDS, session=session, safety="balanced")
+    assert line in cell.words
+    assert line in cell.footer["data"]["text/plain"]
+    assert line in unescape(cell.footer["data"]["text/html"])
+    assert line in kernel.run(f"%agent permissions {session}").ok().text
+    assert line in kernel.run(f"%agent show {session}").ok().text
+    assert listed(kernel, session)["run_python"] == ("notebook", "runs: everything was approved until this kernel ends")
+    later = kernel.run(f"%%agent -m acts -s {session}\ngo").ok()
+    assert line in later.words
+    assert line in later.footer["data"]["text/plain"]
     restarted(kernel)
-    kernel.run("ran = []").ok()
-    acts(kernel, [RUN, ("insert_cell", {"code": "first = 1"})], "Done.")
-    cell = kernel.run(f"%%agent -m acts -s {session}\ngo").ok()
+    kernel.run("ran = []\n%config AgentMagics.approval = 'stdin'").ok()
+    assert happens(kernel, session, RUN) == "asks"
+    assert "unasked" not in kernel.run(f"%agent permissions {session}").ok().text
+    assert f"{session} is balanced" in kernel.run(f"%agent permissions {session}").ok().text
+
+
+def test_everything_is_approved_with_a_second_button_which_a_double_click_does_not_find(kernel, chat):
+    needs_clicks(kernel)
+    acts(kernel, [RUN], "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {chat}\ngo").until_asks()
+    first = cell.button(ALWAYS_EVERYTHING)
+    assert not asks_once_more(kernel, cell)
+    kernel.click(first)
+    comes_true(lambda: asks_once_more(kernel, cell))
+    assert kernel.widgets()[first]["description"] == KEEP_ASKING
+    kernel.click(first)
+    comes_true(lambda: not asks_once_more(kernel, cell))
+    assert kernel.widgets()[first]["description"] == ALWAYS_EVERYTHING
+    kernel.click(cell.button("Approve"))
+    cell.wait().ok()
     assert kernel.value("ran") == "[1]"
-    assert [payload["text"] for payload in cell.reply["payload"]] == ["first = 1"]
-    assert "autonomous" in kernel.run(f"%agent permissions {session}").ok().text
+    assert "unasked" not in cell.footer["data"]["text/plain"]
+
+
+def test_button_for_everything_is_in_no_row_with_others(kernel, chat):
+    needs_clicks(kernel)
+    acts(kernel, [RUN], "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {chat}\ngo").until_asks()
+    cell.until(lambda cell: f"['IPY_MODEL_{cell.button(ALWAYS_EVERYTHING)}']" in str(cell.widgets))
+    rows = [state["children"] for state in cell.widgets.values() if state.get("_model_name") == "HBoxModel"]
+    approve, first, second = map(cell.button, ("Approve", ALWAYS_EVERYTHING, RUN_EVERYTHING))
+    assert f"IPY_MODEL_{approve}" in {*chain(*rows)}
+    assert [f"IPY_MODEL_{first}"] in rows
+    [confirming] = [row for row in rows if f"IPY_MODEL_{second}" in row]
+    assert not {f"IPY_MODEL_{approve}", f"IPY_MODEL_{first}"} & {*confirming}
+    kernel.click(cell.button("Reject"))
+    cell.wait().ok()
+
+
+def test_everything_is_asked_about_again_after_a_click_while_the_turn_runs(kernel, chat):
+    needs_clicks(kernel)
+    acts(kernel, [RUN], [RUN], [("run_python", {"code": "while not again: time.sleep(0.01)"})], [RUN], "Done.")
+    kernel.run("import time; again = False").ok()
+    cell = kernel.send(f"%%agent -m acts -s {chat}\ngo").until_asks()
+    approve_everything(kernel, cell)
+    cell.until(lambda cell: "Ask again" in str(cell.widgets) and "unasked" in status_of(cell, chat))
+    kernel.click(cell.button("Ask again"))
+    cell.until(lambda cell: "unasked" not in status_of(cell, chat))
+    kernel.run("again = True", subshell=kernel.subshell()).ok()
+    cell.until_asks(2)
+    kernel.click(cell.button("Reject", 1))
+    cell.wait().ok()
+    assert [outcome for _, outcome, _ in told(kernel)] == ["success", "success", "success", "denied"]
+    assert "unasked" not in cell.footer["data"]["text/plain"]
+
+
+@pytest.mark.parametrize("mode", ["balanced", "strict"])
+@pytest.mark.usefixtures("on_stdin")
+def test_a_safety_mode_takes_back_that_everything_was_approved(kernel, chat, mode):
+    acts(kernel, [RUN], [RUN], "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {chat}\ngo")
+    kernel.reply("a")
+    assert kernel.reply("everything") == SURE
+    cell.wait().ok()
+    assert listed(kernel, chat)["run_python"][1].startswith("runs")
+    assert "unasked" not in kernel.run(f"%agent permissions {chat} --safety {mode}").ok().text
+    assert happens(kernel, chat, RUN) == "asks"
+
+
+@pytest.mark.usefixtures("on_stdin")
+def test_a_rule_leaves_everything_approved_and_is_asked_about(kernel, chat):
+    acts(kernel, [RUN], "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {chat}\ngo")
+    kernel.reply("all")
+    kernel.reply("EVERYTHING")
+    cell.wait().ok()
+    kernel.run(f"%agent permissions {chat} --ask insert_cell --deny list_variables").ok()
+    assert happens(kernel, chat, RUN) == "runs"
+    assert happens(kernel, chat, ("insert_cell", {"code": "1"})) == "asks"
+    assert happens(kernel, chat, LOOK) == "is denied"
+
+
+@pytest.mark.usefixtures("on_stdin")
+def test_other_sessions_and_copies_are_asked_about_though_everything_was_approved(kernel, chat):
+    acts(kernel, [RUN], "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {chat}\ngo")
+    kernel.reply("a")
+    kernel.reply("everything")
+    cell.wait().ok()
+    kernel.run(f"%agent fork {chat}-copy -s {chat}").ok()
+    assert happens(kernel, f"{chat}-copy", RUN) == "asks"
+    assert happens(kernel, f"{chat}-other", RUN) == "asks"
+    assert happens(kernel, chat, RUN) == "runs"
+
+
+def test_everything_that_is_approved_does_not_hold_in_another_kernel(start, session):
+    one, other = (start() for _ in range(2))
+    for kernel in (one, other):
+        kernel.run(
+            f"ran = []\n%config AgentMagics.approval = 'stdin'\n%config AgentMagics.store = {str(one.store)!r}"
+        ).ok()
+    acts(one, [RUN], "Done.")
+    cell = one.send(f"%%agent -m acts -s {session}\ngo")
+    one.reply("a")
+    one.reply("everything")
+    cell.wait().ok()
+    assert happens(one, session, RUN) == "runs"
+    assert happens(other, session, RUN) == "asks"
+
+
+@pytest.mark.usefixtures("on_stdin")
+def test_interrupt_while_everything_is_confirmed_approves_nothing(kernel, chat):
+    acts(kernel, [RUN], "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {chat}\ngo")
+    kernel.reply("a")
+    kernel.until(lambda: kernel._questions)
+    kernel._questions.clear()
+    kernel.interrupt()
+    assert cell.wait().ename == "KeyboardInterrupt"
+    assert kernel.value("ran") == "[]"
+    assert listed(kernel, chat)["run_python"][1].startswith("asks")
+
+
+def test_autonomous_session_says_so_in_its_footer(kernel, chat):
+    kernel.run(f"%agent permissions {chat} --safety autonomous").ok()
+    acts(kernel, [RUN], "Done.")
+    cell = kernel.run(f"%%agent -m acts -s {chat}\ngo").ok()
+    assert UNASKED.format(until="", session=chat, safety="balanced") in cell.footer["data"]["text/plain"]
 
 
 def test_approve_for_the_tool_asks_for_other_tools_still(kernel, chat):
@@ -153,7 +311,9 @@ def test_approve_for_all_asks_no_more_but_where_a_rule_does(kernel, chat):
     kernel.run(f"%agent permissions {chat} --ask list_*").ok()
     acts(kernel, [RUN], [("double", {"n": 2})], [LOOK], "Done.")
     in_background(kernel, chat, "-t double")
-    kernel.run(f"%agent approve {question(kernel, 'run_python')} --all").ok()
+    asks = kernel.send(f"%agent approve {question(kernel, 'run_python')} --all")
+    assert kernel.reply("everything") == SURE
+    asks.wait().ok()
     kernel.run(f"%agent approve {question(kernel, 'list_variables')} --reject").ok()
     until_over(kernel)
     assert [(tool, outcome) for tool, outcome, _ in told(kernel)] == [
@@ -161,7 +321,22 @@ def test_approve_for_all_asks_no_more_but_where_a_rule_does(kernel, chat):
         ("double", "success"),
         ("list_variables", "denied"),
     ]
-    assert "autonomous" in kernel.run(f"%agent permissions {chat}").ok().text
+    assert "run unasked until this kernel ends" in kernel.run(f"%agent permissions {chat}").ok().text
+
+
+@pytest.mark.parametrize("answer", ["", "y", "a", "yes"])
+def test_approve_for_all_that_is_not_confirmed_approves_nothing(kernel, chat, answer):
+    acts(kernel, [RUN], "Done.")
+    in_background(kernel, chat)
+    waits = question(kernel, "run_python")
+    asks = kernel.send(f"%agent approve {waits} --all")
+    kernel.reply(answer)
+    assert f"{waits} still waits" in asks.wait().ok().text
+    assert waiting(kernel) == {waits: "run_python"}
+    assert "leave it out" in refused(kernel.run(f"%agent approve {waits} --all", allow_stdin=False))
+    kernel.run(f"%agent approve {waits} --reject").ok()
+    until_over(kernel)
+    assert kernel.value("ran") == "[]"
 
 
 @pytest.mark.parametrize(
@@ -268,7 +443,7 @@ def test_a_session_is_named_as_in_a_cell_or_without_an_option(kernel, chat):
             "run_python is approved, and so are later calls of it; %agent permissions {} --forget run_python",
             "--forget run_python",
         ),
-        ("--all", "and the session is now autonomous; %agent permissions {} --safety strict undoes", "--safety strict"),
+        ("--all", "until this kernel ends; %agent permissions {} --safety strict asks again", "--safety strict"),
     ],
 )
 def test_a_lasting_decision_says_how_it_is_taken_back(kernel, chat, option, words, back):
@@ -280,7 +455,10 @@ def test_a_lasting_decision_says_how_it_is_taken_back(kernel, chat, option, word
     waits = question(kernel, "run_python")
     listed_as = "[str(row) for row in get_ipython().run_line_magic('agent', 'sessions')._cells()]"
     assert "waits for your answer" in str(eval(kernel.value(listed_as)))
-    assert words.format(chat) in kernel.run(f"%agent approve {waits} {option}").ok().text
+    approves = kernel.send(f"%agent approve {waits} {option}")
+    if option == "--all":
+        kernel.reply("everything")
+    assert words.format(chat) in approves.wait().ok().text
     until_over(kernel)
     kernel.run(f"%agent permissions {chat} {back}").ok()
     assert listed(kernel, chat)["run_python"][1].startswith("asks")
@@ -319,7 +497,10 @@ def test_a_denial_that_comes_while_a_call_waits_wins_over_its_approval(kernel, c
     in_background(kernel, chat)
     waits = question(kernel, "run_python")
     kernel.run(f"%agent permissions {chat} {change}").ok()
-    kernel.run(f"%agent approve {waits} {answer}").ok()
+    approves = kernel.send(f"%agent approve {waits} {answer}")
+    if answer == "--all":
+        kernel.reply("everything")
+    approves.wait().ok()
     until_over(kernel)
     assert told(kernel) == [("run_python", "denied", f"This call is not allowed: {why}.")]
     assert kernel.value("ran") == "[]"

@@ -238,6 +238,8 @@ def test_calls_of_columns_are_asked_about_by_name_and_one_answer_may_cover_all(t
     asked = terminal.until("or why not: ", at)
     assert re.search(r"\? (left|right): run_python_isolated", asked)
     terminal.type("a\n")
+    terminal.until("or Enter to go back: ", at)
+    terminal.type("everything\n")
     shown = terminal.until("goes on with column 1", at)
     assert shown.count("or why not: ") == 1
     assert shown.count("Done.") == 2

@@ -20,6 +20,8 @@ from sessionmagic.notebook.page.attention import answer_at_once
 from sessionmagic.notebook.page.blocks import Blocks
 from sessionmagic.notebook.page.comparison import run_html, unfinished_comparison
 from sessionmagic.notebook.page.draft import DEAD_WIDGETS, Draft
+from sessionmagic.notebook.page.head import AsksAgain
+from sessionmagic.notebook.page.in_view import HEAD, STYLE
 from sessionmagic.notebook.page.pieces import button, forget, page, row, status_html, within
 from sessionmagic.notebook.page.static import NOTHING_STARTED
 from sessionmagic.notebook.page.wide import framed
@@ -75,8 +77,10 @@ class ColumnView:
         self._stop = lambda _: controls.stop()
         self._button.on_click(self._stop)
         answer_at_once(self._button)
+        self._asks_again = AsksAgain(controls)
         self._blocks = Blocks(VBox(layout=Layout(min_width="0")), controls)
-        self.box = VBox([HBox([self._status, self._button]), *self._blocks.boxes], layout=Layout(min_width="0"))
+        head = HBox([self._status, self._asks_again.box, self._button])
+        self.box = VBox([head, *self._blocks.boxes], layout=Layout(min_width="0"))
 
     def open(self) -> None:
         pass
@@ -87,6 +91,7 @@ class ColumnView:
         if now >= self._status_due or phase != self._phase:
             self._status.value = self._status_html(shown(transcript, self.column))
             self._status_due, self._phase = now + STATUS_SECONDS, phase
+        self._asks_again.update()
         self.transcript = transcript
         return self._blocks.show(transcript) + self._drafted()
 
@@ -111,7 +116,7 @@ class ColumnView:
         head, *others = self.box.children
         head.children = (self._status,)
         self.box.children = (head, last)
-        forget([self._button, *others], keep=list(within(last)))
+        forget([self._button, self._asks_again.box, *others], keep=list(within(last)))
 
     def _status_html(self, transcript: Transcript, *, ended: bool = False) -> str:
         line = run_line(transcript, self._opened_at, ended=ended)
@@ -152,7 +157,8 @@ class ColumnsArea:
         self._head = head = HTML(self._head_html(note), layout=wide)
         stop_all = button("Stop all", stop, icon="stop", tooltip="Stop all runs and keep what was said")
         self._columns = HBox(layout=Layout(flex_flow="row wrap", align_items="flex-start"))
-        self._area = VBox([HBox([head, stop_all]), self._columns], layout=Layout(flex="1 1 auto"))
+        stops = HBox([HTML(STYLE, layout={"display": "none"}), head, stop_all], _dom_classes=(HEAD,))
+        self._area = VBox([stops, self._columns], layout=Layout(flex="1 1 auto"))
         self._slots = slots
 
     def view(self, column: Column, controls: Controls) -> ColumnView:

@@ -8,6 +8,7 @@ from sessionmagic.exceptions import UsageError
 from sessionmagic.notebook.forms import fields_of, filled_in
 from sessionmagic.notebook.page.answer import MUTED, NO_MATH, question_html, warning_html
 from sessionmagic.notebook.page.attention import answer_at_once
+from sessionmagic.notebook.page.in_view import asking
 from sessionmagic.notebook.page.pieces import button, column, forget, page, row
 from sessionmagic.notebook.page.wide import framed
 from sessionmagic.notebook.visible import escape, visible
@@ -44,7 +45,7 @@ class QuestionRow:
         try:
             fields = fields_of(block.schema)
         except UsageError as error:
-            return column(page(warning_html(str(error))), row(decline))
+            return asking(block.question_id, [page(warning_html(str(error))), row(decline)])
         inputs = {field.name: _input(field) for field in fields}
         trouble = page("")
 
@@ -56,7 +57,8 @@ class QuestionRow:
                 trouble.value = warning_html(str(error))
 
         rows = [part for field in fields for part in (_label(field), inputs[field.name])]
-        return column(*rows, trouble, row(button("Answer", accept, button_style="primary"), decline))
+        buttons = row(button("Answer", accept, button_style="primary"), decline)
+        return asking(block.question_id, [*rows, trouble, buttons])
 
 
 def _label(field: Field) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.notebook.page.answer import NO_MATH, OPENED, call_html, printed_html, tool_html
+from sessionmagic.notebook.page.answer import MUTED, NO_MATH, OPENED, call_html, printed_html, tool_html
+from sessionmagic.notebook.page.in_view import asking
 from sessionmagic.notebook.page.pieces import button, column, forget, page, row
 from sessionmagic.notebook.page.text_box import text_box
 from sessionmagic.notebook.page.wide import framed
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.events import Decision
     from sessionmagic.conversation.transcript import ToolBlock
     from sessionmagic.notebook.controls import Controls
+
+
+ALWAYS_EVERYTHING = "Always everything …"
+KEEP_ASKING = "Keep asking"
+RUN_EVERYTHING = "Run everything unasked"
+EVERYTHING = "Every call in this session that no rule covers runs unasked until this kernel ends."
 
 
 class ToolRow:
@@ -70,7 +77,24 @@ class ToolRow:
         buttons = [
             deciding("Approve", "once", "Run this call", "primary"),
             deciding(f"Always {block.tool}", "tool", always),
-            deciding("Always everything", "all", "Run every call in this session, except where a rule says to ask"),
             deciding("Reject", "reject", "Do not run this call; the model reads your reason", "warning"),
         ]
-        return column(call, row(*buttons, reason, flex_flow="row wrap"))
+        everything = _everything(deciding(RUN_EVERYTHING, "all", EVERYTHING, "danger"))
+        return asking(block.approval_id, [call, row(*buttons, reason, flex_flow="row wrap"), everything])
+
+
+def _everything(approve: Any) -> Any:
+    """Return what approves all calls: a button far from the others, which shows what that means and a second button.
+
+    The first button stays where it is and takes back the click, so a double click approves nothing.
+    """
+    meaning = page(f'<p {NO_MATH} style="{MUTED}">{EVERYTHING}</p>')
+    sure = row(meaning, approve, justify_content="flex-end", align_items="center", display="none", flex_flow="row wrap")
+
+    def turn() -> None:
+        asked = sure.layout.display == "none"
+        first.description = KEEP_ASKING if asked else ALWAYS_EVERYTHING
+        sure.layout.display = "flex" if asked else "none"
+
+    first = button(ALWAYS_EVERYTHING, turn, tooltip="Asks once more")
+    return column(row(first, justify_content="flex-end"), sure)

@@ -12,9 +12,9 @@ from sessionmagic.notebook.activity import activity
 from sessionmagic.notebook.captions import notes_line, status_line, values_line
 from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import MUTED, NO_MATH, text_html, warning_html
-from sessionmagic.notebook.page.attention import answer_at_once
 from sessionmagic.notebook.page.blocks import Blocks
-from sessionmagic.notebook.page.code_button import FENCE, code_button
+from sessionmagic.notebook.page.code_button import FENCE
+from sessionmagic.notebook.page.head import Head
 from sessionmagic.notebook.page.pieces import forget, page, status_html, within
 from sessionmagic.notebook.page.static import NOTHING_STARTED, answer_outputs, whole_html, whole_output
 from sessionmagic.notebook.page.steering_box import SteeringBox
@@ -63,7 +63,7 @@ class WidgetView:
     def __init__(  # noqa: PLR0913
         self, session: str, model: str, controls: Controls, displays: Displays, draft: Draft, *, slots: Slots
     ) -> None:
-        from ipywidgets import HTML, Button, HBox, Layout, VBox
+        from ipywidgets import Layout, VBox
 
         self._session = session
         self._model = model
@@ -71,32 +71,21 @@ class WidgetView:
         self._displays = displays
         self._draft = draft
         self._layout = Layout(flex="1 1 auto")  # shared, because each layout is one more message to the page
-        self._status = HTML(
-            self._status_html(Transcript()), layout=Layout(flex="1 1 12em", min_width="0", display="block")
-        )
-        self._button = Button(
-            description="Stop", icon="stop", tooltip="Stop the turn and keep what was said", layout=Layout(width="auto")
-        )
+        self._head = Head(controls, self._status_html(Transcript()))
         self._controls = controls
-        self._stop = lambda _: controls.stop()
-        self._button.on_click(self._stop)
         self._slots = slots
         self._live: list[Output] = []
         """The outputs of the areas."""
         self._status_due = 0.0
-        self._activity = ""
-        """What the status line says that the turn does."""
+        self._shown: tuple[object, ...] = ()
+        """What the status line says that the turn does, and its notes."""
         self._reasoning: Any = None
         self._steering: SteeringBox | None = None
-        self._code: Any = None
-        """The button for code, once the answer has some."""
         self._answer = Blocks(VBox(layout=self._layout), controls)
-        self._head = HBox([self._status, self._button], layout=Layout(flex_flow="row wrap"))
-        self._area = VBox([self._head, *self._answer.boxes], layout=self._layout)
+        self._area = VBox([self._head.box, *self._answer.boxes], layout=self._layout)
         self._areas = [self._area]
         self._last = self._answer.boxes[0]
         """The last child of the first area that shows blocks."""
-        answer_at_once(self._button)
 
     def open(self) -> None:
         self._live.append(_live_output(self._area, RUNNING))
@@ -104,9 +93,9 @@ class WidgetView:
 
     def update(self, transcript: Transcript) -> int:
         self._show_status(transcript)
-        if self._code is None and self._controls.takes_code and FENCE in transcript.text:
-            self._code = code_button(self._controls)
-            self._head.children = (self._status, self._code, self._button)
+        if self._controls.takes_code and FENCE in transcript.text:
+            self._head.add_code_button()
+        self._head.update()
         if self._steering is None and self._is_long(transcript):
             self._steering = SteeringBox(self._controls)
             self._area.children = (*self._area.children, self._steering.box)
@@ -137,7 +126,9 @@ class WidgetView:
         mark = f"sessionmagic-{uuid.uuid4().hex}"
         hides = HTML(f"<style>.{mark} {{ display: none }}</style>", layout={"display": "none"})
         copy = Box([box], _dom_classes=(mark,))
-        area = VBox([hides, box], layout=self._layout)
+        if len(self._areas) > 1:  # only the last area grows
+            self._areas[-1].children = [child for child in self._areas[-1].children if child is not self._head.again]
+        area = VBox([hides, self._head.again, box], layout=self._layout)
         at = 1 + next(at for at, child in enumerate(self._area.children) if child is self._last)
         self._area.children = (*self._area.children[:at], copy, *self._area.children[at:])
         self._last = copy
@@ -155,7 +146,7 @@ class WidgetView:
 
     def finish(self, transcript: Transcript, outputs: Sequence[Output]) -> None:  # noqa: ARG002
         """Show the whole answer in the area as one page, and replace the area in the notebook by static outputs."""
-        self._button.on_click(self._stop, remove=True)
+        self._head.end()
         shown = [*self._areas[1:], *self._area.children]
         last = self._answer.show_only(self._draft.hidden + whole_html(outputs))
         self._area.children = (last,)
@@ -182,11 +173,11 @@ class WidgetView:
 
     def _show_status(self, transcript: Transcript) -> None:
         now = time.monotonic()
-        doing = activity(transcript)
-        if now >= self._status_due or doing != self._activity:
-            self._status.value = self._status_html(transcript)
+        shown = (activity(transcript), transcript.notes)
+        if now >= self._status_due or shown != self._shown:
+            self._head.show(self._status_html(transcript))
             self._status_due = now + STATUS_SECONDS
-            self._activity = doing
+            self._shown = shown
 
     def _show_reasoning(self, transcript: Transcript) -> int:
         text = "\n\n".join(block.text for block in transcript.blocks if isinstance(block, ReasoningBlock))
