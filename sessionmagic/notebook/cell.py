@@ -87,6 +87,7 @@ def ask(
         background: Whether to return at once, without a result.
         takes_code: Whether there is a button that puts the code of the answer into a new cell.
     """
+    from sessionmagic.notebook.cells_behind import held_up
     from sessionmagic.notebook.page.attention import attention
     from sessionmagic.notebook.surface import view_for
 
@@ -100,6 +101,7 @@ def ask(
         view = view_for(context, options, launch, background=background)
         launch.show_in(view)
         waits_for: WaitsFor = "end" if not background else "nothing" if options.wait else "start"
+        launch.held_up = partial(held_up, context, options.session or context.chosen() or request.session)
         begin = partial(context.manager.start, on_wait=launch.wait_for_session)
         start = begun(context, request, begin, place_of(context, options))
         launch.begin(start, view, waits_for)
@@ -177,6 +179,7 @@ def launch_of(
         background: Whether the cell does not wait for the turn.
         shares: How many turns are shown at the same time under the cell.
     """
+    from sessionmagic.notebook.cells_behind import cells_behind
     from sessionmagic.notebook.launch import Launch
     from sessionmagic.notebook.surface import asks_of
     from sessionmagic.notebook.view import Rate
@@ -187,6 +190,7 @@ def launch_of(
     asks = asks_of(context, background=background)
     launch = Launch(steer, Rate(context.settings.refresh_hz, shares), done, context.main_thread, asks=asks)
     launch.late = context.front_end.kind.late
+    launch.cells_behind = None if background else cells_behind(context)
     return launch
 
 

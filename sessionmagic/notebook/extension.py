@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.notebook.completion import register_completion
 from sessionmagic.notebook.kernel.figures import keep_figures_whole
 from sessionmagic.notebook.magics import AgentMagics
+from sessionmagic.notebook.page.attention import queued_cells
 from sessionmagic.notebook.question_marks import keep_question_marks
 from sessionmagic.notebook.visible import visible
 from sessionmagic.notebook.warm_up import WarmUp
@@ -35,6 +36,7 @@ def load(shell: InteractiveShell) -> None:
     warm_up = WarmUp(magics.context)
     register_completion(shell, magics.context, warm_up.paused)
     keep_figures_whole(shell)
+    queued_cells(magics.context.front_end.kernel)  # those that are sent from now on are known
     shell.input_transformers_cleanup.append(keep_question_marks)
     formatter: Any = shell.display_formatter
     for module, name in _PRINTED:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.conversation.events import Decision, InputAction
     from sessionmagic.notebook.asker import Asks
+    from sessionmagic.notebook.cells_behind import CellsBehind
     from sessionmagic.notebook.kernel.main_thread import MainThread
     from sessionmagic.notebook.view import Rate, View
     from sessionmagic.turns.turn import Turn, TurnResult
@@ -66,6 +67,10 @@ class Launch(CellWork):
         self.late = True
         """Whether output is shown that comes after the cell has ended."""
         self.takes_code = False
+        self.cells_behind: CellsBehind | None = None
+        """The cells that wait for that of the turn, if they are known."""
+        self.held_up: Callable[[], str] = str
+        """Returns what keeps the turn from starting, in words; empty if that is not known."""
         self.code_taken = False
         """Whether the user wants the code of the answer in a new cell."""
         self._asker = None if self.asks_on_page else Asker(self, main_thread, asks, rate.hz)
@@ -158,7 +163,7 @@ class Launch(CellWork):
             view.open()
             opened = True
         while not self._admission.done():
-            view.update(Transcript(waits_for_session=self._waits_for_session))
+            view.update(Transcript(waits_for_session=self._waits_for_session, remark=self.held_up()))
             await asyncio.wait([self._admission], timeout=TICK_SECONDS)
         try:
             turn = self._admission.result()
@@ -182,12 +187,15 @@ class Launch(CellWork):
 
         If the cell raises the turn's error, the answer does not repeat it.
         """
-        asking = None if self._asker is None else asyncio.ensure_future(self._asker.follow(turn))
+        followers = [each.follow(turn) for each in (self._asker, self.cells_behind) if each is not None]
+        tasks = [asyncio.ensure_future(each) for each in followers]
         try:
             await follow(turn, view, self._rate, with_error=not raises)
         finally:
-            if asking is not None:
-                asking.cancel()
+            for task in tasks:
+                task.cancel()
+            if self.cells_behind is not None:
+                self.cells_behind.forget(turn)
 
     def resolve(self, approval_id: str, decision: Decision, reason: str = "") -> None:
         """Decide on a tool call of the turn; do nothing if it no longer waits. Safe on any thread."""

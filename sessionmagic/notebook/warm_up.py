@@ -36,7 +36,7 @@ MODULES = (
     "sessionmagic.notebook.page.slots",
     "sessionmagic.notebook.prompts",
     "sessionmagic.notebook.surface",
-    "sessionmagic.notebook.page.attention",
+    "sessionmagic.notebook.cells_behind",
     "sessionmagic.notebook.kernel.tools",
     "sessionmagic.manager",
     # Some of what pydantic-ai imports, because a cell that comes meanwhile waits for the whole step.

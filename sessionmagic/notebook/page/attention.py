@@ -3,6 +3,8 @@
 By default, ipykernel handles these messages after the cell. Since version 7 it has subshells, which run on separate
 threads. Messages that concern our widgets are sent to a subshell, which handles them at once. Older versions have no
 subshells, so there the page waits.
+
+The requests of cells are noted on the way, because a cell that waits for the running one can then say what for.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
+
+from sessionmagic.notebook.page.queued_cells import QueuedCells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,9 +41,19 @@ def attention(kernel: Any) -> AbstractContextManager[None]:
 
     It has no effect without subshells, or outside the main thread.
     """
-    if getattr(kernel, "shell_channel_thread", None) is None or not _is_main_thread():
-        return nullcontext()
-    return _router(kernel).routing()
+    return _router(kernel).routing() if _can_listen(kernel) else nullcontext()
+
+
+def queued_cells(kernel: Any) -> QueuedCells | None:
+    """Return the cells that wait for the running one; None where they are not known.
+
+    They are known from the first call on.
+    """
+    return _router(kernel).queued if _can_listen(kernel) else None
+
+
+def _can_listen(kernel: Any) -> bool:
+    return getattr(kernel, "shell_channel_thread", None) is not None and _is_main_thread()
 
 
 def _is_main_thread() -> bool:
@@ -54,6 +68,7 @@ class _Router:
 
     def __init__(self, kernel: Any) -> None:
         self._kernel = kernel
+        self.queued = QueuedCells(kernel)
         self._routing = False
         self._subshell = ""
         self._controls: set[str] = set()
@@ -62,6 +77,7 @@ class _Router:
     @contextmanager
     def routing(self) -> Iterator[None]:
         """Route messages to the subshell within this context; contexts may be nested."""
+        self._kernel.shell_channel_thread.io_loop.add_callback(self._begin)  # a kernel that starts has replaced it
         before, self._routing = self._routing, True
         try:
             yield
@@ -73,20 +89,23 @@ class _Router:
         self._kernel.shell_stream.on_recv(self._receive, copy=False)
 
     async def _receive(self, frames: list[Any]) -> None:
-        if self._routing:
-            with suppress(Exception):  # the message then waits for the end of the cell, as it would without us
-                frames = self._readdress(frames)
+        with suppress(Exception):  # the message then waits for the end of the cell, as it would without us
+            frames = self._readdress(frames)
         await self._kernel.shell_channel_thread_main(frames)
 
     def _readdress(self, frames: list[Any]) -> list[Any]:
-        """Return the frames of a message, addressed to our subshell if it concerns us."""
+        """Return the frames of a message, addressed to our subshell if it concerns us. Note the requests of cells."""
         import zmq
 
         session = self._kernel.session
         identities, parts = session.feed_identities(frames, copy=False)
         message = session.deserialize(parts, content=False, copy=False)
+        if message["header"].get("subshell_id"):
+            return frames
+        if message["header"]["msg_type"] == "execute_request" and "cellId" in message["metadata"]:
+            self.queued.add(message["header"])
         message["content"] = session.unpack(message["content"])
-        if message["header"].get("subshell_id") or not self._concerns_us(message):
+        if not self._routing or not self._concerns_us(message):
             return frames
         message["header"]["subshell_id"] = self._own_subshell()
         return [*map(zmq.Frame, session.serialize(message, identities)), *message["buffers"]]
