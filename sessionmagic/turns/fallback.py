@@ -141,6 +141,9 @@ class Chain:
         model: The model of the run, with its fallbacks.
         rules: How they fall back.
         emit: Emits an event, as `EventLog.emit` does.
+
+    Attributes:
+        asked: The single model that the open request goes to.
     """
 
     def __init__(self, agent: str, model: ResolvedModel, rules: FallbackRules, emit: Callable[..., object]) -> None:
@@ -151,8 +154,8 @@ class Chain:
         self._requests = 0
         self._left: list[ResolvedModel] = []
         """The models after the one that is asked."""
-        self._current = self._asked = model
-        """The model that is asked, which may be an alloy, and the member of it that is."""
+        self._current = self.asked = model
+        """The model of the chain that is asked, which may be an alloy, and the member of it that is."""
         self._times = 0
         """How often it was asked for this request."""
         self._why: list[str] = []
@@ -187,14 +190,14 @@ class Chain:
         if action == "retry" and self._times <= self._rules.fallback.retries and wait <= patience:
             self._times += 1
             if wait > SHORT_WAIT and wanted and isinstance(error, ModelHTTPError):
-                self._emit(Warned, text=waiting(self._asked.reference, error.status_code, wait))
-            return self._asked, wait
+                self._emit(Warned, text=waiting(self.asked.reference, error.status_code, wait))
+            return self.asked, wait
         self._move(error, max(wanted, self._rules.fallback.cooldown))
-        return self._asked, 0.0
+        return self.asked, 0.0
 
     def _move(self, error: Exception, cooldown: float) -> None:
         """Take the next model in place of the one that has failed, and leave that one out for a while."""
-        failed, asked, times, reason = self._current, self._asked, self._times, in_short(error)
+        failed, asked, times, reason = self._current, self.asked, self._times, in_short(error)
         again = f", asked {counted(times, 'time')}" if times > 1 else ""
         self._why.append(f"{asked.reference} ({reason_of(error)}{again})")
         self._next()
@@ -208,8 +211,8 @@ class Chain:
             model = self._left.pop(0)
             rest = self._rules.cooldowns.rest_of(self._agent, model.reference)
             if rest is None:
-                self._current, self._asked, self._times = model, model.chosen(), 1
-                return self._asked
+                self._current, self.asked, self._times = model, model.chosen(), 1
+                return self.asked
             self._why.append(f"{model.reference} ({rest.reason}, left out for {_seconds(rest.seconds)} more)")
         raise TurnFailedError(
             f"no model has answered: {'; '.join(self._why)}; try again later, or name another model with --model"
@@ -219,13 +222,13 @@ class Chain:
         return any(self._rules.cooldowns.rest_of(self._agent, each.reference) is None for each in self._left)
 
     def _tell(self, failed: str, reason: str, attempt: int) -> None:
-        self._emit(ModelFellBack, failed=failed, fallback=self._asked.reference, reason=reason, attempt=attempt)
+        self._emit(ModelFellBack, failed=failed, fallback=self.asked.reference, reason=reason, attempt=attempt)
 
     def _names_a_wrong_model(self, error: Exception) -> bool:
         """Return whether the user has just named a model that its provider does not have, or refuses the key for."""
         if not self._rules.named or self._requests > 1 or self._current is not self._models[0]:
             return False
-        _, told = failure(self._asked.reference, error, address_of(self._asked.model))
+        _, told = failure(self.asked.reference, error, address_of(self.asked.model))
         return isinstance(told, ModelRefusedError)
 
 

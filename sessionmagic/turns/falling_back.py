@@ -45,7 +45,7 @@ class FallingBack(AbstractCapability[None]):
     Args:
         agent: The name of the agent that asks.
         chain: The models.
-        requests: Records the requests. The latest one went to the model that is asked.
+        requests: Records the requests.
     """
 
     agent: str
@@ -58,9 +58,7 @@ class FallingBack(AbstractCapability[None]):
         request_context: ModelRequestContext,
     ) -> ModelRequestContext:
         """Turn the request to the model that is asked, with its own settings and without the retries of its SDK."""
-        asked = self.requests.asked
-        if asked is None:
-            return request_context
+        asked = self.chain.asked
         if request_context.model is not asked.model:
             raise RetryModelRequest(asked.model)  # pydantic-ai then opens its connections
         settings = {**asked.settings, **without_retries(asked.model)}
