@@ -234,6 +234,14 @@ async def test_empty_answer_is_asked_of_the_next_model():
     assert (result.text, fell_back(events)) == ("Done.", [("first", "second", "the answer was empty", 1)])
 
 
+@pytest.mark.parametrize(("step", "text"), [(["", "Left."], "Left."), (["", BUSY], "Done.")], ids=["goes on", "fails"])
+@on_a_loop
+async def test_an_empty_text_at_the_beginning_has_said_nothing_yet(step, text):
+    script("first", step)
+    script("second", "Done.")
+    assert (await run(manager_of()))[0].text == text
+
+
 @on_a_loop
 async def test_later_request_of_a_turn_falls_back_with_all_that_was_said_so_far():
     first, second = script("first", ["I look.", call("look")], REFUSED), script("second", "Done.")
