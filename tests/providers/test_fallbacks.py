@@ -10,6 +10,7 @@ from sessionmagic.conversation.events import ModelFellBack, TextDelta, Warned
 from sessionmagic.exceptions import ModelRefusedError, TurnFailedError, TurnTimeoutError
 from sessionmagic.models.compatible import endpoint
 from sessionmagic.turns import fallback
+from tests.clock import on_a_clock, passes
 from tests.provider import (
     ScriptedProvider,
     answers,
@@ -154,9 +155,7 @@ async def test_server_that_does_not_answer_in_time_is_asked_three_times():
     with ScriptedProvider(never_answers()) as left, ScriptedProvider(answers("Right.")) as right:
         register_model("slow", endpoint("left", "m", left.url, None), {"timeout": 0.05})
         result, events = await ask(manager_of(left, right, model="slow"))
-    assert (result.text, len(left.requests)) == ("Right.", 3)
-    assert fell_back(events) == [("slow", "no answer in time", 3)]
-    assert result.usage.unmeasured_requests == 3  # the server may have worked on them
+    assert (result.text, fell_back(events)) == ("Right.", [("slow", "no answer in time", 3)])
 
 
 @on_a_loop
@@ -243,11 +242,13 @@ async def test_stop_ends_a_wait_that_the_last_provider_has_asked_for():
     assert len(turn.transcript.warnings) == 2
 
 
-@on_a_loop
+@on_a_clock
 async def test_time_limit_holds_during_a_wait():
     with ScriptedProvider(refuses(404, NO_MODEL)) as left, ScriptedProvider(LATER) as right:
-        turn = await manager_of(left, right).run("Go", session="chat", timeout=0.3)
-        result = await asyncio.wait_for(turn.result(), 10)
+        turn = await manager_of(left, right).run("Go", session="chat", timeout=20)
+        await until(lambda: turn.transcript.warnings[1:])
+        await passes(21)
+        result = await turn.result()
     assert (type(result.error), len(right.requests)) == (TurnTimeoutError, 1)
 
 
