@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessionmagic.conversation.transcript import QuestionBlock, ReasoningBlock, TextBlock, ToolBlock, ValueBlock
+from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, ToolBlock, ValueBlock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,10 +23,8 @@ def activity(transcript: Transcript) -> str:
     blocks = transcript.blocks
     if transcript.status != "running":
         return ""
-    if any(isinstance(block, ToolBlock) and block.approval_id for block in blocks):
-        return "waiting for approval"
-    if any(isinstance(block, QuestionBlock) and block.action is None for block in blocks):
-        return "waiting for your answer"
+    if transcript.waits_for_an_answer:
+        return f"turn {transcript.turn_id} waits for your answer"  # the cells that wait for it name the turn, too
     if tools := [block.tool for block in blocks if isinstance(block, ToolBlock) and block.is_running]:
         return f"running {_listed(tools)}"
     if not transcript.turn_id:

@@ -216,9 +216,9 @@ def test_question_is_shown_as_text_and_what_became_of_it():
     head = {"session_id": "s", "turn_id": "1", "agent": "a", "at": 0.0}
     hostile = "<img src=x onerror=alert(1)>"
     asked = InputRequested(seq=1, question_id="q", server=f"web{hostile}", message=hostile, schema={}, **head)
-    transcript = fold(Transcript(), [asked])
+    transcript = fold(Transcript(turn_id="1"), [asked])
     assert transcript.blocks == (QuestionBlock("q", hostile, {}, server=f"web{hostile}"),)
-    assert status_line(transcript, "chat", "test", 0).endswith(" · waiting for your answer")
+    assert status_line(transcript, "chat", "test", 0).endswith(" · turn 1 waits for your answer")
     assert "waits for your answer" in answer_html(transcript)
     for action, words in [("accept", "answered"), ("decline", "declined"), ("cancel", "not answered")]:
         closed = InputProvided(seq=2, question_id="q", action=action, **head)

@@ -34,11 +34,11 @@ TURN = [
     (TextDelta, {"text": "Let me see."}, "answering"),
     (ToolCallDelta, {**RUN, "text": '{"co'}, "calling run_python"),
     (ToolCalled, {**RUN, "args": {}}, "calling run_python"),
-    (ApprovalRequested, {**RUN, "approval_id": "p", "args": {}, "why": "w"}, "waiting for approval"),
+    (ApprovalRequested, {**RUN, "approval_id": "p", "args": {}, "why": "w"}, "turn 1 waits for your answer"),
     (ApprovalResolved, {"approval_id": "p", "call_id": "a", "decision": "once"}, "calling run_python"),
     (ToolBegan, RUN, "running run_python"),
     (ToolPrinted, {**RUN, "text": "step 1"}, "running run_python"),
-    (InputRequested, QUESTION, "waiting for your answer"),
+    (InputRequested, QUESTION, "turn 1 waits for your answer"),
     (InputProvided, {"question_id": "q", "action": "decline"}, "running run_python"),
     (ToolReturned, {**RUN, "outcome": "success", "content": "", "duration": 1.0}, "waiting for the model"),
     (TextDelta, {"text": "So"}, "answering"),
@@ -70,7 +70,7 @@ def test_tools_that_run_side_by_side_are_named_in_few_words(tools, words):
     ended = ToolBlock("x", "ended", {}, "success")
     asks = ToolBlock("y", "asks", {}, approval_id="id")
     assert activity(Transcript(turn_id="1", blocks=(ended, *running, waits_for_these))) == words
-    assert activity(Transcript(turn_id="1", blocks=(ended, *running, asks))) == "waiting for approval"
+    assert activity(Transcript(turn_id="1", blocks=(ended, *running, asks))) == "turn 1 waits for your answer"
 
 
 def test_turn_that_has_not_started_says_whether_its_session_is_busy():

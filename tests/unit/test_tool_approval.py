@@ -41,7 +41,7 @@ async def test_status_line_says_what_was_used_and_that_a_call_waits(manager, too
     await asked(turn)
     used = turn.transcript.usage.output_tokens
     assert used
-    assert status_line(turn.transcript, "", "", 0).endswith(f"{used} tokens · waiting for approval")
+    assert status_line(turn.transcript, "", "", 0).endswith(f"{used} tokens · turn 1 waits for your answer")
     turn.cancel()
     await turn.result()
 

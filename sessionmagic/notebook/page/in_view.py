@@ -19,14 +19,15 @@ ASKS = "sessionmagic-asks"
 STYLE = f"""<style>
 .{HEAD} {{ position: sticky; top: 0; z-index: 3; background: var(--jp-layout-color0, Canvas) }}
 .jupyter-widgets:has(> .{HEAD}), .jp-OutputArea-output:has(> * > .{HEAD}), .jp-OutputArea-child:has(.{HEAD}),
-.jp-Cell:not(.jp-mod-outputsScrolled) > * > .jp-OutputArea:has(.{HEAD}) {{ overflow: visible }}
+.jp-Cell:not(.jp-mod-outputsScrolled) > * > .jp-OutputArea:has(.{HEAD}) {{ overflow: visible; min-width: 0 }}
 .{ASKS} {{ scroll-margin: 3em 0 1em }}
 :is(.{ASKS}, .{HEAD}) .jupyter-button.jupyter-button:focus-visible {{
   outline: 2px solid var(--jp-ui-font-color1, currentColor); outline-offset: 0 }}
 </style>"""
 """Lets a head stick to the top of the page, and shows which button has the focus.
 
-Nothing around a head may scroll. What is wide scrolls in a box of its own, within the answer.
+Nothing around a head may scroll, nor grow with what is in it. What is wide scrolls in a box of its own, within the
+answer.
 """
 SHOW = """<style onload="\
 const asks = this.closest('.{asks}'), shown = window.sessionmagicShown ??= new Set();
