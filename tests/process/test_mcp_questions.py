@@ -226,7 +226,7 @@ def test_question_is_shown_as_text_and_what_became_of_it():
         assert (done.blocks[0].action, done.waits_for_an_answer) == (action, False)
         assert f"· {words}" in answer_html(done)
         assert "<img" not in answer_html(done)
-        assert fold(Transcript(), [asked, closed]) == done
+        assert fold(Transcript(turn_id="1"), [asked, closed]) == done
 
 
 @on_a_loop
