@@ -1,9 +1,13 @@
 """Several models answer one cell, side by side."""
 
 import re
+from html import unescape
 
 import pytest
 
+from sessionmagic.notebook.page.tool_row import ALWAYS_EVERYTHING, RUN_EVERYTHING
+from sessionmagic.turns.unasked import KERNEL_ENDS, UNASKED
+from tests.kernel.acting import needs_clicks
 from tests.kernel.cells import WIDGET
 
 pytestmark = pytest.mark.once
@@ -194,6 +198,20 @@ def test_calls_that_wait_are_listed_with_their_column(kernel, session):
     kernel.run(f"%agent stop {session}").ok()
     assert all(f" {letter} " in listed for letter in "AB")
     assert "uno" not in listed
+
+
+def test_everything_that_is_approved_in_one_column_runs_in_all_and_is_said(kernel, session):
+    needs_clicks(kernel)
+    code = "import time; time.sleep(1)"
+    for name in ("uno", "dos"):
+        kernel.run(f"script({name!r}, call('run_python_isolated', code={code!r}), 'Done.');").ok()
+    cell = kernel.send(f"%%agent -s {session} --compare uno dos\nGo.").until_asks(2)
+    kernel.click(cell.button(ALWAYS_EVERYTHING))
+    kernel.click(cell.button(RUN_EVERYTHING))
+    cell.until_shows("calls run unasked").until(lambda cell: "Ask again" in str(cell.widgets))
+    cell.wait(60).ok()
+    assert cell.html.count("✓ run_python_isolated") == 2
+    assert UNASKED.format(until=KERNEL_ENDS, session=session, safety="balanced") in unescape(cell.html)
 
 
 def test_a_comparison_that_waits_in_the_background_lets_its_cell_end(kernel, session):

@@ -60,6 +60,7 @@ class ColumnView:
         from ipywidgets import HTML, Button, HBox, Layout, VBox
 
         self.column = column
+        self._controls = controls
         self.transcript = Transcript()
         """The run as it was last shown."""
         self._displays = displays
@@ -120,6 +121,8 @@ class ColumnView:
 
     def _status_html(self, transcript: Transcript, *, ended: bool = False) -> str:
         line = run_line(transcript, self._opened_at, ended=ended)
+        if self._controls.everything_approved and not ended:
+            line += " · calls run unasked"
         name = f'<span {NO_MATH} style="font-weight: 600">{escape(_heading(self.column))}</span>'
         return status_html(f'{name}<br><span {NO_MATH} style="{MUTED}">{escape(line)}</span>')
 
