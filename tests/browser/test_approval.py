@@ -90,6 +90,25 @@ def test_question_off_the_screen_comes_into_view_once_and_leaves_the_keyboard_al
     it.expect_done(1)
 
 
+def test_question_in_a_hidden_notebook_comes_into_view_when_that_is_opened_again(notebook):
+    session = "hidden"
+    steps = f"call('wait_for', name='{session}')", *RUNS
+    it = notebook(f"%%agent -s {session} -m acts\nGo.", *FILLER, "", setup=acting(*steps))
+    it.run(1)
+    expect(it.area(1).get_by_text("wait_for").first).to_be_visible(timeout=SECONDS)
+    it.cell(len(FILLER) + 2).locator(".cm-content").click()
+    it.page.evaluate("() => { window.hiding = jupyterapp.shell.currentWidget.id; }")
+    it.page.evaluate("() => jupyterapp.commands.execute('launcher:create')")
+    expect(it.area(1).first).to_be_hidden(timeout=SECONDS)
+    (it.lab.root / session).touch()
+    expect(asks(it)).to_be_attached(timeout=SECONDS)
+    it.page.wait_for_timeout(MOMENT)
+    it.page.evaluate("() => jupyterapp.shell.activateById(window.hiding)")
+    it.page.wait_for_function(IN_VIEW, arg=asks(it).element_handle(), timeout=SECONDS)
+    press(it, "Reject").click()
+    it.expect_done(1)
+
+
 def test_page_that_runs_no_script_of_ours_asks_all_the_same(notebook):
     it = notebook("%%agent -s no_script -m acts\nGo.", "ran", setup=acting(*RUNS))
     try:
