@@ -59,10 +59,10 @@ class LineValues:
     Args:
         line: The line.
         names: What names mean in it.
-        as_text: Makes the text of a value that is written without a format.
+        as_text: Makes the text of a value that is written without a format; by default, an f-string does.
     """
 
-    def __init__(self, line: str, names: Mapping[str, Any], as_text: Callable[[Any], str] = str) -> None:
+    def __init__(self, line: str, names: Mapping[str, Any], as_text: Callable[[Any], str] | None = None) -> None:
         self._names = names
         self._as_text = as_text
         self._references: list[Reference] = []
@@ -110,7 +110,9 @@ class LineValues:
         shown = shortened(reference.typed)
         try:
             value = evaluated(compiled(field.expression, self._names), self._names)
-            return formatted(value, field) if field.conversion or field.spec else self._as_text(value)
+            if self._as_text is None or field.conversion or field.spec:
+                return formatted(value, field)
+            return self._as_text(value)
         except NotAValueError as error:
             if error.action:
                 raise UsageError(f"{shown} {error.action}, and only values can be filled in; {ASSIGN}") from error

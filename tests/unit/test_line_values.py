@@ -130,6 +130,16 @@ def test_what_has_no_value_is_one_line_that_names_it(written, words):
     assert "\n" not in str(caught.value)
 
 
+class Unprintable:
+    def __str__(self):
+        raise ValueError("not today")
+
+
+def test_value_that_cannot_be_written_is_named_in_one_line():
+    with pytest.raises(UsageError, match=r"^\{x\} has no value: ValueError: not today; write \{\{x\}\} for the text"):
+        CELL_LINE.parse_line("--session {x}", {"x": Unprintable()})
+
+
 def test_values_become_numbers_and_several_words_where_these_are_wanted():
     options = CELL_LINE.parse_line("--timeout {price} --repeat $n --compare $m {month} --set seed={n} stop={m}", NAMES)
     assert (options.timeout, options.repeat) == (2.5, 3)
