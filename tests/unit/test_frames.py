@@ -174,6 +174,12 @@ def test_dataset_has_the_ranges_of_its_arrays():
     assert "t: min 1.0, max 3.0" in described(dataset.t).text
 
 
+def test_user_is_told_that_xarray_abbreviates():
+    xarray = pytest.importorskip("xarray")
+    assert described(xarray.DataArray(np.zeros(2_000))).shown == "abbreviated"
+    assert described(xarray.DataArray(np.zeros(2))).shown == ""
+
+
 def test_array_has_its_range():
     text = described(np.array([[1.0, np.nan], [3.0, 4.0]])).text
     assert text.startswith("ndarray of shape (2, 2) and type float64\n")

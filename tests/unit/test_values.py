@@ -1,5 +1,6 @@
 """What a model reads of the user's values when it inspects them."""
 
+import re
 import time
 import tracemalloc
 
@@ -10,7 +11,7 @@ import pytest
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.keys.known import KNOWN
 from sessionmagic.notebook.kernel import values
-from sessionmagic.notebook.kernel.values import describe_safely, statistics
+from sessionmagic.notebook.kernel.values import describe_safely, described, statistics
 from sessionmagic.notebook.prompts import filled_in
 
 
@@ -20,6 +21,29 @@ def test_value_of_a_variable_that_is_named_like_a_secret_is_known_once_it_is_sen
     namespace = {"db_password": "open-sesame", "token": "McDonald", "password": None, "n": 3}
     assert "open-sesame" not in without_keys(filled_in(f"is $`{expression}`", namespace, raw=False).text)
     assert KNOWN.names == {"open-sesame": "the value of db_password"}
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ({"prices": [1] * 1_000}, "abbreviated"),
+        ([{n: n for n in range(101)}], "abbreviated"),
+        ({"table": pd.DataFrame({"n": range(100)})}, "abbreviated"),
+        (np.zeros((60, 60)), "abbreviated"),
+        (np.zeros((200, 60)), "100 of 200 rows, abbreviated"),
+        (["and so on..."], ""),
+        ([1] * 100, ""),
+    ],
+    ids=["list", "dict", "frame", "array", "long array", "text", "whole"],
+)
+def test_user_is_told_what_a_description_leaves_out(value, shown):
+    assert described(value).shown == shown
+
+
+def test_user_is_told_of_columns_that_are_left_out_also_when_the_rest_is_cut_too():
+    told = described(pd.DataFrame({name: range(1_000) for name in ("price", "color", "size")}), 100)
+    assert re.fullmatch(r"1 of 1,000 rows, 1 of 3 columns, \d+ of \d+ characters", told.shown)
+    assert described(np.array(["word " * 100] * 300), 500).shown.startswith("100 of 300 rows, ")
 
 
 class Lazy:

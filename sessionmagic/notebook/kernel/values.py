@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ DESCRIBED = 20_000
 BYTES_SHOWN = 4_000
 NUMBER_LENGTH = 40
 """Characters of a number in a listing."""
+LEFT_OUT = re.compile(r"(?<=[\s,])\.{2,3}(?=[\s,)\]}])")
+"""What IPython, numpy, pandas and xarray write in place of what they leave out."""
 NUMBERS_READ = 10_000_000
 """Numbers of an array that the statistics cover. Computing them takes several times the memory of these numbers."""
 
@@ -52,7 +55,8 @@ def described(value: Any, limit: int = DESCRIBED) -> Described:
         return Described(text, shown)
     end = between_words(text, limit, -1)
     part = f"{end:,} of {counted(len(text), 'character')}"
-    return Described(f"{text[:end]}\n[cut: {counted(len(text) - end, 'more character')}]", part)
+    text = f"{text[:end]}\n[cut: {counted(len(text) - end, 'more character')}]"
+    return Described(text, ", ".join(filter(None, [shown, part])))
 
 
 def _described(value: Any, limit: int) -> Described:
@@ -66,7 +70,7 @@ def _described(value: Any, limit: int) -> Described:
     if library(value) == "polars" and hasattr(value, "collect_schema"):
         return Described(_lazy(value, value.collect_schema().items()))
     if library(value) == "xarray":
-        return Described("\n".join([str(value), *_xarray_facts(value)]))
+        return _abbreviated("\n".join([str(value), *_xarray_facts(value)]))
     if hasattr(value, "dtypes") and hasattr(value, "columns") and hasattr(value, "head"):
         return Described(_frame(value))
     if hasattr(value, "dtype") and hasattr(value, "shape"):
@@ -77,7 +81,12 @@ def _described(value: Any, limit: int) -> Described:
     if isinstance(value, list | tuple | dict | set | frozenset) and len(value) > ITEMS_SHOWN:
         shown = f"{ITEMS_SHOWN:,} of {counted(len(value), 'item')}"
         return Described(f"{text}\n[cut: {counted(len(value) - ITEMS_SHOWN, 'more item')}]", shown)
-    return Described(text)
+    return _abbreviated(text)
+
+
+def _abbreviated(text: str) -> Described:
+    """Return a text that another library has written, with a note if it has left something out."""
+    return Described(text, "abbreviated" if LEFT_OUT.search(text) else "")
 
 
 def describe_safely(value: Any) -> str:
@@ -176,8 +185,8 @@ def _array(array: Any) -> Described:
     shown = f"{ITEMS_SHOWN:,} of {counted(rows, 'row')}" if rows > ITEMS_SHOWN else ""
     first = [f"first {counted(ITEMS_SHOWN, 'row')}:"] if shown else []
     text = str(array[:ITEMS_SHOWN])
-    short = ["abbreviated"] if "..." in text else []
-    return Described("\n".join([size, *first, text]), ", ".join([*filter(None, [shown]), *short]))
+    noted = filter(None, [shown, _abbreviated(text).shown])
+    return Described("\n".join([size, *first, text]), ", ".join(noted))
 
 
 def _xarray_facts(value: Any) -> list[str]:
