@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 _HELP = re.compile(r"(\s*)%agent\s+([\w-]+(?: +[\w-]+)?)\s*\?{1,2}\s*")
-_LINE = re.compile(r"(\s*)%agent\s+((?:steer|queue|approve|compact|search)\s.*\?)\s*")
+_LINE = re.compile(r"(\s*)%agent\s+((?:steer|queue|approve|compact|search|fix)\s.*\?)\s*")
 
 
 def keep_question_marks(lines: list[str]) -> list[str]:

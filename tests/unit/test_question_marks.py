@@ -20,6 +20,7 @@ def transformed():
         "steer -s chat is it 'so'??",
         "approve 12ab --reject why?",
         "compact what is still open?",
+        "fix --replace why is it empty?",
         "search a.b*(?",
     ],
 )
