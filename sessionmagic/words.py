@@ -17,6 +17,8 @@ LONGEST_KEY = 5_000
 """Characters of the longest key that is found where a text is cut."""
 LONGEST_WORD = 200
 """Characters of the longest word that is not cut in two."""
+NO_ANSWER = "(no answer)"
+"""What is shown for the empty answer of a turn that was stopped or has failed."""
 SHOWN_LIMIT = 60
 """The number of characters that a message quotes of the user's own text."""
 

@@ -12,6 +12,7 @@ from sessionmagic.notebook.page.attention import queued_cells
 from sessionmagic.notebook.question_marks import keep_question_marks
 from sessionmagic.notebook.visible import visible
 from sessionmagic.notebook.warm_up import WarmUp
+from sessionmagic.words import NO_ANSWER
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -46,4 +47,4 @@ def load(shell: InteractiveShell) -> None:
 
 
 def _printed(result: object, printer: RepresentationPrinter, _cycle: object) -> None:
-    printer.text(visible(str(result)))
+    printer.text(visible(str(result) or NO_ANSWER))

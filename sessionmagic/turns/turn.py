@@ -17,6 +17,7 @@ from sessionmagic.tools.approvals import Approvals
 from sessionmagic.tools.questions import Questions
 from sessionmagic.tools.tool_code import running_tool
 from sessionmagic.turns.inbox import Inbox
+from sessionmagic.words import NO_ANSWER
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -112,10 +113,10 @@ class TurnResult:
         return f"TurnResult({', '.join(shown)})"
 
     def _repr_html_(self) -> str:
-        return answer_html(self.text)
+        return answer_html(self.text or NO_ANSWER)
 
     def _repr_markdown_(self) -> str:
-        return answer_markdown(self.text)
+        return answer_markdown(self.text or NO_ANSWER)
 
 
 class Turn:

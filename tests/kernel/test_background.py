@@ -99,6 +99,14 @@ def test_waiting_is_interrupted_and_the_turn_goes_on(kernel, session, pen, waiti
     assert kernel.value("(await late).status") == "'completed'"
 
 
+def test_a_result_without_an_answer_is_shown_as_such(kernel, session):
+    assert kernel.run(f"%%agent -m dumb -s {session} -o failed\nhi").status == "error"
+    cell = kernel.run("failed").ok()
+    assert cell.text == "(no answer)"
+    assert "(no answer)" in cell.html
+    assert kernel.value("str(failed)") == "''"
+
+
 def test_a_stopped_turn_has_a_result(kernel, session):
     kernel.run(f"%%agent -m hang -b -o late -s {session}\nhi").ok()
     kernel.run(f"%agent stop {session}").ok()
