@@ -154,6 +154,8 @@ class LineParser(MagicArgumentParser):
         """What to do with a word that no option takes."""
         if self.prog == "%agent":
             return "the prompt comes below this line, the name of a session after --session, a model after --model"
+        if not any(action.option_strings == [] for action in self._actions):
+            return f"%{self.prog} takes only options, and --help lists them"
         return f"%{self.prog} --help shows which words it takes"
 
     @property

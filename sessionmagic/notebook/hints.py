@@ -42,7 +42,8 @@ SUBCOMMANDS = {
     **dict.fromkeys(("settings", "options"), "%agent set shows those of a session, %agent config the defaults"),
     **dict.fromkeys(("mcp", "add-mcp"), "%agent tools add-mcp FILE adds MCP servers"),
     **dict.fromkeys(("key", "login", "auth", "token"), _KEY),
-    **dict.fromkeys(("version", "info", "status"), "%agent config shows how sessionmagic is set up"),
+    **dict.fromkeys(("version", "info", "about"), "%agent doctor shows what is installed and set up"),
+    "status": "%agent sessions says of each session whether it runs, and %agent doctor what is set up",
 }
 """What does what a word asks for that is no subcommand."""
 
@@ -71,6 +72,11 @@ _OTHERWISE = {
     "api-key": _KEY,
     "key": _KEY,
 }
+_OF_SESSIONS = {
+    "no-tools": '%agent permissions --deny "*" leaves out all tools in a session, and %%agent --no-tools in one turn',
+    "kernel-tools": "%config AgentMagics.kernel_tools sets it for the kernel, and %%agent --kernel-tools for one turn",
+}
+"""What does for a session, or nearly, what an option of `%%agent` does for a turn."""
 _SETTINGS = {"temp": "temperature", "max_output_tokens": "max_tokens", "max_completion_tokens": "max_tokens"}
 
 
@@ -96,4 +102,5 @@ def option_hint(word: str, value: str, known: Collection[str], program: str) -> 
     option, metavar = _OPTIONS.get(name, ("", ""))
     if option in known:
         return f"write {program} {option} {metavar}".rstrip()
-    return _OTHERWISE.get(name, "") if program == "%%agent" else ""
+    otherwise = {"%%agent": _OTHERWISE, "%agent set": _OF_SESSIONS}.get(program, {})
+    return otherwise.get(name, "")

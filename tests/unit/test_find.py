@@ -179,6 +179,7 @@ def test_every_listing_becomes_a_frame_with_the_names_of_its_columns(context, st
 def test_usage_says_what_all_sessions_have_used(context, store):
     assert repr(run_command(context, "usage")) == "no model requests yet"
     store("one", said(1, "p", requests=used(0.5)))
+    assert "all" not in repr(run_command(context, "usage"))
     store("two", said(1, "p", requests=used(1.0)))
     context.active_session = context.manager.sessions.load("one").id
     assert "all 2 sessions: 20 → 2 tokens, cost $1.5000; --all divides this up" in repr(run_command(context, "usage"))

@@ -10,7 +10,7 @@ from sessionmagic.notebook.captions import counted_tokens, input_tokens, money, 
 from sessionmagic.notebook.commands.registry import SESSION, argument, command
 from sessionmagic.notebook.page.listing import Listing
 from sessionmagic.sessions.usage import BY, By, UsageEntry, usage_by
-from sessionmagic.words import counted, shortened, suggestion
+from sessionmagic.words import shortened, suggestion
 
 if TYPE_CHECKING:
     import argparse
@@ -64,7 +64,7 @@ def usage(context: NotebookContext, options: argparse.Namespace) -> Any:
         session = context.manager.sessions.load(name)
         entries = usage_by([session], by)
         named = f"session {session.name!r}; %agent usage NAME shows another"
-        notes = [] if options.session else [named, _all_together(context)]
+        notes = [] if options.session else [named, *_all_together(context)]
         accounts = [session_account(session), KERNEL]
     shown = SHOWN[by]
     if not name and "turn" in shown:
@@ -77,7 +77,8 @@ def usage(context: NotebookContext, options: argparse.Namespace) -> Any:
     return Listing(entries, {name: COLUMNS[name] for name in shown}, [*sums, *notes, *budgets])
 
 
-def _all_together(context: NotebookContext) -> str:
+def _all_together(context: NotebookContext) -> list[str]:
+    """Return a note of what all sessions have used; empty if there is only one."""
     summaries, _ = context.manager.sessions.summaries()
     used = total(
         Usage(
@@ -89,8 +90,9 @@ def _all_together(context: NotebookContext) -> str:
         )
         for each in summaries
     )
-    what = counted(len(summaries), "session")
-    return f"all {what}: {counted_tokens(used)}, cost {money(used)}; --all divides this up"
+    if len(summaries) == 1:
+        return []
+    return [f"all {len(summaries):,} sessions: {counted_tokens(used)}, cost {money(used)}; --all divides this up"]
 
 
 def _by(typed: str) -> By:
