@@ -28,11 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     found = checks()
+    lines = []
     for check in found:
-        print(printable(without_keys(f"{check.about}: {check.found}")))
+        lines.append(f"{check.about}: {check.found}")
         if check.advice:
-            print(printable(without_keys(f"  {'✗' if check.wrong else '→'} {check.advice}")))
-    print("front end: %agent doctor says it in a notebook")
+            lines.append(f"  {'✗' if check.wrong else '→'} {check.advice}")
+    lines.append("front end: %agent doctor says it in a notebook")
+    print("\n".join(printable(without_keys(line)) for line in lines))
     return int(any(check.wrong for check in found))
 
 

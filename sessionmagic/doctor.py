@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import getproxies
 
-from sessionmagic.exceptions import ModelReferenceError, SessionMagicError
+from sessionmagic.exceptions import ModelReferenceError, SessionMagicError, StoreError
 from sessionmagic.home import default_home
 from sessionmagic.models.clients import missing_certificates
 from sessionmagic.models.providers import PROVIDERS
@@ -21,7 +21,7 @@ from sessionmagic.models.weights import DEMO_MODEL, check_installed, check_weigh
 from sessionmagic.words import counted, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 PAGES = (
     "jupyterlab", "notebook", "nbclassic", "jupyter-server", "jupyterlab-widgets", "jupyter-collaboration",
@@ -50,30 +50,37 @@ class Check:
     wrong: bool = False
 
 
-def checks(home: Path | None = None) -> list[Check]:
+def checks(home_of_store: Callable[[], Path] = default_home) -> list[Check]:
     """Return the report on this environment, without keys and without the user's name in paths.
 
     No network is used, and no model is loaded.
 
     Args:
-        home: The store's home; None for ``SESSIONMAGIC_HOME`` or else the user's data directory.
+        home_of_store: Returns the store's home; raises `StoreError` if it can be none.
     """
-    home = home or default_home()
+    try:
+        home = home_of_store()
+    except StoreError as error:
+        stored = [Check("store", "none", str(error), wrong=True)]
+    else:
+        stored = [_local(home), *_store(home)]
+    version = version_of("sessionmagic") or "not installed, but"
     return [
-        Check("sessionmagic", f"{version_of('sessionmagic')} in {_tilde(Path(__file__).parent)}"),
+        Check("sessionmagic", f"{version} in {_tilde(Path(__file__).parent)}"),
         Check("Python", f"{platform.python_version()} ({sys.implementation.name}) on {platform.platform()}"),
         _libraries(),
         Check("front ends", _versions(PAGES) or "none in this environment"),
         *_extras(),
         *_providers(),
-        _local(home),
         *_connection(),
-        *_store(home),
+        *stored,
     ]
 
 
 def _libraries() -> Check:
     names = [name for name, extra in _requirements() if not extra]
+    if not names:
+        return Check("libraries", "not known, because sessionmagic is not installed", "pip install . in its clone")
     missing = [name for name in names if not version_of(name)]
     # emscripten's kernels have none of the libraries that need processes
     wrong = [name for name in missing if sys.platform != "emscripten"]
@@ -94,8 +101,11 @@ def _extras() -> Iterable[Check]:
 
 
 def _requirements() -> list[tuple[str, str]]:
-    """Return the names of the packages that sessionmagic requires, each with its extra; empty if it needs none."""
-    requirements = metadata.requires("sessionmagic") or []
+    """Return the names of the packages that sessionmagic requires, each with its extra; empty if they are not known."""
+    try:
+        requirements = metadata.requires("sessionmagic") or []
+    except metadata.PackageNotFoundError:  # it runs from a clone that is not installed
+        return []
     parts = [(re.match(r"[\w.-]+", each), re.search(r"extra == ['\"]([\w-]+)", each)) for each in requirements]
     return [(name[0], extra[1] if extra else "") for name, extra in parts if name]
 
@@ -123,11 +133,14 @@ def _providers() -> Iterable[Check]:
 def _local(home: Path) -> Check:
     try:
         path = find_weights(home=home)
-        found = f"{path.name} ({path.stat().st_size / 1e6:.0f} MB)"
         check_installed()
+    except ModelReferenceError as error:  # it is optional
+        return Check("model local", "not ready", str(error))
+    try:
         check_weights(path, home=home)
     except ModelReferenceError as error:
-        return Check("model local", "not ready", str(error), wrong="damaged" in str(error))
+        return Check("model local", "not ready", str(error), wrong=True)
+    found = f"{path.name} ({path.stat().st_size / 1e6:.0f} MB)"
     what = "ready; " if DEMO_MODEL not in path.name else "ready; the demo model, "
     return Check("model local", f"{what}{found}, xllamacpp {version_of('xllamacpp')}")
 

@@ -84,13 +84,13 @@ class NotebookContext:
         from sessionmagic.models.catalog import Models
         from sessionmagic.storage.tiny import TinyStore
 
-        store = TinyStore(self._home())
+        store = TinyStore(self.home())
         manager = SessionManager(store, Models(home=store.home), self._agents(), self.servers)
         manager.on_deleted = self.tools.end_session
         return manager
 
-    def _home(self) -> Path:
-        """Return the directory of the store; raises `StoreError` when the setting is not a path."""
+    def home(self) -> Path:
+        """Return the directory of the store. Raises `StoreError` when the setting is not a path."""
         try:
             return Path(self.settings.store).expanduser() if self.settings.store else default_home()
         except (RuntimeError, ValueError) as error:  # no such user after ~, or not a path at all
@@ -118,7 +118,7 @@ class NotebookContext:
         """The tools that run in this kernel."""
         from sessionmagic.notebook.kernel.tools import KernelTools
 
-        return KernelTools(self.shell, self.main_thread, self.next_cell, self._home)
+        return KernelTools(self.shell, self.main_thread, self.next_cell, self.home)
 
     def chosen(self, name: str = "") -> str | None:
         """Return the named session, else the active one, else the configured one, else None."""

@@ -3,12 +3,16 @@
 import os
 import sys
 from importlib import metadata
+from unittest.mock import Mock
 
 import pytest
 
 from sessionmagic.__main__ import main
 from sessionmagic.doctor import checks
 from sessionmagic.models.weights import DEMO_FILE
+from sessionmagic.notebook.commands import run_command
+from sessionmagic.notebook.context import NotebookContext
+from sessionmagic.notebook.settings import Settings
 from sessionmagic.storage.tiny import TinyStore
 from tests.stored import session
 
@@ -121,6 +125,41 @@ def test_weights_are_named_and_damaged_ones_are_wrong(home):
     (home / "models" / DEMO_FILE).write_bytes(b"GGUF" + bytes(100))
     assert check("model local").wrong
     assert "damaged" in check("model local").advice
+
+
+def test_weights_that_are_no_model_are_wrong(home):
+    (home / "models").mkdir(parents=True)
+    (home / "models" / "mine.gguf").write_text("not found")
+    assert check("model local").wrong
+    assert "is not a GGUF file" in check("model local").advice
+
+
+def test_home_of_an_unknown_user_is_wrong(monkeypatch, capsys):
+    monkeypatch.setenv("SESSIONMAGIC_HOME", "~nosuch/sessions")
+    assert check("store").advice.endswith("SESSIONMAGIC_HOME=~nosuch/sessions; set it to a full path")
+    assert main(["doctor"]) == 1
+    assert "model local" not in capsys.readouterr().out
+
+
+def test_notebook_reports_a_store_that_cannot_be_opened(monkeypatch):
+    monkeypatch.setenv("SESSIONMAGIC_HOME", "~nosuch/sessions")
+    context = NotebookContext(Mock(kernel=None, user_ns={}), Settings())
+    assert "set it to a full path" in repr(run_command(context, "doctor"))
+    context.settings.store = "~nosuch/others"
+    assert "cannot store sessions in '~nosuch/others'" in repr(run_command(context, "doctor"))
+
+
+def test_clone_that_is_not_installed_says_so(monkeypatch):
+    installed = metadata.distribution
+
+    def distribution(name):
+        if name == "sessionmagic":
+            raise metadata.PackageNotFoundError(name)
+        return installed(name)
+
+    monkeypatch.setattr(metadata, "distribution", distribution)
+    assert check("sessionmagic").found.startswith("not installed, but in ")
+    assert check("libraries").advice == "pip install . in its clone"
 
 
 def test_certificates_that_do_not_exist_are_wrong(monkeypatch):

@@ -145,7 +145,7 @@ def doctor(context: NotebookContext, _options: argparse.Namespace) -> Any:
     from sessionmagic.notebook.surface import described
 
     return Listing(
-        checks(getattr(context.manager.store, "home", None)),
+        checks(context.home),
         {"about": lambda check: check.about, "found": lambda check: check.found, "advice": lambda check: check.advice},
         described(context),
     )
