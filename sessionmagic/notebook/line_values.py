@@ -7,6 +7,7 @@ is not defined is an error. Braces that hold no expression with a name in it, as
 from __future__ import annotations
 
 import re
+from inspect import isroutine
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -110,9 +111,12 @@ class LineValues:
         shown = shortened(reference.typed)
         try:
             value = evaluated(compiled(field.expression, self._names), self._names)
-            if self._as_text is None or field.conversion or field.spec:
-                return formatted(value, field)
-            return self._as_text(value)
+            if self._as_text is not None and not field.conversion and not field.spec:
+                return self._as_text(value)
+            if isroutine(value):  # its text has its address, and would be a new session each time
+                how = f"write its name alone, or call it: $`{shortened(field.expression)}()`"
+                raise UsageError(f"{shown} is a function; {how}")
+            return formatted(value, field)
         except NotAValueError as error:
             if error.action:
                 raise UsageError(f"{shown} {error.action}, and only values can be filled in; {ASSIGN}") from error

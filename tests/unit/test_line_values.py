@@ -140,6 +140,13 @@ def test_value_that_cannot_be_written_is_named_in_one_line():
         CELL_LINE.parse_line("--session {x}", {"x": Unprintable()})
 
 
+@pytest.mark.parametrize("written", ["$month.upper", "$month.upper()", "{month.upper}", "{month.upper!r}"])
+def test_function_is_no_value_of_an_option(written):
+    with pytest.raises(UsageError, match=r" is a function; write its name alone, or call it: \$`month.upper\(\)`$"):
+        session(written)
+    assert session("$`month.upper()`") == "MAY 2026"
+
+
 def test_values_become_numbers_and_several_words_where_these_are_wanted():
     options = CELL_LINE.parse_line("--timeout {price} --repeat $n --compare $m {month} --set seed={n} stop={m}", NAMES)
     assert (options.timeout, options.repeat) == (2.5, 3)
