@@ -15,7 +15,7 @@ from sessionmagic.words import shortened
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SCHEMA = 8
+SCHEMA = 9
 """The version of the stored form. `storage.migrations` reads those since 2, the first that was released."""
 
 TurnKind = Literal["ask", "compaction"]
@@ -136,6 +136,8 @@ class Session:
     safety: str = "balanced"
     stamp: str = ""
     """What shows that the user has set the rules and the safety mode; see `tools.trust`."""
+    tools: str = ""
+    """Which tools its turns offer, if they do not say it themselves; see `tools.permissions.Offers`."""
     settings: dict[str, Any] = field(default_factory=dict)
     """The settings of all turns that have no others, by the names of `models.settings`."""
     system: str = ""

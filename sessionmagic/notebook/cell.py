@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from sessionmagic.exceptions import SessionExistsError, UsageError
 from sessionmagic.loop import in_thread, loop_thread
 from sessionmagic.notebook.cell_line import CELL_LINE
-from sessionmagic.notebook.offered_tools import offered_tools
+from sessionmagic.notebook.offered_tools import offered_tools, session_offers
 from sessionmagic.turns.place import is_other_notebook
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.notebook.launch import Launch, WaitsFor
     from sessionmagic.storage.store import Store
+    from sessionmagic.tools.permissions import Offers
     from sessionmagic.turns.output_type import OutputType
     from sessionmagic.turns.request import Request
     from sessionmagic.turns.turn import Turn, TurnResult
@@ -207,6 +208,7 @@ def request_of(context: NotebookContext, options: argparse.Namespace, text: str,
         raise UsageError(f"--out {options.out!r} is not a valid variable name; use letters, digits and _")
     options.session = context.named(options.session, turn=False)
     settings, front_end, namespace = context.settings, context.front_end, context.shell.user_ns
+    offers: Offers = options.offers or ("" if options.new else session_offers(context, options.session))
     limit = settings.value_limit if options.value_limit is None else checked_limit(options.value_limit)
     filled = filled_in(text, namespace, raw=options.raw, limit=limit)
     system, in_system = filled_option(options.system or "", namespace, raw=options.raw)
@@ -226,8 +228,8 @@ def request_of(context: NotebookContext, options: argparse.Namespace, text: str,
         typed=text,
         titles=settings.titles and front_end.attended,
         values=list(dict.fromkeys([*filled.expressions, *in_system, *in_attached, *options.filled_in])),
-        tools=offered_tools(context, options.tools, options.offers, background=background),
-        only_tools=options.offers == "none",
+        tools=offered_tools(context, options.tools, offers, background=background),
+        only_tools=offers == "none",
         wait=options.wait,
         timeout=(options.timeout if options.timeout is not None else settings.timeout) or None,
         attended=front_end.attended and not run_by_a_tool(),

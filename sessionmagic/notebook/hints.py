@@ -72,11 +72,6 @@ _OTHERWISE = {
     "api-key": _KEY,
     "key": _KEY,
 }
-_OF_SESSIONS = {
-    "no-tools": '%agent permissions --deny "*" leaves out all tools in a session, and %%agent --no-tools in one turn',
-    "kernel-tools": "%config AgentMagics.kernel_tools sets it for the kernel, and %%agent --kernel-tools for one turn",
-}
-"""What does for a session, or nearly, what an option of `%%agent` does for a turn."""
 _SETTINGS = {"temp": "temperature", "max_output_tokens": "max_tokens", "max_completion_tokens": "max_tokens"}
 
 
@@ -102,5 +97,4 @@ def option_hint(word: str, value: str, known: Collection[str], program: str) -> 
     option, metavar = _OPTIONS.get(name, ("", ""))
     if option in known:
         return f"write {program} {option} {metavar}".rstrip()
-    otherwise = {"%%agent": _OTHERWISE, "%agent set": _OF_SESSIONS}.get(program, {})
-    return otherwise.get(name, "")
+    return _OTHERWISE.get(name, "") if program == "%%agent" else ""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from sessionmagic.exceptions import ToolError
+from sessionmagic.exceptions import SessionNotFoundError, StoreError, ToolError
 from sessionmagic.notebook.visible import one_line
 from sessionmagic.tools.functions import offered, tool_for
 from sessionmagic.words import suggestion
@@ -16,15 +16,14 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.session import Session
     from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.tools.functions import Tool
-    from sessionmagic.tools.permissions import Policy
+    from sessionmagic.tools.permissions import Offers, Policy
 
-Choice = Literal["", "kernel", "none"]
 DOES_LENGTH = 200
 """How many characters of an MCP tool's description a listing shows."""
 
 
 def offered_tools(
-    context: NotebookContext, names: Iterable[str] = (), choice: Choice = "", *, background: bool = False
+    context: NotebookContext, names: Iterable[str] = (), choice: Offers = "", *, background: bool = False
 ) -> list[Tool]:
     """Return the kernel's tools, then the functions marked with `tool`, then the functions named by ``--tools``.
 
@@ -44,6 +43,16 @@ def offered_tools(
     named = offered(_named(names, context.shell.user_ns), marked=choice != "none")
     users = (context.tools.user_tool(tool, background=background) for tool in named)
     return list({tool.name: tool for tool in [*notebook_tools, *users]}.values())
+
+
+def session_offers(context: NotebookContext, name: str) -> Offers:
+    """Return which tools the turns of a session offer that do not say it themselves; a new session has not said it."""
+    sessions = context.manager.sessions
+    try:
+        session = sessions.load(context.chosen(name) or context.front_end.notebook)
+    except (SessionNotFoundError, StoreError):  # the turn says why the session cannot be read
+        return ""
+    return sessions.trusted(session)[0].tools
 
 
 def _named(names: Iterable[str], namespace: Mapping[str, Any]) -> Iterator[Tool]:
@@ -97,7 +106,7 @@ def listed_tools(context: NotebookContext, session: Session | None, names: Itera
                 does=tool.description,
                 arguments=tool.arguments,
             )
-            for tool in offered_tools(context, names)
+            for tool in offered_tools(context, names, permissions.tools)
         ),
         *(
             OfferedTool(

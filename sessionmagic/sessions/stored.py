@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.session import SessionSummary
     from sessionmagic.models.catalog import Models, ResolvedModel
     from sessionmagic.storage.store import Store
-    from sessionmagic.tools.permissions import Safety, Verdict
+    from sessionmagic.tools.permissions import Offers, Safety, Verdict
     from sessionmagic.turns.unwritten import UnwrittenEnds
 
 
@@ -174,6 +174,7 @@ class Sessions:
         rules: Mapping[str, Verdict | None] | None = None,
         safety: Safety | None = None,
         *,
+        tools: Offers | None = None,
         new: bool = False,
     ) -> Session:
         """Change the rules and the safety mode of a session from the next tool call on, and return the session.
@@ -183,6 +184,8 @@ class Sessions:
             rules: New verdicts by pattern. None as the verdict removes the rule.
             safety: The safety mode for calls that no rule covers; None leaves it unchanged. A mode takes back that
                 everything was approved until this kernel ends.
+            tools: Which tools its turns in notebooks offer: ``"none"``, ``"kernel"`` (also where
+                ``AgentMagics.kernel_tools`` is False), or ``""`` for the usual ones; None leaves that unchanged.
             new: Create a session with that name, so that rules and safety mode hold from its first turn on.
 
         Raises:
@@ -197,7 +200,11 @@ class Sessions:
             check_name(session)
 
         def change(before: Permissions) -> Permissions:
-            return Permissions(with_rules(before.rules, changes), safety or before.safety)
+            return Permissions(
+                with_rules(before.rules, changes),
+                safety or before.safety,
+                before.tools if tools is None else tools,
+            )
 
         stored = fresh_session(new_session_id(), session, "balanced", self._store) if new else self.load(session)
         for pattern in (pattern for pattern, verdict in changes.items() if verdict is None):

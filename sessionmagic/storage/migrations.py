@@ -97,6 +97,11 @@ def _from_7(database: Database) -> Database:
     return {**counted, **({"turns": turns} if turns else {})}
 
 
+def _from_8(database: Database) -> Database:
+    """Add which tools a session offers, which none has said."""
+    return {**database, "session": {"1": {**database["session"]["1"], "tools": "", "schema": 9}}}
+
+
 MIGRATIONS: dict[int, Callable[[Database], Database]] = {
     2: _from_2,
     3: _from_3,
@@ -104,5 +109,6 @@ MIGRATIONS: dict[int, Callable[[Database], Database]] = {
     5: _from_5,
     6: _from_6,
     7: _from_7,
+    8: _from_8,
 }
 """For each older schema, a function from a file of that schema to one of the next. It changes nothing in place."""

@@ -39,8 +39,11 @@ Safety = Literal["strict", "balanced", "restricted", "autonomous"]
 - ``restricted``: calls of read-only tools run; all calls of other tools are denied.
 - ``autonomous``: every call runs.
 """
+Offers = Literal["", "kernel", "none"]
+"""``"kernel"`` offers the kernel's tools whatever its setting says, ``"none"`` only those that a turn names."""
 
 SAFETIES: tuple[Safety, ...] = get_args(Safety)
+OFFERS: tuple[Offers, ...] = get_args(Offers)
 VERDICTS: tuple[Verdict, ...] = ("deny", "allow", "ask")
 """The verdicts of rules, the strongest first: within one set of rules, deny beats allow, and allow beats ask."""
 
@@ -70,6 +73,8 @@ class Permissions:
 
     rules: Rules
     safety: Safety
+    tools: Offers = ""
+    """Which tools its turns offer, if they do not say it themselves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
 The user sets permissions with a command or a click. They then get a stamp, which depends on all of them, on the
 session's id and on a secret of the store. So nothing can be added or taken away without it, neither an allow rule nor
 a deny rule. Permissions whose stamp is wrong ask about every call until the user confirms them. Without any stamp,
-which is how new sessions begin, powers do not count: allow rules, and the safety mode ``autonomous``. The rest only
-makes a session stricter than a new one.
+which is how new sessions begin, powers do not count: allow rules, the safety mode ``autonomous``, and that the tools of
+the kernel are offered. The rest only makes a session stricter than a new one.
 
 This is no protection against who can write the user's files: an older copy of the file brings back what the user had
 set then, with its stamp, and a file without rules and stamp is that of a new session.
@@ -17,7 +17,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sessionmagic.tools.permissions import SAFETIES, Permissions
+from sessionmagic.tools.permissions import OFFERS, SAFETIES, Permissions
 from sessionmagic.words import printable, shortened
 
 if TYPE_CHECKING:
@@ -33,13 +33,18 @@ SHOWN = 300
 
 def permissions_of(session: Session) -> Permissions:
     """Return the permissions as they are stored; an unknown safety mode counts as ``balanced``."""
-    return Permissions(session.permissions, next((mode for mode in SAFETIES if mode == session.safety), "balanced"))
+    return Permissions(
+        session.permissions,
+        next((mode for mode in SAFETIES if mode == session.safety), "balanced"),
+        next((offers for offers in OFFERS if offers == session.tools), ""),
+    )
 
 
 def powers_of(permissions: Permissions) -> list[str]:
     """Return the powers among some permissions, each in words."""
     mode = [f"safety {permissions.safety}"] if permissions.safety == "autonomous" else []
-    return [*mode, *(f"allow {pattern}" for pattern in permissions.rules.get("allow", ()))]
+    offers = ["kernel tools"] if permissions.tools == "kernel" else []
+    return [*mode, *offers, *(f"allow {pattern}" for pattern in permissions.rules.get("allow", ()))]
 
 
 def trusted(session: Session, secret: bytes | None) -> tuple[Permissions, list[str]]:
@@ -55,16 +60,18 @@ def trusted(session: Session, secret: bytes | None) -> tuple[Permissions, list[s
         return stored, []
     if secret is not None and session.stamp == _stamp(session.id, stored, secret):
         return stored, []
-    rules = {**stored.rules, "allow": []}
+    rules, tools = {**stored.rules, "allow": []}, "" if stored.tools == "kernel" else stored.tools
     if session.stamp:
-        return Permissions(rules, "strict"), [EDITED, *powers]
-    return Permissions(rules, "balanced" if stored.safety == "autonomous" else stored.safety), powers
+        return Permissions(rules, "strict", tools), [EDITED, *powers]
+    return Permissions(rules, "balanced" if stored.safety == "autonomous" else stored.safety, tools), powers
 
 
 def with_permissions(session: Session, permissions: Permissions, secret: bytes) -> Session:
     """Return the session with permissions that the user has set, and their stamp."""
     stamp = _stamp(session.id, permissions, secret)
-    return replace(session, permissions=permissions.rules, safety=permissions.safety, stamp=stamp)
+    return replace(
+        session, permissions=permissions.rules, safety=permissions.safety, tools=permissions.tools, stamp=stamp
+    )
 
 
 def doubts(session: str, untrusted: Sequence[str]) -> list[str]:
@@ -82,6 +89,7 @@ def doubts(session: str, untrusted: Sequence[str]) -> list[str]:
 
 def _stamp(session_id: str, permissions: Permissions, secret: bytes) -> str:
     rules = {verdict: sorted(patterns) for verdict, patterns in permissions.rules.items() if patterns}
-    text = json.dumps([session_id, permissions.safety, rules], sort_keys=True, ensure_ascii=False)
+    offers = ["kernel"] if permissions.tools == "kernel" else []  # the others are no powers
+    text = json.dumps([session_id, permissions.safety, rules, *offers], sort_keys=True, ensure_ascii=False)
     # Characters that no file can hold are replaced, as the store does.
     return hmac.digest(secret, text.encode(errors="replace"), "sha256").hex()

@@ -7,9 +7,9 @@ code that was approved once could edit the file and so approve itself.
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sessionmagic.tools.permissions import Permissions
 from sessionmagic.tools.trust import permissions_of, trusted, with_permissions
 from sessionmagic.turns.group import open_group
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.conversation.session import Session
     from sessionmagic.storage.store import Store
-    from sessionmagic.tools.permissions import Safety
+    from sessionmagic.tools.permissions import Permissions, Safety
     from sessionmagic.turns.group import TurnGroup
 
 _STRICTER: dict[Safety, tuple[Safety, ...]] = {
@@ -79,7 +79,8 @@ def tightened(held: Permissions, stored: Permissions) -> Permissions:
     allowed = [pattern for pattern in held.rules.get("allow", ()) if pattern in still]
     rules = {verdict: [*held.rules.get(verdict, ()), *patterns] for verdict, patterns in added.items()}
     stricter = stored.safety in _STRICTER.get(held.safety, ())
-    return Permissions({**held.rules, **rules, "allow": allowed}, stored.safety if stricter else held.safety)
+    safety = stored.safety if stricter else held.safety
+    return replace(held, rules={**held.rules, **rules, "allow": allowed}, safety=safety)
 
 
 def _change_running(session_id: str, change: Callable[[Permissions], Permissions]) -> None:

@@ -35,6 +35,25 @@ def test_kernels_tools_can_be_left_out_everywhere_and_offered_in_one_turn(offere
     assert offered() == {"marked"}
 
 
+def test_a_session_chooses_its_tools_until_a_turn_does(offered, session):
+    usual = offered()
+    assert offered(before=f"%agent set -s {session} --no-tools") == set()
+    assert offered("--kernel-tools") == KERNEL | {"marked"}
+    assert offered(f"-s {session}-other") == usual
+    assert offered(before=f"%agent set -s {session} --clear") == usual
+    assert offered(before="%config AgentMagics.kernel_tools = False") == {"marked"}
+    assert offered(before=f"%agent set -s {session} --kernel-tools") == KERNEL | {"marked"}
+    assert offered(f"-s {session}-other") == {"marked"}
+
+
+def test_a_session_without_tools_is_one_after_a_restart_too(start, session):
+    start().run(f"%%agent -m hello -s {session}\nhi").ok()
+    start().run(f"%agent set -s {session} --no-tools").ok()
+    kernel = start()
+    assert "no tools but those of --tools" in kernel.run(f"%agent set -s {session}").ok().text
+    assert kernel.run(f"%agent tools -s {session}").ok().text.count("run_python") == 0
+
+
 def test_a_session_that_denies_all_offers_none(offered, session):
     offered()
     assert offered(before=f'%agent permissions {session} --deny "*"') == set()

@@ -280,6 +280,15 @@ def test_unknown_safety_mode_counts_as_balanced(safety):
     assert trusted(session_with({}, safety), SECRET) == (Permissions({}, "balanced"), [])
 
 
+@pytest.mark.parametrize(("written", "counts"), [("kernel", ""), ("none", "none"), ("all", "")])
+def test_kernels_tools_are_not_offered_because_a_file_says_so(written, counts):
+    stored = replace(session_with({}), tools=written)
+    found, untrusted = trusted(stored, SECRET)
+    assert (found.tools, untrusted) == (counts, ["kernel tools"] if written == "kernel" else [])
+    users = with_permissions(stored, Permissions({}, "balanced", "kernel"), SECRET)
+    assert trusted(users, SECRET) == (Permissions({}, "balanced", "kernel"), [])
+
+
 def test_secret_is_made_once_and_only_the_user_can_read_it(home):
     store = TinyStore(home)
     assert store.known_secret() is None

@@ -37,8 +37,6 @@ def context(manager):
         ("fork a b", "'b' has no option before it; %agent fork --help shows which words it takes"),
         ("set --temperature 0", "--temperature is not an option; write %agent set temperature=VALUE"),
         ("set --system-prompt x", "--system-prompt is not an option; write %agent set --system TEXT"),
-        ("set --no-tools", '; %agent permissions --deny "*" leaves out all tools in a session, and %%agent'),
-        ("set --kernel-tools", "; %config AgentMagics.kernel_tools sets it for the kernel, and %%agent --kernel-tools"),
         ("config model=x", "'model=x' has no option before it; %agent config takes only options, and --help lists"),
         ("version", "'version' is not a subcommand; %agent doctor shows what is installed and set up"),
         ("show --last x", "--last takes a whole number, and not 'x'; %agent show --help lists the options"),

@@ -49,13 +49,16 @@ def _others(context: NotebookContext, session: Session, model: ResolvedModel | N
     from sessionmagic.tools.functions import toolset_of
     from sessionmagic.turns.context_size import definition_tokens, tokens_in, tool_tokens
 
+    choice = context.manager.sessions.trusted(session)[0].tools
     instructions = session.system or find_agent(context.manager.agents, "").instructions
     sent = context.manager.turns.sent(session.id)
     if model is not None and not model.takes_tools:
         tools = 0
     else:
         tools = (
-            definition_tokens(sent.tools) if sent and sent.tools else tool_tokens(toolset_of(offered_tools(context)))
+            definition_tokens(sent.tools)
+            if sent and sent.tools
+            else tool_tokens(toolset_of(offered_tools(context, choice=choice)))
         )
     return {"instructions": tokens_in(instructions), "tools": tools}
 

@@ -48,6 +48,13 @@ def _meaning(context: NotebookContext, session: Session, reference: str) -> str:
     return f" (an alloy: each model request goes to one of {len(asked.members)}, at random)"
 
 
+OFFERED = {
+    "": "its turns offer the usual tools",
+    "none": "its turns offer no tools but those of --tools",
+    "kernel": "its turns offer the kernel's tools",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class InForce:
     """A setting of the next turn, or its instructions."""
@@ -66,7 +73,13 @@ class InForce:
     argument(
         "--budget", metavar="USD", help="what all model requests of the session may cost; none removes the budget"
     ),
-    argument("--clear", action="store_true", help="remove all settings and the instructions first"),
+    argument(
+        "--no-tools", dest="offers", action="store_const", const="none", help="offer no tools, as %%%%agent --no-tools"
+    ),
+    argument("--kernel-tools", dest="offers", action="store_const", const="kernel", help="as %%%%agent --kernel-tools"),
+    argument(
+        "--clear", action="store_true", help="remove all settings and the instructions first, and offer the usual tools"
+    ),
     argument("-s", "--session", default="", metavar="NAME", help="default: the active session, or the latest"),
     name="set",
 )
@@ -78,8 +91,11 @@ def set_settings(context: NotebookContext, options: argparse.Namespace) -> Any:
     changed = parsed(options.settings)
     if options.budget is not None:
         _set_budget(context, name, options.budget)
+    if options.offers or (options.clear and sessions.load(name).tools):
+        sessions.set_permissions(name, tools=options.offers or "")
+        say(f"{sessions.load(name).name}: {OFFERED[options.offers or '']}")
     if not (changed or options.clear or options.system is not None):
-        return None if options.budget is not None else _in_force(context, sessions.load(name))
+        return None if options.budget is not None or options.offers else _in_force(context, sessions.load(name))
     system, values = filled_option(options.system or "", context.shell.user_ns, raw=options.raw)
     for warning in sessions.set_settings(
         name, changed, None if options.system is None else system, clear=options.clear
@@ -119,6 +135,8 @@ def _in_force(context: NotebookContext, session: Session) -> Listing[InForce]:
     ]
     if system := session.system or agent.instructions:
         entries.append(InForce("system", system, "session" if session.system else "kernel"))
+    if session.tools:
+        entries.append(InForce("tools", OFFERED[context.manager.sessions.trusted(session)[0].tools], "session"))
     accounts = {"session": session_account(session), "kernel": KERNEL}
     entries += [
         InForce("budget", account.budget, level) for level, account in accounts.items() if account.budget is not None
