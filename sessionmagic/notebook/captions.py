@@ -15,7 +15,7 @@ from sessionmagic.notebook.visible import visible
 from sessionmagic.words import counted, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sessionmagic.conversation.session import SessionSummary
     from sessionmagic.conversation.transcript import Block, QuestionBlock, SummaryBlock, Transcript
@@ -228,7 +228,13 @@ def footer_lines(transcript: Transcript) -> list[str]:
     return lines or [NOT_STARTED]
 
 
-def answer_text(transcript: Transcript, part: Sequence[Block] | None = None, *, with_ending: bool = True) -> str:
+def answer_text(
+    transcript: Transcript,
+    part: Sequence[Block] | None = None,
+    *,
+    with_ending: bool = True,
+    prose: Callable[[str], str] = visible,
+) -> str:
     """Return the Markdown of an answer, cut and with control characters visible.
 
     If there is none, return how the turn ended, else its calls and warnings.
@@ -237,12 +243,15 @@ def answer_text(transcript: Transcript, part: Sequence[Block] | None = None, *, 
         transcript: The turn.
         part: The blocks of one part of the answer; by default all of them.
         with_ending: Whether the part is the last.
+        prose: Makes Markdown safe to print. A structured answer is none, but an aligned table.
     """
     blocks = transcript.blocks if part is None else part
-    text = "\n\n".join(_said(block) for block in blocks if isinstance(block, TextBlock | ValueBlock))
+    said = [block for block in blocks if isinstance(block, TextBlock | ValueBlock)]
+    if text := cut("\n\n".join(map(_said, said))):
+        return visible(text) if any(isinstance(block, ValueBlock) for block in said) else prose(text)
     lines = [tool_line(block) for block in blocks if isinstance(block, ToolBlock)]
     warnings = transcript.warnings if with_ending else ()
-    return visible(cut(text) or (ending(transcript) if with_ending else "") or cut("\n".join([*lines, *warnings])))
+    return visible((ending(transcript) if with_ending else "") or cut("\n".join([*lines, *warnings])))
 
 
 def _said(block: TextBlock | ValueBlock) -> str:

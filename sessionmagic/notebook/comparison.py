@@ -24,6 +24,7 @@ from sessionmagic.notebook.compared import ShownRun, closing, voted_line
 from sessionmagic.notebook.comparison_area import area_for
 from sessionmagic.notebook.judged import judge_line, with_wins
 from sessionmagic.notebook.page.comparison import comparison_output
+from sessionmagic.notebook.surface import prose_of
 from sessionmagic.notebook.view import GuardedView
 from sessionmagic.tools.functions import tool_for
 from sessionmagic.words import counted
@@ -242,8 +243,8 @@ class ComparisonWork(CellWork):
         vote = partial(self._vote, comparison.session_id, runs) if votes else None
         apart = votes or area.has_draft
         below = "\n".join(filter(None, [said, "" if apart else line]))
-        copied = contextvars.copy_context()
-        output = await in_thread(copied.run, comparison_output, runs, name, below, note)
+        copied, prose = contextvars.copy_context(), prose_of(self._context)
+        output = await in_thread(copied.run, comparison_output, runs, name, below, note, prose)
         try:
             area.finish(output, line if apart else "", vote)
         except Exception:  # noqa: BLE001  widgets may fail in any way

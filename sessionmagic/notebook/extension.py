@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.notebook.completion import register_completion
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.lib.pretty import RepresentationPrinter
 
+    from sessionmagic.notebook.context import NotebookContext
+    from sessionmagic.turns.turn import TurnResult
+
 _PRINTED = (
-    ("sessionmagic.turns.turn", "TurnResult"),
     ("sessionmagic.comparing.summary", "Summary"),
     ("sessionmagic.comparing.preferences", "Preferences"),
     ("sessionmagic.comparing.judge_report", "JudgeReport"),
@@ -40,11 +43,22 @@ def load(shell: InteractiveShell) -> None:
     queued_cells(magics.context.front_end.kernel)  # those that are sent from now on are known
     shell.input_transformers_cleanup.append(keep_question_marks)
     formatter: Any = shell.display_formatter
+    plain = formatter.formatters["text/plain"]
+    plain.for_type_by_name("sessionmagic.turns.turn", "TurnResult", partial(_printed_answer, magics.context))
     for module, name in _PRINTED:
-        formatter.formatters["text/plain"].for_type_by_name(module, name, _printed)
+        plain.for_type_by_name(module, name, _printed)
     atexit.register(magics.context.close)
     atexit.register(warm_up.stop)
 
 
 def _printed(result: object, printer: RepresentationPrinter, _cycle: object) -> None:
     printer.text(visible(str(result) or NO_ANSWER))
+
+
+def _printed_answer(
+    context: NotebookContext, result: TurnResult, printer: RepresentationPrinter, _cycle: object
+) -> None:
+    from sessionmagic.notebook.surface import prose_of
+
+    prose = prose_of(context) if result.stored_value is None else visible
+    printer.text(prose(str(result) or NO_ANSWER))

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sessionmagic.notebook.visible import visible
 from sessionmagic.turns.turn import current_turn
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from sessionmagic.notebook.asker import Asks
     from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.notebook.controls import Controls
     from sessionmagic.notebook.page.slots import Slots
+    from sessionmagic.notebook.terminal.markdown import MarkdownTerminal
     from sessionmagic.notebook.view import View
 
 
@@ -44,20 +47,34 @@ def view_for(context: NotebookContext, options: argparse.Namespace, controls: Co
 
 
 def _text_view(context: NotebookContext, session: str, model: str, *, background: bool) -> View:
-    """Return a view in text: as Markdown in a terminal where that is possible, unless the user wants plain text."""
+    """Return a view in text, which is rendered Markdown where a terminal shows it."""
     from sessionmagic.notebook.page.growing import cut_code, finished_blocks, items_length
     from sessionmagic.notebook.page.static import StaticView
-    from sessionmagic.notebook.terminal.markdown import MarkdownWriter, markdown_terminal
+    from sessionmagic.notebook.terminal.markdown import MarkdownWriter
     from sessionmagic.notebook.terminal.view import TextView
     from sessionmagic.notebook.terminal.writers import Characters
 
     render = StaticView(context.tools.displays).rendered if context.front_end.clears else None
-    terminal = markdown_terminal() if render is None and context.settings.view == "auto" else None
+    terminal = _markdown_terminal(context)
     writer = MarkdownWriter(terminal, finished_blocks, items_length, cut_code) if terminal is not None else Characters()
     view = TextView(context.tools.displays, render, writer, session=session, model=model)
     if background:
         view.release()
     return view
+
+
+def _markdown_terminal(context: NotebookContext) -> MarkdownTerminal | None:
+    """Return the terminal of the running cell if it shows Markdown; None if not, or if the user wants plain text."""
+    from sessionmagic.notebook.terminal.markdown import markdown_terminal
+
+    wanted = context.front_end.in_terminal and context.settings.view == "auto" and not run_by_a_tool()
+    return markdown_terminal() if wanted else None
+
+
+def prose_of(context: NotebookContext) -> Callable[[str], str]:
+    """Return what makes hostile Markdown safe to print: rendered where a terminal shows it, else as it is."""
+    terminal = _markdown_terminal(context)
+    return visible if terminal is None else lambda text: "\n".join(terminal.lines(text, terminal.width))
 
 
 def slots_of(context: NotebookContext) -> Slots:

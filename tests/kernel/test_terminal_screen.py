@@ -30,6 +30,7 @@ The end."""
 MORE = f"""
 answer = {ANSWER!r}
 script("markdown", paced([answer[at : at + 5] for at in range(0, len(answer), 5)], 0.02))
+script("bold", "Some **bold words**")
 script("deafer", scripted.ignores_cancel("partial answer", seconds=5))
 """
 
@@ -108,6 +109,25 @@ def test_answer_is_markdown_and_a_line_says_what_the_turn_does(open_screen):
     assert "Some bold words and a link (https://example.org).\n\n • one\n • two\n\ndef f(x):\n    return x\n" in shown
     assert re.search(r"\n left +right *\n ─+\n a +b *\n", shown)
     assert "answering" not in shown
+
+
+def test_results_shown_turns_and_comparisons_are_markdown_and_their_texts_are_not(open_screen):
+    screen = open_screen()
+    screen.run("%%agent -b -m bold -s chat -o late\nhi")
+    screen.until("chat · turn 1 ·")
+    screen.run("late.result()")
+    screen.until(r"Out\[4\]: Some bold words")
+    screen.run("late")
+    screen.until(r"Out\[5\]: Some bold words")
+    screen.run("str(late)")
+    screen.until(r"Out\[6\]: 'Some \*\*bold words\*\*'")
+    screen.run("%agent show chat")
+    screen.until(r"\n> hi\n\nSome bold words\n\nnew session")
+    screen.run("%%agent -s two --compare bold markdown\nhi")
+    screen.until(r"=== 1\. bold\nSome bold words\n\n=== 2\. markdown\nSome bold words and a link [\s\S]*\n • one\n")
+    screen.run("%config AgentMagics.view = 'text'")
+    screen.run("late.result()")
+    screen.until(r"Out\[\d+\]: Some \*\*bold words\*\*")
 
 
 def test_markdown_of_a_background_turn_leaves_the_prompt_as_it_is_typed(open_screen):

@@ -1,21 +1,27 @@
 """Markdown in a terminal: written as it comes, and never changed again."""
 
+import contextvars
 import io
 import re
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from sessionmagic.conversation.transcript import TextBlock, ToolBlock, Transcript
+from sessionmagic.conversation.transcript import TextBlock, ToolBlock, Transcript, ValueBlock
+from sessionmagic.notebook.captions import answer_text
 from sessionmagic.notebook.page.growing import cut_code, finished_blocks, items_length
+from sessionmagic.notebook.surface import prose_of
 from sessionmagic.notebook.terminal import calls
 from sessionmagic.notebook.terminal.calls import CallText
 from sessionmagic.notebook.terminal.markdown import CODE_LENGTH, FAINT, MarkdownWriter, markdown_terminal
 from sessionmagic.notebook.terminal.rich_terminal import LONGEST, RichTerminal
+from sessionmagic.notebook.terminal.text import turn_text
 from sessionmagic.notebook.terminal.view import TextView
+from sessionmagic.turns.turn import current_turn
 
 ANSWER = """# A title
 
@@ -184,6 +190,44 @@ def test_a_pipe_a_dumb_terminal_and_one_without_rich_show_plain_text(monkeypatch
     monkeypatch.delitem(sys.modules, "sessionmagic.notebook.terminal.rich_terminal")
     monkeypatch.setitem(sys.modules, "rich.console", None)
     assert markdown_terminal() is None
+
+
+@pytest.mark.parametrize(
+    ("in_terminal", "view", "rendered"),
+    [(True, "auto", True), (True, "text", False), (True, "static", False), (False, "auto", False)],
+)
+def test_prose_is_rendered_in_a_terminal_unless_the_user_wants_text(monkeypatch, in_terminal, view, rendered):
+    monkeypatch.setattr(sys, "stdout", Tty())
+    monkeypatch.setenv("TERM", "xterm-256color")
+    context = SimpleNamespace(front_end=SimpleNamespace(in_terminal=in_terminal), settings=SimpleNamespace(view=view))
+    text = prose_of(context)("a **bold** \x1b[2J")
+    assert ("\x1b[1mbold\x1b[0m" in text, "**" in text) == (rendered, not rendered)
+    assert "\x1b[2J" not in text
+    assert "␛[2J" in text
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert prose_of(context)("a **bold**") == "a **bold**"
+
+
+def test_what_a_tool_shows_to_a_model_is_not_rendered(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Tty())
+    monkeypatch.setenv("TERM", "xterm-256color")
+    context = SimpleNamespace(front_end=SimpleNamespace(in_terminal=True), settings=SimpleNamespace(view="auto"))
+    run = contextvars.copy_context()
+    run.run(current_turn.set, object())
+    assert run.run(lambda: prose_of(context)("a **bold**")) == "a **bold**"
+
+
+def test_only_the_words_of_the_model_are_rendered_and_no_table_of_a_structured_answer():
+    said = Transcript(
+        blocks=(TextBlock("*A*"), replace(CALL, **ENDED, content="*c*"), ValueBlock("", value="*v*", given=True)),
+        warnings=("*w*",),
+    )
+    text = turn_text(said, "*p*", "*s*", str.upper)
+    assert [text.count(each) for each in ("> *p*", "[*s*]", "*A*", "*c*", "*v*", "*w*")] == [1] * 6
+    assert turn_text(replace(said, blocks=(TextBlock("*a*"),)), "*p*", "", str.upper).startswith("> *p*\n\n*A*\n\n⚠")
+    assert answer_text(said, prose=str.swapcase) == "*A*\n\n*v*"
+    assert answer_text(replace(said, blocks=said.blocks[:1]), prose=str.swapcase) == "*a*"
+    assert answer_text(replace(said, blocks=said.blocks[1:2]), prose=str.swapcase) == "✓ run · 2.0 s\n*w*"
 
 
 CALL = ToolBlock("1", "run", {"code": "a = 1"}, began=True)

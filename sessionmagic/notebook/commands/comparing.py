@@ -57,10 +57,11 @@ def reveal(context: NotebookContext, options: argparse.Namespace) -> Any:
     from sessionmagic.notebook.compared import closing
     from sessionmagic.notebook.judged import judge_line, stored_runs
     from sessionmagic.notebook.page.comparison import comparison_output
+    from sessionmagic.notebook.surface import prose_of
 
     name = chosen(context, options.session)
     turns, session = context.manager.comparisons.reveal(name), context.manager.sessions.load(name)
     runs = stored_runs(session, turns)
     path = {turn.id for turn in session.path()}
     line = "\n".join(filter(None, [judge_line(turns), closing(runs, session.name, turns[0].vote, path)]))
-    comparison_output(runs, session.name, line).display()
+    comparison_output(runs, session.name, line, prose=prose_of(context)).display()

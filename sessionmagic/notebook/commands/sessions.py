@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 def show(context: NotebookContext, options: argparse.Namespace) -> None:
     from sessionmagic.conversation.comparison import shown_turn
     from sessionmagic.conversation.stored_transcript import transcript_of
+    from sessionmagic.notebook.surface import prose_of
     from sessionmagic.notebook.terminal.text import turn_text
     from sessionmagic.notebook.view import show_turn
 
@@ -57,7 +58,7 @@ def show(context: NotebookContext, options: argparse.Namespace) -> None:
             if turn.status == "running":
                 transcript = _noted(transcript, "running in another kernel")
         if context.front_end.in_terminal:
-            print(turn_text(transcript, turn.prompt, asked_with))
+            print(turn_text(transcript, turn.prompt, asked_with, prose_of(context)))
         else:
             show_turn(transcript, turn.prompt, asked_with)
 

@@ -17,7 +17,7 @@ from sessionmagic.notebook.page.wide import framed, scrolling_table
 from sessionmagic.notebook.visible import escape, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sessionmagic.conversation.transcript import Transcript
 
@@ -27,7 +27,9 @@ UNFINISHED = "not finished when this was saved; %agent branches {} shows how it 
 PICTURES = ("image/png", "image/jpeg")
 
 
-def comparison_output(runs: Sequence[ShownRun], session: str, line: str, note: str = "") -> Output:
+def comparison_output(
+    runs: Sequence[ShownRun], session: str, line: str, note: str = "", prose: Callable[[str], str] = visible
+) -> Output:
     """Return a comparison as the notebook saves it.
 
     Args:
@@ -35,12 +37,13 @@ def comparison_output(runs: Sequence[ShownRun], session: str, line: str, note: s
         session: The name of the session.
         line: A line below the answers; empty for none.
         note: A line above the answers; empty for none.
+        prose: Makes the Markdown of an answer safe to print.
     """
     return Output(
         {
             "text/html": comparison_html(runs, line, note),
             "text/markdown": _markdown(runs, line, note),
-            "text/plain": comparison_text(runs, line, note),
+            "text/plain": comparison_text(runs, line, note, prose),
         },
         {"sessionmagic": {"session": session, "part": "comparison", "runs": [_facts(run) for run in runs]}},
     )
@@ -102,15 +105,15 @@ def _markdown(runs: Sequence[ShownRun], line: str, note: str) -> str:
     return "\n\n".join([*above, *answers, table, *below])
 
 
-def comparison_text(runs: Sequence[ShownRun], line: str, note: str = "") -> str:
-    """Return a comparison as plain text, with a line below and one above it."""
-    answers = [f"=== {run.heading}\n{_text(run.transcript)}" for run in runs]
-    return visible("\n\n".join(filter(None, [note, *answers, figures_text(runs), line])))
+def comparison_text(runs: Sequence[ShownRun], line: str, note: str = "", prose: Callable[[str], str] = visible) -> str:
+    """Return a comparison as text, with a line below and one above it. `prose` makes Markdown safe to print."""
+    answers = [f"{visible(f'=== {run.heading}')}\n{_text(run.transcript, prose)}" for run in runs]
+    return "\n\n".join(filter(None, [visible(note), *answers, visible(figures_text(runs)), visible(line)]))
 
 
-def _text(transcript: Transcript) -> str:
+def _text(transcript: Transcript, prose: Callable[[str], str]) -> str:
     """Return one answer, with how it ended if that is not all there is."""
-    text, end = answer_text(transcript), visible(ending(transcript))
+    text, end = answer_text(transcript, prose=prose), visible(ending(transcript))
     return "\n".join(filter(None, [text, end if end not in text else ""])) or _nothing(transcript)
 
 

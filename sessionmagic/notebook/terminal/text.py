@@ -28,17 +28,23 @@ from sessionmagic.notebook.captions import (
 from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sessionmagic.conversation.transcript import Block, Transcript
 
 EXCERPT_LINES = 12
 """Lines of a call's arguments, and of its result, that are shown."""
 
 
-def turn_text(transcript: Transcript, prompt: str, asked_with: str = "") -> str:
-    """Return the prompt, the settings and the whole turn as it is now, with control characters visible."""
-    blocks = filter(None, (block_text(block) or _open_text(block) for block in transcript.blocks))
-    settings = [f"[{asked_with}]"] if asked_with else []
-    return visible("\n\n".join([_quoted(cut(prompt)), *settings, *map(cut, blocks), closing_text(transcript)]))
+def turn_text(transcript: Transcript, prompt: str, asked_with: str = "", prose: Callable[[str], str] = visible) -> str:
+    """Return the prompt, the settings and the whole turn as it is now, with control characters visible.
+
+    `prose` makes the model's Markdown safe to print.
+    """
+    texts = ((block, cut(block_text(block) or _open_text(block))) for block in transcript.blocks)
+    blocks = [prose(text) if isinstance(block, TextBlock) else visible(text) for block, text in texts if text]
+    above = [_quoted(cut(prompt)), *([f"[{asked_with}]"] if asked_with else [])]
+    return "\n\n".join([*map(visible, above), *blocks, visible(closing_text(transcript))])
 
 
 def block_text(block: Block, *, with_call: bool = True) -> str:
