@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.exceptions import SessionNotFoundError, StoreError, ToolError
+from sessionmagic.exceptions import SessionNotFoundError, ToolError
 from sessionmagic.notebook.visible import one_line
 from sessionmagic.tools.functions import offered, tool_for
 from sessionmagic.words import suggestion
@@ -46,11 +46,14 @@ def offered_tools(
 
 
 def session_offers(context: NotebookContext, name: str) -> Offers:
-    """Return which tools the turns of a session offer that do not say it themselves; a new session has not said it."""
+    """Return which tools the turns of a session offer that do not say it themselves; a new session has not said it.
+
+    Raises `StoreError`.
+    """
     sessions = context.manager.sessions
     try:
         session = sessions.load(context.chosen(name) or context.front_end.notebook)
-    except (SessionNotFoundError, StoreError):  # the turn says why the session cannot be read
+    except SessionNotFoundError:
         return ""
     return sessions.trusted(session)[0].tools
 
