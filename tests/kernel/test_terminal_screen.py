@@ -136,8 +136,8 @@ def test_markdown_of_a_background_turn_leaves_the_prompt_as_it_is_typed(open_scr
     screen.until(r"In \[4\]:")
     type_slowly(screen, "late.text[:4]")
     screen.until(r"chat · turn 1 ·[\s\S]*In \[4\]: late\.text\[:4\]")
-    shown = screen.text.partition("...: hi")[2]
-    assert " • one\n • two\n\ndef f(x):\n    return x\n" in shown
+    shown = re.sub(r"\n\n+", "\n", screen.text.partition("...: hi")[2])  # a redrawn prompt may leave an empty line
+    assert " • one\n • two\ndef f(x):\n    return x\n" in shown
     assert (shown.count("The end."), shown.count("In [4]")) == (1, 1)
     screen.process.send("\r")
     screen.until(r"Out\[4\]: 'Some'")
