@@ -193,9 +193,10 @@ def test_button_for_everything_is_in_no_row_with_others(kernel, chat):
     needs_clicks(kernel)
     acts(kernel, [RUN], "Done.")
     cell = kernel.send(f"%%agent -m acts -s {chat}\ngo").until_asks()
-    cell.until(lambda cell: f"['IPY_MODEL_{cell.button(ALWAYS_EVERYTHING)}']" in str(cell.widgets))
+    buttons = ("Approve", ALWAYS_EVERYTHING, RUN_EVERYTHING)
+    cell.until(lambda cell: all(f"'IPY_MODEL_{cell.button(each)}'" in str(cell.widgets) for each in buttons))
     rows = [state["children"] for state in cell.widgets.values() if state.get("_model_name") == "HBoxModel"]
-    approve, first, second = map(cell.button, ("Approve", ALWAYS_EVERYTHING, RUN_EVERYTHING))
+    approve, first, second = map(cell.button, buttons)
     assert f"IPY_MODEL_{approve}" in {*chain(*rows)}
     assert [f"IPY_MODEL_{first}"] in rows
     [confirming] = [row for row in rows if f"IPY_MODEL_{second}" in row]
