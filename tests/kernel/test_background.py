@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from tests.kernel.kernels import comes_true
+
 
 @pytest.fixture
 def parents_kept(kernel):
@@ -37,10 +39,10 @@ def test_several_turns_run_at_once_each_under_its_own_cell(kernel, session, tmp_
 
 
 def test_the_result_says_that_its_turn_still_runs_and_becomes_the_result(kernel, session, pen):
-    cell = kernel.run(f"%%agent -m dictated -b -o late -s {session}\n{pen}").ok()
+    kernel.run(f"%%agent -m dictated -b -o late -s {session}\n{pen}").ok()
     assert kernel.value("late is _agent, late.status, late.finished") == "(True, 'running', False)"
     pen.write("said *so far*")
-    cell.until(lambda cell: "so far" in cell.area)
+    comes_true(lambda: "so far" in kernel.run("late").ok().html)
     shown = kernel.run("late").ok()
     assert re.fullmatch(rf"still running: {session} · dictated · \d s · ~\d tokens · answering", shown.text)
     assert "said <em>so far</em>" in shown.html

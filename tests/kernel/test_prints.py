@@ -44,11 +44,12 @@ TOOLS = ["run_python", "run_python_isolated", "mine", "theirs"]
 def test_prints_are_shown_as_they_come_and_stand_in_the_result(kernel, session, acts, tmp_path, tool):
     kernel.run(WAITS).ok()
     acts([call_of(tool, tmp_path / "go")], "Done.")
+    subshells = kernel.has_subshells  # a request, which could not be answered while a cell runs
     cell = kernel.send(f"%%agent -t mine,theirs --yes -m acts -s {session}\ngo")
     cell.until(lambda cell: "first" in printed(cell))
     assert f"running {tool}" in cell.words
     assert "second" not in printed(cell)
-    shown = kernel.run(f"%agent show {session}", subshell=kernel.subshell()).ok() if kernel.has_subshells else None
+    shown = kernel.run(f"%agent show {session}", subshell=kernel.subshell()).ok() if subshells else None
     (tmp_path / "go").touch()
     cell.wait().ok()
     assert shown is None or "first" in shown.html.partition("</details>")[2]
