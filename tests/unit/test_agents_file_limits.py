@@ -213,7 +213,7 @@ def test_what_was_not_read_from_a_file_is_not_read_again():
 def test_path_that_is_no_readable_file_is_an_error_of_one_line(tmp_path, kind, monkeypatch):
     path = tmp_path / kind
     reason = {"missing": "No such file or directory", "folder": "it is not a file", "pipe": "it is not a file",
-              "large": f"it has more than {FILE_LIMIT:,} bytes", "null": "embedded null byte",
+              "large": f"it has more than {FILE_LIMIT:,} bytes", "null": "embedded null",
               "denied": "Permission denied"}[kind]  # fmt: skip
     match kind:
         case "folder":
@@ -228,7 +228,8 @@ def test_path_that_is_no_readable_file_is_an_error_of_one_line(tmp_path, kind, m
             monkeypatch.setattr(beside.os, "open", _denied)
     with pytest.raises(AgentsFileError) as caught:
         load(path)
-    assert str(caught.value).endswith(f": the file cannot be read ({reason}); name a YAML file with agents")
+    assert f": the file cannot be read ({reason}" in str(caught.value).replace("open: ", "")  # as Python 3.13 says it
+    assert str(caught.value).endswith("); name a YAML file with agents")
     assert len(str(caught.value).splitlines()) == 1
 
 
