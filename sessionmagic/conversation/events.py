@@ -7,13 +7,9 @@ turn; its messages are what the session remembers. Names and meanings follow doc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Any, Literal
 
 from sessionmagic.conversation.usage import Usage  # noqa: TC001  needed at run time to validate JSON
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
 
 TurnStatus = Literal["running", "completed", "interrupted", "failed", "limit"]
 """How a turn has ended, unless it is still running: with an answer, by a stop, by an error, or at one of its limits.
@@ -336,20 +332,3 @@ Event = (
     | TurnFinished
 )
 """What happens in a turn. Each event has its kind as `type`, the number `seq`, and the id of the turn."""
-
-
-@cache
-def _adapter() -> TypeAdapter[Event]:
-    from pydantic import Field, TypeAdapter
-
-    return TypeAdapter(Annotated[Event, Field(discriminator="type")])
-
-
-def event_to_json(event: Event) -> str:
-    """Return the event as one line of JSON."""
-    return _adapter().dump_json(event).decode()
-
-
-def event_from_json(text: str | bytes) -> Event:
-    """Return the event in a line of JSON; raises `pydantic.ValidationError` when it is not a valid event."""
-    return _adapter().validate_json(text)

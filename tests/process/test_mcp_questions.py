@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 
 from sessionmagic import MemoryStore
+from sessionmagic.conversation.event_json import event_from_json, event_to_json
 from sessionmagic.conversation.events import (
     InputProvided,
     InputRequested,
     TurnFinished,
     Warned,
-    event_from_json,
-    event_to_json,
 )
 from sessionmagic.conversation.folding import fold
 from sessionmagic.conversation.transcript import QuestionBlock, Transcript

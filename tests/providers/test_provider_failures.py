@@ -7,7 +7,8 @@ import pytest
 from pydantic_ai.exceptions import ModelTimeoutError
 
 from sessionmagic import Models, SessionManager, TinyStore
-from sessionmagic.conversation.events import TextDelta, UsageReported, event_to_json
+from sessionmagic.conversation.event_json import event_to_json
+from sessionmagic.conversation.events import TextDelta, UsageReported
 from sessionmagic.conversation.usage import Usage
 from sessionmagic.exceptions import ModelRefusedError, TurnFailedError, TurnTimeoutError
 from sessionmagic.testing import call, script

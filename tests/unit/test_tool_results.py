@@ -10,7 +10,7 @@ from pydantic_ai.messages import BinaryContent, ToolReturn, ToolReturnPart
 from pydantic_ai.models.function import DeltaToolCall, FunctionModel
 
 from sessionmagic import register_model
-from sessionmagic.conversation.events import event_from_json, event_to_json
+from sessionmagic.conversation.event_json import event_from_json, event_to_json
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.notebook.page.answer import answer_html
 from sessionmagic.testing import call, script

@@ -7,6 +7,7 @@ import pytest
 from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelRequest, ModelResponse, TextPart, UserPromptPart
 
 from sessionmagic import register_model
+from sessionmagic.conversation.event_json import event_from_json, event_to_json
 from sessionmagic.conversation.events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -15,8 +16,6 @@ from sessionmagic.conversation.events import (
     ToolCallDelta,
     ToolCalled,
     ToolReturned,
-    event_from_json,
-    event_to_json,
 )
 from sessionmagic.conversation.folding import fold
 from sessionmagic.conversation.session import TurnRecord
