@@ -92,8 +92,8 @@ def set_settings(context: NotebookContext, options: argparse.Namespace) -> Any:
     if options.budget is not None:
         _set_budget(context, name, options.budget)
     if options.offers or (options.clear and sessions.load(name).tools):
-        sessions.set_permissions(name, tools=options.offers or "")
-        say(f"{sessions.load(name).name}: {OFFERED[options.offers or '']}")
+        session = sessions.set_permissions(name, tools=options.offers or "")
+        say(f"{session.name}: {OFFERED[options.offers or '']}")
     if not (changed or options.clear or options.system is not None):
         return None if options.budget is not None or options.offers else _in_force(context, sessions.load(name))
     system, values = filled_option(options.system or "", context.shell.user_ns, raw=options.raw)
