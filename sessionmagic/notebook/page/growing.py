@@ -49,7 +49,10 @@ def _is_finished(block: Token, text: str) -> bool:
 
 def items_length(text: str) -> int:
     """Return how many characters at the start of a growing list are its finished items; 0 for any other text."""
-    tokens = parse_blocks(_whole_lines(text))
+    return _items_length(text, parse_blocks(_whole_lines(text)))
+
+
+def _items_length(text: str, tokens: list[Token]) -> int:
     blocks = _top_level(tokens)
     if len(blocks) != 1 or blocks[0].type not in LISTS or not blocks[0].map:
         return 0
@@ -71,7 +74,8 @@ def cut_block(text: str, longest: int) -> tuple[int, str]:
     ``(0, "")`` when the text is not to be cut.
     """
     whole = _whole_lines(text)
-    lines, blocks = whole.split("\n")[:-1], _top_level(parse_blocks(whole))
+    lines, tokens = whole.split("\n")[:-1], parse_blocks(whole)
+    blocks = _top_level(tokens)
     kind, first = (blocks[0].type, blocks[0].map[0]) if len(blocks) == 1 and blocks[0].map else ("", 0)
     if kind == "fence" and lines[-1].strip().strip(blocks[0].markup[0]):
         return len(whole), lines[first] + "\n"
@@ -79,9 +83,7 @@ def cut_block(text: str, longest: int) -> tuple[int, str]:
         return 0, ""
     if kind == "table_open":
         return len(whole), "".join(line + "\n" for line in lines[first : first + 2])
-    if items := items_length(text):
-        return items, ""
-    return len(whole), ""
+    return _items_length(text, tokens) or len(whole), ""
 
 
 def _whole_lines(text: str) -> str:
