@@ -200,15 +200,17 @@ def test_calls_that_wait_are_listed_with_their_column(kernel, session):
     assert "uno" not in listed
 
 
-def test_everything_that_is_approved_in_one_column_runs_in_all_and_is_said(kernel, session):
+def test_everything_that_is_approved_in_one_column_runs_in_all_and_is_said(kernel, session, tmp_path):
     needs_clicks(kernel)
-    code = "import time; time.sleep(1)"
+    go = tmp_path / "go"
+    code = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)"
     for name in ("uno", "dos"):
         kernel.run(f"script({name!r}, call('run_python_isolated', code={code!r}), 'Done.');").ok()
     cell = kernel.send(f"%%agent -s {session} --compare uno dos\nGo.").until_asks(2)
     kernel.click(cell.button(ALWAYS_EVERYTHING))
     kernel.click(cell.button(RUN_EVERYTHING))
     cell.until_shows("calls run unasked").until(lambda cell: "Ask again" in str(cell.widgets))
+    go.touch()
     cell.wait(60).ok()
     assert cell.html.count("✓ run_python_isolated") == 2
     assert UNASKED.format(until=KERNEL_ENDS, session=session, safety="balanced") in unescape(cell.html)
