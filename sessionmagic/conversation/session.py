@@ -135,9 +135,9 @@ class Session:
     permissions: dict[str, list[str]] = field(default_factory=dict)
     safety: str = "balanced"
     stamp: str = ""
-    """What shows that the user has set the rules and the safety mode; see `tools.trust`."""
+    """What shows that the user has set the rules, the safety mode and `tools`; see `tools.trust`."""
     tools: str = ""
-    """Which tools its turns offer, if they do not say it themselves; see `tools.permissions.Offers`."""
+    """What its turns in notebooks offer, if they do not say it themselves; see `tools.permissions.Offers`."""
     settings: dict[str, Any] = field(default_factory=dict)
     """The settings of all turns that have no others, by the names of `models.settings`."""
     system: str = ""

@@ -177,15 +177,15 @@ class Sessions:
         tools: Offers | None = None,
         new: bool = False,
     ) -> Session:
-        """Change the rules and the safety mode of a session from the next tool call on, and return the session.
+        """Change what a session permits from the next tool call on, and return the session.
 
         Args:
             session: Name or id.
             rules: New verdicts by pattern. None as the verdict removes the rule.
             safety: The safety mode for calls that no rule covers; None leaves it unchanged. A mode takes back that
                 everything was approved until this kernel ends.
-            tools: Which tools its turns in notebooks offer: ``"none"``, ``"kernel"`` (also where
-                ``AgentMagics.kernel_tools`` is False), or ``""`` for the usual ones; None leaves that unchanged.
+            tools: Which tools its turns in notebooks offer, from the next one on: ``"none"``, ``"kernel"`` (also where
+                ``AgentMagics.kernel_tools`` is False), or ``""`` for the usual ones. None leaves that unchanged.
             new: Create a session with that name, so that rules and safety mode hold from its first turn on.
 
         Raises:

@@ -40,7 +40,11 @@ Safety = Literal["strict", "balanced", "restricted", "autonomous"]
 - ``autonomous``: every call runs.
 """
 Offers = Literal["", "kernel", "none"]
-"""``"kernel"`` offers the kernel's tools whatever its setting says, ``"none"`` only those that a turn names."""
+"""Which tools a turn in a notebook offers.
+
+``"kernel"`` is the usual ones and the kernel's, whatever its setting says; ``"none"`` only those that the turn names;
+``""`` the usual ones.
+"""
 
 SAFETIES: tuple[Safety, ...] = get_args(Safety)
 OFFERS: tuple[Offers, ...] = get_args(Offers)
@@ -69,12 +73,12 @@ _CONDITION = re.compile(r":(?=[\w.-]+=)")
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
-    """What a session permits: its rules, and the safety mode for calls that no rule covers."""
+    """What a session permits: its rules, the safety mode for calls that no rule covers, and which tools it offers."""
 
     rules: Rules
     safety: Safety
     tools: Offers = ""
-    """Which tools its turns offer, if they do not say it themselves."""
+    """What its turns in notebooks offer, if they do not say it themselves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ SHOWN = 300
 
 
 def permissions_of(session: Session) -> Permissions:
-    """Return the permissions as they are stored; an unknown safety mode counts as ``balanced``."""
+    """Return the permissions as stored. An unknown safety mode counts as ``balanced``, unknown tools as usual."""
     return Permissions(
         session.permissions,
         next((mode for mode in SAFETIES if mode == session.safety), "balanced"),
