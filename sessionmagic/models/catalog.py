@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import random
 from collections import ChainMap
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.garbage import uncollected
 from sessionmagic.models.abilities import context_window, makes_room, provider_of, sees_images, takes_tools
-from sessionmagic.models.available import AUTO, automatic
+from sessionmagic.models.available import AUTO, automatic, first_available
 from sessionmagic.models.blends import held_together, members_in
 from sessionmagic.models.clients import ask_directly, learn_keys, missing_certificates
 from sessionmagic.models.configured import configured, limit_of, price_of
 from sessionmagic.models.cooldowns import Cooldowns
 from sessionmagic.models.kept import MODELS
 from sessionmagic.models.library_warnings import hide_library_warnings
-from sessionmagic.models.references import ModelRef, readings, why_unknown
+from sessionmagic.models.named import NO_NAMES
+from sessionmagic.models.references import ModelRef, quoted, readings, why_unknown
+from sessionmagic.models.servers import ServerSource
+from sessionmagic.models.settings import merged
 from sessionmagic.models.sources import (
     EndpointSource,
     LocalSource,
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 
     from pydantic_ai.models import Model
 
+    from sessionmagic.models.named import Named, Names, Server
     from sessionmagic.models.sources import Source
 
 
@@ -48,7 +53,7 @@ class ResolvedModel:
     warnings: list[str] = field(default_factory=list)
     """Warnings about the reference for the user."""
     price: Sequence[float] | None = None
-    """What the user says that it costs: dollars for a million input tokens and a million output tokens."""
+    """What the user says that it costs, in dollars for a million tokens; see `Named.price`."""
     context_limit: int | None = None
     """How many tokens the model can read; None if that is unknown. For an alloy, what each member can read."""
     members: tuple[ResolvedModel, ...] = ()
@@ -57,6 +62,10 @@ class ResolvedModel:
     """Chooses the member for a request."""
     fallbacks: tuple[ResolvedModel, ...] = ()
     """The models that are asked instead when this one fails, in this order."""
+    named_settings: Mapping[str, Any] = field(default_factory=dict)
+    """The settings that come with the model's name in an agents file, by the names of `models.settings`."""
+    shown_images: bool | None = None
+    """Whether it can be sent images, if that is said with its name."""
 
     @property
     def own(self) -> tuple[ResolvedModel, ...]:
@@ -84,6 +93,16 @@ class ResolvedModel:
             return replace(self, members=members, fallbacks=fallbacks)
         return replace(self, settings=change(self), fallbacks=fallbacks)
 
+    def with_added(self, named: Named) -> ResolvedModel:
+        """Return the model, or each member of it, with what a name of it adds."""
+        return replace(
+            self,
+            members=tuple(each.with_added(named) for each in self.members),
+            named_settings=merged(self.named_settings, named.settings),
+            price=self.price if named.price is None else named.price,
+            shown_images=self.shown_images if named.sees_images is None else named.sees_images,
+        )
+
     @property
     def provider(self) -> tuple[str, str]:
         """What identifies the provider that the model asks, by its name and its address. An alloy has one of its own.
@@ -107,7 +126,7 @@ class ResolvedModel:
     @property
     def sees_images(self) -> bool:
         """Whether the model can be sent images, whichever member of it is asked."""
-        return sees_images(self.model)
+        return all(sees_images(each.model) if each.shown_images is None else each.shown_images for each in self.own)
 
     @property
     def makes_room(self) -> bool:
@@ -150,6 +169,7 @@ class Models:
         self.prices: MutableMapping[str, Sequence[float]] = ChainMap(dict(prices or {}), configured.prices)
         self.context_limits: MutableMapping[str, int] = ChainMap(dict(context_limits or {}), configured.context_limits)
         self._home = home
+        self._names = NO_NAMES
         self.choose: Callable[[Sequence[Any]], Any] = random.choice
         self.cooldowns = Cooldowns()
 
@@ -162,11 +182,35 @@ class Models:
     def default(self, reference: str) -> None:
         self._default = reference
 
+    def within(self, names: Names) -> Models:
+        """Return these models with others, whose names come before all other meanings of a reference."""
+        scoped = copy(self)
+        scoped._names = names  # noqa: SLF001  it is one of this class
+        return scoped
+
     def check(self, reference: str) -> None:
         """Raise `ModelReferenceError` if the reference cannot be used. Uses no network and imports no SDK."""
-        for each in self._members(reference) or [reference]:
-            source, reading = self._find(each)
+        if named := self._names.models.get(reference):
+            self._check_named(reference, named)
+            return
+        members = self._members(reference)
+        for each in members:
+            self.check(each)
+        if not members:
+            source, reading = self._find(reference)
             source.check(reading)
+
+    def _check_named(self, name: str, named: Named) -> None:
+        if named.refusal:
+            raise ModelReferenceError(f"{quoted(name)} {named.refusal}")
+        if named.server is not None:
+            source, reading = _on_server(name, named, named.server)
+            source.check(reading)
+        elif named.first:
+            first_available(self, named.references)
+        else:
+            for each in named.references:
+                self.check(each)
 
     def resolve(self, reference: str, loop: AbstractEventLoop | None = None) -> ResolvedModel:
         """Return the model that the reference names. Imports the model's SDK.
@@ -180,9 +224,29 @@ class Models:
 
         Raises `ModelReferenceError`.
         """
+        if named := self._names.models.get(reference):
+            return self._named(reference, named, loop)
         if members := self._members(reference):
             return self._alloy(reference, members, loop)
-        source, reading = self._find(reference)
+        return self._single(*self._find(reference), loop)
+
+    def _named(self, name: str, named: Named, loop: AbstractEventLoop | None) -> ResolvedModel:
+        """Return a model that has a name of its own. Prices and limits that the user gives by that name hold."""
+        self._check_named(name, named)
+        if named.server is not None:
+            model = self._single(*_on_server(name, named, named.server), loop)
+        elif len(named.references) > 1 and not named.first:
+            model = self._alloy(name, named.references, loop)
+        else:
+            first = first_available(self, named.references) if named.first else named.references[0]
+            model = self.resolve(first, loop)
+        given = ModelRef(name, name)
+        price, limit = price_of(self.prices, given), limit_of(self.context_limits, given)
+        added = named if price is None else replace(named, price=price)
+        return replace(model.with_added(added), reference=name, context_limit=limit or model.context_limit)
+
+    def _single(self, source: Source, reading: ModelRef, loop: AbstractEventLoop | None) -> ResolvedModel:
+        reference = reading.text
         source.check(reading)
         price, limit = price_of(self.prices, reading), limit_of(self.context_limits, reading)
         with uncollected():  # the first import is most of what a kernel's first cell waits for
@@ -226,7 +290,8 @@ class Models:
 
     def offers(self) -> list[Offer]:
         """Return the references that can be used on this machine, each with a note about it."""
-        return [self._automatic_offer(), *(offer for source in self._sources() for offer in source.offers())]
+        named = [Offer(name, f"named: {', '.join(each.references)}") for name, each in self._names.models.items()]
+        return [*named, self._automatic_offer(), *(offer for source in self._sources() for offer in source.offers())]
 
     def _automatic_offer(self) -> Offer:
         try:
@@ -246,6 +311,7 @@ class Models:
         """
         return [
             RegisteredSource(),
+            ServerSource(self._names.servers),
             EndpointSource(self.endpoints),
             LocalSource(self._home),
             TestSource(),
@@ -258,8 +324,13 @@ class Models:
             for source in sources:
                 if source.recognizes(reading):
                     return source, reading
-        names = [name for source in sources for name in source.names()]
-        raise ModelReferenceError(why_unknown(reference, [AUTO, *names]))
+        names = [AUTO, *self._names.models, *(name for source in sources for name in source.names())]
+        raise ModelReferenceError(why_unknown(reference, names))
+
+
+def _on_server(name: str, named: Named, server: Server) -> tuple[Source, ModelRef]:
+    """Return the kind of a named model that has a server of its own, and how its name is read."""
+    return ServerSource({name: server}), ModelRef(name, name, named.references[0])
 
 
 def _made(source: Source, reading: ModelRef) -> Model:

@@ -154,7 +154,7 @@ class EndpointSource(Source):
         return _unlisted(reference)
 
     def offers(self) -> list[Offer]:
-        return [_any_model_of(name) for name in self._endpoints]
+        return [any_model_of(name) for name in self._endpoints]
 
 
 class LocalSource(Source):
@@ -254,7 +254,7 @@ class ProviderSource(Source):
 
         usable = {name for name, provider in PROVIDERS.items() if _usable(name, provider)}
         listed = [name for name in known_model_names() if name.partition(":")[0] in usable]
-        return [*map(_any_model_of, sorted(usable)), *map(Offer, listed)]
+        return [*map(any_model_of, sorted(usable)), *map(Offer, listed)]
 
 
 def _usable(name: str, provider: Provider) -> bool:
@@ -282,7 +282,8 @@ def _key_variable(endpoint: str) -> str:
     return f"{endpoint.upper().replace('-', '_')}_API_KEY"
 
 
-def _any_model_of(provider: str) -> Offer:
+def any_model_of(provider: str) -> Offer:
+    """Return the offer of any model of a provider."""
     return Offer(f"{provider}:", "any model of this provider")
 
 

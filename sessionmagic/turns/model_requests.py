@@ -174,7 +174,7 @@ def usage_of(response: ModelResponse, price: Sequence[float] | None = None) -> U
 
     Args:
         response: The response.
-        price: What the user's models cost: dollars for a million input tokens and a million output tokens.
+        price: What the user's models cost, in dollars for a million tokens; see `Named.price`.
     """
     used = response.usage
     measured = (
@@ -206,7 +206,11 @@ def _cost(response: ModelResponse, price: Sequence[float] | None) -> float | Non
     """Return what a response cost in dollars, if that is known."""
     used = response.usage
     if price is not None:
-        return float(price[0] * used.input_tokens + price[1] * used.output_tokens) / 1_000_000
+        for_input, for_output, *for_cache = price
+        read, written = for_cache or (for_input, for_input)
+        new = used.input_tokens - used.cache_read_tokens - used.cache_write_tokens
+        cached = read * used.cache_read_tokens + written * used.cache_write_tokens
+        return float(for_input * new + cached + for_output * used.output_tokens) / 1_000_000
     address = response.provider_url or ""
     by_gateway = (urlsplit(address).hostname or "").endswith(GATEWAY)
     if address and not by_gateway and not _has_prices(address):

@@ -1,0 +1,54 @@
+"""Models and servers that have names of their own, as an agents file gives them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """An address with the protocol of a provider, or an account with one."""
+
+    provider: str = "openai"
+    base_url: str = ""
+    """Its address; empty for the provider's own."""
+    key: str = ""
+    """The environment variable with the key. Empty: the provider's usual one, or none for another address."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    refusal: str = ""
+    """Why it is not asked, and what to do, if the user must allow that first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """What the name of a model stands for, and what it adds to that."""
+
+    references: tuple[str, ...]
+    """What is asked; several are an alloy. With a server, its name of the model."""
+    server: Server | None = None
+    first: bool = False
+    """Whether only the first reference is meant that can be used here."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of its requests, by the names of `models.settings`."""
+    price: Sequence[float] | None = None
+    """Dollars for a million tokens: input, output and, where these differ from input, read from and written to the
+    cache."""
+    sees_images: bool | None = None
+    """Whether it can be sent images; None for what is known of the model."""
+    refusal: str = ""
+    """Why it cannot be asked, and what to do; empty if it can."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """The models and servers that have names of their own."""
+
+    models: Mapping[str, Named] = field(default_factory=dict)
+    servers: Mapping[str, Server] = field(default_factory=dict)
+
+
+NO_NAMES = Names()
