@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from sessionmagic.agents.definition import AgentDefinition, Fallback
+    from sessionmagic.agents.known import Agents
     from sessionmagic.comparing.grid import Grid, GridInterrupt
     from sessionmagic.comparing.grid_row import GridRow
     from sessionmagic.comparing.plan import GridRequest
@@ -100,6 +101,7 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "agents.definition": ("AgentDefinition", "Fallback"),
+    "agents.known": ("Agents",),
     "comparing.grid": ("Grid", "GridInterrupt"),
     "comparing.grid_row": ("GridRow",),
     "comparing.plan": ("GridRequest",),
@@ -187,6 +189,7 @@ _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [
     "ROOT",
     "AgentDefinition",
+    "Agents",
     "AgentsFileError",
     "Approval",
     "ApprovalNotOpenError",

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.agents.definition import BUILT_IN, AgentDefinition, find_agent
+from sessionmagic.agents.known import Agents
 from sessionmagic.comparing.comparison import Comparison, prepared, runs_of
 from sessionmagic.comparing.comparisons import Comparisons
 from sessionmagic.conversation.names import check_name
@@ -38,6 +38,7 @@ from sessionmagic.turns.unwritten import UnwrittenEnds
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
+    from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.comparing.contestants import Contestant
     from sessionmagic.comparing.grids import Grids
     from sessionmagic.comparing.results import GridResults
@@ -55,7 +56,7 @@ class SessionManager:
     Args:
         store: The store of the sessions; by default the user's own.
         models: The models that references can name.
-        agents: The agents by name, the default one first.
+        agents: The agents: those of an agents file, or definitions by name, the default one first.
         mcp: The MCP servers whose tools every turn offers; none by default. Servers can be added to `mcp` later.
     """
 
@@ -63,19 +64,19 @@ class SessionManager:
         self,
         store: Store | None = None,
         models: Models | None = None,
-        agents: Mapping[str, AgentDefinition] | None = None,
+        agents: Agents | Mapping[str, AgentDefinition] | None = None,
         mcp: McpServers | None = None,
     ) -> None:
         self.store: Store = store if store is not None else TinyStore()
         self.models = models if models is not None else Models(home=getattr(self.store, "home", None))
-        self.agents = dict(agents or BUILT_IN)
+        self.agents = agents if isinstance(agents, Agents) else Agents(definitions=agents) if agents else Agents()
         self.mcp = mcp if mcp is not None else McpServers()
         self._unwritten = UnwrittenEnds(self.store)
         self.sessions = Sessions(self.store, self.models, self.agents, self._unwritten)
         self.branches = Branches(self.store, self.sessions)
         self.comparisons = Comparisons(self.store, self.sessions, self.branches, self.models)
         self.turns = RunningTurns(self.sessions, self.store)
-        self._admission = Admission(self.store, self.models, self.mcp)
+        self._admission = Admission(self.store, self.models, self.mcp, self.agents)
         self._claiming = Claiming(self.store, self.turns)
         self._titling = Titling(self.models, self.store, self.turns)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -105,7 +106,8 @@ class SessionManager:
         Raises:
             SessionBusyError: Another turn has claimed the session.
             ModelReferenceError: The model cannot be used.
-            UnknownAgentError: No agent has that name.
+            UnknownAgentError: No agent has that name, or the session's agent is not known here.
+            AgentsFileError: The agents file is not valid, or the agent needs something that we do not have.
             SessionExistsError: The request asks for a new session, but its name is taken.
             StoreError: The store cannot be read or written.
             ToolError: One of the request's tools cannot be offered, or the caller runs for a tool call, and the request
@@ -118,14 +120,13 @@ class SessionManager:
             refuse_tools("approve the calls of a turn in advance")
         if request.send_keys:
             refuse_tools("send keys")
-        agent = find_agent(self.agents, request.agent)
         if group is not None:
-            return await self._admit(request, agent, group)
+            return await self._admit(request, group)
         patience = Patience(request.wait, on_wait)
         while True:
             own_group = await self._claiming.group(request.session, request.where, patience, new=request.new)
             try:
-                return await self._admit(request, agent, own_group)
+                return await self._admit(request, own_group)
             except SessionExistsError:  # created by another process meanwhile
                 if request.new:
                     raise
@@ -179,9 +180,8 @@ class SessionManager:
         Raises what `start` raises, and `UsageError` for too many contestants or repeats.
         """
         runs = runs_of(request, contestants, repeat=repeat, blind=blind)
-        agent = find_agent(self.agents, request.agent)
         group = await self._claiming.group(request.session, request.where, Patience(request.wait), new=request.new)
-        check = partial(self._admission.prepared, agent=agent, group=group, judge=judge, loop=running_loop())
+        check = partial(self._admission.prepared, group=group, judge=judge, loop=running_loop())
         runs = await prepared(runs, group, check)
         return Comparison(runs, group, self.start, self.comparisons.keep_turn)
 
@@ -189,7 +189,7 @@ class SessionManager:
         """Start a turn, as `start` does. The options are the other fields of `Request`; `session` is required."""
         return await self.start(Request(prompt=prompt, **options))
 
-    async def _admit(self, request: Request, agent: AgentDefinition, group: TurnGroup) -> Turn:
+    async def _admit(self, request: Request, group: TurnGroup) -> Turn:
         """Admit the turn and start it. It holds the group's claim until it ends."""
         group.require(request.session)
         if request.new and not group.new:
@@ -202,7 +202,7 @@ class SessionManager:
             request = replace(request, safety="balanced")
         hold = group.hold()  # before the turn is stored, so that nothing runs on a session that is not claimed
         try:
-            admitted, cancelled = await settled_in_thread(self._admission.admit, request, agent, hold)
+            admitted, cancelled = await settled_in_thread(self._admission.admit, request, hold)
         except BaseException:
             hold.release()
             raise

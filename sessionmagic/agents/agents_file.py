@@ -29,17 +29,18 @@ FILE_LIMIT = 1_000_000
 """Bytes of an agents file."""
 
 
-def load(path: str | Path, *, strict: bool = False, known: Collection[str] = ()) -> AgentsFile:
+def load(path: str | Path, *, where: str = "", strict: bool = False, known: Collection[str] = ()) -> AgentsFile:
     """Return what a file says.
 
     Args:
         path: The YAML file.
+        where: What messages call it; by default its path.
         strict: Whether a warning is an error.
         known: Models that are registered in this process, and may be named.
 
     Raises `AgentsFileError` if the file cannot be read, or something in it is not valid.
     """
-    return _loaded(Path(path).expanduser().absolute(), str(path), strict=strict, known=known)
+    return _loaded(Path(path).expanduser().absolute(), where or str(path), strict=strict, known=known)
 
 
 def loads(text: str, *, where: str = "agents", strict: bool = False, known: Collection[str] = ()) -> AgentsFile:

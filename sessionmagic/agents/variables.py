@@ -72,6 +72,11 @@ def toolset_filled_in(toolset: Toolset, environment: Environment) -> Toolset:
     return replace(toolset, env=env, remote=remote, shell=shell)
 
 
+def variables_in(headers: Mapping[str, str]) -> list[str]:
+    """Return the names of the variables in the headers of a model's provider."""
+    return [found["name"] or found["bare"] for text in headers.values() for found in _SHELL.finditer(text)]
+
+
 def provider_filled_in(provider: NamedProvider, environment: Environment) -> NamedProvider:
     """Return a provider with the variables filled in that its headers name. Raises `AgentsFileError`."""
     place = f"the provider {provider.name}"

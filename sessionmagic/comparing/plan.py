@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.comparing.asking import Asker
@@ -205,8 +206,12 @@ def _warnings(columns: Sequence[Column]) -> list[str]:
     """Return what is said of the models, and of the settings that they ignore."""
     found = []
     for column in columns:
-        found += [*column.model.warnings, *ignored_warnings(column.model, column.settings)]
+        found += [*column.model.warnings, *ignored_warnings(column.model, partial(_given, column.settings))]
     return list(dict.fromkeys(found))
+
+
+def _given(settings: Mapping[str, Any], _: ResolvedModel) -> Mapping[str, Any]:
+    return settings
 
 
 def _endpoints(named: Iterable[Contestant], models: Models) -> dict[str, str]:

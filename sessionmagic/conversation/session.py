@@ -128,6 +128,7 @@ class Session:
     """The path of the notebook in which the session began; empty if it is not known."""
     current_agent: str = ""
     agents_source: str = ""
+    """Where that agent is from: the path of its agents file, or the name of its dict; empty if it is built in."""
     agent_model_overrides: dict[str, str] = field(default_factory=dict)
     """The overrides: model references as the user typed them, by the agent's name."""
     custom_models_used: list[str] = field(default_factory=list)
@@ -261,6 +262,8 @@ class SessionSummary:
     """The paths of the notebooks whose cells have started turns, each once, that of the session first."""
     models: tuple[str, ...]
     """The models that were asked and that answered, each once, in order of first use."""
+    agents_source: str
+    """Where the agent is from: the path of its agents file, or the name of its dict; empty if it is built in."""
 
 
 def summarize(session: Session) -> SessionSummary:
@@ -291,6 +294,7 @@ def summarize(session: Session) -> SessionSummary:
         starred=session.starred,
         notebooks=_each_once([session.notebook, *(turn.notebook for turn in session.turns)]),
         models=_each_once([name for turn in session.turns for name in (turn.model, *_answering(turn))]),
+        agents_source=session.agents_source,
     )
 
 

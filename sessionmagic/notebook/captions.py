@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from sessionmagic.agents.definition import ASSISTANT
 from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, ToolBlock, ValueBlock
 from sessionmagic.conversation.usage import SMALLEST_COST, Usage, dollars
 from sessionmagic.conversation.value import value_text
@@ -68,13 +69,19 @@ def status_line(transcript: Transcript, session: str, model: str, opened_at: flo
     The token count is an estimate, marked with `~`, where more text has arrived than the provider has counted.
     `opened_at` is a time of the monotonic clock.
     """
-    parts = [transcript.session or session, transcript.model or model, f"{time.monotonic() - opened_at:.0f} s"]
+    named = [transcript.session or session, agent_named(transcript), transcript.model or model]
+    parts = [*named, f"{time.monotonic() - opened_at:.0f} s"]
     so_far = transcript.usage.output_tokens if transcript.usage else 0
     texts = [block.text for block in transcript.blocks if isinstance(block, TextBlock | ReasoningBlock | ValueBlock)]
     estimated = sum(map(len, texts)) // CHARACTERS_PER_TOKEN
     if so_far or estimated:
         parts.append(f"~{counted(estimated, 'token')}" if estimated > so_far else counted(so_far, "token"))
     return " · ".join(part for part in [*parts, activity(transcript)] if part)
+
+
+def agent_named(transcript: Transcript) -> str:
+    """Return the name of the agent that answers, which is not worth a word if it is the built-in one."""
+    return "" if transcript.agent == ASSISTANT else transcript.agent
 
 
 def run_line(transcript: Transcript, opened_at: float, *, ended: bool = False) -> str:
@@ -85,10 +92,10 @@ def run_line(transcript: Transcript, opened_at: float, *, ended: bool = False) -
     `opened_at` is a time of the monotonic clock.
     """
     if not ended:
-        line = status_line(replace(transcript, session="", model=""), "", "", opened_at)
+        line = status_line(replace(transcript, session="", agent="", model=""), "", "", opened_at)
         first = transcript.first_token
         return line if first is None else f"{line} · first text after {duration(first)}"
-    facts = footer(replace(transcript, session="", turn_id="", model=""))
+    facts = footer(replace(transcript, session="", turn_id="", agent="", model=""))
     return " · ".join(filter(None, [ENDINGS.get(transcript.status, transcript.status), facts]))
 
 
@@ -132,7 +139,8 @@ def footer(transcript: Transcript) -> str:
     All of it is stored with the turn, so the footer of an answer that is shown again is the same.
     """
     usage = transcript.usage or Usage()
-    parts = [transcript.session, f"turn {transcript.turn_id}" if transcript.turn_id else "", transcript.model]
+    turn = f"turn {transcript.turn_id}" if transcript.turn_id else ""
+    parts = [transcript.session, turn, agent_named(transcript), transcript.model]
     if usage.tokens:
         parts.append(counted_tokens(usage))
     if usage != Usage():  # a request that was refused costs nothing

@@ -108,7 +108,7 @@ def _of_option(context: NotebookContext, option: str, typed: str) -> Offers | No
         case "--type":
             return Offers("type", _types(context))
         case "-a" | "--agent":
-            return Offers("agent", list(context.manager.agents))
+            return Offers("agent", context.manager.agents.names())
         case "--format":
             return Offers("format", _formats())
         case _:
@@ -138,6 +138,9 @@ def _of_command(context: NotebookContext, before: list[str], typed: str) -> Offe
             return Offers("model", _models(context, typed))
         case ["set", *_]:
             return Offers("setting", _settings(typed))
+        case ["agents", *more]:
+            dicts = _variables(context.shell, typed, functions=False) if more == ["load"] else []
+            return Offers("word", dicts if more else ["load"])
         case ["tools"]:
             return Offers("subcommand or session", ["add-mcp", "remove-mcp", *_sessions(context)])
         case ["tools", "remove-mcp"]:
@@ -174,7 +177,7 @@ def _models(context: NotebookContext, typed: str) -> list[str]:
 def _references(context: NotebookContext, typed: str) -> list[str]:
     """Return the references of models, each after the members of an alloy that are typed already."""
     before, comma, _ = typed.rpartition(",")
-    return [f"{before}{comma}{each}" for each in context.manager.models.known()]
+    return [f"{before}{comma}{each}" for each in context.models.known()]
 
 
 def _variables(shell: InteractiveShell, typed: str, *, functions: bool) -> list[str]:

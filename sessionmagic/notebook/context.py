@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from sessionmagic.exceptions import SessionNotFoundError, StoreError, UsageError
+from sessionmagic.exceptions import AgentsFileError, SessionNotFoundError, StoreError, UsageError
 from sessionmagic.home import default_home
 from sessionmagic.models.configured import configured
 from sessionmagic.notebook.front_end import FrontEnd
@@ -22,9 +22,10 @@ from sessionmagic.turns.account import KERNEL
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from sessionmagic.agents.definition import AgentDefinition
+    from sessionmagic.agents.known import Agents
     from sessionmagic.conversation.session import SessionSummary
     from sessionmagic.manager import SessionManager
+    from sessionmagic.models.catalog import Models
     from sessionmagic.notebook.kernel.tools import KernelTools
     from sessionmagic.notebook.settings import Settings
     from sessionmagic.tools.mcp.servers import McpServers
@@ -67,7 +68,6 @@ class NotebookContext:
         self._set_budget()
         settings.observe(self._set_budget, "budget")
         settings.observe(self._configure_models, ["model", "endpoints", "prices", "context_limits"])
-        settings.observe(self._agents_changed, ["system", "model_settings"])
         settings.observe(self._store_changed, "store")
         settings.observe(self._session_changed, "session")
 
@@ -77,7 +77,17 @@ class NotebookContext:
         with self._making:  # a second manager would not know about the first one's turns
             if self._manager is None:
                 self._manager = self._made_manager()
-            return self._manager
+        self._look_around()
+        return self._manager
+
+    @property
+    def models(self) -> Models:
+        """The models that references can name here, those of the agents file in use first."""
+        manager = self.manager
+        with suppress(AgentsFileError):
+            if loaded := manager.agents.current():
+                return manager.models.within(loaded.names)
+        return manager.models
 
     def _made_manager(self) -> SessionManager:
         from sessionmagic.manager import SessionManager
@@ -85,7 +95,7 @@ class NotebookContext:
         from sessionmagic.storage.tiny import TinyStore
 
         store = TinyStore(self.home())
-        manager = SessionManager(store, Models(home=store.home), self._agents(), self.servers)
+        manager = SessionManager(store, Models(home=store.home), self.agents, self.servers)
         manager.on_deleted = self.tools.end_session
         return manager
 
@@ -96,15 +106,19 @@ class NotebookContext:
         except (RuntimeError, ValueError) as error:  # no such user after ~, or not a path at all
             raise StoreError(f"cannot store sessions in {self.settings.store!r}: {error}") from error
 
-    def _agents(self) -> dict[str, AgentDefinition]:
-        """Return the agents with the kernel's own instructions and settings."""
-        from sessionmagic.agents.definition import BUILT_IN
+    @cached_property
+    def agents(self) -> Agents:
+        """The agents of this kernel. They stay when the store changes."""
+        from sessionmagic.agents.known import Agents
 
-        system, settings = self.settings.system, self.settings.model_settings
-        return {
-            name: replace(agent, instructions=system or agent.instructions, settings={**agent.settings, **settings})
-            for name, agent in BUILT_IN.items()
-        }
+        return Agents()
+
+    def _look_around(self) -> None:
+        """Tell the agents what the settings are now, and where the notebook is."""
+        from sessionmagic.agents.joined import Surroundings
+
+        self.agents.surroundings = Surroundings(self.front_end.directory, self.settings.agents_md)
+        self.agents.settings, self.agents.system = self.settings.model_settings, self.settings.system
 
     @cached_property
     def servers(self) -> McpServers:
@@ -187,10 +201,6 @@ class NotebookContext:
 
     def _set_budget(self, _change: object = None) -> None:
         KERNEL.budget = self.settings.budget
-
-    def _agents_changed(self, _change: object) -> None:
-        if self._manager is not None:
-            self._manager.agents.update(self._agents())
 
     def _store_changed(self, _change: object) -> None:
         from sessionmagic.turns.unasked import ask_everywhere_again

@@ -99,6 +99,20 @@ class FrontEnd:
         return str(self._shell.user_ns.get("__vsc_ipynb_file__") or _served_notebook())
 
     @property
+    def directory(self) -> Path | None:
+        """The directory of the notebook, or the kernel's working directory if the front end does not tell it.
+
+        None if that was deleted.
+        """
+        path = Path(self.notebook_path)
+        if path.is_absolute() and path.parent.is_dir():
+            return path.parent
+        try:
+            return Path.cwd()
+        except OSError:
+            return None
+
+    @property
     def notebook(self) -> str:
         """The notebook's name without its suffix, as a session's name; empty if the front end does not give it."""
         return visible(" ".join(Path(self.notebook_path).stem.split()))[:NOTEBOOK_LENGTH]

@@ -25,6 +25,9 @@ class Settings(HasTraits):
     model_settings = Dict(
         help="Settings of turns that have no others by --set or %agent set, such as {'temperature': 0, 'seed': 7}."
     ).tag(config=True)
+    agents_md = Bool(
+        True, help="Let the file AGENTS.md beside the notebook, if there is one, join the instructions of all agents."
+    ).tag(config=True)
     session = Unicode(
         "",
         help="Session for cells without --session, until %agent use or --new chooses another; empty: a new session, "

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.agents.definition import find_agent
 from sessionmagic.conversation.names import check_name
 from sessionmagic.conversation.session import Session, summarize, with_model, with_override
 from sessionmagic.conversation.tree import running_turns, with_interrupted_turns
-from sessionmagic.exceptions import ModelReferenceError, SessionMagicError, SessionNotFoundError
+from sessionmagic.exceptions import (
+    AgentsFileError,
+    ModelReferenceError,
+    SessionMagicError,
+    SessionNotFoundError,
+    UnknownAgentError,
+)
 from sessionmagic.models.settings import checked, given, merged
 from sessionmagic.storage.store import new_session_id
 from sessionmagic.tools.permissions import Permissions, with_rules, without_rule
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sessionmagic.agents.definition import AgentDefinition
+    from sessionmagic.agents.known import Agents
     from sessionmagic.conversation.session import SessionSummary
     from sessionmagic.models.catalog import Models, ResolvedModel
     from sessionmagic.storage.store import Store
@@ -44,13 +51,11 @@ class Sessions:
     Args:
         store: The store.
         models: The models that references can name.
-        agents: The agents by name, the default one first.
+        agents: The agents that answer.
         unwritten: The ends of turns that could not be stored yet; they are stored before sessions are shown.
     """
 
-    def __init__(
-        self, store: Store, models: Models, agents: Mapping[str, AgentDefinition], unwritten: UnwrittenEnds
-    ) -> None:
+    def __init__(self, store: Store, models: Models, agents: Agents, unwritten: UnwrittenEnds) -> None:
         self._store = store
         self._unwritten = unwritten
         self._models = models
@@ -82,39 +87,63 @@ class Sessions:
         """
         self._unwritten.write_all()
         summaries, problems = self._store.summaries()
-        usable = {reference: self._usable(reference) for reference in {summary.model for summary in summaries}}
+        agents = {
+            key: self._agents.if_usable("", *key) for key in {(each.agent, each.agents_source) for each in summaries}
+        }
+
+        @cache
+        def usable(agent: tuple[str, str], reference: str) -> bool:
+            return self._usable(reference, agents.get(agent))
 
         def current(summary: SessionSummary) -> SessionSummary:
             if summary.status == "running" and not self._store.is_claimed(summary.id):
                 summary = replace(summary, status="interrupted")
                 with suppress(SessionMagicError):  # its file may have been deleted or damaged in the meantime
                     summary = summarize(self.load(summary.id))  # with the request that was cut off
+            key = summary.agent, summary.agents_source
             if summary.model is None:
-                agent = self._agents.get(summary.agent)
+                agent = agents.get(key)
                 return with_model(summary, (agent.model if agent else None) or self._models.default)
-            return summary if usable[summary.model] else with_model(summary, f"unresolved ({summary.model})")
+            return summary if usable(key, summary.model) else with_model(summary, f"unresolved ({summary.model})")
 
         return sorted(map(current, summaries), key=lambda summary: summary.updated_at, reverse=True), problems
 
-    def _usable(self, reference: str | None) -> bool:
-        if reference is None:
-            return True
+    def _usable(self, reference: str, agent: AgentDefinition | None) -> bool:
         try:
-            self._models.check(reference)
+            self.models_of(agent).check(reference)
         except ModelReferenceError:
             return False
         return True
 
+    def models_of(self, agent: AgentDefinition | None) -> Models:
+        """Return the models that references of an agent can name."""
+        return self._models if agent is None else self._models.within(agent.names)
+
+    def agent_of(self, session: Session | None, name: str = "") -> AgentDefinition:
+        """Return the named agent, else the one that answers the next turn of a session; None is a new session.
+
+        Raises `UnknownAgentError` and `AgentsFileError`.
+        """
+        if session is None:
+            return self._agents.answering(name)
+        return self._agents.answering(name, session.current_agent, session.agents_source)
+
     def set_model(self, session: str, reference: str, agent: str = "") -> list[str]:
         """Set an agent's override in the session, or clear it with ``"default"``. Return warnings, one line each.
 
-        A running turn keeps its model. Models that have failed the agent are asked again. Raises `ModelReferenceError`
-        and `UnknownAgentError`.
+        A running turn keeps its model. Models that have failed the agent are asked again. Raises `ModelReferenceError`,
+        and what `agent_of` raises.
+
+        Args:
+            session: Name or id.
+            reference: The reference, or ``"default"``.
+            agent: The name of the agent; empty for the one that answers the session's next turn.
         """
-        definition = find_agent(self._agents, agent)
-        warnings = self._models.resolve(reference).warnings if reference != "default" else []
+        session_id = self.id_of(session)
+        definition = self.agent_of(self._store.load(session_id), agent)
+        warnings = self.models_of(definition).resolve(reference).warnings if reference != "default" else []
         override = None if reference == "default" else reference
-        self._store.update(self.id_of(session), lambda stored: with_override(stored, definition.name, override))
+        self._store.update(session_id, lambda stored: with_override(stored, definition.name, override))
         self._models.cooldowns.clear(definition.name)
         return warnings
 
@@ -153,7 +182,7 @@ class Sessions:
     def ignored_by_next_model(self, session: Session, settings: Mapping[str, Any]) -> list[str]:
         """Return a warning if the model that the next turn asks ignores some of these settings."""
         model = self.next_model(session) if given(settings) else None
-        return ignored_warnings(model, settings) if model is not None else []
+        return ignored_warnings(model, lambda _: settings) if model is not None else []
 
     def next_model(self, session: Session | None) -> ResolvedModel | None:
         """Return the model that the next turn of a session asks; None when no model can be used.
@@ -161,11 +190,12 @@ class Sessions:
         Args:
             session: The session, or None for a new session.
         """
-        agent = find_agent(self._agents, "")
-        override = session.agent_model_overrides.get(agent.name) if session is not None else None
-        for reference in filter(None, (override, agent.model or self._models.default)):
-            with suppress(ModelReferenceError):
-                return self._models.resolve(reference)
+        with suppress(AgentsFileError, UnknownAgentError):
+            agent = self.agent_of(session)
+            override = session.agent_model_overrides.get(agent.name) if session is not None else None
+            for reference in filter(None, (override, agent.model or self._models.default)):
+                with suppress(ModelReferenceError):
+                    return self.models_of(agent).resolve(reference)
         return None
 
     def set_permissions(

@@ -83,6 +83,7 @@ def _fields_of(summary: SessionSummary) -> dict[str, Any]:
         "starred": summary.starred,
         "head": UNKNOWN,
         "current_agent": summary.agent,
+        "agents_source": summary.agents_source,
         "agent_model_overrides": {} if summary.model is None else {summary.agent: summary.model},
     }
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from pydantic_ai.messages import UserContent
 
-    from sessionmagic.agents.definition import AgentDefinition
+    from sessionmagic.agents.known import Agents
     from sessionmagic.models.catalog import Models, ResolvedModel
     from sessionmagic.storage.store import Store
     from sessionmagic.tools.mcp.servers import McpServers
@@ -71,25 +71,26 @@ class Admission:
         store: The store of the sessions.
         models: The models that references can name.
         servers: The MCP servers whose tools are offered.
+        agents: The agents that answer.
     """
 
-    def __init__(self, store: Store, models: Models, servers: McpServers) -> None:
+    def __init__(self, store: Store, models: Models, servers: McpServers, agents: Agents) -> None:
         self._store = store
         self._models = models
         self._servers = servers
+        self._agents = agents
 
-    def admit(self, request: Request, agent: AgentDefinition, hold: Hold) -> Admitted | ReusedTurn:
+    def admit(self, request: Request, hold: Hold) -> Admitted | ReusedTurn:
         """Plan the turn and store it in one atomic write, or find a stored turn to reuse.
 
         If this raises, nothing was stored. Blocks while it reads and writes files, so call it in a worker thread.
         """
         with hold.group.admitting:
-            return self._admit(request, agent, hold)
+            return self._admit(request, hold)
 
     def prepared(
         self,
         requests: Sequence[Request],
-        agent: AgentDefinition,
         group: TurnGroup,
         judge: str = "",
         *,
@@ -106,30 +107,32 @@ class Admission:
         previous = with_interrupted_turns(previous, running_turns(previous))
         account = account_of(previous)
         parent = parent_for(requests[0], previous)
+        agent = self._agents.answering(requests[0].agent, previous.current_agent, previous.agents_source)
+        models = self._models.within(agent.names)
         providers = []
         for each in requests:
             if each.model not in {"", "default", *group.resolved}:
-                group.resolved[each.model] = self._models.resolve(each.model, loop)
-            model = plan_for(each, previous, parent, Resolver(self._models, group.resolved, loop), agent).model
+                group.resolved[each.model] = models.resolve(each.model, loop)
+            model = plan_for(each, previous, parent, Resolver(models, group.resolved, loop), agent).model
             _budget_warnings(each, model, account)
             providers.append(model.provider)
         if judge:
-            _budget_warnings(requests[0], self._models.resolve(judge), account)
+            _budget_warnings(requests[0], models.resolve(judge), account)
         return [replace(each, after=parent or ROOT) for each in requests], providers
 
-    def _admit(self, request: Request, agent: AgentDefinition, hold: Hold) -> Admitted | ReusedTurn:
+    def _admit(self, request: Request, hold: Hold) -> Admitted | ReusedTurn:
         from sessionmagic.turns.reuse import reusable
 
-        planned = self._planned(request, agent, hold)
+        planned = self._planned(request, hold)
         if request.reuse and (stored := reusable(planned.previous, planned.parent, planned.fingerprint)) is not None:
             return _reused(stored, planned, self._store, hold.group)
         decided = _decided(planned, self._store, hold.group)
         session = _written(decided, self._store, hold.group)
         if request.model:
-            self._models.cooldowns.clear(agent.name)  # what the user has chosen is asked
-        return _admitted(decided, session, agent, hold)
+            self._models.cooldowns.clear(planned.plan.agent.name)  # what the user has chosen is asked
+        return _admitted(decided, session, hold)
 
-    def _planned(self, request: Request, agent: AgentDefinition, hold: Hold) -> _Planned:
+    def _planned(self, request: Request, hold: Hold) -> _Planned:
         """Decide what is asked, and after which turn. Raises the errors of the request."""
         from sessionmagic.turns.reuse import fingerprint
 
@@ -138,7 +141,9 @@ class Admission:
         dead = running_turns(before) if group.dead is None else group.dead
         previous = with_interrupted_turns(before, dead)
         parent = parent_for(request, previous)
-        plan = plan_for(request, previous, parent, Resolver(self._models, group.resolved, hold.loop), agent)
+        agent = self._agents.answering(request.agent, previous.current_agent, previous.agents_source)
+        models = Resolver(self._models.within(agent.names), group.resolved, hold.loop)
+        plan = plan_for(request, previous, parent, models, agent)
         content = content_for(request)
         return _Planned(
             request=request,
@@ -217,6 +222,8 @@ def _written(decided: _Decided, store: Store, group: TurnGroup) -> Session:
         session = _with_budget(plan.with_override(session), request)
         session = replace(session, title=session.title or title_of(request.typed or request.prompt))
         record = replace(record, notes=notes, fingerprint=planned.fingerprint)
+        if request.moves_head or not session.current_agent:
+            session = replace(session, agents_source=plan.agent.source)
         return with_turn(session, record, moves_head=request.moves_head)
 
     session = _created(change(planned.previous), store) if is_new else store.update(group.session_id, change)
@@ -228,14 +235,14 @@ def _written(decided: _Decided, store: Store, group: TurnGroup) -> Session:
     return session
 
 
-def _admitted(decided: _Decided, session: Session, agent: AgentDefinition, hold: Hold) -> Admitted:
+def _admitted(decided: _Decided, session: Session, hold: Hold) -> Admitted:
     """Return the turn that was stored last as one that is about to run."""
     planned, history = decided.planned, decided.history
     request, record = planned.request, session.turns[-1]
     if record.parent != planned.parent:  # another turn of the group has just failed
         history = history_before(session, record.parent, sees_images=decided.plan.model.sees_images)
     left_out = LeftOut(sends_keys=request.send_keys)
-    log = EventLog(session.id, record.id, agent.name, left_out)
+    log = EventLog(session.id, record.id, record.agent, left_out)
     turn = Turn(log, session, record, attended=request.attended)
     if decided.cut is not None:
         turn.inbox.refuse(f"turn {turn.id} writes a summary and reads no messages; send it as a new prompt afterwards")

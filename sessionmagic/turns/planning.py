@@ -14,7 +14,7 @@ from sessionmagic.turns.output_type import OUTPUT_TOOL
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pydantic_ai.toolsets import AbstractToolset
 
@@ -46,6 +46,8 @@ class Plan:
     """The agent's override from this turn on."""
     fallback: FallbackRules | None = None
     """How the model falls back; None if nothing is asked in its place when it fails."""
+    others: Mapping[str, str | None] = field(default_factory=dict)
+    """Overrides of other agents that this turn sets; None clears one."""
 
     @property
     def previous_override(self) -> str | None:
@@ -58,7 +60,9 @@ class Plan:
         return self.override != self.previous_override
 
     def with_override(self, session: Session) -> Session:
-        """Return the session with the turn's override."""
+        """Return the session with the overrides that the turn sets."""
+        for name, reference in self.others.items():
+            session = with_override(session, name, reference)
         return with_override(session, self.agent.name, self.override) if self.changes_override else session
 
     def without_override(self, session: Session) -> Session:
@@ -114,12 +118,12 @@ def plan_for(request: Request, session: Session, parent: str | None, models: Res
     tools = offered(request.tools, marked=not request.only_tools) if request.kind == "ask" else []
     if request.output_type is not None and any(tool.name == OUTPUT_TOOL for tool in tools):
         raise ToolError(f"{OUTPUT_TOOL} is the tool with which a model gives a structured answer; rename your function")
-    settings = merged(agent.settings, session.settings, request.settings)
-    settings = settings if request.kind == "ask" else without_limits(settings)
-    system = (session.system or agent.instructions) if request.system is None else request.system
-    model = model.with_settings(lambda each: for_model(each.model, each.settings, settings))
+    levels = Levels(agent, session, request)
+    model = model.with_settings(lambda each: for_model(each.model, each.settings, levels.of(each)))
+    settings = levels.shared_by(model)
+    instructions = agent.instructions_for(session.system, request.system) if request.kind == "ask" else ""
     plan = Plan(
-        agent=replace(agent, instructions=system if request.kind == "ask" else ""),
+        agent=replace(agent, instructions=instructions),
         model=model if request.kind == "ask" else for_summary(model),
         settings=given(settings),
         tools=tools,
@@ -127,11 +131,13 @@ def plan_for(request: Request, session: Session, parent: str | None, models: Res
         warnings=[
             *_warnings_of_parent(session, parent),
             *unresolved,
+            *agent.warnings,
+            *(note for note in agent.notes if not _was_told(note, session)),
             *model.warnings,
             *(warning for each in model.fallbacks for warning in each.warnings),
             *(warning for warning in unusable if not _was_told(warning, session)),
             *_left_out(tools, model),
-            *_ignored_settings(settings, model, session, parent),
+            *_ignored_settings(levels, model, session, parent),
         ],
         previous=session,
         override=override,
@@ -185,6 +191,26 @@ def _fallback_rules(plan: Plan, request: Request, models: Resolver) -> FallbackR
     return FallbackRules(plan.agent.fallback, models.models.cooldowns, named)
 
 
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """The settings of a turn, the nearest level last: kernel, named model, agent, session, turn."""
+
+    agent: AgentDefinition
+    session: Session
+    request: Request
+
+    def of(self, model: ResolvedModel) -> dict[str, Any]:
+        """Return the settings with which a single model is asked, besides those it was registered with."""
+        near = merged(self.agent.settings, self.session.settings, self.request.settings)
+        settings = merged(self.agent.kernel_settings, model.named_settings, near)
+        return settings if self.request.kind == "ask" else without_limits(settings)
+
+    def shared_by(self, model: ResolvedModel) -> dict[str, Any]:
+        """Return the settings with which each model is asked to which requests go, unless it fails."""
+        first, *others = [self.of(each) for each in model.own]
+        return {name: value for name, value in first.items() if all(other.get(name) == value for other in others)}
+
+
 def _toolset(tools: Sequence[Tool], model: ResolvedModel) -> AbstractToolset[None] | None:
     # Built also for a model that cannot call tools, so that a bad function is an error whatever model is asked.
     toolset = toolset_of(tools) if tools else None
@@ -199,27 +225,28 @@ def _left_out(tools: Sequence[Tool], model: ResolvedModel) -> list[str]:
     return [f"{reference} cannot call tools, so it is not offered {names}" for reference in without]
 
 
-def _ignored_settings(
-    settings: Mapping[str, Any], model: ResolvedModel, session: Session, parent: str | None
-) -> list[str]:
+def _ignored_settings(levels: Levels, model: ResolvedModel, session: Session, parent: str | None) -> list[str]:
     """Return a warning that names the settings that the model ignores, unless the turn before had the same."""
     before = session.turn(parent) if parent is not None else None
     known = before.settings if before is not None and before.model == model.reference else {}
-    return ignored_warnings(model, settings, known)
+    return ignored_warnings(model, levels.of, known)
 
 
 def ignored_warnings(
-    model: ResolvedModel, settings: Mapping[str, Any], known: Mapping[str, Any] | None = None
+    model: ResolvedModel,
+    settings_of: Callable[[ResolvedModel], Mapping[str, Any]],
+    known: Mapping[str, Any] | None = None,
 ) -> list[str]:
     """Return a warning for each single model in a model that ignores settings.
 
     Args:
         model: The model.
-        settings: The settings by the names of `models.settings`.
+        settings_of: Returns the settings of a single model, by the names of `models.settings`.
         known: Settings that the user has been warned of. There is no warning about these alone.
     """
     known, found = known or {}, []
     for each in model.each:
+        settings = settings_of(each)
         names = ignored(each.model, each.settings, settings)
         if any(known.get(name) != settings[name] for name in names):
             them = "it" if len(names) == 1 else "them"

@@ -104,7 +104,7 @@ def _model_for(admitted: Admitted, models: Models) -> ResolvedModel | None:
 
     if reference := admitted.plan.agent.title_model:
         try:
-            return models.resolve(reference).chosen()
+            return models.within(admitted.plan.agent.names).resolve(reference).chosen()
         except SessionMagicError:
             return None
     model = admitted.plan.model

@@ -65,7 +65,7 @@ def test_facts_are_in_the_footer_once():
     *answer, footer = answer_outputs(ended(TextBlock("Hi"), usage=usage))
     assert footer.data["text/plain"] == "chat · turn 3 · test:test · 5 → 7 tokens · $0.5000 · 1.2 s"
     assert footer.metadata["sessionmagic"] == {
-        "session": "chat", "turn": "3", "part": "footer", "model": "test:test", "status": "completed",
+        "session": "chat", "turn": "3", "part": "footer", "agent": "", "model": "test:test", "status": "completed",
         "seconds": 1.25, "input_tokens": 5, "output_tokens": 7, "cost": 0.5,
         "unmeasured_requests": 0, "unpriced_requests": 0,
     }  # fmt: skip

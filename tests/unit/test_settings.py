@@ -34,7 +34,7 @@ def notes(manager, seen):
 
 
 def with_agent(manager, **settings):
-    manager.agents["assistant"] = replace(manager.agents["assistant"], **settings)
+    manager.agents.define(replace(manager.agents.answering(), **settings))
 
 
 # What is given
@@ -242,7 +242,7 @@ async def test_turn_with_a_new_model_and_settings_is_one_write(notes, monkeypatc
 @on_a_loop
 async def test_agents_settings_are_those_of_its_definition(seen, notes):
     definition = AgentDefinition(name="careful", instructions="Be careful.", settings={"effort": None, "seed": 9})
-    notes.agents["careful"] = definition
+    notes.agents.define(definition)
     await ask(notes, agent="careful")
     assert seen == [({"temperature": 0.1, "seed": 9}, "Be careful.")]
 

@@ -23,7 +23,7 @@ CLEAN = "PASSWORD=[key left out]"
 @pytest.fixture
 def titler(manager):
     """A manager whose agent has its titles made by a scripted model, and that model."""
-    manager.agents["assistant"] = replace(BUILT_IN["assistant"], title_model="titler")
+    manager.agents.define(replace(BUILT_IN["assistant"], title_model="titler"))
     manager.titler = script("titler", "Why customers leave")
     script("calm", "It is fine.")
     return manager
@@ -122,7 +122,7 @@ async def test_model_that_takes_too_long_is_given_up(titler, monkeypatch):
 
 @on_a_loop
 async def test_unknown_title_model_changes_nothing(titler):
-    titler.agents["assistant"] = replace(BUILT_IN["assistant"], title_model="nonsense:x")
+    titler.agents.define(replace(BUILT_IN["assistant"], title_model="nonsense:x"))
     stored = await asked(titler)
     assert (stored.title, len(stored.turns[0].requests)) == ("Why do customers", 1)
 

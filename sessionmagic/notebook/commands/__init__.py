@@ -6,6 +6,7 @@ from sessionmagic.notebook.commands import (  # noqa: F401, I001
     sessions,
     usage,
     settings,
+    agents,
     tools,
     turns,
     code,

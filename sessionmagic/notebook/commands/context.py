@@ -44,13 +44,12 @@ def _others(context: NotebookContext, session: Session, model: ResolvedModel | N
 
     The tools are those of the session's latest request if it had some, as MCP servers add theirs when a turn runs.
     """
-    from sessionmagic.agents.definition import find_agent
     from sessionmagic.notebook.offered_tools import offered_tools
     from sessionmagic.tools.functions import toolset_of
     from sessionmagic.turns.context_size import definition_tokens, tokens_in, tool_tokens
 
     choice = context.manager.sessions.trusted(session)[0].tools
-    instructions = session.system or find_agent(context.manager.agents, "").instructions
+    instructions = context.manager.sessions.agent_of(session).instructions_for(session.system, None)
     sent = context.manager.turns.sent(session.id)
     if model is not None and not model.takes_tools:
         tools = 0

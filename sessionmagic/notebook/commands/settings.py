@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
     from sessionmagic.conversation.session import Session
     from sessionmagic.notebook.context import NotebookContext
+    from sessionmagic.sessions.levels import InForce
 
 
 @command("List the models that can be used on this machine. Several joined by commas are an alloy.")
 def models(context: NotebookContext, _options: argparse.Namespace) -> Any:
-    offers = context.manager.models.offers()
+    offers = context.models.offers()
     return Listing(offers, {"model": lambda offer: offer.model, "note": lambda offer: offer.note})
 
 
@@ -53,16 +54,6 @@ OFFERED = {
     "none": "its turns offer no tools but those of --tools",
     "kernel": "its turns offer the kernel's tools",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class InForce:
-    """A setting of the next turn, or its instructions."""
-
-    setting: str
-    value: object
-    level: str
-    """What it was set for: ``session`` or ``kernel``."""
 
 
 @command(
@@ -123,18 +114,12 @@ def _in_force(context: NotebookContext, session: Session) -> Listing[InForce]:
 
     The budget of the kernel is listed, too, because it holds for the session's requests.
     """
-    from sessionmagic.agents.definition import find_agent
-    from sessionmagic.models.settings import merged
     from sessionmagic.sessions.budgets import session_account
+    from sessionmagic.sessions.levels import InForce, in_force
     from sessionmagic.turns.account import KERNEL
 
-    agent = find_agent(context.manager.agents, "")
-    settings = merged(agent.settings, session.settings)
-    entries = [
-        InForce(name, value, "session" if name in session.settings else "kernel") for name, value in settings.items()
-    ]
-    if system := session.system or agent.instructions:
-        entries.append(InForce("system", system, "session" if session.system else "kernel"))
+    entries = in_force(context.manager.sessions, session)
+    settings = {each.setting: each.value for each in entries if each.setting != "system"}
     if session.tools:
         entries.append(InForce("tools", OFFERED[context.manager.sessions.trusted(session)[0].tools], "session"))
     accounts = {"session": session_account(session), "kernel": KERNEL}

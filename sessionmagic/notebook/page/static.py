@@ -117,6 +117,7 @@ def facts(transcript: Transcript, part: str) -> dict[str, object]:
         "session": transcript.session,
         "turn": transcript.turn_id,
         "part": part,
+        "agent": transcript.agent,
         "model": transcript.model,
         "status": transcript.status,
         "seconds": round(transcript.seconds, 3),

@@ -1,0 +1,71 @@
+"""What an agents file does not get by itself, but only by the user's yes: its powers.
+
+A file may make things stricter. What makes them looser, and what sends a key to an address of the file's own, holds
+when the user has confirmed it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from sessionmagic.agents.variables import variables_in
+from sessionmagic.models.clients import is_loopback
+from sessionmagic.words import printable, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from sessionmagic.agents.contents import AgentsFile
+
+SHOWN = 300
+"""Characters of the powers that a warning names."""
+
+
+def powers_of(file: AgentsFile) -> tuple[str, ...]:
+    """Return the powers that a file asks for, each in words."""
+    allows = [f"allow {pattern}" for pattern in (file.permissions.allow if file.permissions else ())]
+    modes = [autonomous(agent.name) for agent in file.agents.values() if agent.safety == "autonomous"]
+    return tuple(dict.fromkeys([*allows, *modes, *_sent(file)]))
+
+
+def autonomous(agent: str) -> str:
+    """Return the power of an agent whose calls all run."""
+    return f"safety autonomous of {agent}"
+
+
+def sending(variables: Iterable[str], address: str) -> list[str]:
+    """Return the powers to send what is in some variables to an address; none if that is on this machine."""
+    if is_loopback(address) or not address:
+        return []
+    host = urlsplit(address).netloc.rpartition("@")[2] or address
+    return [f"send {name} to {host}" for name in variables if name]
+
+
+def _sent(file: AgentsFile) -> Iterator[str]:
+    for provider in file.providers.values():
+        yield from sending([provider.token_key, *variables_in(provider.headers)], provider.base_url)
+    for model in file.models.values():
+        known = file.providers.get(model.provider)
+        key, address = model.token_key, model.base_url
+        if known is not None:
+            key, address = key or known.token_key, address or known.base_url
+        yield from sending([key, *(variables_in(known.headers) if known else ())], address)
+
+
+def not_confirmed(file: AgentsFile, confirmed: Collection[str]) -> list[str]:
+    """Return the powers of a file that the user has not confirmed."""
+    return [power for power in powers_of(file) if power not in confirmed]
+
+
+def doubt(file: AgentsFile, powers: Collection[str]) -> str:
+    """Return a warning that names powers that do not hold; empty if there are none."""
+    if not powers:
+        return ""
+    named = shortened(printable(", ".join(powers)), SHOWN)
+    return f"{file.where} asks for what you have not confirmed, so it does not hold: {named}; {how_to_confirm(file)}"
+
+
+def how_to_confirm(file: AgentsFile) -> str:
+    """Return the command that confirms the powers of a file."""
+    return f"%agent agents load {file.where} --confirm allows it"

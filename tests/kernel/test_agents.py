@@ -1,0 +1,114 @@
+"""Agents files: found beside the notebook, listed, loaded, and answering."""
+
+import pytest
+
+from tests.kernel.conftest import restarted
+
+pytestmark = pytest.mark.once
+
+TUTOR = """
+models:
+  quick: {model: recalls, temperature: 0.2}
+agents:
+  root:
+    model: hello
+    description: Greets.
+  tutor:
+    model: quick
+    description: Explains one step at a time.
+    instruction: Explain one step at a time.
+"""
+
+
+@pytest.fixture
+def notebook(kernel, tmp_path):
+    """The directory of the notebook, which is the kernel's working directory."""
+    kernel.run(f"import os; os.chdir({str(tmp_path)!r})").ok()
+    yield tmp_path
+    kernel.run(f"os.chdir({str(kernel.home)!r})").ok()
+
+
+@pytest.fixture
+def file(notebook):
+    path = notebook / "agents.yaml"
+    path.write_text(TUTOR)
+    return path
+
+
+@pytest.mark.usefixtures("file")
+def test_an_agent_of_the_file_beside_the_notebook_answers_with_its_model_and_instruction(kernel, session):
+    cell = kernel.run(f"%%agent --agent tutor -s {session}\nWhat is a mean?").ok()
+    assert cell.answer["data"]["text/plain"].splitlines()[-1] == "user-prompt: What is a mean?"
+    assert " · tutor · " in cell.footer["data"]["text/plain"]
+    assert cell.footer["metadata"]["sessionmagic"]["agent"] == "tutor"
+    sent = kernel.run(f"%agent show {session} --sent").ok().text
+    assert "Explain one step at a time." in sent
+    shown = kernel.run(f"%agent show {session}").ok()
+    assert "temperature=0.2" in shown.text
+    assert "tutor" in shown.text
+
+
+def test_a_session_goes_on_with_its_agent_and_its_model_after_a_restart(kernel, file, session):
+    kernel.run(f"%%agent --agent tutor -s {session}\nfirst").ok()
+    restarted(kernel)
+    kernel.run(f"import os; os.chdir({str(file.parent)!r})").ok()
+    cell = kernel.run(f"%%agent -s {session}\nsecond").ok()
+    assert " · tutor · " in cell.footer["data"]["text/plain"]
+    assert "user-prompt: first" in cell.text
+
+
+@pytest.mark.usefixtures("file")
+def test_agents_are_listed_with_their_models_and_the_one_that_answers_is_marked(kernel, session):
+    kernel.run(f"%%agent --agent tutor -s {session}\nhi").ok()
+    kernel.run(f"found = %agent agents -s {session}").ok()
+    assert kernel.value("[(a.name, a.model, a.default, a.answers) for a in found]") == repr(
+        [("root", "hello", True, False), ("tutor", "quick", False, True), ("assistant", "local", False, False)]
+    )
+    text = kernel.run(f"%agent agents -s {session}").ok().text
+    assert "root (default)" in text
+    assert f"▸ answers the next turn of {session}" in text
+
+
+def test_without_a_file_the_list_says_where_one_is_looked_for(kernel, notebook):
+    text = kernel.run("%agent agents").ok().text
+    assert f"no agents.yaml in {notebook}; %agent agents load PATH loads a file" in text
+
+
+def test_what_is_not_understood_is_listed_with_its_line(kernel, file):
+    file.write_text("agents:\n  root:\n    model: hello\n    shout: true\n")
+    text = kernel.run("%agent agents").ok().text
+    assert "agents.yaml:4: agents.root.shout is not understood; ignored, and an error when an agent needs it" in text
+    cell = kernel.run("%%agent --new\nhi")
+    assert (cell.ename, cell.evalue) == (
+        "AgentsFileError",
+        "agents.yaml:4: the agent 'root' needs the key shout (agents.root), which is not understood; remove it",
+    )
+
+
+def test_agents_and_models_of_the_file_are_completed(kernel, file):
+    assert file.exists()
+    assert kernel.complete("%%agent --agent tu") == ["%%agent --agent tutor"]
+    assert kernel.complete("%%agent --model qui") == ["%%agent --model quick"]
+    assert kernel.complete("%agent agents lo") == ["%agent agents load"]
+    assert "quick" in kernel.run("%agent models").ok().text
+
+
+# The last one, as what is loaded stays
+
+
+def test_a_file_or_a_dict_is_loaded_by_name(kernel, notebook, session):
+    (notebook / "course.yaml").write_text("agents: {coach: {model: hello, instruction: Train.}}")
+    text = kernel.run("%agent agents load course.yaml").ok().text
+    assert text.splitlines() == [
+        "course.yaml has 1 agent: coach",
+        "coach answers new sessions; --agent NAME asks another one",
+    ]
+    kernel.run("class_of = {'agents': {'marker': {'model': 'hello', 'loud': 1}}}").ok()
+    assert "⚠ class_of: agents.marker.loud is not understood" in kernel.run("%agent agents load class_of").ok().text
+    strict = kernel.run("%agent agents load class_of --strict")
+    assert strict.ename == "AgentsFileError"
+    kernel.run(f"%%agent -s {session} -a coach\nhi")
+    cell = kernel.run(f"%%agent -s {session} -a coach\nhi")
+    assert cell.evalue == "no agent named 'coach'; the agents of class_of are marker"
+    for name, problem in (("none.yaml", "the file cannot be read"), ("os", "os is of type module; give a dict")):
+        assert problem in kernel.run(f"%agent agents load {name}").evalue
