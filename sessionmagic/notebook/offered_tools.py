@@ -85,16 +85,19 @@ def listed_tools(context: NotebookContext, session: Session | None, names: Itera
 
     None stands for a new session. Raises `ToolError` as `offered_tools` does.
     """
-    from sessionmagic.tools.permissions import Permissions, Policy, safety_of
+    from sessionmagic.agents.definition import ASSISTANT, BUILT_IN
+    from sessionmagic.tools.permissions import Permissions, safety_of
+    from sessionmagic.turns.agent_limits import policy_of
     from sessionmagic.turns.unasked import is_everything_approved
 
     permissions = Permissions({}, safety_of(context.settings.safety))
     if session is not None:
         permissions, _ = context.manager.sessions.trusted(session)
-    policy = Policy(
-        session=permissions.rules,
-        file={},
-        safety=permissions.safety,
+    of_session = (session.current_agent, session.agents_source) if session is not None else ()
+    agent = context.manager.agents.if_usable("", *of_session) or BUILT_IN[ASSISTANT]
+    policy = policy_of(
+        permissions,
+        agent,
         attended=context.front_end.attended,
         remedy=context.front_end.kind.remedy,
         everything=session is not None and is_everything_approved(session.id, permissions.safety),
@@ -110,6 +113,7 @@ def listed_tools(context: NotebookContext, session: Session | None, names: Itera
                 arguments=tool.arguments,
             )
             for tool in offered_tools(context, names, permissions.tools)
+            if tool.read_only or not agent.readonly
         ),
         *(
             OfferedTool(
@@ -122,6 +126,7 @@ def listed_tools(context: NotebookContext, session: Session | None, names: Itera
             )
             for server in context.servers.listing()
             for name, does in server.tools.items()
+            if name in server.read_only or not agent.readonly
         ),
     ]
 
@@ -134,6 +139,9 @@ def _decision(policy: Policy, tool: str, *, read_only: bool) -> str:
     ruling = policy.rule_on(Call(tool, {}, read_only))
     what = {"allow": "runs", "ask": "asks", "deny": "is denied"}[ruling.verdict]
     by_arguments = (
-        f"; {verdict} {rule}" for verdict, rule in rule_list(policy.session) if ":" in rule and fits_tool(rule, tool)
+        f"; {verdict} {rule}"
+        for rules in (policy.session, policy.file)
+        for verdict, rule in rule_list(rules)
+        if ":" in rule and fits_tool(rule, tool)
     )
     return "".join([f"{what}: {ruling.why}", *by_arguments])

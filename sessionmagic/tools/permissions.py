@@ -2,7 +2,7 @@
 
 The first of the following that applies to a call decides. The order is docker-agent's.
 
-1. A deny rule, of the session or of the agents file: the call is denied.
+1. A deny rule, of the session or of the agents file, or an agent that may only read: the call is denied.
 2. The turn was approved in advance (``--yes``): the call runs.
 3. A rule of the session: an allow rule before an ask rule.
 4. A rule of the agents file: an allow rule before an ask rule.
@@ -50,6 +50,12 @@ SAFETIES: tuple[Safety, ...] = get_args(Safety)
 OFFERS: tuple[Offers, ...] = get_args(Offers)
 VERDICTS: tuple[Verdict, ...] = ("deny", "allow", "ask")
 """The verdicts of rules, the strongest first: within one set of rules, deny beats allow, and allow beats ask."""
+
+STRICTER: dict[Safety, tuple[Safety, ...]] = {
+    "autonomous": ("balanced", "strict", "restricted"),
+    "balanced": ("strict", "restricted"),
+}
+"""For each safety mode, those that permit less."""
 
 Rules = dict[str, list[str]]
 """A set of rules: lists of patterns by verdict.
@@ -114,6 +120,7 @@ class Policy:
         remedy: What makes calls wait for approval where they are denied because nobody can approve them, if anything.
         yes: Whether all calls of the turn were approved in advance. Deny rules still apply.
         everything: Whether the user has approved all calls of the session that no rule covers, until this kernel ends.
+        reader: The name of the agent, if that may only call tools that change nothing.
     """
 
     session: Rules
@@ -123,6 +130,7 @@ class Policy:
     remedy: str = ""
     yes: bool = False
     everything: bool = False
+    reader: str = ""
 
     def rule_on(self, call: Call) -> Ruling:
         """Return whether the call runs, needs approval or is denied, and why."""
@@ -142,6 +150,8 @@ class Policy:
         for owner, rules in sets.items():
             if pattern := _matching(rules, "deny", call):
                 return Ruling("deny", f"{owner} has a deny rule for {pattern}")
+        if self.reader and not call.read_only:
+            return Ruling("deny", f"the tool may change something, and the agent {self.reader} may only read")
         if self.yes:
             return Ruling("allow", "all calls of this turn were approved in advance")
         for owner, rules in sets.items():

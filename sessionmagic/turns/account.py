@@ -28,13 +28,23 @@ class Account:
         owner: Whose requests these are, in words.
         advice: How the budget is raised, in words.
         budget: The dollars that may be spent; None for no budget.
+        tokens: The tokens that may be used; None for no such limit.
         used: The usage so far.
     """
 
-    def __init__(self, owner: str, advice: str, *, budget: float | None = None, used: Usage | None = None) -> None:
+    def __init__(
+        self,
+        owner: str,
+        advice: str,
+        *,
+        budget: float | None = None,
+        tokens: int | None = None,
+        used: Usage | None = None,
+    ) -> None:
         self.owner = owner
         self.advice = advice
         self.budget = budget
+        self.tokens = tokens
         self.used = used or Usage()
         self.without_price: set[str] = set()
         """The references of the models that have given an answer without a known price."""
@@ -58,7 +68,7 @@ class Account:
     @asynccontextmanager
     async def request(self) -> AsyncGenerator[None]:
         """Make one request within the block; raises `TurnLimitError` when the budget is spent."""
-        if self.budget is None:
+        if self.limit is None:
             yield
             return
         ended: Future[None] = Future()
@@ -76,8 +86,16 @@ class Account:
         finally:
             ended.set_result(None)
 
+    @property
+    def limit(self) -> float | None:
+        """The budget in dollars, or else in tokens; None if there is none."""
+        return self.tokens if self.budget is None else self.budget
+
     def check(self) -> None:
         """Raise `TurnLimitError` when the budget is spent."""
+        used = self.used.input_tokens + self.used.output_tokens
+        if self.tokens is not None and used >= self.tokens:
+            raise TurnLimitError(f"{self.owner} has used {used:,} of its {self.tokens:,} tokens; {self.advice}")
         if self.budget is not None and not (self.used.cost or 0.0) < self.budget:
             raise TurnLimitError(f"{self.state()}; {self.advice}")
 

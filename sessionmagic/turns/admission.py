@@ -18,6 +18,7 @@ from sessionmagic.conversation.tree import (
 from sessionmagic.storage.locks import untold
 from sessionmagic.tools.trust import doubts, trusted
 from sessionmagic.turns.account import KERNEL, Account, account_of
+from sessionmagic.turns.agent_limits import accounts_of
 from sessionmagic.turns.compaction_request import content_for, cut_for
 from sessionmagic.turns.event_log import EventLog
 from sessionmagic.turns.history import history_before
@@ -62,6 +63,13 @@ class Admitted:
     request: Request
     title: str
     """The title that the session has when the turn starts."""
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """What is charged with its model requests: the accounts of the session, of the agent and of the kernel."""
+        group = self.hold.group
+        own = (group.agent_accounts[budget.owner] for budget in self.plan.agent.budgets)
+        return group.account, *own, KERNEL
 
 
 class Admission:
@@ -114,7 +122,7 @@ class Admission:
             if each.model not in {"", "default", *group.resolved}:
                 group.resolved[each.model] = models.resolve(each.model, loop)
             model = plan_for(each, previous, parent, Resolver(models, group.resolved, loop), agent).model
-            _budget_warnings(each, model, account)
+            _budget_warnings(each, model, account, *accounts_of(previous, agent))
             providers.append(model.provider)
         if judge:
             _budget_warnings(requests[0], models.resolve(judge), account)
@@ -193,7 +201,10 @@ def _decided(planned: _Planned, store: Store, group: TurnGroup) -> _Decided:
     secret = store.known_secret()
     _, untrusted = trusted(previous, secret)
     account = account_of(previous) if group.dead is None else group.account
-    over = _budget_warnings(request, plan.model, account)
+    for budget, own in zip(plan.agent.budgets, accounts_of(previous, plan.agent), strict=True):
+        group.agent_accounts.setdefault(budget.owner, own)
+    owned = [group.agent_accounts[budget.owner] for budget in plan.agent.budgets]
+    over = _budget_warnings(request, plan.model, account, *owned)
     warnings = [*untold(), *doubts(previous.name, untrusted), *history.warnings, *plan.warnings, *over]
     return _Decided(
         planned=planned,
@@ -282,7 +293,7 @@ def _with_budget(session: Session, request: Request) -> Session:
     return session if request.budget is None else replace(session, budget=request.budget)
 
 
-def _budget_warnings(request: Request, model: ResolvedModel, account: Account) -> list[str]:
+def _budget_warnings(request: Request, model: ResolvedModel, account: Account, *others: Account) -> list[str]:
     """Return a warning for each budget that requests of unknown cost have touched.
 
     Raises `UsageError` if there is a budget, and what the model costs is not known.
@@ -290,8 +301,10 @@ def _budget_warnings(request: Request, model: ResolvedModel, account: Account) -
     from sessionmagic.turns.charged_model import require_price
 
     require_price(model, account, request.budget)
-    require_price(model, KERNEL)
-    return [warning for each in (account, KERNEL) if (warning := each.warning())]
+    others = (*others, KERNEL)
+    for each in others:
+        require_price(model, each)
+    return [warning for each in (account, *others) if (warning := each.warning())]
 
 
 def _created(session: Session, store: Store) -> Session:

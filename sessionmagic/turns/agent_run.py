@@ -136,11 +136,9 @@ class AgentRun:
         if (events := self._events) is not None:  # the run may end meanwhile
             events.cancel()
 
-    def time_out(self, seconds: float) -> None:
+    def time_out(self, seconds: float, advice: str) -> None:
         """Record that the run has taken longer than `seconds`: once cancelled, it fails with `TurnTimeoutError`."""
-        self._timeout = TurnTimeoutError(
-            f"the turn did not finish within {seconds:g} s; allow more time with --timeout"
-        )
+        self._timeout = TurnTimeoutError(f"the turn did not finish within {seconds:.3g} s; {advice}")
 
     async def run(
         self,

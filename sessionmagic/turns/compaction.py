@@ -14,7 +14,6 @@ from sessionmagic.conversation.session import TurnRecord
 from sessionmagic.exceptions import SessionNotFoundError, TurnFailedError
 from sessionmagic.loop import settled_in_thread
 from sessionmagic.tools.permissions import Policy
-from sessionmagic.turns.account import KERNEL
 from sessionmagic.turns.compaction_request import FULL_SHARE, ONE_REQUEST, PROMPT, for_summary, without_limits
 from sessionmagic.turns.context_size import size_of, tokens_in, tokens_of, tool_tokens
 from sessionmagic.turns.cut import cut_of
@@ -146,7 +145,7 @@ class Compaction:
             limits=ONE_REQUEST,
             keep_sent=lambda _: None,
             content=SentContent(admitted.left_out),
-            accounts=(admitted.hold.group.account, KERNEL),
+            accounts=admitted.accounts,
             chain=chain_of(agent.name, model, admitted.plan.fallback, self._emit),
         )
         return AgentRun(agent, model, guard)

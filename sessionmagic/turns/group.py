@@ -73,6 +73,8 @@ class TurnGroup:
         """
         self.account = Account("", "")
         """What the session's model requests cost. It is read from the session when the first turn is admitted."""
+        self.agent_accounts: dict[str, Account] = {}
+        """The accounts of the budgets that agents bring, by their owners."""
         self.resolved: dict[str, ResolvedModel] = {}
         """The models of a comparison by reference. They are resolved once, as each takes 50 ms to make its client."""
         self.on_stop: Callable[[], object] | None = None

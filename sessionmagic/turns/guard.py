@@ -170,7 +170,7 @@ class Guard(AbstractCapability[None]):
         return asked if self.chain is None else SayingSomething(asked)
 
     def _over_budget(self, account: Account) -> None:
-        self.emit(LimitReached, which="budget", value=account.budget)
+        self.emit(LimitReached, which="budget", value=account.limit)
 
     def _keep_sent(self, sent: SentRequest) -> None:
         self.keep_sent(sent)

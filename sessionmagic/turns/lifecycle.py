@@ -18,8 +18,8 @@ from sessionmagic.exceptions import (
 )
 from sessionmagic.keys.cleaning import messages_without_keys, without_keys
 from sessionmagic.loop import in_thread, settled_in_thread
-from sessionmagic.tools.permissions import Limits, Policy, with_grant
-from sessionmagic.turns.account import KERNEL
+from sessionmagic.tools.permissions import with_grant
+from sessionmagic.turns.agent_limits import limits_of, policy_of
 from sessionmagic.turns.inbox import Inbox
 from sessionmagic.turns.session_permissions import change_permissions, update_and_tighten
 from sessionmagic.turns.time_limit import time_limit
@@ -38,11 +38,9 @@ if TYPE_CHECKING:
     from sessionmagic.tools.permissions import Permissions
     from sessionmagic.turns.admission import Admitted
     from sessionmagic.turns.agent_run import Outcome
-    from sessionmagic.turns.group import TurnGroup
     from sessionmagic.turns.guard import Guard
     from sessionmagic.turns.messages import Messages
     from sessionmagic.turns.model_requests import ModelRequests
-    from sessionmagic.turns.request import Request
     from sessionmagic.turns.run_history import RunHistory
     from sessionmagic.turns.unwritten import UnwrittenEnds
 
@@ -114,10 +112,12 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers, requests: 
         return bool(questions or turn.approvals.open) and guard.running <= questions
 
     def stop_late(seconds: float) -> None:
-        run.time_out(seconds)
+        of_budget = seconds == plan.seconds_left
+        run.time_out(seconds, "its agents file sets that budget" if of_budget else "allow more time with --timeout")
         turn.cancel()
 
-    async with time_limit(admitted.request.timeout, waits_for_user, stop_late):
+    limits = [each for each in (admitted.request.timeout, plan.seconds_left) if each is not None]
+    async with time_limit(min(limits, default=None), waits_for_user, stop_late):
         if admitted.cut is None:
             toolset = await toolset_for(admitted, servers)
             history = await compaction.before_turn()
@@ -149,7 +149,7 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests, history: R
     from sessionmagic.turns.guard import Guard
     from sessionmagic.turns.sent_content import SentContent
 
-    turn, agent, group = admitted.turn, admitted.plan.agent, admitted.hold.group
+    turn, agent, request, group = admitted.turn, admitted.plan.agent, admitted.request, admitted.hold.group
     asks = admitted.cut is None
 
     async def grant(decision: Decision, tool: str) -> None:
@@ -168,29 +168,22 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests, history: R
         requests=requests,
         approvals=turn.approvals,
         inbox=turn.inbox if asks else Inbox(),  # a summary takes no further messages
-        policy=lambda: _policy(group, admitted.request),
+        policy=lambda: policy_of(
+            group.permissions,
+            agent,
+            attended=request.attended,
+            remedy=request.remedy,
+            yes=request.yes,
+            everything=is_everything_approved(group.session_id, group.permissions.safety),
+        ),
         grant=grant,
-        limits=admitted.request.limits or Limits(),
+        limits=limits_of(request.limits, agent),
         keep_sent=turn.keep_sent,
         content=SentContent(admitted.left_out),
-        accounts=(group.account, KERNEL),
+        accounts=admitted.accounts,
         history=history,
-        output_type=admitted.request.output_type if asks else None,
+        output_type=request.output_type if asks else None,
         chain=chain_of(agent.name, admitted.plan.model, admitted.plan.fallback, emit),
-    )
-
-
-def _policy(group: TurnGroup, request: Request) -> Policy:
-    """Return what decides over the tool calls of a turn."""
-    permissions = group.permissions
-    return Policy(
-        session=permissions.rules,
-        file={},
-        safety=permissions.safety,
-        attended=request.attended,
-        remedy=request.remedy,
-        yes=request.yes,
-        everything=is_everything_approved(group.session_id, permissions.safety),
     )
 
 

@@ -9,6 +9,7 @@ from sessionmagic.conversation.session import CRASHED, Session, with_override
 from sessionmagic.exceptions import ModelReferenceError, ToolError
 from sessionmagic.models.settings import for_model, given, ignored, merged
 from sessionmagic.tools.functions import YOURS, offered, toolset_of
+from sessionmagic.turns.agent_limits import seconds_left
 from sessionmagic.turns.compaction_request import for_summary, without_limits
 from sessionmagic.turns.output_type import OUTPUT_TOOL
 
@@ -48,6 +49,8 @@ class Plan:
     """How the model falls back; None if nothing is asked in its place when it fails."""
     others: Mapping[str, str | None] = field(default_factory=dict)
     """Overrides of other agents that this turn sets; None clears one."""
+    seconds_left: float | None = None
+    """How long the agent's budgets let the turn take; None if they do not say."""
 
     @property
     def previous_override(self) -> str | None:
@@ -113,9 +116,10 @@ def plan_for(request: Request, session: Session, parent: str | None, models: Res
     override = stored
     if request.model and not request.once:
         override = None if request.model == "default" else request.model
-    model, unresolved = _model_for(request, stored, agent.model or models.models.default, models)
+    model, unresolved = _model_for(request, stored, agent, models)
     model, unusable = _with_fallbacks(model, request, agent, models)
     tools = offered(request.tools, marked=not request.only_tools) if request.kind == "ask" else []
+    tools = [tool for tool in tools if tool.read_only or not agent.readonly]
     if request.output_type is not None and any(tool.name == OUTPUT_TOOL for tool in tools):
         raise ToolError(f"{OUTPUT_TOOL} is the tool with which a model gives a structured answer; rename your function")
     levels = Levels(agent, session, request)
@@ -141,12 +145,16 @@ def plan_for(request: Request, session: Session, parent: str | None, models: Res
         ],
         previous=session,
         override=override,
+        seconds_left=seconds_left(session, agent),
     )
     return replace(plan, fallback=_fallback_rules(plan, request, models))
 
 
-def _model_for(request: Request, stored: str | None, default: str, models: Resolver) -> tuple[ResolvedModel, list[str]]:
+def _model_for(
+    request: Request, stored: str | None, agent: AgentDefinition, models: Resolver
+) -> tuple[ResolvedModel, list[str]]:
     """Return the model that a turn asks, and a warning if the stored override cannot be used."""
+    default = agent.model or models.models.default
     try:
         wanted = {"": stored or default, "default": default}.get(request.model, request.model)
         return models.resolve(wanted), []
@@ -154,7 +162,8 @@ def _model_for(request: Request, stored: str | None, default: str, models: Resol
         if request.model:
             raise
         if not stored:
-            raise ModelReferenceError(f"no --model was given, and the default cannot be used: {error}") from error
+            what = f"the model of agent {agent.name!r}" if agent.model else "the default"
+            raise ModelReferenceError(f"no --model was given, and {what} cannot be used: {error}") from error
         warning = f"the session's model cannot be used, so {default} answers this turn: {error}"
         return models.resolve(default), [warning]
 

@@ -10,6 +10,7 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sessionmagic.tools.permissions import STRICTER
 from sessionmagic.tools.trust import permissions_of, trusted, with_permissions
 from sessionmagic.turns.group import open_group
 
@@ -18,14 +19,8 @@ if TYPE_CHECKING:
 
     from sessionmagic.conversation.session import Session
     from sessionmagic.storage.store import Store
-    from sessionmagic.tools.permissions import Permissions, Safety
+    from sessionmagic.tools.permissions import Permissions
     from sessionmagic.turns.group import TurnGroup
-
-_STRICTER: dict[Safety, tuple[Safety, ...]] = {
-    "autonomous": ("balanced", "strict", "restricted"),
-    "balanced": ("strict", "restricted"),
-}
-"""For each safety mode, those that permit less."""
 
 _changing = threading.Lock()
 """Held during a change, so that files and running turns get all changes in the same order."""
@@ -78,7 +73,7 @@ def tightened(held: Permissions, stored: Permissions) -> Permissions:
     still = set(stored.rules.get("allow", ()))
     allowed = [pattern for pattern in held.rules.get("allow", ()) if pattern in still]
     rules = {verdict: [*held.rules.get(verdict, ()), *patterns] for verdict, patterns in added.items()}
-    stricter = stored.safety in _STRICTER.get(held.safety, ())
+    stricter = stored.safety in STRICTER.get(held.safety, ())
     safety = stored.safety if stricter else held.safety
     return replace(held, rules={**held.rules, **rules, "allow": allowed}, safety=safety)
 

@@ -19,7 +19,6 @@ from sessionmagic.conversation.usage import total
 from sessionmagic.exceptions import SessionMagicError, TurnTimeoutError
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.loop import in_thread
-from sessionmagic.turns.account import KERNEL
 from sessionmagic.turns.group import open_group
 from sessionmagic.words import between_words, printable
 
@@ -130,7 +129,7 @@ async def _asked(admitted: Admitted, model: ResolvedModel) -> tuple[str, Request
     if len(typed) > TYPED_LENGTH:
         typed = typed[: between_words(typed, TYPED_LENGTH, -1)]
     requests = ModelRequests()
-    accounts = (admitted.hold.group.account, KERNEL)
+    accounts = admitted.accounts
     charged = with_wrapped_members(model.model, lambda member: ChargedModel(member, model, accounts, requests=requests))
     agent = Agent(charged, instructions=INSTRUCTIONS, model_settings=ModelSettings(max_tokens=MAX_TOKENS))
     requests.begin(admitted.plan.agent.name, model)

@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 async def toolset_for(admitted: Admitted, servers: McpServers) -> AbstractToolset[None] | None:
     """Return the tools that the model may call: functions, and the tools of the MCP servers that can be reached.
 
-    In a comparison, these are only the tools whose calls change nothing that another model sees.
+    In a comparison, these are only the tools whose calls change nothing that another model sees. An agent that may
+    only read is offered none that change anything.
     """
-    from sessionmagic.turns.call_arguments import is_comparable
+    from sessionmagic.turns.call_arguments import is_comparable, is_read_only
 
     toolset = await _all_tools(admitted, servers)
+    if toolset is not None and admitted.plan.agent.readonly:
+        toolset = toolset.filtered(lambda _, tool: is_read_only(tool))
     if toolset is None or admitted.request.column is None:
         return toolset
     return toolset.filtered(lambda _, tool: is_comparable(tool))

@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.events import NotesChanged
+from sessionmagic.turns.agent_limits import safety_with
 from sessionmagic.turns.group import open_group
 from sessionmagic.words import typed
 
 if TYPE_CHECKING:
+    from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.tools.permissions import Safety
     from sessionmagic.turns.admission import Admitted
     from sessionmagic.turns.group import TurnGroup
@@ -49,25 +51,28 @@ def ask_everywhere_again() -> None:
         ask_again(session_id)
 
 
-def unasked_notes(session_id: str, name: str, safety: Safety) -> list[str]:
+def unasked_notes(session_id: str, name: str, safety: Safety, agent: AgentDefinition | None = None) -> list[str]:
     """Return a line that says that calls run unasked, and how that is ended; none if they do not.
 
     Args:
         session_id: The session's id.
         name: The session's name.
         safety: Its safety mode.
+        agent: The agent that answers, if one is known.
     """
     if is_everything_approved(session_id, safety):
         return [UNASKED.format(until=KERNEL_ENDS, session=typed(name), safety=safety)]
-    if safety == "autonomous":
-        return [UNASKED.format(until="", session=typed(name), safety="balanced")]
+    if (safety if agent is None else safety_with(agent, safety)) == "autonomous":
+        asking = "balanced" if safety == "autonomous" else "strict"  # the usual mode leaves it to the agents file
+        return [UNASKED.format(until="", session=typed(name), safety=asking)]
     return []
 
 
 def notes_of(admitted: Admitted) -> tuple[str, ...]:
     """Return what a turn notes now: where it stands, and whether its calls run unasked."""
     turn, safety = admitted.turn, admitted.hold.group.permissions.safety
-    return (*admitted.record.notes, *unasked_notes(turn.session_id, turn.session_name, safety))
+    unasked = unasked_notes(turn.session_id, turn.session_name, safety, admitted.plan.agent)
+    return (*admitted.record.notes, *unasked)
 
 
 def tell_notes(admitted: Admitted) -> None:
