@@ -19,6 +19,7 @@ from sessionmagic.storage.locks import untold
 from sessionmagic.tools.trust import doubts, trusted
 from sessionmagic.turns.account import KERNEL, Account, account_of
 from sessionmagic.turns.agent_limits import accounts_of
+from sessionmagic.turns.agent_request import told_at_beginning, understood
 from sessionmagic.turns.compaction_request import content_for, cut_for
 from sessionmagic.turns.event_log import EventLog
 from sessionmagic.turns.history import history_before
@@ -121,7 +122,8 @@ class Admission:
         for each in requests:
             if each.model not in {"", "default", *group.resolved}:
                 group.resolved[each.model] = models.resolve(each.model, loop)
-            model = plan_for(each, previous, parent, Resolver(models, group.resolved, loop), agent).model
+            asked = understood(each, agent).request
+            model = plan_for(asked, previous, parent, Resolver(models, group.resolved, loop), agent).model
             _budget_warnings(each, model, account, *accounts_of(previous, agent))
             providers.append(model.provider)
         if judge:
@@ -150,8 +152,10 @@ class Admission:
         previous = with_interrupted_turns(before, dead)
         parent = parent_for(request, previous)
         agent = self._agents.answering(request.agent, previous.current_agent, previous.agents_source)
-        models = Resolver(self._models.within(agent.names), group.resolved, hold.loop)
+        asked = understood(request, agent)
+        request, models = asked.request, Resolver(self._models.within(agent.names), group.resolved, hold.loop)
         plan = plan_for(request, previous, parent, models, agent)
+        plan = replace(plan, warnings=[*asked.warnings, *plan.warnings])
         content = content_for(request)
         return _Planned(
             request=request,
@@ -159,6 +163,7 @@ class Admission:
             dead=dead,
             parent=parent,
             plan=plan,
+            notes=asked.notes,
             content=content,
             fingerprint=fingerprint(
                 plan, content, () if request.only_tools else self._servers.names, request.output_type
@@ -176,6 +181,8 @@ class _Planned:
     dead: frozenset[str]
     parent: str | None
     plan: Plan
+    notes: tuple[str, ...]
+    """What is to be known of the prompt."""
     content: str | Sequence[UserContent]
     fingerprint: str
 
@@ -229,7 +236,8 @@ def _written(decided: _Decided, store: Store, group: TurnGroup) -> Session:
     def change(session: Session) -> Session:
         session = with_interrupted_turns(session, planned.dead)
         record = new_record(request, plan, session, messages, decided.cut)
-        notes = [note_on_new(request, record.model, names)] if is_new else notes_on(request, planned.previous, record)
+        notes = [note_on_new(request, record, names)] if is_new else notes_on(request, planned.previous, record)
+        notes = [*(told_at_beginning(plan.agent) if is_new else ()), *planned.notes, *notes]
         session = _with_budget(plan.with_override(session), request)
         session = replace(session, title=session.title or title_of(request.typed or request.prompt))
         record = replace(record, notes=notes, fingerprint=planned.fingerprint)

@@ -69,7 +69,11 @@ class OutputType:
             raise UsageError(f"the output type {self.name} is not a type; give one {WANTED}")
         if type_ in (Any, object, type(None)):
             raise UsageError(f"the output type {self.name} says nothing about the answer; give one {WANTED}")
-        own = without_keys_in(_schema_of(self._adapter, self.name))
+        self._take(_schema_of(self._adapter, self.name))
+
+    def _take(self, schema: Mapping[str, Any]) -> None:
+        """Make this the schema of an answer."""
+        own = without_keys_in(dict(schema))
         self._is_wrapped = own.get("type") != "object"
         self.schema: dict[str, Any] = _wrapped(own) if self._is_wrapped else own
 
@@ -112,22 +116,24 @@ class OutputType:
 
     def of_json(self, content: Any) -> Fitting:
         """Return plain JSON as a value of the type. May run code of the user's. Raises `UnfitAnswerError`."""
+        value = self._value_of(content)
+        return Fitting(value, StoredValue(self._as_json(value, content), self.name, self.fingerprint))
+
+    def _value_of(self, content: Any) -> Any:
         from pydantic import ValidationError
 
         try:
-            value = self._adapter.validate_json(json.dumps(content))
+            return self._adapter.validate_json(json.dumps(content))
         except ValidationError as error:
             raise UnfitAnswerError(_faults(error)) from error
         except Exception as error:  # a validator of the user's may raise anything
             raise UnfitAnswerError(_short(words_of(error))) from error
-        return Fitting(value, StoredValue(self._as_json(value, content), self.name, self.fingerprint))
 
     def _as_json(self, value: Any, written: Any) -> Any:
         """Return a value as plain JSON that can be stored: with defaults, in the names of its fields, without NaN."""
         with suppress(Exception):  # a serializer of the user's may raise anything
             written = json.loads(self._adapter.dump_json(value))
-        plain = json.loads(json.dumps(written), parse_constant=lambda _: None, parse_int=_storable)
-        return without_keys_in(plain)
+        return storable(written)
 
     async def fitting(self, written: Mapping[str, Any]) -> Fitting:
         """Do what `of_written` does, in a thread of its own, which a turn that is stopped leaves behind."""
@@ -144,6 +150,12 @@ def is_type(value: object) -> bool:
     if isinstance(value, type) or typing.get_origin(value) is not None or value is Any:
         return True
     return type(value).__name__ in {"NewType", "TypeAliasType"}
+
+
+def storable(written: Any) -> Any:
+    """Return JSON as it can be stored: without keys, and without numbers that the store does not take."""
+    plain = json.loads(json.dumps(written), parse_constant=lambda _: None, parse_int=_storable)
+    return without_keys_in(plain)
 
 
 def _storable(digits: str) -> int | float | None:

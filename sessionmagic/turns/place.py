@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sessionmagic.agents.definition import ASSISTANT
 from sessionmagic.conversation.tree import ROOT, parent_of_next
 from sessionmagic.words import counted, suggestion, typed
 
@@ -77,17 +78,18 @@ def is_other_notebook(stored: str, here: str) -> bool:
         return True
 
 
-def note_on_new(request: Request, model: str, names: Sequence[str]) -> str:
+def note_on_new(request: Request, record: TurnRecord, names: Sequence[str]) -> str:
     """Return that a session is new, who answers, and the name that the user may have meant.
 
     Args:
         request: What the session's first turn is asked for.
-        model: The reference of the model.
+        record: That turn.
         names: The names of the other sessions, oldest first.
     """
     note = f"new session {request.session!r}"
     if request.column is None:  # a comparison says itself who answers
-        note += f", answered by {model}"
+        agent = "" if record.agent == ASSISTANT else f"{record.agent} with "
+        note += f", answered by {agent}{record.model}"
     if request.new:  # the user knows, or has given no name
         return note
     numbered = request.session.translate(_NO_DIGITS)

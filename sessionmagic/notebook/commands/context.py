@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.notebook.commands.registry import SESSION, argument, chosen, command
 from sessionmagic.notebook.page.listing import Listing
+from sessionmagic.words import counted
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from sessionmagic.conversation.session import Session
     from sessionmagic.models.catalog import ResolvedModel
@@ -31,8 +33,16 @@ def context(context: NotebookContext, options: argparse.Namespace) -> Any:
             "tokens": _tokens,
             "share": lambda entry: "unknown" if entry.share is None else f"{entry.share:.1%}",
         },
-        _notes(session, model, entries),
+        [*_notes(session, model, entries), *_joined(context, session)],
     )
+
+
+def _joined(context: NotebookContext, session: Session) -> Iterator[str]:
+    """Yield the size of each text that the agent adds to the instructions."""
+    from sessionmagic.turns.context_size import tokens_in
+
+    for source, text in context.manager.sessions.agent_of(session).additions.items():
+        yield f"{source} is about {counted(tokens_in(text), 'token')} of the instructions"
 
 
 def _tokens(entry: ContextEntry) -> str:
