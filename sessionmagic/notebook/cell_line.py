@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import math
-from typing import TYPE_CHECKING
+import re
+from typing import Any
 
 from sessionmagic.exceptions import UsageError
 from sessionmagic.notebook.arguments import LineParser
+from sessionmagic.words import shortened
 
-if TYPE_CHECKING:
-    import argparse
-
+FOR_AGENT = re.compile(r"(?P<agent>[^\s=:/,]+)=(?P<model>.+)", re.DOTALL)
+"""A model for one agent of a file."""
 MANUAL = """Send the cell to an agent session. The answer streams under the cell, and the session remembers it.
 
     %%agent --model local --session churn
@@ -60,10 +62,11 @@ def add_turn_options(parser: LineParser) -> None:
     parser.set_defaults(reuse=False, background=False, type="", fresh=False)
     add = parser.add_argument
     add(
-        "-m", "--model", default="", metavar="REF",
+        "-m", "--model", default="", nargs="+", action=ModelOption, metavar="REF",
         help="the session's model from now on: provider:model, local, local:path.gguf, several with commas, or default "
-        "to use the default",
+        "to use the default; AGENT=REF, also several, for the agents of a file",
     )  # fmt: skip
+    parser.set_defaults(models={})
     add("--once", action="store_true", help="use --model for this turn only")
     parser.add_as_typed(
         "--system", metavar="TEXT",
@@ -120,6 +123,30 @@ def add_turn_options(parser: LineParser) -> None:
     )  # fmt: skip
 
 
+class ModelOption(argparse.Action):
+    """Takes one reference, as ``model``, or references by the names of agents, as ``models``."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002  argparse calls it so
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,  # noqa: ARG002
+    ) -> None:
+        """Take the words after the option. Raises `UsageError` if they are neither."""
+        pairs = [FOR_AGENT.fullmatch(value) for value in values]
+        if all(pairs):
+            namespace.models = {**namespace.models, **{pair["agent"]: pair["model"] for pair in pairs if pair}}
+        elif len(values) == 1:
+            namespace.model = values[0]
+        else:
+            more = " ".join(values[1:])
+            raise UsageError(
+                f"{shortened(more)!r} follows the model {shortened(values[0])!r}; the prompt comes below this line, "
+                "and models of several agents are written as AGENT=MODEL AGENT=MODEL"
+            )
+
+
 def check_comparison(options: argparse.Namespace) -> None:
     """Raise `UsageError` for options that do not go together with ``--compare``, or need it."""
     needs = {
@@ -128,7 +155,7 @@ def check_comparison(options: argparse.Namespace) -> None:
         "--blind": options.blind,
         "--judge": options.judge,
     }
-    clashes = {"--model": options.model, "--once": options.once, "--reuse": options.reuse}
+    clashes = {"--model": options.model or options.models, "--once": options.once, "--reuse": options.reuse}
     for name, given in (clashes if options.compare else needs).items():
         if given:
             how = "does not go with --compare; leave it out" if options.compare else "needs --compare MODEL MODEL"

@@ -122,6 +122,8 @@ def _of_several(context: NotebookContext, before: list[str], typed: str) -> Offe
             return Offers("setting", _settings(typed))
         case "--compare" | "--models":
             return Offers("model", _models(context, typed))
+        case "-m" | "--model":
+            return Offers("agent", [f"{name}=" for name in context.manager.agents.names()])
         case _:
             return None
 
@@ -175,9 +177,9 @@ def _models(context: NotebookContext, typed: str) -> list[str]:
 
 
 def _references(context: NotebookContext, typed: str) -> list[str]:
-    """Return the references of models, each after the members of an alloy that are typed already."""
-    before, comma, _ = typed.rpartition(",")
-    return [f"{before}{comma}{each}" for each in context.models.known()]
+    """Return the references of models, each after the agent and the members of an alloy that are typed already."""
+    before = re.match(r"(?:[^\s=:/,]+=)?(?:.*,)?", typed, re.DOTALL)
+    return [f"{before[0] if before else ''}{each}" for each in context.models.known()]
 
 
 def _variables(shell: InteractiveShell, typed: str, *, functions: bool) -> list[str]:

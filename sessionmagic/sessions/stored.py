@@ -92,28 +92,33 @@ class Sessions:
         }
 
         @cache
-        def usable(agent: tuple[str, str], reference: str) -> bool:
-            return self._usable(reference, agents.get(agent))
+        def shown(agent: tuple[str, str], override: str | None) -> str:
+            return self.shown_model(override, agents.get(agent))
 
         def current(summary: SessionSummary) -> SessionSummary:
             if summary.status == "running" and not self._store.is_claimed(summary.id):
                 summary = replace(summary, status="interrupted")
                 with suppress(SessionMagicError):  # its file may have been deleted or damaged in the meantime
                     summary = summarize(self.load(summary.id))  # with the request that was cut off
-            key = summary.agent, summary.agents_source
-            if summary.model is None:
-                agent = agents.get(key)
-                return with_model(summary, (agent.model if agent else None) or self._models.default)
-            return summary if usable(key, summary.model) else with_model(summary, f"unresolved ({summary.model})")
+            model = shown((summary.agent, summary.agents_source), summary.model)
+            return summary if model == summary.model else with_model(summary, model)
 
         return sorted(map(current, summaries), key=lambda summary: summary.updated_at, reverse=True), problems
 
-    def _usable(self, reference: str, agent: AgentDefinition | None) -> bool:
+    def shown_model(self, override: str | None, agent: AgentDefinition | None) -> str:
+        """Return the reference that an agent's next turn asks, or ``unresolved (REFERENCE)`` for an override.
+
+        Args:
+            override: The agent's override in a session; None if it has none.
+            agent: The agent; None if it is not known here.
+        """
+        if override is None:
+            return (agent.model if agent else None) or self._models.default
         try:
-            self.models_of(agent).check(reference)
+            self.models_of(agent).check(override)
         except ModelReferenceError:
-            return False
-        return True
+            return f"unresolved ({override})"
+        return override
 
     def models_of(self, agent: AgentDefinition | None) -> Models:
         """Return the models that references of an agent can name."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from pydantic_ai.messages import UserContent
 
+    from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.agents.known import Agents
     from sessionmagic.models.catalog import Models, ResolvedModel
     from sessionmagic.storage.store import Store
@@ -152,10 +153,11 @@ class Admission:
         previous = with_interrupted_turns(before, dead)
         parent = parent_for(request, previous)
         agent = self._agents.answering(request.agent, previous.current_agent, previous.agents_source)
+        request, others = self._with_models(request, agent)
         asked = understood(request, agent)
         request, models = asked.request, Resolver(self._models.within(agent.names), group.resolved, hold.loop)
         plan = plan_for(request, previous, parent, models, agent)
-        plan = replace(plan, warnings=[*asked.warnings, *plan.warnings])
+        plan = replace(plan, others=others, warnings=[*asked.warnings, *plan.warnings])
         content = content_for(request)
         return _Planned(
             request=request,
@@ -169,6 +171,22 @@ class Admission:
                 plan, content, () if request.only_tools else self._servers.names, request.output_type
             ),
         )
+
+    def _with_models(self, request: Request, agent: AgentDefinition) -> tuple[Request, dict[str, str | None]]:
+        """Return the request with the model that it gives the answering agent, and the overrides of the others.
+
+        Raises `UnknownAgentError` and `ModelReferenceError`.
+        """
+        others: dict[str, str | None] = {}
+        for name, reference in request.models.items():
+            if name == agent.name:
+                request = replace(request, model=reference)
+                continue
+            other = self._agents.answering(name)
+            if reference != "default":
+                self._models.within(other.names).resolve(reference)
+            others[name] = None if reference == "default" else reference
+        return request, others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

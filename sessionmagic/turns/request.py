@@ -48,6 +48,7 @@ class Request:
         new: Raise an error if the session exists.
         model: Reference of the session's model from this turn on. ``"default"`` switches back to the default model;
             ``""`` changes nothing.
+        models: References for agents by their names, as `model` is one for the agent that answers.
         once: Use `model` for this turn only.
         settings: Settings of the model for this turn, such as ``{"temperature": 0, "effort": "low"}``. They override
             those of the session, the agent and the model, each by its name; None takes such a setting away.
@@ -100,6 +101,7 @@ class Request:
     session: str
     new: bool = False
     model: str = ""
+    models: Mapping[str, str] = field(default_factory=dict)
     once: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     system: str | None = None
@@ -152,8 +154,14 @@ class Request:
             raise UsageError(f"rerun is {self.rerun!r}; give {' or '.join(map(repr, get_args(Rerun)))}")
         if self.kind not in get_args(TurnKind):
             raise UsageError(f"kind is {self.kind!r}; give {' or '.join(map(repr, get_args(TurnKind)))}")
-        if self.once and not self.model:
-            raise UsageError("--once has no model; name one with --model")
+        _check_once(self)
+
+
+def _check_once(request: Request) -> None:
+    if request.once and request.models:
+        raise UsageError("--once goes with the model of this turn only; leave out the agents' names")
+    if request.once and not request.model:
+        raise UsageError("--once has no model; name one with --model")
 
 
 def check_system(text: str | None) -> None:
@@ -172,6 +180,9 @@ def _require_texts(request: Request) -> None:
         _require_text("after", request.after)
     if request.cell is not None:
         _require_text("the cell's id", request.cell.id)
+    for name, reference in request.models.items():
+        _require_text("an agent in models", name)
+        _require_text(f"the model of {name}", reference)
     for value in request.values:
         _require_text("an expression in values", value)
 

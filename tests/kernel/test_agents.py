@@ -93,6 +93,51 @@ def test_agents_and_models_of_the_file_are_completed(kernel, file):
     assert "quick" in kernel.run("%agent models").ok().text
 
 
+def test_settings_and_instructions_say_where_they_come_from(kernel, file, session):
+    (file.parent / "AGENTS.md").write_text("Use polars.")
+    kernel.run(f"%%agent --agent tutor -s {session}\nhi").ok()
+    kernel.run(f"%agent set seed=7 -s {session}").ok()
+    shown = kernel.run(f"%agent show {session}").ok().text.splitlines()[0]
+    assert shown == (
+        f"settings of {session}: temperature=0.2 (model quick) · seed=7 (session) · "
+        "--system 'Explain one step at a time.' (agent tutor) · with AGENTS.md"
+    )
+    listed = kernel.run(f"%agent set -s {session}").ok().text
+    assert [line.split()[0] for line in listed.splitlines()[1:3]] == ["temperature", "seed"]
+    assert "AGENTS.md is about 10 tokens of the instructions" in kernel.run(f"%agent context {session}").ok().text
+    kernel.run("%config AgentMagics.agents_md = False").ok()
+    assert "AGENTS.md" not in kernel.run(f"%agent context {session}").ok().text
+    kernel.run("%config AgentMagics.agents_md = True").ok()
+
+
+@pytest.mark.usefixtures("file")
+def test_models_of_several_agents_are_set_on_one_line(kernel, session):
+    kernel.run(f"%%agent -m root=recalls tutor=hello -s {session}\nhi").ok()
+    assert kernel.run(f"%agent model -s {session}").ok().text == f"{session}, root: recalls\n"
+    assert kernel.run(f"%agent model -a tutor -s {session}").ok().text == f"{session}, tutor: hello\n"
+    assert kernel.run(f"%agent model default -a tutor -s {session}").ok().text == (
+        f"{session}, tutor: quick (the default)\n"
+    )
+    assert kernel.complete("%%agent -m root=hello tu") == ["%%agent -m root=hello tutor="]
+    assert kernel.complete("%%agent -m root=rec") == ["%%agent -m root=recalls"]
+    for line, problem in (
+        ("-m hello What is a mean?", "'What is a mean?' follows the model 'hello'; the prompt comes below this line"),
+        ("-m root=hello critic=recalls", "no agent named 'critic'; the agents of agents.yaml are root, tutor"),
+    ):
+        cell = kernel.run(f"%%agent -s {session} {line}\nhi")
+        assert cell.evalue.startswith(problem)
+
+
+def test_rules_of_the_file_are_part_of_what_happens_to_calls_of_tools(kernel, file, session):
+    file.write_text("permissions: {deny: [run_python], allow: ['insert_*']}\nagents: {root: {model: hello}}")
+    cell = kernel.run(f"%%agent -s {session}\nhi").ok()
+    assert "allow insert_*; %agent agents load agents.yaml --confirm allows it" in cell.html
+    decisions = f"{{t.name: t.decision for t in get_ipython().run_line_magic('agent', 'tools {session}')}}"
+    assert "'run_python': 'is denied: the agents file has a deny rule for run_python'" in kernel.value(decisions)
+    text = kernel.run("%agent agents").ok().text
+    assert "⚠ agents.yaml asks for what you have not confirmed" in text
+
+
 # The last one, as what is loaded stays
 
 
@@ -112,3 +157,13 @@ def test_a_file_or_a_dict_is_loaded_by_name(kernel, notebook, session):
     assert cell.evalue == "no agent named 'coach'; the agents of class_of are marker"
     for name, problem in (("none.yaml", "the file cannot be read"), ("os", "os is of type module; give a dict")):
         assert problem in kernel.run(f"%agent agents load {name}").evalue
+
+
+def test_powers_hold_when_they_are_confirmed(kernel, notebook, session):
+    (notebook / "course.yaml").write_text("permissions: {allow: [run_python]}\nagents: {root: {model: hello}}")
+    text = kernel.run("%agent agents load course.yaml").ok().text
+    assert "⚠ not confirmed, so it does not hold: allow run_python; --confirm allows it" in text
+    assert "not confirmed" not in kernel.run("%agent agents load course.yaml --confirm").ok().text
+    assert "confirmed" not in kernel.run(f"%%agent -s {session}\nhi").ok().html
+    decisions = f"{{t.name: t.decision for t in get_ipython().run_line_magic('agent', 'tools {session}')}}"
+    assert "'run_python': 'runs: the agents file has an allow rule for run_python'" in kernel.value(decisions)

@@ -64,7 +64,7 @@ def test_show_says_the_settings_of_the_session_and_of_each_turn(kernel, session)
     asked(kernel, session, '--set seed=4 stop=END --system "Be <b>terse</b>."')
     kernel.run(f"%agent set -s {session} temperature=0").ok()
     cell = kernel.run(f"%agent show {session}").ok()
-    assert f"settings of {session}: temperature=0\n" in cell.text
+    assert f"settings of {session}: temperature=0 (session)\n" in cell.text
     assert """seed=4 'stop=["END"]' --system 'Be <b>terse</b>.'""" in cell.text
     assert "<b>terse" not in cell.html
 

@@ -9,7 +9,7 @@ from sessionmagic import Agents, MemoryStore, Models, SessionManager
 from sessionmagic.agents.commands import expanded
 from sessionmagic.agents.joined import Surroundings
 from sessionmagic.conversation.events import TurnStarted, Warned
-from sessionmagic.exceptions import AgentsFileError
+from sessionmagic.exceptions import AgentsFileError, ModelReferenceError, UnknownAgentError, UsageError
 from sessionmagic.sessions.levels import in_force
 from sessionmagic.testing import call, script
 from sessionmagic.turns.schema_type import SchemaType
@@ -249,7 +249,7 @@ def test_a_directory_or_a_blank_file_called_agents_md_is_nothing_to_send(project
     assert "AGENTS.md is not sent: " in project.agents.answering().warnings[0]
 
 
-# Settings and where they come from
+# Models of several agents
 
 
 @pytest.fixture
@@ -260,6 +260,47 @@ def team():
         Models("calm"),
         Agents({"models": {"quick": {"model": "bold", "temperature": 1}}, "agents": {"root": {}, "critic": {}}}),
     )
+
+
+@on_a_loop
+async def test_each_agent_has_an_override_of_its_own(team):
+    await ask(team, models={"critic": "quick", "root": "bold"})
+    await ask(team, agent="critic")
+    await ask(team, agent="root", models={"critic": "default"})
+    session = team.sessions.load("chat")
+    assert [(turn.agent, turn.model) for turn in session.turns] == [
+        ("root", "bold"), ("critic", "quick"), ("root", "bold"),
+    ]  # fmt: skip
+    assert session.agent_model_overrides == {"root": "bold"}
+
+
+@pytest.mark.parametrize(
+    ("models", "error", "words"),
+    [
+        ({"critc": "bold"}, UnknownAgentError, "no agent named 'critc'; did you mean 'critic'?"),
+        (
+            {"root": "bold", "critic": "quik"},
+            ModelReferenceError,
+            "'quik' is not a model reference; did you mean 'quick'?",
+        ),
+        ({"critic": 3}, UsageError, "the model of critic is of type int; give a string"),
+    ],
+)
+@on_a_loop
+async def test_a_wrong_name_or_model_of_one_agent_changes_nothing(team, models, error, words):
+    with pytest.raises(error) as caught:
+        await ask(team, models=models)
+    assert str(caught.value) == words
+    assert team.sessions.summaries() == ([], [])
+
+
+@on_a_loop
+async def test_once_does_not_go_with_models_of_several_agents(team):
+    with pytest.raises(UsageError, match=r"^--once goes with the model of this turn only"):
+        await ask(team, models={"root": "bold"}, once=True)
+
+
+# Settings and where they come from
 
 
 @on_a_loop

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sessionmagic.exceptions import UsageError
+from sessionmagic.exceptions import AgentsFileError, UnknownAgentError, UsageError
 from sessionmagic.keys.cleaning import without_keys_in
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.captions import settings_line
@@ -15,6 +15,7 @@ from sessionmagic.words import counted, shortened
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.conversation.transcript import Transcript
@@ -42,8 +43,8 @@ def show(context: NotebookContext, options: argparse.Namespace) -> None:
         return
     if options.last < 0:
         raise UsageError("--last cannot be negative; --last 3 shows the last three turns")
-    if own := settings_line(session.settings, session.system):
-        say(f"settings of {session.name}: {own}")
+    for line in _settings_of(context, session):
+        say(line)
     turns = [_turn(session, options.turn)] if options.turn else session.path()[-options.last :]
     if not turns:
         say(_no_turns(session))
@@ -61,6 +62,26 @@ def show(context: NotebookContext, options: argparse.Namespace) -> None:
             print(turn_text(transcript, turn.prompt, asked_with, prose_of(context)))
         else:
             show_turn(transcript, turn.prompt, asked_with)
+
+
+def _settings_of(context: NotebookContext, session: Session) -> Iterator[str]:
+    """Yield the settings and instructions of the next turn, with where each comes from, and what its agent lacks."""
+    from sessionmagic.sessions.levels import in_force
+
+    sessions = context.manager.sessions
+    try:
+        joined, found = sessions.agent_of(session).additions, in_force(sessions, session)
+    except (AgentsFileError, UnknownAgentError) as error:
+        yield f"⚠ {error}"
+        return
+    parts = []
+    for level in dict.fromkeys(each.level for each in found if each.level not in joined):
+        own = {each.setting: each.value for each in found if each.level == level}
+        system = str(own.pop("system", ""))
+        parts.append(f"{settings_line(own, system)} ({level})")
+    parts += [f"with {', '.join(joined)}"] if joined else []
+    if parts:
+        yield f"settings of {session.name}: {' · '.join(parts)}"
 
 
 def _turn(session: Session, turn_id: str) -> TurnRecord:

@@ -27,16 +27,21 @@ def models(context: NotebookContext, _options: argparse.Namespace) -> Any:
 @command(
     "Show a session's model, or set it from the next turn on.",
     argument("reference", nargs="?", default="", help="a reference as in %%%%agent --model, or default"),
+    argument("-a", "--agent", default="", metavar="NAME", help="whose model; default: the session's own agent"),
     argument("-s", "--session", default="", metavar="NAME", help="default: the active session, or the latest"),
 )
 def model(context: NotebookContext, options: argparse.Namespace) -> None:
-    name = chosen(context, options.session)
-    for warning in context.manager.sessions.set_model(name, options.reference) if options.reference else []:
+    from sessionmagic.agents.definition import ASSISTANT
+
+    name, sessions = chosen(context, options.session), context.manager.sessions
+    for warning in sessions.set_model(name, options.reference, options.agent) if options.reference else []:
         say(f"⚠ {warning}")
-    session = context.manager.sessions.load(name)
-    [summary] = [item for item in context.manager.sessions.summaries()[0] if item.id == session.id]
-    default = "" if session.agent_model_overrides else " (the default)"
-    say(f"{session.name}: {summary.model}{default}{_meaning(context, session, summary.model or '')}")
+    session = sessions.load(name)
+    agent = sessions.agent_of(session, options.agent)
+    reference = sessions.shown_model(session.agent_model_overrides.get(agent.name), agent)
+    default = "" if agent.name in session.agent_model_overrides else " (the default)"
+    whose = session.name if agent.name == ASSISTANT else f"{session.name}, {agent.name}"
+    say(f"{whose}: {reference}{default}{_meaning(context, session, reference)}")
 
 
 def _meaning(context: NotebookContext, session: Session, reference: str) -> str:
