@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sessionmagic.agents.file_agent import Budget, StructuredOutput
+    from sessionmagic.agents.toolsets import Toolset
     from sessionmagic.models.named import Names
 
 
@@ -82,6 +83,8 @@ class AgentDefinition:
     """Prompts by the names that stand for them after a slash."""
     welcome: str = ""
     """What the user is told when a session begins with this agent."""
+    toolsets: tuple[Toolset, ...] = ()
+    """Its toolsets, with the definitions of the MCP servers that they name."""
     source: str = ""
     """The path of its agents file, or the name of its dict; empty if it is built in."""
     warnings: tuple[str, ...] = ()

@@ -10,23 +10,12 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.agents.beside import BYTES, content_of, prompt_files_of, reason
 from sessionmagic.agents.readers import TEXT_LIMIT
+from sessionmagic.agents.surroundings import AGENTS_MD
 
 if TYPE_CHECKING:
     from sessionmagic.agents.contents import AgentsFile
     from sessionmagic.agents.file_agent import FileAgent
-
-AGENTS_MD = "AGENTS.md"
-"""The file beside the notebook that says what agents should know of a project."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """Where agents run."""
-
-    directory: Path | None = None
-    """Where agents files are looked for, such as the directory of the notebook; None for nowhere."""
-    agents_md: bool = False
-    """Whether `AGENTS_MD` in that directory joins the instructions."""
+    from sessionmagic.agents.surroundings import Surroundings
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +45,9 @@ def of_agent(file: AgentsFile, agent: FileAgent) -> Joined:
 
 def of_directory(surroundings: Surroundings) -> Joined:
     """Return the text of `AGENTS_MD`, if there is such a file and it is wanted."""
-    if surroundings.directory is None or not surroundings.agents_md:
+    if not surroundings.has_agents_md:
         return Joined({})
-    path = surroundings.directory / AGENTS_MD
+    path = surroundings.agents_md_path
     try:
         text = content_of(path, BYTES * TEXT_LIMIT)[0].decode("utf-8-sig")
         if len(text) > TEXT_LIMIT:

@@ -8,12 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.agents.agents_file import from_dict, load, reloaded_if_changed
 from sessionmagic.agents.definition import BUILT_IN
-from sessionmagic.agents.joined import Surroundings, of_directory
-from sessionmagic.agents.naming import names_of
-from sessionmagic.agents.of_file import definition_of
-from sessionmagic.agents.powers import powers_of
+from sessionmagic.agents.surroundings import FILES, Surroundings
 from sessionmagic.exceptions import AgentsFileError, UnknownAgentError
 from sessionmagic.models.sources import RegisteredSource
 from sessionmagic.words import shortened, suggestion
@@ -22,9 +18,6 @@ if TYPE_CHECKING:
     from sessionmagic.agents.contents import AgentsFile
     from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.models.named import Names
-
-FILES = ("agents.yaml", "agents.yml")
-"""The names of an agents file that is found beside a notebook."""
 
 
 @dataclass(slots=True)
@@ -41,16 +34,22 @@ class Loaded:
 
     def definition(self, name: str) -> AgentDefinition:
         """Return an agent. Raises `AgentsFileError` and `UnknownAgentError`."""
+        from sessionmagic.agents.of_file import definition_of
+
         found = definition_of(self.file, name, self.confirmed, self.source)
         return replace(found, warnings=(self.problem,)) if self.problem else found
 
     @property
     def names(self) -> Names:
         """Its models and servers, as references find them."""
+        from sessionmagic.agents.naming import names_of
+
         return names_of(self.file, self.confirmed)
 
     def refresh(self) -> None:
         """Load the file again if it has changed. If that fails, it stays as it is."""
+        from sessionmagic.agents.agents_file import reloaded_if_changed
+
         try:
             self.file = reloaded_if_changed(self.file, known=_registered())
         except AgentsFileError as error:
@@ -63,7 +62,7 @@ class Agents:
     """The agents that a manager knows. Thread-safe.
 
     An agents file is read when an agent of it is needed, and again when it has changed. What a turn has is not changed
-    by that.
+    by that. What reads files is imported when there is one.
 
     Args:
         source: An agents file, or a dict of its form; None for none.
@@ -119,6 +118,9 @@ class Agents:
 
         Raises `AgentsFileError`. Then nothing has changed.
         """
+        from sessionmagic.agents.agents_file import from_dict, load
+        from sessionmagic.agents.powers import powers_of
+
         if isinstance(source, Mapping):
             name = name or "agents"
             loaded = Loaded(from_dict(source, where=name, strict=strict, known=_registered()), name)
@@ -154,6 +156,8 @@ class Agents:
         if loaded is not None:
             loaded.refresh()
             return loaded
+        from sessionmagic.agents.agents_file import load
+
         loaded = self._files[str(path)] = Loaded(load(path, where=where, known=_registered()), str(path))
         return loaded
 
@@ -177,14 +181,16 @@ class Agents:
         """
         with self._lock:
             found = self._named(name) if name else self._of_session(agent, source) if agent else self._default()
-        around = of_directory(self.surroundings)
-        new = {name: text for name, text in around.texts.items() if name not in found.additions}
+        found = replace(found, kernel_settings=self.settings, kernel_system=self.system)
+        return self._with_project(found) if self.surroundings.has_agents_md else found
+
+    def _with_project(self, agent: AgentDefinition) -> AgentDefinition:
+        """Return an agent whose instructions are joined by what all agents should know of the project."""
+        from sessionmagic.agents.joined import of_directory
+
+        project = of_directory(self.surroundings)
         return replace(
-            found,
-            additions={**found.additions, **new},
-            warnings=(*found.warnings, *around.notes),
-            kernel_settings=self.settings,
-            kernel_system=self.system,
+            agent, additions={**project.texts, **agent.additions}, warnings=(*agent.warnings, *project.notes)
         )
 
     def if_usable(self, name: str = "", agent: str = "", source: str = "") -> AgentDefinition | None:
@@ -199,7 +205,7 @@ class Agents:
             loaded = self.current()
         except AgentsFileError as error:
             first = next(iter(self._definitions))
-            raise AgentsFileError(f"{error}, or let --agent {first} answer") from error
+            raise AgentsFileError(f"{error} (--agent {first} asks the built-in agent)") from error
         return loaded.definition("") if loaded else next(iter(self._definitions.values()))
 
     def _named(self, name: str) -> AgentDefinition:
@@ -224,25 +230,35 @@ class Agents:
 
         If that place is gone, the agent of that name in the file in use answers, and this is told.
         """
-        if not source and agent in self._definitions:
-            return self._definitions[agent]
+        if not source:
+            return self._of_no_file(agent)
         loaded, gone = self._from(source)
         if loaded is None and (current := self.current()) is not None and agent in current.file.agents:
-            found = current.definition(agent)
-            told = [f"{agent} is now that of {current.source}, as {gone}"] if gone else []
-            return replace(found, warnings=(*found.warnings, *told))
+            return _told(current.definition(agent), f"{agent} is now that of {current.source}, as {gone}")
         if loaded is not None and agent in loaded.file.agents:
             return loaded.definition(agent)
-        why = gone or (f"it is not in {loaded.file.where}" if loaded else "it is not known here")
+        why = gone if loaded is None else f"it is not in {loaded.file.where}"
         raise UnknownAgentError(
             f"the agent of this session, {shortened(agent)!r}, cannot answer: {why}; name another one with --agent "
             f"({shortened(', '.join(self.names()), 200)}), or load its file with %agent agents load"
         )
 
+    def _of_no_file(self, agent: str) -> AgentDefinition:
+        """Return the agent of a session that is from no file: a built-in one, of a script, or of an imported session.
+
+        If it is not known, the default agent answers, and this is told.
+        """
+        if agent in self._definitions:
+            return self._definitions[agent]
+        if (loaded := self.current()) is not None and agent in loaded.file.agents:
+            return loaded.definition(agent)
+        found = self._default()
+        return _told(
+            found, f"the agent of this session, {shortened(agent)!r}, is not known here, so {found.name} answers"
+        )
+
     def _from(self, source: str) -> tuple[Loaded | None, str]:
         """Return what a session's agent is from, or why that is gone. Raises `AgentsFileError` if it is not valid."""
-        if not source:
-            return None, ""
         path = Path(source)
         if not path.is_absolute():
             loaded = self._files.get(source)
@@ -250,6 +266,10 @@ class Agents:
         if str(path) not in self._files and not path.exists():
             return None, f"{source} does not exist"
         return self._at(path), ""
+
+
+def _told(agent: AgentDefinition, warning: str) -> AgentDefinition:
+    return replace(agent, warnings=(*agent.warnings, warning))
 
 
 def _registered() -> list[str]:

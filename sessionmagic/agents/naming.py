@@ -48,8 +48,9 @@ def _is_of_runner(file: AgentsFile) -> list[bool]:
 def _named(file: AgentsFile, model: NamedModel, confirmed: Collection[str]) -> Named:
     needed = [each.text for each in model.not_understood if each.value]
     has_own_server = bool(model.provider and (model.base_url or model.token_key))
+    asked = (f"{model.provider}:{model.model}",) if model.provider else model.references
     return Named(
-        references=(model.model,) if has_own_server else model.references,
+        references=(model.model,) if has_own_server else asked,
         server=_own_server(file, model, confirmed) if has_own_server else None,
         first=bool(model.first_available),
         settings=model.settings,

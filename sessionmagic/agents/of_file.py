@@ -52,6 +52,7 @@ def definition_of(file: AgentsFile, name: str, confirmed: Collection[str], sourc
         output=agent.structured_output,
         commands={name: each.prompt for name, each in agent.commands.items()},
         welcome=agent.welcome_message,
+        toolsets=toolsets_of(file, agent),
         source=source,
         notes=(
             *filter(None, [doubt(file, not_confirmed(file, confirmed))]),
@@ -82,7 +83,7 @@ def _budgets(file: AgentsFile, agent: FileAgent) -> Iterator[OwnBudget]:
 
 def not_offered(file: AgentsFile, agent: FileAgent) -> Iterator[str]:
     """Yield what an agent does without, because we do not have it yet."""
-    types = dict.fromkeys(each.type for each in toolsets_of(file, agent))
+    types = dict.fromkeys(each.type for each in agent.toolsets)
     if types:
         them = "toolset" if len(types) == 1 else "toolsets"
         yield f"{agent.name} works without its {them} {', '.join(types)}, which cannot be offered yet"

@@ -75,6 +75,8 @@ def notes(file: AgentsFile, name: str) -> tuple[str, ...]:
             found[f"{shortened(toolset.command)} is not installed automatically; install it if it is missing"] = None
         if toolset.defer:
             found[f"the tools of {toolset.type} are offered at once; defer has no effect"] = None
+        if toolset.model:
+            found[f"the model of the turn reads what {toolset.type} returns; model has no effect there"] = None
         if toolset.toon:
             found[f"the results of {toolset.type} are not written as TOON; toon has no effect"] = None
     for other in (*agent.sub_agents, *agent.handoffs):

@@ -80,7 +80,10 @@ def add_turn_options(parser: LineParser) -> None:
         "-s", "--session", default="", metavar="NAME",
         help="session to continue, created if it does not exist; default: the active one, or the notebook's own",
     )  # fmt: skip
-    add("-a", "--agent", default="", metavar="NAME", help="agent that answers; so far there is one, assistant")
+    add(
+        "-a", "--agent", default="", metavar="NAME",
+        help="the agent that answers, from now on; %%agent agents lists those of the agents file",
+    )  # fmt: skip
     add("--new", action="store_true", help="start a new session and make it the active one")
     add(
         "--wait", nargs="?", type=float, const=math.inf, default=0.0, metavar="SECONDS",

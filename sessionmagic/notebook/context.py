@@ -115,7 +115,7 @@ class NotebookContext:
 
     def _look_around(self) -> None:
         """Tell the agents what the settings are now, and where the notebook is."""
-        from sessionmagic.agents.joined import Surroundings
+        from sessionmagic.agents.surroundings import Surroundings
 
         self.agents.surroundings = Surroundings(self.front_end.directory, self.settings.agents_md)
         self.agents.settings, self.agents.system = self.settings.model_settings, self.settings.system

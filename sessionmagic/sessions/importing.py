@@ -112,6 +112,7 @@ def _stored(store: Store, session: Session, name: str, path: Path) -> Session:
             session,
             id=session_id,
             name=wanted if number == 1 else f"{wanted[: NAME_LIMIT - 10]}-{number}",
+            agents_source="",  # a path on another machine, or one that its author wants to be read here
         )
         try:
             store.create(free)

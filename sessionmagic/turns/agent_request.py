@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.agents.commands import doubt_about, expanded
-from sessionmagic.agents.joined import AGENTS_MD
+from sessionmagic.agents.surroundings import AGENTS_MD
 from sessionmagic.words import shortened
 
 if TYPE_CHECKING:

@@ -57,7 +57,8 @@ class Request:
         moves_head: Whether the next turn of the session continues this one. If not, this turn is a branch.
         reuse: Return the stored turn instead of asking, if the session has a completed one that continues the same turn
             and was asked with the same prompt, attachments, agent, model, settings, instructions and tools.
-        agent: Name of the agent that answers; ``""`` is the first agent.
+        agent: Name of the agent that answers from this turn on. ``""`` is the session's own; in a new session, the
+            default one.
         attachments: Further content for the model, after the prompt.
         typed: What the user typed, if values were filled into the prompt. The session's title is made from it. It is
             not stored.

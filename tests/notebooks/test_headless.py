@@ -76,3 +76,19 @@ def test_long_answers_are_saved_whole(execute):
     answer, _ = cell.outputs
     assert answer["data"]["text/plain"].split() == [word for n in range(5000) for word in ("line", str(n))]
     assert "line 4999" in answer["data"]["text/html"]
+
+
+def test_an_agents_file_beside_the_notebook_serves_a_headless_run(execute, tmp_path):
+    (tmp_path / "agents.yaml").write_text(
+        "models: {quick: {model: recalls, temperature: 0.2}}\n"
+        "permissions: {deny: [run_*], allow: [insert_*]}\n"
+        "agents: {root: {model: hello}, tutor: {model: quick, commands: {recap: Say it again.}}}\n"
+    )
+    (greeting, recap, unknown), error = execute(
+        "%%agent -s class\nhi", "%%agent -s class --agent tutor\n/recap", "%%agent -s class --agent tutr\nhi"
+    )
+    assert "class · turn 1 · root · " in greeting.outputs[-1]["data"]["text/plain"]
+    assert recap.outputs[0]["data"]["text/plain"].endswith("user-prompt: Say it again.")
+    assert "not confirmed" in greeting.outputs[0]["data"]["text/html"]
+    assert "UnknownAgentError: no agent named 'tutr'; did you mean 'tutor'?" in str(unknown.outputs)
+    assert error is not None

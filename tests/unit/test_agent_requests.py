@@ -7,7 +7,7 @@ import pytest
 
 from sessionmagic import Agents, MemoryStore, Models, SessionManager
 from sessionmagic.agents.commands import expanded
-from sessionmagic.agents.joined import Surroundings
+from sessionmagic.agents.surroundings import Surroundings
 from sessionmagic.conversation.events import TurnStarted, Warned
 from sessionmagic.exceptions import AgentsFileError, ModelReferenceError, UnknownAgentError, UsageError
 from sessionmagic.sessions.levels import in_force

@@ -221,6 +221,7 @@ def test_what_needs_docker_is_said_when_the_agent_is_used():
     )
     assert notes(_file("files_and_shell"), "worker") == (
         "the tools of shell are offered at once; defer has no effect",
+        "the model of the turn reads what shell returns; model has no effect there",
         "the tools of fetch are offered at once; defer has no effect",
         "the results of fetch are not written as TOON; toon has no effect",
     )

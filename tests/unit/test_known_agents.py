@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from sessionmagic import Agents, MemoryStore, Models, SessionManager, TinyStore
+from sessionmagic import Agents, MemoryStore, Models, SessionManager, TinyStore, export_session, import_session
 from sessionmagic.agents.definition import AgentDefinition
-from sessionmagic.agents.joined import Surroundings
+from sessionmagic.agents.surroundings import Surroundings
 from sessionmagic.conversation.events import Warned
 from sessionmagic.exceptions import AgentsFileError, UnknownAgentError
 from sessionmagic.testing import script
@@ -104,7 +104,7 @@ async def test_an_unknown_agent_leaves_no_trace(agents, file, home):
 
 def test_a_file_that_is_not_valid_stops_only_who_needs_it(agents, tmp_path):
     (tmp_path / "agents.yaml").write_text("agents: [")
-    with pytest.raises(AgentsFileError, match=r"agents\.yaml:1: .*, or let --agent assistant answer$"):
+    with pytest.raises(AgentsFileError, match=r"agents\.yaml:1: .* \(--agent assistant asks the built-in agent\)$"):
         agents.answering()
     with pytest.raises(AgentsFileError, match=r"agents\.yaml:1"):
         agents.answering("tutor")
@@ -204,6 +204,29 @@ async def test_a_session_whose_file_is_gone_is_refused_where_no_other_agent_has_
     manager = manager_with(Agents(), TinyStore(home))
     with pytest.raises(UnknownAgentError, match=f"cannot answer: {file} does not exist; name another one"):
         await ask(manager)
+
+
+@on_a_loop
+async def test_an_agent_that_no_file_has_defined_is_replaced_by_the_default_one_with_a_warning(agents):
+    script_ = {"critic": AgentDefinition(name="critic")}
+    store = MemoryStore()
+    await ask(manager_with(Agents(definitions=script_), store))
+    manager = manager_with(agents, store)
+    [warning] = await warnings_of(manager)
+    assert warning == "the agent of this session, 'critic', is not known here, so assistant answers"
+    assert agent_of(manager) == ("assistant", "")
+    assert await warnings_of(manager) == []
+
+
+@on_a_loop
+async def test_an_imported_session_reads_no_agents_file_that_its_author_names(agents, file, tmp_path):
+    manager = manager_with(agents)
+    await ask(manager, agent="tutor")
+    export_session(manager.sessions.load("chat"), tmp_path / "chat.json")
+    other = manager_with(Agents())
+    import_session(other.store, tmp_path / "chat.json")
+    assert agent_of(other) == ("tutor", "")
+    assert file.exists()
 
 
 # Files that change

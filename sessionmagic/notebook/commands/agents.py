@@ -84,7 +84,7 @@ def _known(context: NotebookContext, loaded: Loaded | None, session: Session | N
             name=name,
             description=agent.description if agent else in_file.description if in_file else "",
             model=override or (agent and agent.model) or context.manager.models.default,
-            tools=tuple(dict.fromkeys(each.type for each in in_file.toolsets)) if in_file else (),
+            tools=tuple(dict.fromkeys(each.type for each in agent.toolsets)) if agent else (),
             file=source,
             default=name == default,
             answers=current is not None and (current.name, current.source) == (name, source),
