@@ -290,7 +290,7 @@ class Models:
 
     def offers(self) -> list[Offer]:
         """Return the references that can be used on this machine, each with a note about it."""
-        named = [Offer(name, f"named: {', '.join(each.references)}") for name, each in self._names.models.items()]
+        named = [Offer(name, f"named: {each.meaning}") for name, each in self._names.models.items()]
         return [*named, self._automatic_offer(), *(offer for source in self._sources() for offer in source.offers())]
 
     def _automatic_offer(self) -> Offer:

@@ -42,6 +42,14 @@ class Named:
     refusal: str = ""
     """Why it cannot be asked, and what to do; empty if it can."""
 
+    @property
+    def meaning(self) -> str:
+        """What the name stands for, in words."""
+        if self.server is not None:
+            where = f" at {self.server.base_url}" if self.server.base_url else ""
+            return f"{self.server.provider}:{self.references[0]}{where}"
+        return f"the first of {', '.join(self.references)}" if self.first else ", ".join(self.references)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:

@@ -138,6 +138,28 @@ def test_rules_of_the_file_are_part_of_what_happens_to_calls_of_tools(kernel, fi
     assert "⚠ agents.yaml asks for what you have not confirmed" in text
 
 
+def test_budgets_of_the_file_are_listed_with_their_owners(kernel, file, session):
+    file.write_text(
+        "budget: {max_tokens: 90_000}\nagents: {root: {model: hello, budget: {max_cost: 2, max_tokens: 5}}}"
+    )
+    kernel.run("%config AgentMagics.prices = {'hello': [0, 0]}").ok()
+    kernel.run(f"%%agent -s {session}\nhi").ok()
+    listed = kernel.run(f"%agent set -s {session}").ok().text
+    budgets = [" ".join(line.split()) for line in listed.splitlines() if line.startswith("budget")]
+    assert budgets == ["budget 5 tokens, $2 agent 'root'", "budget 90,000 tokens the budget of agents.yaml"]
+    assert "has used" in kernel.run(f"%%agent -s {session}\nhi").evalue
+    kernel.run("%config AgentMagics.prices = {}").ok()
+
+
+def test_a_file_that_breaks_while_the_kernel_runs_is_told_and_goes_on(kernel, file, session):
+    kernel.run(f"%%agent -s {session}\nhi").ok()
+    file.write_text("agents: [")
+    cell = kernel.run(f"%%agent -s {session}\nhi").ok()
+    assert "its agents go on as they were loaded before" in cell.html
+    assert " · root · " in cell.footer["data"]["text/plain"]
+    assert "⚠ agents.yaml:1" in kernel.run("%agent agents").ok().text
+
+
 # The last one, as what is loaded stays
 
 

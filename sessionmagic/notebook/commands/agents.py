@@ -83,7 +83,9 @@ def _known(context: NotebookContext, loaded: Loaded | None, session: Session | N
         yield KnownAgent(
             name=name,
             description=agent.description if agent else in_file.description if in_file else "",
-            model=override or (agent and agent.model) or context.manager.models.default,
+            model=override
+            or (in_file.model if in_file else agent.model if agent else None)
+            or context.manager.models.default,
             tools=tuple(dict.fromkeys(each.type for each in agent.toolsets)) if agent else (),
             file=source,
             default=name == default,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.session import Session
     from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.sessions.levels import InForce
+    from sessionmagic.turns.account import Account
 
 
 @command("List the models that can be used on this machine. Several joined by commas are an alloy.")
@@ -122,14 +123,18 @@ def _in_force(context: NotebookContext, session: Session) -> Listing[InForce]:
     from sessionmagic.sessions.budgets import session_account
     from sessionmagic.sessions.levels import InForce, in_force
     from sessionmagic.turns.account import KERNEL
+    from sessionmagic.turns.agent_limits import accounts_of
 
     entries = in_force(context.manager.sessions, session)
     settings = {each.setting: each.value for each in entries if each.setting != "system"}
     if session.tools:
         entries.append(InForce("tools", OFFERED[context.manager.sessions.trusted(session)[0].tools], "session"))
-    accounts = {"session": session_account(session), "kernel": KERNEL}
+    agent = context.manager.sessions.agent_of(session)
+    owners = [budget.owner for budget in agent.budgets]
+    own = dict(zip(owners, accounts_of(session, agent), strict=True))
+    accounts = {"session": session_account(session), **own, "kernel": KERNEL}
     entries += [
-        InForce("budget", account.budget, level) for level, account in accounts.items() if account.budget is not None
+        InForce("budget", _limit(account), level) for level, account in accounts.items() if account.limit is not None
     ]
     return Listing(
         entries,
@@ -145,6 +150,14 @@ def _in_force(context: NotebookContext, session: Session) -> Listing[InForce]:
         if entries
         else [f"{session.name} has no settings; %agent set temperature=0 sets one"],
     )
+
+
+def _limit(account: Account) -> float | str | None:
+    """Return what may be spent: dollars, or words if tokens are limited too."""
+    if account.tokens is None:
+        return account.budget
+    limits = [f"{account.tokens:,} tokens", *([f"${account.budget:g}"] if account.budget is not None else [])]
+    return ", ".join(limits)
 
 
 @command("Show what is installed and set up here, without keys, for a bug report.")
