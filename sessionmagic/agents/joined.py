@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -49,6 +50,8 @@ def of_directory(surroundings: Surroundings) -> Joined:
         return Joined({})
     path = surroundings.agents_md_path
     try:
+        if Path(os.path.realpath(path)).parent != Path(os.path.realpath(path.parent)):
+            raise ValueError("it is a link to another directory; copy the file")  # noqa: TRY301  as below
         text = content_of(path, BYTES * TEXT_LIMIT)[0].decode("utf-8-sig")
         if len(text) > TEXT_LIMIT:
             raise ValueError(f"it has more than {TEXT_LIMIT:,} characters")  # noqa: TRY301  one place says what follows

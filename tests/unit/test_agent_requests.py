@@ -249,6 +249,52 @@ def test_a_directory_or_a_blank_file_called_agents_md_is_nothing_to_send(project
     assert "AGENTS.md is not sent: " in project.agents.answering().warnings[0]
 
 
+def test_an_agents_md_that_is_a_link_to_another_directory_is_not_read(project, tmp_path, tmp_path_factory):
+    path, secret = tmp_path / "AGENTS.md", tmp_path_factory.mktemp("home") / "secret"
+    secret.write_text("secret")
+    path.unlink()
+    path.symlink_to(secret)
+    agent = project.agents.answering()
+    assert (agent.additions, agent.warnings) == (
+        {}, ("AGENTS.md is not sent: it is a link to another directory; copy the file",),
+    )  # fmt: skip
+    path.unlink()
+    (tmp_path / "CLAUDE.md").write_text("Use polars.")
+    path.symlink_to("CLAUDE.md")
+    assert "Use polars." in project.agents.answering().additions["AGENTS.md"]
+
+
+# What an agent does without
+
+
+def test_what_we_do_not_have_yet_is_told_of_an_agent_that_wants_it():
+    file = {
+        "models": {"quick": {"model": "calm", "provider_opts": {"a": 1}, "compaction_model": "test"}},
+        "agents": {
+            "root": {
+                "model": "quick",
+                "toolsets": [{"type": "think"}, {"type": "shell", "model": "test"}, {"type": "think"}],
+                "sub_agents": ["helper"],
+                "handoffs": ["helper"],
+                "fallback": {"models": ["test"]},
+            },
+            "helper": {"toolsets": [{"type": "todo"}]},
+        },
+    }
+    agents = Agents(file)
+    root, helper = agents.answering(), agents.answering("helper")
+    assert root.notes == (
+        "the model of the turn reads what shell returns; model has no effect there",
+        "root works without its toolsets think, shell, which cannot be offered yet",
+        "root answers alone, as it cannot give work to helper yet",
+        "no other model answers yet when that of root fails",
+        "the provider_opts of the model quick have no effect",
+        "the model quick itself writes summaries; compaction_model has no effect",
+    )
+    assert helper.notes == ("helper works without its toolset todo, which cannot be offered yet",)
+    assert [each.type for each in root.toolsets] == ["think", "shell", "think"]
+
+
 # Models of several agents
 
 

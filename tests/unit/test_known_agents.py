@@ -112,6 +112,12 @@ def test_a_file_that_is_not_valid_stops_only_who_needs_it(agents, tmp_path):
     assert agents.answering("", "assistant").name == "assistant"
 
 
+def test_a_file_that_is_not_valid_leaves_the_built_in_names(agents, tmp_path):
+    (tmp_path / "agents.yaml").write_text("agents: [")
+    assert agents.names() == ["assistant"]
+    assert agents.if_usable() is None
+
+
 # The session keeps its agent
 
 

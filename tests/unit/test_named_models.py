@@ -2,9 +2,11 @@
 
 import pytest
 
-from sessionmagic import Models
+from sessionmagic import Agents, Models
 from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.models import serving
 from sessionmagic.models.named import Named, Names, Server
+from sessionmagic.models.providers import Provider
 from sessionmagic.testing import script
 
 HERE = Server(base_url="http://127.0.0.1:9/v1")
@@ -147,3 +149,54 @@ def test_a_server_is_asked_in_the_protocol_of_its_provider(models, server, kind)
 def test_headers_of_a_server_go_with_each_request(models):
     server = Server(base_url="http://127.0.0.1:9/v1", headers={"x-class": "stats"})
     assert named(models, {"lab": server}).resolve("lab/x").settings == {"extra_headers": {"x-class": "stats"}}
+
+
+def test_a_provider_that_takes_no_address_is_an_error_in_one_line(models, monkeypatch):
+    monkeypatch.setenv("K", "sk-0123456789abcdef")
+    server = Server(provider="google", base_url="http://127.0.0.1:9", key="K")
+    monkeypatch.setattr(serving, "infer_provider_class", lambda _: type("WithoutAddress", (), {}))
+    monkeypatch.setitem(serving.PROVIDERS, "google", Provider(module="json", install="json"))
+    with pytest.raises(ModelReferenceError, match=r"^lab: the provider google takes no base_url; leave it out$"):
+        named(models, {"lab": server}).resolve("lab/x")
+
+
+def test_an_account_with_another_provider_has_the_key_of_its_own_variable(models, monkeypatch):
+    monkeypatch.setenv("K", "sk-0123456789abcdef")
+    model = named(models, {"deep": Server(provider="deepseek", key="K")}).resolve("deep/deepseek-chat").model
+    assert (model.system, model.client.api_key) == ("deepseek", "sk-0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (Named(references=("calm", "wild")), "calm, wild"),
+        (Named(references=("calm", "wild"), first=True), "the first of calm, wild"),
+        (Named(references=("m",), server=HERE), "openai:m at http://127.0.0.1:9/v1"),
+        (Named(references=("m",), server=Server(key="K")), "openai:m"),
+    ],
+)
+def test_a_listing_says_what_a_name_stands_for(models, entry, words):
+    assert named(models, it=entry).offers()[0].note == f"named: {words}"
+
+
+def test_an_address_or_a_key_of_a_model_comes_before_that_of_its_provider(monkeypatch):
+    monkeypatch.setenv("TWO", "sk-two-0123456789abcdef")
+    file = {
+        "providers": {"lab": {"base_url": "http://127.0.0.1:1/v1", "token_key": "ONE"}},
+        "models": {
+            "far": {"provider": "lab", "model": "m", "base_url": "http://127.0.0.1:2/v1", "token_key": "TWO"},
+            "runner": {"provider": "dmr", "model": "ai/qwen3"},
+            "own": {"provider": "dmr", "model": "ai/qwen3", "base_url": "http://127.0.0.1:3/v1"},
+        },
+        "agents": {"root": {"model": "far"}},
+    }
+    agents = Agents(file)
+    names = agents.current().names
+    assert agents.answering().names == names
+    found = {name: Models().within(names).resolve(name).model for name in ("far", "runner", "own")}
+    assert {name: model.base_url for name, model in found.items()} == {
+        "far": "http://127.0.0.1:2/v1/",
+        "runner": "http://127.0.0.1:12434/engines/v1/",
+        "own": "http://127.0.0.1:3/v1/",
+    }
+    assert found["far"].client.api_key == "sk-two-0123456789abcdef"
