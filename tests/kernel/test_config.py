@@ -110,9 +110,9 @@ def test_title_is_made_from_what_was_typed_where_the_user_wants_one(kernel, sess
     kernel.run(
         "import dataclasses\nscript('titler', 'Totals by month')\n"
         "df = 'a very long table'\n"
-        "from sessionmagic.agents import definition\n"
-        "agent = definition.BUILT_IN['assistant']\n"
-        "definition.BUILT_IN['assistant'] = dataclasses.replace(agent, title_model='titler')\n"
+        "from sessionmagic.agents.definition import BUILT_IN\n"
+        "agents = get_ipython().magics_manager.registry['AgentMagics'].context.agents\n"
+        "agents.define(dataclasses.replace(BUILT_IN['assistant'], title_model='titler'))\n"
         "%config AgentMagics.system = 'Be brief.'"
     ).ok()
     title = f"[item.title for item in get_ipython().run_line_magic('agent', 'sessions') if item.name == {session!r}][0]"
@@ -128,7 +128,5 @@ def test_title_is_made_from_what_was_typed_where_the_user_wants_one(kernel, sess
         assert kernel.value(title) == "'Describe $`df`'"
     finally:
         kernel.run(
-            "definition.BUILT_IN['assistant'] = agent\n"
-            "%config AgentMagics.titles = False\n"
-            "%config AgentMagics.system = ''"
+            "agents.define(BUILT_IN['assistant'])\n%config AgentMagics.titles = False\n%config AgentMagics.system = ''"
         ).ok()
