@@ -9,6 +9,7 @@ passwords in a file are left out, with a warning.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,6 @@ from sessionmagic.agents.records import Reading, plain, read_record
 from sessionmagic.agents.yaml_text import parsed, written
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Collection, Mapping
 
 FILE_LIMIT = 1_000_000
@@ -40,7 +40,8 @@ def load(path: str | Path, *, where: str = "", strict: bool = False, known: Coll
 
     Raises `AgentsFileError` if the file cannot be read, or something in it is not valid.
     """
-    return _loaded(Path(path).expanduser().absolute(), where or str(path), strict=strict, known=known)
+    home = Path(os.path.expanduser(path))  # noqa: PTH111  `Path.expanduser` raises for an unknown user
+    return _loaded(home.absolute(), where or str(path), strict=strict, known=known)
 
 
 def loads(text: str, *, where: str = "agents", strict: bool = False, known: Collection[str] = ()) -> AgentsFile:

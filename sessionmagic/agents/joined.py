@@ -35,7 +35,7 @@ def of_agent(file: AgentsFile, agent: FileAgent) -> Joined:
     if agent.add_environment_info:
         found["the environment"] = _environment()
     directory = file.directory or Path.cwd()
-    missing = [name for name in agent.add_prompt_files if not (directory / name).exists()]
+    missing = [name for name in agent.add_prompt_files if not os.path.exists(directory / name)]  # noqa: PTH110  a name may be too long for `Path.exists`
     there = tuple(name for name in agent.add_prompt_files if name not in missing)
     texts = prompt_files_of(file, replace(agent, add_prompt_files=there))
     found |= {name: _headed(name, text) for name, text in texts.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -126,7 +127,7 @@ class Agents:
             loaded = Loaded(from_dict(source, where=name, strict=strict, known=_registered()), name)
         else:
             file = load(source, where=name, strict=strict, known=_registered())
-            loaded = Loaded(file, str(Path(source).expanduser().absolute()))
+            loaded = Loaded(file, str(file.origin.path if file.origin else source))
         with self._lock:
             before = self._files.get(loaded.source)
             loaded.confirmed = (
@@ -263,7 +264,7 @@ class Agents:
         if not path.is_absolute():
             loaded = self._files.get(source)
             return loaded, "" if loaded else f"the dict {source} is not loaded"
-        if str(path) not in self._files and not path.exists():
+        if str(path) not in self._files and not os.path.exists(path):  # noqa: PTH110  `Path.exists` raises if it is too long
             return None, f"{source} does not exist"
         return self._at(path), ""
 

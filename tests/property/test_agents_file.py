@@ -4,6 +4,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sessionmagic import Agents
 from sessionmagic.agents.agents_file import dumps, from_dict, loads
 from sessionmagic.agents.file_agent import SAFETIES, FileAgent
 from sessionmagic.agents.named_models import ADAPTIVE
@@ -11,7 +12,11 @@ from sessionmagic.agents.records import keys_of, plain
 from sessionmagic.agents.toolsets import COMMON, TYPES, Toolset
 from sessionmagic.agents.yaml_text import parsed, scalar, written
 from sessionmagic.exceptions import AgentsFileError
+from sessionmagic.models.clients import is_loopback
 from sessionmagic.models.settings import EFFORTS
+from sessionmagic.tools.call import Call
+from sessionmagic.tools.permissions import Permissions
+from sessionmagic.turns.agent_limits import policy_of
 from tests.examples import examples
 
 AWKWARD = [
@@ -102,6 +107,7 @@ toolsets = st.one_of(
     ),
     mapping(type=st.sampled_from(["lsp", "a2a", *TYPES]), timeout=st.integers(1, 9), shared=st.booleans(), path=texts),
 )
+addresses = st.one_of(texts, st.sampled_from(["http://127.0.0.1:9/v1", "https://lab.example/v1", "HTTPS://u@x:1/"]))
 budgets = st.one_of(
     numbers, mapping(max_cost=numbers, max_tokens=st.integers(0), max_time=st.sampled_from(["1h2m3.5s", 7, "250ms"]))
 )
@@ -132,6 +138,7 @@ models = mapping(
     max_tokens=st.integers(1),
     thinking_budget=st.one_of(st.integers(-1, 40_000), st.sampled_from([*EFFORTS, *ADAPTIVE])),
     provider_opts=st.dictionaries(texts, values, max_size=2),
+    base_url=addresses,
     token_key=st.just("A_KEY"),
     title_model=references,
     cost=mapping(input=numbers, output=numbers),
@@ -148,7 +155,9 @@ files = st.fixed_dictionaries(
         "budgets": st.dictionaries(names, budgets, max_size=2),
         "x-notes": values,
         "mcps": st.dictionaries(names, mapping(command=st.just("x"), env=variables), max_size=2),
-        "providers": st.dictionaries(names, mapping(base_url=texts, headers=variables), max_size=2),
+        "providers": st.dictionaries(
+            names, mapping(base_url=addresses, headers=variables, token_key=st.just("A_KEY")), max_size=2
+        ),
     },
 )
 
@@ -165,6 +174,34 @@ def test_what_is_written_is_read_as_the_same(content):
     assert {each.text for each in again.warnings} == {each.text for each in file.warnings}
     assert list(again.agents) == list(file.agents)
     assert from_dict(plain(file)) == file
+
+
+def permitted(agents, name):
+    """Return an agent, and the policy over its calls in a new session; None if it cannot be used."""
+    try:
+        agent = agents.answering(name)
+    except AgentsFileError as error:
+        assert len(str(error).splitlines()) == 1  # noqa: PT017  any other error fails the test
+        return None
+    return agent, policy_of(Permissions({}, "balanced"), agent, attended=True)
+
+
+@settings(max_examples=examples(400))
+@given(files)
+@example({"agents": {"root": {"add_prompt_files": ["a" * 450, "\0", "/etc/hosts", ".."]}}})
+def test_a_file_that_nobody_has_confirmed_lets_nothing_run_that_would_ask_and_sends_no_key(content):
+    try:
+        agents = Agents(content)
+    except AgentsFileError:
+        return
+    for name in agents.current().file.agents:
+        if (found := permitted(agents, name)) is None:
+            continue
+        agent, policy = found
+        for call in (Call("anything", {"x": "y"}, read_only=False), Call("read", {}, read_only=False)):
+            assert policy.rule_on(call).verdict in {"ask", "deny"}
+        servers = [*agent.names.servers.values(), *(each.server for each in agent.names.models.values() if each.server)]
+        assert all(each.refusal or not each.key or not each.base_url or is_loopback(each.base_url) for each in servers)
 
 
 @settings(max_examples=examples(500))

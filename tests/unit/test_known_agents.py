@@ -286,6 +286,14 @@ def test_a_file_that_cannot_be_loaded_changes_nothing(agents, tmp_path):
     assert agents.answering().name == "coach"
 
 
+@pytest.mark.parametrize("path", ["~nobody-at-all/agents.yaml", "a" * 5_000, "a\0b"])
+def test_a_path_that_cannot_be_is_an_error_in_one_line(agents, path):
+    with pytest.raises(AgentsFileError, match="the file cannot be read"):
+        agents.load(path)
+    with pytest.raises(UnknownAgentError, match="does not exist"):
+        agents.answering("", "tutor", f"/{path}")
+
+
 @on_a_loop
 async def test_a_dict_has_agents_too_and_its_sessions_go_on_while_it_is_loaded(home):
     manager = manager_with(Agents({"agents": {"coach": {"instruction": "Train."}}}), TinyStore(home))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,8 +143,8 @@ def _source(context: NotebookContext, named: str) -> Path | Mapping[str, Any]:
     value = context.shell.user_ns.get(named)
     if isinstance(value, Mapping):
         return value
-    path, directory = Path(named).expanduser(), context.front_end.directory
-    if value is not None and named.isidentifier() and not path.exists():
+    path, directory = Path(named), context.front_end.directory
+    if value is not None and named.isidentifier() and not os.path.exists(path):  # noqa: PTH110  it may be too long
         raise UsageError(f"{named} is of type {type(value).__name__}; give a dict, or the path of a YAML file")
     beside = directory / path if directory is not None else path
-    return beside if beside.exists() else path
+    return beside if os.path.exists(beside) else path  # noqa: PTH110  as above
