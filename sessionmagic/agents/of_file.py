@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from sessionmagic.agents.beside import instruction_of
-from sessionmagic.agents.definition import AgentDefinition, OwnBudget
+from sessionmagic.agents.definition import AgentDefinition, Fallback, OwnBudget
 from sessionmagic.agents.joined import of_agent
 from sessionmagic.agents.naming import names_of
 from sessionmagic.agents.powers import autonomous, doubt, not_confirmed
@@ -43,6 +43,7 @@ def definition_of(file: AgentsFile, name: str, confirmed: Collection[str], sourc
         additions=joined.texts,
         model=agent.model or None,
         title_model=model.title_model or None if model else None,
+        fallback=_fallback(agent),
         names=names_of(file, confirmed),
         rules=_rules(file, confirmed),
         safety="" if agent.safety == "autonomous" and autonomous(agent.name) not in confirmed else agent.safety,
@@ -61,6 +62,11 @@ def definition_of(file: AgentsFile, name: str, confirmed: Collection[str], sourc
             *joined.notes,
         ),
     )
+
+
+def _fallback(agent: FileAgent) -> Fallback | None:
+    own = agent.fallback
+    return Fallback(own.models, own.retries, own.cooldown) if own and own.models else None
 
 
 def _rules(file: AgentsFile, confirmed: Collection[str]) -> dict[str, list[str]]:
@@ -90,8 +96,6 @@ def not_offered(file: AgentsFile, agent: FileAgent) -> Iterator[str]:
     colleagues = dict.fromkeys((*agent.sub_agents, *agent.handoffs))
     if colleagues:
         yield f"{agent.name} answers alone, as it cannot give work to {shortened(', '.join(colleagues), 100)} yet"
-    if agent.fallback and agent.fallback.models:
-        yield f"no other model answers yet when that of {agent.name} fails"
     for model in (file.models[each] for each in agent.references if each in file.models):
         if model.provider_opts:
             yield f"the provider_opts of the model {model.name} have no effect"

@@ -140,3 +140,30 @@ async def test_a_comparison_asks_named_models(lab):
     await comparison.answers()
     assert sorted(request["model"] for request in lab.requests) == ["a", "b"]
     assert {request["messages"][0]["content"] for request in lab.requests} == {"Help."}
+
+
+@on_a_loop
+async def test_the_fallbacks_of_an_agent_are_named_models_with_their_own_settings(lab):
+    with ScriptedProvider(refuses(429, "too many requests")) as busy:
+        models = {
+            "first": {"provider": "openai", "model": "a", "base_url": busy.url, "temperature": 0.1},
+            "second": {"provider": "openai", "model": "b", "base_url": lab.url, "temperature": 0.9, "top_p": 0.5},
+        }
+        agent = {"model": "first", "fallback": {"models": ["second"], "cooldown": "5m"}}
+        manager = manager_of({"models": models, "agents": {"root": agent}})
+        result = await ask(manager)
+        await ask(manager)
+    assert (result.status, result.model) == ("completed", "second:b")
+    assert [(request["temperature"], request["top_p"]) for request in lab.requests] == [(0.9, 0.5)] * 2
+    assert [request["temperature"] for request in busy.requests] == [0.1]  # left out while it cools down
+    assert shown(manager).startswith("chat · turn 2 · root · second:b · ")
+    assert manager.sessions.load("chat").turns[0].settings == {"temperature": 0.1}
+
+
+@on_a_loop
+async def test_a_model_of_a_file_may_be_auto(lab, monkeypatch):
+    from sessionmagic.models import available
+
+    monkeypatch.setattr(available, "CANDIDATES", ("openai:gpt-5.2", "lab:m"))
+    manager = manager_of({"providers": {"lab": {"base_url": lab.url}}, "agents": {"root": {"model": "auto"}}})
+    assert (await ask(manager)).model == "lab:m"

@@ -276,7 +276,6 @@ def test_what_we_do_not_have_yet_is_told_of_an_agent_that_wants_it():
                 "toolsets": [{"type": "think"}, {"type": "shell", "model": "test"}, {"type": "think"}],
                 "sub_agents": ["helper"],
                 "handoffs": ["helper"],
-                "fallback": {"models": ["test"]},
             },
             "helper": {"toolsets": [{"type": "todo"}]},
         },
@@ -287,7 +286,6 @@ def test_what_we_do_not_have_yet_is_told_of_an_agent_that_wants_it():
         "the model of the turn reads what shell returns; model has no effect there",
         "root works without its toolsets think, shell, which cannot be offered yet",
         "root answers alone, as it cannot give work to helper yet",
-        "no other model answers yet when that of root fails",
         "the provider_opts of the model quick have no effect",
         "the model quick itself writes summaries; compaction_model has no effect",
     )
