@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import ModelResponse
     from pydantic_ai.settings import ModelSettings
 
-    from sessionmagic.models.catalog import ResolvedModel
+    from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.turns.output_type import OutputType
 
 FailureKind = Literal["refused", "failed", "denied", "unusable", "final"]

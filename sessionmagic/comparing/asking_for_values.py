@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pydantic_ai.settings import ModelSettings
 
     from sessionmagic.conversation.usage import Usage
-    from sessionmagic.models.catalog import ResolvedModel
+    from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.turns.output_type import OutputType
 
 

@@ -11,7 +11,7 @@ from sessionmagic.words import counted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sessionmagic.models.catalog import ResolvedModel
+    from sessionmagic.models.resolved import ResolvedModel
 
 OUTPUT_TOKENS = 300
 """Tokens of an answer whose length nothing tells."""

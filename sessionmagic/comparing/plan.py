@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from sessionmagic.comparing.cells import CellAnswer
     from sessionmagic.comparing.progress import Progress
     from sessionmagic.comparing.scoring import Score
-    from sessionmagic.models.catalog import Models, ResolvedModel
+    from sessionmagic.models.catalog import Models
+    from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.turns.output_type import OutputType
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sessionmagic.conversation.session import Session
-    from sessionmagic.models.catalog import ResolvedModel
+    from sessionmagic.models.resolved import ResolvedModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.conversation.session import Session
-    from sessionmagic.models.catalog import ResolvedModel
+    from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.sessions.stored import Sessions
 
 

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.agents.known import Agents
     from sessionmagic.conversation.session import SessionSummary
-    from sessionmagic.models.catalog import Models, ResolvedModel
+    from sessionmagic.models.catalog import Models
+    from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.storage.store import Store
     from sessionmagic.tools.permissions import Offers, Safety, Verdict
     from sessionmagic.turns.unwritten import UnwrittenEnds

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
     from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.agents.known import Agents
-    from sessionmagic.models.catalog import Models, ResolvedModel
+    from sessionmagic.models.catalog import Models
+    from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.storage.store import Store
     from sessionmagic.tools.mcp.servers import McpServers
     from sessionmagic.turns.cut import Cut

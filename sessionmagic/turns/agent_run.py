@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.conversation.session import Session
     from sessionmagic.conversation.usage import RequestRecord
-    from sessionmagic.models.catalog import ResolvedModel
+    from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.turns.guard import Guard
     from sessionmagic.turns.messages import Messages
     from sessionmagic.turns.output_type import Fitting, OutputType

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pydantic_ai.settings import ModelSettings
     from pydantic_ai.tools import RunContext
 
-    from sessionmagic.models.catalog import ResolvedModel
+    from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.turns.account import Account
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import UserContent
 
     from sessionmagic.conversation.session import Session
-    from sessionmagic.models.catalog import ResolvedModel
+    from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.turns.cut import Cut
     from sessionmagic.turns.history import History
     from sessionmagic.turns.request import Request

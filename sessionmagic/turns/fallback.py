@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import ModelResponse
 
     from sessionmagic.agents.definition import Fallback
-    from sessionmagic.models.catalog import ResolvedModel
     from sessionmagic.models.cooldowns import Cooldowns
+    from sessionmagic.models.resolved import ResolvedModel
 
 Action: TypeAlias = Literal["retry", "next", "stop"]
 """What follows a failed request: the same model is asked again, the next one is asked, or the turn fails."""

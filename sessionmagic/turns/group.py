@@ -13,7 +13,7 @@ from sessionmagic.turns.account import Account
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sessionmagic.models.catalog import ResolvedModel
+    from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.storage.store import Claim
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pydantic_ai.tools import RunContext, ToolDefinition
 
     from sessionmagic.conversation.events import Decision
-    from sessionmagic.models.catalog import ResolvedModel
+    from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.tools.approvals import Approvals
     from sessionmagic.tools.call import Call
     from sessionmagic.tools.permissions import Limits, Policy

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from genai_prices.types import PriceCalculation
     from pydantic_ai.messages import ModelMessage
 
-    from sessionmagic.models.catalog import ResolvedModel
+    from sessionmagic.models.resolved import ResolvedModel
 
 GATEWAY = ".pydantic.dev"
 """The domain of pydantic-ai's gateway, which tells what each answer cost."""

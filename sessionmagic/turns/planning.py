@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pydantic_ai.toolsets import AbstractToolset
 
     from sessionmagic.agents.definition import AgentDefinition
-    from sessionmagic.models.catalog import Models, ResolvedModel
+    from sessionmagic.models.catalog import Models
+    from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.tools.functions import Tool
     from sessionmagic.turns.fallback import FallbackRules
     from sessionmagic.turns.request import Request

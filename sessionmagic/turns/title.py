@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.column import Column
     from sessionmagic.conversation.session import Session
     from sessionmagic.conversation.usage import RequestRecord
-    from sessionmagic.models.catalog import Models, ResolvedModel
+    from sessionmagic.models.catalog import Models
+    from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.storage.store import Store
     from sessionmagic.turns.admission import Admitted
 

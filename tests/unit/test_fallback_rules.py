@@ -26,8 +26,8 @@ from pydantic_ai.models.test import TestModel
 from sessionmagic import Fallback
 from sessionmagic.conversation.events import ModelFellBack, Warned
 from sessionmagic.exceptions import TurnFailedError, TurnLimitError, UsageError
-from sessionmagic.models.catalog import ResolvedModel
 from sessionmagic.models.cooldowns import Cooldowns
+from sessionmagic.models.resolved import ResolvedModel
 from sessionmagic.turns.fallback import Chain, EmptyAnswerError, FallbackRules, action_after, in_short, wait_before
 from tests.clock import Ticks
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sessionmagic.conversation.session import Session
-    from sessionmagic.models.catalog import ResolvedModel
+    from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.sessions.context import ContextEntry
     from sessionmagic.turns.context_size import ContextKind
