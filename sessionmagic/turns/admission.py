@@ -18,8 +18,8 @@ from sessionmagic.conversation.tree import (
 from sessionmagic.storage.locks import untold
 from sessionmagic.tools.trust import doubts, trusted
 from sessionmagic.turns.account import KERNEL, Account, account_of
-from sessionmagic.turns.agent_limits import accounts_of
-from sessionmagic.turns.agent_request import told_at_beginning, understood
+from sessionmagic.turns.agent_limits import accounts_of, budget_warnings
+from sessionmagic.turns.agent_request import told_at_beginning, understood, with_models
 from sessionmagic.turns.compaction_request import content_for, cut_for
 from sessionmagic.turns.event_log import EventLog
 from sessionmagic.turns.history import history_before
@@ -35,10 +35,8 @@ if TYPE_CHECKING:
 
     from pydantic_ai.messages import UserContent
 
-    from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.agents.known import Agents
     from sessionmagic.models.catalog import Models
-    from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.storage.store import Store
     from sessionmagic.tools.mcp.servers import McpServers
     from sessionmagic.turns.cut import Cut
@@ -126,10 +124,10 @@ class Admission:
                 group.resolved[each.model] = models.resolve(each.model, loop)
             asked = understood(each, agent).request
             model = plan_for(asked, previous, parent, Resolver(models, group.resolved, loop), agent).model
-            _budget_warnings(each, model, account, *accounts_of(previous, agent))
+            budget_warnings(each, model, account, *accounts_of(previous, agent))
             providers.append(model.provider)
         if judge:
-            _budget_warnings(requests[0], models.resolve(judge), account)
+            budget_warnings(requests[0], models.resolve(judge), account)
         return [replace(each, after=parent or ROOT) for each in requests], providers
 
     def _admit(self, request: Request, hold: Hold) -> Admitted | ReusedTurn:
@@ -154,7 +152,7 @@ class Admission:
         previous = with_interrupted_turns(before, dead)
         parent = parent_for(request, previous)
         agent = self._agents.answering(request.agent, previous.current_agent, previous.agents_source)
-        request, others = self._with_models(request, agent)
+        request, others = with_models(request, agent, self._agents, self._models)
         asked = understood(request, agent)
         request, models = asked.request, Resolver(self._models.within(agent.names), group.resolved, hold.loop)
         plan = plan_for(request, previous, parent, models, agent)
@@ -172,22 +170,6 @@ class Admission:
                 plan, content, () if request.only_tools else self._servers.names, request.output_type
             ),
         )
-
-    def _with_models(self, request: Request, agent: AgentDefinition) -> tuple[Request, dict[str, str | None]]:
-        """Return the request with the model that it gives the answering agent, and the overrides of the others.
-
-        Raises `UnknownAgentError` and `ModelReferenceError`.
-        """
-        others: dict[str, str | None] = {}
-        for name, reference in request.models.items():
-            if name == agent.name:
-                request = replace(request, model=reference)
-                continue
-            other = self._agents.answering(name)
-            if reference != "default":
-                self._models.within(other.names).resolve(reference)
-            others[name] = None if reference == "default" else reference
-        return request, others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +212,7 @@ def _decided(planned: _Planned, store: Store, group: TurnGroup) -> _Decided:
     for budget, own in zip(plan.agent.budgets, accounts_of(previous, plan.agent), strict=True):
         group.agent_accounts.setdefault(budget.owner, own)
     owned = [group.agent_accounts[budget.owner] for budget in plan.agent.budgets]
-    over = _budget_warnings(request, plan.model, account, *owned)
+    over = budget_warnings(request, plan.model, account, *owned)
     warnings = [*untold(), *doubts(previous.name, untrusted), *history.warnings, *plan.warnings, *over]
     return _Decided(
         planned=planned,
@@ -318,20 +300,6 @@ def _reused(turn: TurnRecord, planned: _Planned, store: Store, group: TurnGroup)
 
 def _with_budget(session: Session, request: Request) -> Session:
     return session if request.budget is None else replace(session, budget=request.budget)
-
-
-def _budget_warnings(request: Request, model: ResolvedModel, account: Account, *others: Account) -> list[str]:
-    """Return a warning for each budget that requests of unknown cost have touched.
-
-    Raises `UsageError` if there is a budget, and what the model costs is not known.
-    """
-    from sessionmagic.turns.charged_model import require_price
-
-    require_price(model, account, request.budget)
-    others = (*others, KERNEL)
-    for each in others:
-        require_price(model, each)
-    return [warning for each in (account, *others) if (warning := each.warning())]
 
 
 def _created(session: Session, store: Store) -> Session:

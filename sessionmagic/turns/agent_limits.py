@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.conversation.usage import total
 from sessionmagic.exceptions import TurnLimitError
 from sessionmagic.tools.permissions import STRICTER, Limits, Policy, safety_of
-from sessionmagic.turns.account import Account
+from sessionmagic.turns.account import KERNEL, Account
 from sessionmagic.words import typed
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from sessionmagic.agents.definition import AgentDefinition, OwnBudget
     from sessionmagic.conversation.session import Session
     from sessionmagic.conversation.usage import RequestRecord
+    from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.tools.permissions import Permissions, Safety
+    from sessionmagic.turns.request import Request
 
 
 def policy_of(permissions: Permissions, agent: AgentDefinition, **asking: Any) -> Policy:
@@ -68,6 +70,25 @@ def accounts_of(session: Session, agent: AgentDefinition) -> list[Account]:
         )
         for budget in agent.budgets
     ]
+
+
+def budget_warnings(request: Request, model: ResolvedModel, account: Account, *others: Account) -> list[str]:
+    """Return a warning for each budget that requests of unknown cost have touched.
+
+    Raises `UsageError` if there is a budget, and what the model costs is not known.
+
+    Args:
+        request: What is asked, perhaps with a new budget of the session.
+        model: The model that is asked.
+        account: The account of the session.
+        others: The accounts of the agent's budgets.
+    """
+    from sessionmagic.turns.charged_model import require_price
+
+    require_price(model, account, request.budget)
+    for each in (*others, KERNEL):
+        require_price(model, each)
+    return [warning for each in (account, *others, KERNEL) if (warning := each.warning())]
 
 
 def seconds_left(session: Session, agent: AgentDefinition) -> float | None:

@@ -11,6 +11,8 @@ from sessionmagic.words import shortened
 
 if TYPE_CHECKING:
     from sessionmagic.agents.definition import AgentDefinition
+    from sessionmagic.agents.known import Agents
+    from sessionmagic.models.catalog import Models
     from sessionmagic.turns.request import Request
 
 WELCOME_LENGTH = 1_000
@@ -48,6 +50,25 @@ def understood(request: Request, agent: AgentDefinition) -> Understood:
         (f"/{shortened(command)} of {agent.name}",) if command else (),
         (doubt,) if doubt else (),
     )
+
+
+def with_models(
+    request: Request, agent: AgentDefinition, agents: Agents, models: Models
+) -> tuple[Request, dict[str, str | None]]:
+    """Return the request with the model that it gives the answering agent, and the overrides of other agents.
+
+    Raises `UnknownAgentError` and `ModelReferenceError`.
+    """
+    others: dict[str, str | None] = {}
+    for name, reference in request.models.items():
+        if name == agent.name:
+            request = replace(request, model=reference)
+            continue
+        other = agents.answering(name)
+        if reference != "default":
+            models.within(other.names).resolve(reference)
+        others[name] = None if reference == "default" else reference
+    return request, others
 
 
 def told_at_beginning(agent: AgentDefinition) -> list[str]:
