@@ -18,6 +18,8 @@ class Call:
     args: Mapping[str, Any]
     """The arguments as the model wrote them, and the defaults of those that it left out."""
     read_only: bool = False
+    runs_code: bool = False
+    """Whether it runs code or commands."""
     received: Sequence[Mapping[str, Any]] = ()
     """The arguments as the tool receives them, as JSON values; empty if these are `args`.
 
@@ -36,6 +38,12 @@ class Call:
         written = _sorted_json(self.args)
         same = not self.received or any(_sorted_json(form) == written for form in self.received)
         return self.args if same else self.received[0]
+
+
+def is_marked_read_only(metadata: Mapping[str, Any] | None) -> bool:
+    """Return whether the metadata of a tool, as pydantic-ai holds them, mark it as read-only."""
+    metadata = metadata or {}
+    return bool(metadata.get("read_only") or (metadata.get("annotations") or {}).get("readOnlyHint"))
 
 
 def _sorted_json(args: Mapping[str, Any]) -> str:

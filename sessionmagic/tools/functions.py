@@ -23,6 +23,8 @@ REASON_LENGTH = 200
 """Characters of the cause that an error quotes."""
 YOURS = "yours"
 """The source of the user's own functions."""
+TOLD = ("read_only", "apart", "runs_code", "obstacle")
+"""What the guard of a turn is told of a tool."""
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """The tool names that all providers accept."""
 
@@ -38,6 +40,7 @@ class Tool:
             a rule asks for it.
         alone: Whether its calls run one after the other, in the order in which the model made them.
         apart: Whether the calls of turns that are compared do not affect each other, although it is not read-only.
+        runs_code: Whether it runs code or commands, so that no rule of an agents file lets it run without approval.
         source: Where it comes from, for listings.
         obstacle: Why it cannot run in this turn. If this is set, a call fails with this text, without approval.
     """
@@ -47,6 +50,7 @@ class Tool:
     read_only: bool = False
     alone: bool = False
     apart: bool = False
+    runs_code: bool = False
     source: str = YOURS
     obstacle: str = ""
 
@@ -154,7 +158,7 @@ def toolset_of(tools: Iterable[Tool]) -> AbstractToolset[None]:
                 name=each.name,
                 sequential=each.alone,
                 schema_generator=Schema,
-                metadata={"read_only": each.read_only, "apart": each.apart, "obstacle": each.obstacle},
+                metadata={name: getattr(each, name) for name in TOLD},
             )
         except Exception as error:  # annotations and defaults of a user's function may raise anything
             reason = shortened(" ".join(str(error).split()), REASON_LENGTH)

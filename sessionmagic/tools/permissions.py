@@ -5,7 +5,7 @@ The first of the following that applies to a call decides. The order is docker-a
 1. A deny rule, of the session or of the agents file, or an agent that may only read: the call is denied.
 2. The turn was approved in advance (``--yes``): the call runs.
 3. A rule of the session: an allow rule before an ask rule.
-4. A rule of the agents file: an allow rule before an ask rule.
+4. A rule of the agents file: an allow rule before an ask rule. Its allow rules do not hold for tools that run code.
 5. The user has approved everything until this kernel ends: the call runs.
 6. The session's safety mode.
 
@@ -155,7 +155,8 @@ class Policy:
         if self.yes:
             return Ruling("allow", "all calls of this turn were approved in advance")
         for owner, rules in sets.items():
-            if pattern := _matching(rules, "allow", call):
+            allows_it = rules is self.session or not call.runs_code
+            if allows_it and (pattern := _matching(rules, "allow", call)):
                 return Ruling("allow", f"{owner} has an allow rule for {pattern}")
             if pattern := _matching(rules, "ask", call):
                 return Ruling("ask", f"{owner} has an ask rule for {pattern}")

@@ -12,7 +12,7 @@ from pydantic import AnyUrl, TypeAdapter, ValidationError
 from pydantic_ai.exceptions import ToolFailed
 from pydantic_core import Url, to_jsonable_python
 
-from sessionmagic.tools.call import Call
+from sessionmagic.tools.call import Call, is_marked_read_only
 from sessionmagic.words import words_of
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def wanted_call(tool: str, tool_def: ToolDefinition, written: dict[str, Any], ar
         tool,
         written | defaults | written,  # first for their order, then to win over the defaults
         read_only=is_read_only(tool_def),
+        runs_code=bool((tool_def.metadata or {}).get("runs_code")),
         received=received,
         rewritten=tuple({**form, **same} for form in received if same and same.keys() <= form.keys()),
     )
@@ -46,8 +47,7 @@ def wanted_call(tool: str, tool_def: ToolDefinition, written: dict[str, Any], ar
 
 def is_read_only(tool_def: ToolDefinition) -> bool:
     """Return whether a tool was marked as read-only, where it is defined or by its MCP server."""
-    metadata = tool_def.metadata or {}
-    return bool(metadata.get("read_only") or (metadata.get("annotations") or {}).get("readOnlyHint"))
+    return is_marked_read_only(tool_def.metadata)
 
 
 def is_comparable(tool_def: ToolDefinition) -> bool:

@@ -31,7 +31,8 @@ def rules(text):
     return made
 
 
-# The call is run(path="a.csv"). Given: `reads` it is read-only, `alone` nobody can be asked, `yes` all was approved.
+# The call is run(path="a.csv"). Given: `reads` it is read-only, `code` it runs code, `alone` nobody can be asked, `yes`
+# all was approved.
 TABLE = [
     # session's rules, agents file's rules, safety, given, verdict
     # no rule: the safety mode decides
@@ -81,6 +82,16 @@ TABLE = [
     ("", "ask run", "restricted", "", "ask"),
     ("allow run", "ask run", "strict", "", "allow"),
     ("ask run", "allow run", "autonomous", "", "ask"),
+    # what runs code is let run by the user only, never by a file
+    ("", "", "balanced", "code", "ask"),
+    ("", "allow *", "balanced", "code", "ask"),
+    ("", "allow run", "restricted", "code", "deny"),
+    ("", "allow run", "balanced", "alone code", "deny"),
+    ("", "deny run", "autonomous", "code", "deny"),
+    ("allow run", "", "balanced", "code", "allow"),
+    ("allow run", "ask run", "balanced", "code", "allow"),
+    ("", "", "autonomous", "code", "allow"),
+    ("", "", "balanced", "yes code", "allow"),
     # a deny rule wins wherever it stands
     ("deny run", "", "autonomous", "reads", "deny"),
     ("", "deny run", "autonomous", "reads", "deny"),
@@ -115,7 +126,7 @@ def policy_of(session, file, safety, given):
 
 
 def call_of(given):
-    return Call("run", {"path": "a.csv"}, read_only="reads" in given)
+    return Call("run", {"path": "a.csv"}, read_only="reads" in given, runs_code="code" in given)
 
 
 @pytest.mark.parametrize(("session", "file", "safety", "given", "verdict"), TABLE)

@@ -84,6 +84,7 @@ class KernelTools:
                     function=each,
                     alone=True,
                     apart=each == self.run_python_isolated,
+                    runs_code=each != self.insert_cell,
                     source=SOURCE,
                     obstacle=obstacles.get(name, ""),
                 )
