@@ -182,7 +182,7 @@ class ApprovalResolved(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputRequested(_Event):
-    """An MCP server asks the user a question; one `InputProvided` with the same question id follows."""
+    """An MCP server or the agent asks the user a question; one `InputProvided` with the same question id follows."""
 
     question_id: str
     server: str

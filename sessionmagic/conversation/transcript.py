@@ -84,7 +84,7 @@ class MessageBlock:
 
 @dataclass(frozen=True, slots=True)
 class QuestionBlock:
-    """A question that an MCP server asks the user during a tool call; open while `action` is None."""
+    """A question that an MCP server or the agent asks the user during a tool call; open while `action` is None."""
 
     question_id: str
     message: str

@@ -55,6 +55,8 @@ ACTIONS = {
     "cancel": ("■", "not answered"),
 }
 """The mark and the words for each state of a server's question; None is an open one."""
+THE_AGENT = "the agent"
+"""Who asks a question that no MCP server asks."""
 NOT_STARTED = "the turn did not start"
 """What stands below the reason why a turn did not start."""
 UNKNOWN = "unknown"
@@ -113,9 +115,9 @@ def tool_line(block: ToolBlock) -> str:
 
 
 def question_line(block: QuestionBlock) -> str:
-    """Return a server's question and its state."""
+    """Return a question and its state."""
     mark, words = ACTIONS[block.action]
-    return f"{mark} {block.server} asks: {cut(block.message)} · {words}"
+    return f"{mark} {block.server or THE_AGENT} asks: {cut(block.message)} · {words}"
 
 
 def summary_line(block: SummaryBlock) -> str:
@@ -264,6 +266,11 @@ def answer_text(
 
 def _said(block: TextBlock | ValueBlock) -> str:
     return value_text(block.value) if isinstance(block, ValueBlock) and block.given else block.text
+
+
+def asker(server: str) -> str:
+    """Return who asks a question."""
+    return f"MCP server {server}" if server else THE_AGENT
 
 
 def written(args: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The questions that MCP servers ask the user during a call: a message, and a form as a JSON schema."""
+"""The questions that MCP servers and agents ask the user during a call: a message, and a form as a JSON schema."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class Question:
 
     id: str
     server: str
+    """The MCP server that asks; empty if the agent does."""
     message: str
     schema: Mapping[str, Any]
     """The JSON schema of the answer, which is an object. MCP wants it to be flat, but a server may break that rule."""

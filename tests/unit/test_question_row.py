@@ -5,6 +5,7 @@ from ipywidgets import HTML, HTMLMath
 
 from sessionmagic.conversation.transcript import QuestionBlock
 from sessionmagic.exceptions import UsageError
+from sessionmagic.notebook.captions import question_line
 from sessionmagic.notebook.forms import FIELD_LIMIT
 from sessionmagic.notebook.page.question_row import QuestionRow
 from tests.served import TRAVELLER
@@ -98,6 +99,11 @@ def test_refusal_of_the_answer_is_said_by_the_form():
     form.buttons["Answer"].click()
     assert "is too long" in form.words
     assert "<img" not in form.words
+
+
+def test_question_without_a_server_is_one_of_the_agent():
+    question = QuestionBlock("q", "Which month?", {})
+    assert question_line(question) == "? the agent asks: Which month? · waits for your answer"
 
 
 def test_form_that_is_too_large_can_only_be_declined():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook import cell
+from sessionmagic.notebook.captions import THE_AGENT
 from sessionmagic.notebook.commands.registry import argument, command, running, say
 from sessionmagic.notebook.page.listing import Listing
 from sessionmagic.tools.tool_code import refuse_tools
@@ -70,7 +71,7 @@ def queue(context: NotebookContext, options: argparse.Namespace) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A tool call that waits for approval, or an MCP server's question that waits for an answer."""
+    """A tool call that waits for approval, or a question of an MCP server or the agent that waits for an answer."""
 
     id: str
     session: str
@@ -147,7 +148,7 @@ def _waiting(context: NotebookContext) -> Any:
         Waiting(
             question.id,
             turn.session_name,
-            f"MCP {question.server}",
+            f"MCP {question.server}" if question.server else "user_prompt",
             dict(question.schema),
             question.message,
             _column(turn),
@@ -185,7 +186,7 @@ def _answer_question(context: NotebookContext, turn: Turn, question: Question, o
     else:
         accepted = False
         turn.questions.answer(question.id, "decline")
-    say(f"{'answered' if accepted else 'declined'} the question of {question.server}")
+    say(f"{'answered' if accepted else 'declined'} the question of {question.server or THE_AGENT}")
 
 
 def _filled_in(context: NotebookContext, turn: Turn, question: Question) -> InputAction:
@@ -197,7 +198,7 @@ def _filled_in(context: NotebookContext, turn: Turn, question: Question) -> Inpu
             f"nobody can answer the question in a headless run; %agent approve {question.id} --reject declines it"
         )
     stdin = Stdin(prints=context.front_end.kind.live)
-    left = f"no answer was sent; {question.server} still waits for one to {question.id}"
+    left = f"no answer was sent; {question.server or THE_AGENT} still waits for one to {question.id}"
     while True:
         try:
             action, content = fill_in_on_stdin(question, stdin)

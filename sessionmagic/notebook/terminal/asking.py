@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.events import ApprovalRequested
 from sessionmagic.exceptions import UsageError
-from sessionmagic.notebook.captions import written
+from sessionmagic.notebook.captions import asker, written
 from sessionmagic.notebook.forms import LABEL_LENGTH, fields_of, filled_in
 from sessionmagic.notebook.visible import one_line, visible
 
@@ -108,7 +108,7 @@ def _call_words(call: ApprovalRequested) -> str:
 
 
 def _question_words(question: Question | InputRequested) -> str:
-    return f"MCP server {question.server} asks: {indent(question.message, MARGIN).lstrip()}"
+    return f"{asker(question.server)} asks: {indent(question.message, MARGIN).lstrip()}"
 
 
 def fill_in_on_stdin(request: Question | InputRequested, stdin: Stdin) -> tuple[InputAction, dict[str, Any] | None]:
