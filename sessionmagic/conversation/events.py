@@ -166,6 +166,8 @@ class ApprovalRequested(_Event):
     args: dict[str, Any]
     why: str
     """Why the call needs a decision."""
+    preview: str = ""
+    """What the call would do, where the tool can say it."""
     type: Literal["approval_requested"] = "approval_requested"
 
 

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _STARTED = ("session", "turn_id", "agent", "model", "prompt", "values", "notes", "remark")
-_NO_APPROVAL: dict[str, Any] = {"approval_id": "", "why": "", "asked": {}}
+_NO_APPROVAL: dict[str, Any] = {"approval_id": "", "why": "", "asked": {}, "preview": ""}
 _ENDED: dict[str, Any] = {**_NO_APPROVAL, "began": False, "printed": "", "lines": 0}
 
 
@@ -198,6 +198,7 @@ def _fold_call(
             }
         case ApprovalRequested():
             changes = {"approval_id": event.approval_id, "why": event.why, "asked": event.args}
+            changes["preview"] = event.preview
         case ApprovalResolved():
             changes = _NO_APPROVAL
     return _with_call(transcript, event.call_id, **changes)

@@ -53,6 +53,8 @@ class ToolBlock:
     """Why the call needs a decision, while the approval is open."""
     asked: Mapping[str, Any] = field(default_factory=dict)
     """The arguments to decide on, while the approval is open: `args` and the defaults of those left out."""
+    preview: str = ""
+    """What the call would do, where the tool can say it, while the approval is open."""
     displays: tuple[Mapping[str, Any], ...] = ()
     """What a stored call has displayed."""
 

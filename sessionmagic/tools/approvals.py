@@ -25,6 +25,8 @@ class Approval:
     call: Call
     why: str
     """Why the call needs approval."""
+    preview: str = ""
+    """What the call would do, where the tool can say it: a difference, or a command and its variables."""
     agent: str = ""
     """The agent that makes the call; empty for the one that the turn began with."""
 
@@ -58,9 +60,9 @@ class Approvals(Pending[Approval, Resolution]):
         super().__init__()
         self._emit = emit
 
-    async def ask(self, call_id: str, call: Call, why: str, agent: str = "") -> Resolution:
+    async def ask(self, call_id: str, call: Call, why: str, *, preview: str = "", agent: str = "") -> Resolution:
         """Return the user's decision on a call, once it is made. When the turn has ended, the call is rejected."""
-        approval = Approval(id=new_id(), call_id=call_id, call=call, why=why, agent=agent)
+        approval = Approval(id=new_id(), call_id=call_id, call=call, why=why, preview=preview, agent=agent)
         return await self._answer(approval) or Resolution("reject")
 
     def resolve(self, approval_id: str, decision: Decision, reason: str = "") -> Approval:
@@ -100,6 +102,7 @@ class Approvals(Pending[Approval, Resolution]):
             tool=asked.tool,
             args=dict(asked.args),
             why=asked.why,
+            preview=asked.preview,
         )
 
     def _announce_answer(self, asked: Approval, answer: Resolution | None) -> None:

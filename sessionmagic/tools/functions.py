@@ -11,7 +11,7 @@ from sessionmagic.exceptions import ToolError
 from sessionmagic.words import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from pydantic_ai.toolsets import AbstractToolset
 
@@ -23,7 +23,7 @@ REASON_LENGTH = 200
 """Characters of the cause that an error quotes."""
 YOURS = "yours"
 """The source of the user's own functions."""
-TOLD = ("read_only", "apart", "runs_code", "obstacle")
+TOLD = ("read_only", "apart", "runs_code", "obstacle", "preview")
 """What the guard of a turn is told of a tool."""
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """The tool names that all providers accept."""
@@ -43,6 +43,8 @@ class Tool:
         runs_code: Whether it runs code or commands, so that no rule of an agents file lets it run without approval.
         source: Where it comes from, for listings.
         obstacle: Why it cannot run in this turn. If this is set, a call fails with this text, without approval.
+        preview: Returns what an approval shows beside the arguments, which it takes as the function does. If it raises
+            an error, the call fails with it, without approval.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Tool:
     runs_code: bool = False
     source: str = YOURS
     obstacle: str = ""
+    preview: Callable[..., Awaitable[str]] | None = None
 
     @property
     def is_comparable(self) -> bool:
@@ -149,17 +152,14 @@ def toolset_of(tools: Iterable[Tool]) -> AbstractToolset[None]:
     class Schema(GenerateToolJsonSchema):
         ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012  as in the base class
 
+    def model_tool(each: Tool) -> ModelTool[None]:
+        return ModelTool(each.function, takes_ctx=False, name=each.name, sequential=each.alone, schema_generator=Schema)
+
     model_tools: dict[str, ModelTool[None]] = {}
     for each in tools:
         try:
-            model_tools[each.name] = ModelTool(
-                each.function,
-                takes_ctx=False,
-                name=each.name,
-                sequential=each.alone,
-                schema_generator=Schema,
-                metadata={name: getattr(each, name) for name in TOLD},
-            )
+            model_tools[each.name] = made = model_tool(each)
+            made.metadata = {name: getattr(each, name) for name in TOLD}
         except Exception as error:  # annotations and defaults of a user's function may raise anything
             reason = shortened(" ".join(str(error).split()), REASON_LENGTH)
             raise ToolError(f"{each.name} cannot be offered as a tool: {reason}") from error

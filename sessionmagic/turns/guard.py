@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.capabilities import AbstractCapability
@@ -30,7 +31,7 @@ from sessionmagic.turns.falling_back import FallingBack, SayingSomething
 from sessionmagic.turns.messages import check_whole, tidied
 from sessionmagic.turns.run_history import RunHistory
 from sessionmagic.turns.sender import Sender
-from sessionmagic.turns.tool_run import run_tool
+from sessionmagic.turns.tool_run import preview_of, run_tool
 from sessionmagic.turns.typed_model import TypedModel
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ class Guard(AbstractCapability[None]):
         wanted = wanted_call(call.tool_name, tool_def, written, args)
         if obstacle := (tool_def.metadata or {}).get("obstacle"):
             raise ToolFailed(obstacle)
-        refusal = await self._refusal(wanted, call.tool_call_id)
+        refusal = await self._refusal(wanted, call.tool_call_id, partial(preview_of, tool_def, args))
         if refusal is not None:
             return ToolDenied(refusal)
         began = time.monotonic()
@@ -284,7 +285,7 @@ class Guard(AbstractCapability[None]):
         self._stopped = True
         raise TurnLimitError(f"{cause}; send another prompt to continue")
 
-    async def _refusal(self, call: Call, call_id: str) -> str | None:
+    async def _refusal(self, call: Call, call_id: str, preview: Callable[[], Awaitable[str]]) -> str | None:
         """Return what the model is told about a call that may not run; return None if it may run."""
         ruling = self.policy().rule_on(call)
         match ruling.verdict:
@@ -292,7 +293,7 @@ class Guard(AbstractCapability[None]):
                 return None
             case "deny":
                 return f"This call is not allowed: {ruling.why}."
-        resolution = await self.approvals.ask(call_id, call, ruling.why, agent=self.agent)
+        resolution = await self.approvals.ask(call_id, call, ruling.why, preview=await preview(), agent=self.agent)
         if resolution.decision == "reject":
             return "The user rejected this call." + (f" Reason: {resolution.reason}" if resolution.reason else "")
         if resolution.decision != "once":

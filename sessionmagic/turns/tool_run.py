@@ -16,6 +16,20 @@ from sessionmagic.words import words_of
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ToolCallPart, ToolReturn
+    from pydantic_ai.tools import ToolDefinition
+
+
+async def preview_of(tool_def: ToolDefinition, args: dict[str, Any]) -> str:
+    """Return what an approval shows of a call beside its arguments; raise `ToolFailed` if the call would fail."""
+    preview = (tool_def.metadata or {}).get("preview")
+    if preview is None:
+        return ""
+    try:
+        return cut(await preview(**args))
+    except Exception as error:
+        words = words_of(error)
+        await ready_for(words)
+        raise ToolFailed(words) from error
 
 
 async def run_tool(call: ToolCallPart, handler: Any, args: dict[str, Any]) -> ToolReturn[Any]:

@@ -136,16 +136,18 @@ def printed_html(block: ToolBlock) -> str:
     return f'<pre {NO_MATH} style="{RESULT}; {OPENED}">{escape(last_lines(block.printed, PRINTED_LINES))}</pre>'
 
 
-def call_html(args: Mapping[str, Any], *, asked: bool = False) -> str:
-    """Return all arguments of a call: the code with colours, then the others as JSON.
+def call_html(args: Mapping[str, Any], *, asked: bool = False, preview: str = "") -> str:
+    """Return all arguments of a call: the code with colours, then the others as JSON; and what the call would do.
 
     Args:
         args: The arguments.
         asked: Whether the user decides on the call. Then long lines of code are broken, so that all of it is seen.
+        preview: What the call would do, where the tool can say it.
     """
     code, rest = code_and_rest(args)
     shown = _code_html(code, "python", WHOLE_CODE if asked else CODE) if code else ""
-    return shown + (_code_html(rest, "json", WHOLE_CODE) if rest else "")
+    shown += _code_html(rest, "json", WHOLE_CODE) if rest else ""
+    return shown + (_code_html(preview, "diff", WHOLE_CODE) if preview else "")
 
 
 def _code_html(code: str, language: str, style: str) -> str:

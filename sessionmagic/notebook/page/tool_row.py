@@ -64,7 +64,8 @@ class ToolRow:
 
     def _choices(self, block: ToolBlock) -> Any:
         why = f"<p {NO_MATH}>asks because {escape(block.why)}</p>"
-        call = page(f'<div style="{OPENED}">{call_html(block.asked, asked=True)}{why}</div>')
+        shown = call_html(block.asked, asked=True, preview=block.preview)
+        call = page(f'<div style="{OPENED}">{shown}{why}</div>')
         reason = text_box("why not (the model reads this)", "16em", lambda why: decide("reject", why))
 
         def decide(decision: Decision, why: str) -> None:

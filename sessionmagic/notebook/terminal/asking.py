@@ -104,7 +104,8 @@ def announcement(session: str, request: ApprovalRequested | InputRequested) -> s
 
 
 def _call_words(call: ApprovalRequested) -> str:
-    return f"{call.tool} · {call.why}\n{indent(written(call.args), MARGIN)}"
+    shown = "\n".join(filter(None, [written(call.args), call.preview]))
+    return f"{call.tool} · {call.why}\n{indent(shown, MARGIN)}"
 
 
 def _question_words(question: Question | InputRequested) -> str:
