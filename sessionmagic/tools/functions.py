@@ -11,7 +11,7 @@ from sessionmagic.exceptions import ToolError
 from sessionmagic.words import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from pydantic_ai.toolsets import AbstractToolset
 
@@ -43,6 +43,7 @@ class Tool:
         runs_code: Whether it runs code or commands, so that no rule of an agents file lets it run without approval.
         source: Where it comes from, for listings.
         obstacle: Why it cannot run in this turn. If this is set, a call fails with this text, without approval.
+        schema: The JSON schema of its arguments; None if the function's parameters say it. The function checks them.
         preview: Returns what an approval shows beside the arguments, which it takes as the function does. If it raises
             an error, the call fails with it, without approval.
     """
@@ -55,6 +56,7 @@ class Tool:
     runs_code: bool = False
     source: str = YOURS
     obstacle: str = ""
+    schema: Mapping[str, Any] | None = None
     preview: Callable[..., Awaitable[str]] | None = None
 
     @property
@@ -70,6 +72,8 @@ class Tool:
     @property
     def arguments(self) -> list[str]:
         """The names of the function's arguments."""
+        if self.schema is not None:
+            return list(self.schema.get("properties", ()))
         return list(inspect.signature(self.function).parameters)
 
 
@@ -153,6 +157,9 @@ def toolset_of(tools: Iterable[Tool]) -> AbstractToolset[None]:
         ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}  # noqa: RUF012  as in the base class
 
     def model_tool(each: Tool) -> ModelTool[None]:
+        if each.schema is not None:
+            described = (each.function.__doc__, dict(each.schema))
+            return ModelTool.from_schema(each.function, each.name, *described, sequential=each.alone)
         return ModelTool(each.function, takes_ctx=False, name=each.name, sequential=each.alone, schema_generator=Schema)
 
     model_tools: dict[str, ModelTool[None]] = {}

@@ -136,7 +136,8 @@ def _hashable(piece: Any) -> object:
 
 
 def _described(tool: Tool) -> list[str]:
-    described = [tool.name, tool.function.__doc__ or "", str(inspect.signature(tool.function))]
+    arguments = inspect.signature(tool.function) if tool.schema is None else json.dumps(tool.schema, default=str)
+    described = [tool.name, tool.function.__doc__ or "", str(arguments)]
     if tool.source == YOURS:
         with suppress(OSError, TypeError):  # it was not written in a cell or a file
             described.append(inspect.getsource(tool.function))

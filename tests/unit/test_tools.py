@@ -10,7 +10,7 @@ from pydantic_ai.profiles import ModelProfile
 
 from sessionmagic import MemoryStore, tool
 from sessionmagic.exceptions import ToolError
-from sessionmagic.tools.functions import offered, registered, tool_of
+from sessionmagic.tools.functions import Tool, offered, registered, tool_of
 from tests.turns import acted, ask, manager_on, on_a_loop, returned
 
 
@@ -75,6 +75,22 @@ async def test_model_is_told_what_docstring_and_annotations_say(manager):
     assert offered.parameters_json_schema["properties"]["b"] == {"default": 2, "type": "integer"}
     assert tool_of(add).description == "Add two numbers."
     assert tool_of(giving(1)).description == ""
+
+
+@on_a_loop
+async def test_tool_with_a_schema_of_its_own_is_offered_with_it(manager):
+    schema = {"type": "object", "properties": {"month": {"type": "string", "enum": ["may"]}}, "required": ["month"]}
+
+    async def load(**args):
+        """Load a month."""
+        return args["month"]
+
+    offers = Tool(name="load", function=load, read_only=True, schema=schema)
+    assert offers.arguments == ["month"]
+    _, events, model = await acted(manager, [("load", {"month": "may"})], "Done", tools=[offers])
+    assert returned(events) == [("load", "success", "may")]
+    [offered] = model.offered[0].values()
+    assert (offered.description, offered.parameters_json_schema) == ("Load a month.", schema)
 
 
 @on_a_loop
