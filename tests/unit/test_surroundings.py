@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sessionmagic.notebook.kernel.surroundings import environment, working_directory
+from sessionmagic.notebook.kernel.surroundings import kernel_environment, working_directory
 
 
 def test_environment_has_no_keys_and_names_the_store_nowhere(monkeypatch, tmp_path):
@@ -13,7 +13,7 @@ def test_environment_has_no_keys_and_names_the_store_nowhere(monkeypatch, tmp_pa
     monkeypatch.setenv("LAB_API_KEY", "a key of the lab")
     monkeypatch.setenv("OLDPWD", f"{store}/sessions")
     monkeypatch.setenv("HARMLESS", str(tmp_path))
-    found = environment(store)
+    found = kernel_environment(store)
     assert not {"SESSIONMAGIC_HOME", "LAB_API_KEY", "OLDPWD"} & found.keys()
     assert found["HARMLESS"] == str(tmp_path)
     assert not any(str(store) in value for value in found.values())
@@ -22,7 +22,7 @@ def test_environment_has_no_keys_and_names_the_store_nowhere(monkeypatch, tmp_pa
 def test_environment_names_a_store_that_is_given_by_a_relative_path_nowhere(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PLACE", f"{tmp_path}/store")
-    assert "PLACE" not in environment(Path("store"))
+    assert "PLACE" not in kernel_environment(Path("store"))
 
 
 @pytest.mark.parametrize("inside", ["", "sessions"])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.exceptions import ScratchError
 from sessionmagic.home import default_home
 from sessionmagic.notebook.kernel.outputs import CallResult, CapturedOutput
-from sessionmagic.notebook.kernel.surroundings import environment, working_directory
+from sessionmagic.notebook.kernel.surroundings import kernel_environment, working_directory
 from sessionmagic.supervisor import supervised
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class _ScratchKernel:
         """Start the process, and wait until it accepts requests. It is not told where the `store` is."""
         streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         if not self._killed:
-            await self._manager.start_kernel(env=environment(store), cwd=working_directory(store), **streams)
+            await self._manager.start_kernel(env=kernel_environment(store), cwd=working_directory(store), **streams)
         if self._killed:
             self.kill()  # the earlier `kill` found no process yet
             raise RuntimeError("it was shut down")
