@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from sessionmagic.conversation.events import InputAction, InputProvided, InputRequested, Warned
 from sessionmagic.exceptions import QuestionNotOpenError, UsageError
 from sessionmagic.tools.pending import Pending, new_id
+from sessionmagic.tools.schemas import checking_libraries
 from sessionmagic.tools.tool_code import refuse_tools
 from sessionmagic.words import printable, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-_importing = threading.Lock()
 PROBLEM_LENGTH = 300
 """Characters of an error about an answer. Much of its text may come from the server."""
 ACTIONS: tuple[InputAction, ...] = get_args(InputAction)
@@ -102,7 +101,7 @@ class Questions(Pending[Question, Reply]):
         )
         loop = asyncio.get_running_loop()
         if self._attended:
-            loop.run_in_executor(None, _libraries)  # import them while the user reads the question
+            loop.run_in_executor(None, checking_libraries)  # import them while the user reads the question
         else:
             loop.call_soon(self._settle, asked.id, Reply("decline"))
 
@@ -111,18 +110,8 @@ class Questions(Pending[Question, Reply]):
         self._emit(InputProvided, question_id=asked.id, action=reply.action, content=reply.content)
 
 
-def _libraries() -> tuple[Any, Any, Any]:
-    """Import the libraries that check an answer, in one thread at a time. The import may take seconds."""
-    with _importing:
-        from jsonschema.exceptions import ValidationError
-        from jsonschema.validators import validator_for
-        from referencing import Registry
-
-        return validator_for, Registry, ValidationError
-
-
 def _check(content: dict[str, Any], schema: Mapping[str, Any]) -> None:
-    validator_for, registry, ValidationError = _libraries()  # noqa: N806  a class
+    validator_for, registry, ValidationError = checking_libraries()  # noqa: N806  a class
     try:
         validator_for(schema)(schema, registry=registry()).validate(content)  # an empty registry: nothing is fetched
     except ValidationError as error:

@@ -1,9 +1,11 @@
-"""The JSON schemas of tools, as providers accept them."""
+"""The JSON schemas of tools and forms: as providers accept them, and how values are checked."""
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
+_importing = threading.Lock()
 MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 """Keywords whose value is an object of schemas."""
 LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
@@ -43,3 +45,31 @@ def _mended(schema: Any) -> Any:
 def _is(schema: dict[str, Any], kind: str) -> bool:
     given = schema.get("type")
     return given == kind or (isinstance(given, list) and kind in given)
+
+
+def without_patterns(schema: Any) -> Any:
+    """Return a schema without its regular expressions, because matching one may never end and would block the process.
+
+    The server can check the answer itself.
+    """
+    if isinstance(schema, list):
+        return [without_patterns(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {keyword: value for keyword, value in schema.items() if keyword not in {"pattern", "patternProperties"}}
+    return {
+        keyword: {name: without_patterns(each) for name, each in value.items()}
+        if keyword in {"properties", "$defs", "definitions"} and isinstance(value, dict)
+        else without_patterns(value)
+        for keyword, value in kept.items()
+    }
+
+
+def checking_libraries() -> tuple[Any, Any, Any]:
+    """Import the libraries that check a value, in one thread at a time. The import may take seconds."""
+    with _importing:
+        from jsonschema.exceptions import ValidationError
+        from jsonschema.validators import validator_for
+        from referencing import Registry
+
+        return validator_for, Registry, ValidationError

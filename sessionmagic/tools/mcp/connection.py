@@ -22,6 +22,7 @@ from sessionmagic.exceptions import ServerDiedError, ToolError
 from sessionmagic.loop import is_cancelled
 from sessionmagic.supervisor import NOT_STARTED, supervised
 from sessionmagic.tools.mcp.content import value_of
+from sessionmagic.tools.schemas import without_patterns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -234,24 +235,6 @@ def _client(config: ServerConfig, errors: TextIO, ask_user: Callable[..., Awaita
         client_info=Implementation(name="sessionmagic", version=version("sessionmagic")),
     )
     return MCPToolset(client, tool_error_behavior="failed", cache_tools=False)
-
-
-def without_patterns(schema: Any) -> Any:
-    """Return a schema without its regular expressions, because matching one may never end and would block the process.
-
-    The server can check the answer itself.
-    """
-    if isinstance(schema, list):
-        return [without_patterns(each) for each in schema]
-    if not isinstance(schema, dict):
-        return schema
-    kept = {keyword: value for keyword, value in schema.items() if keyword not in {"pattern", "patternProperties"}}
-    return {
-        keyword: {name: without_patterns(each) for name, each in value.items()}
-        if keyword in {"properties", "$defs", "definitions"} and isinstance(value, dict)
-        else without_patterns(value)
-        for keyword, value in kept.items()
-    }
 
 
 async def _ignore_log(_message: object) -> None:
