@@ -246,3 +246,9 @@ def test_only_keys_of_a_server_are_left_out_of_other_texts(monkeypatch):
     assert without_keys(text) == " ".join([LEFT_OUT] * 5)
     text = "localhost warehouse-host production application/json /home/me/data2 sales"
     assert without_keys(text) == text
+
+
+def test_variables_are_left_as_they_are_where_they_were_filled_in_before(monkeypatch):
+    monkeypatch.setenv("PLACE", "elsewhere")
+    config = server_config("web", {"command": "serve", "env": {"TEXT": "${PLACE} and ${MISSING}"}}, fill=False)
+    assert config.env == {"TEXT": "${PLACE} and ${MISSING}"}

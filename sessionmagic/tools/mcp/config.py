@@ -102,7 +102,7 @@ def read_servers(path: str | Path) -> dict[str, ServerConfig]:
     }
 
 
-def server_config(name: str, entry: Any, *, source: str = "") -> ServerConfig:
+def server_config(name: str, entry: Any, *, source: str = "", fill: bool = True) -> ServerConfig:
     """Return the configuration of one server, with its variables filled in.
 
     ``${VAR}`` and ``${VAR:-default}`` are replaced in all values. Unknown fields, which other clients may use, are
@@ -112,6 +112,7 @@ def server_config(name: str, entry: Any, *, source: str = "") -> ServerConfig:
         name: The server's name.
         entry: The server's entry in an ``mcpServers`` object.
         source: The beginning of the message of an error.
+        fill: Whether variables are filled in.
 
     Raises `ToolError` when the name or the entry is invalid, or a variable is not set.
     """
@@ -120,7 +121,7 @@ def server_config(name: str, entry: Any, *, source: str = "") -> ServerConfig:
     given = {key: entry[key] for key in FIELDS if entry.get(key) is not None}
     secrets: set[str] = set()
     try:
-        filled = {key: _filled(value, secrets) for key, value in given.items()}
+        filled = {key: _filled(value, secrets) for key, value in given.items()} if fill else dict(given)
     except KeyError as missing:
         unset = missing.args[0]
         problem = f"uses the variable {unset}, which is not set; set it, or write ${{{unset}:-DEFAULT}}"

@@ -48,7 +48,7 @@ class McpServers:
         """The servers' names, in the order in which they were added."""
         return list(self._servers)
 
-    def add(self, name: str, config: Mapping[str, Any]) -> None:
+    def add(self, name: str, config: Mapping[str, Any], *, fill: bool = True) -> None:
         """Add a server, whose tools are offered from the next turn on. It replaces a server with the same name.
 
         A command gets only those variables of the kernel's environment that it needs to run (such as ``HOME`` and
@@ -57,10 +57,11 @@ class McpServers:
         Args:
             name: The name of the server. Its tools are offered as ``NAME__TOOL``.
             config: As in an ``mcpServers`` file: ``{"command", "args", "env", "cwd"}`` or ``{"url", "headers"}``.
+            fill: Whether its variables are filled in.
 
         Raises `ToolError` when the configuration is invalid or MCP support is not installed.
         """
-        self._add({name: server_config(name, config)})
+        self._add({name: server_config(name, config, fill=fill)})
 
     def load(self, path: str | Path) -> list[str]:
         """Add the servers of an ``mcpServers`` file, and return their names.
