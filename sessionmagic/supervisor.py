@@ -13,7 +13,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,8 @@ NOT_STARTED = "not started: "
 """What the supervisor's line on stderr begins with if the command cannot be started."""
 NOT_STARTED_CODE = 127
 """The exit code then, as in a shell."""
+SIGNALLED = 128
+"""What is added to the number of the signal that has ended the command, as in a shell."""
 PR_SET_PDEATHSIG = 1
 """From Linux's <sys/prctl.h>."""
 PR_SET_CHILD_SUBREAPER = 36
@@ -35,7 +37,8 @@ def supervised(command: Sequence[str], grace: float) -> list[str]:
     """Return a command that runs `command`, and ends it and its descendants when this process ends.
 
     The new command must be started by this process, and as the leader of a new session. It passes on input, output
-    and signals to its process group. It also ends the descendants when `command` ends, and on SIGTERM.
+    and signals to its process group. It also ends the descendants when `command` ends, and on SIGTERM. Its exit code is
+    that of `command`; if a signal has ended that, it is 128 more than the signal's number, as in a shell.
 
     On Linux this holds for all descendants. On macOS, one that has left the process group and whose parent has ended
     is not found. On Windows the command is returned as it is.
@@ -64,15 +67,16 @@ def main(packages: str, parent: int, grace: float, command: Sequence[str]) -> No
         sys.exit(NOT_STARTED_CODE)
     _release_input_and_output()
     sys.path.append(packages)
-    deadline = None
-    while (deadline is None or time.monotonic() < deadline) and program.pid not in _reaped():
+    deadline, ended = None, dict[int, int]()
+    while (deadline is None or time.monotonic() < deadline) and program.pid not in ended:
         waiting, _, _ = select.select([signals], [], [], PARENT_SECONDS if deadline is None else grace / 10)
         stopped = bool(waiting) and not {signal.SIGTERM, signal.SIGHUP}.isdisjoint(os.read(signals, 1000))
         if deadline is None and (stopped or os.getppid() != parent):
             deadline = time.monotonic() + grace
+        ended |= _reaped()
     _kill_descendants()
-    if os.getpgrp() == os.getpid():  # on macOS, the group has the processes whose parents have ended
-        os.killpg(os.getpid(), signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(ended.get(program.pid, signal.SIGKILL))
+    sys.exit(code if code >= 0 else SIGNALLED - code)
 
 
 def _signals() -> int:
@@ -107,12 +111,12 @@ def _release_input_and_output() -> None:
         os.dup2(nothing, descriptor)
 
 
-def _reaped() -> set[int]:
-    """Return the ids of the child processes that have ended since the last call."""
-    ended: set[int] = set()
+def _reaped() -> dict[int, int]:
+    """Return the child processes that have ended since the last call, each with its status."""
+    ended: dict[int, int] = {}
     with suppress(ChildProcessError):
-        while (pid := os.waitpid(-1, os.WNOHANG)[0]) != 0:
-            ended.add(pid)
+        while (found := os.waitpid(-1, os.WNOHANG))[0] != 0:
+            ended.update([found])
     return ended
 
 
@@ -121,12 +125,26 @@ def _kill_descendants() -> None:
     import psutil
 
     this, deadline = psutil.Process(), time.monotonic() + KILL_SECONDS
-    while (left := this.children(recursive=True)) and time.monotonic() < deadline:
+    while (left := [*this.children(recursive=True), *_others_of_group()]) and time.monotonic() < deadline:
         for process in left:
             with suppress(psutil.Error):
                 process.kill()
         time.sleep(0.005)
         _reaped()
+
+
+def _others_of_group() -> list[Any]:
+    """Return the other processes of the group, which on macOS has those whose parents have ended."""
+    if sys.platform == "linux" or os.getpgrp() != os.getpid():
+        return []
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        with suppress(OSError):
+            if process.pid != os.getpid() and os.getpgid(process.pid) == os.getpgrp():
+                found.append(process)
+    return found
 
 
 if __name__ == "__main__":

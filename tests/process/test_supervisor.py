@@ -173,3 +173,14 @@ def test_command_that_cannot_be_started_says_why(started):
     _, error = process.communicate(timeout=SOON)
     assert error == "not started: [Errno 2] No such file or directory: '/no/such/command'\n"
     assert process.returncode == 127
+
+
+@pytest.mark.parametrize(("code", "expected"), [("pass", 0), ("raise SystemExit(3)", 3), (f"{IGNORES}os = 1 / 0", 1)])
+def test_exit_code_is_that_of_the_command(started, code, expected):
+    process = supervise(started, code)
+    assert process.wait(SOON) == expected
+
+
+def test_exit_code_tells_the_signal_that_has_ended_the_command_as_in_a_shell(started):
+    process = supervise(started, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    assert process.wait(SOON) == 128 + signal.SIGKILL
