@@ -1,0 +1,56 @@
+"""What the tools of an agent's toolsets work with."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.tools.toolsets.folder import Folder
+from sessionmagic.tools.toolsets.jobs import Jobs
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
+
+    from sessionmagic.tools.questions import Reply
+
+    Ask = Callable[[str, dict[str, Any]], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the tools work with. One value serves all toolsets of an agent in a session.
+
+    Args:
+        directory: The working directory. No tool for files leads out of it.
+        store: The directory of the store, which no tool enters.
+        agent: The agent's name.
+        file: The agents file; None if there is none. Agents of different files do not share a memory.
+        own: Returns the directory in which the tools of the running turn's session keep their files; None if they keep
+            nothing after the turn. It is called when a tool runs.
+        ask: Asks the user of the running turn a question: a message, and the JSON schema of the answer.
+        jobs: The commands in the background. Whoever makes it closes it with the session.
+        read_only: Whether only tools are offered that change nothing.
+        local_addresses: Whether addresses of this machine and its network may be fetched.
+        trusted: Whether the user has allowed what the file does before any call is asked about: to start its MCP
+            servers, and to connect to them.
+        environment: The variables that the file's references name.
+    """
+
+    directory: Path
+    store: Path
+    agent: str
+    file: Path | None = None
+    own: Callable[[], Path | None] = lambda: None
+    ask: Ask | None = None
+    jobs: Jobs = field(default_factory=Jobs)
+    read_only: bool = False
+    local_addresses: bool = False
+    trusted: bool = False
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    @property
+    def folder(self) -> Folder:
+        """The working directory as tools for files see it."""
+        return Folder(self.directory, self.store)
