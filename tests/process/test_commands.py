@@ -8,16 +8,19 @@ from itertools import count
 import psutil
 import pytest
 
-from sessionmagic.agents.toolsets import PostEdit
+from sessionmagic import MemoryStore
+from sessionmagic.agents.toolsets import PostEdit, Toolset
+from sessionmagic.conversation.events import Warned
 from sessionmagic.exceptions import ToolError
 from sessionmagic.tools.toolsets import command as module
 from sessionmagic.tools.toolsets.command import Command, cleaned, shell_command
 from sessionmagic.tools.toolsets.jobs import MOST
+from sessionmagic.tools.toolsets.making import tools_of
 from sessionmagic.tools.toolsets.post_edit import PostEdits
 from sessionmagic.tools.toolsets.shell import Shell
 from sessionmagic.tools.toolsets.surroundings import Surroundings
 from sessionmagic.tools.toolsets.variables import Variables
-from tests.turns import on_a_loop, until
+from tests.turns import acting, events_of, manager_on, on_a_loop, until
 
 pytestmark = [pytest.mark.once, pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell")]
 SOON = 5.0
@@ -148,6 +151,21 @@ async def test_call_that_is_cancelled_while_its_command_starts_leaves_nothing_ru
 
 
 @on_a_loop
+async def test_command_ends_with_its_turn(surroundings, sleepers):
+    manager = manager_on(MemoryStore())
+    toolset = Toolset(type="shell")
+    tools = tools_of(toolset, surroundings).tools
+    turn, _ = await acting(manager, [("shell", {"cmd": sleepers.family})], "Done", tools=tools, yes=True)
+    await sleepers.have_started(4)
+    turn.cancel()
+    result = await turn.result()
+    events = await events_of(turn)
+    assert result.status == "interrupted"
+    assert not any(isinstance(event, Warned) for event in events)  # the call did not outlast the turn
+    await sleepers.have_ended()
+
+
+@on_a_loop
 async def test_command_whose_supervisor_hangs_is_killed(surroundings, sleepers):
     command = Command(shell_command(sleepers.one), surroundings.directory, {"PATH": os.environ["PATH"]})
     await sleepers.have_started(1)
@@ -225,6 +243,35 @@ def test_shell_is_the_users_if_it_takes_what_models_write(monkeypatch, tmp_path,
     (tmp_path / "bash").symlink_to("/bin/sh")
     monkeypatch.setenv("SHELL", str(tmp_path / "bash"))
     assert shell_command("true") == [str(tmp_path / "bash"), "-c", "true"]
+
+
+def test_shell_of_windows_is_the_one_that_it_names(monkeypatch):
+    monkeypatch.setattr(module, "WINDOWS", True)
+    monkeypatch.setenv("COMSPEC", "C:\\cmd.exe")
+    assert shell_command("dir") == ["C:\\cmd.exe", "/d", "/c", "dir"]
+
+
+@on_a_loop
+async def test_command_ends_with_its_descendants_where_no_supervisor_is(surroundings, sleepers, monkeypatch):
+    monkeypatch.setattr(module, "supervised", lambda words, _: words)
+    command = Command(shell_command(f"{sleepers.one} & {sleepers.one}"), surroundings.directory, dict(os.environ))
+    await sleepers.have_started(2)
+    monkeypatch.setattr(module, "WINDOWS", True)
+    command.stop("it has to")
+    await sleepers.have_ended()
+
+
+@on_a_loop
+async def test_program_that_cannot_be_started_is_an_error(surroundings, monkeypatch):
+    monkeypatch.setattr(module, "supervised", lambda words, _: words)
+    with pytest.raises(ToolError, match=r"the command cannot be started: .*No such file"):
+        await Command.started(["no-such-program"], surroundings.directory, {})
+
+
+@pytest.mark.parametrize("name", ["", "a b", "1a", "a=b"])
+def test_name_that_is_none_of_a_variable_is_refused(name):
+    with pytest.raises(ToolError, match="is not the name of a variable"):
+        Variables({name: "x"}, {})
 
 
 @on_a_loop

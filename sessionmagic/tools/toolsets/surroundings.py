@@ -48,7 +48,7 @@ class Surroundings:
     read_only: bool = False
     local_addresses: bool = False
     trusted: bool = False
-    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
     @property
     def folder(self) -> Folder:

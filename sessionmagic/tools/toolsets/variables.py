@@ -7,7 +7,7 @@ What the file sets is shown with each call that waits for approval, as the file 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sessionmagic.exceptions import ToolError
@@ -31,7 +31,7 @@ class Variables:
         written: The same variables, as the file writes them.
     """
 
-    values: Mapping[str, str]
+    values: Mapping[str, str] = field(repr=False)
     written: Mapping[str, str]
 
     def __post_init__(self) -> None:
