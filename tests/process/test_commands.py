@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from dataclasses import replace
 from itertools import count
 
 import psutil
@@ -10,8 +11,9 @@ import pytest
 
 from sessionmagic import MemoryStore
 from sessionmagic.agents.toolsets import PostEdit, Toolset
-from sessionmagic.conversation.events import Warned
+from sessionmagic.conversation.events import ToolPrinted, Warned
 from sessionmagic.exceptions import ToolError
+from sessionmagic.notebook.kernel.prints import reported
 from sessionmagic.tools.toolsets import command as module
 from sessionmagic.tools.toolsets.command import Command, cleaned, shell_command
 from sessionmagic.tools.toolsets.jobs import MOST
@@ -162,6 +164,20 @@ async def test_command_ends_with_its_turn(surroundings, sleepers):
     events = await events_of(turn)
     assert result.status == "interrupted"
     assert not any(isinstance(event, Warned) for event in events)  # the call did not outlast the turn
+    await sleepers.have_ended()
+
+
+@on_a_loop
+async def test_lines_of_a_command_are_shown_while_it_runs_and_those_of_a_stopped_one_stay(surroundings, sleepers):
+    manager = manager_on(MemoryStore())
+    tools = tools_of(Toolset(type="shell"), replace(surroundings, reporting=reported)).tools
+    cmd = f"printf 'one\\ntw'; sleep 0.5; printf 'o\\nrest'; {sleepers.one}"
+    turn, _ = await acting(manager, [("shell", {"cmd": cmd})], "Done", tools=tools, yes=True)
+    await until(lambda: turn.transcript.blocks and turn.transcript.blocks[0].printed == "one\ntwo\n", SOON)
+    turn.cancel()
+    await turn.result()
+    pieces = [event.text for event in await events_of(turn) if isinstance(event, ToolPrinted)]
+    assert "".join(pieces) == "one\ntwo\n"
     await sleepers.have_ended()
 
 

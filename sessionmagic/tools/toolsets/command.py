@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,10 @@ from sessionmagic.supervisor import supervised
 from sessionmagic.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
+
+    Reporting = Callable[[Any], AbstractAsyncContextManager[object]]
 
 GRACE_SECONDS = 0.2
 """How long the processes of a command may take to end when they are told to."""
@@ -77,6 +80,8 @@ class Command:
         """Why it was stopped; empty if it was not."""
         self._limit = limit
         self._begin, self._rest, self._length = bytearray(), bytearray(), 0
+        self._untaken = bytearray()
+        self._taking = threading.Lock()
         self._ended = threading.Event()
         threading.Thread(target=self._follow, name="sessionmagic command", daemon=True).start()
 
@@ -105,15 +110,28 @@ class Command:
         note = f"\n[cut: {counted(cut, 'byte')}]\n" if cut else ""
         return f"{text}{note}{cleaned(rest.decode(errors='replace'))}"
 
-    async def finished(self, seconds: float) -> str:
+    def taken(self) -> str:
+        """Return the lines that it has written since the last time, the last ones if they are many."""
+        with self._taking:
+            end = self._untaken.rfind(b"\n") + 1
+            taken = bytes(self._untaken[:end])
+            del self._untaken[:end]
+        return cleaned(taken.decode(errors="replace"))
+
+    async def finished(self, seconds: float, reporting: Reporting = nullcontext) -> str:
         """Wait for its end and return its output, with a note if it failed.
 
         It is stopped when it takes longer than `seconds`, and when the caller is cancelled.
+
+        Args:
+            seconds: How long it may take.
+            reporting: Returns a context in which what this `taken` returns is shown.
         """
         try:
-            if not await in_own_thread(self._ended.wait, seconds):
-                self.stop(f"it took longer than {seconds:g} s")
-                await in_own_thread(self._ended.wait, END_SECONDS + GRACE_SECONDS)
+            async with reporting(self):
+                if not await in_own_thread(self._ended.wait, seconds):
+                    self.stop(f"it took longer than {seconds:g} s")
+                    await in_own_thread(self._ended.wait, END_SECONDS + GRACE_SECONDS)
         except asyncio.CancelledError:
             self.stop("it was cancelled")
             raise
@@ -151,6 +169,9 @@ class Command:
                 kept = HALF - len(self._begin)
                 self._begin += chunk[:kept]
                 self._rest += chunk[kept:]
+                with self._taking:
+                    self._untaken += chunk
+                    del self._untaken[:-HALF]
                 if len(self._rest) > 2 * HALF:
                     del self._rest[:-HALF]
                 if self._limit is not None and self._length > self._limit:

@@ -75,7 +75,7 @@ class ScriptTool:
         environment = self._variables.environment(self._surroundings.store, self._name, checked)
         place = place_of(self._surroundings, self._script.working_dir or ".")
         command = await Command.started(shell_command(self._script.cmd), place, environment)
-        return await command.finished(SECONDS)
+        return await command.finished(SECONDS, self._surroundings.reporting)
 
     def _shown(self) -> str:
         where = f"in {self._script.working_dir} " if self._script.working_dir else ""

@@ -37,7 +37,8 @@ class Shell:
     async def shell(self, cmd: str, cwd: str = ".", timeout: int = SECONDS) -> str:
         """Run a shell command in the working directory."""
         check_seconds(timeout)
-        return await (await self._started(cmd, cwd, "shell", OUTPUT_LIMIT)).finished(timeout)
+        command = await self._started(cmd, cwd, "shell", OUTPUT_LIMIT)
+        return await command.finished(timeout, self._surroundings.reporting)
 
     async def run_background_job(self, cmd: str, cwd: str = ".") -> str:
         """Start a shell command that goes on in the background, such as a server."""

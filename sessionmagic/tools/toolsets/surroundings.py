@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sessionmagic.tools.questions import Reply
+    from sessionmagic.tools.toolsets.command import Reporting
 
     Ask = Callable[[str, dict[str, Any]], Awaitable[Reply]]
 
@@ -30,6 +32,7 @@ class Surroundings:
         own: Returns the directory in which the tools of the running turn's session keep their files; None if they keep
             nothing after the turn. It is called when a tool runs.
         ask: Asks the user of the running turn a question: a message, and the JSON schema of the answer.
+        reporting: Returns a context in which what a running command writes is shown, as `kernel.prints.reported` does.
         jobs: The commands in the background. Whoever makes it closes it with the session.
         read_only: Whether only tools are offered that change nothing.
         local_addresses: Whether addresses of this machine and its network may be fetched.
@@ -44,6 +47,7 @@ class Surroundings:
     file: Path | None = None
     own: Callable[[], Path | None] = lambda: None
     ask: Ask | None = None
+    reporting: Reporting = nullcontext
     jobs: Jobs = field(default_factory=Jobs)
     read_only: bool = False
     local_addresses: bool = False
