@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sessionmagic import TinyStore
+from sessionmagic.conversation.event_json import event_from_json, event_to_json
 from sessionmagic.conversation.events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -15,8 +16,6 @@ from sessionmagic.conversation.events import (
     ToolCalled,
     ToolReturned,
     UsageReported,
-    event_from_json,
-    event_to_json,
 )
 from sessionmagic.exceptions import ApprovalNotOpenError, SessionBusyError, StoreError
 from sessionmagic.notebook.captions import status_line

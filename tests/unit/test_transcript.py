@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from sessionmagic.conversation.event_json import event_from_json, event_to_json
 from sessionmagic.conversation.events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -36,8 +37,6 @@ from sessionmagic.conversation.events import (
     ValueDelta,
     ValueGiven,
     Warned,
-    event_from_json,
-    event_to_json,
 )
 from sessionmagic.conversation.folding import fold
 from sessionmagic.conversation.stored_transcript import transcript_of
