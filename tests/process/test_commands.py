@@ -13,7 +13,6 @@ from sessionmagic import MemoryStore
 from sessionmagic.agents.toolsets import PostEdit, Toolset
 from sessionmagic.conversation.events import ToolPrinted, Warned
 from sessionmagic.exceptions import ToolError
-from sessionmagic.notebook.kernel.prints import reported
 from sessionmagic.tools.toolsets import command as module
 from sessionmagic.tools.toolsets.command import Command, cleaned, shell_command
 from sessionmagic.tools.toolsets.jobs import MOST
@@ -22,6 +21,7 @@ from sessionmagic.tools.toolsets.post_edit import PostEdits
 from sessionmagic.tools.toolsets.shell import Shell
 from sessionmagic.tools.toolsets.surroundings import Surroundings
 from sessionmagic.tools.toolsets.variables import Variables
+from sessionmagic.turns.prints import reported
 from tests.turns import acting, events_of, manager_on, on_a_loop, until
 
 pytestmark = [pytest.mark.once, pytest.mark.skipif(os.name == "nt", reason="the commands are those of a Unix shell")]

@@ -17,12 +17,12 @@ from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.exceptions import ToolError
 from sessionmagic.notebook.kernel.main_thread import NEEDS_A_CELL
 from sessionmagic.notebook.kernel.outputs import SVG, CallResult, CapturedOutput, RichOutput, restored
-from sessionmagic.notebook.kernel.prints import reported
 from sessionmagic.notebook.kernel.running import run_code, tool_return
 from sessionmagic.notebook.kernel.scratch import ScratchKernels
 from sessionmagic.notebook.kernel.user_functions import UserFunctions
 from sessionmagic.notebook.kernel.values import describe_safely, inspected, kind_of, learn_keys, short, statistics
 from sessionmagic.tools.functions import Tool
+from sessionmagic.turns.prints import reported
 from sessionmagic.turns.turn import current_call, current_turn
 
 if TYPE_CHECKING:

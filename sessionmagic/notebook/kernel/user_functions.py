@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sessionmagic.loop import LoopThread
 from sessionmagic.notebook.kernel.outputs import CapturedOutput
-from sessionmagic.notebook.kernel.prints import reported
 from sessionmagic.notebook.kernel.running import run_awaitable, run_function, tool_return
+from sessionmagic.turns.prints import reported
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
