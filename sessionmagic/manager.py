@@ -29,6 +29,7 @@ from sessionmagic.storage.tiny import TinyStore
 from sessionmagic.tools.mcp.servers import McpServers
 from sessionmagic.tools.tool_code import refuse_tools, runs_for_a_tool
 from sessionmagic.turns.admission import Admission, Admitted
+from sessionmagic.turns.agent_tools import AgentTools
 from sessionmagic.turns.compaction_request import ONE_REQUEST, PROMPT
 from sessionmagic.turns.lifecycle import abandon, stream
 from sessionmagic.turns.request import Request
@@ -76,7 +77,8 @@ class SessionManager:
         self.branches = Branches(self.store, self.sessions)
         self.comparisons = Comparisons(self.store, self.sessions, self.branches, self.models)
         self.turns = RunningTurns(self.sessions, self.store)
-        self._admission = Admission(self.store, self.models, self.mcp, self.agents)
+        self.agent_tools = AgentTools(self.mcp, getattr(self.store, "home", None))
+        self._admission = Admission(self.store, self.models, self.agents, self.agent_tools)
         self._claiming = Claiming(self.store, self.turns)
         self._titling = Titling(self.models, self.store, self.turns)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -213,7 +215,7 @@ class SessionManager:
         self._titling.tell(admitted)
         self.turns.add(turn)
         on_end = partial(self.turns.remove, turn)
-        task = asyncio.create_task(stream(admitted, self.store, self.mcp, self._unwritten, on_end))
+        task = asyncio.create_task(stream(admitted, self.store, self.agent_tools, self._unwritten, on_end))
         self._tasks.add(task)  # the loop itself does not keep its tasks alive
         task.add_done_callback(self._tasks.discard)
         # A task that is cancelled before its first step runs none of `stream`, not even the end of the turn.
@@ -285,7 +287,7 @@ class SessionManager:
         return self.grids.new(GridRequest(prompts=prompts, models=models, **options)).run_sync()
 
     def shutdown(self, seconds: float = STOP_SECONDS) -> None:
-        """Stop all turns, wait at most `seconds` until they have ended and are stored, and end the MCP servers."""
+        """Stop all turns, wait at most `seconds` until they have ended and are stored, and end what tools run."""
         self._titling.stop()
         turns = self.turns.running()
         for session_id in {turn.session_id for turn in turns}:
@@ -294,7 +296,7 @@ class SessionManager:
         for turn in turns:
             turn.wait(max(0.0, deadline - time.monotonic()))
         self._unwritten.write_all()
-        self.mcp.shutdown()
+        self.agent_tools.shutdown()
 
     async def queue(
         self,
@@ -338,5 +340,6 @@ class SessionManager:
             ask_again(session_id)  # an import may bring a session with this id
         finally:
             claim.release()
+        await self.agent_tools.end_session(session_id)
         if self.on_deleted is not None:
             await self.on_deleted(session_id)

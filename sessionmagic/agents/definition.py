@@ -85,6 +85,8 @@ class AgentDefinition:
     """What the user is told when a session begins with this agent."""
     toolsets: tuple[Toolset, ...] = ()
     """Its toolsets, with the definitions of the MCP servers that they name."""
+    confirmed: frozenset[str] = frozenset()
+    """The powers of its agents file that the user has confirmed, in words."""
     source: str = ""
     """The path of its agents file, or the name of its dict; empty if it is built in."""
     warnings: tuple[str, ...] = ()

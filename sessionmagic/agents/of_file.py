@@ -54,6 +54,7 @@ def definition_of(file: AgentsFile, name: str, confirmed: Collection[str], sourc
         commands={name: each.prompt for name, each in agent.commands.items()},
         welcome=agent.welcome_message,
         toolsets=toolsets_of(file, agent),
+        confirmed=frozenset(confirmed),
         source=source,
         notes=(
             *filter(None, [doubt(file, not_confirmed(file, confirmed))]),
@@ -89,10 +90,6 @@ def _budgets(file: AgentsFile, agent: FileAgent) -> Iterator[OwnBudget]:
 
 def not_offered(file: AgentsFile, agent: FileAgent) -> Iterator[str]:
     """Yield what an agent does without, because we do not have it yet."""
-    types = dict.fromkeys(each.type for each in agent.toolsets)
-    if types:
-        them = "toolset" if len(types) == 1 else "toolsets"
-        yield f"{agent.name} works without its {them} {', '.join(types)}, which cannot be offered yet"
     colleagues = dict.fromkeys((*agent.sub_agents, *agent.handoffs))
     if colleagues:
         yield f"{agent.name} answers alone, as it cannot give work to {shortened(', '.join(colleagues), 100)} yet"

@@ -1,7 +1,7 @@
 """What an agents file does not get by itself, but only by the user's yes: its powers.
 
-A file may make things stricter. What makes them looser, and what sends a key to an address of the file's own, holds
-when the user has confirmed it.
+A file may make things stricter. What makes them looser, what sends a key to an address of the file's own, and what
+starts an MCP server or connects to one holds when the user has confirmed it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from sessionmagic.agents.use import toolsets_of
 from sessionmagic.agents.variables import variables_in
 from sessionmagic.models.clients import is_loopback
 from sessionmagic.words import printable, shortened
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from sessionmagic.agents.contents import AgentsFile
+    from sessionmagic.agents.toolsets import Toolset
 
 SHOWN = 300
 """Characters of the powers that a warning names."""
@@ -26,7 +28,10 @@ def powers_of(file: AgentsFile) -> tuple[str, ...]:
     """Return the powers that a file asks for, each in words."""
     allows = [f"allow {pattern}" for pattern in (file.permissions.allow if file.permissions else ())]
     modes = [autonomous(agent.name) for agent in file.agents.values() if agent.safety == "autonomous"]
-    return tuple(dict.fromkeys([*allows, *modes, *_sent(file)]))
+    servers = [
+        power for agent in file.agents.values() for each in toolsets_of(file, agent) if (power := connecting(each))
+    ]
+    return tuple(dict.fromkeys([*allows, *modes, *_sent(file), *servers]))
 
 
 def autonomous(agent: str) -> str:
@@ -40,6 +45,21 @@ def sending(variables: Iterable[str], address: str) -> list[str]:
         return []
     host = urlsplit(address).netloc.rpartition("@")[2] or address
     return [f"send {name} to {host}" for name in variables if name]
+
+
+def connecting(toolset: Toolset) -> str:
+    """Return the power to start the MCP server of a toolset, or to connect to it, before any call is asked about.
+
+    Empty if the toolset has no server, or one that needs Docker's gateway.
+    """
+    if toolset.type != "mcp" or toolset.ref:
+        return ""
+    if toolset.remote:
+        sent = [f"{name}: {text}" for name, text in toolset.remote.headers.items()]
+        return f"connect to {toolset.remote.url}" + (f" and send it {', '.join(sent)}" if sent else "")
+    variables = [f"{name}={text}" for name, text in toolset.env.items()]
+    command = " ".join([toolset.command, *toolset.args])
+    return f"start {command}" + (f" with {', '.join(variables)}" if variables else "")
 
 
 def _sent(file: AgentsFile) -> Iterator[str]:

@@ -13,9 +13,11 @@ from sessionmagic.words import suggestion
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.conversation.session import Session
     from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.tools.functions import Tool
+    from sessionmagic.tools.mcp.server import McpServer
     from sessionmagic.tools.permissions import Offers, Policy
 
 DOES_LENGTH = 200
@@ -80,21 +82,31 @@ class OfferedTool:
     arguments: Sequence[str]
 
 
-def listed_tools(context: NotebookContext, session: Session | None, names: Iterable[str] = ()) -> list[OfferedTool]:
-    """Return the tools that the session's next turn offers; those of MCP servers come last.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offering:
+    """What the next turn of a session offers."""
 
-    None stands for a new session. Raises `ToolError` as `offered_tools` does.
+    tools: list[OfferedTool]
+    """Those of MCP servers come last."""
+    servers: Sequence[McpServer]
+    warnings: Sequence[str]
+    """What of the agent's toolsets is not offered, and why."""
+
+
+def offering(context: NotebookContext, session: Session | None, names: Iterable[str] = ()) -> Offering:
+    """Return what the session's next turn offers; None stands for a new session.
+
+    Raises `ToolError` as `offered_tools` does, and `AgentsFileError`.
     """
-    from sessionmagic.agents.definition import ASSISTANT, BUILT_IN
     from sessionmagic.tools.permissions import Permissions, safety_of
+    from sessionmagic.tools.toolsets.made import NOTHING
     from sessionmagic.turns.agent_limits import policy_of
     from sessionmagic.turns.unasked import is_everything_approved
 
     permissions = Permissions({}, safety_of(context.settings.safety))
     if session is not None:
         permissions, _ = context.manager.sessions.trusted(session)
-    of_session = (session.current_agent, session.agents_source) if session is not None else ()
-    agent = context.manager.agents.if_usable("", *of_session) or BUILT_IN[ASSISTANT]
+    agent = _answering(context, session)
     policy = policy_of(
         permissions,
         agent,
@@ -102,41 +114,56 @@ def listed_tools(context: NotebookContext, session: Session | None, names: Itera
         remedy=context.front_end.kind.remedy,
         everything=session is not None and is_everything_approved(session.id, permissions.safety),
     )
-    return [
-        *(
-            OfferedTool(
-                name=tool.name,
-                source=tool.source,
-                read_only=tool.read_only,
-                decision=_decision(policy, tool.name, read_only=tool.read_only),
-                does=tool.description,
-                arguments=tool.arguments,
-            )
-            for tool in offered_tools(context, names, permissions.tools)
-            if tool.read_only or not agent.readonly
-        ),
-        *(
-            OfferedTool(
-                name=name,
-                source=f"MCP {server.name}",
-                read_only=name in server.read_only,
-                decision=_decision(policy, name, read_only=name in server.read_only),
-                does=one_line(does, DOES_LENGTH),
-                arguments=server.arguments[name],
-            )
-            for server in context.servers.listing()
-            for name, does in server.tools.items()
-            if name in server.read_only or not agent.readonly
-        ),
+    functions, made = offered_tools(context, names, permissions.tools), NOTHING
+    agent_tools = context.manager.agent_tools
+    if permissions.tools != "none":
+        made = agent_tools.made(agent, session.id if session else "", [tool.name for tool in functions])
+    servers = agent_tools.servers(agent)
+    listed = [
+        *(_listed(tool, policy) for tool in (*functions, *made.tools)),
+        *(_listed_of(server, name, policy) for server in servers for name in server.tools),
     ]
+    offered = [each for each in listed if each.read_only or not agent.readonly]
+    return Offering(tools=offered, servers=servers, warnings=made.warnings)
 
 
-def _decision(policy: Policy, tool: str, *, read_only: bool) -> str:
+def _listed(tool: Tool, policy: Policy) -> OfferedTool:
+    return OfferedTool(
+        name=tool.name,
+        source=tool.source,
+        read_only=tool.read_only,
+        decision=_decision(policy, tool.name, read_only=tool.read_only, runs_code=tool.runs_code),
+        does=tool.description,
+        arguments=tool.arguments,
+    )
+
+
+def _listed_of(server: McpServer, name: str, policy: Policy) -> OfferedTool:
+    is_read_only = name in server.read_only
+    return OfferedTool(
+        name=name,
+        source=f"MCP {server.name}",
+        read_only=is_read_only,
+        decision=_decision(policy, name, read_only=is_read_only),
+        does=one_line(server.tools[name], DOES_LENGTH),
+        arguments=server.arguments[name],
+    )
+
+
+def _answering(context: NotebookContext, session: Session | None) -> AgentDefinition:
+    """Return the agent of the session's next turn, or the built-in one if that cannot answer."""
+    from sessionmagic.agents.definition import ASSISTANT, BUILT_IN
+
+    of_session = (session.current_agent, session.agents_source) if session is not None else ()
+    return context.manager.agents.if_usable("", *of_session) or BUILT_IN[ASSISTANT]
+
+
+def _decision(policy: Policy, tool: str, *, read_only: bool, runs_code: bool = False) -> str:
     """Describe what happens to a call of the tool, and list the rules that depend on its arguments."""
     from sessionmagic.tools.call import Call
     from sessionmagic.tools.permissions import fits_tool, rule_list
 
-    ruling = policy.rule_on(Call(tool, {}, read_only))
+    ruling = policy.rule_on(Call(tool, {}, read_only, runs_code))
     what = {"allow": "runs", "ask": "asks", "deny": "is denied"}[ruling.verdict]
     by_arguments = (
         f"; {verdict} {rule}"

@@ -25,7 +25,7 @@ from sessionmagic.turns.event_log import EventLog
 from sessionmagic.turns.history import history_before
 from sessionmagic.turns.left_out import LeftOut
 from sessionmagic.turns.place import note_on_new, note_on_reused, notes_on, parent_for
-from sessionmagic.turns.planning import Resolver, plan_for
+from sessionmagic.turns.planning import Means, plan_for
 from sessionmagic.turns.records import fresh_session, new_record
 from sessionmagic.turns.turn import Turn
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from sessionmagic.agents.known import Agents
     from sessionmagic.models.catalog import Models
     from sessionmagic.storage.store import Store
-    from sessionmagic.tools.mcp.servers import McpServers
+    from sessionmagic.turns.agent_tools import AgentTools
     from sessionmagic.turns.cut import Cut
     from sessionmagic.turns.group import Hold, TurnGroup
     from sessionmagic.turns.history import History
@@ -79,15 +79,15 @@ class Admission:
     Args:
         store: The store of the sessions.
         models: The models that references can name.
-        servers: The MCP servers whose tools are offered.
         agents: The agents that answer.
+        agent_tools: Makes the tools of their toolsets.
     """
 
-    def __init__(self, store: Store, models: Models, servers: McpServers, agents: Agents) -> None:
+    def __init__(self, store: Store, models: Models, agents: Agents, agent_tools: AgentTools) -> None:
         self._store = store
         self._models = models
-        self._servers = servers
         self._agents = agents
+        self._agent_tools = agent_tools
 
     def admit(self, request: Request, hold: Hold) -> Admitted | ReusedTurn:
         """Plan the turn and store it in one atomic write, or find a stored turn to reuse.
@@ -123,7 +123,8 @@ class Admission:
             if each.model not in {"", "default", *group.resolved}:
                 group.resolved[each.model] = models.resolve(each.model, loop)
             asked = understood(each, agent).request
-            model = plan_for(asked, previous, parent, Resolver(models, group.resolved, loop), agent).model
+            means = Means(models, self._agent_tools, group.resolved, loop)
+            model = plan_for(asked, previous, parent, agent, means).model
             budget_warnings(each, model, account, *accounts_of(previous, agent))
             providers.append(model.provider)
         if judge:
@@ -154,8 +155,9 @@ class Admission:
         agent = self._agents.answering(request.agent, previous.current_agent, previous.agents_source)
         request, others = with_models(request, agent, self._agents, self._models)
         asked = understood(request, agent)
-        request, models = asked.request, Resolver(self._models.within(agent.names), group.resolved, hold.loop)
-        plan = plan_for(request, previous, parent, models, agent)
+        request = asked.request
+        means = Means(self._models.within(agent.names), self._agent_tools, group.resolved, hold.loop)
+        plan = plan_for(request, previous, parent, agent, means)
         plan = replace(plan, others=others, warnings=[*asked.warnings, *plan.warnings])
         content = content_for(request)
         return _Planned(
@@ -167,7 +169,10 @@ class Admission:
             notes=asked.notes,
             content=content,
             fingerprint=fingerprint(
-                plan, content, () if request.only_tools else self._servers.names, request.output_type
+                plan,
+                content,
+                self._agent_tools.names(plan.made, common=not request.only_tools),
+                request.output_type,
             ),
         )
 

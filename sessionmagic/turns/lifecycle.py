@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.conversation.usage import RequestRecord
     from sessionmagic.storage.store import Store
-    from sessionmagic.tools.mcp.servers import McpServers
     from sessionmagic.tools.permissions import Permissions
     from sessionmagic.turns.admission import Admitted
     from sessionmagic.turns.agent_run import Outcome
+    from sessionmagic.turns.agent_tools import AgentTools
     from sessionmagic.turns.guard import Guard
     from sessionmagic.turns.messages import Messages
     from sessionmagic.turns.model_requests import ModelRequests
@@ -46,14 +46,14 @@ if TYPE_CHECKING:
 
 
 async def stream(
-    admitted: Admitted, store: Store, servers: McpServers, unwritten: UnwrittenEnds, ended: Callable[[], object]
+    admitted: Admitted, store: Store, agent_tools: AgentTools, unwritten: UnwrittenEnds, ended: Callable[[], object]
 ) -> None:
     """Run the turn to its end. Never raises: the turn's result has the error.
 
     Args:
         admitted: The turn.
         store: Where its messages are stored.
-        servers: The MCP servers whose tools it offers.
+        agent_tools: Starts the MCP servers whose tools it offers.
         unwritten: Keeps the turn's end if it cannot be stored.
         ended: Called when everything is stored, just before the session is released.
     """
@@ -63,7 +63,7 @@ async def stream(
 
     requests = ModelRequests()
     try:
-        outcome = await _ask(admitted, store, servers, requests)
+        outcome = await _ask(admitted, store, agent_tools, requests)
     except asyncio.CancelledError as stop:
         requests.close([], stop)
         outcome = Outcome("interrupted", requests=requests.records, error_code="cancelled")
@@ -77,7 +77,7 @@ async def stream(
     _release(admitted, outcome, store_error or outcome.error, ended)
 
 
-async def _ask(admitted: Admitted, store: Store, servers: McpServers, requests: ModelRequests) -> Outcome:
+async def _ask(admitted: Admitted, store: Store, agent_tools: AgentTools, requests: ModelRequests) -> Outcome:
     from sessionmagic.turns.agent_run import AgentRun, advised
     from sessionmagic.turns.compaction import Compaction, announced
     from sessionmagic.turns.messages import as_history
@@ -119,7 +119,7 @@ async def _ask(admitted: Admitted, store: Store, servers: McpServers, requests: 
     limits = [each for each in (admitted.request.timeout, plan.seconds_left) if each is not None]
     async with time_limit(min(limits, default=None), waits_for_user, stop_late):
         if admitted.cut is None:
-            toolset = await toolset_for(admitted, servers)
+            toolset = await toolset_for(admitted, agent_tools)
             history = await compaction.before_turn()
         else:
             conversation = admitted.cut.conversation(plan.model.context_limit, admitted.record.started_at)

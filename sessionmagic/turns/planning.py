@@ -9,6 +9,7 @@ from sessionmagic.conversation.session import CRASHED, Session, with_override
 from sessionmagic.exceptions import ModelReferenceError, ToolError
 from sessionmagic.models.settings import for_model, given, ignored, merged
 from sessionmagic.tools.functions import YOURS, offered, toolset_of
+from sessionmagic.tools.toolsets.made import NOTHING
 from sessionmagic.turns.agent_limits import seconds_left
 from sessionmagic.turns.compaction_request import for_summary, without_limits
 from sessionmagic.turns.output_type import OUTPUT_TOOL
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from sessionmagic.models.catalog import Models
     from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.tools.functions import Tool
+    from sessionmagic.tools.toolsets.made import Made
+    from sessionmagic.turns.agent_tools import AgentTools
     from sessionmagic.turns.fallback import FallbackRules
     from sessionmagic.turns.request import Request
 
@@ -41,6 +44,8 @@ class Plan:
     """The functions that the turn offers, if the model can call tools."""
     toolset: AbstractToolset[None] | None
     """The functions in the form of pydantic-ai; None when there are none or the model cannot call tools."""
+    made: Made
+    """What the agent gets of its toolsets. Its tools are among the functions."""
     warnings: list[str]
     previous: Session
     """The session before the turn."""
@@ -83,16 +88,18 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Resolver:
-    """Resolves the references of a turn's models.
+class Means:
+    """What a turn is planned with.
 
     Attributes:
         models: The models that references can name.
+        agent_tools: Makes the tools of an agent's toolsets.
         known: Models that are resolved already, by reference.
         loop: The event loop on which they are asked; None for models that are used once.
     """
 
     models: Models
+    agent_tools: AgentTools
     known: Mapping[str, ResolvedModel] = field(default_factory=dict)
     loop: AbstractEventLoop | None = None
 
@@ -101,38 +108,38 @@ class Resolver:
         return self.known[reference] if reference in self.known else self.models.resolve(reference, self.loop)
 
 
-def plan_for(request: Request, session: Session, parent: str | None, models: Resolver, agent: AgentDefinition) -> Plan:
+def plan_for(request: Request, session: Session, parent: str | None, agent: AgentDefinition, means: Means) -> Plan:
     """Decide what a turn will do.
 
     Args:
         request: What is asked.
         session: The session before the turn.
         parent: The id of the turn that the new one continues, or None.
-        models: Resolves references.
         agent: The agent that answers.
+        means: Resolves references, and makes tools.
 
-    Raises `ModelReferenceError` and `ToolError`.
+    Raises `ModelReferenceError`, `ToolError` and `AgentsFileError`.
     """
     stored = session.agent_model_overrides.get(agent.name)
     override = stored
     if request.model and not request.once:
         override = None if request.model == "default" else request.model
-    model, unresolved = _model_for(request, stored, agent, models)
-    model, unusable = _with_fallbacks(model, request, agent, models)
-    tools = offered(request.tools, marked=not request.only_tools) if request.kind == "ask" else []
-    tools = [tool for tool in tools if tool.read_only or not agent.readonly]
+    model, unresolved = _model_for(request, stored, agent, means)
+    model, unusable = _with_fallbacks(model, request, agent, means)
+    tools, made = _tools(request, session, agent, means.agent_tools)
     if request.output_type is not None and any(tool.name == OUTPUT_TOOL for tool in tools):
         raise ToolError(f"{OUTPUT_TOOL} is the tool with which a model gives a structured answer; rename your function")
     levels = Levels(agent, session, request)
     model = model.with_settings(lambda each: for_model(each.model, each.settings, levels.of(each)))
     settings = levels.shared_by(model)
-    instructions = agent.instructions_for(session.system, request.system) if request.kind == "ask" else ""
+    instructions = _instructions(request, session, agent, made)
     plan = Plan(
         agent=replace(agent, instructions=instructions),
         model=model if request.kind == "ask" else for_summary(model),
         settings=given(settings),
         tools=tools,
         toolset=_toolset(tools, model),
+        made=made,
         warnings=[
             *_warnings_of_parent(session, parent),
             *unresolved,
@@ -141,24 +148,42 @@ def plan_for(request: Request, session: Session, parent: str | None, models: Res
             *model.warnings,
             *(warning for each in model.fallbacks for warning in each.warnings),
             *(warning for warning in unusable if not _was_told(warning, session)),
-            *_left_out(tools, model),
+            *(warning for warning in made.warnings if not _was_told(warning, session)),
+            *_left_out([*(each for each in tools if each.source == YOURS), *made.tools], model),
             *_ignored_settings(levels, model, session, parent),
         ],
         previous=session,
         override=override,
         seconds_left=seconds_left(session, agent),
     )
-    return replace(plan, fallback=_fallback_rules(plan, request, models))
+    return replace(plan, fallback=_fallback_rules(plan, request, means))
+
+
+def _tools(
+    request: Request, session: Session, agent: AgentDefinition, agent_tools: AgentTools
+) -> tuple[list[Tool], Made]:
+    """Return the functions that a turn offers, those of the agent's toolsets last, and what else it gets of these."""
+    if request.kind != "ask":
+        return [], NOTHING
+    functions = offered(request.tools, marked=not request.only_tools)
+    made = NOTHING if request.only_tools else agent_tools.made(agent, session.id, [each.name for each in functions])
+    return [tool for tool in (*functions, *made.tools) if tool.read_only or not agent.readonly], made
+
+
+def _instructions(request: Request, session: Session, agent: AgentDefinition, made: Made) -> str:
+    if request.kind != "ask" or request.system == "":
+        return ""
+    return "\n\n".join(filter(None, [agent.instructions_for(session.system, request.system), *made.instructions]))
 
 
 def _model_for(
-    request: Request, stored: str | None, agent: AgentDefinition, models: Resolver
+    request: Request, stored: str | None, agent: AgentDefinition, means: Means
 ) -> tuple[ResolvedModel, list[str]]:
     """Return the model that a turn asks, and a warning if the stored override cannot be used."""
-    default = agent.model or models.models.default
+    default = agent.model or means.models.default
     try:
         wanted = {"": stored or default, "default": default}.get(request.model, request.model)
-        return models.resolve(wanted), []
+        return means.resolve(wanted), []
     except ModelReferenceError as error:
         if request.model:
             raise
@@ -166,11 +191,11 @@ def _model_for(
             what = f"the model of agent {agent.name!r}" if agent.model else "the default"
             raise ModelReferenceError(f"no --model was given, and {what} cannot be used: {error}") from error
         warning = f"the session's model cannot be used, so {default} answers this turn: {error}"
-        return models.resolve(default), [warning]
+        return means.resolve(default), [warning]
 
 
 def _with_fallbacks(
-    model: ResolvedModel, request: Request, agent: AgentDefinition, models: Resolver
+    model: ResolvedModel, request: Request, agent: AgentDefinition, means: Means
 ) -> tuple[ResolvedModel, list[str]]:
     """Return a model with the agent's fallbacks, and a warning for each of them that cannot be used.
 
@@ -181,7 +206,7 @@ def _with_fallbacks(
     if agent.fallback is not None and request.column is None:
         for reference in agent.fallback.models:
             try:
-                found[reference] = models.resolve(reference)
+                found[reference] = means.resolve(reference)
             except ModelReferenceError as error:
                 unusable.append(f"{reference} cannot be asked if {model.reference} fails: {error}")
     found.pop(model.reference, None)
@@ -192,13 +217,13 @@ def _was_told(warning: str, session: Session) -> bool:
     return any(warning in turn.warnings for turn in session.turns)
 
 
-def _fallback_rules(plan: Plan, request: Request, models: Resolver) -> FallbackRules | None:
+def _fallback_rules(plan: Plan, request: Request, means: Means) -> FallbackRules | None:
     if plan.agent.fallback is None or not plan.model.fallbacks:
         return None
     from sessionmagic.turns.fallback import FallbackRules
 
     named = request.model not in {"", "default"} and (request.once or plan.changes_override)
-    return FallbackRules(plan.agent.fallback, models.models.cooldowns, named)
+    return FallbackRules(plan.agent.fallback, means.models.cooldowns, named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +253,8 @@ def _toolset(tools: Sequence[Tool], model: ResolvedModel) -> AbstractToolset[Non
 
 
 def _left_out(tools: Sequence[Tool], model: ResolvedModel) -> list[str]:
-    """Return a warning that names the user's functions for each model that cannot call them."""
-    if not (names := ", ".join(tool.name for tool in tools if tool.source == YOURS)):
+    """Return a warning that names tools for each model that cannot call them."""
+    if not (names := ", ".join(tool.name for tool in tools)):
         return []
     without = dict.fromkeys(each.reference for each in model.each if not each.takes_tools)
     return [f"{reference} cannot call tools, so it is not offered {names}" for reference in without]

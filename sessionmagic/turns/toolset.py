@@ -1,4 +1,4 @@
-"""The tools that a turn offers: functions, and the tools of MCP servers."""
+"""The tools that a turn offers: functions, those of the agent's toolsets, and the tools of MCP servers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sessionmagic.conversation.events import Warned
 if TYPE_CHECKING:
     from pydantic_ai.toolsets import AbstractToolset
 
-    from sessionmagic.tools.mcp.servers import McpServers
     from sessionmagic.turns.admission import Admitted
+    from sessionmagic.turns.agent_tools import AgentTools
 
 
-async def toolset_for(admitted: Admitted, servers: McpServers) -> AbstractToolset[None] | None:
+async def toolset_for(admitted: Admitted, agent_tools: AgentTools) -> AbstractToolset[None] | None:
     """Return the tools that the model may call: functions, and the tools of the MCP servers that can be reached.
 
     In a comparison, these are only the tools whose calls change nothing that another model sees. An agent that may
@@ -23,7 +23,7 @@ async def toolset_for(admitted: Admitted, servers: McpServers) -> AbstractToolse
     """
     from sessionmagic.turns.call_arguments import is_comparable, is_read_only
 
-    toolset = await _all_tools(admitted, servers)
+    toolset = await _all_tools(admitted, agent_tools)
     if toolset is not None and admitted.plan.agent.readonly:
         toolset = toolset.filtered(lambda _, tool: is_read_only(tool))
     if toolset is None or admitted.request.column is None:
@@ -31,9 +31,9 @@ async def toolset_for(admitted: Admitted, servers: McpServers) -> AbstractToolse
     return toolset.filtered(lambda _, tool: is_comparable(tool))
 
 
-async def _all_tools(admitted: Admitted, servers: McpServers) -> AbstractToolset[None] | None:
-    plan, turn = admitted.plan, admitted.turn
-    if not servers.names or admitted.request.only_tools or not plan.model.takes_tools:
+async def _all_tools(admitted: Admitted, agent_tools: AgentTools) -> AbstractToolset[None] | None:
+    plan, turn, common = admitted.plan, admitted.turn, not admitted.request.only_tools
+    if not plan.model.takes_tools or not agent_tools.names(plan.made, common=common):
         return plan.toolset
     from pydantic_ai.toolsets import CombinedToolset
 
@@ -43,7 +43,7 @@ async def _all_tools(admitted: Admitted, servers: McpServers) -> AbstractToolset
     taken = [tool.name for tool in plan.tools]
     # A server may take seconds to start. That is a task of its own, so that `Turn.cancel` can end the wait from any
     # thread.
-    starting = asyncio.ensure_future(servers.toolsets(turn.questions, warn, taken))
+    starting = asyncio.ensure_future(agent_tools.offered(plan.made, turn.questions, warn, taken, common=common))
     loop = asyncio.get_running_loop()
 
     def stop() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.kernel.acting import told
 from tests.kernel.conftest import restarted
 
 pytestmark = pytest.mark.once
@@ -182,10 +183,33 @@ def test_a_file_or_a_dict_is_loaded_by_name(kernel, notebook, session):
 
 
 def test_powers_hold_when_they_are_confirmed(kernel, notebook, session):
-    (notebook / "course.yaml").write_text("permissions: {allow: [run_python]}\nagents: {root: {model: hello}}")
+    (notebook / "course.yaml").write_text("permissions: {allow: [insert_cell]}\nagents: {root: {model: hello}}")
     text = kernel.run("%agent agents load course.yaml").ok().text
-    assert "⚠ not confirmed, so it does not hold: allow run_python; --confirm allows it" in text
+    assert "⚠ not confirmed, so it does not hold: allow insert_cell; --confirm allows it" in text
     assert "not confirmed" not in kernel.run("%agent agents load course.yaml --confirm").ok().text
     assert "confirmed" not in kernel.run(f"%%agent -s {session}\nhi").ok().html
     decisions = f"{{t.name: t.decision for t in get_ipython().run_line_magic('agent', 'tools {session}')}}"
-    assert "'run_python': 'runs: the agents file has an allow rule for run_python'" in kernel.value(decisions)
+    assert "'insert_cell': 'runs: the agents file has an allow rule for insert_cell'" in kernel.value(decisions)
+
+
+TOOLS = """
+agents:
+  root:
+    model: acts
+    toolsets:
+      - type: filesystem
+      - {type: mcp, command: weather-server}
+"""
+
+
+def test_tools_of_the_file_are_listed_and_work_in_the_directory_of_the_notebook(kernel, acts, notebook, session):
+    (notebook / "agents.yaml").write_text(TOOLS)
+    (notebook / "rain.csv").write_text("may,41")
+    acts([("read_file", {"path": "rain.csv"})], "Done.")
+    kernel.run("%agent agents load agents.yaml").ok()
+    cell = kernel.run(f"%%agent -s {session}\nlook").ok()
+    assert told(kernel) == [("read_file", "success", "may,41")]
+    assert "start weather-server; %agent agents load agents.yaml --confirm allows it" in cell.html
+    rows = {row.split()[0]: row for row in kernel.run(f"%agent tools -s {session}").ok().text.splitlines()}
+    assert "runs: " in rows["read_file"]
+    assert "asks: " in rows["write_file"]

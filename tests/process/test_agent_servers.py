@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic_ai import Agent
 
+from sessionmagic.agents.powers import connecting
 from sessionmagic.agents.toolsets import Toolset
 from sessionmagic.tools.mcp import connection, server, toolset  # noqa: F401  imported here, as that takes time
 from sessionmagic.tools.mcp.servers import McpServers
@@ -43,7 +44,7 @@ def asked(servers, place):
             store=place / "store",
             agent="tutor",
             read_only=read_only,
-            trusted=True,
+            confirmed=[connecting(each) for each in toolsets],
             environment=environment,
         )
         made = tools_of_agent(toolsets, surroundings)

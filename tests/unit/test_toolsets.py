@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sessionmagic.agents.agents_file import loads
+from sessionmagic.agents.powers import powers_of
 from sessionmagic.agents.use import toolsets_of
 from sessionmagic.exceptions import AgentsFileError, ToolError
 from sessionmagic.tools.functions import toolset_of
@@ -200,14 +201,15 @@ def test_servers_are_offered_only_once_the_user_trusts_the_file(surroundings):
     known = replace(surroundings, environment={"NOTES": "t0ken-of-notes", "KEY": "k3y-of-rain"})
     made = tools_of_agent(toolsets_of(file, file.agent("tutor")), known)
     assert made.servers == ()
-    does = [
-        "starts npx -y notes with TOKEN=$NOTES",
-        "connects to https://rain.example/mcp?k=${env.KEY}, and sends it X: Bearer ${env.KEY}",
-        "starts npx other",
-    ]
-    for warning, words in zip(made.warnings, does, strict=True):
-        assert f"is not offered, because the agents file {words} before any call is asked about" in warning
-    made = tools_of_agent(toolsets_of(file, file.agent("tutor")), replace(known, trusted=True))
+    powers = (
+        "start npx -y notes with TOKEN=$NOTES",
+        "connect to https://rain.example/mcp?k=${env.KEY} and send it X: Bearer ${env.KEY}",
+        "start npx other",
+    )
+    assert powers_of(file) == powers
+    one = tools_of_agent(toolsets_of(file, file.agent("tutor")), replace(known, confirmed=powers[2:]))
+    assert [server.config["args"] for server in one.servers] == [["other"]]
+    made = tools_of_agent(toolsets_of(file, file.agent("tutor")), replace(known, confirmed=powers))
     assert made.warnings == ()
     notes, rain, other = made.servers
     assert (notes.name, rain.name, other.name) == ("notes", "rain.example", "notes-2")
@@ -227,7 +229,8 @@ def test_servers_are_offered_only_once_the_user_trusts_the_file(surroundings):
 
 def test_no_value_of_a_variable_is_seen_where_these_objects_are_printed(surroundings):
     file = loads(SERVERS)
-    known = replace(surroundings, environment={"NOTES": "t0ken-of-notes", "KEY": "k3y-of-rain"}, trusted=True)
+    known = replace(surroundings, environment={"NOTES": "t0ken-of-notes", "KEY": "k3y-of-rain"})
+    known = replace(known, confirmed=powers_of(file))
     made = tools_of_agent(toolsets_of(file, file.agent("tutor")), known)
     variables = Variables({"TOKEN": "t0ken-of-notes"}, {"TOKEN": "$NOTES"})
     assert not any(word in repr((known, made, variables)) for word in ("t0ken", "k3y"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.commands.registry import SESSION, Argument, argument, chosen, command, say
-from sessionmagic.notebook.offered_tools import listed_tools
+from sessionmagic.notebook.offered_tools import offering
 from sessionmagic.notebook.page.listing import Listing
 
 if TYPE_CHECKING:
@@ -36,8 +36,9 @@ def tools(context: NotebookContext, options: argparse.Namespace) -> Any:
     warning = (
         f"⚠ {model.reference} cannot call tools; none are offered to it" if model and not model.takes_tools else ""
     )
+    offered = offering(context, session, options.tools)
     return Listing(
-        listed_tools(context, session, options.tools),
+        offered.tools,
         {
             "name": lambda entry: entry.name,
             "source": lambda entry: entry.source,
@@ -46,7 +47,8 @@ def tools(context: NotebookContext, options: argparse.Namespace) -> Any:
         },
         [
             *([warning] if warning else []),
-            *(f"MCP {server.name} ({server.where}): {server.status}" for server in context.servers.listing()),
+            *(f"⚠ {each}" for each in offered.warnings),
+            *(f"MCP {server.name} ({server.where}): {server.status}" for server in offered.servers),
         ],
     )
 
@@ -166,7 +168,7 @@ def permissions(context: NotebookContext, options: argparse.Namespace) -> Any:
             f"{session.name} is {permissions.safety}: {SAFETY_WORDS[permissions.safety]}",
             *(unasked_notes(session.id, session.name, permissions.safety) if everything else ()),
             *(f"⚠ {doubt}" for doubt in doubts(session.name, untrusted)),
-            *(_doubts(added, listed_tools(context, session)) if added else ()),
+            *(_doubts(added, offering(context, session).tools) if added else ()),
         ],
     )
 

@@ -43,6 +43,10 @@ class McpServers:
         self._servers: dict[str, Server] = {}
         self._keepers: set[asyncio.Task[None]] = set()
 
+    def none(self) -> McpServers:
+        """Return no servers yet, whose images are shown in the same way."""
+        return McpServers(self._show)
+
     @property
     def names(self) -> list[str]:
         """The servers' names, in the order in which they were added."""

@@ -37,13 +37,11 @@ class AgentServer:
         name: Its name. Its tools are called ``NAME__TOOL``.
         config: Its entry, as `McpServers.add` takes it, with its variables filled in.
         tools: The only tools that are offered, by the server's own names; empty for all.
-        does: What happens before any call is asked about, in words: it is started, or connected to.
     """
 
     name: str
     config: Mapping[str, Any] = field(repr=False)
     tools: Collection[str] = ()
-    does: str = ""
     read_only: bool = False
     """Whether only tools are offered that it marks as read-only."""
 
@@ -53,12 +51,11 @@ class AgentServer:
         return named and (not self.read_only or is_marked_read_only(tool.metadata))
 
 
-def server_of(toolset: Toolset, written: Toolset, surroundings: Surroundings) -> AgentServer:
+def server_of(toolset: Toolset, surroundings: Surroundings) -> AgentServer:
     """Return the server of a toolset.
 
     Args:
         toolset: The toolset, with its variables filled in.
-        written: The toolset as the file has it.
         surroundings: Where a command runs, and what may be offered.
 
     Raises `ToolError` for a server that only Docker's gateway runs.
@@ -74,19 +71,13 @@ def server_of(toolset: Toolset, written: Toolset, surroundings: Surroundings) ->
         config = {"url": toolset.remote.url, "headers": toolset.remote.headers}
         if transport := TRANSPORTS[toolset.remote.transport_type]:
             config["type"] = transport
-        does = f"connects to {written.remote.url if written.remote else ''}"
-        sent = [f"{name}: {text}" for name, text in (written.remote.headers if written.remote else {}).items()]
-        does += f", and sends it {', '.join(sent)}" if sent else ""
     else:
         config = {"command": toolset.command, "args": list(toolset.args), "env": dict(toolset.env)}
         config["cwd"] = str(surroundings.directory)
-        set_ = [f"{name}={text}" for name, text in written.env.items()]
-        does = f"starts {' '.join([toolset.command, *toolset.args])}" + (f" with {', '.join(set_)}" if set_ else "")
     return AgentServer(
         name=_name_of(toolset),
         config=config,
         tools=toolset.tools,
-        does=does,
         read_only=surroundings.read_only,
     )
 

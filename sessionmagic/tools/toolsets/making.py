@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sessionmagic.agents.powers import connecting
 from sessionmagic.agents.variables import toolset_filled_in
 from sessionmagic.exceptions import ToolError
 from sessionmagic.tools.functions import Tool
-from sessionmagic.tools.toolsets.agent_servers import AgentServer, server_of
+from sessionmagic.tools.toolsets.agent_servers import server_of
 from sessionmagic.tools.toolsets.fetch import Fetch
 from sessionmagic.tools.toolsets.file_reading import FileReading
 from sessionmagic.tools.toolsets.file_writing import FileWriting
+from sessionmagic.tools.toolsets.made import Made
 from sessionmagic.tools.toolsets.memory import Memory, place_of_memory
 from sessionmagic.tools.toolsets.post_edit import PostEdits
 from sessionmagic.tools.toolsets.script import ScriptTool
@@ -26,26 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
     from sessionmagic.agents.toolsets import Toolset
+    from sessionmagic.tools.toolsets.agent_servers import AgentServer
     from sessionmagic.tools.toolsets.surroundings import Surroundings
 
 ORIGINAL = "{ORIGINAL_INSTRUCTIONS}"
 """What stands for docker-agent's own instructions in those of a toolset. Ours are in the tools."""
-
-SHOWN = 300
-"""Characters of what a file does that a warning names."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
-    """What an agent gets of its toolsets."""
-
-    tools: tuple[Tool, ...] = ()
-    servers: tuple[AgentServer, ...] = ()
-    """The MCP servers whose tools `agent_servers.offered_by` offers."""
-    instructions: tuple[str, ...] = ()
-    """What the toolsets add to the agent's instructions."""
-    warnings: tuple[str, ...] = ()
-    """What is not offered, and why."""
 
 
 def tools_of(toolset: Toolset, surroundings: Surroundings) -> Made:
@@ -59,11 +46,9 @@ def tools_of(toolset: Toolset, surroundings: Surroundings) -> Made:
     instruction = toolset.instruction.replace(ORIGINAL, "").strip()
     instructions = (instruction,) if instruction else ()
     if toolset.type == "mcp":
-        server = server_of(filled, toolset, surroundings)
-        if not surroundings.trusted:
-            does = shortened(printable(server.does), SHOWN)
-            why = f"because the agents file {does} before any call is asked about"
-            return Made(warnings=(f"{server.name} is not offered, {why}",))
+        server = server_of(filled, surroundings)
+        if connecting(toolset) not in surroundings.confirmed:  # the agents file tells that
+            return Made()
         return Made(servers=(server,), instructions=instructions)
     if toolset.type not in _MAKERS:
         raise ToolError(f"there are no tools of the type {shortened(printable(toolset.type))!r}")

@@ -11,7 +11,7 @@ from sessionmagic.tools.toolsets.folder import Folder
 from sessionmagic.tools.toolsets.jobs import Jobs
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Mapping
     from pathlib import Path
 
     from sessionmagic.tools.questions import Reply
@@ -32,12 +32,11 @@ class Surroundings:
         own: Returns the directory in which the tools of the running turn's session keep their files; None if they keep
             nothing after the turn. It is called when a tool runs.
         ask: Asks the user of the running turn a question: a message, and the JSON schema of the answer.
-        reporting: Returns a context in which what a running command writes is shown, as `kernel.prints.reported` does.
+        reporting: Returns a context in which what a running command writes is shown, as `turns.prints.reported` does.
         jobs: The commands in the background. Whoever makes it closes it with the session.
         read_only: Whether only tools are offered that change nothing.
         local_addresses: Whether addresses of this machine and its network may be fetched.
-        trusted: Whether the user has allowed what the file does before any call is asked about: to start its MCP
-            servers, and to connect to them.
+        confirmed: The powers of the file that the user has confirmed, in the words of `agents.powers`.
         environment: The variables that the file's references name.
     """
 
@@ -51,7 +50,7 @@ class Surroundings:
     jobs: Jobs = field(default_factory=Jobs)
     read_only: bool = False
     local_addresses: bool = False
-    trusted: bool = False
+    confirmed: Collection[str] = ()
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
     @property
