@@ -182,14 +182,13 @@ def launch_of(
     """
     from sessionmagic.notebook.cells_behind import cells_behind
     from sessionmagic.notebook.launch import Launch
-    from sessionmagic.notebook.surface import asks_of
-    from sessionmagic.notebook.view import Rate
+    from sessionmagic.notebook.surface import asks_of, rate_of
 
     async def steer(turn: Turn, text: str) -> None:
         await context.manager.turns.tell(turn, "steer", text)
 
     asks = asks_of(context, background=background)
-    launch = Launch(steer, Rate(context.settings.refresh_hz, shares), done, context.main_thread, asks=asks)
+    launch = Launch(steer, rate_of(context, shares), done, context.main_thread, asks=asks)
     launch.late = context.front_end.kind.late
     launch.cells_behind = None if background else cells_behind(context)
     return launch

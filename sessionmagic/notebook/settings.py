@@ -102,11 +102,12 @@ class Settings(HasTraits):
     tool_call_limit = Int(50, min=1, help="Maximum number of tool calls in one turn.").tag(config=True)
     refresh_hz = Float(10, min=0.5, max=30, help="Maximum updates of a streaming answer per second.").tag(config=True)
     view = Enum(
-        ["auto", "widgets", "text", "static"],
+        ["auto", "widgets", "display", "text", "static"],
         "auto",
-        help="How a turn is shown. widgets: live, with buttons; text: plain, as it streams; static: only the finished "
-        "answer; auto: widgets in a notebook, text in a terminal or console (in a terminal with rich, as Markdown), "
-        "static in a headless run.",
+        help="How a turn is shown. widgets: live, with buttons; display: live, as outputs without widgets, for slides "
+        "and for front ends that have none; text: plain, as it streams; static: only the finished answer; auto: "
+        "widgets in a notebook, text in a terminal or console (in a terminal with rich, as Markdown), static in a "
+        "headless run.",
     ).tag(config=True)
 
     @validate("prices")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sessionmagic.notebook.controls import Controls
     from sessionmagic.notebook.page.slots import Slots
     from sessionmagic.notebook.terminal.markdown import MarkdownTerminal
-    from sessionmagic.notebook.view import View
+    from sessionmagic.notebook.view import Rate, View
 
 
 def run_by_a_tool() -> bool:
@@ -36,6 +36,10 @@ def view_for(context: NotebookContext, options: argparse.Namespace, controls: Co
             view = _text_view(context, known, options.model, background=background)
         case "static":
             view = StaticView(context.tools.displays)
+        case "display":
+            from sessionmagic.notebook.page.display import DisplayView
+
+            view = DisplayView(known, options.model, context.tools.displays, slots_of(context))
         case _:
             from sessionmagic.notebook.page.draft import Draft
             from sessionmagic.notebook.page.widgets import WidgetView
@@ -44,6 +48,20 @@ def view_for(context: NotebookContext, options: argparse.Namespace, controls: Co
             draft = Draft(wanted=context.front_end.clicks_arrive or not background)
             view = WidgetView(known, options.model, controls, context.tools.displays, draft, slots=slots_of(context))
     return GuardedView(view)
+
+
+def rate_of(context: NotebookContext, shares: int = 1) -> Rate:
+    """Return how often a view of the running cell is updated.
+
+    Args:
+        context: The kernel's context.
+        shares: How many turns are shown at the same time under the cell.
+    """
+    from sessionmagic.notebook.page.display import MOST_HZ
+    from sessionmagic.notebook.view import Rate
+
+    hz = context.settings.refresh_hz
+    return Rate(min(hz, MOST_HZ) if surface_of(context) == "display" else hz, shares)
 
 
 def _text_view(context: NotebookContext, session: str, model: str, *, background: bool) -> View:
@@ -81,7 +99,8 @@ def slots_of(context: NotebookContext) -> Slots:
     """Return where the running cell shows outputs that change."""
     from sessionmagic.notebook.page.slots import Slots
 
-    return Slots(context.front_end.kind.changes if context.front_end.clears else "in place")
+    clears = context.front_end.clears
+    return Slots(context.front_end.kind.changes if clears else "in place", clears=clears)
 
 
 def asks_of(context: NotebookContext, *, background: bool) -> Asks:
@@ -96,7 +115,12 @@ def asks_of(context: NotebookContext, *, background: bool) -> Asks:
     return "stdin" if front_end.kind.live else "prompt"
 
 
-_SHOWN = {"widgets": "with widgets, live", "text": "as text, live", "static": "when they have ended"}
+_SHOWN = {
+    "widgets": "with widgets, live",
+    "display": "without widgets, live",
+    "text": "as text, live",
+    "static": "when they have ended",
+}
 _ASKED = {
     "page": "with buttons under the cell",
     "stdin": "at an input prompt",
@@ -116,7 +140,7 @@ def described(context: NotebookContext) -> list[str]:
 
 
 def surface_of(context: NotebookContext) -> str:
-    """Return how the running cell shows its turn: ``"widgets"``, ``"text"`` or ``"static"``."""
+    """Return how the running cell shows its turn: ``"widgets"``, ``"display"``, ``"text"`` or ``"static"``."""
     wanted = context.settings.view
     surface = context.front_end.kind.view if wanted == "auto" else wanted
-    return "static" if surface == "widgets" and run_by_a_tool() else surface
+    return "static" if surface in {"widgets", "display"} and run_by_a_tool() else surface

@@ -99,14 +99,13 @@ def _notes(session: Session, model: ResolvedModel | None, entries: list[ContextE
 def compact(context: NotebookContext, options: argparse.Namespace) -> None:
     from sessionmagic.notebook.cell_line import CELL_LINE
     from sessionmagic.notebook.launch import Launch
-    from sessionmagic.notebook.surface import view_for
-    from sessionmagic.notebook.view import Rate
+    from sessionmagic.notebook.surface import rate_of, view_for
 
     manager = context.manager
     session = manager.sessions.load(chosen(context, options.session))
     launch = Launch(
         lambda turn, text: manager.turns.tell(turn, "steer", text),
-        Rate(context.settings.refresh_hz),
+        rate_of(context),
         lambda _: None,
         context.main_thread,
     )

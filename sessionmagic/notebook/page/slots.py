@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import clear_output
 
+from sessionmagic.notebook.output import Output
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sessionmagic.notebook.output import Changes, Output
+    from sessionmagic.notebook.output import Changes
+
+EMPTY = Output({"text/html": "<span></span>", "text/plain": ""})
+"""Takes the place of an output that is no longer needed, where it cannot be removed."""
 
 
 class Slots:
@@ -20,22 +25,26 @@ class Slots:
 
     Args:
         changes: How the front end changes an output. The cell is cleared for a change that it cannot make in place.
+        clears: Whether the cell may be cleared to remove outputs. If not, outputs without a word take their places.
     """
 
-    def __init__(self, changes: Changes = "in place") -> None:
+    def __init__(self, changes: Changes = "in place", *, clears: bool = True) -> None:
         self._changes = changes
+        self._clears = clears
         self._slots: list[tuple[Any, Output]] = []
         """The handle of each slot, and its output."""
 
     def show(self, outputs: Sequence[Output]) -> None:
         """Show these outputs, in this order. Only those that have changed are sent, unless the cell is cleared.
 
-        The last ones change first: the hidden draft below the widgets must go before the widgets that hide it. There
-        must be at least as many outputs as before.
+        The last ones change first: the hidden draft below the widgets must go before the widgets that hide it.
         """
+        surplus = len(self._slots) - len(outputs)
+        if surplus > 0 and not self._clears:
+            outputs = [*outputs, *[EMPTY] * surplus]
         pairs = enumerate(zip(self._slots, outputs, strict=False))
         changed = [at for at, ((_, shown), output) in pairs if output is not shown and output != shown]
-        if changed and not self._in_place(changed[0]):
+        if len(outputs) < len(self._slots) or (changed and not self._in_place(changed[0])):
             clear_output(wait=True)
             self._slots.clear()
             changed.clear()

@@ -1,0 +1,157 @@
+"""A running turn as outputs without widgets."""
+
+import pytest
+
+from sessionmagic.conversation.transcript import TextBlock, ToolBlock, Transcript
+from sessionmagic.notebook.output import Output
+from sessionmagic.notebook.page import display
+from sessionmagic.notebook.page.display import DisplayView
+from sessionmagic.notebook.page.slots import Slots
+
+PARAGRAPH = "The mean of the rain in May is **41 mm**, which is less than in the years before, as `rain.csv` says. "
+ANSWER = "\n\n".join(f"## Month {month}\n\n{PARAGRAPH * 3}\n\n- one\n- two" for month in range(24))
+"""About 2,000 tokens."""
+FIGURE = Output({"image/png": "aGk="})
+
+
+class Page:
+    """What a page shows under the cell, and the bytes that were sent to it."""
+
+    def __init__(self, monkeypatch):
+        self.shown, self.sent = [], 0
+        monkeypatch.setattr(Output, "display", lambda output, **_: self.add(output))
+        monkeypatch.setattr("sessionmagic.notebook.page.slots.clear_output", lambda **_: self.shown.clear())
+
+    def add(self, output):
+        at, page = len(self.shown), self
+        self.shown.append(None)
+        self.put(at, output.data)
+
+        class Handle:
+            def update(self, data, **_):
+                page.put(at, data)
+
+        return Handle()
+
+    def put(self, at, data):
+        self.shown[at] = data
+        self.sent += sum(map(len, data.values()))
+
+    @property
+    def text(self):
+        return "".join(data.get("text/html", "") for data in self.shown)
+
+
+@pytest.fixture
+def page(monkeypatch):
+    return Page(monkeypatch)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    class Clock:
+        now = 0.0
+
+        def monotonic(self):
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(display, "time", clock)
+    return clock
+
+
+def said(text, *before, **about):
+    return Transcript(session="chat", turn_id="1", blocks=(*before, TextBlock(text)), **about)
+
+
+def view_on(slots=None, displays=lambda _: {}):
+    view = DisplayView("chat", "hello", displays, slots or Slots())
+    view.open()
+    return view
+
+
+def stream(view, clock, text, hz=4, tokens_per_second=50):
+    """Update a view as a turn does whose answer arrives at this speed."""
+    step = 4 * tokens_per_second // hz
+    for end in range(step, len(text) + step, step):
+        clock.now += 1 / hz
+        view.update(said(text[:end]))
+
+
+def test_a_growing_answer_is_sent_at_most_three_times(page, clock):
+    view = view_on()
+    stream(view, clock, ANSWER)
+    html = len(view.rendered(said(ANSWER))[0].data["text/html"])
+    assert 8_000 < len(ANSWER) < 10_000
+    assert html < page.sent < 3 * html
+    assert "Month 23" in page.text
+    assert len(page.shown) < 20
+
+
+def test_an_answer_in_one_block_is_sent_at_most_three_times_too(page, clock):
+    view = view_on()
+    code = "```python\n" + "rain = rain.groupby('month').mean()\n" * 250
+    stream(view, clock, code)
+    assert page.sent < 3 * len(view.rendered(said(code))[0].data["text/html"])
+    assert page.text.count("groupby") > 150
+
+
+def test_what_is_finished_is_sent_once(page, clock):
+    view = view_on()
+    stream(view, clock, ANSWER[:4_000])
+    first, before = page.shown[0], page.sent
+    stream(view, clock, ANSWER[:4_400])
+    assert page.shown[0] is first
+    assert page.sent - before < 3_000 + display.FIRST_BYTES
+
+
+def test_the_end_takes_the_place_of_all_that_was_shown(page, clock):
+    view = view_on()
+    stream(view, clock, ANSWER)
+    ended = said(ANSWER, status="completed", model="hello")
+    view.finish(ended, view.rendered(ended))
+    answer, footer = page.shown
+    assert answer["text/plain"].count("Month") == 24
+    assert "hello" in footer["text/plain"]
+
+
+def test_where_the_cell_cannot_be_cleared_the_surplus_has_no_words(page, clock):
+    view = view_on(Slots(clears=False))
+    stream(view, clock, ANSWER)
+    before = len(page.shown)
+    ended = said(ANSWER, status="completed")
+    view.finish(ended, view.rendered(ended))
+    assert len(page.shown) == before > 2
+    assert {data["text/plain"] for data in page.shown[2:]} == {""}
+
+
+def test_a_figure_follows_its_call_and_what_is_said_after_it(page):
+    call = ToolBlock(call_id="1", tool="plot", args={})
+    view = view_on(displays=lambda _: {"1": [FIGURE]})
+    view.update(said("so", TextBlock("Look:"), call))
+    assert len(page.shown) == 1
+    done = ToolBlock(call_id="1", tool="plot", args={}, outcome="success", content="done")
+    view.update(said("so it is", TextBlock("Look:"), done))
+    before, figure, after = page.shown
+    assert "Look:" in before["text/html"]
+    assert "plot" in before["text/html"]
+    assert figure == FIGURE.data
+    assert "so it is" in after["text/html"]
+
+
+def test_the_elapsed_time_is_shown_now_and_then(page, clock):
+    view = view_on()
+    view.update(said("Hello"))
+    sent = page.sent
+    clock.now += 1
+    assert view.update(said("Hello")) == 0
+    assert page.sent == sent
+    clock.now += display.STATUS_SECONDS
+    view.update(said("Hello"))
+    assert "6 s" in page.text
+
+
+def test_a_turn_that_did_not_start_says_so(page):
+    view = view_on()
+    view.discard()
+    assert [data["text/plain"] for data in page.shown] == ["the turn did not start"]
