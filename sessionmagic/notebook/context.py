@@ -175,7 +175,12 @@ class NotebookContext:
 
     def shows(self, summary: SessionSummary) -> bool:
         """Return whether lists show a session that was not asked for."""
-        return self.settings.sessions_shown == "all" or self.is_here(summary)
+        return not self.shows_here_only or self.is_here(summary)
+
+    @property
+    def shows_here_only(self) -> bool:
+        """Whether lists that were not asked for all show only the sessions of this notebook."""
+        return self.settings.sessions_shown == "here" or self.settings.presentation
 
     def is_here(self, summary: SessionSummary) -> bool:
         """Return whether cells of this notebook have started turns of a session."""

@@ -36,7 +36,8 @@ class Settings(HasTraits):
     sessions_shown = Enum(
         ["all", "here"],
         "all",
-        help="Which sessions lists, the search and completion show. here: those of this notebook; --all shows all.",
+        help="Which sessions lists, the search and completion show. here: those of this notebook, as in a "
+        "presentation; --all shows all.",
     ).tag(config=True)
     store = Unicode(
         "", help="Directory where sessions are stored; empty: $SESSIONMAGIC_HOME, or the user data directory."
@@ -108,6 +109,11 @@ class Settings(HasTraits):
         "and for front ends that have none; text: plain, as it streams; static: only the finished answer; auto: "
         "widgets in a notebook, text in a terminal or console (in a terminal with rich, as Markdown), static in a "
         "headless run.",
+    ).tag(config=True)
+
+    presentation = Bool(
+        False,
+        help="Show turns in large type, the footer legible, and in lists only the sessions of this notebook.",
     ).tag(config=True)
 
     @validate("prices")

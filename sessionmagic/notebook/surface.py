@@ -46,7 +46,10 @@ def view_for(context: NotebookContext, options: argparse.Namespace, controls: Co
 
             # ipykernel 6 displays the output of a background turn under whichever cell ran last
             draft = Draft(wanted=context.front_end.clicks_arrive or not background)
-            view = WidgetView(known, options.model, controls, context.tools.displays, draft, slots=slots_of(context))
+            area = WidgetView(known, options.model, controls, context.tools.displays, draft, slots=slots_of(context))
+            if context.settings.presentation:
+                area.enlarge()
+            view = area
     return GuardedView(view)
 
 
@@ -97,10 +100,12 @@ def prose_of(context: NotebookContext) -> Callable[[str], str]:
 
 def slots_of(context: NotebookContext) -> Slots:
     """Return where the running cell shows outputs that change."""
-    from sessionmagic.notebook.page.slots import Slots
+    from sessionmagic.notebook.page.large import enlarged
+    from sessionmagic.notebook.page.slots import Slots, as_it_is
 
     clears = context.front_end.clears
-    return Slots(context.front_end.kind.changes if clears else "in place", clears=clears)
+    dress = enlarged if context.settings.presentation else as_it_is
+    return Slots(context.front_end.kind.changes if clears else "in place", clears=clears, dress=dress)
 
 
 def asks_of(context: NotebookContext, *, background: bool) -> Asks:

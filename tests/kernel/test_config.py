@@ -91,13 +91,48 @@ def test_the_settings_are_listed_by_ipython(kernel):
         assert f"AgentMagics.{name}=" in text
 
 
-@pytest.mark.parametrize(("view", "streams", "widgets"), [("widgets", 0, 1), ("text", 1, 0), ("static", 0, 0)])
+@pytest.mark.parametrize(
+    ("view", "streams", "widgets"), [("widgets", 0, 1), ("display", 0, 0), ("text", 1, 0), ("static", 0, 0)]
+)
 def test_the_view_can_be_chosen(kernel, session, view, streams, widgets):
     kernel.run(f"%config AgentMagics.view = {view!r}").ok()
     cell = kernel.run(f"%%agent -m hello -s {session}\nhi").ok()
     assert bool(cell.contents("stream")) == streams
     assert bool(cell.widgets) == widgets
     assert cell.answer["data"]["text/plain"] == "Hello **world**"
+
+
+def test_an_answer_grows_without_widgets(kernel, session, pen):
+    kernel.run("%config AgentMagics.view = 'display'").ok()
+    cell = kernel.send(f"%%agent -m dictated -s {session}\n{pen}")
+    cell.until(lambda cell: "model" in cell.html)
+    pen.write("# Rain\n\nIt rains **now**")
+    cell.until(lambda cell: "<strong>now</strong>" in cell.html)
+    pen.write(" and then.")
+    pen.end()
+    cell.wait().ok()
+    assert not cell.widgets
+    assert cell.answer["data"]["text/plain"].endswith("It rains **now** and then.")
+    assert len(cell.everything) == 2
+
+
+def test_a_presentation_is_large_and_shows_only_the_sessions_of_the_notebook(kernel, session):
+    kernel.run(
+        "from sessionmagic import SessionManager\n"
+        f"SessionManager().run_sync('x', session='of-{session}', model='hello')"
+    ).ok()
+    kernel.run("%config AgentMagics.presentation = True").ok()
+    try:
+        cell = kernel.run(f"%%agent -m hello -s {session}\nhi").ok()
+        assert "font-size:130%" in cell.answer["data"]["text/html"]
+        assert "font-size:130%" in cell.footer["data"]["text/html"]
+        listed = kernel.run("%agent sessions").ok().text
+        assert f"of-{session}" not in listed
+        assert session in listed
+    finally:
+        kernel.run("%config AgentMagics.presentation = False").ok()
+    assert f"of-{session}" in kernel.run("%agent sessions").ok().text
+    assert "font-size" not in kernel.run(f"%%agent -m hello -s {session}\nhi").ok().answer["data"]["text/html"]
 
 
 def test_a_setting_on_the_command_line_holds(start, session):

@@ -3,6 +3,7 @@
 import pytest
 
 from sessionmagic.conversation.transcript import TextBlock, ToolBlock, Transcript
+from sessionmagic.notebook import captions
 from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page import display
 from sessionmagic.notebook.page.display import DisplayView
@@ -56,7 +57,8 @@ def clock(monkeypatch):
             return self.now
 
     clock = Clock()
-    monkeypatch.setattr(display, "time", clock)
+    for module in (display, captions):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 

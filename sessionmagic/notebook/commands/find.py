@@ -42,7 +42,7 @@ def sessions(context: NotebookContext, options: argparse.Namespace) -> Any:
     wanted = _filter(options)
     every, problems = context.manager.sessions.summaries()
     numbers = {summary.id: -number for number, summary in enumerate(filter(context.shows, every), start=1)}
-    here_only = options.here or (context.settings.sessions_shown == "here" and not options.all)
+    here_only = options.here or (context.shows_here_only and not options.all)
     scope = [summary for summary in every if context.is_here(summary)] if here_only else every
     found = [summary for summary in scope if wanted.takes(summary)]
     found = found[: options.n] if options.n else found
@@ -127,7 +127,7 @@ def _among(context: NotebookContext, options: argparse.Namespace) -> list[str] |
     _check_scope(context, options)
     if options.session:
         return [context.manager.sessions.load(options.session).id]
-    if options.all or (not options.here and context.settings.sessions_shown == "all"):
+    if options.all or (not options.here and not context.shows_here_only):
         return None
     return [summary.id for summary in context.manager.sessions.summaries()[0] if context.is_here(summary)]
 

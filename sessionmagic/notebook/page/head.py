@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sessionmagic.notebook.page import large
 from sessionmagic.notebook.page.attention import answer_at_once
 from sessionmagic.notebook.page.code_button import code_button
 from sessionmagic.notebook.page.in_view import HEAD, STYLE
@@ -42,6 +43,10 @@ class Head:
         answer_at_once(self._button)
         self.box = HBox(layout=Layout(flex_flow="row wrap"), _dom_classes=(HEAD,))
         self._arrange()
+
+    def enlarge(self) -> None:
+        """Show the area that the head belongs to in large type."""
+        self._style.value = STYLE + large.STYLE
 
     def show(self, status: str) -> None:
         """Show this status line."""

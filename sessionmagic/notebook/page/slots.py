@@ -9,12 +9,17 @@ from IPython.display import clear_output
 from sessionmagic.notebook.output import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sessionmagic.notebook.output import Changes
 
 EMPTY = Output({"text/html": "<span></span>", "text/plain": ""})
 """Takes the place of an output that is no longer needed, where it cannot be removed."""
+
+
+def as_it_is(output: Output) -> Output:
+    """Return the output itself."""
+    return output
 
 
 class Slots:
@@ -26,11 +31,15 @@ class Slots:
     Args:
         changes: How the front end changes an output. The cell is cleared for a change that it cannot make in place.
         clears: Whether the cell may be cleared to remove outputs. If not, outputs without a word take their places.
+        dress: Returns an output as it is to look.
     """
 
-    def __init__(self, changes: Changes = "in place", *, clears: bool = True) -> None:
+    def __init__(
+        self, changes: Changes = "in place", *, clears: bool = True, dress: Callable[[Output], Output] = as_it_is
+    ) -> None:
         self._changes = changes
         self._clears = clears
+        self._dress = dress
         self._slots: list[tuple[Any, Output]] = []
         """The handle of each slot, and its output."""
 
@@ -51,9 +60,10 @@ class Slots:
         for at in reversed(changed):
             handle, _ = self._slots[at]
             self._slots[at] = handle, outputs[at]
-            handle.update(dict(outputs[at].data), raw=True, metadata=dict(outputs[at].metadata))
+            dressed = self._dress(outputs[at])
+            handle.update(dict(dressed.data), raw=True, metadata=dict(dressed.metadata))
         for output in outputs[len(self._slots) :]:
-            self._slots.append((output.display(with_id=True), output))
+            self._slots.append((self._dress(output).display(with_id=True), output))
 
     def _in_place(self, first: int) -> bool:
         """Return whether slots can change in place, the first of which is this one."""

@@ -87,6 +87,10 @@ class WidgetView:
         self._last = self._answer.boxes[0]
         """The last child of the first area that shows blocks."""
 
+    def enlarge(self) -> None:
+        """Show the area in large type, for a presentation."""
+        self._head.enlarge()
+
     def open(self) -> None:
         self._live.append(_live_output(self._area, RUNNING))
         self._slots.show(self._live)
