@@ -43,6 +43,13 @@ class SessionMagic(Subject):
         return f"%%agent -m bench:{model} -s benchmark-{next(_number)}\nWhat spoils a churn model?"
 
 
+class WithoutWidgets(SessionMagic):
+    name = "sessionmagic, view display"
+
+    def setup(self, url: str) -> str:
+        return f'{super().setup(url)}\n%config AgentMagics.view = "display"'
+
+
 class Chatlas(Subject):
     name, needs = "chatlas", "chatlas"
 
@@ -74,4 +81,5 @@ class Print(Subject):
 
 
 OURS, CHATLAS, PRINT = SessionMagic(), Chatlas(), Print()
+WITHOUT_WIDGETS = WithoutWidgets()
 RIVALS = (CHATLAS, PRINT)

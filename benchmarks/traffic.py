@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.figures import Figure, Sample, not_measured, sample
 from benchmarks.kernel import Kernel, Run
 from benchmarks.server import Server
-from benchmarks.subjects import CHATLAS, OURS, PRINT, RIVALS, Subject
+from benchmarks.subjects import CHATLAS, OURS, PRINT, RIVALS, WITHOUT_WIDGETS, Subject
 
 SHORT, LONGER, LONGEST = 2_000, 8_000, 32_000
 SHAPES = ("markdown", "paragraph", "code")
@@ -26,7 +26,25 @@ def measure(runs: int) -> list[Figure]:
                 shown = rivals if shape == "markdown" else {}
                 figures += _short(shape, ours[SHORT], {rival: done.get(SHORT) for rival, done in shown.items()})
                 figures += [_growth(shape, tokens, ours, shown) for tokens in (LONGER, LONGEST)]
+        with Kernel(server.url, WITHOUT_WIDGETS) as kernel:
+            figures.append(_without_widgets([kernel.ask(f"paced-{SHORT}") for _ in range(min(runs, 5))]))
     return figures
+
+
+def _without_widgets(runs: list[Run]) -> Figure:
+    """Return all bytes of the view without widgets, as a multiple of those of the saved outputs."""
+
+    def times(run: Run) -> float:
+        cleared = max(at for at, message in enumerate(run.messages) if message.kind == "clear_output")
+        saved = [each.content_bytes for each in run.messages[cleared:] if each.kind == "display_data"]
+        return run.content_bytes / sum(saved)
+
+    kilobytes = sample([run.content_bytes / 1000 for run in runs]).median
+    return Figure(
+        f"bytes times those of the saved answer, view display, {SHORT:,} tokens in 10 s",
+        sample([times(run) for run in runs], "{:.2f} ×", f"= {kilobytes:,.0f} kB"),
+        at_most=3.0,
+    )
 
 
 def _rival(url: str, subject: Subject, runs: int) -> dict[int, list[Run]]:
