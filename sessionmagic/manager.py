@@ -71,19 +71,27 @@ class SessionManager:
         self.store: Store = store if store is not None else TinyStore()
         self.models = models if models is not None else Models(home=getattr(self.store, "home", None))
         self.agents = agents if isinstance(agents, Agents) else Agents(definitions=agents) if agents else Agents()
-        self.mcp = mcp if mcp is not None else McpServers()
         self._unwritten = UnwrittenEnds(self.store)
         self.sessions = Sessions(self.store, self.models, self.agents, self._unwritten)
         self.branches = Branches(self.store, self.sessions)
         self.comparisons = Comparisons(self.store, self.sessions, self.branches, self.models)
         self.turns = RunningTurns(self.sessions, self.store)
-        self.agent_tools = AgentTools(self.mcp, getattr(self.store, "home", None))
+        self.agent_tools = AgentTools(mcp or McpServers(), getattr(self.store, "home", None))
         self._admission = Admission(self.store, self.models, self.agents, self.agent_tools)
         self._claiming = Claiming(self.store, self.turns)
         self._titling = Titling(self.models, self.store, self.turns)
         self._tasks: set[asyncio.Task[None]] = set()
         self.on_deleted: Callable[[str], Awaitable[None]] | None = None
         """Called with the id of each session that this manager has deleted, and awaited."""
+
+    @property
+    def mcp(self) -> McpServers:
+        """The MCP servers whose tools every turn offers."""
+        return self.agent_tools.common
+
+    @mcp.setter
+    def mcp(self, servers: McpServers) -> None:
+        self.agent_tools.common = servers
 
     @cached_property
     def grids(self) -> Grids:

@@ -66,6 +66,11 @@ class Admitted:
     """The title that the session has when the turn starts."""
 
     @property
+    def seconds(self) -> float | None:
+        """How long the turn may take: its timeout, or what the agent's budgets leave; None if neither says."""
+        return min(filter(None, [self.request.timeout, self.plan.seconds_left]), default=None)
+
+    @property
     def accounts(self) -> tuple[Account, ...]:
         """What is charged with its model requests: the accounts of the session, of the agent and of the kernel."""
         group = self.hold.group

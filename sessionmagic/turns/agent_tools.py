@@ -34,12 +34,12 @@ class AgentTools:
     """What the tools of agents keep in this process: running jobs, and MCP servers. Thread-safe.
 
     Args:
-        servers: The MCP servers whose tools every agent is offered.
+        common: The MCP servers whose tools every agent is offered.
         home: The directory of the store; None if the sessions are in memory.
     """
 
-    def __init__(self, servers: McpServers, home: Path | None) -> None:
-        self._servers = servers
+    def __init__(self, common: McpServers, home: Path | None) -> None:
+        self.common = common
         self._home = home
         self._own_servers: dict[tuple[str, str], McpServers] = {}
         """The servers of each agent, by its file and its name."""
@@ -65,7 +65,7 @@ class AgentTools:
 
     def names(self, made: Made, *, common: bool) -> list[str]:
         """Return the names of the MCP servers whose tools an agent is offered; `common` adds those of every agent."""
-        return [*(self._servers.names if common else ()), *(each.name for each in made.servers)]
+        return [*(self.common.names if common else ()), *(each.name for each in made.servers)]
 
     async def offered(
         self, made: Made, questions: Questions, warn: Callable[[str], object], taken: Collection[str], *, common: bool
@@ -79,19 +79,19 @@ class AgentTools:
             taken: The names of the turn's other tools.
             common: Whether the tools of the servers of every agent are offered.
         """
-        offered = await self._servers.toolsets(questions, warn, taken) if common else []
+        offered = await self.common.toolsets(questions, warn, taken) if common else []
         if not made.servers:
             return offered
         from sessionmagic.tools.toolsets.agent_servers import offered_by
 
         with self._lock:
-            own = self._own_servers.setdefault(made.owner, self._servers.none())
+            own = self._own_servers.setdefault(made.owner, self.common.none())
         return [*offered, *await offered_by(own, made.servers, questions, warn, taken)]
 
     def servers(self, agent: AgentDefinition) -> list[McpServer]:
         """Return the MCP servers of an agent as a listing shows them, its own ones once a turn has needed them."""
         own = self._own_servers.get(_key(agent))
-        return [*self._servers.listing(), *(own.listing() if own is not None else ())]
+        return [*self.common.listing(), *(own.listing() if own is not None else ())]
 
     async def end_session(self, session_id: str) -> None:
         """Stop the jobs of a session that was deleted, and delete what its tools have kept."""
@@ -105,7 +105,7 @@ class AgentTools:
         """Stop all jobs and all servers, and wait for their ends."""
         for jobs in list(self._jobs.values()):
             jobs.close()
-        for servers in (self._servers, *self._own_servers.values()):
+        for servers in (self.common, *self._own_servers.values()):
             servers.shutdown()
 
     def _surroundings(self, agent: AgentDefinition, session_id: str) -> Surroundings:

@@ -129,10 +129,12 @@ class Compaction:
         from sessionmagic.turns.fallback import chain_of
         from sessionmagic.turns.guard import Guard
         from sessionmagic.turns.model_requests import ModelRequests
+        from sessionmagic.turns.rate_limits import RateLimits
         from sessionmagic.turns.sent_content import SentContent
 
         admitted, agent = self._admitted, replace(self._admitted.plan.agent, instructions="")
         model = for_summary(admitted.plan.model)
+        rate_limits = RateLimits(admitted.seconds, self._emit)
         guard = Guard(
             agent=agent.name,
             model=model,
@@ -146,7 +148,8 @@ class Compaction:
             keep_sent=lambda _: None,
             content=SentContent(admitted.left_out),
             accounts=admitted.accounts,
-            chain=chain_of(agent.name, model, admitted.plan.fallback, self._emit),
+            rate_limits=rate_limits,
+            chain=chain_of(agent.name, model, admitted.plan.fallback, self._emit, rate_limits),
         )
         return AgentRun(agent, model, guard)
 

@@ -102,11 +102,17 @@ def cut_short(reference: str) -> Failure:
     )
 
 
-def waiting(reference: str, status: int, seconds: float) -> str:
-    """Return a note that a request waits, as the provider has asked, before it is tried again."""
+def waiting(reference: str, status: int, seconds: float, *, asked_for: bool = True) -> str:
+    """Return a note that a request waits before it is tried again, because the provider has asked for that or not."""
     cause = "too many requests" if status == HTTPStatus.TOO_MANY_REQUESTS else "the provider is not available"
     # The note stays in the saved answer, so it must also be true after the wait.
-    return f"{reference}: {cause} ({status}); asked again after {_seconds(seconds)}, as the provider requests"
+    why = ", as the provider requests" if asked_for else ""
+    return f"{reference}: {cause} ({status}); asked again after {_seconds(seconds)}{why}"
+
+
+def still_waiting(reference: str, times: int, seconds: float) -> str:
+    """Return a note that a request was made again several times, because the provider has too many."""
+    return f"{reference}: still too many requests (429); asked again {times} times within {_seconds(seconds)}"
 
 
 def _refusal(reference: str, error: ModelAPIError, address: str | None) -> Failure:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from sessionmagic.agents.definition import Fallback
     from sessionmagic.models.cooldowns import Cooldowns
     from sessionmagic.models.resolved import ResolvedModel
+    from sessionmagic.turns.rate_limits import RateLimits
 
 Action: TypeAlias = Literal["retry", "next", "stop"]
 """What follows a failed request: the same model is asked again, the next one is asked, or the turn fails."""
@@ -141,13 +142,22 @@ class Chain:
         model: The model of the run, with its fallbacks.
         rules: How they fall back.
         emit: Emits an event, as `EventLog.emit` does.
+        rate_limits: How long a provider is waited for that has too many requests, if no other model is left.
 
     Attributes:
         asked: The single model that the open request goes to.
     """
 
-    def __init__(self, agent: str, model: ResolvedModel, rules: FallbackRules, emit: Callable[..., object]) -> None:
+    def __init__(
+        self,
+        agent: str,
+        model: ResolvedModel,
+        rules: FallbackRules,
+        emit: Callable[..., object],
+        rate_limits: RateLimits,
+    ) -> None:
         self._agent = agent
+        self._rate_limits = rate_limits
         self._models = (model, *model.fallbacks)
         self._rules = rules
         self._emit = emit
@@ -192,6 +202,9 @@ class Chain:
             if wait > SHORT_WAIT and wanted and isinstance(error, ModelHTTPError):
                 self._emit(Warned, text=waiting(self.asked.reference, error.status_code, wait))
             return self.asked, wait
+        limited = None if self._has_another() else self._rate_limits.wait_after(self.asked.reference, error)
+        if limited is not None:
+            return self.asked, limited
         self._move(error, max(wanted, self._rules.fallback.cooldown))
         return self.asked, 0.0
 
@@ -233,10 +246,14 @@ class Chain:
 
 
 def chain_of(
-    agent: str, model: ResolvedModel, rules: FallbackRules | None, emit: Callable[..., object]
+    agent: str,
+    model: ResolvedModel,
+    rules: FallbackRules | None,
+    emit: Callable[..., object],
+    rate_limits: RateLimits,
 ) -> Chain | None:
     """Return the models that may be asked in a run; None if only the one is."""
-    return None if rules is None else Chain(agent, model, rules, emit)
+    return None if rules is None else Chain(agent, model, rules, emit, rate_limits)
 
 
 def _seconds(seconds: float) -> str:

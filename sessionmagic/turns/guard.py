@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.capabilities import AbstractCapability
-from pydantic_ai.exceptions import ToolFailed, UserError
+from pydantic_ai.exceptions import RetryModelRequest, ToolFailed, UserError
 from pydantic_ai.messages import (
     EnqueuedMessagesEvent,
     FunctionToolCallEvent,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from sessionmagic.turns.inbox import Inbox, Kind
     from sessionmagic.turns.model_requests import ModelRequests
     from sessionmagic.turns.output_type import OutputType
+    from sessionmagic.turns.rate_limits import RateLimits
     from sessionmagic.turns.sent_content import SentContent
     from sessionmagic.turns.sent_request import SentRequest
 
@@ -87,6 +88,7 @@ class Guard(AbstractCapability[None]):
         accounts: What is charged with the model requests: that of the session, then that of the kernel.
         history: The messages before those of the run.
         output_type: The type of the answer; None for text.
+        rate_limits: How long a provider is waited for that has too many requests.
         chain: The models of which the next one is asked when one fails; None if no other is asked.
     """
 
@@ -102,6 +104,7 @@ class Guard(AbstractCapability[None]):
     keep_sent: Callable[[SentRequest], object]
     content: SentContent
     accounts: Sequence[Account]
+    rate_limits: RateLimits
     history: RunHistory = field(default_factory=RunHistory)
     output_type: OutputType | None = None
     chain: Chain | None = None
@@ -177,6 +180,16 @@ class Guard(AbstractCapability[None]):
         self.keep_sent(sent)
         if warning := self.content.left_out.warning():
             self.emit(Warned, text=warning)
+
+    async def on_model_request_error(self, ctx: Any, *, request_context: Any, error: Exception) -> ModelResponse:  # noqa: ARG002
+        """Make a request again that the provider has refused as too many. With a chain, that decides."""
+        asked = self.requests.asked or self.model
+        if self.chain is not None or (seconds := self.rate_limits.wait_after(asked.reference, error)) is None:
+            raise error
+        self.requests.fail(error)
+        await asyncio.sleep(seconds)
+        self.requests.begin(self.agent, asked)
+        raise RetryModelRequest
 
     async def after_model_request(self, ctx: Any, *, request_context: Any, response: ModelResponse) -> ModelResponse:  # noqa: ARG002
         """Record the model request, and give each call of the response a unique id and a name of limited length."""

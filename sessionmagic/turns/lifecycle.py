@@ -116,8 +116,7 @@ async def _ask(admitted: Admitted, store: Store, agent_tools: AgentTools, reques
         run.time_out(seconds, "its agents file sets that budget" if of_budget else "allow more time with --timeout")
         turn.cancel()
 
-    limits = [each for each in (admitted.request.timeout, plan.seconds_left) if each is not None]
-    async with time_limit(min(limits, default=None), waits_for_user, stop_late):
+    async with time_limit(admitted.seconds, waits_for_user, stop_late):
         if admitted.cut is None:
             toolset = await toolset_for(admitted, agent_tools)
             history = await compaction.before_turn()
@@ -147,6 +146,7 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests, history: R
     """Return the guard of a turn. Its rules are those of its group, and grants of a tool are stored."""
     from sessionmagic.turns.fallback import chain_of
     from sessionmagic.turns.guard import Guard
+    from sessionmagic.turns.rate_limits import RateLimits
     from sessionmagic.turns.sent_content import SentContent
 
     turn, agent, request, group = admitted.turn, admitted.plan.agent, admitted.request, admitted.hold.group
@@ -161,6 +161,7 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests, history: R
         group.recheck()
 
     emit = partial(admitted.log.emit, agent=agent.name)
+    rate_limits = RateLimits(admitted.seconds, emit)
     return Guard(
         agent=agent.name,
         model=admitted.plan.model,
@@ -181,9 +182,10 @@ def _guard(admitted: Admitted, store: Store, requests: ModelRequests, history: R
         keep_sent=turn.keep_sent,
         content=SentContent(admitted.left_out),
         accounts=admitted.accounts,
+        rate_limits=rate_limits,
         history=history,
         output_type=request.output_type if asks else None,
-        chain=chain_of(agent.name, admitted.plan.model, admitted.plan.fallback, emit),
+        chain=chain_of(agent.name, admitted.plan.model, admitted.plan.fallback, emit, rate_limits),
     )
 
 

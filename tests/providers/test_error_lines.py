@@ -1,7 +1,9 @@
 """The one line in which each failure of a provider, of the network or of the environment is told."""
 
+import asyncio
 import json
 import ssl
+import time
 
 import pytest
 from pydantic_ai.exceptions import (
@@ -222,6 +224,27 @@ async def test_wait_that_the_provider_asks_for_is_told_while_it_lasts():
         await passes(21)
         result = await turn.result()
     assert (result.status, result.text) == ("completed", "Yes.")
+
+
+@on_a_clock
+async def test_a_class_that_shares_a_key_waits_until_the_provider_answers_and_the_answer_says_so():
+    slow = error(429, {"error": {"message": "Slow."}}, retry_after="2")
+    with ScriptedProvider(*[slow] * 7, answers("Yes.")) as provider:
+        turn = await manager_at(provider.url).run("Hello", session="chat", model=MODEL, timeout=600)
+        while not turn.finished:
+            await passes(0.5)
+            await asyncio.to_thread(time.sleep, 0.01)  # the provider's answers take a moment
+        result = await turn.result()
+    assert (result.status, result.text, len(provider.requests)) == ("completed", "Yes.", 8)
+    assert any("still too many requests (429); asked again" in text for text in turn.transcript.warnings)
+
+
+@on_a_loop
+async def test_a_turn_whose_timeout_is_shorter_than_the_wait_fails_at_once():
+    with ScriptedProvider(error(429, {"error": {"message": "Slow."}}, retry_after="200")) as provider:
+        turn = await manager_at(provider.url).run("Hello", session="chat", model=MODEL, timeout=60)
+        result = await turn.result()
+    assert str(result.error) == f"{MODEL}: too many requests to the provider; try again in 200 s (429: Slow.)"
 
 
 @on_a_loop

@@ -38,6 +38,7 @@ def home(tmp_path):
 def _key(monkeypatch):
     monkeypatch.setenv("LAB_API_KEY", KEY)
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.001)
+    monkeypatch.setattr("sessionmagic.turns.rate_limits.LONGEST", 0.0)
 
 
 def manager_of(provider, home):

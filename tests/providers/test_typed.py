@@ -107,7 +107,8 @@ async def test_refused_output_tool_does_not_take_the_functions_away():
 
 @pytest.mark.parametrize(("status", "words"), [(401, "tools need another key"), (400, "Out of cheese"), (429, "tools")])
 @on_a_loop
-async def test_other_refusals_are_errors_at_once(status, words):
+async def test_other_refusals_are_errors_at_once(status, words, monkeypatch):
+    monkeypatch.setattr("sessionmagic.turns.rate_limits.LONGEST", 0.0)
     with ScriptedProvider(refuses(status, words)) as provider:
         result, _ = await run(manager_of(provider))
     assert (result.status, result.value) == ("failed", None)

@@ -29,6 +29,7 @@ from sessionmagic.exceptions import TurnFailedError, TurnLimitError, UsageError
 from sessionmagic.models.cooldowns import Cooldowns
 from sessionmagic.models.resolved import ResolvedModel
 from sessionmagic.turns.fallback import Chain, EmptyAnswerError, FallbackRules, action_after, in_short, wait_before
+from sessionmagic.turns.rate_limits import RateLimits
 from tests.clock import Ticks
 
 CATEGORIES = {
@@ -104,7 +105,8 @@ def test_fallback_with_a_negative_number_is_refused(numbers):
 class Case:
     """A chain of models by name, its clock, and the events that it has emitted."""
 
-    def __init__(self, *names, named=False, retries=2, cooldown=60.0, clock=None):
+    def __init__(self, *names, named=False, retries=2, cooldown=60.0, clock=None, patience=None):
+        self.patience = patience
         self.clock = clock or Ticks()
         self.cooldowns = Cooldowns(self.clock)
         self.events = []
@@ -116,7 +118,7 @@ class Case:
         first, *others = models or self.models
         model = ResolvedModel(first.reference, first.model, fallbacks=tuple(others))
         rules = FallbackRules(self.fallback, self.cooldowns, self.named)
-        return Chain("assistant", model, rules, self.emit)
+        return Chain("assistant", model, rules, self.emit, RateLimits(self.patience, self.emit))
 
     def emit(self, kind, **content):
         self.events.append((kind, content))
@@ -287,7 +289,7 @@ def test_model_that_was_just_named_is_replaced_if_it_fails_otherwise_or_has_answ
 )
 def test_each_model_is_asked_in_turn_and_no_more_often_than_it_may_be(models, retries, cooldown, statuses, requests):
     names = "abcd"[:models]
-    case = Case(*names, retries=retries, cooldown=cooldown)
+    case = Case(*names, retries=retries, cooldown=cooldown, patience=0.0)
     replies = iter(statuses)
     chain = case.chain()
     for _ in range(requests):

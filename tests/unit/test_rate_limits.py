@@ -1,0 +1,76 @@
+"""How long a turn waits for a provider that has too many requests."""
+
+import pytest
+from pydantic_ai.exceptions import ModelHTTPError, ModelQuotaExceededError, ModelRateLimitError, ModelUnavailableError
+
+from sessionmagic.turns.rate_limits import FIRST_WAIT, LONGEST, LONGEST_BACKOFF, SPREAD, RateLimits
+
+
+def http(status, kind, **headers):
+    headers = {name.replace("_", "-"): text for name, text in headers.items()}
+    return ModelHTTPError.for_category(kind, status_code=status, model_name="m", body="no", headers=headers)
+
+
+def limited(**headers):
+    return http(429, ModelRateLimitError, **headers)
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def limits(told):
+    return lambda seconds=None: RateLimits(seconds, lambda _, text: told.append(text))
+
+
+def waits(limits, error, most=1_000):
+    found = []
+    while len(found) < most and (wait := limits.wait_after("lab:m", error)) is not None:
+        found.append(wait)
+    return found
+
+
+def test_it_waits_as_long_as_the_provider_asks_and_a_little_more_so_that_not_all_ask_at_once(limits):
+    [wait] = waits(limits(), limited(retry_after="20"), most=1)
+    assert 20 <= wait <= 20 * (1 + SPREAD)
+
+
+def test_a_provider_that_asks_for_nothing_is_asked_less_and_less_often(limits):
+    found = waits(limits(), limited())
+    assert FIRST_WAIT <= found[0] < found[1] < found[2] < found[3]
+    assert max(found) <= LONGEST_BACKOFF * (1 + SPREAD)
+    assert sum(found) <= LONGEST < sum(found) + LONGEST_BACKOFF * (1 + SPREAD)
+    assert len(found) < 50
+
+
+def test_a_provider_that_asks_for_less_again_and_again_is_not_flooded(limits):
+    assert len(waits(limits(), limited(retry_after_ms="1"))) < 50
+
+
+def test_it_waits_no_longer_than_the_turn_may_take(limits):
+    assert sum(waits(limits(60.0), limited(retry_after="20"))) <= 60
+    assert waits(limits(10.0), limited(retry_after="20")) == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        http(429, ModelQuotaExceededError),
+        http(503, ModelUnavailableError),
+        limited(retry_after=str(int(LONGEST) + 1)),
+        ValueError("no"),
+    ],
+)
+def test_what_waiting_does_not_help_is_not_waited_for(limits, error):
+    assert waits(limits(), error) == []
+
+
+def test_the_user_is_told_now_and_then(limits, told):
+    count = len(waits(limits(), limited(retry_after="10")))
+    assert count > 20
+    assert len(told) < 10
+    assert told[0].startswith("lab:m: too many requests (429); asked again after 1")
+    assert told[0].endswith(" s, as the provider requests")
+    assert told[-1].startswith("lab:m: still too many requests (429); asked again ")
