@@ -30,6 +30,7 @@ GROUPS = {
     "statistics": "how often intervals and verdicts are right, in 2,000 simulated comparisons of 30 prompts",
     "tasks": "the tasks of a first hour in JupyterLab: cells, keystrokes, clicks and seconds",
     "local": "the embedded model against raw xllamacpp",
+    "shared": "one local model in a server for ten kernels, against one in a kernel",
 }
 RUNS, QUICK_RUNS = 5, 2
 

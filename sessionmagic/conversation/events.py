@@ -66,6 +66,14 @@ class ResponseBegan(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelAwaited(_Event):
+    """The model request waits: for its turn, or because the provider has too many requests."""
+
+    why: str
+    type: Literal["model_awaited"] = "model_awaited"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TextDelta(_Event):
     """A piece of the answer."""
 

@@ -16,6 +16,7 @@ from sessionmagic.conversation.events import (
     InputRequested,
     LimitReached,
     MessageInjected,
+    ModelAwaited,
     ModelFellBack,
     NotesChanged,
     ReasoningDelta,
@@ -100,7 +101,7 @@ def _fold_event(transcript: Transcript, event: Event) -> Transcript:
             return _with_block(transcript, event)
         case LimitReached() | TitleChanged():
             return transcript
-        case UsageReported() | ResponseBegan():
+        case UsageReported() | ResponseBegan() | ModelAwaited():
             return _with_figures(transcript, event)
         case Warned() | ModelFellBack() | NotesChanged():
             return _with_lines(transcript, event)
@@ -118,7 +119,9 @@ def _fold_event(transcript: Transcript, event: Event) -> Transcript:
             assert_never(event)
 
 
-def _with_figures(transcript: Transcript, event: UsageReported | ResponseBegan) -> Transcript:
+def _with_figures(transcript: Transcript, event: UsageReported | ResponseBegan | ModelAwaited) -> Transcript:
+    if isinstance(event, ModelAwaited):
+        return replace(transcript, asking=event.why)
     if isinstance(event, ResponseBegan):
         return replace(transcript, first_token=event.seconds)
     return replace(transcript, usage=event.usage, asking="")

@@ -11,9 +11,12 @@ import tempfile
 import threading
 from collections import deque
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.exceptions import ModelAPIError, ModelContextWindowExceededError
+
+if TYPE_CHECKING:
+    from sessionmagic.models.shared import SharedServer
 
 Chat = list[dict[str, str]]
 
@@ -25,16 +28,22 @@ _PROMPT_CACHE_MIB = 128
 # as long as the beginning of the prompt stays the same, so a quarter is left out at once instead of a little each turn.
 _KEPT_SHARE = 0.75
 
-_engines: dict[tuple[int, Path, int, int], Engine] = {}
+SERVED_AT_ONCE = 100
+"""Connections that a server for other processes holds. Each request waits on one for its turn."""
+
+_engines: dict[tuple[int, Path, int, int, str], Engine] = {}
 _engines_lock = threading.Lock()
 
 
-def shared_engine(path: Path, threads: int, context_length: int) -> Engine:
-    """Return this process's engine for these weights and parameters. Does not load the weights."""
+def shared_engine(path: Path, threads: int, context_length: int, server: SharedServer | None = None) -> Engine:
+    """Return this process's engine for these weights and parameters. Does not load the weights.
+
+    With a server, that holds the weights.
+    """
     # A forked child inherits the engines without their threads, so it needs engines of its own.
-    key = (os.getpid(), path.resolve(), threads, context_length)
+    key = (os.getpid(), path.resolve(), threads, context_length, server.address if server else "")
     with _engines_lock:
-        return _engines.setdefault(key, Engine(*key[1:]))
+        return _engines.setdefault(key, Engine(*key[1:4], server))
 
 
 @atexit.register
@@ -94,12 +103,12 @@ class Generation:
 class Engine:
     """The weights of one file, and the generations that wait for their turn."""
 
-    def __init__(self, path: Path, threads: int, context_length: int) -> None:
-        """Make an engine without loading the weights; the first generation loads them."""
+    def __init__(self, path: Path, threads: int, context_length: int, server: SharedServer | None = None) -> None:
+        """Make an engine without loading the weights; the first generation loads them if no server holds them."""
         self._path = path
         self._threads = threads
         self._context_length = context_length
-        self._server: Any = None
+        self._server: Any = server
         self._waiting: deque[Generation] = deque()
         self._working = False
         self._lock = threading.Lock()
@@ -134,7 +143,7 @@ class Engine:
 
     def _generate(self, generation: Generation) -> None:
         if self._server is None:
-            self._server = _load(self._path, self._threads, self._context_length)
+            self._server = load(self._path, self._threads, self._context_length)
         chat = _continued(generation.chat, generation.left_out)
         generation.left_out = len(generation.chat) - len(chat)
         while surplus := self._attempt(generation, chat):
@@ -214,8 +223,15 @@ def _without_oldest(chat: Chat, surplus: float) -> Chat:
     return chat[:start] + chat[end:]
 
 
-def _load(path: Path, threads: int, context_length: int) -> Any:
-    """Load the weights (100 MB take 0.4 s) and return xllamacpp's ``Server``."""
+def load(path: Path, threads: int, context_length: int, *, key: str = "") -> Any:
+    """Load the weights (100 MB take 0.4 s) and return xllamacpp's ``Server``.
+
+    Args:
+        path: The file of the weights.
+        threads: The number of threads that llama.cpp uses.
+        context_length: The context in tokens.
+        key: What other processes must send to be answered, at a port of this machine; empty for none.
+    """
     xllamacpp = importlib.import_module("xllamacpp")
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
@@ -229,8 +245,12 @@ def _load(path: Path, threads: int, context_length: int) -> Any:
     params.warmup = False
     params.prefill_assistant = False  # after an answer, start a new one instead of continuing it
     params.ui = params.endpoint_slots = False
+    params.api_keys = [key or secrets.token_urlsafe(32)]
+    if key:
+        params.hostnames, params.port = ["127.0.0.1"], 0
+        params.n_threads_http = SERVED_AT_ONCE
+        return xllamacpp.Server(params)
     params.n_threads_http = 1
-    params.api_keys = [secrets.token_urlsafe(32)]
     # The server always listens, although it is not needed. It uses a socket file, which is deleted at once. On a
     # platform without socket files, it uses a loopback port that requires a random key.
     with tempfile.TemporaryDirectory(prefix="llama-") as folder:

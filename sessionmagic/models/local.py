@@ -24,6 +24,7 @@ from pydantic_ai.profiles import ModelProfile
 from pydantic_ai.usage import RequestUsage
 
 from sessionmagic.models.llama import Generation, shared_engine
+from sessionmagic.models.waits import told_if_long
 from sessionmagic.models.weights import DEMO_MODEL
 
 if TYPE_CHECKING:
@@ -34,18 +35,24 @@ if TYPE_CHECKING:
     from pydantic_ai.models import ModelRequestParameters
     from pydantic_ai.settings import ModelSettings
 
+    from sessionmagic.models.shared import SharedServer
+
 # Without a penalty, such a small model repeats itself endlessly.
 _DEFAULTS = {"temperature": 0.2, "top_p": 0.9, "repeat_penalty": 1.1, "max_tokens": 512}
+WAITS = "waiting for its turn at the local model"
+"""What a request does whose first chunk is late: others are answered before, or the weights are loaded."""
 _HONOURED = {"temperature", "top_p", "top_k", "max_tokens", "seed", "presence_penalty", "frequency_penalty"}
 
 
 class LocalModel(Model):
     """A GGUF model that runs in this process and gives one answer at a time; other requests wait.
 
-    The first request loads the weights, in a thread. They are loaded once per process for the same path and
-    parameters. When a conversation outgrows the context, a quarter of it is left out, the oldest messages first. The
-    response's ``provider_details`` give their number as ``left_out``. The next request begins at the same message,
-    until the context is full again. The system prompt and the last message are never left out.
+    It may also run in a server for all kernels of a machine. Otherwise, the first request loads the weights, in a
+    thread. They are loaded once per process for the same path and parameters.
+
+    When a conversation outgrows the context, a quarter of it is left out, the oldest messages first. The response's
+    ``provider_details`` give their number as ``left_out``. The next request begins at the same message, until the
+    context is full again. The system prompt and the last message are never left out.
 
     The model is not offered tools. A grammar enforces structured output. Thinking, tool calls and files in older
     messages are skipped. The settings for sampling and length are honoured, and with a ``seed`` the same request
@@ -66,6 +73,7 @@ class LocalModel(Model):
         threads: int = 1,
         context_length: int = 2048,
         settings: ModelSettings | None = None,
+        server: SharedServer | None = None,
     ) -> None:
         """Make a model of the weights at ``path``.
 
@@ -74,6 +82,7 @@ class LocalModel(Model):
             threads: The number of threads that llama.cpp uses.
             context_length: The context in tokens. No more is used than the model was trained for.
             settings: The default settings of its requests.
+            server: The server that holds the weights for all kernels of the machine; None to load them here.
         """
         profile = ModelProfile(
             supports_tools=False,
@@ -89,6 +98,7 @@ class LocalModel(Model):
         self.path = Path(path)
         self.threads = threads
         self.context_length = context_length
+        self.server = server
 
     @property
     def model_name(self) -> str:
@@ -125,9 +135,9 @@ class LocalModel(Model):
         chat, left_out = _chat(messages, parameters), _left_out_before(messages, self.model_name)
         generation = Generation(self.model_name, chat, _body(settings, parameters), left_out)
         try:
-            shared_engine(self.path, self.threads, self.context_length).submit(generation)
+            shared_engine(self.path, self.threads, self.context_length, self.server).submit(generation)
             # The first chunk comes before the first token. An error is raised here, where a fallback can catch it.
-            first = await generation.next()
+            first = await told_if_long(generation.next(), WAITS)
             yield LocalStreamedResponse(parameters, _generation=generation, _first=first)
         finally:
             generation.abandon()

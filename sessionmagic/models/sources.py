@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sessionmagic.exceptions import ModelReferenceError
@@ -12,17 +13,18 @@ from sessionmagic.models.abilities import with_profile
 from sessionmagic.models.clients import check_key, known_provider
 from sessionmagic.models.members import with_wrapped_members
 from sessionmagic.models.providers import PROVIDERS, openai_compatible
+from sessionmagic.models.shared import shared_server
 from sessionmagic.models.weights import check_installed, check_weights, find_weights
 from sessionmagic.words import suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from pydantic_ai.models import Model
 
     from sessionmagic.models.providers import Provider
     from sessionmagic.models.references import ModelRef
+    from sessionmagic.models.shared import SharedServer
 
 SHARING = {"openai", "anthropic"}
 """The SDKs that are given our HTTP client."""
@@ -158,7 +160,7 @@ class EndpointSource(Source):
 
 
 class LocalSource(Source):
-    """The models that run inside this process.
+    """The models that run inside this process, or in a server for all kernels of this machine.
 
     Args:
         home: The directory whose ``models/`` holds further weights; None for the default home.
@@ -174,21 +176,33 @@ class LocalSource(Source):
         return ["local"]
 
     def check(self, reference: ModelRef) -> None:
-        self._weights(reference.model)
+        if self._server(reference) is None:
+            self._weights(reference.model)
 
     def build(self, reference: ModelRef) -> Model:
         from sessionmagic.models.local import LocalModel
 
+        if (server := self._server(reference)) is not None:
+            return LocalModel(server.weights, context_length=server.context_length, server=server)
         path = self._weights(reference.model)
         check_weights(path, home=self._home)
         return LocalModel(path)
 
     def offers(self) -> list[Offer]:
         try:
+            server = shared_server(self._home)
+            if server is not None:
+                return [Offer("local", f"{Path(server.weights).stem}, runs once for all kernels of this machine")]
             self._weights("")
         except ModelReferenceError as error:
             return [Offer("local", f"demo model, not ready: {error}")]
         return [Offer("local", "demo model, runs in this kernel")]
+
+    def _server(self, reference: ModelRef) -> SharedServer | None:
+        """Return the server that holds the weights of a reference; None if they are loaded here."""
+        server = shared_server(self._home)
+        is_meant = server is not None and reference.model in {"", Path(server.weights).stem, server.weights}
+        return server if is_meant else None
 
     def _weights(self, name: str) -> Path:
         check_installed()

@@ -27,6 +27,7 @@ from pydantic_ai.usage import UsageLimits
 
 from sessionmagic.conversation.events import (
     MessageInjected,
+    ModelAwaited,
     TurnStatus,
     Warned,
 )
@@ -34,6 +35,7 @@ from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.exceptions import SessionMagicError, TurnFailedError, TurnLimitError, TurnTimeoutError
 from sessionmagic.models.abilities import address_of
 from sessionmagic.models.clients import on_wait, report_waits
+from sessionmagic.models.waits import tell_wait
 from sessionmagic.tools.functions import RETRIES
 from sessionmagic.turns.failures import failure, waiting
 from sessionmagic.turns.history import REFUSALS
@@ -161,6 +163,7 @@ class AgentRun:
         messages: list[ModelMessage] = []
         ending: Exception | None = None
         on_wait.set(self._warn_of_wait)  # before the run starts its task, which copies the context
+        tell_wait.set(lambda what: self._guard.emit(ModelAwaited, why=what))
         self._partial = PartialResponse(persist, to_json([request_of(prompt)]))
         try:
             agent = self._new_agent(toolset)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from http import HTTPStatus
+from math import ceil
 from typing import TYPE_CHECKING
 
 from pydantic_ai.exceptions import ModelQuotaExceededError, ModelRateLimitError
 
-from sessionmagic.conversation.events import Warned
+from sessionmagic.conversation.events import ModelAwaited, Warned
 from sessionmagic.turns.failures import still_waiting, waiting
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class RateLimits:
             return None
         self._times += 1
         self._waited += wait
+        self._emit(ModelAwaited, why=f"{reference} has too many requests, asked again in {ceil(wait)} s")
         if self._times == 1:
             self._tell(waiting(reference, HTTPStatus.TOO_MANY_REQUESTS, wait, asked_for=wanted >= FIRST_WAIT))
         elif self._waited >= 2 * self._told:

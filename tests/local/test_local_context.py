@@ -65,7 +65,7 @@ def server(monkeypatch):
 def use(monkeypatch, server):
     """Let a new process begin, which has this server."""
     monkeypatch.setattr(llama, "_engines", {})
-    monkeypatch.setattr(llama, "_load", lambda *_: server)
+    monkeypatch.setattr(llama, "load", lambda *_: server)
 
 
 def agent_of_model():

@@ -177,7 +177,7 @@ class TestWhatIsSent:
     def sent(self, monkeypatch: pytest.MonkeyPatch) -> list[list[dict[str, str]]]:
         """The chats that llama.cpp was given, one an attempt."""
         chats = []
-        load = llama._load
+        load = llama.load
 
         class Recorder:
             def __init__(self, server: Any) -> None:
@@ -188,7 +188,7 @@ class TestWhatIsSent:
                 self.server.handle_chat_completions(body, callback)
 
         monkeypatch.setattr(llama, "_engines", {})
-        monkeypatch.setattr(llama, "_load", lambda *args: Recorder(load(*args)))
+        monkeypatch.setattr(llama, "load", lambda *args: Recorder(load(*args)))
         return chats
 
     def test_skips_what_the_model_cannot_read(self, model: LocalModel, sent: list[Any]) -> None:

@@ -3,6 +3,7 @@
 import pytest
 from pydantic_ai.exceptions import ModelHTTPError, ModelQuotaExceededError, ModelRateLimitError, ModelUnavailableError
 
+from sessionmagic.conversation.events import Warned
 from sessionmagic.turns.rate_limits import FIRST_WAIT, LONGEST, LONGEST_BACKOFF, SPREAD, RateLimits
 
 
@@ -21,8 +22,17 @@ def told():
 
 
 @pytest.fixture
-def limits(told):
-    return lambda seconds=None: RateLimits(seconds, lambda _, text: told.append(text))
+def waits_for():
+    """What the status line says."""
+    return []
+
+
+@pytest.fixture
+def limits(told, waits_for):
+    def emit(kind, text="", why=""):
+        told.append(text) if kind is Warned else waits_for.append(why)
+
+    return lambda seconds=None: RateLimits(seconds, emit)
 
 
 def waits(limits, error, most=1_000):
@@ -67,10 +77,12 @@ def test_what_waiting_does_not_help_is_not_waited_for(limits, error):
     assert waits(limits(), error) == []
 
 
-def test_the_user_is_told_now_and_then(limits, told):
+def test_the_user_is_told_now_and_then_and_the_status_says_it_each_time(limits, told, waits_for):
     count = len(waits(limits(), limited(retry_after="10")))
     assert count > 20
     assert len(told) < 10
     assert told[0].startswith("lab:m: too many requests (429); asked again after 1")
     assert told[0].endswith(" s, as the provider requests")
     assert told[-1].startswith("lab:m: still too many requests (429); asked again ")
+    assert len(waits_for) == count
+    assert waits_for[0].startswith("lab:m has too many requests, asked again in 1")
