@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.capabilities import AbstractCapability
-from pydantic_ai.exceptions import RetryModelRequest, ToolFailed, UserError
+from pydantic_ai.exceptions import ToolFailed, UserError
 from pydantic_ai.messages import (
     EnqueuedMessagesEvent,
     FunctionToolCallEvent,
@@ -29,6 +29,7 @@ from sessionmagic.turns.call_arguments import wanted_call, without_iterators
 from sessionmagic.turns.charged_model import ChargedModel
 from sessionmagic.turns.falling_back import FallingBack, SayingSomething
 from sessionmagic.turns.messages import check_whole, tidied
+from sessionmagic.turns.patient_model import PatientModel
 from sessionmagic.turns.run_history import RunHistory
 from sessionmagic.turns.sender import Sender
 from sessionmagic.turns.tool_run import preview_of, run_tool
@@ -171,7 +172,10 @@ class Guard(AbstractCapability[None]):
             warn=lambda text: self.emit(Warned, text=text),
         )
         asked.history = self.history
-        return asked if self.chain is None else SayingSomething(asked)
+        if self.chain is not None:
+            return SayingSomething(asked)
+        again = partial(self.requests.begin, self.agent, model)
+        return PatientModel(asked, partial(self.rate_limits.wait_after, model.reference), self.requests.fail, again)
 
     def _over_budget(self, account: Account) -> None:
         self.emit(LimitReached, which="budget", value=account.limit)
@@ -180,16 +184,6 @@ class Guard(AbstractCapability[None]):
         self.keep_sent(sent)
         if warning := self.content.left_out.warning():
             self.emit(Warned, text=warning)
-
-    async def on_model_request_error(self, ctx: Any, *, request_context: Any, error: Exception) -> ModelResponse:  # noqa: ARG002
-        """Make a request again that the provider has refused as too many. With a chain, that decides."""
-        asked = self.requests.asked or self.model
-        if self.chain is not None or (seconds := self.rate_limits.wait_after(asked.reference, error)) is None:
-            raise error
-        self.requests.fail(error)
-        await asyncio.sleep(seconds)
-        self.requests.begin(self.agent, asked)
-        raise RetryModelRequest
 
     async def after_model_request(self, ctx: Any, *, request_context: Any, response: ModelResponse) -> ModelResponse:  # noqa: ARG002
         """Record the model request, and give each call of the response a unique id and a name of limited length."""
