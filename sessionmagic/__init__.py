@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sessionmagic.comparing.results import GridResults
     from sessionmagic.conversation.attachment import Attachment
     from sessionmagic.conversation.events import (
+        AgentSwitched,
         ApprovalRequested,
         ApprovalResolved,
         Decision,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
         NotesChanged,
         ReasoningDelta,
         ResponseBegan,
+        SubAgentFinished,
+        SubAgentStarted,
         TextDelta,
         TitleChanged,
         ToolBegan,
@@ -111,6 +114,7 @@ _MODULES = {
     "conversation.events": (
         "TurnStatus",
         "Decision",
+        "AgentSwitched",
         "ApprovalRequested",
         "ApprovalResolved",
         "Event",
@@ -124,6 +128,8 @@ _MODULES = {
         "NotesChanged",
         "ReasoningDelta",
         "ResponseBegan",
+        "SubAgentFinished",
+        "SubAgentStarted",
         "TextDelta",
         "TitleChanged",
         "ToolBegan",
@@ -191,6 +197,7 @@ _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [
     "ROOT",
     "AgentDefinition",
+    "AgentSwitched",
     "Agents",
     "AgentsFileError",
     "Approval",
@@ -247,6 +254,8 @@ __all__ = [
     "SessionUnreadableError",
     "Store",
     "StoreError",
+    "SubAgentFinished",
+    "SubAgentStarted",
     "TextDelta",
     "TinyStore",
     "TitleChanged",

@@ -165,7 +165,7 @@ class Comparisons:
             if turn.column is not None and turn.status == "completed"
         }
         answers = [
-            Answer("", number, repeat, transcript_of(stored.name, turn).text)
+            Answer("", number, repeat, transcript_of(stored.name, turn, stored.turns).text)
             for (number, repeat), turn in answered.items()
         ]
         found = await judged(

@@ -102,8 +102,8 @@ def difference(one: Side, other: Side) -> Difference:
     Raises `UsageError` when a turn does not exist, or both sides are the same one.
     """
     turns, others = _compared(one, other)
-    transcripts = [transcript_of(one.session.name, turn) for turn in turns]
-    other_transcripts = [transcript_of(other.session.name, turn) for turn in others]
+    transcripts = [transcript_of(one.session.name, turn, one.session.turns) for turn in turns]
+    other_transcripts = [transcript_of(other.session.name, turn, other.session.turns) for turn in others]
     calls = [block for each in transcripts for block in each.blocks if isinstance(block, ToolBlock)]
     other_calls = [block for each in other_transcripts for block in each.blocks if isinstance(block, ToolBlock)]
     texts: list[TextDifference] = []

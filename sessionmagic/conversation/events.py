@@ -36,6 +36,8 @@ class _Event:
     """The name of the agent that the event comes from."""
     at: float
     """Seconds since the epoch."""
+    for_calls: tuple[str, ...] = ()
+    """For the work of a sub-agent, the ids of the tool calls that it works for, the outermost first; else empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +242,41 @@ class ModelFellBack(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubAgentStarted(_Event):
+    """A sub-agent begins to work for a tool call. All events of its work have the id of that call in `for_calls`."""
+
+    turn: str
+    """The id of the turn in which its work is stored."""
+    task: str
+    model: str
+    type: Literal["sub_agent_started"] = "sub_agent_started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubAgentFinished(_Event):
+    """The work of a sub-agent has ended."""
+
+    status: TurnStatus
+    model: str
+    """The name of the model that answered, as in `TurnFinished`."""
+    error: str | None = None
+    seconds: float = 0.0
+    """How long its model requests took in all, with those of its own sub-agents."""
+    type: Literal["sub_agent_finished"] = "sub_agent_finished"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSwitched(_Event):
+    """The turn is handed over to another agent, which answers from here on, and the turns after this one."""
+
+    to: str
+    """The name of the agent that takes over."""
+    model: str
+    """The reference of the model that it asks."""
+    type: Literal["agent_switched"] = "agent_switched"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryCompacted(_Event):
     """A summary takes the place of earlier turns in what is sent. They stay stored."""
 
@@ -333,6 +370,9 @@ Event = (
     | InputProvided
     | MessageInjected
     | ModelFellBack
+    | SubAgentStarted
+    | SubAgentFinished
+    | AgentSwitched
     | HistoryCompacted
     | LimitReached
     | UsageReported

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeGuard, assert_never
 
 from sessionmagic.conversation.events import (
+    AgentSwitched,
     ApprovalRequested,
     ApprovalResolved,
     Event,
@@ -21,6 +22,8 @@ from sessionmagic.conversation.events import (
     NotesChanged,
     ReasoningDelta,
     ResponseBegan,
+    SubAgentFinished,
+    SubAgentStarted,
     TextDelta,
     TitleChanged,
     ToolBegan,
@@ -61,7 +64,7 @@ _ENDED: dict[str, Any] = {**_NO_APPROVAL, "began": False, "printed": "", "lines"
 
 def fold(transcript: Transcript, events: Iterable[Event]) -> Transcript:
     """Return the transcript with more events folded into it."""
-    return reduce(_fold_event, _join_deltas(events), transcript)
+    return reduce(_folded, _join_deltas(events), transcript)
 
 
 def _join_deltas(events: Iterable[Event]) -> Iterator[Event]:
@@ -77,20 +80,34 @@ def _delta_key(event: Event) -> object:
         case ReasoningDelta(takes_text=True):
             return event.seq
         case ValueDelta():
-            return event.attempt
+            return event.for_calls, event.attempt
         case TextDelta() | ReasoningDelta():
-            return type(event)
+            return event.for_calls, type(event)
         case ToolCallDelta() | ToolPrinted():
-            return type(event), event.call_id
+            return event.for_calls, type(event), event.call_id
         case _:
             return event.seq
 
 
+def _folded(transcript: Transcript, event: Event) -> Transcript:
+    """Return the transcript with an event folded into it, or into the work of a sub-agent, until its call has ended."""
+    if not event.for_calls:
+        return _fold_event(transcript, event)
+    call_id, *inner = event.for_calls
+    event = replace(event, for_calls=tuple(inner))
+    blocks = tuple(
+        replace(block, work=_folded(block.work or Transcript(session=transcript.session), event))
+        if _is_open(block, call_id)
+        else block
+        for block in transcript.blocks
+    )
+    return replace(transcript, blocks=blocks)
+
+
 def _fold_event(transcript: Transcript, event: Event) -> Transcript:
     match event:
-        case TurnStarted():
-            started = {name: getattr(event, name) for name in _STARTED}
-            return replace(transcript, **started, started_at=event.at)
+        case TurnStarted() | SubAgentStarted():
+            return _begun(transcript, event)
         case TextDelta() | ReasoningDelta() | ValueDelta() | ValueGiven():
             return replace(transcript, blocks=_with_delta(transcript.blocks, event))
         case ToolCallDelta() | ToolCalled() | ToolReturned() | ApprovalRequested() | ApprovalResolved():
@@ -101,25 +118,40 @@ def _fold_event(transcript: Transcript, event: Event) -> Transcript:
             return _with_block(transcript, event)
         case LimitReached() | TitleChanged():
             return transcript
-        case UsageReported() | ResponseBegan() | ModelAwaited():
+        case UsageReported() | ResponseBegan() | ModelAwaited() | AgentSwitched():
             return _with_figures(transcript, event)
         case Warned() | ModelFellBack() | NotesChanged():
             return _with_lines(transcript, event)
-        case TurnFinished():
-            return replace(
-                transcript,
-                blocks=joined(map(_close, transcript.blocks)),
-                model=event.model,
-                status=event.status,
-                error=event.error,
-                seconds=event.seconds,
-                finished_at=event.at,
-            )
+        case TurnFinished() | SubAgentFinished():
+            return _ended(transcript, event)
         case _:
             assert_never(event)
 
 
-def _with_figures(transcript: Transcript, event: UsageReported | ResponseBegan | ModelAwaited) -> Transcript:
+def _begun(transcript: Transcript, event: TurnStarted | SubAgentStarted) -> Transcript:
+    if isinstance(event, SubAgentStarted):
+        return replace(transcript, turn_id=event.turn, agent=event.agent, model=event.model, prompt=event.task)
+    started = {name: getattr(event, name) for name in _STARTED}
+    return replace(transcript, **started, started_at=event.at)
+
+
+def _ended(transcript: Transcript, event: TurnFinished | SubAgentFinished) -> Transcript:
+    return replace(
+        transcript,
+        blocks=joined(map(_close, transcript.blocks)),
+        model=event.model,
+        status=event.status,
+        error=event.error,
+        seconds=event.seconds,
+        finished_at=event.at if isinstance(event, TurnFinished) else None,
+    )
+
+
+def _with_figures(
+    transcript: Transcript, event: UsageReported | ResponseBegan | ModelAwaited | AgentSwitched
+) -> Transcript:
+    if isinstance(event, AgentSwitched):
+        return replace(transcript, agent=event.to, model=event.model)
     if isinstance(event, ModelAwaited):
         return replace(transcript, asking=event.why)
     if isinstance(event, ResponseBegan):
@@ -211,7 +243,12 @@ def _close(block: Block) -> Block:
     """Mark a tool call as interrupted if it has no result when the turn ends; return an unfit answer as text."""
     if isinstance(block, ValueBlock) and not block.given:
         return TextBlock(block.text)
-    if not isinstance(block, ToolBlock) or block.outcome is not None:
+    if not isinstance(block, ToolBlock):
+        return block
+    if block.work is not None and block.work.status == "running":
+        inner = joined(map(_close, block.work.blocks))
+        block = replace(block, work=replace(block.work, blocks=inner, status="interrupted"))
+    if block.outcome is not None:
         return block
     args = json_object(block.draft) if block.draft else block.args
     return replace(block, args=args, outcome="interrupted", draft="", **_ENDED)

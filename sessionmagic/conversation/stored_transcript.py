@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.comparison import shown
+from sessionmagic.conversation.sub_agents import requests_of, workers_of
 from sessionmagic.conversation.transcript import (
     Block,
     MessageBlock,
@@ -17,21 +20,24 @@ from sessionmagic.conversation.transcript import (
     joined,
     json_object,
 )
+from sessionmagic.conversation.usage import total
 from sessionmagic.conversation.value import as_text, opens_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from sessionmagic.conversation.session import TurnRecord
 
 
-def transcript_of(session: str, turn: TurnRecord) -> Transcript:
+def transcript_of(session: str, turn: TurnRecord, turns: Collection[TurnRecord] = ()) -> Transcript:
     """Return the transcript of a stored turn.
 
     Args:
         session: The name of the turn's session.
         turn: The turn.
+        turns: The turns of the session, among which are those of the sub-agents that have worked for it.
     """
+    requests = requests_of(turn, turns)
     transcript = Transcript(
         session=session,
         turn_id=turn.id,
@@ -40,12 +46,12 @@ def transcript_of(session: str, turn: TurnRecord) -> Transcript:
         prompt=turn.prompt,
         values=tuple(turn.values),
         notes=(*turn.notes, *_notes(turn)),
-        blocks=joined(_blocks(turn)),
+        blocks=joined(_blocks(turn, partial(_work, session, turn, turns))),
         warnings=tuple(turn.warnings),
-        usage=turn.usage,
+        usage=total(request.usage for request in requests),
         status=turn.status,
         error=turn.error,
-        seconds=turn.seconds,
+        seconds=sum(request.seconds for request in requests),
         first_token=turn.first_token,
         started_at=turn.started_at,
         finished_at=turn.finished_at,
@@ -61,7 +67,18 @@ def _notes(turn: TurnRecord) -> tuple[str, ...]:
     return (f"this summary is sent in place of the turns up to turn {turn.covers}, which are kept",)
 
 
-def _blocks(turn: TurnRecord) -> Iterator[Block]:
+def _work(session: str, turn: TurnRecord, turns: Collection[TurnRecord], call_id: str, again: int) -> Transcript | None:
+    """Return what a sub-agent has done for a call of the turn, where `again` earlier calls had the same id."""
+    found = workers_of(turn, turns)
+    workers = found.get(call_id, [])
+    if again >= len(workers):
+        return None
+    direct = {each.id for of_call in found.values() for each in of_call}
+    work = transcript_of(session, workers[again], [each for each in turns if each.id not in direct])
+    return replace(work, started_at=None, finished_at=None)
+
+
+def _blocks(turn: TurnRecord, work: Callable[[str, int], Transcript | None]) -> Iterator[Block]:
     parts = [part for message in turn.messages for part in message["parts"]]
     texts = [part for part in parts if part["part_kind"] == "text" and part["content"]]
     given = texts[-1] if turn.value is not None and texts else None
@@ -69,6 +86,8 @@ def _blocks(turn: TurnRecord) -> Iterator[Block]:
     for part in parts:
         if part["part_kind"] == "tool-return":
             results.setdefault(part["tool_call_id"], []).append(part)
+    calls: dict[str, int] = {}
+    """How many calls with each id there were so far."""
     after_prompt = False  # the first user prompt is the turn's; later ones were sent while the turn was running
     for part in parts:
         match part["part_kind"]:
@@ -81,7 +100,10 @@ def _blocks(turn: TurnRecord) -> Iterator[Block]:
             case "thinking" if part["content"]:
                 yield ReasoningBlock(part["content"])
             case "tool-call":
-                yield _tool_block(part, results.get(part["tool_call_id"], []), running=turn.status == "running")
+                call_id = part["tool_call_id"]
+                block = _tool_block(part, results.get(call_id, []), running=turn.status == "running")
+                yield replace(block, work=work(call_id, calls.setdefault(call_id, 0)))
+                calls[call_id] += 1
             case "user-prompt" if after_prompt and isinstance(part["content"], str):
                 yield MessageBlock(part["content"])
             case _:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.conversation.value import as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sessionmagic.conversation.events import InputAction, ToolOutcome, TurnStatus
     from sessionmagic.conversation.usage import Usage
@@ -57,6 +57,8 @@ class ToolBlock:
     """What the call would do, where the tool can say it, while the approval is open."""
     displays: tuple[Mapping[str, Any], ...] = ()
     """What a stored call has displayed."""
+    work: Transcript | None = None
+    """What a sub-agent has said and done for the call; None if none has worked for it."""
 
     @property
     def is_running(self) -> bool:
@@ -161,11 +163,35 @@ class Transcript:
     @property
     def waits_for_an_answer(self) -> bool:
         """Whether an approval or a question is open."""
-        return any(
-            (isinstance(block, ToolBlock) and block.approval_id)
-            or (isinstance(block, QuestionBlock) and block.action is None)
-            for block in self.blocks
-        )
+        return any(map(_waits, self.blocks))
+
+    @property
+    def all_calls(self) -> Iterator[ToolBlock]:
+        """The tool calls of the turn, each followed by those of the sub-agent that has worked for it."""
+        for block in self.blocks:
+            if isinstance(block, ToolBlock):
+                yield block
+                if block.work is not None:
+                    yield from block.work.all_calls
+
+    def work_for(self, calls: Sequence[str]) -> Transcript:
+        """Return the work of a sub-agent, by the ids of the calls that it works for; this transcript for none."""
+        work = self
+        for call_id in calls:
+            calls_so_far = (block for block in work.blocks if isinstance(block, ToolBlock))
+            found = next((block.work for block in reversed(list(calls_so_far)) if block.call_id == call_id), None)
+            work = found or Transcript()
+        return work
+
+
+def _waits(block: Block) -> bool:
+    match block:
+        case ToolBlock():
+            return bool(block.approval_id) or (block.work is not None and block.work.waits_for_an_answer)
+        case QuestionBlock():
+            return block.action is None
+        case _:
+            return False
 
 
 def joined(blocks: Iterable[Block]) -> tuple[Block, ...]:

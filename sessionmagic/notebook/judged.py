@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 def stored_runs(session: Session, turns: Sequence[TurnRecord]) -> list[ShownRun]:
     """Return the runs of a stored comparison."""
-    runs = [ShownRun(turn.column, transcript_of(session.name, turn)) for turn in turns if turn.column is not None]
+    runs = [
+        ShownRun(turn.column, transcript_of(session.name, turn, session.turns))
+        for turn in turns
+        if turn.column is not None
+    ]
     return with_wins(runs, turns[0].verdicts)
 
 

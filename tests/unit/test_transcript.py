@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from sessionmagic.conversation.event_json import event_from_json, event_to_json
 from sessionmagic.conversation.events import (
+    AgentSwitched,
     ApprovalRequested,
     ApprovalResolved,
     Event,
@@ -24,6 +25,8 @@ from sessionmagic.conversation.events import (
     NotesChanged,
     ReasoningDelta,
     ResponseBegan,
+    SubAgentFinished,
+    SubAgentStarted,
     TextDelta,
     TitleChanged,
     ToolBegan,
@@ -201,6 +204,9 @@ EXAMPLES = {
     InputProvided: {"question_id": "q", "action": "accept", "content": {"n": [1, "🦊"]}},
     MessageInjected: {"text": "Be brief", "kind": "queue", "values": ("x",)},
     ModelFellBack: {"failed": "lab:m", "fallback": "local", "reason": "HTTP 503", "attempt": 3},
+    SubAgentStarted: {"turn": "3", "task": "Look\n", "model": "lab:m", "for_calls": ("a", "b")},
+    SubAgentFinished: {"status": "failed", "model": "m", "error": "no", "seconds": 0.5, "for_calls": ("a",)},
+    AgentSwitched: {"to": "tutor", "model": "lab:m"},
     HistoryCompacted: {"compaction": "3", "summary": "Short.", "tokens_before": 9, "tokens_after": 3},
     LimitReached: {"which": "repeated_call", "value": 5},
     UsageReported: {"usage": Usage(input_tokens=2**40, reasoning_tokens=1, cost=0.125)},

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 def show(context: NotebookContext, options: argparse.Namespace) -> None:
     from sessionmagic.conversation.comparison import shown_turn
     from sessionmagic.conversation.stored_transcript import transcript_of
+    from sessionmagic.conversation.sub_agents import all_workers_of
     from sessionmagic.notebook.surface import prose_of
     from sessionmagic.notebook.terminal.text import turn_text
     from sessionmagic.notebook.view import show_turn
@@ -55,7 +56,8 @@ def show(context: NotebookContext, options: argparse.Namespace) -> None:
         if running is not None:
             transcript = _so_far(running)
         else:
-            transcript = transcript_of(session.name, turn)
+            workers = list(map(without_keys_in, all_workers_of(turn, session.turns)))
+            transcript = transcript_of(session.name, turn, workers)
             if turn.status == "running":
                 transcript = _noted(transcript, "running in another kernel")
         if context.front_end.in_terminal:

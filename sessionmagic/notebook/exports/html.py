@@ -69,7 +69,7 @@ def cut_in_html(session: Session) -> list[str]:
     texts = [
         block.content if isinstance(block, ToolBlock) else block.text
         for turn in session.path()
-        for block in transcript_of(session.name, turn).blocks
+        for block in transcript_of(session.name, turn, session.turns).blocks
         if not isinstance(block, QuestionBlock)
     ]
     count = sum(len(text) > TEXT_LIMIT for text in [*texts, *(turn.prompt for turn in session.path())])
@@ -93,7 +93,7 @@ def _turn(session: Session, turn: TurnRecord) -> Iterator[str]:
     if turn.system:
         yield f"<details><summary>Instructions</summary>{user_text_html(turn.system)}</details>"
     # The notes are for the cell that asked: its session was new, or its turn took the place of another.
-    transcript = transcript_of(session.name, replace(turn, notes=[]))
+    transcript = transcript_of(session.name, replace(turn, notes=[]), session.turns)
     yield framed(blocks_html(transcript.blocks))
     yield from map(_file_html, _beside_results(turn))
     yield framed(ending_html(transcript) + footer_html(transcript))

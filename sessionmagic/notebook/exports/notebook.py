@@ -138,7 +138,7 @@ def _outputs(session: Session, turn: TurnRecord) -> list[dict[str, Any]]:
             "data": {kind: _lines(content) for kind, content in output.data.items()},
             "metadata": dict(output.metadata),
         }
-        for output in answer_outputs(transcript_of(session.name, turn))
+        for output in answer_outputs(transcript_of(session.name, turn, session.turns))
     ]
 
 
