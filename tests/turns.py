@@ -6,7 +6,9 @@ import time
 
 from sessionmagic import Models, SessionManager, TinyStore, register_model
 from sessionmagic.conversation.events import (
+    AgentSwitched,
     ApprovalRequested,
+    SubAgentStarted,
     TextDelta,
     ToolCalled,
     ToolReturned,
@@ -120,14 +122,16 @@ def whole(events):
     assert isinstance(events[-1], TurnFinished)
     assert sum(isinstance(event, TurnStarted | TurnFinished) for event in events) == 2
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
-    assert len({(event.session_id, event.turn_id, event.agent) for event in events}) == 1
+    assert len({(event.session_id, event.turn_id) for event in events}) == 1
+    if not any(isinstance(event, SubAgentStarted | AgentSwitched) for event in events):
+        assert len({event.agent for event in events}) == 1
     assert sorted(event.at for event in events) == [event.at for event in events]
     waiting = set()
     for event in events:
         if isinstance(event, ToolCalled):
-            assert event.call_id not in waiting
-            waiting.add(event.call_id)
+            assert (event.for_calls, event.call_id) not in waiting
+            waiting.add((event.for_calls, event.call_id))
         elif isinstance(event, ToolReturned):
-            waiting.remove(event.call_id)
+            waiting.remove((event.for_calls, event.call_id))
     assert waiting == set()
     return events

@@ -83,6 +83,10 @@ class AgentDefinition:
     """Prompts by the names that stand for them after a slash."""
     welcome: str = ""
     """What the user is told when a session begins with this agent."""
+    sub_agents: Mapping[str, str] = field(default_factory=dict)
+    """What the agents do to which it may give tasks, by their names."""
+    handoffs: Mapping[str, str] = field(default_factory=dict)
+    """What the agents do to which it may hand the conversation over, by their names."""
     toolsets: tuple[Toolset, ...] = ()
     """Its toolsets, with the definitions of the MCP servers that they name."""
     confirmed: frozenset[str] = frozenset()

@@ -185,6 +185,27 @@ class Agents:
         found = replace(found, kernel_settings=self.settings, kernel_system=self.system)
         return self._with_project(found) if self.surroundings.has_agents_md else found
 
+    def colleague(self, agent: AgentDefinition, name: str) -> AgentDefinition:
+        """Return the agent of a name as another agent knows it: from the same file.
+
+        Raises `UnknownAgentError` and `AgentsFileError`.
+        """
+        found = self.answering(agent=name, source=agent.source)
+        if found.name != name:
+            raise UnknownAgentError(f"no agent named {shortened(name)!r} is known here")
+        return found
+
+    def team(self, agent: AgentDefinition) -> list[AgentDefinition]:
+        """Return the agents with which an agent may work, and those with which these may, as far as they are known."""
+        found = {agent.name: agent}
+        todo = [(agent, name) for name in (*agent.sub_agents, *agent.handoffs)]
+        while todo:
+            asking, name = todo.pop()
+            if name not in found and (other := self.if_usable("", name, asking.source)) is not None:
+                found[name] = other
+                todo += [(other, each) for each in (*other.sub_agents, *other.handoffs)]
+        return list(found.values())[1:]
+
     def _with_project(self, agent: AgentDefinition) -> AgentDefinition:
         """Return an agent whose instructions are joined by what all agents should know of the project."""
         from sessionmagic.agents.joined import of_directory

@@ -12,7 +12,6 @@ from sessionmagic.agents.naming import names_of
 from sessionmagic.agents.powers import autonomous, doubt, not_confirmed
 from sessionmagic.agents.use import check_usable, notes, toolsets_of
 from sessionmagic.agents.variables import agent_filled_in
-from sessionmagic.words import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -53,6 +52,8 @@ def definition_of(file: AgentsFile, name: str, confirmed: Collection[str], sourc
         output=agent.structured_output,
         commands={name: each.prompt for name, each in agent.commands.items()},
         welcome=agent.welcome_message,
+        sub_agents=_colleagues(file, agent.sub_agents),
+        handoffs=_colleagues(file, agent.handoffs),
         toolsets=toolsets_of(file, agent),
         confirmed=frozenset(confirmed),
         source=source,
@@ -63,6 +64,11 @@ def definition_of(file: AgentsFile, name: str, confirmed: Collection[str], sourc
             *joined.notes,
         ),
     )
+
+
+def _colleagues(file: AgentsFile, names: Collection[str]) -> dict[str, str]:
+    """Return what other agents of the file do, by their names. Those of registries are left out."""
+    return {name: file.agents[name].description for name in names if name in file.agents}
 
 
 def _fallback(agent: FileAgent) -> Fallback | None:
@@ -90,9 +96,6 @@ def _budgets(file: AgentsFile, agent: FileAgent) -> Iterator[OwnBudget]:
 
 def not_offered(file: AgentsFile, agent: FileAgent) -> Iterator[str]:
     """Yield what an agent does without, because we do not have it yet."""
-    colleagues = dict.fromkeys((*agent.sub_agents, *agent.handoffs))
-    if colleagues:
-        yield f"{agent.name} answers alone, as it cannot give work to {shortened(', '.join(colleagues), 100)} yet"
     for model in (file.models[each] for each in agent.references if each in file.models):
         if model.provider_opts:
             yield f"the provider_opts of the model {model.name} have no effect"

@@ -29,6 +29,8 @@ class Approval:
     """What the call would do, where the tool can say it: a difference, or a command and its variables."""
     agent: str = ""
     """The agent that makes the call; empty for the one that the turn began with."""
+    for_calls: tuple[str, ...] = ()
+    """For a sub-agent, the ids of the tool calls that it works for, the outermost first."""
 
     @property
     def tool(self) -> str:
@@ -60,9 +62,12 @@ class Approvals(Pending[Approval, Resolution]):
         super().__init__()
         self._emit = emit
 
-    async def ask(self, call_id: str, call: Call, why: str, *, preview: str = "", agent: str = "") -> Resolution:
-        """Return the user's decision on a call, once it is made. When the turn has ended, the call is rejected."""
-        approval = Approval(id=new_id(), call_id=call_id, call=call, why=why, preview=preview, agent=agent)
+    async def ask(self, call_id: str, call: Call, why: str, **about: Any) -> Resolution:
+        """Return the user's decision on a call, once it is made. When the turn has ended, the call is rejected.
+
+        `about` are the other fields of the `Approval`.
+        """
+        approval = Approval(id=new_id(), call_id=call_id, call=call, why=why, **about)
         return await self._answer(approval) or Resolution("reject")
 
     def resolve(self, approval_id: str, decision: Decision, reason: str = "") -> Approval:
@@ -97,6 +102,7 @@ class Approvals(Pending[Approval, Resolution]):
         self._emit(
             ApprovalRequested,
             agent=asked.agent,
+            for_calls=asked.for_calls,
             approval_id=asked.id,
             call_id=asked.call_id,
             tool=asked.tool,
@@ -110,6 +116,7 @@ class Approvals(Pending[Approval, Resolution]):
             self._emit(
                 ApprovalResolved,
                 agent=asked.agent,
+                for_calls=asked.for_calls,
                 approval_id=asked.id,
                 call_id=asked.call_id,
                 decision=answer.decision,

@@ -23,7 +23,7 @@ REASON_LENGTH = 200
 """Characters of the cause that an error quotes."""
 YOURS = "yours"
 """The source of the user's own functions."""
-TOLD = ("read_only", "apart", "runs_code", "obstacle", "preview")
+TOLD = ("read_only", "apart", "runs_code", "closes", "obstacle", "preview")
 """What the guard of a turn is told of a tool."""
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """The tool names that all providers accept."""
@@ -41,6 +41,7 @@ class Tool:
         alone: Whether its calls run one after the other, in the order in which the model made them.
         apart: Whether the calls of turns that are compared do not affect each other, although it is not read-only.
         runs_code: Whether it runs code or commands, so that no rule of an agents file lets it run without approval.
+        closes: Whether a call that is stopped takes a moment to end, as it stores what it has done.
         source: Where it comes from, for listings.
         obstacle: Why it cannot run in this turn. If this is set, a call fails with this text, without approval.
         schema: The JSON schema of its arguments; None if the function's parameters say it. The function checks them.
@@ -54,6 +55,7 @@ class Tool:
     alone: bool = False
     apart: bool = False
     runs_code: bool = False
+    closes: bool = False
     source: str = YOURS
     obstacle: str = ""
     schema: Mapping[str, Any] | None = None

@@ -20,11 +20,12 @@ from sessionmagic.tools.trust import doubts, trusted
 from sessionmagic.turns.account import KERNEL, Account, account_of
 from sessionmagic.turns.agent_limits import accounts_of, budget_warnings
 from sessionmagic.turns.agent_request import told_at_beginning, understood, with_models
+from sessionmagic.turns.colleagues import team_facts
 from sessionmagic.turns.compaction_request import content_for, cut_for
 from sessionmagic.turns.event_log import EventLog
 from sessionmagic.turns.history import history_before
 from sessionmagic.turns.left_out import LeftOut
-from sessionmagic.turns.place import note_on_new, note_on_reused, notes_on, parent_for
+from sessionmagic.turns.place import agent_before_handover, note_on_new, note_on_reused, notes_on, parent_for
 from sessionmagic.turns.planning import Means, plan_for
 from sessionmagic.turns.records import fresh_session, new_record
 from sessionmagic.turns.turn import Turn
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from sessionmagic.storage.store import Store
     from sessionmagic.turns.agent_tools import AgentTools
     from sessionmagic.turns.cut import Cut
+    from sessionmagic.turns.event_log import WorkLog
     from sessionmagic.turns.group import Hold, TurnGroup
     from sessionmagic.turns.history import History
     from sessionmagic.turns.planning import Plan
@@ -54,7 +56,7 @@ class Admitted:
     plan: Plan
     turn: Turn
     record: TurnRecord
-    log: EventLog
+    log: EventLog | WorkLog
     left_out: LeftOut
     hold: Hold
     content: str | Sequence[UserContent]
@@ -64,6 +66,12 @@ class Admitted:
     request: Request
     title: str
     """The title that the session has when the turn starts."""
+    agents: Agents
+    """The agents with which its agent may work."""
+    means: Means
+    """What the turn was planned with."""
+    chain: tuple[str, ...] = ()
+    """For the work of a sub-agent, the names of the agents that wait for it, the outermost first."""
 
     @property
     def seconds(self) -> float | None:
@@ -76,6 +84,11 @@ class Admitted:
         group = self.hold.group
         own = (group.agent_accounts[budget.owner] for budget in self.plan.agent.budgets)
         return group.account, *own, KERNEL
+
+    @property
+    def for_calls(self) -> tuple[str, ...]:
+        """For the work of a sub-agent, the ids of the tool calls that it works for, the outermost first."""
+        return self.log.for_calls
 
 
 class Admission:
@@ -146,7 +159,7 @@ class Admission:
         session = _written(decided, self._store, hold.group)
         if request.model:
             self._models.cooldowns.clear(planned.plan.agent.name)  # what the user has chosen is asked
-        return _admitted(decided, session, hold)
+        return _admitted(decided, session, hold, self._agents)
 
     def _planned(self, request: Request, hold: Hold) -> _Planned:
         """Decide what is asked, and after which turn. Raises the errors of the request."""
@@ -157,7 +170,8 @@ class Admission:
         dead = running_turns(before) if group.dead is None else group.dead
         previous = with_interrupted_turns(before, dead)
         parent = parent_for(request, previous)
-        agent = self._agents.answering(request.agent, previous.current_agent, previous.agents_source)
+        current = agent_before_handover(request, previous) or previous.current_agent
+        agent = self._agents.answering(request.agent, current, previous.agents_source)
         request, others = with_models(request, agent, self._agents, self._models)
         asked = understood(request, agent)
         request = asked.request
@@ -171,6 +185,7 @@ class Admission:
             dead=dead,
             parent=parent,
             plan=plan,
+            means=means,
             notes=asked.notes,
             content=content,
             fingerprint=fingerprint(
@@ -178,6 +193,7 @@ class Admission:
                 content,
                 self._agent_tools.names(plan.made, common=not request.only_tools),
                 request.output_type,
+                team_facts(agent, previous, self._agents),
             ),
         )
 
@@ -192,6 +208,7 @@ class _Planned:
     dead: frozenset[str]
     parent: str | None
     plan: Plan
+    means: Means
     notes: tuple[str, ...]
     """What is to be known of the prompt."""
     content: str | Sequence[UserContent]
@@ -265,7 +282,7 @@ def _written(decided: _Decided, store: Store, group: TurnGroup) -> Session:
     return session
 
 
-def _admitted(decided: _Decided, session: Session, hold: Hold) -> Admitted:
+def _admitted(decided: _Decided, session: Session, hold: Hold, agents: Agents) -> Admitted:
     """Return the turn that was stored last as one that is about to run."""
     planned, history = decided.planned, decided.history
     request, record = planned.request, session.turns[-1]
@@ -288,6 +305,8 @@ def _admitted(decided: _Decided, session: Session, hold: Hold) -> Admitted:
         cut=decided.cut,
         request=request,
         title=session.title,
+        agents=agents,
+        means=planned.means,
     )
 
 
@@ -300,7 +319,7 @@ def _reused(turn: TurnRecord, planned: _Planned, store: Store, group: TurnGroup)
 
     def change(session: Session) -> Session:
         session = _with_budget(planned.plan.with_override(session), request)
-        return replace(session, head=turn.id) if request.moves_head else session
+        return replace(session, head=turn.id, current_agent=turn.agent) if request.moves_head else session
 
     session = store.update(group.session_id, change)
     if group.dead is not None:  # other turns of the group may be running

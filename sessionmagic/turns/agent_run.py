@@ -38,6 +38,7 @@ from sessionmagic.models.clients import on_wait, report_waits
 from sessionmagic.models.waits import tell_wait
 from sessionmagic.tools.functions import RETRIES
 from sessionmagic.turns.failures import failure, waiting
+from sessionmagic.turns.guard import HandedOverError
 from sessionmagic.turns.history import REFUSALS
 from sessionmagic.turns.key_scanner import Incoming, ready_for
 from sessionmagic.turns.messages import (
@@ -48,12 +49,13 @@ from sessionmagic.turns.messages import (
 )
 from sessionmagic.turns.narrator import Narrator, text_of
 from sessionmagic.turns.partial import PartialResponse
-from sessionmagic.turns.turn import current_turn
+from sessionmagic.turns.turn import current_turn, current_work
 from sessionmagic.turns.typed_answer import TypedAnswer
 from sessionmagic.words import words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
+    from contextvars import Context
 
     from pydantic_ai.agent import AgentRunEvents
     from pydantic_ai.settings import ModelSettings
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
     from sessionmagic.turns.messages import Messages
     from sessionmagic.turns.output_type import Fitting, OutputType
     from sessionmagic.turns.partial import Persist
+    from sessionmagic.turns.planning import Plan
 
 pydantic_ai.BANNER_ENABLED = False  # in a terminal, the banner would appear in the middle of the first answer
 
@@ -87,6 +90,12 @@ class Outcome:
     error: SessionMagicError | None = None
     fitting: Fitting | None = None
     """The structured answer, if one was asked for and given."""
+    of_sub_agents: list[RequestRecord] = field(default_factory=list)
+    """The model requests of the sub-agents that have worked for it."""
+    handed_over: bool = False
+    """Whether another agent goes on."""
+    plan: Plan | None = None
+    """By what the agent has answered to which the turn was handed over, if it was."""
 
 
 def advised(outcome: Outcome, previous: Session) -> Outcome:
@@ -98,7 +107,8 @@ def advised(outcome: Outcome, previous: Session) -> Outcome:
         outcome: How the turn has ended.
         previous: The session before the turn.
     """
-    before = next((turn for turn in reversed(previous.turns) if turn.kind == "ask"), None)
+    asked = (turn for turn in reversed(previous.turns) if turn.kind == "ask" and turn.caller is None)
+    before = next(asked, None)
     if outcome.error_code in REFUSALS and before and before.error_code == outcome.error_code and previous.head:
         advice = "%agent drop takes the latest turn out of what is sent"
         outcome.error = TurnFailedError(f"{outcome.error}; if this comes back on every turn, {advice}")
@@ -122,7 +132,13 @@ class AgentRun:
         self._model = model
         self._guard = guard
         self._requests = guard.requests
-        self._narrator = Narrator(guard.emit, guard.seconds, model.context_limit, typed=output_type is not None)
+        self._narrator = Narrator(
+            guard.emit,
+            guard.seconds,
+            model.context_limit,
+            typed=output_type is not None,
+            has_begun=bool(guard.requests.records),
+        )
         self._typed = TypedAnswer(output_type)
         self._partial: PartialResponse
         self._events: AgentRunEvents[Any] | None = None
@@ -144,7 +160,7 @@ class AgentRun:
 
     async def run(
         self,
-        prompt: str | Sequence[UserContent],
+        prompt: str | Sequence[UserContent] | None,
         history: list[ModelMessage],
         persist: Persist,
         toolset: AbstractToolset[None] | None,
@@ -154,22 +170,25 @@ class AgentRun:
         Never raises: the outcome says how the model failed.
 
         Args:
-            prompt: What to ask.
+            prompt: What to ask; None to go on after the history, which ends with the results of calls.
             history: The messages before the prompt.
-            persist: Stores the run's messages so far, the prompt first, and the records of the model requests that have
-                ended.
+            persist: Stores the run's messages so far, the prompt first if there is one, and the records of the model
+                requests that have ended.
             toolset: The tools that the model may call, if any.
         """
         messages: list[ModelMessage] = []
         ending: Exception | None = None
         on_wait.set(self._warn_of_wait)  # before the run starts its task, which copies the context
         tell_wait.set(lambda what: self._guard.emit(ModelAwaited, why=what))
-        self._partial = PartialResponse(persist, to_json([request_of(prompt)]))
+        begun: list[ModelMessage] = [request_of(prompt)] if prompt is not None else []
+        self._partial = PartialResponse(persist, to_json(begun))
         try:
             agent = self._new_agent(toolset)
-            self._guard.history.messages = history
+            continued = [] if prompt is not None else history[-2:]  # the calls and their results
+            self._guard.history.messages = history[: len(history) - len(continued)]
             running = agent.run_stream_events(
                 prompt,
+                message_history=continued or None,
                 conversation_id=self._guard.history.conversation_id,
                 usage_limits=UsageLimits(request_limit=None),
             )
@@ -179,7 +198,7 @@ class AgentRun:
                 if self._cancelled:  # `cancel` was called while there was nothing to cancel
                     events.cancel()
                 async with self._partial.kept():
-                    ending = await self._run_to_end(events, self._partial.store)
+                    ending = await self._run_to_end(events, self._partial.store, len(begun))
                 with suppress(UserError):  # the run was cancelled before its first step, so it has no messages
                     # a run that is stopped while several calls run ends with an empty request (pydantic-ai 2.68)
                     messages = [said for said in events.new_messages() if said.parts or isinstance(said, ModelResponse)]
@@ -193,7 +212,7 @@ class AgentRun:
         self._narrator.close_calls(messages)
         if isinstance(ending, RunCancelled):
             ending = self._timeout or ending
-        return self._outcome(messages or [request_of(prompt)], ending)
+        return self._outcome(messages or begun, ending)
 
     def _warn_of_wait(self, status: int, seconds: float) -> None:
         if self._guard.chain is None:  # with fallbacks, the SDK does not wait
@@ -218,38 +237,34 @@ class AgentRun:
             )
         )
 
-    async def _run_to_end(self, events: AgentRunEvents[Any], persist: Persist) -> Exception | None:
+    async def _run_to_end(self, events: AgentRunEvents[Any], persist: Persist, stored: int) -> Exception | None:
         """Follow the run to its end; return the error that ended it, or None."""
         try:
-            await self._follow(events, persist)
+            await self._follow(events, persist, stored)
         except asyncio.CancelledError:
             # This is not `cancel`, which ends the run with RunCancelled. The task itself is cancelled when its loop
             # shuts down. Absorb that and stop the run, so that what the model has said can still be stored.
             events.cancel()
-            await self._drain(events, persist)
+            await self._drain(events, persist, stored)
             return None if events.result else RunCancelled("the turn was cancelled")
         except Exception as error:  # noqa: BLE001
             return error
         return None
 
-    async def _drain(self, events: AgentRunEvents[Any], persist: Persist) -> None:
+    async def _drain(self, events: AgentRunEvents[Any], persist: Persist, stored: int) -> None:
         """Follow a cancelled run to its end for a limited time, even if this task is cancelled again."""
         for _ in range(CANCEL_TRIES):
             try:
                 async with asyncio.timeout(CANCEL_SECONDS):
-                    await self._follow(events, persist)
+                    await self._follow(events, persist, stored)
             except asyncio.CancelledError:
                 continue
             except Exception:  # noqa: BLE001, S110  usually the RunCancelled that was asked for
                 pass
             return
 
-    async def _follow(
-        self,
-        events: AgentRunEvents[Any],
-        persist: Persist,
-    ) -> None:
-        stored_parts = 1  # the prompt, which was stored when the turn was admitted
+    async def _follow(self, events: AgentRunEvents[Any], persist: Persist, stored_parts: int) -> None:
+        """Report the events, and store the messages; `stored_parts` of them are stored, as the prompt is."""
         results: list[ModelRequestPart] = []
         incoming = Incoming()
         async for event in events:
@@ -267,14 +282,14 @@ class AgentRun:
                     results.append(result)
                     self._narrator.report_result(result)
                 case EnqueuedMessagesEvent(enqueue_id=delivery):
-                    if note := self._guard.inbox.delivered(delivery):
-                        self._guard.emit(MessageInjected, text=note.text, kind=note.kind, values=note.values)
+                    self._report_delivery(delivery)
                 case AgentRunResultEvent():
                     break
                 case _:
                     pass
-            messages = events.new_messages()
-            self._narrator.report_usage(self._requests.usage, messages)
+            if not (messages := events.new_messages()):  # without a prompt, there are none before the first response
+                continue
+            self._narrator.report_usage(self._requests.whole_usage, messages)
             # pydantic-ai adds the results of a step to its messages when all calls of the step have ended. Store each
             # result as soon as it comes in, since the process may end before the last one.
             if isinstance(messages[-1], ModelResponse) and results:
@@ -287,9 +302,16 @@ class AgentRun:
                 stored_parts = parts
                 await persist(self._typed.stored(messages), list(self._requests.records))
 
+    def _report_delivery(self, delivery: str) -> None:
+        if note := self._guard.inbox.delivered(delivery):
+            self._guard.emit(MessageInjected, text=note.text, kind=note.kind, values=note.values)
+
     def _outcome(self, messages: list[ModelMessage], ending: Exception | None) -> Outcome:
         self._requests.close(messages, ending)
-        outcome = Outcome("completed", self._typed.stored(messages), self._requests.records)
+        of_sub_agents = self._requests.of_sub_agents
+        outcome = Outcome(
+            "completed", self._typed.stored(messages), self._requests.records, of_sub_agents=of_sub_agents
+        )
         responses = [message for message in messages if isinstance(message, ModelResponse)]
         match ending:
             case None:
@@ -298,6 +320,8 @@ class AgentRun:
                     self._narrator.report_value(fitting.stored.json)
                 if doubt := doubt_about(responses[-1]):
                     self._guard.emit(Warned, text=doubt)
+            case HandedOverError():
+                outcome.handed_over = True
             case TurnTimeoutError():
                 outcome.status, outcome.error_code, outcome.error = "failed", "timeout", ending
             case TurnLimitError():
@@ -310,11 +334,34 @@ class AgentRun:
                 outcome.error_code, outcome.error = self._typed.failure(asked.reference, ending) or failure(
                     asked.reference, ending, address_of(asked.model)
                 )
-        self._narrator.report_usage(self._requests.usage, messages)
+        self._narrator.report_usage(self._requests.whole_usage, messages)
         return outcome
 
 
+async def settled(
+    run: AgentRun, work: Coroutine[Any, Any, Outcome], context: Context | None = None
+) -> tuple[Outcome, bool]:
+    """Return the outcome of a run, and whether this task was cancelled meanwhile.
+
+    The run has a task of its own, so that it can be stopped and what it has used is still known.
+
+    Args:
+        run: The run.
+        work: What it does: `AgentRun.run`.
+        context: The context of its task; by default a copy of the current one.
+    """
+    running = asyncio.create_task(work, context=context)
+    cancelled = False
+    while not running.done():
+        try:
+            await asyncio.wait([running])
+        except asyncio.CancelledError:
+            cancelled = True
+            run.cancel()
+    return running.result(), cancelled
+
+
 def _printed() -> dict[str, str]:
-    """Return what the calls of the turn have printed that have no result, by call id."""
-    blocks = current_turn.get().transcript.blocks
+    """Return what the calls of the run have printed that have no result, by call id."""
+    blocks = current_turn.get().transcript.work_for(current_work.get()).blocks
     return {block.call_id: block.printed.strip() for block in blocks if isinstance(block, ToolBlock) and block.printed}

@@ -90,12 +90,15 @@ class Compaction:
             limit: How many tokens the model can read.
             stops_alone: Whether the turn has no other run yet, which would be stopped with it.
         """
+        from sessionmagic.turns.agent_run import settled
+
         self._tried = True
         record = self._new_record(cut)
         run = self._run()
         if stops_alone:
             self._admitted.turn.on_cancel(run.cancel)
-        outcome, cancelled = await _settled(run, task(""), as_history(cut.conversation(limit, record.started_at)))
+        conversation = as_history(cut.conversation(limit, record.started_at))
+        outcome, cancelled = await settled(run, run.run(task(""), conversation, _store_nothing, None))
         outcome = checked(outcome, record.model)
         stored = await self._stored(_ended(record, outcome)) if outcome.requests else None
         if cancelled:
@@ -126,6 +129,7 @@ class Compaction:
     def _run(self) -> AgentRun:
         """Return a run that makes one request, without tools and without the instructions of the turn."""
         from sessionmagic.turns.agent_run import AgentRun
+        from sessionmagic.turns.counts import Counts
         from sessionmagic.turns.fallback import chain_of
         from sessionmagic.turns.guard import Guard
         from sessionmagic.turns.model_requests import ModelRequests
@@ -144,7 +148,7 @@ class Compaction:
             inbox=Inbox(),
             policy=lambda: Policy(session={}, file={}, safety="restricted", attended=False, yes=False),
             grant=_grant_nothing,
-            limits=ONE_REQUEST,
+            counts=Counts(ONE_REQUEST, self._emit),
             keep_sent=lambda _: None,
             content=SentContent(admitted.left_out),
             accounts=admitted.accounts,
@@ -197,26 +201,6 @@ def _announce(admitted: Admitted, cut: Cut, compaction: TurnRecord) -> Messages:
     return compacted
 
 
-async def _settled(run: AgentRun, prompt: str, conversation: list[ModelMessage]) -> tuple[Outcome, bool]:
-    """Return the outcome of a run, and whether this task was cancelled meanwhile.
-
-    The run has a task of its own, so that it can be stopped and what it has used is still known.
-    """
-
-    async def store_nothing(*_: object) -> None:
-        pass
-
-    running = asyncio.ensure_future(run.run(prompt, conversation, store_nothing, None))
-    cancelled = False
-    while not running.done():
-        try:
-            await asyncio.wait([running])
-        except asyncio.CancelledError:
-            cancelled = True
-            run.cancel()
-    return running.result(), cancelled
-
-
 def checked(outcome: Outcome, reference: str) -> Outcome:
     """Return the outcome of a compaction. One without a whole summary has failed, unless a budget has refused it.
 
@@ -244,6 +228,10 @@ def _ended(record: TurnRecord, outcome: Outcome) -> TurnRecord:
         error=str(outcome.error) if outcome.error else None,
         finished_at=max(time.time(), record.started_at),
     )
+
+
+async def _store_nothing(*_: object) -> None:
+    """Store nothing: the summary is stored when it is complete."""
 
 
 async def _grant_nothing(decision: Decision, tool: str) -> None:

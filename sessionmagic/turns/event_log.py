@@ -47,8 +47,19 @@ class EventLog:
         self._now = 0.0
         """The time of the latest event. No event is earlier than the one before, even if the clock is set back."""
         self._finished = False
-        self._shown = ShownEvents(left_out or LeftOut())
+        self._left_out = left_out or LeftOut()
+        self._shown: dict[tuple[str, ...], ShownEvents] = {}
+        """The events of the turn's own agent and of each sub-agent, by the calls that it works for."""
         self._waiting: set[Callable[[], object]] = set()
+
+    @property
+    def for_calls(self) -> tuple[str, ...]:
+        """The calls that a sub-agent works for; empty, as these are the events of the turn itself."""
+        return ()
+
+    def within(self, agent: str, call_id: str) -> WorkLog:
+        """Return what takes the events of a sub-agent that works for a call."""
+        return WorkLog(self, agent, (call_id,))
 
     def emit(self, kind: type[Any], /, *, agent: str = "", **content: Any) -> None:
         """Number and stamp an event, and wake all observers.
@@ -64,8 +75,10 @@ class EventLog:
             if self._finished:
                 return
             self._finished = kind is TurnFinished
-            for event in self._shown.of(kind, agent, content):
-                self._append(*event)
+            for_calls: tuple[str, ...] = content.pop("for_calls", ())
+            shown = self._shown.setdefault(for_calls, ShownEvents(self._left_out))
+            for of_kind, agent_, shown_content in shown.of(kind, agent, content):
+                self._append(of_kind, agent_, {**shown_content, "for_calls": for_calls})
             waiting, self._waiting = self._waiting, set()
         for wake in waiting:
             wake()
@@ -154,3 +167,26 @@ class EventLog:
                     return
             if not fresh:
                 await arrived.wait()
+
+
+class WorkLog:
+    """Takes the events of a sub-agent, and adds them to those of the turn.
+
+    Args:
+        log: The events of the turn.
+        agent: The sub-agent.
+        for_calls: The ids of the tool calls that it works for, the outermost first.
+    """
+
+    def __init__(self, log: EventLog, agent: str, for_calls: tuple[str, ...]) -> None:
+        self._log = log
+        self._agent = agent
+        self.for_calls = for_calls
+
+    def within(self, agent: str, call_id: str) -> WorkLog:
+        """Return what takes the events of another sub-agent, which works for a call of this one."""
+        return WorkLog(self._log, agent, (*self.for_calls, call_id))
+
+    def emit(self, kind: type[Any], /, *, agent: str = "", **content: Any) -> None:
+        """Add an event, as `EventLog.emit` does."""
+        self._log.emit(kind, agent=agent or self._agent, **{"for_calls": self.for_calls, **content})

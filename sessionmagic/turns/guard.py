@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -21,7 +20,7 @@ from pydantic_ai.tools import ToolDenied
 
 from sessionmagic.conversation.events import LimitReached, ToolBegan, Warned
 from sessionmagic.conversation.transcript import json_object
-from sessionmagic.exceptions import SessionIdleError, TurnLimitError
+from sessionmagic.exceptions import SessionIdleError
 from sessionmagic.models.members import with_wrapped_members
 from sessionmagic.tools.results import bound, without_images
 from sessionmagic.turns.asked_model import AskedModel
@@ -44,10 +43,11 @@ if TYPE_CHECKING:
 
     from sessionmagic.conversation.events import Decision
     from sessionmagic.models.resolved import ResolvedModel
-    from sessionmagic.tools.approvals import Approvals
+    from sessionmagic.tools.approvals import Approvals, Resolution
     from sessionmagic.tools.call import Call
-    from sessionmagic.tools.permissions import Limits, Policy
+    from sessionmagic.tools.permissions import Policy
     from sessionmagic.turns.account import Account
+    from sessionmagic.turns.counts import Counts
     from sessionmagic.turns.fallback import Chain
     from sessionmagic.turns.inbox import Inbox, Kind
     from sessionmagic.turns.model_requests import ModelRequests
@@ -58,9 +58,15 @@ if TYPE_CHECKING:
 
 CANCEL_SECONDS = 0.5
 """How long a tool call may take to stop with its turn. An interrupted cell waits longer than that."""
+CLOSING_SECONDS = 3.0
+"""The same for a call that stores what it has done, such as the work of a sub-agent."""
 
 LISTENED_TO = (FunctionToolCallEvent, OutputToolCallEvent, FunctionToolResultEvent, EnqueuedMessagesEvent)
 """The events that `Guard.on_event` handles."""
+
+
+class HandedOverError(Exception):
+    """Ends the run of an agent, as another one answers from here on."""
 
 
 @dataclass
@@ -83,7 +89,7 @@ class Guard(AbstractCapability[None]):
             the turn runs applies to the next call.
         grant: Makes a decision last, and approves the waiting calls that it allows, also those of the other turns of
             the group. It is awaited before the call runs.
-        limits: How many model requests and tool calls the turn may make.
+        counts: Counts the model requests and tool calls, and stops the turn at its limits.
         keep_sent: Called with each model request as it is sent.
         content: Leaves keys out of what is sent.
         accounts: What is charged with the model requests: that of the session, then that of the kernel.
@@ -91,6 +97,7 @@ class Guard(AbstractCapability[None]):
         output_type: The type of the answer; None for text.
         rate_limits: How long a provider is waited for that has too many requests.
         chain: The models of which the next one is asked when one fails; None if no other is asked.
+        for_calls: For a sub-agent, the ids of the tool calls that it works for, the outermost first.
     """
 
     agent: str
@@ -101,7 +108,7 @@ class Guard(AbstractCapability[None]):
     inbox: Inbox
     policy: Callable[[], Policy]
     grant: Callable[[Decision, str], Awaitable[None]]
-    limits: Limits
+    counts: Counts
     keep_sent: Callable[[SentRequest], object]
     content: SentContent
     accounts: Sequence[Account]
@@ -109,16 +116,17 @@ class Guard(AbstractCapability[None]):
     history: RunHistory = field(default_factory=RunHistory)
     output_type: OutputType | None = None
     chain: Chain | None = None
+    for_calls: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     """How many seconds each call ran, by call id."""
     running: int = 0
     """How many calls are running."""
-    _request_count: int = 0
-    _call_count: int = 0
-    _latest_call: tuple[str, str] = ("", "")
-    _repeats: int = 0
-    """How many times in a row the latest call was made."""
-    _stopped: bool = False
+    asking: int = 0
+    """How many calls wait for the user's decision."""
+    handed_over: bool = False
+    """Whether another agent answers from the next model request on."""
+    sub_agents: list[Guard] = field(default_factory=list)
+    """The guards of the sub-agents that work for the running calls."""
     _reached_token_limit: bool = False
 
     def capabilities(self) -> list[AbstractCapability[None]]:
@@ -139,22 +147,14 @@ class Guard(AbstractCapability[None]):
 
     async def before_model_request(self, ctx: Any, request_context: Any) -> Any:  # noqa: ARG002
         """Count a model request, stop the turn at its limit, and choose the model that is asked."""
-        self.count_request()
+        if self.handed_over:
+            raise HandedOverError
+        self.counts.count_request()
         asked = self.model.chosen() if self.chain is None else self.chain.begin()
         self.requests.begin(self.agent, asked)
         if self.model.members and self.chain is None:
             request_context.model, request_context.model_settings = asked.model, dict(asked.settings)
         return request_context
-
-    def count_request(self) -> None:
-        """Count a model request, and stop the turn at its limit.
-
-        Also called for a request with which a provider's answer is continued, as pydantic-ai has no hook for it.
-        """
-        self._request_count += 1
-        if self._request_count > self.limits.requests:
-            limit = self.limits.requests
-            self._stop("requests", limit, f"stopped after {limit} model requests")
 
     def get_wrapper_model(self, model: Model) -> Model:
         """Return the model to ask instead of the one that was chosen."""
@@ -168,7 +168,7 @@ class Guard(AbstractCapability[None]):
             TypedModel(charged, self.output_type, lambda text: self.emit(Warned, text=text)),
             model.reference,
             offers=lambda tool: not self.policy().never_allows(tool),
-            count=self.count_request,
+            count=self.counts.count_request,  # of continued answers, for which pydantic-ai has no hook
             warn=lambda text: self.emit(Warned, text=text),
         )
         asked.history = self.history
@@ -206,7 +206,7 @@ class Guard(AbstractCapability[None]):
                 if self._reached_token_limit:
                     check_whole(event.part)
                 # An unknown tool, or invalid arguments: `wrap_tool_execute` is not called, but the limits apply.
-                self._count(event.part)
+                self.counts.count_call(event.part.tool_name, json_object(event.part.args))
             case OutputToolCallEvent(args_valid=False) if self._reached_token_limit:
                 check_whole(event.part)
             case FunctionToolResultEvent():
@@ -215,7 +215,7 @@ class Guard(AbstractCapability[None]):
                 bound(event.part)
             case EnqueuedMessagesEvent():
                 # What the user has said may be a reason to make the same call again.
-                self._repeats = 0
+                self.counts.forget_repeats()
 
     async def after_tool_validate(self, ctx: Any, *, call: Any, tool_def: Any, args: Any) -> dict[str, Any]:  # noqa: ARG002
         """Refuse arguments that are not an object. pydantic-ai does not check them for the tools of MCP servers."""
@@ -233,7 +233,8 @@ class Guard(AbstractCapability[None]):
         handler: Any,
     ) -> Any:
         """Run a call if it is permitted, after its approval where that is needed; return its result for the model."""
-        written = self._count(call)
+        written = json_object(call.args)
+        self.counts.count_call(call.tool_name, written)
         args = without_iterators(args)
         wanted = wanted_call(call.tool_name, tool_def, written, args)
         if obstacle := (tool_def.metadata or {}).get("obstacle"):
@@ -245,7 +246,9 @@ class Guard(AbstractCapability[None]):
         self.running += 1
         self.emit(ToolBegan, call_id=call.tool_call_id, tool=call.tool_name)
         try:
-            result = await self._result_of(call.tool_name, asyncio.ensure_future(run_tool(call, handler, args)))
+            seconds = CLOSING_SECONDS if (tool_def.metadata or {}).get("closes") else CANCEL_SECONDS
+            running = asyncio.ensure_future(run_tool(call, handler, args))
+            result = await self._result_of(call.tool_name, running, seconds)
         finally:
             self.running -= 1
             self.seconds[call.tool_call_id] = time.monotonic() - began
@@ -253,8 +256,8 @@ class Guard(AbstractCapability[None]):
             return result
         return replace(result, content=without_images(result.content))
 
-    async def _result_of(self, tool: str, running: asyncio.Future[ToolReturn[Any]]) -> ToolReturn[Any]:
-        """Wait for a call and return its result. When the turn is stopped, cancel the call and wait a short time only.
+    async def _result_of(self, tool: str, running: asyncio.Future[ToolReturn[Any]], seconds: float) -> ToolReturn[Any]:
+        """Wait for a call and return its result. When the turn is stopped, cancel the call and wait `seconds` at most.
 
         The call runs in a task of its own, which `asyncio.wait` does not cancel. So a tool that ignores its
         cancellation cannot hold up the end of the turn.
@@ -263,34 +266,12 @@ class Guard(AbstractCapability[None]):
             await asyncio.wait([running])
         except asyncio.CancelledError:
             running.cancel()
-            await asyncio.wait([running], timeout=CANCEL_SECONDS)
+            await asyncio.wait([running], timeout=seconds)
             if not running.done():
                 running.add_done_callback(_retrieve_error)
                 self.emit(Warned, text=f"{tool} did not stop with the turn; it is still running")
             raise
         return running.result()
-
-    def _count(self, call: ToolCallPart) -> dict[str, Any]:
-        """Count a call, and stop the turn at its limits; return the call's arguments as the model wrote them."""
-        args = json_object(call.args)
-        self._call_count += 1
-        if self._call_count > self.limits.tool_calls:
-            limit = self.limits.tool_calls
-            self._stop("tool_calls", limit, f"stopped after {limit} tool calls")
-        this_call = (call.tool_name, json.dumps(args, sort_keys=True, default=str))
-        self._repeats = self._repeats + 1 if this_call == self._latest_call else 1
-        self._latest_call = this_call
-        if self._repeats >= self.limits.repeats:
-            limit = self.limits.repeats
-            cause = f"stopped: {call.tool_name} was called {limit} times in a row with the same arguments"
-            self._stop("repeated_call", limit, cause)
-        return args
-
-    def _stop(self, which: str, value: int, cause: str) -> None:
-        if not self._stopped:  # several calls of one response may reach the limit
-            self.emit(LimitReached, which=which, value=value)
-        self._stopped = True
-        raise TurnLimitError(f"{cause}; send another prompt to continue")
 
     async def _refusal(self, call: Call, call_id: str, preview: Callable[[], Awaitable[str]]) -> str | None:
         """Return what the model is told about a call that may not run; return None if it may run."""
@@ -300,7 +281,7 @@ class Guard(AbstractCapability[None]):
                 return None
             case "deny":
                 return f"This call is not allowed: {ruling.why}."
-        resolution = await self.approvals.ask(call_id, call, ruling.why, preview=await preview(), agent=self.agent)
+        resolution = await self._asked_user(call_id, call, ruling.why, await preview())
         if resolution.decision == "reject":
             return "The user rejected this call." + (f" Reason: {resolution.reason}" if resolution.reason else "")
         if resolution.decision != "once":
@@ -308,12 +289,28 @@ class Guard(AbstractCapability[None]):
         ruling = self.policy().rule_on(call)  # a deny rule may have been set while the call waited
         return f"This call is not allowed: {ruling.why}." if ruling.verdict == "deny" else None
 
+    async def _asked_user(self, call_id: str, call: Call, why: str, preview: str) -> Resolution:
+        self.asking += 1
+        try:
+            return await self.approvals.ask(
+                call_id, call, why, preview=preview, agent=self.agent, for_calls=self.for_calls
+            )
+        finally:
+            self.asking -= 1
+
+    @property
+    def busy(self) -> int:
+        """How many of the running calls do more than wait: a sub-agent may do no more than wait for the user."""
+        return self.running - sum(bool(each.asking) and each.busy <= 0 for each in self.sub_agents)
+
     def approve_allowed_calls(self) -> None:
-        """Approve the waiting calls that the session's rules now allow."""
+        """Approve the waiting calls that the session's rules now allow, also those of sub-agents."""
         policy = self.policy()
         for approval in self.approvals.open:
-            if policy.rule_on(approval.call).verdict == "allow":
+            if approval.for_calls == self.for_calls and policy.rule_on(approval.call).verdict == "allow":
                 self.approvals.permit(approval.id)
+        for each in list(self.sub_agents):
+            each.approve_allowed_calls()
 
 
 def _retrieve_error(running: asyncio.Future[Any]) -> None:

@@ -106,6 +106,8 @@ class Inbox:
         """
         with self._lock:
             self._send, self._take_back = send, take_back
+            for note in self._notes:  # an earlier run of the turn did not deliver them
+                note.delivery = None
             self._hand_over()
 
     def delivered(self, delivery: str) -> Note | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.events import TurnFinished, TurnStarted, Warned
-from sessionmagic.conversation.tree import undelivered, with_changed_turn, with_finished_turn
+from sessionmagic.conversation.sub_agents import with_ended_workers
+from sessionmagic.conversation.tree import undelivered, with_finished_turn
+from sessionmagic.conversation.usage import total
 from sessionmagic.exceptions import (
     ModelRefusedError,
     SessionMagicError,
@@ -17,31 +18,18 @@ from sessionmagic.exceptions import (
     StoreError,
 )
 from sessionmagic.keys.cleaning import messages_without_keys, without_keys
-from sessionmagic.loop import in_thread, settled_in_thread
-from sessionmagic.tools.permissions import with_grant
-from sessionmagic.turns.agent_limits import limits_of, policy_of
-from sessionmagic.turns.inbox import Inbox
-from sessionmagic.turns.session_permissions import change_permissions, update_and_tighten
-from sessionmagic.turns.time_limit import time_limit
-from sessionmagic.turns.toolset import toolset_for
-from sessionmagic.turns.turn import TurnResult, current_turn
-from sessionmagic.turns.unasked import approve_everything, is_everything_approved, notes_of, tell_notes
+from sessionmagic.loop import settled_in_thread
+from sessionmagic.turns.turn import TurnResult
+from sessionmagic.turns.unasked import notes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sessionmagic.conversation.events import Decision
     from sessionmagic.conversation.session import Session, TurnRecord
-    from sessionmagic.conversation.usage import RequestRecord
     from sessionmagic.storage.store import Store
-    from sessionmagic.tools.permissions import Permissions
     from sessionmagic.turns.admission import Admitted
     from sessionmagic.turns.agent_run import Outcome
     from sessionmagic.turns.agent_tools import AgentTools
-    from sessionmagic.turns.guard import Guard
-    from sessionmagic.turns.messages import Messages
-    from sessionmagic.turns.model_requests import ModelRequests
-    from sessionmagic.turns.run_history import RunHistory
     from sessionmagic.turns.unwritten import UnwrittenEnds
 
 
@@ -58,74 +46,27 @@ async def stream(
         ended: Called when everything is stored, just before the session is released.
     """
     from sessionmagic.turns.agent_run import Outcome
+    from sessionmagic.turns.answering import answered
     from sessionmagic.turns.failures import failure
     from sessionmagic.turns.model_requests import ModelRequests
 
     requests = ModelRequests()
     try:
-        outcome = await _ask(admitted, store, agent_tools, requests)
+        _emit_start(admitted)
+        outcome = await answered(admitted, store, agent_tools, requests)
     except asyncio.CancelledError as stop:
         requests.close([], stop)
         outcome = Outcome("interrupted", requests=requests.records, error_code="cancelled")
+        outcome.of_sub_agents = requests.of_sub_agents
     except BaseException as problem:  # noqa: BLE001  the session must be released, whatever a model does
         requests.close([], problem)
         code, error = failure(admitted.record.model, problem)
         outcome = Outcome("failed", requests=requests.records, error_code=code, error=error)
+        outcome.of_sub_agents = requests.of_sub_agents
     for warning in undelivered(admitted.turn.inbox.close()):
         admitted.log.emit(Warned, text=warning)
     store_error = await _write_end(admitted, outcome, store, unwritten)
     _release(admitted, outcome, store_error or outcome.error, ended)
-
-
-async def _ask(admitted: Admitted, store: Store, agent_tools: AgentTools, requests: ModelRequests) -> Outcome:
-    from sessionmagic.turns.agent_run import AgentRun, advised
-    from sessionmagic.turns.compaction import Compaction, announced
-    from sessionmagic.turns.messages import as_history
-    from sessionmagic.turns.run_history import RunHistory
-
-    turn, log, plan = admitted.turn, admitted.log, admitted.plan
-    turn.within = current_turn.get(None)
-    current_turn.set(turn)
-    _emit_start(admitted)
-    for warning in plan.warnings:
-        log.emit(Warned, text=warning)
-    compaction = Compaction(admitted, store, requests)
-    guard = _guard(admitted, store, requests, RunHistory(compaction.after_refusal if admitted.cut is None else None))
-    admitted.hold.recheck = guard.approve_allowed_calls
-    admitted.hold.tell_permissions = partial(tell_notes, admitted)
-    run = AgentRun(plan.agent, plan.model, guard, guard.output_type)
-
-    async def persist(messages: Messages, requests: list[RequestRecord]) -> None:
-        def changed(stored: TurnRecord) -> TurnRecord:
-            written = replace(stored, messages=messages, requests=requests, waiting=turn.inbox.waiting)
-            return written if stored.status == "running" else stored  # a late write must not undo the turn's end
-
-        # The write is shielded: if this task is cancelled, `in_thread` finishes the write before it raises.
-        change = partial(with_changed_turn, turn_id=turn.id, change=changed)
-        await in_thread(update_and_tighten, store, turn.session_id, change, admitted.hold.group)
-        tell_notes(admitted)
-
-    def waits_for_user() -> bool:
-        # A call that waits for its approval is not running yet, but a call whose MCP server asks a question is. So the
-        # turn does nothing but wait if no more calls are running than questions are open.
-        questions = len(turn.questions.open)
-        return bool(questions or turn.approvals.open) and guard.running <= questions
-
-    def stop_late(seconds: float) -> None:
-        of_budget = seconds == plan.seconds_left
-        run.time_out(seconds, "its agents file sets that budget" if of_budget else "allow more time with --timeout")
-        turn.cancel()
-
-    async with time_limit(admitted.seconds, waits_for_user, stop_late):
-        if admitted.cut is None:
-            toolset = await toolset_for(admitted, agent_tools)
-            history = await compaction.before_turn()
-        else:
-            conversation = admitted.cut.conversation(plan.model.context_limit, admitted.record.started_at)
-            toolset, history = None, as_history(conversation)
-        turn.on_cancel(run.cancel)
-        outcome = await run.run(admitted.content, history, persist, toolset)
-    return advised(outcome, plan.previous) if admitted.cut is None else announced(outcome, admitted, admitted.cut)
 
 
 def _emit_start(admitted: Admitted) -> None:
@@ -142,57 +83,6 @@ def _emit_start(admitted: Admitted) -> None:
     turn.tell_new_title()
 
 
-def _guard(admitted: Admitted, store: Store, requests: ModelRequests, history: RunHistory) -> Guard:
-    """Return the guard of a turn. Its rules are those of its group, and grants of a tool are stored."""
-    from sessionmagic.turns.fallback import chain_of
-    from sessionmagic.turns.guard import Guard
-    from sessionmagic.turns.rate_limits import RateLimits
-    from sessionmagic.turns.sent_content import SentContent
-
-    turn, agent, request, group = admitted.turn, admitted.plan.agent, admitted.request, admitted.hold.group
-    asks = admitted.cut is None
-
-    async def grant(decision: Decision, tool: str) -> None:
-        if decision == "all":
-            approve_everything(group)
-        else:
-            change = partial(_with_grant, tool=tool)
-            await in_thread(change_permissions, store, turn.session_id, change)
-        group.recheck()
-
-    emit = partial(admitted.log.emit, agent=agent.name)
-    rate_limits = RateLimits(admitted.seconds, emit)
-    return Guard(
-        agent=agent.name,
-        model=admitted.plan.model,
-        emit=emit,
-        requests=requests,
-        approvals=turn.approvals,
-        inbox=turn.inbox if asks else Inbox(),  # a summary takes no further messages
-        policy=lambda: policy_of(
-            group.permissions,
-            agent,
-            attended=request.attended,
-            remedy=request.remedy,
-            yes=request.yes,
-            everything=is_everything_approved(group.session_id, group.permissions.safety),
-        ),
-        grant=grant,
-        limits=limits_of(request.limits, agent),
-        keep_sent=turn.keep_sent,
-        content=SentContent(admitted.left_out),
-        accounts=admitted.accounts,
-        rate_limits=rate_limits,
-        history=history,
-        output_type=request.output_type if asks else None,
-        chain=chain_of(agent.name, admitted.plan.model, admitted.plan.fallback, emit, rate_limits),
-    )
-
-
-def _with_grant(permissions: Permissions, tool: str) -> Permissions:
-    return replace(permissions, rules=with_grant(permissions.rules, tool))
-
-
 def _release(
     admitted: Admitted, outcome: Outcome, error: SessionMagicError | None, ended: Callable[[], object]
 ) -> None:
@@ -203,6 +93,7 @@ def _release(
     """
     turn = admitted.turn
     record = replace(admitted.record, requests=outcome.requests)
+    seconds = record.seconds + sum(request.seconds for request in outcome.of_sub_agents)
     turn.approvals.close()
     turn.questions.close()
     if error:
@@ -215,18 +106,18 @@ def _release(
         model=record.who_answered,
         error_code=outcome.error_code,
         error=str(error) if error else None,
-        seconds=record.seconds,
+        seconds=seconds,
     )
     result = TurnResult(
         text=turn.transcript.text,
         status=outcome.status,
-        usage=record.usage,
+        usage=total([record.usage, *(request.usage for request in outcome.of_sub_agents)]),
         model=record.answered_by or record.model,
         turn=turn.id,
         session=turn.session_name,
         raw_messages=messages_without_keys(outcome.messages or admitted.record.messages),
         error=error,
-        seconds=record.seconds,
+        seconds=seconds,
         first_token=record.first_token,
         elapsed=max(0.0, time.time() - record.started_at),
         column=record.column,
@@ -258,9 +149,13 @@ async def _write_end(
     switched_back: list[str] = []
     now = time.time()
 
+    answering = outcome.plan or plan
+
     def finished(stored: TurnRecord) -> TurnRecord:
         return replace(
             stored,
+            agent=answering.agent.name,
+            model=answering.model.reference,
             messages=outcome.messages or stored.messages,
             status=outcome.status,
             waiting=[],
@@ -278,6 +173,9 @@ async def _write_end(
             session = plan.without_override(session)
             previous = plan.previous_override or "the default model"
             switched_back.append(f"session {session.name!r} was switched back to {previous}")
+        if outcome.plan is not None and admitted.request.moves_head:
+            session = replace(session, current_agent=answering.agent.name)
+        session = with_ended_workers(session, admitted.turn.id, at=now)
         return with_finished_turn(session, admitted.turn.id, finished, at=now)
 
     try:

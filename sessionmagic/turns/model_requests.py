@@ -35,6 +35,8 @@ class ModelRequests:
         """The records of the requests that have ended, in order."""
         self.asked: ResolvedModel | None = None
         """The model that the latest request went to."""
+        self.sub_agents: list[ModelRequests] = []
+        """The requests of the sub-agents that have worked for its calls."""
         self._responses = 0
         """How many requests have ended with a response."""
         self._agent = ""
@@ -48,6 +50,16 @@ class ModelRequests:
         return total(record.usage for record in self.records)
 
     @property
+    def of_sub_agents(self) -> list[RequestRecord]:
+        """The records of the requests of all sub-agents that have ended, also of those of sub-agents."""
+        return [record for each in self.sub_agents for record in (*each.records, *each.of_sub_agents)]
+
+    @property
+    def whole_usage(self) -> Usage:
+        """The usage of all requests that have ended, with those of sub-agents."""
+        return total(record.usage for record in (*self.records, *self.of_sub_agents))
+
+    @property
     def first_token(self) -> float | None:
         """Seconds from the first request to the first piece of a response; None before that, or without one."""
         known, open_now = seconds_to_first_token(self.records), self._seconds_to_first_token()
@@ -58,6 +70,10 @@ class ModelRequests:
     def _seconds_to_first_token(self) -> float | None:
         """Return the time of the open request."""
         return self._first_token - self._began if self._first_token is not None and self._began is not None else None
+
+    def begin_run(self) -> None:
+        """Begin another run of the turn, whose messages do not have the responses of the runs before."""
+        self._responses = 0
 
     def begin(self, agent: str, model: ResolvedModel | None = None) -> None:
         """Record that an agent makes a request.

@@ -50,10 +50,17 @@ class Narrator:
         seconds: How many seconds each call ran, by call id. The entry of a call is removed when its result is reported.
         context_window: How many tokens the model can read, if that is known.
         typed: Whether the turn asks for a structured answer.
+        has_begun: Whether the turn's first response came in before this run.
     """
 
     def __init__(
-        self, emit: Callable[..., None], seconds: dict[str, float], context_window: int | None, *, typed: bool = False
+        self,
+        emit: Callable[..., None],
+        seconds: dict[str, float],
+        context_window: int | None,
+        *,
+        typed: bool = False,
+        has_begun: bool = False,
     ) -> None:
         self._emit = emit
         self._seconds = seconds
@@ -66,7 +73,7 @@ class Narrator:
         self._text_index = -1
         """The index of the latest text in its response."""
         self._reported_usage = Usage()
-        self._has_begun = False
+        self._has_begun = has_begun
 
     def report_beginning(self, seconds: float | None) -> None:
         """Report once how long the first piece of the turn's first response has taken. None is not reported."""

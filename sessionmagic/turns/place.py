@@ -35,6 +35,18 @@ def parent_for(request: Request, session: Session) -> str | None:
     return parent_of_next(session, request.after)
 
 
+def agent_before_handover(request: Request, session: Session) -> str:
+    """Return the agent that a cell has asked before, if that one has handed the turn over; empty for any other cell.
+
+    Otherwise the cell would ask the agent that has taken over, as that is the session's.
+    """
+    if request.cell is None or request.rerun != "branch" or request.after is not None:
+        return ""
+    before = turn_of(request.cell, request, session)
+    first = before.requests[0].agent if before is not None and before.requests else ""
+    return first if before is not None and first != before.agent else ""
+
+
 def turn_of(cell: Cell, request: Request, session: Session) -> TurnRecord | None:
     """Return the first turn on the path to the head that the cell of a request has started before, or None."""
     if not any(turn.cell_id == cell.id for turn in session.turns):  # as for a cell that is new

@@ -11,6 +11,7 @@ from sessionmagic.models.settings import for_model, given, ignored, merged
 from sessionmagic.tools.functions import YOURS, offered, toolset_of
 from sessionmagic.tools.toolsets.made import NOTHING
 from sessionmagic.turns.agent_limits import seconds_left
+from sessionmagic.turns.colleagues import team_tools
 from sessionmagic.turns.compaction_request import for_summary, without_limits
 from sessionmagic.turns.output_type import OUTPUT_TOOL
 
@@ -165,7 +166,9 @@ def _tools(
     """Return the functions that a turn offers, those of the agent's toolsets last, and what else it gets of these."""
     if request.kind != "ask":
         return [], NOTHING
-    functions = offered(request.tools, marked=not request.only_tools)
+    of_team = [] if request.only_tools else team_tools(agent, request)
+    functions = [*of_team, *offered(request.tools, marked=not request.only_tools)]
+    functions = list({each.name: each for each in functions}.values())  # a function of the user's comes before ours
     made = NOTHING if request.only_tools else agent_tools.made(agent, session.id, [each.name for each in functions])
     return [tool for tool in (*functions, *made.tools) if tool.read_only or not agent.readonly], made
 

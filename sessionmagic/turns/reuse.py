@@ -63,7 +63,7 @@ class ReusedTurn(Turn):
     ) -> None:
         log = EventLog(session.id, record.id, record.agent)
         super().__init__(log, session, record)
-        stored = transcript_of(session.name, record)
+        stored = transcript_of(session.name, record, session.turns)
         remark = f"the stored answer of turn {record.id}, not asked again"
         if any(isinstance(block, ToolBlock) for block in stored.blocks):
             remark += "; its tool calls were not run again"
@@ -73,12 +73,12 @@ class ReusedTurn(Turn):
             TurnResult(
                 text=self._stored.text,
                 status=record.status,
-                usage=record.usage,
+                usage=stored.usage or record.usage,
                 model=record.answered_by or record.model,
                 turn=record.id,
                 session=session.name,
                 raw_messages=record.messages,
-                seconds=record.seconds,
+                seconds=stored.seconds,
                 first_token=record.first_token,
                 elapsed=max(0.0, (record.finished_at or record.started_at) - record.started_at),
                 value=_value_of(record, output_type),
@@ -108,6 +108,7 @@ def fingerprint(
     content: str | Sequence[UserContent],
     servers: Collection[str],
     output_type: OutputType | None = None,
+    team: Sequence[object] = (),
 ) -> str:
     """Return a hash of all that a turn is asked with, except its history.
 
@@ -116,6 +117,7 @@ def fingerprint(
         content: The prompt with its values, and the attachments.
         servers: The names of the MCP servers whose tools are offered.
         output_type: The type of the answer; None for text.
+        team: What tells the agents with which the agent may work from others; see `team_facts`.
     """
     pieces = [content] if isinstance(content, str) else content
     settings = [dict(each.settings) for each in plan.model.own]
@@ -125,6 +127,7 @@ def fingerprint(
         [_described(tool) for tool in plan.tools],
         sorted(servers),
         *([output_type.fingerprint] if output_type is not None else []),
+        *team,
     ]
     return hashlib.sha256(json.dumps(asked, default=repr, sort_keys=True).encode(errors="replace")).hexdigest()
 
@@ -216,5 +219,5 @@ def _tell(log: EventLog, stored: Transcript, record: TurnRecord) -> None:
                 )
             case MessageBlock():
                 log.emit(MessageInjected, text=block.text, kind="steer")
-    log.emit(UsageReported, usage=record.usage)
+    log.emit(UsageReported, usage=stored.usage or record.usage)
     log.emit(TurnFinished, status=stored.status, model=stored.model)

@@ -50,7 +50,8 @@ async def _all_tools(admitted: Admitted, agent_tools: AgentTools) -> AbstractToo
         with suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(starting.cancel)
 
-    turn.on_cancel(stop)
+    if not admitted.for_calls:  # a sub-agent is stopped with the call that it works for
+        turn.on_cancel(stop)
     try:
         await asyncio.wait([starting])
     finally:

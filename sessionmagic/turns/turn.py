@@ -39,6 +39,9 @@ current_turn: ContextVar[Turn] = ContextVar("current_turn")
 current_call: ContextVar[str] = ContextVar("current_call", default="")
 """The id of the tool call that runs in this context."""
 
+current_work: ContextVar[tuple[str, ...]] = ContextVar("current_work", default=())
+"""For the work of a sub-agent in this context, the ids of the tool calls that it works for, the outermost first."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnResult:
@@ -202,7 +205,12 @@ class Turn:
     def report_printed(self, text: str) -> None:
         """Report what the calling tool call has printed, if anything. Only for the code that runs the call."""
         if text:
-            self._log.emit(ToolPrinted, call_id=current_call.get(), tool=running_tool(), text=text)
+            about: dict[str, Any] = {
+                "for_calls": current_work.get(),
+                "call_id": current_call.get(),
+                "tool": running_tool(),
+            }
+            self._log.emit(ToolPrinted, **about, text=text)
 
     def tell_title(self, title: str) -> None:
         """Report a new title of the session, as soon as the turn has started. Only for the code that runs the turn."""

@@ -284,7 +284,6 @@ def test_what_we_do_not_have_yet_is_told_of_an_agent_that_wants_it():
     root, helper = agents.answering(), agents.answering("helper")
     assert root.notes == (
         "the model of the turn reads what shell returns; model has no effect there",
-        "root answers alone, as it cannot give work to helper yet",
         "the provider_opts of the model quick have no effect",
         "the model quick itself writes summaries; compaction_model has no effect",
     )

@@ -1,0 +1,105 @@
+"""The tools with which an agent works with others: it gives one a task, or hands the conversation over to it."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sessionmagic.conversation.sub_agents import HAND_OVER, TRANSFER
+from sessionmagic.exceptions import ToolError
+from sessionmagic.tools.functions import Tool
+from sessionmagic.words import shortened, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sessionmagic.agents.definition import AgentDefinition
+    from sessionmagic.agents.known import Agents
+    from sessionmagic.conversation.session import Session
+    from sessionmagic.turns.request import Request
+
+TEAM = "team"
+"""The source of these tools."""
+
+
+class Member(Protocol):
+    """An agent at work, which can ask the other agents."""
+
+    async def transfer(self, agent: str, task: str) -> str:
+        """Let another agent do a task, and return its answer. Raises an error if it fails."""
+
+    async def hand_over(self, agent: str) -> str:
+        """Let another agent answer from the next model request on; return what the model is told."""
+
+
+current_member: ContextVar[Member] = ContextVar("current_member")
+"""The agent whose tool call runs in this context."""
+
+
+def team_tools(agent: AgentDefinition, request: Request) -> list[Tool]:
+    """Return the tools with which an agent works with others. In a comparison, nothing is handed over."""
+    tools = []
+    if agent.sub_agents:
+        tools.append(_transfer_tool(agent.sub_agents))
+    if agent.handoffs and request.column is None:
+        tools.append(_handoff_tool(agent.handoffs))
+    return tools
+
+
+def team_facts(agent: AgentDefinition, session: Session, agents: Agents) -> list[list[object]]:
+    """Return what tells the agents with which an agent may work from others: a change of it may change an answer."""
+    return [
+        [each.name, each.instructions_for("", None), each.model, session.agent_model_overrides.get(each.name)]
+        for each in agents.team(agent)
+    ]
+
+
+def _transfer_tool(agents: Mapping[str, str]) -> Tool:
+    async def transfer_task(agent: str, task: str, expected_output: str = "") -> str:
+        name = _known(agent, agents)
+        if not isinstance(task, str) or not task.strip():
+            raise ToolError("the task is empty; say what the agent shall do")
+        expected = f"\n\nExpected output: {expected_output}" if expected_output else ""
+        return await current_member.get().transfer(name, task + expected)
+
+    transfer_task.__doc__ = (
+        "Give a task to another agent, and get its answer. It sees the task and the expected output, and nothing else "
+        "of this conversation: write down all that it needs to know.\n\n" + _listed(agents)
+    )
+    about = {
+        "task": {"type": "string", "description": "What the agent shall do, with all that it needs to know."},
+        "expected_output": {"type": "string", "description": "What its answer shall contain, and in which form."},
+    }
+    schema = _schema(agents, about)
+    return Tool(
+        name=TRANSFER, function=transfer_task, read_only=True, apart=True, closes=True, source=TEAM, schema=schema
+    )
+
+
+def _handoff_tool(agents: Mapping[str, str]) -> Tool:
+    async def handoff(agent: str) -> str:
+        return await current_member.get().hand_over(_known(agent, agents))
+
+    handoff.__doc__ = (
+        "Hand this conversation over to another agent, which sees all of it and answers the user from now on.\n\n"
+        + _listed(agents)
+    )
+    return Tool(name=HAND_OVER, function=handoff, read_only=True, alone=True, source=TEAM, schema=_schema(agents, {}))
+
+
+def _schema(agents: Mapping[str, str], about: dict[str, Any]) -> dict[str, Any]:
+    named = {"agent": {"type": "string", "enum": list(agents), "description": "The name of the agent."}}
+    properties = {**named, **about}
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def _listed(agents: Mapping[str, str]) -> str:
+    lines = (f"- {name}: {' '.join(does.split())}" if does else f"- {name}" for name, does in agents.items())
+    return "\n".join(["The agents:", *lines])
+
+
+def _known(agent: object, agents: Mapping[str, str]) -> str:
+    if isinstance(agent, str) and agent in agents:
+        return agent
+    known = f"the agents are {', '.join(agents)}"
+    raise ToolError(f"there is no agent {shortened(str(agent))!r} here{suggestion(str(agent), agents, known)}")
