@@ -25,8 +25,10 @@ def activity(transcript: Transcript) -> str:
         return ""
     if transcript.waits_for_an_answer:
         return f"turn {transcript.turn_id} waits for your answer"  # the cells that wait for it name the turn, too
-    if tools := [block.tool for block in blocks if isinstance(block, ToolBlock) and block.is_running]:
-        return f"running {_listed(tools)}"
+    if calls := [block for block in blocks if isinstance(block, ToolBlock) and block.is_running]:
+        if len(calls) == 1 and (work := calls[0].work) is not None and (does := activity(work)):
+            return f"{work.agent}: {does}"
+        return f"running {_listed([call.tool for call in calls])}"
     if not transcript.turn_id:
         return "waiting for the session" if transcript.waits_for_session else "starting"
     match blocks[-1] if blocks else None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.agents.definition import ASSISTANT
+from sessionmagic.conversation.sub_agents import HAND_OVER
 from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, ToolBlock, ValueBlock
 from sessionmagic.conversation.usage import SMALLEST_COST, Usage, dollars
 from sessionmagic.conversation.value import value_text
@@ -102,16 +103,29 @@ def run_line(transcript: Transcript, opened_at: float, *, ended: bool = False) -
 
 
 def tool_line(block: ToolBlock) -> str:
-    """Return a tool call's state or outcome in one line."""
+    """Return a tool call's state or outcome in one line, with the other agent that it asks."""
+    called = f"{block.tool} · {other}" if (other := _other_agent(block)) else block.tool
     if block.outcome is not None:
         mark, words = OUTCOMES[block.outcome]
         took = f" · {duration(block.duration)}" if block.duration is not None else ""
-        return f"{mark} {block.tool}{took}{f' · {words}' if words else ''}"
+        return f"{mark} {called}{took}{f' · {words}' if words else ''}"
     if block.approval_id:
-        return f"? {block.tool} · waits for your answer"
+        return f"? {called} · waits for your answer"
     if block.draft:
-        return f"… {block.tool} · {counted(len(block.draft), 'character')}"
-    return f"… {block.tool}"
+        return f"… {called} · {counted(len(block.draft), 'character')}"
+    return f"… {called}"
+
+
+def _other_agent(block: ToolBlock) -> str:
+    if block.work is not None:
+        return block.work.agent
+    agent = block.args.get("agent") if block.tool == HAND_OVER and block.outcome == "success" else ""
+    return shortened(agent) if isinstance(agent, str) else ""
+
+
+def work_footer(work: Transcript) -> str:
+    """Return who has done the work for a call, and what it has cost."""
+    return footer(replace(work, session=""))
 
 
 def question_line(block: QuestionBlock) -> str:

@@ -5,6 +5,7 @@ import pytest
 from sessionmagic.conversation.events import ApprovalRequested
 from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.exceptions import ToolError
+from sessionmagic.notebook.page.blocks import Blocks
 from sessionmagic.notebook.page.tool_row import ToolRow
 from sessionmagic.notebook.terminal.asking import announcement
 from sessionmagic.tools.functions import Tool
@@ -72,7 +73,7 @@ async def test_no_preview_is_made_where_nobody_is_asked(manager, writer, safety)
 
 def test_page_shows_the_preview_of_a_waiting_call_as_text():
     controls = type("Controls", (), {"asks_on_page": True})()
-    row = ToolRow(controls)
+    row = ToolRow(controls, "", Blocks)
     row.show(ToolBlock("c", "write", {"text": "x"}, approval_id="1", asked={"text": "x"}, preview=DIFFERENCE))
     shown = _html_of(row.box)
     assert "-old &lt;b&gt;" in shown

@@ -83,6 +83,8 @@ class Waiting:
     """Why the call needs approval; for a server's question, its message."""
     column: str = ""
     """The column of a comparison that makes the call; empty if there is none."""
+    agent: str = ""
+    """The sub-agent that makes the call; empty for the agent of the turn."""
 
 
 @command(
@@ -141,7 +143,15 @@ def _waiting(context: NotebookContext) -> Any:
     from sessionmagic.notebook.captions import excerpt, written
 
     calls = [
-        Waiting(approval.id, turn.session_name, approval.tool, dict(approval.args), approval.why, _column(turn))
+        Waiting(
+            approval.id,
+            turn.session_name,
+            approval.tool,
+            dict(approval.args),
+            approval.why,
+            _column(turn),
+            approval.agent if approval.for_calls else "",
+        )
         for turn, approval in context.manager.turns.approvals()
     ]
     questions = [

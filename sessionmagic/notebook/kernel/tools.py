@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.exceptions import ToolError
 from sessionmagic.notebook.kernel.main_thread import NEEDS_A_CELL
 from sessionmagic.notebook.kernel.outputs import SVG, CallResult, CapturedOutput, RichOutput, restored
@@ -208,7 +207,7 @@ class KernelTools:
         for turn, displays in list(self._displays.items()):
             if (turn.session_name, turn.id) == (transcript.session, transcript.turn_id):
                 return {call_id: tuple(shown) for call_id, shown in list(displays.items())}
-        calls = [block for block in transcript.blocks if isinstance(block, ToolBlock) and block.displays]
+        calls = [block for block in transcript.all_calls if block.displays]
         return {
             block.call_id: [output for each in block.displays if (output := restored(each)).data] for block in calls
         }

@@ -23,6 +23,7 @@ from sessionmagic.notebook.captions import (
     question_line,
     summary_line,
     tool_line,
+    work_footer,
 )
 from sessionmagic.notebook.page.rendering import render_code, render_markdown
 from sessionmagic.notebook.page.wide import BREAKS, SCROLLS, framed, scrolling_table
@@ -123,10 +124,19 @@ def summary_html(block: SummaryBlock) -> str:
 
 def tool_html(block: ToolBlock) -> str:
     """Return a tool call as a row that opens to its arguments and its result."""
-    result = f'<pre {NO_MATH} style="{RESULT}">{escape(cut(block.content))}</pre>' if block.content else ""
-    opened = f'<div style="{OPENED}">{call_html(block.args)}{result}</div>'
+    said = block.work is not None and block.work.text.endswith(block.content)
+    content = "" if said else block.content  # the answer of a sub-agent stands at the end of its work
+    result = f'<pre {NO_MATH} style="{RESULT}">{escape(cut(content))}</pre>' if content else ""
+    work = work_html(block.work) if block.work is not None else ""
+    opened = f'<div style="{OPENED}">{call_html(block.args)}{work}{result}</div>'
     row = f"<details><summary {NO_MATH}>{escape(tool_line(block))}</summary>{opened}</details>"
     return f"{row}{printed_html(block)}"
+
+
+def work_html(work: Transcript) -> str:
+    """Return what a sub-agent has said and done for a call."""
+    footer = note_html(work_footer(work)) if work.status != "running" else ""
+    return f"{blocks_html(work.blocks)}{ending_html(work)}{footer}"
 
 
 def printed_html(block: ToolBlock) -> str:

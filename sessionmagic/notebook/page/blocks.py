@@ -42,12 +42,14 @@ class Blocks:
     all blocks are shown anew. Tool calls and questions may change anywhere.
     """
 
-    def __init__(self, box: Any, controls: Controls) -> None:
+    def __init__(self, box: Any, controls: Controls, agent: str = "") -> None:
         self.boxes = [box]
         """The boxes of the parts."""
         self.calls = [""]
         """For each box, the id of the call whose displays follow it; empty if there is none."""
         self._controls = controls
+        self._agent = agent
+        """The sub-agent whose work this is; empty for a turn."""
         self._first = page("")
         box.children = (self._first,)
         self._shown: list[tuple[Block, Callable[[Any], int]]] = []
@@ -127,7 +129,7 @@ class Blocks:
             case SummaryBlock():
                 return lambda block: self._show_html(summary_html(block))
             case ToolBlock():
-                row = ToolRow(self._controls)
+                row = ToolRow(self._controls, self._agent, lambda box, agent: Blocks(box, self._controls, agent))
                 self._add(row.box)
                 return row.show
             case QuestionBlock():

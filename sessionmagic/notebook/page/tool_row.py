@@ -10,12 +10,16 @@ from sessionmagic.notebook.page.in_view import asking
 from sessionmagic.notebook.page.pieces import button, column, forget, page, row
 from sessionmagic.notebook.page.text_box import text_box
 from sessionmagic.notebook.page.wide import framed
+from sessionmagic.notebook.page.work_area import WorkArea
 from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sessionmagic.conversation.events import Decision
     from sessionmagic.conversation.transcript import ToolBlock
     from sessionmagic.notebook.controls import Controls
+    from sessionmagic.notebook.page.work_area import ShowsWork
 
 
 ALWAYS_EVERYTHING = "Always everything …"
@@ -25,10 +29,20 @@ EVERYTHING = "Every call in this session that no rule covers runs unasked until 
 
 
 class ToolRow:
-    """A tool call on the page, with its arguments and buttons while it waits for approval."""
+    """A tool call on the page, with its arguments and buttons while it waits for approval.
 
-    def __init__(self, controls: Controls) -> None:
+    Args:
+        controls: Takes the decisions.
+        agent: The sub-agent that makes the call; empty for the agent of the turn.
+        blocks: Makes what shows the work of a sub-agent, by its name, in a box.
+    """
+
+    def __init__(self, controls: Controls, agent: str, blocks: Callable[[Any, str], ShowsWork]) -> None:
         self._controls = controls
+        self._agent = agent
+        self._blocks = blocks
+        self._work: WorkArea | None = None
+        """Shows what a sub-agent does for the running call."""
         self._page = page("")
         self._printed: Any = None
         """Shows what the running call prints, once it has printed something."""
@@ -40,7 +54,8 @@ class ToolRow:
 
     def show(self, block: ToolBlock) -> int:
         """Show the call as it is now; return roughly how many bytes were sent to the page."""
-        call, sent = replace(block, printed="", lines=0), 0
+        running = block.outcome is None
+        call, sent = replace(block, printed="", lines=0, work=None if running else block.work), 0
         if call != self._call:
             self._call = call
             self._page.value = html = framed(tool_html(call))
@@ -51,7 +66,21 @@ class ToolRow:
             before = self.box.children[1:]
             self.box.children = (self._page, self._choices(block)) if asks else (self._page,)
             forget(before)
-        return sent + self._show_printed(block)
+        return sent + self._show_work(block) + self._show_printed(block)
+
+    def _show_work(self, block: ToolBlock) -> int:
+        """Show what a sub-agent does in a folded area of its own, and with the call when that has ended."""
+        work = block.work if block.outcome is None else None
+        if work is None:
+            if self._work is not None:
+                self.box.children = [child for child in self.box.children if child is not self._work.box]
+                forget([self._work.box])
+                self._work = None
+            return 0
+        if self._work is None:
+            self._work = WorkArea(work.agent, self._blocks)
+            self.box.children = (*self.box.children, self._work.box)
+        return self._work.show(work)
 
     def _show_printed(self, block: ToolBlock) -> int:
         html = printed_html(block)
@@ -63,7 +92,8 @@ class ToolRow:
         return len(html)
 
     def _choices(self, block: ToolBlock) -> Any:
-        why = f"<p {NO_MATH}>asks because {escape(block.why)}</p>"
+        asks = f"{self._agent} asks" if self._agent else "asks"
+        why = f"<p {NO_MATH}>{escape(f'{asks} because {block.why}')}</p>"
         shown = call_html(block.asked, asked=True, preview=block.preview)
         call = page(f'<div style="{OPENED}">{shown}{why}</div>')
         reason = text_box("why not (the model reads this)", "16em", lambda why: decide("reject", why))

@@ -105,7 +105,8 @@ def announcement(session: str, request: ApprovalRequested | InputRequested) -> s
 
 def _call_words(call: ApprovalRequested) -> str:
     shown = "\n".join(filter(None, [written(call.args), call.preview]))
-    return f"{call.tool} · {call.why}\n{indent(shown, MARGIN)}"
+    agent = f"{call.agent}: " if call.for_calls else ""
+    return f"{agent}{call.tool} · {call.why}\n{indent(shown, MARGIN)}"
 
 
 def _question_words(question: Question | InputRequested) -> str:

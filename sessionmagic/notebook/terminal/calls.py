@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sessionmagic.notebook.captions import last_lines, tool_line, written
-from sessionmagic.notebook.terminal.text import EXCERPT_LINES, block_text, indented
+from sessionmagic.notebook.terminal.text import EXCERPT_LINES, block_text, indented, work_text
 from sessionmagic.words import counted
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ class CallText:
     def _ended(self, block: ToolBlock) -> str:
         if not self._text:
             return block_text(block, with_call=not self._asked)
-        rest = self._rest(block.content)
+        work = f"{work_text(block.work)}\n" if block.work is not None else ""
+        rest = work + self._rest(block.content)
         return "\n".join([self._text, tool_line(block), *([indented(rest)] if rest.strip() else [])])
 
     def _rest(self, content: str) -> str:

@@ -23,6 +23,7 @@ from sessionmagic.notebook.captions import (
     summary_line,
     tool_line,
     values_line,
+    work_footer,
     written,
 )
 from sessionmagic.notebook.visible import visible
@@ -60,7 +61,8 @@ def block_text(block: Block, *, with_call: bool = True) -> str:
         case ValueBlock() if block.given:
             return value_text(block.value)
         case ToolBlock() if block.outcome:
-            details = [written(block.args) if with_call else "", block.content]
+            work = work_text(block.work) if block.work is not None else ""
+            details = [written(block.args) if with_call else "", work, block.content]
             return "\n".join([tool_line(block), *(indented(detail) for detail in details if detail.strip())])
         case MessageBlock():
             return _quoted(block.text)
@@ -68,6 +70,12 @@ def block_text(block: Block, *, with_call: bool = True) -> str:
             return "\n".join([summary_line(block), *(f"    {line}" for line in block.text.splitlines())])
         case _:
             return ""
+
+
+def work_text(work: Transcript) -> str:
+    """Return in lines what a sub-agent has done for a call. What it has said is the result of the call."""
+    calls = [tool_line(call) for call in work.all_calls]
+    return "\n".join([*calls, *(f"⚠ {text}" for text in work.warnings), f"— {work_footer(work)}"])
 
 
 def _open_text(block: Block) -> str:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.transcript import Block
     from sessionmagic.sessions.formats.contents import Content
 
-HOLDS: frozenset[Content] = frozenset({"summaries", "reasoning", "texts", "calls", "values", "endings"})
+HOLDS: frozenset[Content] = frozenset({"summaries", "sub-agents", "reasoning", "texts", "calls", "values", "endings"})
 LONGEST = 200_000
 """Characters of an answer; a longer one is written as code, because to parse it may take too long."""
 ROUNDS = 5
@@ -50,7 +50,7 @@ def heading(text: str) -> str:
 
 
 def _turn(session: Session, turn: TurnRecord) -> Iterator[str]:
-    transcript = transcript_of(session.name, turn)
+    transcript = transcript_of(session.name, turn, session.turns)
     yield f"## Turn {turn.id}"
     if turn.kind == "compaction":
         yield f"*Summary of the turns up to {heading(turn.covers or '')}*"
@@ -77,21 +77,30 @@ def _block(block: Block) -> Iterator[str]:
             yield without_html(block.text)
             yield "</details>"
         case ToolBlock():
-            yield f"Call of **{heading(block.tool)}**{'' if block.outcome == 'success' else f' ({block.outcome})'}"
-            code = block.args.get("code")
-            rest = {name: value for name, value in block.args.items() if name != "code" or not isinstance(code, str)}
-            if isinstance(code, str):
-                yield fenced(code, "python")
-            if rest:
-                yield fenced(json.dumps(rest, ensure_ascii=False, indent=2), "json")
-            if block.content:
-                yield fenced(block.content)
+            yield from _call(block)
         case MessageBlock() | SummaryBlock():
             yield fenced(block.text)
         case QuestionBlock():  # pragma: no cover  they are not stored
             yield fenced(block.message)
         case _:
             assert_never(block)
+
+
+def _call(block: ToolBlock) -> Iterator[str]:
+    yield f"Call of **{heading(block.tool)}**{'' if block.outcome == 'success' else f' ({block.outcome})'}"
+    code = block.args.get("code")
+    rest = {name: value for name, value in block.args.items() if name != "code" or not isinstance(code, str)}
+    if isinstance(code, str):
+        yield fenced(code, "python")
+    if rest:
+        yield fenced(json.dumps(rest, ensure_ascii=False, indent=2), "json")
+    if block.work is not None:
+        yield f"<details><summary>Work of {heading(block.work.agent)}, turn {block.work.turn_id}</summary>"
+        for each in block.work.blocks:
+            yield from _block(each)
+        yield "</details>"
+    if block.content:
+        yield fenced(block.content)
 
 
 def fenced(text: str, language: str = "") -> str:
