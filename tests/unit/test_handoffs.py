@@ -144,6 +144,18 @@ async def test_reused_turn_that_was_handed_over_leaves_the_session_with_the_same
 
 
 @on_a_loop
+async def test_second_hand_over_of_one_response_is_refused():
+    script("boss", [hands(call_id="h1"), hands(call_id="h2")])
+    script("teacher", "Listen.")
+    result, events, _ = await done(team())
+    assert result.text == "Listen."
+    assert [content for _, _, content in returned(events)] == [
+        "tutor takes over, and answers from here on.",
+        "ToolError: tutor already takes over",
+    ]
+
+
+@on_a_loop
 async def test_loop_of_hand_overs_ends():
     script("boss", *([hands("tutor")] for _ in range(20)))
     script("teacher", *([hands("root")] for _ in range(20)))

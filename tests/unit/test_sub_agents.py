@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from sessionmagic import Cell, Limits, MemoryStore, Request, SessionManager, TinyStore, Tool
+from sessionmagic import Cell, Limits, MemoryStore, Request, SessionManager, StoreError, TinyStore, Tool
 from sessionmagic.agents.definition import AgentDefinition
 from sessionmagic.agents.known import Agents
 from sessionmagic.comparing.contestants import contestants
@@ -460,3 +460,62 @@ async def test_exports_hold_the_work(home):
         text = export(stored(manager))
         text = text if isinstance(text, str) else text.decode()
         assert ("saw a" in text, name) == (True, name)
+
+
+def of_file(budget, **models):
+    """Return a manager whose sub-agent has a budget of an agents file."""
+    agents = {"root": {"sub_agents": ["helper"]}, "helper": {"budget": budget}}
+    prices = {"boss": [1, 1], "work": [1_000, 1_000]}
+    return SessionManager(MemoryStore(), Models("boss", prices=prices | models), Agents({"agents": agents}))
+
+
+@on_a_loop
+async def test_budget_of_the_sub_agent_fails_only_its_call():
+    script("boss", [gives()], "Done.", [gives()], "I do it myself.")
+    work = script("work", "It is 7.")
+    manager = of_file({"max_tokens": 5})
+    await ask(manager, models={"helper": "work"})
+    result, events, _ = await done(manager)
+    assert (result.status, result.text, len(work.sent)) == ("completed", "I do it myself.", 1)
+    [(_, outcome, content)] = returned(events)
+    assert (outcome, "agent 'helper' in session 'chat'" in content) == ("failed", True)
+
+
+@on_a_clock
+async def test_time_of_the_sub_agents_budget_ends_its_work_only():
+    script("boss", [gives()], "I do it myself.")
+    script("work", ["So far", hang()])
+    manager = of_file({"max_time": "2s"})
+    turn = await manager.run("Go", session="chat", models={"helper": "work"})
+    await said(turn)
+    await passes(3)
+    result = await turn.result()
+    assert (result.status, result.text) == ("completed", "I do it myself.")
+    [(_, outcome, content)] = returned(await events_of(turn))
+    assert (outcome, "did not finish within 2 s; its agents file sets that budget" in content) == ("failed", True)
+
+
+@on_a_loop
+async def test_work_whose_end_cannot_be_stored_is_told_and_closed_with_the_turn(monkeypatch):
+    script("boss", [gives()], "Done.")
+    manager = team()
+    update, failing = manager.store.update, []
+
+    def failing_once(session_id, change):
+        if failing:
+            failing.clear()
+            raise StoreError("the disk is full")
+        return update(session_id, change)
+
+    def answer(_messages):
+        failing.append(True)
+        return "It is 7."
+
+    script("work", answer)
+    monkeypatch.setattr(manager.store, "update", failing_once)
+    result, _, turn = await done(manager)
+    assert result.status == "completed"
+    assert turn.transcript.work_for(["c1"]).warnings == (
+        "the work of helper could not be stored: StoreError: the disk is full",
+    )
+    assert [each.status for each in stored(manager).turns] == ["completed", "interrupted"]
