@@ -72,8 +72,8 @@ class AgentDefinition:
     """The rules of its agents file for tool calls: patterns by verdict."""
     safety: str = ""
     """Its safety mode, where that is stricter than the session's; ``autonomous`` if the user has confirmed it."""
-    readonly: bool = False
-    """Whether it may only call tools that change nothing."""
+    readonly: str = ""
+    """Why it may only call tools that change nothing; empty if it may call others, too."""
     max_requests: int | None = None
     """How many model requests a turn may make, if that is fewer than others may."""
     budgets: tuple[OwnBudget, ...] = ()

@@ -46,7 +46,7 @@ def definition_of(file: AgentsFile, name: str, confirmed: Collection[str], sourc
         names=names_of(file, confirmed),
         rules=_rules(file, confirmed),
         safety="" if agent.safety == "autonomous" and autonomous(agent.name) not in confirmed else agent.safety,
-        readonly=agent.readonly,
+        readonly=f"the agent {agent.name} may only read" if agent.readonly else "",
         max_requests=agent.max_iterations or None,
         budgets=tuple(_budgets(file, agent)),
         output=agent.structured_output,

@@ -11,6 +11,10 @@ from sessionmagic.conversation.tree import sub_agent_turns
 if TYPE_CHECKING:
     from sessionmagic.conversation.session import Session, TurnRecord
 
+Kind = Literal["prompt", "plan", "go", "summary", "sub-agent", "column"]
+"""What a turn is: a prompt of the user, one that asks for a plan, one that carries it out, a summary of earlier turns,
+the work of a sub-agent, or a column of a comparison."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeRow:
@@ -21,9 +25,8 @@ class TreeRow:
     parent: str | None
     prompt: str
     """The first line of the prompt."""
-    kind: Literal["prompt", "summary", "sub-agent", "column"]
-    """What the turn is: a prompt of the user, a summary of earlier turns, the work of a sub-agent, or a column of a
-    comparison."""
+    kind: Kind
+
     model: str
     status: str
     started_at: float
@@ -60,10 +63,12 @@ def tree_rows(session: Session) -> list[TreeRow]:
     return rows
 
 
-def _kind(turn: TurnRecord, *, by_sub_agent: bool) -> Literal["prompt", "summary", "sub-agent", "column"]:
+def _kind(turn: TurnRecord, *, by_sub_agent: bool) -> Kind:
     if turn.column is not None:
         return "column"
-    return "summary" if turn.kind == "compaction" else "sub-agent" if by_sub_agent else "prompt"
+    if turn.kind != "ask":
+        return "summary" if turn.kind == "compaction" else turn.kind
+    return "sub-agent" if by_sub_agent else "prompt"
 
 
 def _row(session: Session, turn: TurnRecord, edge: str, *, on_path: bool, by_sub_agent: bool) -> TreeRow:

@@ -39,7 +39,7 @@ def sent_turns(path: Sequence[TurnRecord]) -> tuple[TurnRecord | None, list[Turn
 
 
 def _asked(turns: Sequence[TurnRecord]) -> list[TurnRecord]:
-    return [turn for turn in turns if turn.kind == "ask"]
+    return [turn for turn in turns if turn.kind != "compaction"]
 
 
 def with_compaction(session: Session, compaction: TurnRecord, turn_id: str) -> Session:

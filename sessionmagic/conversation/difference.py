@@ -146,7 +146,7 @@ def _compared(one: Side, other: Side) -> tuple[list[TurnRecord], list[TurnRecord
 
 def _asked(turns: list[TurnRecord]) -> list[TurnRecord]:
     """Return the turns without summaries, so that prompts are compared with prompts, unless these are all."""
-    return [turn for turn in turns if turn.kind == "ask"] or turns
+    return [turn for turn in turns if turn.kind != "compaction"] or turns
 
 
 def first_call_that_differs(calls: Sequence[ToolBlock], others: Sequence[ToolBlock]) -> CallDifference | None:

@@ -16,6 +16,14 @@ TurnStatus = Literal["running", "completed", "interrupted", "failed", "limit"]
 
 A turn whose process has ended before it did counts as interrupted.
 """
+TurnKind = Literal["ask", "plan", "go", "compaction"]
+"""What a turn does with the user's prompt.
+
+- ``ask``: the model answers it.
+- ``plan``: the model only reads, and proposes what to do.
+- ``go``: the model carries out the plan of the turn before.
+- ``compaction``: the model writes a summary of the turns before.
+"""
 ToolOutcome = Literal["success", "failed", "denied", "retried", "interrupted"]
 Decision = Literal["once", "tool", "all", "reject"]
 """The user's answer to an approval: run the call, run all calls of its tool, run all calls, or do not run it.
@@ -48,6 +56,7 @@ class TurnStarted(_Event):
     """The session's name."""
     prompt: str
     model: str
+    kind: TurnKind = "ask"
     cell_id: str | None = None
     values: tuple[str, ...] = ()
     """The expressions whose values the user has put into the prompt."""

@@ -57,7 +57,7 @@ from sessionmagic.conversation.value import as_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_STARTED = ("session", "turn_id", "agent", "model", "prompt", "values", "notes", "remark")
+_STARTED = ("session", "turn_id", "kind", "agent", "model", "prompt", "values", "notes", "remark")
 _NO_APPROVAL: dict[str, Any] = {"approval_id": "", "why": "", "asked": {}, "preview": ""}
 _ENDED: dict[str, Any] = {**_NO_APPROVAL, "began": False, "printed": "", "lines": 0}
 

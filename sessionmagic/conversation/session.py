@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal
 
 from sessionmagic.conversation.column import Column, Verdict, Vote  # noqa: TC001  needed at run time, too
-from sessionmagic.conversation.events import TurnStatus  # noqa: TC001  needed at run time to validate stored sessions
+from sessionmagic.conversation.events import TurnKind, TurnStatus  # noqa: TC001  needed at run time to validate stored sessions
 from sessionmagic.conversation.usage import RequestRecord, Usage, seconds_to_first_token, total
 from sessionmagic.conversation.value import StoredValue  # noqa: TC001  needed at run time, too
 from sessionmagic.words import shortened
@@ -15,11 +15,8 @@ from sessionmagic.words import shortened
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SCHEMA = 9
+SCHEMA = 10
 """The version of the stored form. `storage.migrations` reads those since 2, the first that was released."""
-
-TurnKind = Literal["ask", "compaction"]
-"""What a turn does: ask the model the user's prompt, or let it write a summary of the turns before."""
 
 Origin = Literal["", "fork", "import"]
 TITLE_LENGTH = 60

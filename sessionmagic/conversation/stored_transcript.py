@@ -41,6 +41,7 @@ def transcript_of(session: str, turn: TurnRecord, turns: Collection[TurnRecord] 
     transcript = Transcript(
         session=session,
         turn_id=turn.id,
+        kind=turn.kind,
         agent=turn.agent,
         model=turn.who_answered,
         prompt=turn.prompt,
@@ -62,7 +63,7 @@ def transcript_of(session: str, turn: TurnRecord, turns: Collection[TurnRecord] 
 def _notes(turn: TurnRecord) -> tuple[str, ...]:
     if turn.column is not None:
         return (f"column {turn.column.number} of a comparison",)
-    if turn.kind == "ask" or turn.status != "completed":
+    if turn.kind != "compaction" or turn.status != "completed":
         return ()
     return (f"this summary is sent in place of the turns up to turn {turn.covers}, which are kept",)
 

@@ -11,7 +11,7 @@ from sessionmagic.conversation.value import as_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from sessionmagic.conversation.events import InputAction, ToolOutcome, TurnStatus
+    from sessionmagic.conversation.events import InputAction, ToolOutcome, TurnKind, TurnStatus
     from sessionmagic.conversation.usage import Usage
 
 
@@ -122,6 +122,7 @@ class Transcript:
     waits_for_session: bool = False
     """Whether the turn has not started because its session is busy."""
     turn_id: str = ""
+    kind: TurnKind = "ask"
     agent: str = ""
     model: str = ""
     prompt: str = ""
@@ -144,6 +145,11 @@ class Transcript:
     """Seconds from the first model request to the first piece of its response; None before that."""
     started_at: float | None = None
     finished_at: float | None = None
+
+    @property
+    def is_plan(self) -> bool:
+        """Whether the answer is a plan that can be carried out."""
+        return self.kind == "plan" and self.status == "completed"
 
     @property
     def given(self) -> ValueBlock | None:

@@ -40,7 +40,11 @@ def parent_of_next(session: Session, after: str | None) -> str | None:
     if turn.status == "running":
         raise UsageError(f"turn {parent} of session {session.name!r} is still running; name an earlier turn")
     if not is_kept(turn):
-        why = "failed before the model said anything" if turn.kind == "ask" else "is a compaction without a summary"
+        why = (
+            "is a compaction without a summary"
+            if turn.kind == "compaction"
+            else "failed before the model said anything"
+        )
         advice = f"name turn {turn.parent}, its parent, instead" if turn.parent else "name ROOT instead"
         raise UsageError(f"turn {parent} {why}; {advice}")
     return parent

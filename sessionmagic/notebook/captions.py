@@ -60,6 +60,8 @@ THE_AGENT = "the agent"
 """Who asks a question that no MCP server asks."""
 NOT_STARTED = "the turn did not start"
 """What stands below the reason why a turn did not start."""
+PLAN = "▤ plan: nothing was changed; %agent go carries it out"
+"""The mark of an answer that is a plan."""
 UNKNOWN = "unknown"
 """The tokens or the cost of requests that were stopped, or whose usage could not be read."""
 ENDINGS = {"interrupted": "interrupted", "failed": "failed", "limit": "stopped at a limit"}
@@ -166,6 +168,11 @@ def footer(transcript: Transcript) -> str:
     return " · ".join(part for part in parts if part)
 
 
+def plan_line(transcript: Transcript) -> str:
+    """Return that an answer is a plan; empty for any other one."""
+    return PLAN if transcript.is_plan else ""
+
+
 def notes_line(transcript: Transcript) -> str:
     """Return where the turn stands in its session, if that may surprise; empty for any other turn."""
     return visible(" · ".join(transcript.notes))
@@ -247,9 +254,9 @@ def duration(seconds: float) -> str:
 
 
 def footer_lines(transcript: Transcript) -> list[str]:
-    """Return the lines below an answer: where the turn stands, the values sent, and the footer; at least one line."""
-    lines = [line for line in (notes_line(transcript), values_line(transcript), footer(transcript)) if line]
-    return lines or [NOT_STARTED]
+    """Return the lines below an answer: that it is a plan, its notes and values, and the footer; at least one line."""
+    lines = filter(None, [plan_line(transcript), notes_line(transcript), values_line(transcript), footer(transcript)])
+    return list(lines) or [NOT_STARTED]
 
 
 def answer_text(

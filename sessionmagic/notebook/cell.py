@@ -244,6 +244,7 @@ def request_of(context: NotebookContext, options: argparse.Namespace, text: str,
         cell=front_end.cell,
         rerun="append" if settings.rerun == "append" else "branch",
         output_type=_type_of(options.type, namespace),
+        kind="plan" if options.plan else "ask",
     )
 
 
@@ -281,7 +282,7 @@ async def begun(
         session_id = await in_thread(find, session)
         if session_id is not None and context.started.in_run(session_id, run):
             request = replace(request, rerun="append")  # a cell that starts several turns does not run again
-        elif session_id is not None and place.fresh and session_id not in context.started:
+        elif session_id is not None and place.fresh and request.kind != "go" and session_id not in context.started:
             request = replace(request, after=ROOT)
         work = await begin(replace(request, session=session))
     else:

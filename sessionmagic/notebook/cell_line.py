@@ -36,11 +36,11 @@ def _parser() -> LineParser:
         "--fresh", action="store_true",
         help="at this kernel's first cell on the session, start the session anew; its turns stay stored",
     )  # fmt: skip
-    add("--reuse", action="store_true", help="show the stored answer instead of asking, if nothing has changed")
-    add("-b", "--background", action="store_true", help="return at once; the answer keeps streaming")
+    add_cell_options(parser)
     add(
-        "--type", default="", metavar="EXPR",
-        help="ask for a value of a type: a pydantic model, a dataclass, a TypedDict, list[int]; _agent.value has it",
+        "--plan", action="store_true",
+        help="let the model only read and propose a plan: no tool that may change something runs; %%agent go carries "
+        "it out",
     )  # fmt: skip
     add(
         "--compare", action="extend", nargs="+", default=[], metavar="REF",
@@ -58,8 +58,8 @@ def _parser() -> LineParser:
 
 
 def add_turn_options(parser: LineParser) -> None:
-    """Add the options of whatever asks one model and waits for its answer: ``%%agent``, ``%agent fix``."""
-    parser.set_defaults(reuse=False, background=False, type="", fresh=False)
+    """Add the options of whatever asks one model: ``%%agent``, ``%agent fix``, ``%agent go``."""
+    parser.set_defaults(reuse=False, background=False, type="", fresh=False, plan=False)
     add = parser.add_argument
     add(
         "-m", "--model", default="", nargs="+", action=ModelOption, metavar="REF",
@@ -126,6 +126,17 @@ def add_turn_options(parser: LineParser) -> None:
     )  # fmt: skip
 
 
+def add_cell_options(parser: LineParser) -> None:
+    """Add the options of what asks for an answer that is nothing but shown: ``%%agent``, ``%agent go``."""
+    add = parser.add_argument
+    add("--reuse", action="store_true", help="show the stored answer instead of asking, if nothing has changed")
+    add("-b", "--background", action="store_true", help="return at once; the answer keeps streaming")
+    add(
+        "--type", default="", metavar="EXPR",
+        help="ask for a value of a type: a pydantic model, a dataclass, a TypedDict, list[int]; _agent.value has it",
+    )  # fmt: skip
+
+
 class ModelOption(argparse.Action):
     """Takes one reference, as ``model``, or references by the names of agents, as ``models``."""
 
@@ -158,7 +169,12 @@ def check_comparison(options: argparse.Namespace) -> None:
         "--blind": options.blind,
         "--judge": options.judge,
     }
-    clashes = {"--model": options.model or options.models, "--once": options.once, "--reuse": options.reuse}
+    clashes = {
+        "--model": options.model or options.models,
+        "--once": options.once,
+        "--reuse": options.reuse,
+        "--plan": options.plan,
+    }
     for name, given in (clashes if options.compare else needs).items():
         if given:
             how = "does not go with --compare; leave it out" if options.compare else "needs --compare MODEL MODEL"

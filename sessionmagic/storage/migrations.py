@@ -102,6 +102,11 @@ def _from_8(database: Database) -> Database:
     return {**database, "session": {"1": {**database["session"]["1"], "tools": "", "schema": 9}}}
 
 
+def _from_9(database: Database) -> Database:
+    """Add plans, of which there were none, as a kind of turn."""
+    return {**database, "session": {"1": {**database["session"]["1"], "schema": 10}}}
+
+
 MIGRATIONS: dict[int, Callable[[Database], Database]] = {
     2: _from_2,
     3: _from_3,
@@ -110,5 +115,6 @@ MIGRATIONS: dict[int, Callable[[Database], Database]] = {
     6: _from_6,
     7: _from_7,
     8: _from_8,
+    9: _from_9,
 }
 """For each older schema, a function from a file of that schema to one of the next. It changes nothing in place."""

@@ -2,7 +2,7 @@
 
 The first of the following that applies to a call decides. The order is docker-agent's.
 
-1. A deny rule, of the session or of the agents file, or an agent that may only read: the call is denied.
+1. A deny rule, of the session or of the agents file, or an agent or a plan that may only read: the call is denied.
 2. The turn was approved in advance (``--yes``): the call runs.
 3. A rule of the session: an allow rule before an ask rule.
 4. A rule of the agents file: an allow rule before an ask rule. Its allow rules do not hold for tools that run code.
@@ -120,7 +120,7 @@ class Policy:
         remedy: What makes calls wait for approval where they are denied because nobody can approve them, if anything.
         yes: Whether all calls of the turn were approved in advance. Deny rules still apply.
         everything: Whether the user has approved all calls of the session that no rule covers, until this kernel ends.
-        reader: The name of the agent, if that may only call tools that change nothing.
+        readonly: Why only tools that change nothing may be called; empty if others may be, too.
     """
 
     session: Rules
@@ -130,7 +130,7 @@ class Policy:
     remedy: str = ""
     yes: bool = False
     everything: bool = False
-    reader: str = ""
+    readonly: str = ""
 
     def rule_on(self, call: Call) -> Ruling:
         """Return whether the call runs, needs approval or is denied, and why."""
@@ -150,8 +150,8 @@ class Policy:
         for owner, rules in sets.items():
             if pattern := _matching(rules, "deny", call):
                 return Ruling("deny", f"{owner} has a deny rule for {pattern}")
-        if self.reader and not call.read_only:
-            return Ruling("deny", f"the tool may change something, and the agent {self.reader} may only read")
+        if self.readonly and not call.read_only:
+            return Ruling("deny", f"the tool may change something, and {self.readonly}")
         if self.yes:
             return Ruling("allow", "all calls of this turn were approved in advance")
         for owner, rules in sets.items():

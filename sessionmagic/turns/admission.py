@@ -27,6 +27,7 @@ from sessionmagic.turns.history import history_before
 from sessionmagic.turns.left_out import LeftOut
 from sessionmagic.turns.place import agent_before_handover, note_on_new, note_on_reused, notes_on, parent_for
 from sessionmagic.turns.planning import Means, plan_for
+from sessionmagic.turns.proposing import require_plan
 from sessionmagic.turns.records import fresh_session, new_record
 from sessionmagic.turns.turn import Turn
 
@@ -170,6 +171,8 @@ class Admission:
         dead = running_turns(before) if group.dead is None else group.dead
         previous = with_interrupted_turns(before, dead)
         parent = parent_for(request, previous)
+        if request.kind == "go":
+            require_plan(previous, parent)
         current = agent_before_handover(request, previous) or previous.current_agent
         agent = self._agents.answering(request.agent, current, previous.agents_source)
         request, others = with_models(request, agent, self._agents, self._models)

@@ -34,7 +34,7 @@ def policy_of(permissions: Permissions, agent: AgentDefinition, **asking: Any) -
         session=permissions.rules,
         file=dict(agent.rules),
         safety=safety_with(agent, permissions.safety),
-        reader=agent.name if agent.readonly else "",
+        readonly=agent.readonly,
         **asking,
     )
 

@@ -34,7 +34,7 @@ def understood(request: Request, agent: AgentDefinition) -> Understood:
 
     Raises `AgentsFileError` if that form is not valid.
     """
-    if request.kind != "ask":
+    if request.kind == "compaction":
         return Understood(request)
     changes: dict[str, Any] = {}
     prompt, command = expanded(request.prompt, agent.commands)

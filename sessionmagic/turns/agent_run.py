@@ -107,7 +107,7 @@ def advised(outcome: Outcome, previous: Session) -> Outcome:
         outcome: How the turn has ended.
         previous: The session before the turn.
     """
-    asked = (turn for turn in reversed(previous.turns) if turn.kind == "ask" and turn.caller is None)
+    asked = (turn for turn in reversed(previous.turns) if turn.kind != "compaction" and turn.caller is None)
     before = next(asked, None)
     if outcome.error_code in REFUSALS and before and before.error_code == outcome.error_code and previous.head:
         advice = "%agent drop takes the latest turn out of what is sent"

@@ -34,7 +34,7 @@ def cut_for(request: Request, session: Session, history: History, model: Resolve
 
     Raises `UsageError` when there is nothing to compact.
     """
-    if request.kind == "ask":
+    if request.kind != "compaction":
         return None
     from sessionmagic.turns.cut import cut_of
 
@@ -49,7 +49,7 @@ def content_for(request: Request) -> str | Sequence[UserContent]:
     from sessionmagic.turns.messages import content_of
     from sessionmagic.turns.summaries import task
 
-    if request.kind == "ask":
+    if request.kind != "compaction":
         return content_of(request.prompt, request.attachments)
     return task("" if request.prompt == PROMPT else request.prompt)
 

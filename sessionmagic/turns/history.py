@@ -90,7 +90,7 @@ def history_before(session: Session, parent: str | None, *, sees_images: bool) -
 
 def _suspects(session: Session) -> set[str]:
     """Return the ids of the turns that were sent with a request that failed at the provider."""
-    refused = [turn.id for turn in session.turns if turn.error_code in REFUSALS and turn.kind == "ask"]
+    refused = [turn.id for turn in session.turns if turn.error_code in REFUSALS and turn.kind != "compaction"]
     return {turn.id for turn_id in refused for turn in session.path(turn_id)}
 
 

@@ -76,6 +76,7 @@ def _emit_start(admitted: Admitted) -> None:
         session=turn.session_name,
         prompt=admitted.request.prompt,
         model=record.model,
+        kind=record.kind,
         cell_id=record.cell_id,
         values=tuple(admitted.request.values),
         notes=notes_of(admitted),

@@ -28,6 +28,8 @@ def parent_for(request: Request, session: Session) -> str | None:
     """
     if request.after is None and request.cell is not None and request.rerun == "branch":
         replaced = turn_of(request.cell, request, session)
+        if replaced is not None and request.kind == "go" and replaced.kind != "go":
+            replaced = None  # the cell had asked for the plan
         if replaced is None and request.column is not None:
             replaced = _column_of(request.cell, request, session)
         if replaced is not None:

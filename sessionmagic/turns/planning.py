@@ -14,6 +14,7 @@ from sessionmagic.turns.agent_limits import seconds_left
 from sessionmagic.turns.colleagues import team_tools
 from sessionmagic.turns.compaction_request import for_summary, without_limits
 from sessionmagic.turns.output_type import OUTPUT_TOOL
+from sessionmagic.turns.proposing import PROPOSE, not_offered, proposing
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -125,6 +126,9 @@ def plan_for(request: Request, session: Session, parent: str | None, agent: Agen
     override = stored
     if request.model and not request.once:
         override = None if request.model == "default" else request.model
+    plans = request.kind == "plan"
+    if plans:
+        agent = proposing(agent)
     model, unresolved = _model_for(request, stored, agent, means)
     model, unusable = _with_fallbacks(model, request, agent, means)
     tools, made = _tools(request, session, agent, means.agent_tools)
@@ -136,7 +140,7 @@ def plan_for(request: Request, session: Session, parent: str | None, agent: Agen
     instructions = _instructions(request, session, agent, made)
     plan = Plan(
         agent=replace(agent, instructions=instructions),
-        model=model if request.kind == "ask" else for_summary(model),
+        model=model if request.kind != "compaction" else for_summary(model),
         settings=given(settings),
         tools=tools,
         toolset=_toolset(tools, model),
@@ -150,6 +154,7 @@ def plan_for(request: Request, session: Session, parent: str | None, agent: Agen
             *(warning for each in model.fallbacks for warning in each.warnings),
             *(warning for warning in unusable if not _was_told(warning, session)),
             *(warning for warning in made.warnings if not _was_told(warning, session)),
+            *(not_offered(request.tools) if plans else ()),
             *_left_out([*(each for each in tools if each.source == YOURS), *made.tools], model),
             *_ignored_settings(levels, model, session, parent),
         ],
@@ -164,7 +169,7 @@ def _tools(
     request: Request, session: Session, agent: AgentDefinition, agent_tools: AgentTools
 ) -> tuple[list[Tool], Made]:
     """Return the functions that a turn offers, those of the agent's toolsets last, and what else it gets of these."""
-    if request.kind != "ask":
+    if request.kind == "compaction":
         return [], NOTHING
     of_team = [] if request.only_tools else team_tools(agent, request)
     functions = [*of_team, *offered(request.tools, marked=not request.only_tools)]
@@ -174,9 +179,10 @@ def _tools(
 
 
 def _instructions(request: Request, session: Session, agent: AgentDefinition, made: Made) -> str:
-    if request.kind != "ask" or request.system == "":
+    if request.kind == "compaction":
         return ""
-    return "\n\n".join(filter(None, [agent.instructions_for(session.system, request.system), *made.instructions]))
+    own = [] if request.system == "" else [agent.instructions_for(session.system, request.system), *made.instructions]
+    return "\n\n".join(filter(None, [*own, PROPOSE if request.kind == "plan" else ""]))
 
 
 def _model_for(
@@ -241,7 +247,7 @@ class Levels:
         """Return the settings with which a single model is asked, besides those it was registered with."""
         near = merged(self.agent.settings, self.session.settings, self.request.settings)
         settings = merged(self.agent.kernel_settings, model.named_settings, near)
-        return settings if self.request.kind == "ask" else without_limits(settings)
+        return settings if self.request.kind != "compaction" else without_limits(settings)
 
     def shared_by(self, model: ResolvedModel) -> dict[str, Any]:
         """Return the settings with which each model is asked to which requests go, unless it fails."""

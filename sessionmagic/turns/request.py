@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sessionmagic.conversation.budget import checked_budget
+from sessionmagic.conversation.events import TurnKind
 from sessionmagic.conversation.names import check_name
-from sessionmagic.conversation.session import TurnKind
 from sessionmagic.exceptions import PromptError, UsageError
 from sessionmagic.models.settings import checked
 from sessionmagic.tools.permissions import safety_of
@@ -87,8 +87,10 @@ class Request:
             only tools that change nothing, or work in a process of its own.
         output_type: The type of a structured answer: a pydantic model, a dataclass, a TypedDict, ``list[int]`` and the
             like. `TurnResult.value` is then a value of it. Kept as an `OutputType`. None asks for text.
-        kind: ``"compaction"`` lets the model write a summary, which is sent from then on in place of older turns; see
-            `SessionManager.compact`. The prompt is what the user asks of the summary.
+        kind: ``"plan"`` lets the model only read and propose what to do: it is offered no tool that may change
+            something, whatever rules, safety mode and `yes` say. ``"go"`` lets it carry out the plan of the turn that
+            it continues. ``"compaction"`` lets it write a summary, which is sent from then on in place of older turns;
+            see `SessionManager.compact`. The prompt is what the user asks of the summary.
         rerun: What happens if that cell has already started a turn on the path to the head. ``"branch"``: the new turn
             takes its place and continues what came before; the old turn and those after it stay stored as a branch.
             ``"append"``: the new turn continues the head. A request with `after` always continues that turn.

@@ -177,7 +177,7 @@ def _continued(session: Session, turn: TurnRecord) -> set[str | None]:
     """
     continued = {turn.parent}
     for before in reversed(session.path(turn.parent) if turn.parent is not None else []):
-        if before.kind == "ask" or before.fingerprint:
+        if before.kind != "compaction" or before.fingerprint:
             break
         continued.add(before.parent)
     return continued
@@ -190,6 +190,7 @@ def _tell(log: EventLog, stored: Transcript, record: TurnRecord) -> None:
         session=stored.session,
         prompt=stored.prompt,
         model=record.model,
+        kind=record.kind,
         cell_id=record.cell_id,
         values=stored.values,
         notes=stored.notes,

@@ -60,7 +60,7 @@ def wants_title(admitted: Admitted) -> bool:
     before = [turn for turn in admitted.plan.previous.turns if turn.column is None or _is_first(turn.column)]
     first = not any(turn.status == "completed" or turn.origin for turn in before)
     counts = request.moves_head if request.column is None else _is_first(request.column)
-    asks = request.kind == "ask" and request.titles and counts
+    asks = request.kind != "compaction" and request.titles and counts
     return asks and first and admitted.turn.transcript.status == "completed"
 
 

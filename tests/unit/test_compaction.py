@@ -604,8 +604,8 @@ async def test_failure_like_the_one_before_is_still_told_after_a_compaction(mana
     assert "%agent drop takes the latest turn out of what is sent" in str(result.error)
 
 
-def test_kind_of_a_request_is_one_of_two():
-    with pytest.raises(UsageError, match="kind is 'summary'; give 'ask' or 'compaction'"):
+def test_kind_of_a_request_is_one_of_those_that_there_are():
+    with pytest.raises(UsageError, match="kind is 'summary'; give 'ask' or 'plan' or 'go' or 'compaction'"):
         Request(prompt="a", session="chat", kind="summary")
 
 

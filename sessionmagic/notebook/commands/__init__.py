@@ -11,6 +11,7 @@ from sessionmagic.notebook.commands import (  # noqa: F401, I001
     turns,
     code,
     fix,
+    go,
     comparing,
     grid,
     branches,

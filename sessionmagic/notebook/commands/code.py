@@ -57,7 +57,7 @@ def _answered(session: Session, turn_id: str) -> TurnRecord:
                 f"session {session.name!r} has no turn {shortened(turn_id)!r}; -s NAME names a session"
             ) from None
     else:
-        turns = [turn for turn in session.path() if turn.kind == "ask"]
+        turns = [turn for turn in session.path() if turn.kind != "compaction"]
         if not turns:
             raise UsageError(f"session {session.name!r} has no answer; %agent branches lists all its turns")
         turn = turns[-1]

@@ -14,6 +14,7 @@ from sessionmagic.notebook.page.static import answer_outputs
 from sessionmagic.notebook.prompts import EXPRESSION
 from sessionmagic.sessions.formats.markdown import heading
 from sessionmagic.turns.compaction_request import PROMPT
+from sessionmagic.turns.proposing import CARRY_OUT, told_by_user
 from sessionmagic.words import counted, typed
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def to_notebook(session: Session) -> str:
         if turn.kind == "compaction":
             source = _compact_line(name, turn)
         else:
-            source, before = f"{_line(name, turn, before)}\n{turn.prompt}", turn
+            source, before = _source(name, turn, before), turn
         cells.append(_code(source, cell_id, _outputs(session, turn)))
     document = {
         "cells": cells,
@@ -66,7 +67,7 @@ def to_notebook(session: Session) -> str:
 def not_in_notebook(session: Session) -> list[str]:
     """Return in words what of a session's turns cannot stand on the line of a cell, or is cut."""
     path = session.path()
-    system = sum(bool(turn.system) and not _fits(turn.system) for turn in path)
+    system = sum(bool(own := told_by_user(turn)) and not _fits(own) for turn in path)
     settings = sum(turn.settings != _typeable(turn) for turn in path)
     typed_answers = sum(turn.value is not None for turn in path)
     return [
@@ -81,15 +82,24 @@ def not_in_notebook(session: Session) -> list[str]:
     ]
 
 
-def _line(name: str, turn: TurnRecord, before: TurnRecord | None) -> str:
+def _source(name: str, turn: TurnRecord, before: TurnRecord | None) -> str:
+    """Return the cell that asks for a turn."""
+    options = _options(name, turn, before)
+    if turn.kind == "go":
+        words = " ".join(turn.prompt.removeprefix(CARRY_OUT).split())
+        return f"%agent go {options} {words}".rstrip()
+    return f"%%agent {options}{' --plan' if turn.kind == 'plan' else ''}\n{turn.prompt}"
+
+
+def _options(name: str, turn: TurnRecord, before: TurnRecord | None) -> str:
     turn = shown_turn(turn)
-    words = ["%%agent", _named(name)]
+    words = [_named(name)]
     if (before is None or turn.model != before.model) and _can_be_asked(turn):
         words += ["--model", typed(turn.model)]
     if written := as_typed(_typeable(turn)):
         words += ["--set", written]
-    if turn.system and _fits(turn.system):
-        words += ["--system", f'"{turn.system}"']
+    if (system := told_by_user(turn)) and _fits(system):
+        words += ["--system", f'"{system}"']
     if EXPRESSION.search(turn.prompt):  # they have been replaced by their values already, or were meant as they are
         words.append("--raw")
     return " ".join(words)

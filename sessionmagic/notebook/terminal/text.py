@@ -19,6 +19,7 @@ from sessionmagic.notebook.captions import (
     excerpt,
     footer,
     notes_line,
+    plan_line,
     question_line,
     summary_line,
     tool_line,
@@ -91,9 +92,9 @@ def _open_text(block: Block) -> str:
 
 
 def closing_text(transcript: Transcript) -> str:
-    """Return the lines below an answer: warnings, how the turn ended, where it stands, the values sent, the footer."""
+    """Return the lines below an answer: warnings, how it ended, that it is a plan, notes, values and the footer."""
     notes = [f"⚠ {text}" for text in transcript.warnings]
-    where = [transcript.remark, notes_line(transcript), values_line(transcript)]
+    where = [transcript.remark, plan_line(transcript), notes_line(transcript), values_line(transcript)]
     return "\n".join(filter(None, [*notes, ending(transcript), *where, f"— {footer(transcript)}"]))
 
 

@@ -72,7 +72,7 @@ def _trajectory(session: Session, turns: Sequence[TurnRecord], trajectory_id: st
 
 def _asked(turns: Sequence[TurnRecord]) -> list[TurnRecord]:
     """Return the turns without summaries, which would be imported as prompts of the user."""
-    return [turn for turn in turns if turn.kind == "ask"]
+    return [turn for turn in turns if turn.kind != "compaction"]
 
 
 def _from(session: Session, first: TurnRecord) -> list[TurnRecord]:
