@@ -67,8 +67,20 @@ def without_clashes(fields: dict[str, Any], taken: Collection[str]) -> dict[str,
 
 
 def rows_of(value: Any) -> list[dict[str, Any]]:
-    """Return a value as rows: one for each item of a list, and one for anything else."""
+    """Return a value as rows: one for each item of a list, and one for anything else.
+
+    A record that only wraps a list of records counts as that list, because many servers take no list as an answer.
+    """
+    value = _wrapped(value)
     return [fields_of(each) for each in (value if isinstance(value, list) else [value])]
+
+
+def _wrapped(value: Any) -> Any:
+    """Return the list of records that is all that a record holds; any other value as it is."""
+    match list(value.values()) if isinstance(value, dict) else []:
+        case [[dict(), *_] as records] if all(isinstance(each, dict) for each in records):
+            return records
+    return value
 
 
 def cell_text(value: Any) -> str:
@@ -109,9 +121,10 @@ def so_far(text: str) -> Any:
 def table_of(value: Any) -> ValueTable | None:
     """Return a value as a table; None for a single text, number or the like.
 
-    A record has a row for each field, and a list of records a row for each and a column for each field. Long tables are
-    cut, and say so.
+    A record has a row for each field, and a list of records a row for each and a column for each field, also if a
+    record wraps it. Long tables are cut, and say so.
     """
+    value = _wrapped(value)
     if isinstance(value, dict):
         fields = tuple((name, cell_text(each)) for name, each in list(value.items())[:SHOWN_ROWS])
         return ValueTable(("field", VALUE), fields, _left_out(len(value), SHOWN_ROWS, "field"))

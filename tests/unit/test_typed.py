@@ -455,6 +455,9 @@ def test_long_and_wide_lists_are_cut_where_they_are_shown():
         ({"name": "Ada", "tags": ["a"]}, 'field  value\nname   Ada\ntags   ["a"]'),
         ([{"a": 1}, {"b": None}], "a  b\n1\n"),
         ([1, 2], "value\n1\n2"),
+        ({"marks": [{"a": 1}, {"b": 2}]}, "a  b\n1\n   2"),
+        ({"marks": [{"a": 1}, 2]}, 'field  value\nmarks  [{"a": 1}, 2]'),
+        ({"marks": [{"a": 1}], "by": "Ada"}, 'field  value\nmarks  [{"a": 1}]\nby     Ada'),
         ([], "the list is empty"),
         ("two\nlines", "two\nlines"),
         (None, "null"),
@@ -463,6 +466,11 @@ def test_long_and_wide_lists_are_cut_where_they_are_shown():
 )
 def test_value_as_lines_of_text(value, text):
     assert value_text(value) == text
+
+
+def test_a_record_that_wraps_a_list_of_records_has_its_rows():
+    assert rows_of({"marks": [{"a": 1}, {"a": 2}]}) == [{"a": 1}, {"a": 2}]
+    assert rows_of({"marks": []}) == [{"marks": []}]
 
 
 def test_field_with_the_name_of_another_column_gets_value_before_it():
