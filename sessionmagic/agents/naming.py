@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sessionmagic.agents.model_options import options_of
 from sessionmagic.agents.powers import how_to_confirm, sending
 from sessionmagic.agents.variables import provider_filled_in, variables_in
 from sessionmagic.exceptions import AgentsFileError
@@ -48,12 +49,14 @@ def _is_of_runner(file: AgentsFile) -> list[bool]:
 def _named(file: AgentsFile, model: NamedModel, confirmed: Collection[str]) -> Named:
     needed = [each.text for each in model.not_understood if each.value]
     has_own_server = bool(model.provider and (model.base_url or model.token_key))
+    options = options_of(file, model)
     asked = (f"{model.provider}:{model.model}",) if model.provider else model.references
     return Named(
         references=(model.model,) if has_own_server else asked,
         server=_own_server(file, model, confirmed) if has_own_server else None,
         first=bool(model.first_available),
-        settings=model.settings,
+        settings={**options.settings, **model.settings},
+        fields=options.fields,
         price=_price(model.cost) if model.cost else None,
         sees_images=model.capabilities.image if model.capabilities else None,
         refusal=f"needs {needed[0]} in {file.where}, which is not understood; remove it" if needed else "",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sessionmagic.agents.beside import instruction_of
 from sessionmagic.agents.definition import AgentDefinition, Fallback, OwnBudget
 from sessionmagic.agents.joined import of_agent
+from sessionmagic.agents.model_options import options_of
 from sessionmagic.agents.naming import names_of
 from sessionmagic.agents.powers import autonomous, doubt, not_confirmed
 from sessionmagic.agents.use import check_usable, notes, toolsets_of
@@ -97,7 +98,7 @@ def _budgets(file: AgentsFile, agent: FileAgent) -> Iterator[OwnBudget]:
 def not_offered(file: AgentsFile, agent: FileAgent) -> Iterator[str]:
     """Yield what an agent does without, because we do not have it yet."""
     for model in (file.models[each] for each in agent.references if each in file.models):
-        if model.provider_opts:
-            yield f"the provider_opts of the model {model.name} have no effect"
+        if note := options_of(file, model).note(model.name):
+            yield note
         if model.compaction_model:
             yield f"the model {model.name} itself writes summaries; compaction_model has no effect"

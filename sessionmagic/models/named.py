@@ -34,6 +34,8 @@ class Named:
     """Whether only the first reference is meant that can be used here."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings of its requests, by the names of `models.settings`."""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of its requests, as its server names them."""
     price: Sequence[float] | None = None
     """Dollars for a million tokens: input, output and, where these differ from input, read from and written to the
     cache."""

@@ -70,8 +70,10 @@ class ResolvedModel:
 
     def with_added(self, named: Named) -> ResolvedModel:
         """Return the model, or each member of it, with what a name of it adds."""
+        fields = {**self.settings.get("extra_body", {}), **named.fields}
         return replace(
             self,
+            settings={**self.settings, "extra_body": fields} if named.fields else self.settings,
             members=tuple(each.with_added(named) for each in self.members),
             named_settings=merged(self.named_settings, named.settings),
             price=self.price if named.price is None else named.price,

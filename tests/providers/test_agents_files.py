@@ -107,6 +107,29 @@ async def test_the_members_of_a_named_alloy_keep_their_servers_settings_and_pric
 
 
 @on_a_loop
+async def test_a_server_of_ones_own_gets_the_options_of_a_model_as_fields_of_each_request(lab):
+    options = {"top_k": 20, "min_p": 0.1, "guided": {"deep": [1]}, "model": "other", "stream": False}
+    models = {
+        "first": {"provider": "openai", "model": "a", "base_url": lab.url, "provider_opts": options},
+        "second": {"provider": "openai", "model": "b", "base_url": lab.url},
+        "both": {"model": "first,second"},
+    }
+    manager = manager_of({"models": models, "agents": {"root": {"model": "both"}}})
+    turns = iter([0, 1])
+    manager.models.choose = lambda members: members[next(turns)]
+    await ask(manager)
+    await ask(manager)
+    first, second = lab.requests
+    assert (first["top_k"], first["min_p"], first["guided"], first["model"], first["stream"]) == (
+        20, 0.1, {"deep": [1]}, "a", True,
+    )  # fmt: skip
+    assert "top_k" not in second
+    await ask(manager, session="alone", model="first", settings={"temperature": 0})
+    assert (lab.requests[-1]["top_k"], lab.requests[-1]["temperature"]) == (20, 0)
+    assert manager.sessions.load("chat").turns[0].warnings == []
+
+
+@on_a_loop
 async def test_a_named_model_that_the_server_does_not_know_is_switched_back():
     with ScriptedProvider(refuses(404, "model not found", "model_not_found")) as server:
         model = {"provider": "openai", "model": "gone", "base_url": server.url}

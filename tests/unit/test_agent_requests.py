@@ -284,11 +284,43 @@ def test_what_we_do_not_have_yet_is_told_of_an_agent_that_wants_it():
     root, helper = agents.answering(), agents.answering("helper")
     assert root.notes == (
         "the model of the turn reads what shell returns; model has no effect there",
-        "the provider_opts of the model quick have no effect",
+        "a in the provider_opts of the model quick has no effect",
         "the model quick itself writes summaries; compaction_model has no effect",
     )
     assert helper.notes == ()
     assert [each.type for each in root.toolsets] == ["think", "shell", "think"]
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "note"),
+    [
+        (
+            {"provider": "openai", "provider_opts": {"service_tier": "flex", "seed": 7}},
+            {"service_tier": "flex", "seed": 7},
+            "",
+        ),
+        (
+            {"provider": "openai", "provider_opts": {"transport": "ws", "seed": "often"}},
+            {},
+            "transport, seed in the provider_opts of the model m have no effect",
+        ),
+        (
+            {"provider": "dmr", "provider_opts": {"runtime_flags": "-ub 1024"}},
+            {},
+            "runtime_flags in the provider_opts of the model m has no effect",
+        ),
+        (
+            {"provider": "openai", "base_url": "http://127.0.0.1:1/v1", "provider_opts": {"stream": False}},
+            {},
+            "stream in the provider_opts of the model m has no effect",
+        ),
+        ({"provider": "openai", "temperature": 0.5, "provider_opts": {"temperature": 1}}, {"temperature": 0.5}, ""),
+    ],
+)
+def test_options_of_a_model_are_settings_or_are_told_to_have_no_effect(model, settings, note):
+    agent = Agents({"models": {"m": {"model": "x", **model}}, "agents": {"root": {"model": "m"}}}).answering()
+    assert agent.names.models["m"].settings == settings
+    assert agent.notes == ((note,) if note else ())
 
 
 # Models of several agents
