@@ -58,6 +58,8 @@ class AgentDefinition:
     """The model reference for sessions without an override; None for the default model."""
     title_model: str | None = None
     """The reference of the model that makes titles; None for the model of the turn."""
+    compaction_model: str | None = None
+    """The reference of the model that writes summaries; None for the model of the turn."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """The settings of turns that have no others, by the names of `models.settings`."""
     fallback: Fallback | None = None

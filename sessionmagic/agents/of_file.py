@@ -43,6 +43,7 @@ def definition_of(file: AgentsFile, name: str, confirmed: Collection[str], sourc
         additions=joined.texts,
         model=agent.model or None,
         title_model=model.title_model or None if model else None,
+        compaction_model=model.compaction_model or None if model else None,
         fallback=_fallback(agent),
         names=names_of(file, confirmed),
         rules=_rules(file, confirmed),
@@ -100,5 +101,3 @@ def not_offered(file: AgentsFile, agent: FileAgent) -> Iterator[str]:
     for model in (file.models[each] for each in agent.references if each in file.models):
         if note := options_of(file, model).note(model.name):
             yield note
-        if model.compaction_model:
-            yield f"the model {model.name} itself writes summaries; compaction_model has no effect"

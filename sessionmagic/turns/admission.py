@@ -25,8 +25,9 @@ from sessionmagic.turns.compaction_request import content_for, cut_for
 from sessionmagic.turns.event_log import EventLog
 from sessionmagic.turns.history import history_before
 from sessionmagic.turns.left_out import LeftOut
+from sessionmagic.turns.means import Means
 from sessionmagic.turns.place import agent_before_handover, note_on_new, note_on_reused, notes_on, parent_for
-from sessionmagic.turns.planning import Means, plan_for
+from sessionmagic.turns.planning import plan_for
 from sessionmagic.turns.proposing import require_plan
 from sessionmagic.turns.records import fresh_session, new_record
 from sessionmagic.turns.turn import Turn

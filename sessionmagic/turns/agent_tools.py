@@ -122,7 +122,7 @@ class AgentTools:
             ask=_ask,
             reporting=reported,
             jobs=self._jobs[session_id],
-            read_only=agent.readonly,
+            read_only=bool(agent.readonly),
             confirmed=agent.confirmed,
         )
 

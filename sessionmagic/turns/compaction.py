@@ -14,7 +14,7 @@ from sessionmagic.conversation.session import TurnRecord
 from sessionmagic.exceptions import SessionNotFoundError, TurnFailedError
 from sessionmagic.loop import settled_in_thread
 from sessionmagic.tools.permissions import Policy
-from sessionmagic.turns.compaction_request import FULL_SHARE, ONE_REQUEST, PROMPT, for_summary, without_limits
+from sessionmagic.turns.compaction_request import FULL_SHARE, ONE_REQUEST, PROMPT, without_limits
 from sessionmagic.turns.context_size import size_of, tokens_in, tokens_of, tool_tokens
 from sessionmagic.turns.cut import cut_of
 from sessionmagic.turns.inbox import Inbox
@@ -97,7 +97,8 @@ class Compaction:
         run = self._run()
         if stops_alone:
             self._admitted.turn.on_cancel(run.cancel)
-        conversation = as_history(cut.conversation(limit, record.started_at))
+        readable = min(limit, self._admitted.plan.summarizer.context_limit or limit)
+        conversation = as_history(cut.conversation(readable, record.started_at))
         outcome, cancelled = await settled(run, run.run(task(""), conversation, _store_nothing, None))
         outcome = checked(outcome, record.model)
         stored = await self._stored(_ended(record, outcome)) if outcome.requests else None
@@ -119,7 +120,7 @@ class Compaction:
             kind="compaction",
             covers=cut.covers,
             agent=plan.agent.name,
-            model=plan.model.reference,
+            model=plan.summarizer.reference,
             prompt=PROMPT,
             settings=without_limits(plan.settings),
             started_at=time.time(),
@@ -137,7 +138,7 @@ class Compaction:
         from sessionmagic.turns.sent_content import SentContent
 
         admitted, agent = self._admitted, replace(self._admitted.plan.agent, instructions="")
-        model = for_summary(admitted.plan.model)
+        model = admitted.plan.summarizer
         rate_limits = RateLimits(admitted.seconds, self._emit)
         guard = Guard(
             agent=agent.name,

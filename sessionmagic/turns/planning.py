@@ -6,29 +6,29 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.session import CRASHED, Session, with_override
-from sessionmagic.exceptions import ModelReferenceError, ToolError
+from sessionmagic.exceptions import ToolError
 from sessionmagic.models.settings import for_model, given, ignored, merged
 from sessionmagic.tools.functions import YOURS, offered, toolset_of
 from sessionmagic.tools.toolsets.made import NOTHING
 from sessionmagic.turns.agent_limits import seconds_left
+from sessionmagic.turns.chosen_models import model_for, summarizer_for, with_fallbacks
 from sessionmagic.turns.colleagues import team_tools
 from sessionmagic.turns.compaction_request import for_summary, without_limits
 from sessionmagic.turns.output_type import OUTPUT_TOOL
 from sessionmagic.turns.proposing import PROPOSE, not_offered, proposing
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
     from collections.abc import Callable, Mapping, Sequence
 
     from pydantic_ai.toolsets import AbstractToolset
 
     from sessionmagic.agents.definition import AgentDefinition
-    from sessionmagic.models.catalog import Models
     from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.tools.functions import Tool
     from sessionmagic.tools.toolsets.made import Made
     from sessionmagic.turns.agent_tools import AgentTools
     from sessionmagic.turns.fallback import FallbackRules
+    from sessionmagic.turns.means import Means
     from sessionmagic.turns.request import Request
 
 
@@ -53,6 +53,8 @@ class Plan:
     """The session before the turn."""
     override: str | None
     """The agent's override from this turn on."""
+    summarizer: ResolvedModel
+    """The model that writes a summary of the history if that becomes too long."""
     fallback: FallbackRules | None = None
     """How the model falls back; None if nothing is asked in its place when it fails."""
     others: Mapping[str, str | None] = field(default_factory=dict)
@@ -89,27 +91,6 @@ class Plan:
         return replace(session, custom_models_used=used)
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What a turn is planned with.
-
-    Attributes:
-        models: The models that references can name.
-        agent_tools: Makes the tools of an agent's toolsets.
-        known: Models that are resolved already, by reference.
-        loop: The event loop on which they are asked; None for models that are used once.
-    """
-
-    models: Models
-    agent_tools: AgentTools
-    known: Mapping[str, ResolvedModel] = field(default_factory=dict)
-    loop: AbstractEventLoop | None = None
-
-    def resolve(self, reference: str) -> ResolvedModel:
-        """Return the model that the reference names; raises `ModelReferenceError`."""
-        return self.known[reference] if reference in self.known else self.models.resolve(reference, self.loop)
-
-
 def plan_for(request: Request, session: Session, parent: str | None, agent: AgentDefinition, means: Means) -> Plan:
     """Decide what a turn will do.
 
@@ -129,18 +110,22 @@ def plan_for(request: Request, session: Session, parent: str | None, agent: Agen
     plans = request.kind == "plan"
     if plans:
         agent = proposing(agent)
-    model, unresolved = _model_for(request, stored, agent, means)
-    model, unusable = _with_fallbacks(model, request, agent, means)
+    model, unresolved = model_for(request, stored, agent, means)
+    model, unusable = with_fallbacks(model, request, agent, means)
+    summarizer, unable = summarizer_for(model, request, agent, means)
+    if request.kind == "compaction":
+        model = summarizer
     tools, made = _tools(request, session, agent, means.agent_tools)
     if request.output_type is not None and any(tool.name == OUTPUT_TOOL for tool in tools):
         raise ToolError(f"{OUTPUT_TOOL} is the tool with which a model gives a structured answer; rename your function")
     levels = Levels(agent, session, request)
-    model = model.with_settings(lambda each: for_model(each.model, each.settings, levels.of(each)))
+    model, summarizer = levels.applied_to(model), for_summary(levels.applied_to(summarizer))
     settings = levels.shared_by(model)
     instructions = _instructions(request, session, agent, made)
     plan = Plan(
         agent=replace(agent, instructions=instructions),
-        model=model if request.kind != "compaction" else for_summary(model),
+        model=model if request.kind != "compaction" else summarizer,
+        summarizer=summarizer,
         settings=given(settings),
         tools=tools,
         toolset=_toolset(tools, model),
@@ -152,8 +137,7 @@ def plan_for(request: Request, session: Session, parent: str | None, agent: Agen
             *(note for note in agent.notes if not _was_told(note, session)),
             *model.warnings,
             *(warning for each in model.fallbacks for warning in each.warnings),
-            *(warning for warning in unusable if not _was_told(warning, session)),
-            *(warning for warning in made.warnings if not _was_told(warning, session)),
+            *(each for each in (*unusable, *unable, *made.warnings) if not _was_told(each, session)),
             *(not_offered(request.tools) if plans else ()),
             *_left_out([*(each for each in tools if each.source == YOURS), *made.tools], model),
             *_ignored_settings(levels, model, session, parent),
@@ -185,43 +169,6 @@ def _instructions(request: Request, session: Session, agent: AgentDefinition, ma
     return "\n\n".join(filter(None, [*own, PROPOSE if request.kind == "plan" else ""]))
 
 
-def _model_for(
-    request: Request, stored: str | None, agent: AgentDefinition, means: Means
-) -> tuple[ResolvedModel, list[str]]:
-    """Return the model that a turn asks, and a warning if the stored override cannot be used."""
-    default = agent.model or means.models.default
-    try:
-        wanted = {"": stored or default, "default": default}.get(request.model, request.model)
-        return means.resolve(wanted), []
-    except ModelReferenceError as error:
-        if request.model:
-            raise
-        if not stored:
-            what = f"the model of agent {agent.name!r}" if agent.model else "the default"
-            raise ModelReferenceError(f"no --model was given, and {what} cannot be used: {error}") from error
-        warning = f"the session's model cannot be used, so {default} answers this turn: {error}"
-        return means.resolve(default), [warning]
-
-
-def _with_fallbacks(
-    model: ResolvedModel, request: Request, agent: AgentDefinition, means: Means
-) -> tuple[ResolvedModel, list[str]]:
-    """Return a model with the agent's fallbacks, and a warning for each of them that cannot be used.
-
-    A column of a comparison has no fallbacks, as it shows what one model answers.
-    """
-    found: dict[str, ResolvedModel] = {}
-    unusable = []
-    if agent.fallback is not None and request.column is None:
-        for reference in agent.fallback.models:
-            try:
-                found[reference] = means.resolve(reference)
-            except ModelReferenceError as error:
-                unusable.append(f"{reference} cannot be asked if {model.reference} fails: {error}")
-    found.pop(model.reference, None)
-    return (replace(model, fallbacks=tuple(found.values())) if found else model), unusable
-
-
 def _was_told(warning: str, session: Session) -> bool:
     return any(warning in turn.warnings for turn in session.turns)
 
@@ -248,6 +195,10 @@ class Levels:
         near = merged(self.agent.settings, self.session.settings, self.request.settings)
         settings = merged(self.agent.kernel_settings, model.named_settings, near)
         return settings if self.request.kind != "compaction" else without_limits(settings)
+
+    def applied_to(self, model: ResolvedModel) -> ResolvedModel:
+        """Return a model, which may be an alloy and have fallbacks, with the settings of the turn."""
+        return model.with_settings(lambda each: for_model(each.model, each.settings, self.of(each)))
 
     def shared_by(self, model: ResolvedModel) -> dict[str, Any]:
         """Return the settings with which each model is asked to which requests go, unless it fails."""

@@ -269,7 +269,7 @@ def test_an_agents_md_that_is_a_link_to_another_directory_is_not_read(project, t
 
 def test_what_we_do_not_have_yet_is_told_of_an_agent_that_wants_it():
     file = {
-        "models": {"quick": {"model": "calm", "provider_opts": {"a": 1}, "compaction_model": "test"}},
+        "models": {"quick": {"model": "calm", "provider_opts": {"a": 1}}},
         "agents": {
             "root": {
                 "model": "quick",
@@ -285,7 +285,6 @@ def test_what_we_do_not_have_yet_is_told_of_an_agent_that_wants_it():
     assert root.notes == (
         "the model of the turn reads what shell returns; model has no effect there",
         "a in the provider_opts of the model quick has no effect",
-        "the model quick itself writes summaries; compaction_model has no effect",
     )
     assert helper.notes == ()
     assert [each.type for each in root.toolsets] == ["think", "shell", "think"]

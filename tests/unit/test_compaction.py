@@ -7,7 +7,7 @@ import pytest
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.models.fallback import FallbackModel
 
-from sessionmagic import ROOT, Cell, Request, register_model
+from sessionmagic import ROOT, Agents, Cell, Request, SessionManager, register_model
 from sessionmagic.conversation.compaction import with_compaction
 from sessionmagic.conversation.events import HistoryCompacted, TextDelta, Warned
 from sessionmagic.conversation.stored_transcript import transcript_of
@@ -593,6 +593,44 @@ async def test_models_of_a_fallback_share_one_summary(manager):
     assert result.status == "failed"
     assert sum(map(asks_for_summary, [*first.sent, *second.sent])) == 1
     assert texts(second.sent[-1])[0][0].startswith(SUMMARY)
+
+
+def with_writer(manager, **models):
+    """Let agents write summaries with the model `writer`."""
+    file = {
+        "models": {"own": {"model": "small", "compaction_model": "writer"}, **models},
+        "agents": {"root": {"model": "own"}},
+    }
+    return SessionManager(manager.store, manager.models, Agents(file))
+
+
+@on_a_loop
+async def test_the_agents_model_for_summaries_writes_them_on_request_and_by_itself(manager):
+    writer = script("writer", "In short.")
+    small = refuses_more_than(len(LONG) + 200)
+    manager = with_writer(manager)
+    await talk(manager, LONG, "b", model="")
+    await compact(manager)
+    assert [turn.model for turn in manager.sessions.load("chat").turns] == ["own", "own", "writer"]
+    assert manager.sessions.load("chat").agent_model_overrides == {}
+    await talk(manager, LONG, LONG, model="")
+    turns = manager.sessions.load("chat").turns
+    assert [(turn.kind, turn.model) for turn in turns[-2:]] == [("ask", "own"), ("compaction", "writer")]
+    assert (len(writer.sent), any(asks_for_summary(sent) for sent in small.sent)) == (2, False)
+    await compact(manager, model="small")
+    assert len(writer.sent) == 2
+
+
+@on_a_loop
+async def test_the_model_of_the_turn_writes_summaries_if_the_agents_cannot_be_used(manager):
+    small = refuses_more_than(10_000)
+    manager = with_writer(manager, writer={"provider": "nonsense", "model": "x"})
+    await talk(manager, "a", "b", model="")
+    warnings = [turn.warnings for turn in manager.sessions.load("chat").turns]
+    assert warnings[0][0].startswith("own itself writes summaries: ")
+    assert warnings[1] == []
+    await compact(manager)
+    assert asks_for_summary(small.sent[-1])
 
 
 @on_a_loop
