@@ -74,7 +74,7 @@ class SessionManager:
         self._unwritten = UnwrittenEnds(self.store)
         self.sessions = Sessions(self.store, self.models, self.agents, self._unwritten)
         self.branches = Branches(self.store, self.sessions)
-        self.comparisons = Comparisons(self.store, self.sessions, self.branches, self.models)
+        self.comparisons = Comparisons(self.store, self.sessions, self.branches)
         self.turns = RunningTurns(self.sessions, self.store)
         self.agent_tools = AgentTools(mcp or McpServers(), getattr(self.store, "home", None))
         self._admission = Admission(self.store, self.models, self.agents, self.agent_tools)
@@ -98,7 +98,7 @@ class SessionManager:
         """The grids of many prompts, which are kept beside the sessions."""
         from sessionmagic.comparing.grids import Grids
 
-        return Grids(self.models, getattr(self.store, "home", None))
+        return Grids(lambda: self.agents.with_names(self.models), getattr(self.store, "home", None))
 
     async def start(
         self, request: Request, group: TurnGroup | None = None, *, on_wait: Callable[[], object] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from sessionmagic.words import shortened, suggestion
 if TYPE_CHECKING:
     from sessionmagic.agents.contents import AgentsFile
     from sessionmagic.agents.definition import AgentDefinition
+    from sessionmagic.models.catalog import Models
     from sessionmagic.models.named import Names
 
 
@@ -161,6 +163,13 @@ class Agents:
 
         loaded = self._files[str(path)] = Loaded(load(path, where=where, known=_registered()), str(path))
         return loaded
+
+    def with_names(self, models: Models) -> Models:
+        """Return models with the names of the agents file in use; as they are if that is none, or not valid."""
+        with suppress(AgentsFileError):
+            if loaded := self.current():
+                return models.within(loaded.names)
+        return models
 
     def names(self) -> list[str]:
         """Return the names of the agents that can be named, those of the file first."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from sessionmagic.comparing.cells import CellAnswer
@@ -17,7 +18,8 @@ from sessionmagic.loop import loop_thread
 from sessionmagic.models.abilities import address_of, without_retries
 from sessionmagic.models.catalog import Models
 from sessionmagic.models.members import members_of
-from sessionmagic.models.settings import for_model
+from sessionmagic.models.named import NO_NAMES
+from sessionmagic.models.settings import for_model, merged
 from sessionmagic.turns.key_scanner import ready_for
 from sessionmagic.words import words_of
 
@@ -27,9 +29,11 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import ModelResponse
     from pydantic_ai.settings import ModelSettings
 
+    from sessionmagic.models.named import Names
     from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.turns.output_type import OutputType
 
+NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 FailureKind = Literal["refused", "failed", "denied", "unusable", "final"]
 """Why there is no answer: too many requests, a provider that fails or cannot be reached, an account without credit, a
 model that does not exist or whose key is wrong, or what asking the same again will not change."""
@@ -62,23 +66,35 @@ class Asker:
         settings: The contestant's settings.
         system: The instructions, without keys.
         output_type: The type of structured answers; None for texts. The text of an answer is then its JSON.
+        defaults: Settings for models whose names have no others.
 
     Attributes:
         model: The model, with the settings as they are sent.
     """
 
     def __init__(
-        self, model: ResolvedModel, settings: Mapping[str, Any], system: str, output_type: OutputType | None = None
+        self,
+        model: ResolvedModel,
+        settings: Mapping[str, Any],
+        system: str,
+        output_type: OutputType | None = None,
+        *,
+        defaults: Mapping[str, Any] = NO_SETTINGS,
     ) -> None:
         from pydantic_ai.messages import InstructionPart
         from pydantic_ai.models import ModelRequestParameters
 
-        self.model = model.with_settings(lambda each: for_model(each.model, each.settings, settings))
+        self._settings, self._defaults = settings, defaults
+        self.model = model.with_settings(lambda each: for_model(each.model, each.settings, self.settings_of(each)))
         self._system = system
         self._output_type = output_type
         parts = [InstructionPart(system)] if system else None
         self._parameters = ModelRequestParameters(instruction_parts=parts)
         self._stack = AsyncExitStack()
+
+    def settings_of(self, model: ResolvedModel) -> dict[str, Any]:
+        """Return the settings of a single model: the defaults, those of its name, and the contestant's."""
+        return merged(self._defaults, model.named_settings, self._settings)
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self.model.model)
@@ -207,6 +223,8 @@ class Errand:
         endpoints: The names and base URLs of the user's own servers.
         prices: What the user says that the model, or members of it, cost, by reference.
         output_type: The type of structured answers. Its class must be importable in the workers.
+        defaults: Settings for models whose names have no others.
+        names: The models and servers that have names of their own.
     """
 
     reference: str
@@ -215,13 +233,16 @@ class Errand:
     endpoints: Mapping[str, str]
     prices: Mapping[str, Sequence[float]]
     output_type: OutputType | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    names: Names = NO_NAMES
 
     @property
     def key(self) -> str:
         """What tells it from other errands."""
         asked = self.output_type.fingerprint if self.output_type is not None else ""
         prices, endpoints = dict(self.prices), dict(self.endpoints)
-        return json.dumps([self.reference, dict(self.settings), self.system, endpoints, prices, asked])
+        settings = [dict(self.settings), dict(self.defaults)]
+        return json.dumps([self.reference, *settings, self.system, endpoints, prices, asked, repr(self.names)])
 
 
 def ask_in_worker(errand: Errand, prompt: str, call: str) -> CellOutcome:  # noqa: ARG001  see `call`
@@ -239,8 +260,9 @@ async def _ask_here(errand: Errand, prompt: str) -> CellOutcome:
     try:
         asker = _askers.get(errand.key)
         if asker is None:
-            model = Models(endpoints=errand.endpoints, prices=errand.prices).resolve(errand.reference)
-            asker = Asker(model, errand.settings, errand.system, errand.output_type)
+            models = Models(endpoints=errand.endpoints, prices=errand.prices).within(errand.names)
+            model = models.resolve(errand.reference)
+            asker = Asker(model, errand.settings, errand.system, errand.output_type, defaults=errand.defaults)
             _askers[errand.key] = await asker.__aenter__()
     except ModelReferenceError as error:
         return CellFailure("final", str(error))  # other workers may know the model

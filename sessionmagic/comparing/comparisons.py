@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from sessionmagic.comparing.judge import Judge
     from sessionmagic.comparing.preferences import Preferences
     from sessionmagic.conversation.session import Session, TurnRecord
-    from sessionmagic.models.catalog import Models
     from sessionmagic.sessions.branches import Branches
     from sessionmagic.sessions.stored import Sessions
     from sessionmagic.storage.store import Store
@@ -40,14 +39,12 @@ class Comparisons:
         store: The store.
         sessions: Its sessions.
         branches: Their trees.
-        models: The models that references can name.
     """
 
-    def __init__(self, store: Store, sessions: Sessions, branches: Branches, models: Models) -> None:
+    def __init__(self, store: Store, sessions: Sessions, branches: Branches) -> None:
         self._store = store
         self._sessions = sessions
         self._branches = branches
-        self._models = models
 
     def keep(self, session: str, column: str, *, repeat: int = 1, model: bool = False) -> TurnRecord:
         """Let the session go on with the answer of a column, and return its turn.
@@ -157,7 +154,8 @@ class Comparisons:
 
         stored = await in_thread(self._sessions.load, session)
         account = account_of(stored)
-        require_price(await in_thread(self._models.resolve, judge.model), account)
+        models = await in_thread(lambda: self._sessions.models_of(self._sessions.agent_of(stored)))
+        require_price(await in_thread(models.resolve, judge.model), account)
         turns = comparison_in(stored, comparison)
         answered = {
             (str(turn.column.number), turn.column.repeat): turn  # labels may be equal, as long settings are shortened
@@ -169,7 +167,7 @@ class Comparisons:
             for (number, repeat), turn in answered.items()
         ]
         found = await judged(
-            Grids(self._models, None).run,
+            Grids(lambda: models, None).run,
             judge,
             answers,
             {"": turns[0].prompt},

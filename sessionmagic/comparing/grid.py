@@ -19,6 +19,8 @@ from sessionmagic.loop import in_own_thread, in_thread, loop_thread, settled_in_
 from sessionmagic.turns.output_type import UnfitAnswerError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sessionmagic.comparing.cells import Cell, CellAnswer
     from sessionmagic.comparing.grid_store import FileGrids, GridStore, MemoryGrids
     from sessionmagic.comparing.plan import GridRequest, Plan
@@ -41,11 +43,11 @@ class Grid:
 
     Args:
         request: What is asked.
-        models: The models that references can name.
+        models: Returns the models that references can name.
         grids: Where the answers are kept.
     """
 
-    def __init__(self, request: GridRequest, models: Models, grids: FileGrids | MemoryGrids) -> None:
+    def __init__(self, request: GridRequest, models: Callable[[], Models], grids: FileGrids | MemoryGrids) -> None:
         self._request = request
         self._models = models
         self._grids = grids
@@ -67,7 +69,7 @@ class Grid:
 
         Nothing was asked when one of them is raised, except for the last two. What has been answered then is stored.
         """
-        plan = self._plan = await in_thread(planned, self._request, self._models)
+        plan = self._plan = await in_thread(lambda: planned(self._request, self._models()))
         # Also when this is cancelled meanwhile, the grid is open and has to be closed.
         store, cancelled = await settled_in_thread(self._opened)
         try:

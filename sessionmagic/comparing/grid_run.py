@@ -166,7 +166,16 @@ class GridRun:
         """Ask in a worker of the executor. Its answer is cleaned here too, as its environment may have other keys."""
         plan, model = self._plan, column.model
         prices = {each.reference: each.price for each in model.each if each.price is not None}
-        errand = Errand(model.reference, column.settings, plan.system, plan.endpoints, prices, plan.output_type)
+        errand = Errand(
+            model.reference,
+            column.settings,
+            plan.system,
+            plan.endpoints,
+            prices,
+            plan.output_type,
+            plan.defaults,
+            plan.names.without_headers(),
+        )
         try:
             assert self._request.executor is not None  # noqa: S101  for the type checker
             call = self._request.executor.submit(ask_in_worker, errand, prompt, secrets.token_hex(8))

@@ -13,6 +13,7 @@ from sessionmagic.comparing.plan import Spender
 from sessionmagic.loop import in_thread
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from sessionmagic.comparing.judge import Judge
@@ -26,11 +27,11 @@ class Grids:
     """Runs grids.
 
     Args:
-        models: The models that references can name.
+        models: Returns the models that references can name.
         home: The directory in which the answers are kept; None to keep them in memory.
     """
 
-    def __init__(self, models: Models, home: Path | None) -> None:
+    def __init__(self, models: Callable[[], Models], home: Path | None) -> None:
         self._models = models
         self._kept: FileGrids | MemoryGrids = FileGrids(home) if home is not None else MemoryGrids()
 

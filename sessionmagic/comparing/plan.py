@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.comparing.asking import Asker
@@ -14,6 +13,7 @@ from sessionmagic.conversation.budget import checked_budget
 from sessionmagic.exceptions import UsageError
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.models.blends import members_in
+from sessionmagic.models.named import NO_NAMES
 from sessionmagic.models.references import readings
 from sessionmagic.models.settings import checked, given, merged
 from sessionmagic.turns.account import KERNEL, Account
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sessionmagic.comparing.progress import Progress
     from sessionmagic.comparing.scoring import Score
     from sessionmagic.models.catalog import Models
+    from sessionmagic.models.named import Names
     from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.turns.output_type import OutputType
 
@@ -63,6 +64,7 @@ class GridRequest:
         vary: For each setting that varies, its values.
         system: Instructions for all models.
         settings: Settings for all models.
+        defaults: Settings for models that have no others, neither of the grid nor of their name in the agents file.
         output_type: The type of structured answers, as in `Request`; None for texts. A score function finds the value
             in the row. An answer that does not fit is asked for again, and is an error of its row at last.
         score: Scores each answer: takes it and its row, and returns a number, a bool, or a dict of these by name. It
@@ -84,6 +86,7 @@ class GridRequest:
     vary: Mapping[str, Sequence[Any]] | None = None
     system: str | None = None
     settings: Mapping[str, Any] | None = None
+    defaults: Mapping[str, Any] | None = None
     output_type: Any = None
     score: Score | None = None
     name: str = "grid"
@@ -122,6 +125,9 @@ class Plan:
     account: Account
     """The account of this run."""
     output_type: OutputType | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    names: Names = NO_NAMES
+    """The models and servers that have names of their own."""
 
     def columns_of(self, provider: tuple[str, str]) -> list[int]:
         """Return the numbers of the columns of a provider."""
@@ -164,18 +170,21 @@ def planned(request: GridRequest, models: Models) -> Plan:
     _check_options(request)
     references = [request.models] if isinstance(request.models, str) else list(request.models)
     named = contestants([models.default if each == "default" else each for each in references], request.vary)
-    settings = checked(request.settings or {})
+    settings, defaults = checked(request.settings or {}), checked(request.defaults or {})
     type_ = None if request.output_type is None else output_type(request.output_type)
     prompts = checked_prompts(request.prompts)
     left_out = LeftOut()
     system = without_keys(request.system or "", left_out.noting("instructions"))
     resolved = {reference: models.resolve(reference) for reference in dict.fromkeys(each.model for each in named)}
+    if request.executor is not None:
+        _require_no_headers(resolved.values())
     columns = []
     for each in named:
         model, own = resolved[each.model], merged(settings, each.settings)
         for account in (KERNEL, Account(request.spender.name, "", budget=request.max_cost)):
             require_price(model, account)
-        columns.append(Column(each, given(own), model, Asker(model, own, system, type_)))
+        asker = Asker(model, own, system, type_, defaults=defaults)
+        columns.append(Column(each, given(merged(defaults, own)), model, asker))
     sent = [without_keys(prompt, left_out.noting("prompt"), look=False) for prompt in prompts]
     warnings = _warnings(columns)
     if warning := left_out.warning():
@@ -189,6 +198,8 @@ def planned(request: GridRequest, models: Models) -> Plan:
         warnings,
         Account(request.spender.name, request.spender.if_spent),
         type_,
+        defaults,
+        models.names,
     )
 
 
@@ -203,16 +214,21 @@ def _check_options(request: GridRequest) -> None:
         )
 
 
+def _require_no_headers(models: Iterable[ResolvedModel]) -> None:
+    """Raise `UsageError` for a model whose server gets headers, which may hold keys."""
+    for model in models:
+        if any("extra_headers" in each.settings for each in model.each):
+            raise UsageError(
+                f"{model.reference} is sent headers, which workers of an executor do not get; leave the executor out"
+            )
+
+
 def _warnings(columns: Sequence[Column]) -> list[str]:
     """Return what is said of the models, and of the settings that they ignore."""
     found = []
     for column in columns:
-        found += [*column.model.warnings, *ignored_warnings(column.model, partial(_given, column.settings))]
+        found += [*column.model.warnings, *ignored_warnings(column.model, column.asker.settings_of)]
     return list(dict.fromkeys(found))
-
-
-def _given(settings: Mapping[str, Any], _: ResolvedModel) -> Mapping[str, Any]:
-    return settings
 
 
 def _endpoints(named: Iterable[Contestant], models: Models) -> dict[str, str]:

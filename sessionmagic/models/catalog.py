@@ -90,6 +90,11 @@ class Models:
     def default(self, reference: str) -> None:
         self._default = reference
 
+    @property
+    def names(self) -> Names:
+        """The models and servers that have names of their own."""
+        return self._names
+
     def within(self, names: Names) -> Models:
         """Return these models with others, whose names come before all other meanings of a reference."""
         scoped = copy(self)

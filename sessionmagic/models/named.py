@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -59,6 +59,14 @@ class Names:
 
     models: Mapping[str, Named] = field(default_factory=dict)
     servers: Mapping[str, Server] = field(default_factory=dict)
+
+    def without_headers(self) -> Names:
+        """Return the names without the headers of their servers, which may hold keys."""
+        models = {
+            name: replace(each, server=replace(each.server, headers={})) if each.server is not None else each
+            for name, each in self.models.items()
+        }
+        return Names(models=models, servers={name: replace(each, headers={}) for name, each in self.servers.items()})
 
 
 NO_NAMES = Names()

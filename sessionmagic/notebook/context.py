@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from sessionmagic.exceptions import AgentsFileError, SessionNotFoundError, StoreError, UsageError
+from sessionmagic.exceptions import SessionNotFoundError, StoreError, UsageError
 from sessionmagic.home import default_home
 from sessionmagic.models.configured import configured
 from sessionmagic.notebook.front_end import FrontEnd
@@ -84,10 +83,7 @@ class NotebookContext:
     def models(self) -> Models:
         """The models that references can name here, those of the agents file in use first."""
         manager = self.manager
-        with suppress(AgentsFileError):
-            if loaded := manager.agents.current():
-                return manager.models.within(loaded.names)
-        return manager.models
+        return manager.agents.with_names(manager.models)
 
     def _made_manager(self) -> SessionManager:
         from sessionmagic.manager import SessionManager

@@ -146,7 +146,7 @@ def _request(context: NotebookContext, options: argparse.Namespace, progress: Gr
     from sessionmagic.comparing.intervals import check_installed
     from sessionmagic.comparing.plan import GridRequest
     from sessionmagic.conversation.budget import parsed_budget
-    from sessionmagic.models.settings import merged, parsed
+    from sessionmagic.models.settings import parsed
     from sessionmagic.notebook.prompts import value_of
     from sessionmagic.notebook.types import type_of
     from sessionmagic.turns.account import KERNEL, Account
@@ -157,7 +157,7 @@ def _request(context: NotebookContext, options: argparse.Namespace, progress: Gr
     vary = parsed_vary(options.vary)
     if options.judge:
         check_installed()
-        judge = context.manager.models.resolve(options.judge)
+        judge = context.models.resolve(options.judge)
         for account in (KERNEL, Account("the judge", "", budget=max_cost)):  # before the answers are paid
             require_price(judge, account)
         if len(contestants(options.models, vary)) == 1:
@@ -170,7 +170,8 @@ def _request(context: NotebookContext, options: argparse.Namespace, progress: Gr
         models=options.models,
         repeat=options.repeat,
         vary=vary,
-        settings=merged(context.settings.model_settings, parsed(options.set)),
+        settings=parsed(options.set),
+        defaults=context.settings.model_settings,
         system=options.system or context.settings.system,
         output_type=type_of(options.type, namespace) if options.type else None,
         score=score,
