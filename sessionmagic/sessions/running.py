@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sessionmagic.agents.commands import expanded
 from sessionmagic.conversation.tree import with_changed_turn
 from sessionmagic.exceptions import (
     ApprovalNotOpenError,
@@ -195,6 +196,8 @@ class RunningTurns:
         """Send messages to a turn of this manager, as `say` does; raises `SessionIdleError` when it has ended."""
         if not all(text.strip() for text in texts):
             raise PromptError("the message is empty; write it after the subcommand")
+        if kind == "queue":
+            texts = tuple(expanded(text, turn.commands)[0] for text in texts)
         await ready_for(*texts)
         turn.inbox.accept(kind, texts, key, values)
 

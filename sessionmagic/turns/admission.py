@@ -295,6 +295,7 @@ def _admitted(decided: _Decided, session: Session, hold: Hold, agents: Agents) -
     left_out = LeftOut(sends_keys=request.send_keys)
     log = EventLog(session.id, record.id, record.agent, left_out)
     turn = Turn(log, session, record, attended=request.attended)
+    turn.commands = decided.plan.agent.commands
     if decided.cut is not None:
         turn.inbox.refuse(f"turn {turn.id} writes a summary and reads no messages; send it as a new prompt afterwards")
     return Admitted(

@@ -20,7 +20,7 @@ from sessionmagic.turns.inbox import Inbox
 from sessionmagic.words import NO_ANSWER
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from pydantic_ai.messages import ModelMessage
 
@@ -137,6 +137,8 @@ class Turn:
         """The questions of MCP servers that wait for an answer."""
         self.inbox = Inbox()
         """The messages that wait to be delivered to the model."""
+        self.commands: Mapping[str, str] = {}
+        """The commands of its agent, which a queued prompt may name, too."""
         self.within: Turn | None = None
         """The turn whose tool call has started this one."""
         self.sent: SentRequest | None = None

@@ -5,15 +5,16 @@ from datetime import datetime
 
 import pytest
 
-from sessionmagic import Agents, MemoryStore, Models, SessionManager
+from sessionmagic import Agents, MemoryStore, Models, Request, SessionManager
 from sessionmagic.agents.commands import expanded
 from sessionmagic.agents.surroundings import Surroundings
-from sessionmagic.conversation.events import TurnStarted, Warned
+from sessionmagic.conversation.events import MessageInjected, TurnStarted, Warned
 from sessionmagic.exceptions import AgentsFileError, ModelReferenceError, UnknownAgentError, UsageError
 from sessionmagic.sessions.levels import in_force
 from sessionmagic.testing import call, script
 from sessionmagic.turns.schema_type import SchemaType
-from tests.turns import ask, events_of, on_a_loop
+from tests.scripted import Gate
+from tests.turns import ask, events_of, on_a_loop, said
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +86,19 @@ async def test_a_command_that_is_misspelled_is_sent_as_typed_with_a_warning(calm
     [warning] = [event.text for event in await events_of(turn) if isinstance(event, Warned)]
     assert prompt_of(calm) == "/reviw figure 3"
     assert warning == "/reviw is not a command, so it was sent as it was typed; did you mean 'review'?"
+
+
+@on_a_loop
+async def test_a_command_can_be_queued():
+    gate = Gate()
+    manager = manager_of({"commands": {"review": "Review this with care:"}, "model": "gate"})
+    turn = await manager.run("Hi", session="chat")
+    await said(turn)
+    await manager.queue(Request(prompt="/review figure 3", session="chat"))
+    assert turn_of(manager).waiting == ["Review this with care: figure 3"]
+    gate.open.set()
+    injected = [event.text for event in await events_of(turn) if isinstance(event, MessageInjected)]
+    assert injected == ["Review this with care: figure 3"]
 
 
 @on_a_loop
