@@ -156,6 +156,8 @@ class FileAgent(Record):
     add_prompt_files: tuple[str, ...] = key(texts, ())
     safety: str = key(one_of(SAFETIES))
     readonly: bool = key(flag, False)
+    code_mode_tools: bool = key(flag, False)
+    """Whether the model calls its tools from code, which it does not do here."""
     budget: Budget | None = key(read_budget, None)
     budgets: tuple[str, ...] = key(texts, ())
     """The names of budgets of the file."""

@@ -67,6 +67,8 @@ def notes(file: AgentsFile, name: str) -> tuple[str, ...]:
     """Return what to tell a user of an agent about keys that are understood, and do less than in docker-agent."""
     agent = file.agent(name)
     found: dict[str, None] = {}
+    if agent.code_mode_tools:
+        found[f"{agent.name} calls its tools one by one; code_mode_tools has no effect"] = None
     for toolset in toolsets_of(file, agent):
         if toolset.needs_gateway:
             server = shortened(toolset.ref)

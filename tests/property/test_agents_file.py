@@ -125,6 +125,7 @@ agents = mapping(
     add_prompt_files=many_texts,
     safety=st.sampled_from(SAFETIES),
     readonly=st.booleans(),
+    code_mode_tools=st.booleans(),
     budget=budgets,
     fallback=mapping(
         models=st.just(["test"]), retries=st.integers(-1, 5), cooldown=st.sampled_from(["", "90s", "1ms", 0])

@@ -229,4 +229,7 @@ def test_what_needs_docker_is_said_when_the_agent_is_used():
         "the agent exampleorg/proofreader is not in the file, and agents of registries are not loaded",
         "the agent docker.io/exampleorg/translator:v2 is not in the file, and agents of registries are not loaded",
     )
+    assert notes(_file("what_an_agent_may_do"), "careful") == (
+        "careful calls its tools one by one; code_mode_tools has no effect",
+    )
     assert notes(_file("mcp_servers"), "searcher") == ()
