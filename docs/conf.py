@@ -42,7 +42,7 @@ nb_execution_timeout = 120
 nb_execution_show_tb = True
 
 HERE = Path(__file__).parent
-EXAMPLES = ("compare_models", "tools_and_approval")
+EXAMPLES = ("agents_and_models", "compare_models", "tools_and_approval")
 _home = tempfile.TemporaryDirectory(prefix="sessionmagic-docs-")
 os.environ["IPYTHONDIR"] = _home.name  # without the user's configuration
 
