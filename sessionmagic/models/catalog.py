@@ -148,7 +148,7 @@ class Models:
         self._check_named(name, named)
         if named.server is not None:
             model = self._single(*_on_server(name, named, named.server), loop)
-        elif len(named.references) > 1 and not named.first:
+        elif named.is_alloy:
             model = self._alloy(name, named.references, loop)
         else:
             first = first_available(self, named.references) if named.first else named.references[0]

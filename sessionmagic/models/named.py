@@ -45,6 +45,11 @@ class Named:
     """Why it cannot be asked, and what to do; empty if it can."""
 
     @property
+    def is_alloy(self) -> bool:
+        """Whether it stands for several models, of which each request goes to one."""
+        return len(self.references) > 1 and not self.first
+
+    @property
     def meaning(self) -> str:
         """What the name stands for, in words."""
         if self.server is not None:

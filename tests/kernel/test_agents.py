@@ -94,6 +94,12 @@ def test_agents_and_models_of_the_file_are_completed(kernel, file):
     assert "quick" in kernel.run("%agent models").ok().text
 
 
+@pytest.mark.usefixtures("file")
+def test_the_model_of_a_session_says_what_its_name_stands_for(kernel, session):
+    kernel.run(f"%%agent -s {session}\nhi").ok()
+    assert kernel.run(f"%agent model quick -s {session}").ok().text == f"{session}, root: quick (recalls)\n"
+
+
 def test_settings_and_instructions_say_where_they_come_from(kernel, file, session):
     (file.parent / "AGENTS.md").write_text("Use polars.")
     kernel.run(f"%%agent --agent tutor -s {session}\nhi").ok()
@@ -117,7 +123,7 @@ def test_models_of_several_agents_are_set_on_one_line(kernel, session):
     assert kernel.run(f"%agent model -s {session}").ok().text == f"{session}, root: recalls\n"
     assert kernel.run(f"%agent model -a tutor -s {session}").ok().text == f"{session}, tutor: hello\n"
     assert kernel.run(f"%agent model default -a tutor -s {session}").ok().text == (
-        f"{session}, tutor: quick (the default)\n"
+        f"{session}, tutor: quick (the default) (recalls)\n"
     )
     assert kernel.complete("%%agent -m root=hello tu") == ["%%agent -m root=hello tutor="]
     assert kernel.complete("%%agent -m root=rec") == ["%%agent -m root=recalls"]

@@ -13,6 +13,7 @@ from sessionmagic.notebook.page.listing import Listing
 if TYPE_CHECKING:
     import argparse
 
+    from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.conversation.session import Session
     from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.sessions.levels import InForce
@@ -42,11 +43,14 @@ def model(context: NotebookContext, options: argparse.Namespace) -> None:
     reference = sessions.shown_model(session.agent_model_overrides.get(agent.name), agent)
     default = "" if agent.name in session.agent_model_overrides else " (the default)"
     whose = session.name if agent.name == ASSISTANT else f"{session.name}, {agent.name}"
-    say(f"{whose}: {reference}{default}{_meaning(context, session, reference)}")
+    say(f"{whose}: {reference}{default}{_meaning(context, session, agent, reference)}")
 
 
-def _meaning(context: NotebookContext, session: Session, reference: str) -> str:
-    """Return what the reference of a session's model means, if it is ``auto`` or an alloy, and can be asked."""
+def _meaning(context: NotebookContext, session: Session, agent: AgentDefinition, reference: str) -> str:
+    """Return what the reference of an agent's model means, if it is a name, ``auto`` or an alloy that can be asked."""
+    if (named := agent.names.models.get(reference)) is not None:
+        each = ": each model request goes to one of them, at random" if named.is_alloy else ""
+        return f" ({named.meaning}{each})"
     asked = context.manager.sessions.next_model(session) if "," in reference or reference == AUTO else None
     if asked is None or asked.reference != reference or not asked.members:
         return ""
