@@ -45,7 +45,7 @@ def test_go_carries_the_plan_out_under_the_options_of_a_cell(kernel, session):
     assert kernel.value("ran") == "['tea']"
     assert (
         kernel.value("(str(done), does.sent[0][-1].parts[0].content)")
-        == "('Done.', 'Carry out the plan. Only one cup.')"
+        == "('Done.', 'Carry out the plan.\\n\\nOnly one cup.')"
     )
     assert f"{session} · turn 2" in cell.footer["data"]["text/plain"]
     again = kernel.run(f"%agent go -s {session}")
@@ -95,6 +95,7 @@ def test_a_plan_of_the_active_session_is_still_there_after_a_restart(start):
     kernel = start("--AgentMagics.fresh=True")
     shown = kernel.run("%agent show kept").ok()
     assert PLAN in shown.text
+    assert "--system" not in shown.text
     cell = kernel.run("%agent go -s kept").ok()
     assert cell.text == "Hello **world**"
 

@@ -115,7 +115,7 @@ async def test_a_stored_plan_is_shown_again_as_one_and_not_as_the_answer_of_an_o
 @on_a_loop
 async def test_an_exported_notebook_asks_for_the_plan_and_carries_it_out(manager):
     await ask(manager, kind="plan", system="Be brief.")
-    await ask(manager, f"{CARRY_OUT} Only the first step.", kind="go")
+    await ask(manager, f"{CARRY_OUT}\n\nOnly the first step.", kind="go")
     cells = json.loads(to_notebook(manager.sessions.load("chat")))["cells"]
     assert ["".join(cell["source"]) for cell in cells[2:]] == [
         '%%agent --session chat --model calm --system "Be brief." --plan\nHello',

@@ -29,5 +29,5 @@ def _options(parser: LineParser) -> None:
 )
 def go(context: NotebookContext, options: argparse.Namespace) -> None:
     background = options.background and context.front_end.kind.late
-    request = request_of(context, options, f"{CARRY_OUT} {options.words}".strip(), background=background)
+    request = request_of(context, options, f"{CARRY_OUT}\n\n{options.words}".strip(), background=background)
     ask(context, options, replace(request, kind="go"), background=background)

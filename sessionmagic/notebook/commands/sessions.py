@@ -11,6 +11,7 @@ from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.captions import settings_line
 from sessionmagic.notebook.commands.registry import RUNNING, SESSION, argument, chosen, command, next_turn, running, say
 from sessionmagic.notebook.visible import visible
+from sessionmagic.turns.proposing import told_by_user
 from sessionmagic.words import counted, shortened
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def show(context: NotebookContext, options: argparse.Namespace) -> None:
         say(_no_turns(session))
     # Our own files have no keys. One from elsewhere may, or from a time when a key was not known yet.
     for turn in map(without_keys_in, turns):
-        asked_with = settings_line(shown_turn(turn).settings, turn.system)
+        asked_with = settings_line(shown_turn(turn).settings, told_by_user(turn))
         running = context.manager.turns.find(session.id, turn.id)
         if running is not None:
             transcript = _so_far(running)
