@@ -15,18 +15,25 @@ MODEL = "some-model"
 class ScriptedProvider:
     """A server that runs while its context lasts.
 
+    Args:
+        scripts: Answer the requests.
+        lists: Answers GET, with which a client asks for the list of the models.
+
     Attributes:
         url: The base URL.
         requests: The bodies of the requests.
         keys: The API key of each request.
+        asked: The authorization of each GET.
         arrived: Set when a request arrives.
         closing: Set when the context ends.
     """
 
-    def __init__(self, *scripts):
+    def __init__(self, *scripts, lists=None):
+        self.lists = lists
         self.scripts = list(scripts)
         self.requests = []
         self.keys = []
+        self.asked = []
         self.arrived = threading.Event()
         self.closing = threading.Event()
         self._next = threading.Lock()
@@ -65,6 +72,12 @@ def _handler(provider):
             self.close_connection = True
             with suppress(ConnectionError):
                 provider.receive(self)
+
+        def do_GET(self):
+            self.close_connection = True
+            provider.asked.append(self.headers.get("authorization", ""))
+            with suppress(ConnectionError):
+                provider.lists(self)
 
         def log_message(self, *args):
             pass

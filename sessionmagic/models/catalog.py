@@ -19,17 +19,21 @@ from sessionmagic.models.cooldowns import Cooldowns
 from sessionmagic.models.kept import MODELS
 from sessionmagic.models.library_warnings import hide_library_warnings
 from sessionmagic.models.named import NO_NAMES
+from sessionmagic.models.offers import Offer, once
+from sessionmagic.models.packages import PackageSource
+from sessionmagic.models.priced import priced
 from sessionmagic.models.references import ModelRef, quoted, readings, why_unknown
 from sessionmagic.models.resolved import ResolvedModel
 from sessionmagic.models.servers import ServerSource
 from sessionmagic.models.sources import (
     EndpointSource,
     LocalSource,
-    Offer,
     ProviderSource,
     RegisteredSource,
     TestSource,
+    key_of_endpoint,
 )
+from sessionmagic.models.usual_servers import addresses_of, given_by_user, usual_endpoints
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -78,6 +82,8 @@ class Models:
         self.context_limits: MutableMapping[str, int] = ChainMap(dict(context_limits or {}), configured.context_limits)
         self._home = home
         self._names = NO_NAMES
+        self._found: list[Offer] = []
+        """What servers and packages have listed when they were looked for last."""
         self.choose: Callable[[Sequence[Any]], Any] = random.choice
         self.cooldowns = Cooldowns()
 
@@ -201,33 +207,67 @@ class Models:
             choose=self.choose,
         )
 
+    def look_around(self) -> None:
+        """Find what only servers and other packages know, and what `offers` has from then on.
+
+        The user's endpoints and the usual servers of this machine are asked for their models, which takes 0.3 s at
+        most, and the packages with models are imported. A key is only sent to an address that the user has given.
+        Raises `RuntimeError` on the thread of the event loop.
+        """
+        from sessionmagic.models.running import served_offers
+
+        addresses = addresses_of(self.endpoints)
+        keys = {name: key_of_endpoint(name) for name in addresses if given_by_user(name, self.endpoints)}
+        self._found[:] = [*self._packages().listed(), *served_offers(addresses, keys)]
+
     def offers(self) -> list[Offer]:
-        """Return the references that can be used on this machine, each with a note about it."""
-        named = [Offer(name, f"named: {each.meaning}") for name, each in self._names.models.items()]
-        return [*named, self._automatic_offer(), *(offer for source in self._sources() for offer in source.offers())]
+        """Return the references that can be used on this machine, each with a note about it.
+
+        Asks no server and imports no package, see `look_around`.
+        """
+        named = [Offer(model=name, kind="named", note=each.meaning) for name, each in self._names.models.items()]
+        offers = [offer for source in self._sources() for offer in source.offers()]
+        return once([*named, self._automatic_offer(), *self._found, *offers])
+
+    def catalog(self) -> list[Offer]:
+        """Return the known models that cannot be used before something is installed or set, which their notes say."""
+        return ProviderSource().catalog()
+
+    def with_prices(self, offer: Offer) -> Offer:
+        """Return an offer with what the model costs and how much it can read, as far as that is known."""
+        named = self._names.models.get(offer.model)
+        return priced(offer, named, self.prices, self.context_limits, own={*self.endpoints, *self._names.servers})
 
     def _automatic_offer(self) -> Offer:
         try:
-            return Offer(AUTO, f"here {automatic(self)}, the first with a key and an SDK")
+            note = f"here {automatic(self)}, the first with a key and an SDK"
         except ModelReferenceError as error:
-            return Offer(AUTO, f"not ready: {error}")
+            note = f"not ready: {error}"
+        return Offer(model=AUTO, kind="named", note=note)
 
     def known(self) -> list[str]:
         """Return the references that can be used on this machine, as completion offers them."""
         return [offer.model for offer in self.offers()]
 
     def _sources(self) -> list[Source]:
-        """Return the kinds of model, in the order in which they are tried and listed.
+        """Return the kinds of model, in the order in which they are tried.
 
-        A registered name comes before everything else, and an endpoint before a provider with the same name. The
-        providers come last because their lists are long.
+        A registered name comes before everything else, and an endpoint before a provider with the same name. Other
+        packages come last, so that none can take a name that is known.
         """
+        return [*self._known_sources(), self._packages()]
+
+    def _packages(self) -> PackageSource:
+        return PackageSource({name for source in self._known_sources() for name in source.names()})
+
+    def _known_sources(self) -> list[Source]:
         return [
             RegisteredSource(),
             ServerSource(self._names.servers),
             EndpointSource(self.endpoints),
             LocalSource(self._home),
             TestSource(),
+            EndpointSource(usual_endpoints()),
             ProviderSource(),
         ]
 

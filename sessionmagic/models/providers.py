@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from sessionmagic.exceptions import ModelReferenceError
-from sessionmagic.keys.known import names_a_key
 from sessionmagic.models.clients import check_key
 from sessionmagic.models.references import quoted
 
@@ -21,7 +20,7 @@ class Provider:
     install: str
     """The requirement with which pip installs the SDK."""
     key: tuple[str, ...] = ()
-    """Environment variables with the key or the address, of which one must be set; empty if none is needed."""
+    """Environment variables with the key, of which one must be set; empty if none is needed."""
 
     @property
     def installed(self) -> bool:
@@ -31,6 +30,19 @@ class Provider:
         except ModuleNotFoundError:  # raised when the package that contains it is missing
             return False
 
+    @property
+    def lacks(self) -> str:
+        """What its models need that is missing here, in a few words; empty if they can be used."""
+        if not self.installed:
+            return f'pip install "{self.install}"'
+        if self.key and not any(os.environ.get(name) for name in self.key):
+            return self.key[0]
+        try:
+            self.check("")
+        except ModelReferenceError:
+            return f"another {self.key[0]}"
+        return ""
+
     def check(self, reference: str) -> None:
         """Raise `ModelReferenceError` if the SDK or the key that the reference needs is missing."""
         if not self.installed:
@@ -39,11 +51,7 @@ class Provider:
             )
         if self.key and not any(os.environ.get(name) for name in self.key):
             name = self.key[0]
-            how = (
-                f'import os, getpass; os.environ["{name}"] = getpass.getpass()'
-                if names_a_key(name)
-                else f'import os; os.environ["{name}"] = "http://…"'
-            )
+            how = f'import os, getpass; os.environ["{name}"] = getpass.getpass()'
             raise ModelReferenceError(f"{quoted(reference)} needs {name}, which is not set; in the notebook: {how}")
         for name in self.key:
             check_key(reference, name)
@@ -69,7 +77,7 @@ PROVIDERS = {
     "deepseek": openai_compatible("DEEPSEEK_API_KEY"),
     "together": openai_compatible("TOGETHER_API_KEY"),
     "fireworks": openai_compatible("FIREWORKS_API_KEY"),
-    "vllm": openai_compatible("VLLM_BASE_URL"),
+    "vllm": openai_compatible(),
     "groq": _from_pydantic_ai("groq", "groq", "GROQ_API_KEY"),
     "mistral": _from_pydantic_ai("mistral", "mistralai", "MISTRAL_API_KEY"),
     "cohere": _from_pydantic_ai("cohere", "cohere", "CO_API_KEY"),

@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.models.offers import any_model_of
 from sessionmagic.models.providers import PROVIDERS
 from sessionmagic.models.references import quoted
-from sessionmagic.models.sources import Source, any_model_of
+from sessionmagic.models.sources import Source
 from sessionmagic.words import suggestion
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
     from sessionmagic.models.named import Server
+    from sessionmagic.models.offers import Offer
     from sessionmagic.models.references import ModelRef
-    from sessionmagic.models.sources import Offer
 
 
 class ServerSource(Source):
@@ -54,7 +55,7 @@ class ServerSource(Source):
         return {"extra_headers": dict(headers)} if headers else {}
 
     def offers(self) -> list[Offer]:
-        return [any_model_of(name) for name in self._servers]
+        return [any_model_of(name, "named") for name in self._servers]
 
 
 def check_server(reference: str, server: Server) -> None:

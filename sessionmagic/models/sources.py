@@ -8,37 +8,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sessionmagic.exceptions import ModelReferenceError
-from sessionmagic.keys.known import names_a_key
 from sessionmagic.models.abilities import with_profile
 from sessionmagic.models.clients import check_key, known_provider
 from sessionmagic.models.members import with_wrapped_members
+from sessionmagic.models.offers import Offer, any_model_of
 from sessionmagic.models.providers import PROVIDERS, openai_compatible
 from sessionmagic.models.shared import shared_server
-from sessionmagic.models.weights import check_installed, check_weights, find_weights
+from sessionmagic.models.usual_servers import USUAL, usual_endpoints
+from sessionmagic.models.weights import check_installed, check_weights, find_weights, weights_in
 from sessionmagic.words import suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from pydantic_ai.models import Model
 
-    from sessionmagic.models.providers import Provider
     from sessionmagic.models.references import ModelRef
     from sessionmagic.models.shared import SharedServer
 
 SHARING = {"openai", "anthropic"}
 """The SDKs that are given our HTTP client."""
-OLLAMA_URL = "http://localhost:11434/v1"
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A reference to choose from."""
-
-    model: str
-    """A whole reference, or a provider with its colon."""
-    note: str = ""
-    """A remark for the user."""
 
 
 class Source(Protocol):
@@ -114,7 +103,7 @@ class RegisteredSource(Source):
         return _registered[reference.text].settings
 
     def offers(self) -> list[Offer]:
-        return [Offer(name) for name in _registered]
+        return [Offer(model=name, kind="registered") for name in _registered]
 
 
 class EndpointSource(Source):
@@ -140,13 +129,13 @@ class EndpointSource(Source):
             raise ModelReferenceError(
                 f"the base URL of {reference.provider!r} is {address!r}; write it with http:// or https://"
             )
-        check_key(reference.text, _key_variable(reference.provider))
+        check_key(reference.text, key_of_endpoint(reference.provider))
 
     def build(self, reference: ModelRef) -> Model:
         from sessionmagic.models.compatible import endpoint
 
         name = reference.provider
-        key = os.environ.get(_key_variable(name))
+        key = os.environ.get(key_of_endpoint(name))
         return endpoint(name, reference.model, self._endpoints[name], key)
 
     def made_of(self, reference: ModelRef) -> tuple[str, ...]:
@@ -156,7 +145,7 @@ class EndpointSource(Source):
         return _unlisted(reference)
 
     def offers(self) -> list[Offer]:
-        return [any_model_of(name) for name in self._endpoints]
+        return [any_model_of(name, "server") for name in self._endpoints]
 
 
 class LocalSource(Source):
@@ -192,11 +181,12 @@ class LocalSource(Source):
         try:
             server = shared_server(self._home)
             if server is not None:
-                return [Offer("local", f"{Path(server.weights).stem}, runs once for all kernels of this machine")]
+                return [Offer(model="local", kind="local", note=f"{Path(server.weights).stem}, shared by all kernels")]
             self._weights("")
         except ModelReferenceError as error:
-            return [Offer("local", f"demo model, not ready: {error}")]
-        return [Offer("local", "demo model, runs in this kernel")]
+            return [Offer(model="local", kind="local", note=f"demo model, not ready: {error}")]
+        named = [Offer(model=f"local:{name}", kind="local") for name in weights_in(self._home)]
+        return [Offer(model="local", kind="local", note="demo model, runs in this kernel"), *named]
 
     def _server(self, reference: ModelRef) -> SharedServer | None:
         """Return the server that holds the weights of a reference; None if they are loaded here."""
@@ -230,7 +220,7 @@ class TestSource(Source):
         return ("test",)
 
     def offers(self) -> list[Offer]:
-        return [Offer("test", "answers without a model, for trying things out")]
+        return [Offer(model="test", kind="local", note="answers without a model, for trying things out")]
 
 
 class ProviderSource(Source):
@@ -254,7 +244,7 @@ class ProviderSource(Source):
         from sessionmagic.models.compatible import ollama, with_mended_streams
 
         if provider == "ollama":
-            return ollama(name, os.environ.get("OLLAMA_BASE_URL") or OLLAMA_URL)
+            return ollama(name, USUAL["ollama"].url)
         return with_mended_streams(infer_model(f"{provider}:{name}", known_provider))
 
     def made_of(self, reference: ModelRef) -> tuple[str, ...]:
@@ -264,19 +254,24 @@ class ProviderSource(Source):
         return _unlisted(reference)
 
     def offers(self) -> list[Offer]:
-        from pydantic_ai.models import known_model_names
+        usable = sorted(name for name, provider in PROVIDERS.items() if not provider.lacks)
+        listed = [Offer(model=name, kind="provider") for name in _listed(usable)]
+        return [*(any_model_of(name, "server" if name in USUAL else "provider") for name in usable), *listed]
 
-        usable = {name for name, provider in PROVIDERS.items() if _usable(name, provider)}
-        listed = [name for name in known_model_names() if name.partition(":")[0] in usable]
-        return [*map(any_model_of, sorted(usable)), *map(Offer, listed)]
+    def catalog(self) -> list[Offer]:
+        """Return the known models of the providers that cannot be used yet, each with what it needs."""
+        lacking = {name: provider.lacks for name, provider in PROVIDERS.items() if provider.lacks}
+        return [
+            Offer(model=name, kind="catalog", note=f"needs {lacking[name.partition(':')[0]]}")
+            for name in _listed(lacking)
+        ]
 
 
-def _usable(name: str, provider: Provider) -> bool:
-    try:
-        provider.check(name)
-    except ModelReferenceError:
-        return False
-    return True
+def _listed(providers: Container[str]) -> list[str]:
+    """Return the references of the models of these providers that pydantic-ai knows."""
+    from pydantic_ai.models import known_model_names
+
+    return [name for name in known_model_names() if name.partition(":")[0] in providers]
 
 
 def key_variable(reference: str) -> str | None:
@@ -287,18 +282,14 @@ def key_variable(reference: str) -> str | None:
     provider, colon, _ = reference.partition(":")
     if not colon or reference in _registered:
         return None
-    known = PROVIDERS.get(provider)
-    names = [name for name in known.key if names_a_key(name)] if known else [_key_variable(provider)]
+    known = PROVIDERS.get(provider) if provider not in usual_endpoints() else None
+    names = list(known.key) if known else [key_of_endpoint(provider)]
     return next((name for name in names if os.environ.get(name)), names[0] if names else None)
 
 
-def _key_variable(endpoint: str) -> str:
+def key_of_endpoint(endpoint: str) -> str:
+    """Return the environment variable with the key of one of the user's own servers."""
     return f"{endpoint.upper().replace('-', '_')}_API_KEY"
-
-
-def any_model_of(provider: str) -> Offer:
-    """Return the offer of any model of a provider."""
-    return Offer(f"{provider}:", "any model of this provider")
 
 
 def _unlisted(reference: ModelRef) -> list[str]:

