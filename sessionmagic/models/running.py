@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies
@@ -17,7 +17,7 @@ from httpx2 import AsyncClient
 from sessionmagic.loop import in_thread, loop_thread
 from sessionmagic.models.clients import is_loopback
 from sessionmagic.models.connections import shared_client, tls
-from sessionmagic.models.offers import Offer
+from sessionmagic.models.offers import Offer, any_model_of
 from sessionmagic.words import counted
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def served_offers(addresses: Mapping[str, str], keys: Mapping[str, str]) -> list
 
 
 def _offers(name: str, answer: Answer) -> Iterator[Offer]:
-    if answer.remark:
-        yield Offer(model=f"{name}:", kind="server", note=answer.remark)
+    server = any_model_of(name, "server")
+    yield replace(server, note=answer.remark) if answer.remark else server
     for model in answer.models:
         yield Offer(model=f"{name}:{model.name}", kind="server", context=model.context)
 

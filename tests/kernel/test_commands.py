@@ -5,6 +5,8 @@ from importlib import metadata
 
 import pytest
 
+from tests.provider import ScriptedProvider, chunk, streams
+
 pytestmark = pytest.mark.once
 
 SUBCOMMANDS = [
@@ -134,6 +136,40 @@ def test_models_lists_what_can_be_used_here(kernel):
         assert repr(reference) in known
     assert "demo model" in kernel.run("%agent models").text
     assert "anthropic:claude" not in known
+
+
+def test_models_are_filtered_by_words_and_never_all_shown_unasked(kernel):
+    kernel.run("found = %agent models claude needs").ok()
+    assert kernel.value("all(entry.model.startswith('anthropic:') for entry in found) and len(found) > 2") == "True"
+    assert "no model fits" in kernel.run("%agent models no such words").ok().text
+    kernel.run("everything = %agent models --all").ok()
+    assert kernel.value("{entry.kind for entry in everything} >= {'named', 'local', 'catalog'}") == "True"
+    names = "[f'many{number:03}' for number in range(60)]"
+    kernel.run(f"for name in {names}: script(name, 'Hi')").ok()
+    text = kernel.run("%agent models many").ok().text
+    assert text.count("many0") == 40
+    assert "not shown: 20 more" in text
+    assert "%agent models many --all shows all" in text
+    assert kernel.run("%agent models many --all").ok().text.count("many0") == 60
+    kernel.run(f"from sessionmagic.models import sources\nfor name in {names}: del sources._registered[name]").ok()
+
+
+def test_models_of_a_running_server_are_listed_asked_and_completed(kernel, session):
+    hello = streams(chunk({"content": "Hi"}), finish="stop")
+    with ScriptedProvider(
+        hello, lists=lambda handler: handler.reply(200, '{"data": [{"id": "zz-model", "max_model_len": 4096}]}')
+    ) as server:
+        kernel.run(f"%config AgentMagics.endpoints = {{'lab': '{server.url}'}}").ok()
+        assert kernel.complete("%%agent -m lab:zz") == []
+        kernel.run("found = %agent models lab").ok()
+        assert kernel.value("[(each.model, each.kind, each.context) for each in found][-1]") == (
+            "('lab:zz-model', 'server', 4096)"
+        )
+        assert kernel.complete("%%agent -m lab:zz") == ["%%agent -m lab:zz-model"]
+        assert kernel.run(f"%%agent -m lab:zz-model -s {session}\nhi").ok().text == "Hi"
+        kernel.run("found = %agent models lab").ok()
+        assert kernel.value("[each.kind for each in found if each.mark]") == "['recent']"
+    kernel.run("%config AgentMagics.endpoints = {}").ok()
 
 
 def test_model_shows_sets_and_takes_back_the_override(kernel, chat):

@@ -68,7 +68,7 @@ async def test_example_of_the_documentation_can_be_installed_and_asked(tmp_path,
     assert listed(models) == {"shout:": "any model of this provider", "shout:loud": "", "shout:louder": ""}
     result = await ask(SessionManager(MemoryStore(), models), "hello", model="shout:louder")
     assert (result.text, result.model) == ("HELLO!!!", "shout:louder")
-    assert "has failed: KeyError: 'x'" in str((await ask(SessionManager(MemoryStore()), model="shout:x")).error)
+    assert str((await ask(SessionManager(MemoryStore()), model="shout:x")).error) == "shout:x: KeyError: 'x'"
 
 
 def test_package_is_imported_when_its_model_is_asked_and_not_before(package):
