@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.notebook.background import BackgroundTurn
     from sessionmagic.notebook.context import NotebookContext
+    from sessionmagic.notebook.controls import ModelChoice
     from sessionmagic.notebook.launch import Launch, WaitsFor
     from sessionmagic.storage.store import Store
     from sessionmagic.tools.permissions import Offers
@@ -190,8 +191,15 @@ def launch_of(
     asks = asks_of(context, background=background)
     launch = Launch(steer, rate_of(context, shares), done, context.main_thread, asks=asks)
     launch.late = context.front_end.kind.late
+    launch.choice_of = partial(_choice_of_model, context)
     launch.cells_behind = None if background else cells_behind(context)
     return launch
+
+
+def _choice_of_model(context: NotebookContext, session: str) -> ModelChoice:
+    from sessionmagic.notebook.session_model import SessionModel
+
+    return SessionModel(context, session)
 
 
 def request_of(context: NotebookContext, options: argparse.Namespace, text: str, *, background: bool) -> Request:

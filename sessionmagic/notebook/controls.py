@@ -8,6 +8,16 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.events import Decision, InputAction
 
 
+class ModelChoice(Protocol):
+    """The choice of the model that an agent's next turns in a session ask. It may be used on any thread."""
+
+    def offered(self) -> tuple[dict[str, str], str]:
+        """Return what can be chosen, each reference by its label, and the reference that holds now."""
+
+    def choose(self, reference: str) -> str:
+        """Set the model from the next turn on, and return it in words. Raises `SessionMagicError`."""
+
+
 class Controls(Protocol):
     """The controls of one turn. They may be called on any thread, and before the turn exists."""
 
@@ -37,3 +47,6 @@ class Controls(Protocol):
 
     def reply(self, question_id: str, action: InputAction, content: dict[str, Any] | None = None) -> None:
         """Answer a server's question; do nothing if it no longer waits. Raises `UsageError` for invalid content."""
+
+    def model_choice(self) -> ModelChoice:
+        """Return the choice of the model for the next turns of the turn's session."""

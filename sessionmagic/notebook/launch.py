@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from sessionmagic.conversation.transcript import Transcript
-from sessionmagic.exceptions import ApprovalNotOpenError, QuestionNotOpenError, UsageError
+from sessionmagic.exceptions import ApprovalNotOpenError, QuestionNotOpenError, SessionIdleError, UsageError
 from sessionmagic.notebook.asker import Asker
 from sessionmagic.notebook.captions import status_line
 from sessionmagic.notebook.cell_work import INTERRUPT_SECONDS, CellWork
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.events import Decision, InputAction
     from sessionmagic.notebook.asker import Asks
     from sessionmagic.notebook.cells_behind import CellsBehind
+    from sessionmagic.notebook.controls import ModelChoice
     from sessionmagic.notebook.kernel.main_thread import MainThread
     from sessionmagic.notebook.view import Rate, View
     from sessionmagic.turns.turn import Turn, TurnResult
@@ -71,6 +72,8 @@ class Launch(CellWork):
         """The cells that wait for that of the turn, if they are known."""
         self.held_up: Callable[[], str] = str
         """Returns what keeps the turn from starting, in words; empty if that is not known."""
+        self.choice_of: Callable[[str], ModelChoice] | None = None
+        """Returns the choice of the model for a session, by its id."""
         self.code_taken = False
         """Whether the user wants the code of the answer in a new cell."""
         self._asker = None if self.asks_on_page else Asker(self, main_thread, asks, rate.hz)
@@ -230,6 +233,12 @@ class Launch(CellWork):
         """
         if self._turn is not None and text.strip():
             self._thread.submit(self._tell(self._turn, text)).result()
+
+    def model_choice(self) -> ModelChoice:
+        """Return the choice of the model for the next turns of the turn's session. Raises `SessionIdleError`."""
+        if self._turn is None or self.choice_of is None:
+            raise SessionIdleError("the turn has not started yet; try again")
+        return self.choice_of(self._turn.session_id)
 
     def wait_for_session(self) -> None:
         """Let the view say that the turn waits for its session."""

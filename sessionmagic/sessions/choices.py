@@ -21,7 +21,12 @@ RECENT = 8
 
 
 def choices(
-    sessions: Sessions, models: Models, session: Session | None = None, *, everything: bool = False
+    sessions: Sessions,
+    models: Models,
+    session: Session | None = None,
+    agent: str = "",
+    *,
+    everything: bool = False,
 ) -> list[Offer]:
     """Return the references to choose from, marked, with what they cost and how much they can read.
 
@@ -29,15 +34,16 @@ def choices(
         sessions: The stored sessions.
         models: The models that references can name.
         session: The session to choose a model for, if there is one.
+        agent: The agent to choose it for; empty for the session's own.
         everything: Whether models are listed, too, that cannot be used before something is installed or set.
     """
     offers = [*models.offers(), *(models.catalog() if everything else ())]
     known = {offer.model: offer for offer in offers}
     default, current = models.default, ""
     with suppress(SessionMagicError):  # the session's agent may be gone
-        agent = sessions.agent_of(session)
-        default = agent.model or default
-        override = session.agent_model_overrides.get(agent.name) if session is not None else None
+        answering = sessions.agent_of(session, agent)
+        default = answering.model or default
+        override = session.agent_model_overrides.get(answering.name) if session is not None else None
         current = override or (default if session is not None else "")
     recent = list(dict.fromkeys(filter(None, (current, default, *_used(sessions, session)))))[:RECENT]
     lately = [replace(known.get(each) or Offer(model=each, kind="recent"), kind="recent") for each in recent]

@@ -215,8 +215,15 @@ class Kernel:
 
     def type(self, comm_id, text):
         """Type into a text box."""
-        content = {"comm_id": comm_id, "data": {"method": "update", "state": {"value": text}, "buffer_paths": []}}
-        self._send("shell", "comm_msg", content)
+        self._update(comm_id, value=text)
+
+    def choose(self, comm_id, index, subshell=None):
+        """Choose an entry of a list."""
+        self._update(comm_id, subshell, index=index)
+
+    def _update(self, comm_id, subshell=None, **state):
+        content = {"comm_id": comm_id, "data": {"method": "update", "state": state, "buffer_paths": []}}
+        self._send("shell", "comm_msg", content, subshell)
 
     def press_enter(self, comm_id):
         """Press Enter in a text box. JupyterLab may send this before the last characters that were typed."""

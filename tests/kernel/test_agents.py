@@ -120,8 +120,8 @@ def test_settings_and_instructions_say_where_they_come_from(kernel, file, sessio
 @pytest.mark.usefixtures("file")
 def test_models_of_several_agents_are_set_on_one_line(kernel, session):
     kernel.run(f"%%agent -m root=recalls tutor=hello -s {session}\nhi").ok()
-    assert kernel.run(f"%agent model -s {session}").ok().text == f"{session}, root: recalls\n"
-    assert kernel.run(f"%agent model -a tutor -s {session}").ok().text == f"{session}, tutor: hello\n"
+    assert kernel.run(f"%agent model -s {session}").ok().text == f"{session}, root: recalls"
+    assert kernel.run(f"%agent model -a tutor -s {session}").ok().text == f"{session}, tutor: hello"
     assert kernel.run(f"%agent model default -a tutor -s {session}").ok().text == (
         f"{session}, tutor: quick (the default) (recalls)\n"
     )

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessionmagic.models.available import AUTO
 from sessionmagic.notebook.commands.registry import argument, chosen, command, say
 from sessionmagic.notebook.page.listing import Listing
 
 if TYPE_CHECKING:
     import argparse
 
-    from sessionmagic.agents.definition import AgentDefinition
-    from sessionmagic.conversation.session import Session
     from sessionmagic.models.offers import Offer
     from sessionmagic.notebook.context import NotebookContext
 
@@ -57,33 +54,22 @@ COLUMNS = {
 
 
 @command(
-    "Show a session's model, or set it from the next turn on.",
+    "Show a session's model, or set it from the next turn on. Alone on a page, it also shows a list to choose from.",
     argument("reference", nargs="?", default="", help="a reference as in %%%%agent --model, or default"),
     argument("-a", "--agent", default="", metavar="NAME", help="whose model; default: the session's own agent"),
     argument("-s", "--session", default="", metavar="NAME", help="default: the active session, or the latest"),
 )
 def model(context: NotebookContext, options: argparse.Namespace) -> None:
-    from sessionmagic.agents.definition import ASSISTANT
+    from sessionmagic.notebook.session_model import SessionModel
+    from sessionmagic.notebook.surface import surface_of
 
-    name, sessions = chosen(context, options.session), context.manager.sessions
-    for warning in sessions.set_model(name, options.reference, options.agent) if options.reference else []:
-        say(f"⚠ {warning}")
-    session = sessions.load(name)
-    agent = sessions.agent_of(session, options.agent)
-    reference = sessions.shown_model(session.agent_model_overrides.get(agent.name), agent)
-    default = "" if agent.name in session.agent_model_overrides else " (the default)"
-    whose = session.name if agent.name == ASSISTANT else f"{session.name}, {agent.name}"
-    say(f"{whose}: {reference}{default}{_meaning(context, session, agent, reference)}")
+    choice = SessionModel(context, chosen(context, options.session), options.agent)
+    if options.reference:
+        for line in choice.choose(options.reference).splitlines():
+            say(line)
+    elif surface_of(context) == "widgets" and context.front_end.kind.live:
+        from sessionmagic.notebook.page.model_picker import show_picker
 
-
-def _meaning(context: NotebookContext, session: Session, agent: AgentDefinition, reference: str) -> str:
-    """Return what the reference of an agent's model means, if it is a name, ``auto`` or an alloy that can be asked."""
-    if (named := agent.names.models.get(reference)) is not None:
-        each = ": each model request goes to one of them, at random" if named.is_alloy else ""
-        return f" ({named.meaning}{each})"
-    asked = context.manager.sessions.next_model(session) if "," in reference or reference == AUTO else None
-    if asked is None or asked.reference != reference or not asked.members:
-        return ""
-    if reference == AUTO:
-        return f" (here {asked.members[0].reference})"
-    return f" (an alloy: each model request goes to one of {len(asked.members)}, at random)"
+        show_picker(choice, choice.line())
+    else:
+        say(choice.line())
