@@ -225,7 +225,9 @@ class Models:
 
         Asks no server and imports no package, see `look_around`.
         """
-        named = [Offer(model=name, kind="named", note=each.meaning) for name, each in self._names.models.items()]
+        named = [
+            Offer(model=name, kind="named", note=f"named: {each.meaning}") for name, each in self._names.models.items()
+        ]
         offers = [offer for source in self._sources() for offer in source.offers()]
         return once([*named, self._automatic_offer(), *self._found, *offers])
 

@@ -23,6 +23,7 @@ LISTS = [
     *(f"%agent usage --all --by {what}" for what in ("turn", "request", "agent", "model", "day", "session")),
     "%agent tools",
     "%agent models",
+    "%agent models --all",
     "%agent config",
     "%agent context",
     "%agent branches",

@@ -90,7 +90,7 @@ def test_named_models_come_first_with_what_they_stand_for_and_their_price(manage
         context=manager.models.with_prices(Offer(model="anthropic:claude-sonnet-4-5", kind="catalog")).context,
         input_price=1.5,
         output_price=6,
-        note="anthropic:claude-sonnet-4-5",
+        note="named: anthropic:claude-sonnet-4-5",
     )
 
 

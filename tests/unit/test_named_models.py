@@ -176,7 +176,7 @@ def test_an_account_with_another_provider_has_the_key_of_its_own_variable(models
     ],
 )
 def test_a_listing_says_what_a_name_stands_for(models, entry, words):
-    assert named(models, it=entry).offers()[0].note == words
+    assert named(models, it=entry).offers()[0].note == f"named: {words}"
 
 
 def test_an_address_or_a_key_of_a_model_comes_before_that_of_its_provider(monkeypatch):

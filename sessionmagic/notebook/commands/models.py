@@ -42,14 +42,17 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:,.12g}"
 
 
+def _note(offer: Offer) -> str:
+    """Return what is not seen from the reference: why it is listed first, its mark, and the remark."""
+    return " · ".join(filter(None, ("recent" if offer.kind == "recent" else "", offer.mark, offer.note)))
+
+
 COLUMNS = {
     "model": lambda offer: offer.model,
-    "kind": lambda offer: offer.kind,
-    "mark": lambda offer: offer.mark,
     "context": lambda offer: _number(offer.context),
     "input_price": lambda offer: _number(offer.input_price),
     "output_price": lambda offer: _number(offer.output_price),
-    "note": lambda offer: offer.note,
+    "note": _note,
 }
 
 
