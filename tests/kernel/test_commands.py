@@ -168,7 +168,7 @@ def test_models_of_a_running_server_are_listed_asked_and_completed(kernel, sessi
         assert kernel.complete("%%agent -m lab:zz") == ["%%agent -m lab:zz-model"]
         assert kernel.run(f"%%agent -m lab:zz-model -s {session}\nhi").ok().text == "Hi"
         kernel.run("found = %agent models lab").ok()
-        assert kernel.value("[each.kind for each in found if each.mark]") == "['recent']"
+        assert kernel.value("{each.model: each.kind for each in found}['lab:zz-model']") == "'recent'"
     kernel.run("%config AgentMagics.endpoints = {}").ok()
 
 
@@ -360,3 +360,19 @@ def test_usage_says_what_all_sessions_have_used_too(kernel, chat):
         r"all \d+ sessions: [\d,]+ → [\d,]+ tokens, cost .*; --all divides this up",
         kernel.run("%agent usage").ok().text,
     )
+
+
+def test_package_that_is_broken_is_a_row_of_the_models(kernel, tmp_path):
+    about = tmp_path / "broken_models-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-models\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[sessionmagic.models]\nbroken = broken_models\n")
+    kernel.run(f"import sys; sys.path.insert(0, {str(tmp_path)!r})").ok()
+    try:
+        assert kernel.complete("%agent model brok") == ["%agent model broken:"]
+        text = kernel.run("%agent models").ok().text
+        assert "⚠ the entry point broken of broken-models 1.0 has failed: ModuleNotFoundError" in text
+        assert "hello" in text
+        assert "has failed" in refused(kernel.run("%%agent -m broken:m\nhi"), "ModelReferenceError")
+    finally:
+        kernel.run("del sys.path[0]").ok()
