@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
 Kind = Literal["named", "recent", "registered", "package", "local", "server", "provider", "catalog"]
 """Why a reference is listed: it has a name, was used lately, is of this process, comes from another package, runs here,
 is that of a server, of a provider that can be used, or of one that lacks something. They are listed in this order."""
+
+MOST = 1_000
+"""How many models of a server or a package are listed."""
+_TYPED = re.compile(r"[^\s,$`{}'\"\\%-][^\s,$`{}'\"\\]{0,199}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +40,11 @@ class Offer:
         """Return whether each of the words is found in it."""
         text = f"{self.model} {self.kind} {self.mark} {self.note}".lower()
         return all(word.lower() in text for word in words)
+
+
+def can_be_typed(name: str) -> bool:
+    """Return whether a model's name can be typed in a line as it is, after its provider."""
+    return bool(_TYPED.fullmatch(name)) and name.isprintable()
 
 
 def any_model_of(provider: str, kind: Kind) -> Offer:

@@ -7,13 +7,14 @@ import sys
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import entry_points
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models.abilities import with_profile
 from sessionmagic.models.members import with_wrapped_members
-from sessionmagic.models.offers import Offer, any_model_of
+from sessionmagic.models.offers import MOST, Offer, any_model_of, can_be_typed
 from sessionmagic.models.sources import Source
 from sessionmagic.words import printable, shortened, words_of
 
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 GROUP = "sessionmagic.models"
 NAME = re.compile(r"[\w.-]+")
 """What a provider may be called, so that its references can be read."""
-MOST = 1_000
-"""How many models of a package are listed."""
 
 
 class PackageSource(Source):
@@ -85,12 +84,12 @@ def _offers_of(name: str, entry: EntryPoint) -> list[Offer]:
     """Return the models that a package lists, or why it cannot be used."""
     try:
         provider = entry.load()
-        names = [str(each) for each in provider.names()] if hasattr(provider, "names") else []
+        names = [str(each) for each in islice(provider.names(), MOST)] if hasattr(provider, "names") else []
         if not callable(getattr(provider, "model", None)):
             raise TypeError("it has no function model(name)")  # noqa: TRY301  told as every other error is
     except (Exception, SystemExit) as error:  # noqa: BLE001  a package may raise anything
         return [Offer(model=f"{name}:", kind="package", note=f"⚠ {_blame(entry)} has failed: {_line(error)}")]
-    listed = [Offer(model=f"{name}:{each}", kind="package") for each in names[:MOST] if each.isprintable()]
+    listed = [Offer(model=f"{name}:{each}", kind="package") for each in names if can_be_typed(each)]
     return [any_model_of(name, "package"), *listed]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -17,7 +16,7 @@ from httpx2 import AsyncClient
 from sessionmagic.loop import in_thread, loop_thread
 from sessionmagic.models.clients import is_loopback
 from sessionmagic.models.connections import shared_client, tls
-from sessionmagic.models.offers import Offer, any_model_of
+from sessionmagic.models.offers import MOST, Offer, any_model_of, can_be_typed
 from sessionmagic.words import counted
 
 if TYPE_CHECKING:
@@ -27,10 +26,6 @@ SECONDS = 0.3
 """How long a server may take for its whole answer."""
 BYTES = 4_000_000
 """The longest list that is read."""
-MOST = 1_000
-"""How many models of a server are listed."""
-NAME = re.compile(r"[^\s,$`{}'\"\\%-][^\s,$`{}'\"\\]{0,199}")
-"""A name that can be typed in a line as it is."""
 CONTEXTS = ("max_model_len", "context_length", "max_context_length", "n_ctx", "n_ctx_train")
 """How servers name what a model can read: vLLM, OpenRouter, LM Studio and llama.cpp."""
 NOT_RUNNING = "not running"
@@ -146,7 +141,7 @@ def _listed(body: bytes) -> Answer:
 
 def _model(entry: Any) -> ServedModel | None:
     match entry:
-        case {"id": str(name)} if NAME.fullmatch(name) and name.isprintable():
+        case {"id": str(name)} if can_be_typed(name):
             more = entry.get("meta")
             facts = {**(more if isinstance(more, dict) else {}), **entry}
             limits = [facts[key] for key in CONTEXTS if type(facts.get(key)) is int and facts[key] > 0]

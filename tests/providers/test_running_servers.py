@@ -9,7 +9,8 @@ import pytest
 
 from sessionmagic import MemoryStore, Models, SessionManager
 from sessionmagic.loop import in_thread
-from sessionmagic.models.running import BYTES, MOST
+from sessionmagic.models.offers import MOST
+from sessionmagic.models.running import BYTES
 from sessionmagic.models.usual_servers import USUAL, UsualServer
 from tests.provider import ScriptedProvider, chunk, streams
 from tests.turns import ask, on_a_loop

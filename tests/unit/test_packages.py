@@ -9,6 +9,7 @@ import pytest
 
 from sessionmagic import MemoryStore, Models, SessionManager
 from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.models.offers import MOST
 from tests.turns import ask, on_a_loop
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/providers.md"
@@ -123,9 +124,14 @@ def test_package_that_cannot_be_listed_says_why(package, code, note):
     assert listed(Models())["odd_models:"].endswith(note)
 
 
-def test_names_that_cannot_be_shown_are_not_listed(package):
-    package("odd_models", WORKS + "def names(): return ['good', 'ba\\x1bd', 7]")
+def test_names_that_cannot_be_typed_are_not_listed(package):
+    package("odd_models", WORKS + "def names(): return ['good', 'ba\\x1bd', 'a b', 7]")
     assert list(listed(Models())) == ["odd_models:", "odd_models:good", "odd_models:7"]
+
+
+def test_list_without_an_end_is_cut(package):
+    package("odd_models", WORKS + "from itertools import count as names")
+    assert len(listed(Models())) == 1 + MOST
 
 
 def test_what_is_no_model_is_refused(package):

@@ -9,6 +9,7 @@ from sessionmagic.notebook.page.listing import Listing
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from sessionmagic.models.offers import Offer
     from sessionmagic.notebook.context import NotebookContext
@@ -32,10 +33,11 @@ def models(context: NotebookContext, options: argparse.Namespace) -> Listing[Off
     everything = options.all or bool(options.words)
     offers = choices(sessions, known, sessions.load(name) if name else None, everything=everything)
     fitting = [offer for offer in offers if offer.fits(options.words)]
-    notes = [] if fitting else ["no model fits; %agent models alone lists those that can be used here"]
-    if not options.all:
-        notes += [f"%agent models {' '.join([*options.words, '--all'])} shows all"] if len(fitting) > SHOWN else []
-    return Listing(fitting, COLUMNS, notes, None if options.all else SHOWN)
+    if not fitting:
+        return Listing([], COLUMNS, ["no model fits; %agent models alone lists those that can be used here"])
+    shown = len(fitting) if options.all else SHOWN
+    how = [f"%agent models {' '.join([*options.words, '--all'])} shows all"] if len(fitting) > shown else []
+    return Listing(fitting, COLUMNS, how, shown)
 
 
 def _number(value: float | None) -> str:
@@ -47,7 +49,7 @@ def _note(offer: Offer) -> str:
     return " · ".join(filter(None, ("recent" if offer.kind == "recent" else "", offer.mark, offer.note)))
 
 
-COLUMNS = {
+COLUMNS: dict[str, Callable[[Offer], object]] = {
     "model": lambda offer: offer.model,
     "context": lambda offer: _number(offer.context),
     "input_price": lambda offer: _number(offer.input_price),
