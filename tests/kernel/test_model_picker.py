@@ -41,9 +41,9 @@ def test_model_alone_shows_a_line_and_a_list_of_what_can_be_used(kernel, chat):
     cell = kernel.run(f"%agent model -s {chat}").ok()
     _, state = list_in(cell)
     labels = state["_options_labels"]
-    assert labels[:3] == ["default (local)", "auto", "hello"]
+    assert labels[0] == "default (local)"
     assert labels[state["index"]] == "hello"
-    assert {"recalls", "test", "auto"} <= set(labels)
+    assert {"hello", "recalls", "test"} <= set(labels)
     assert len(labels) <= 31
     assert not [label for label in labels if label.endswith(":")]
     assert cell.text == f"{chat}: hello"
