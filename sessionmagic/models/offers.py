@@ -15,7 +15,7 @@ is that of a server, of a provider that can be used, or of one that lacks someth
 
 MOST = 1_000
 """How many models of a server or a package are listed."""
-_TYPED = re.compile(r"[^\s,$`{}'\"\\%-][^\s,$`{}'\"\\]{0,199}")
+_TYPED = re.compile(r"[^\s,;?$`{}'\"\\]{1,200}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
