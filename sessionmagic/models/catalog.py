@@ -31,9 +31,8 @@ from sessionmagic.models.sources import (
     ProviderSource,
     RegisteredSource,
     TestSource,
-    key_of_endpoint,
 )
-from sessionmagic.models.usual_servers import addresses_of, given_by_user, usual_endpoints
+from sessionmagic.models.usual_servers import asked_servers, usual_endpoints
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -210,15 +209,14 @@ class Models:
     def look_around(self) -> None:
         """Find what only servers and other packages know, and what `offers` has from then on.
 
-        The user's endpoints and the usual servers of this machine are asked for their models, which takes 0.3 s at
-        most, and the packages with models are imported. A key is only sent to an address that the user has given.
-        Raises `RuntimeError` on the thread of the event loop.
+        The user's endpoints, and the servers of this machine that are usual or have names, are asked for their models,
+        which takes 0.3 s at most, and the packages with models are imported. A key is only sent to an address that the
+        user has given. Raises `RuntimeError` on the thread of the event loop.
         """
         from sessionmagic.models.running import served_offers
 
-        addresses = addresses_of(self.endpoints)
-        keys = {name: key_of_endpoint(name) for name in addresses if given_by_user(name, self.endpoints)}
-        self._found[:] = [*self._packages().listed(), *served_offers(addresses, keys)]
+        servers = asked_servers(self.endpoints, self._names.servers)
+        self._found[:] = [*self._packages().listed(), *served_offers(servers)]
 
     def offers(self) -> list[Offer]:
         """Return the references that can be used on this machine, each with a note about it.

@@ -22,6 +22,8 @@ from sessionmagic.words import counted
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping
 
+    from sessionmagic.models.usual_servers import Asked
+
 SECONDS = 0.3
 """How long a server may take for its whole answer."""
 BYTES = 4_000_000
@@ -56,22 +58,21 @@ class Answer:
         return self.problem or (f"{counted(self.left_out, 'model')} left out" if self.left_out else "")
 
 
-def served_offers(addresses: Mapping[str, str], keys: Mapping[str, str]) -> list[Offer]:
+def served_offers(servers: Mapping[str, Asked]) -> list[Offer]:
     """Return the models that servers list, and what is wrong with those that list none, asked at the same time.
 
     This takes at most `SECONDS`. Raises `RuntimeError` on the thread of the event loop.
 
     Args:
-        addresses: Their base URLs by name.
-        keys: The environment variables with the keys of those to which one is sent.
+        servers: The servers by name.
     """
 
     async def ask_all() -> list[Answer]:
-        return await asyncio.gather(*(ask(address, keys.get(name, "")) for name, address in addresses.items()))
+        return await asyncio.gather(*(ask(server.url, server.key) for server in servers.values()))
 
     shared_client()  # what is imported for it would take the time in which the servers can answer
     answers = loop_thread().run_sync(ask_all)
-    return [offer for name, answer in zip(addresses, answers, strict=True) for offer in _offers(name, answer)]
+    return [offer for name, answer in zip(servers, answers, strict=True) for offer in _offers(name, answer)]
 
 
 def _offers(name: str, answer: Answer) -> Iterator[Offer]:

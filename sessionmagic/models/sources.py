@@ -14,7 +14,7 @@ from sessionmagic.models.members import with_wrapped_members
 from sessionmagic.models.offers import Offer, any_model_of
 from sessionmagic.models.providers import PROVIDERS, openai_compatible
 from sessionmagic.models.shared import shared_server
-from sessionmagic.models.usual_servers import USUAL, usual_endpoints
+from sessionmagic.models.usual_servers import USUAL, key_of_endpoint, usual_endpoints
 from sessionmagic.models.weights import check_installed, check_weights, find_weights, weights_in
 from sessionmagic.words import suggestion
 
@@ -285,11 +285,6 @@ def key_variable(reference: str) -> str | None:
     known = PROVIDERS.get(provider) if provider not in usual_endpoints() else None
     names = list(known.key) if known else [key_of_endpoint(provider)]
     return next((name for name in names if os.environ.get(name)), names[0] if names else None)
-
-
-def key_of_endpoint(endpoint: str) -> str:
-    """Return the environment variable with the key of one of the user's own servers."""
-    return f"{endpoint.upper().replace('-', '_')}_API_KEY"
 
 
 def _unlisted(reference: ModelRef) -> list[str]:

@@ -11,6 +11,11 @@ from sessionmagic.models.clients import is_loopback
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sessionmagic.models.named import Server
+
+HERE = "localhost"
+"""The host that stands for all names of this machine."""
+
 
 class UsualServer(NamedTuple):
     """A server that speaks OpenAI's chat completions."""
@@ -40,24 +45,41 @@ def usual_endpoints() -> dict[str, str]:
     return {name: server.url for name, server in USUAL.items() if name != "ollama"}
 
 
-def addresses_of(endpoints: Mapping[str, str]) -> dict[str, str]:
-    """Return the base URLs of the user's endpoints and of the usual servers by name. Each place is there once."""
-    addresses, places = dict(endpoints), {_place(address) for address in endpoints.values()}
+class Asked(NamedTuple):
+    """A server that is asked for its models."""
+
+    url: str
+    key: str
+    """The environment variable with the key that is sent; empty for none."""
+
+
+def asked_servers(endpoints: Mapping[str, str], named: Mapping[str, Server]) -> dict[str, Asked]:
+    """Return the servers that are asked for their models by name. Each place is there once.
+
+    Args:
+        endpoints: The base URLs of the user's endpoints.
+        named: The servers of an agents file. Only those on this machine are asked, as a file can name any address.
+    """
+    asked = {name: Asked(url, key_of_endpoint(name)) for name, url in endpoints.items()}
+    for name, each in named.items():
+        if not each.refusal and _place(each.base_url)[0] == HERE:
+            asked[name] = Asked(each.base_url, each.key)
+    places = {_place(each.url) for each in asked.values()}
     for name, server in USUAL.items():
-        if name not in addresses and _place(server.url) not in places:
-            addresses[name] = server.url
-    return addresses
+        if name not in asked and _place(server.url) not in places:
+            asked[name] = Asked(server.url, key_of_endpoint(name) if os.environ.get(server.variable) else "")
+    return asked
 
 
-def given_by_user(name: str, endpoints: Mapping[str, str]) -> bool:
-    """Return whether the user has given the address of a server, so that its key may be sent there unasked."""
-    return name in endpoints or bool(os.environ.get(USUAL[name].variable))
+def key_of_endpoint(endpoint: str) -> str:
+    """Return the environment variable with the key of one of the user's own servers."""
+    return f"{endpoint.upper().replace('-', '_')}_API_KEY"
 
 
 def _place(address: str) -> tuple[str, int | None]:
     """Return the host and port of an address; all names of this machine are one."""
     try:
         parts = urlsplit(address)
-        return "localhost" if is_loopback(address) else parts.hostname or address, parts.port
+        return HERE if is_loopback(address) else parts.hostname or address, parts.port
     except ValueError:  # no number as the port
         return address, None

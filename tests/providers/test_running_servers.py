@@ -9,6 +9,7 @@ import pytest
 
 from sessionmagic import MemoryStore, Models, SessionManager
 from sessionmagic.loop import in_thread
+from sessionmagic.models.named import Names, Server
 from sessionmagic.models.offers import MOST
 from sessionmagic.models.running import BYTES
 from sessionmagic.models.usual_servers import USUAL, UsualServer
@@ -198,3 +199,28 @@ def test_key_is_sent_only_to_an_address_that_the_user_has_given(monkeypatch):
 def test_key_that_does_not_fit_is_a_remark(monkeypatch, key, words):
     monkeypatch.setenv("LAB_API_KEY", key)
     assert remark(replies("no", 403)) == (words, [])
+
+
+@pytest.mark.parametrize(
+    ("server", "asked"),
+    [
+        ({}, [""]),
+        ({"key": "CLUSTER_KEY"}, ["Bearer k-0123456789"]),
+        ({"key": "CLUSTER_KEY", "refusal": "would send CLUSTER_KEY"}, []),
+    ],
+)
+def test_server_of_this_machine_that_an_agents_file_names_is_asked_unless_that_needs_a_yes(monkeypatch, server, asked):
+    monkeypatch.setenv("CLUSTER_KEY", "k-0123456789")
+    with ScriptedProvider(lists=models_named("m")) as provider:
+        names = Names(servers={"cluster": Server(base_url=provider.url, **server)})
+        models = Models().within(names)
+        assert ("cluster:m" in found(models)) == bool(asked)
+    assert provider.asked == asked
+
+
+@pytest.mark.parametrize("address", ["http://models.example/v1", "http://[", ""])
+def test_server_elsewhere_that_an_agents_file_names_is_not_asked(monkeypatch, address):
+    with ScriptedProvider(lists=models_named("m")) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url.removesuffix("/v1"))
+        found(Models().within(Names(servers={"cluster": Server(base_url=address)})))
+    assert proxy.asked == []
