@@ -119,7 +119,9 @@ def plan_for(request: Request, session: Session, parent: str | None, agent: Agen
     if request.output_type is not None and any(tool.name == OUTPUT_TOOL for tool in tools):
         raise ToolError(f"{OUTPUT_TOOL} is the tool with which a model gives a structured answer; rename your function")
     levels = Levels(agent, session, request)
-    model, summarizer = levels.applied_to(model), for_summary(levels.applied_to(summarizer))
+    writes_itself = summarizer is model  # as for nearly all turns
+    model = levels.applied_to(model)
+    summarizer = for_summary(model if writes_itself else levels.applied_to(summarizer))
     settings = levels.shared_by(model)
     instructions = _instructions(request, session, agent, made)
     plan = Plan(
