@@ -60,11 +60,14 @@ def rate_of(context: NotebookContext, shares: int = 1) -> Rate:
         context: The kernel's context.
         shares: How many turns are shown at the same time under the cell.
     """
-    from sessionmagic.notebook.page.display import MOST_HZ
     from sessionmagic.notebook.view import Rate
 
     hz = context.settings.refresh_hz
-    return Rate(min(hz, MOST_HZ) if surface_of(context) == "display" else hz, shares)
+    if surface_of(context) == "display":
+        from sessionmagic.notebook.page.display import MOST_HZ
+
+        hz = min(hz, MOST_HZ)
+    return Rate(hz, shares)
 
 
 def _text_view(context: NotebookContext, session: str, model: str, *, background: bool) -> View:

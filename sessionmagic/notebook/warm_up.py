@@ -46,6 +46,7 @@ MODULES = (
     "pydantic_graph",
     "pydantic_ai",
     "sessionmagic.turns.agent_run",
+    "sessionmagic.turns.answering",
     "sessionmagic.turns.compaction",
     "sessionmagic.turns.guard",
     "sessionmagic.turns.reading",
