@@ -49,6 +49,7 @@ MODULES = (
     "sessionmagic.turns.answering",
     "sessionmagic.turns.compaction",
     "sessionmagic.turns.guard",
+    "sessionmagic.turns.answering",
     "sessionmagic.turns.reading",
     "sessionmagic.turns.reuse",
     "sessionmagic.turns.sent_content",

@@ -260,6 +260,22 @@ async def test_stopped_turn_stops_its_sub_agent_and_closes_everything():
     assert shown.warnings == ()
 
 
+@on_a_loop
+async def test_stopped_turn_withdraws_the_question_of_its_sub_agent(tools):
+    script("boss", [gives()], "Done.")
+    script("work", [call("run", {"code": "1"}, call_id="r1")], "Ran.")
+    manager = team()
+    turn = await manager.run("Go", session="chat", tools=tools.all, attended=True)
+    await asked(turn)
+    turn.cancel()
+    assert (await turn.result()).status == "interrupted"
+    whole(await events_of(turn))
+    assert (turn.approvals.open, tools.ran) == ([], [])
+    shown = transcript_of("chat", stored(manager).turns[0], stored(manager).turns)
+    assert shown.blocks == turn.transcript.blocks
+    assert shown.blocks[0].work.blocks[0].outcome == "interrupted"
+
+
 @on_a_clock
 async def test_time_that_a_sub_agent_waits_for_the_user_does_not_count(tools):
     script("boss", [gives()], "Done.")

@@ -121,7 +121,7 @@ def test_work_on_the_page_is_folded_until_it_asks_and_goes_into_the_call_at_the_
     assert (area.selected_index, "Counting." in words(area)) == (None, True)
     asking = replace(LOOK, outcome=None, approval_id="q", why="the tool may <change> something")
     blocks.show(turn_of(running(blocks=(TextBlock("Counting."), asking))))
-    assert area.selected_index == 0
+    assert (area.selected_index, area.titles) == (0, ("helper · waits for your answer",))
     assert "helper asks because the tool may &lt;change&gt; something" in words(area)
     area.selected_index = None
     blocks.show(turn_of(running(blocks=(TextBlock("Counting all."), asking))))

@@ -39,10 +39,10 @@ class WorkArea:
 
     def show(self, work: Transcript) -> int:
         """Show the work as it is now; return roughly how many bytes were sent to the page."""
-        title = " · ".join(filter(None, (self._agent, activity(work))))
+        waits = work.waits_for_an_answer
+        title = " · ".join(filter(None, (self._agent, "waits for your answer" if waits else activity(work))))
         if self.box.titles != (title,):
             self.box.titles = (title,)
-        waits = work.waits_for_an_answer
         if waits and not self._waits:
             self.box.selected_index = 0
         self._waits = waits
