@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import pydantic_ai
@@ -28,18 +27,16 @@ from pydantic_ai.usage import UsageLimits
 from sessionmagic.conversation.events import (
     MessageInjected,
     ModelAwaited,
-    TurnStatus,
     Warned,
 )
 from sessionmagic.conversation.transcript import ToolBlock
-from sessionmagic.exceptions import SessionMagicError, TurnFailedError, TurnLimitError, TurnTimeoutError
+from sessionmagic.exceptions import TurnLimitError, TurnTimeoutError
 from sessionmagic.models.abilities import address_of
 from sessionmagic.models.clients import on_wait, report_waits
 from sessionmagic.models.waits import tell_wait
 from sessionmagic.tools.functions import RETRIES
 from sessionmagic.turns.failures import failure, waiting
 from sessionmagic.turns.guard import HandedOverError
-from sessionmagic.turns.history import REFUSALS
 from sessionmagic.turns.key_scanner import Incoming, ready_for
 from sessionmagic.turns.messages import (
     doubt_about,
@@ -48,6 +45,7 @@ from sessionmagic.turns.messages import (
     with_interrupted_results,
 )
 from sessionmagic.turns.narrator import Narrator, text_of
+from sessionmagic.turns.outcome import Outcome
 from sessionmagic.turns.partial import PartialResponse
 from sessionmagic.turns.turn import current_turn, current_work
 from sessionmagic.turns.typed_answer import TypedAnswer
@@ -62,14 +60,10 @@ if TYPE_CHECKING:
     from pydantic_ai.toolsets import AbstractToolset
 
     from sessionmagic.agents.definition import AgentDefinition
-    from sessionmagic.conversation.session import Session
-    from sessionmagic.conversation.usage import RequestRecord
     from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.turns.guard import Guard
-    from sessionmagic.turns.messages import Messages
-    from sessionmagic.turns.output_type import Fitting, OutputType
+    from sessionmagic.turns.output_type import OutputType
     from sessionmagic.turns.partial import Persist
-    from sessionmagic.turns.planning import Plan
 
 pydantic_ai.BANNER_ENABLED = False  # in a terminal, the banner would appear in the middle of the first answer
 
@@ -77,42 +71,6 @@ CANCEL_SECONDS = 1.0
 """How long a cancelled run may take to end. Each further cancellation starts the time again."""
 CANCEL_TRIES = 3
 """How many times that wait may be started."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """How a run has ended."""
-
-    status: TurnStatus
-    messages: Messages = field(default_factory=list)
-    requests: list[RequestRecord] = field(default_factory=list)
-    error_code: str | None = None
-    error: SessionMagicError | None = None
-    fitting: Fitting | None = None
-    """The structured answer, if one was asked for and given."""
-    of_sub_agents: list[RequestRecord] = field(default_factory=list)
-    """The model requests of the sub-agents that have worked for it."""
-    handed_over: bool = False
-    """Whether another agent goes on."""
-    plan: Plan | None = None
-    """By what the agent has answered to which the turn was handed over, if it was."""
-
-
-def advised(outcome: Outcome, previous: Session) -> Outcome:
-    """Return the outcome of a turn, with further advice if the turn before it failed in the same way.
-
-    What is refused again and again may be in the history.
-
-    Args:
-        outcome: How the turn has ended.
-        previous: The session before the turn.
-    """
-    asked = (turn for turn in reversed(previous.turns) if turn.kind != "compaction" and turn.caller is None)
-    before = next(asked, None)
-    if outcome.error_code in REFUSALS and before and before.error_code == outcome.error_code and previous.head:
-        advice = "%agent drop takes the latest turn out of what is sent"
-        outcome.error = TurnFailedError(f"{outcome.error}; if this comes back on every turn, {advice}")
-    return outcome
 
 
 class AgentRun:

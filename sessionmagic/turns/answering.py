@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.events import AgentSwitched
 from sessionmagic.tools.permissions import Limits
-from sessionmagic.turns.agent_run import advised
 from sessionmagic.turns.compaction import Compaction, announced
 from sessionmagic.turns.counts import Counts
 from sessionmagic.turns.messages import as_history
+from sessionmagic.turns.outcome import advised
 from sessionmagic.turns.run_history import RunHistory
 from sessionmagic.turns.team import Shared, WorkingAgent
 from sessionmagic.turns.time_limit import time_limit
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from sessionmagic.storage.store import Store
     from sessionmagic.turns.admission import Admitted
-    from sessionmagic.turns.agent_run import Outcome
     from sessionmagic.turns.agent_tools import AgentTools
     from sessionmagic.turns.messages import Messages
     from sessionmagic.turns.model_requests import ModelRequests
+    from sessionmagic.turns.outcome import Outcome
 
 
 async def answered(admitted: Admitted, store: Store, agent_tools: AgentTools, requests: ModelRequests) -> Outcome:

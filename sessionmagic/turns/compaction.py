@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.events import Decision
     from sessionmagic.storage.store import Store
     from sessionmagic.turns.admission import Admitted
-    from sessionmagic.turns.agent_run import AgentRun, Outcome
+    from sessionmagic.turns.agent_run import AgentRun
     from sessionmagic.turns.cut import Cut
     from sessionmagic.turns.messages import Messages
     from sessionmagic.turns.model_requests import ModelRequests
+    from sessionmagic.turns.outcome import Outcome
 
 LEAST_SHARE = 0.1
 """Less than this share of the context is not worth a summary."""

@@ -19,6 +19,7 @@ from sessionmagic.exceptions import (
 )
 from sessionmagic.keys.cleaning import messages_without_keys, without_keys
 from sessionmagic.loop import settled_in_thread
+from sessionmagic.turns.outcome import Outcome
 from sessionmagic.turns.turn import TurnResult
 from sessionmagic.turns.unasked import notes_of
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.storage.store import Store
     from sessionmagic.turns.admission import Admitted
-    from sessionmagic.turns.agent_run import Outcome
     from sessionmagic.turns.agent_tools import AgentTools
     from sessionmagic.turns.unwritten import UnwrittenEnds
 
@@ -45,7 +45,6 @@ async def stream(
         unwritten: Keeps the turn's end if it cannot be stored.
         ended: Called when everything is stored, just before the session is released.
     """
-    from sessionmagic.turns.agent_run import Outcome
     from sessionmagic.turns.answering import answered
     from sessionmagic.turns.failures import failure
     from sessionmagic.turns.model_requests import ModelRequests
@@ -133,8 +132,6 @@ def abandon(admitted: Admitted, ended: Callable[[], object]) -> None:
 
     The turn stays stored as running; the next turn of the session marks it as interrupted.
     """
-    from sessionmagic.turns.agent_run import Outcome
-
     admitted.hold.group.bury(admitted.turn.id)
     admitted.turn.inbox.close()
     _emit_start(admitted)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.session import TurnRecord
     from sessionmagic.storage.store import Store
     from sessionmagic.turns.admission import Admitted
-    from sessionmagic.turns.agent_run import Outcome
+    from sessionmagic.turns.outcome import Outcome
 
 
 async def ended(admitted: Admitted, outcome: Outcome, store: Store) -> TurnRecord:

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.usage import RequestRecord
     from sessionmagic.storage.store import Store
     from sessionmagic.turns.admission import Admitted
-    from sessionmagic.turns.agent_run import Outcome
     from sessionmagic.turns.agent_tools import AgentTools
     from sessionmagic.turns.counts import Counts
     from sessionmagic.turns.messages import Messages
+    from sessionmagic.turns.outcome import Outcome
 
 DEPTH = 5
 """How many levels of sub-agents may work for each other."""
