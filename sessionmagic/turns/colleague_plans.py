@@ -44,7 +44,7 @@ def begun(asking: Admitted, name: str, task: str, call_id: str, store: Store) ->
 
     agent = asking.agents.colleague(asking.plan.agent, name)
     agent = replace(agent, readonly=agent.readonly or asking.plan.agent.readonly, handoffs={}, commands={})
-    request = replace(asking.request, prompt=task, attachments=(), output_type=None, **OF_THE_FIRST)
+    request = replace(asking.request, prompt=task, kind="ask", attachments=(), output_type=None, **OF_THE_FIRST)
     request = understood(request, agent).request
     session = store.load(asking.turn.session_id)
     plan = _planned(asking, request, replace(session, system="", settings={}), agent)

@@ -156,6 +156,18 @@ async def test_second_hand_over_of_one_response_is_refused():
 
 
 @on_a_loop
+async def test_agent_that_takes_over_a_turn_that_plans_only_plans(tools):
+    script("boss", [hands()])
+    teacher = script("teacher", "First, look.")
+    manager = team()
+    result, _, turn = await done(manager, tools=tools.all, kind="plan")
+    assert (result.status, set(teacher.offered[0])) == ("completed", {"look", "handoff"})
+    assert "only propose a plan" in teacher.sent[0][-1].instructions
+    shown = transcript_of("chat", stored(manager).turns[0], stored(manager).turns)
+    assert shown.blocks == turn.transcript.blocks
+
+
+@on_a_loop
 async def test_loop_of_hand_overs_ends():
     script("boss", *([hands("tutor")] for _ in range(20)))
     script("teacher", *([hands("root")] for _ in range(20)))

@@ -173,6 +173,18 @@ async def test_sub_agent_of_a_read_only_agent_is_read_only(tools):
 
 
 @on_a_loop
+async def test_sub_agent_of_a_turn_that_plans_only_reads_and_does_its_task(tools):
+    script("boss", [gives()], "First, count.")
+    work = script("work", "It is 7.")
+    manager = team()
+    result, events, _ = await done(manager, tools=tools.all, kind="plan")
+    assert (result.text, returned(events)) == ("First, count.", [("transfer_task", "success", "It is 7.")])
+    assert list(work.offered[0]) == ["look"]
+    assert work.sent[0][0].instructions == "Work."
+    assert [(each.kind, each.system) for each in stored(manager).turns][1] == ("ask", "Work.")
+
+
+@on_a_loop
 async def test_limits_hold_over_all_agents():
     script("boss", *([gives(task=f"Count {n}.")] for n in range(9)))
     script("work", *["It is 7."] * 9)
