@@ -46,7 +46,6 @@ MODULES = (
     "pydantic_graph",
     "pydantic_ai",
     "sessionmagic.turns.agent_run",
-    "sessionmagic.turns.answering",
     "sessionmagic.turns.compaction",
     "sessionmagic.turns.guard",
     "sessionmagic.turns.answering",

@@ -547,13 +547,3 @@ async def test_work_whose_end_cannot_be_stored_is_told_and_closed_with_the_turn(
         "the work of helper could not be stored: StoreError: the disk is full",
     )
     assert [each.status for each in stored(manager).turns] == ["completed", "interrupted"]
-
-
-@on_a_loop
-async def test_the_sub_agents_of_a_plan_may_only_read_too(tools):
-    boss = script("boss", [gives()], "The plan.")
-    work = script("work", [call("run", {"code": "1"})], "I could not.")
-    result, _, _ = await done(team(), kind="plan", tools=tools.all, yes=True)
-    assert (result.status, tools.ran) == ("completed", [])
-    assert sorted(boss.offered[0]) == ["look", "transfer_task"]
-    assert sorted(work.offered[0]) == ["look"]
