@@ -23,6 +23,7 @@ SessionMagicError
 ├── QuestionNotOpenError        the question to answer is not open
 ├── ModelReferenceError         a model reference cannot be used
 └── TurnFailedError             the turn ended before the model finished its answer
+    ├── ReplayError             a recording has no answer to a request
     ├── ModelRefusedError       the provider refused the model or the key
     ├── TurnTimeoutError        the turn took too long
     └── TurnLimitError          the turn made too many model requests or tool calls
@@ -128,6 +129,10 @@ class ModelReferenceError(SessionMagicError):
 
 class TurnFailedError(SessionMagicError):
     """The turn ended before the model finished its answer. What the model said before is kept."""
+
+
+class ReplayError(TurnFailedError):
+    """A recording has no answer to a request. The message has the first difference to the nearest one that it has."""
 
 
 class ModelRefusedError(TurnFailedError):

@@ -22,6 +22,7 @@ from sessionmagic.loop import in_thread, is_cancelled, loop_thread, running_loop
 from sessionmagic.models.catalog import Models
 from sessionmagic.sessions.branches import Branches
 from sessionmagic.sessions.claiming import STOP_SECONDS, Claiming, Patience, already_exists
+from sessionmagic.sessions.recordings import Recordings
 from sessionmagic.sessions.running import RunningTurns
 from sessionmagic.sessions.stored import Sessions
 from sessionmagic.sessions.titling import Titling
@@ -73,6 +74,7 @@ class SessionManager:
         self.agents = agents if isinstance(agents, Agents) else Agents(definitions=agents) if agents else Agents()
         self._unwritten = UnwrittenEnds(self.store)
         self.sessions = Sessions(self.store, self.models, self.agents, self._unwritten)
+        self.models.library = self.recordings = Recordings(self.sessions)
         self.branches = Branches(self.store, self.sessions)
         self.comparisons = Comparisons(self.store, self.sessions, self.branches)
         self.turns = RunningTurns(self.sessions, self.store)
@@ -223,7 +225,8 @@ class SessionManager:
         self._titling.tell(admitted)
         self.turns.add(turn)
         on_end = partial(self.turns.remove, turn)
-        task = asyncio.create_task(stream(admitted, self.store, self.agent_tools, self._unwritten, on_end))
+        add = self.recordings.add
+        task = asyncio.create_task(stream(admitted, self.store, self.agent_tools, self._unwritten, on_end, record=add))
         self._tasks.add(task)  # the loop itself does not keep its tasks alive
         task.add_done_callback(self._tasks.discard)
         # A task that is cancelled before its first step runs none of `stream`, not even the end of the turn.

@@ -123,7 +123,7 @@ def _tool_block(call: dict[str, Any], results: list[dict[str, Any]], *, running:
         result["outcome"],
         content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, separators=(",", ":")),
         _seconds_in(result.get("metadata")),
-        displays=_displays_in(result.get("metadata")),
+        displays=displays_in(result.get("metadata")),
     )
 
 
@@ -133,7 +133,7 @@ def _seconds_in(metadata: object) -> float | None:
     return seconds if isinstance(seconds, int | float) else None
 
 
-def _displays_in(metadata: object) -> tuple[dict[str, Any], ...]:
+def displays_in(metadata: object) -> tuple[dict[str, Any], ...]:
     """Return what a call has displayed, as far as it is stored."""
     displays = metadata.get("displays") if isinstance(metadata, dict) else None
     return tuple(each for each in displays if isinstance(each, dict)) if isinstance(displays, list) else ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.value import as_text
@@ -198,6 +198,19 @@ def _waits(block: Block) -> bool:
             return block.action is None
         case _:
             return False
+
+
+def with_displays(transcript: Transcript, displays: Mapping[str, Sequence[Mapping[str, Any]]]) -> Transcript:
+    """Return a transcript whose ended calls have displayed something, by call id, as stored calls have it."""
+    if not displays:
+        return transcript
+    blocks = tuple(
+        replace(block, displays=tuple(displays[block.call_id]))
+        if isinstance(block, ToolBlock) and block.outcome is not None and displays.get(block.call_id)
+        else block
+        for block in transcript.blocks
+    )
+    return replace(transcript, blocks=blocks)
 
 
 def joined(blocks: Iterable[Block]) -> tuple[Block, ...]:

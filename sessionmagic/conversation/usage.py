@@ -58,6 +58,13 @@ class RequestRecord:
     """The reference that was asked, if no model answered and it is known."""
     purpose: Literal["answer", "title", "judge"] = "answer"
     """What the model was asked for: to answer the prompt, for a title of the session, or to judge a comparison."""
+    offered: dict[str, str] | None = None
+    """The offered tools: their names, and a hash of the definition of each; None if the model takes none, or in records
+    of a version that did not store them."""
+    typed: str = ""
+    """A hash of the schema of the structured answer that was asked for; empty if it was text."""
+    arrivals: list[tuple[int, int]] = field(default_factory=list)
+    """When the response came in: milliseconds since the request, and how many characters had come in by then."""
 
 
 def seconds_to_first_token(requests: Iterable[RequestRecord]) -> float | None:

@@ -18,11 +18,13 @@ from sessionmagic.models.configured import configured, limit_of, price_of
 from sessionmagic.models.cooldowns import Cooldowns
 from sessionmagic.models.kept import MODELS
 from sessionmagic.models.library_warnings import hide_library_warnings
+from sessionmagic.models.members import with_wrapped_members
 from sessionmagic.models.named import NO_NAMES
 from sessionmagic.models.offers import Offer, once
 from sessionmagic.models.packages import PackageSource
 from sessionmagic.models.priced import priced
 from sessionmagic.models.references import ModelRef, quoted, readings, why_unknown
+from sessionmagic.models.replay_source import REPLAY, ReplaySource, found_recording
 from sessionmagic.models.resolved import ResolvedModel
 from sessionmagic.models.servers import ServerSource
 from sessionmagic.models.sources import (
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
     from sessionmagic.models.named import Named, Names, Server
+    from sessionmagic.models.recording import Library, Recording
     from sessionmagic.models.sources import Source
 
 
@@ -65,6 +68,7 @@ class Models:
         choose: Chooses the member of an alloy that a request goes to. ``random.Random(7).choice`` makes the same
             choices again.
         cooldowns: The models that have failed an agent with fallbacks, and are left out for a while.
+        library: Finds the recordings that are replayed; None without a manager.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Models:
         """What servers and packages have listed when they were looked for last."""
         self.choose: Callable[[Sequence[Any]], Any] = random.choice
         self.cooldowns = Cooldowns()
+        self.library: Library | None = None
 
     @property
     def default(self) -> str:
@@ -108,6 +113,9 @@ class Models:
 
     def check(self, reference: str) -> None:
         """Raise `ModelReferenceError` if the reference cannot be used. Uses no network and imports no SDK."""
+        if self._is_replayed(reference):
+            found_recording(self.library, configured.replay)
+            return
         if named := self._names.models.get(reference):
             self._check_named(reference, named)
             return
@@ -117,6 +125,18 @@ class Models:
         if not members:
             source, reading = self._find(reference)
             source.check(reading)
+
+    def _is_replayed(self, reference: str) -> bool:
+        """Return whether the recording of this process answers in place of a model, and nothing else does."""
+        return bool(configured.replay) and not configured.fills and not reference.startswith(f"{REPLAY}:")
+
+    def _replayed(self, reference: str) -> ResolvedModel:
+        """Return the model that gives recorded answers, with the settings that come with a name of a model."""
+        named = self._names.models.get(reference)
+        if named is None:
+            return replace(self.resolve(f"{REPLAY}:{configured.replay}"), reference=reference)
+        inner = self._replayed(named.references[0] if len(named.references) == 1 else "")
+        return replace(inner.with_added(named), reference=reference)
 
     def _check_named(self, name: str, named: Named) -> None:
         if named.refusal:
@@ -140,8 +160,12 @@ class Models:
             reference: The reference.
             loop: The event loop on which the model is asked. If it is given, the model may be the same as before.
 
+        Where a recording answers in place of all models, this is a model that gives its answers.
+
         Raises `ModelReferenceError`.
         """
+        if self._is_replayed(reference):
+            return self._replayed(reference)
         if named := self._names.models.get(reference):
             return self._named(reference, named, loop)
         if members := self._members(reference):
@@ -177,6 +201,8 @@ class Models:
             missing = missing_certificates() if isinstance(error, OSError) else None
             reason = missing or " ".join(str(error).split()) or type(error).__name__
             raise ModelReferenceError(f"{reference}: {reason}") from error
+        if configured.replay and configured.fills and not isinstance(source, ReplaySource):
+            model = _filling(model, found_recording(self.library, configured.replay))
         settings, warnings = source.settings(reading), source.warnings(reading)
         return ResolvedModel(reference, model, settings, warnings, price, limit or context_window(model))
 
@@ -267,6 +293,7 @@ class Models:
             EndpointSource(self.endpoints),
             LocalSource(self._home),
             TestSource(),
+            ReplaySource(self.library),
             EndpointSource(usual_endpoints()),
             ProviderSource(),
         ]
@@ -284,6 +311,12 @@ class Models:
 def _on_server(name: str, named: Named, server: Server) -> tuple[Source, ModelRef]:
     """Return the kind of a named model that has a server of its own, and how its name is read."""
     return ServerSource({name: server}), ModelRef(name, name, named.references[0])
+
+
+def _filling(model: Model, recording: Recording) -> Model:
+    from sessionmagic.models.replay import FillingModel
+
+    return with_wrapped_members(model, lambda each: FillingModel(each, recording))
 
 
 def _made(source: Source, reading: ModelRef) -> Model:

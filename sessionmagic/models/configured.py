@@ -28,15 +28,24 @@ class Configured:
     context_limits: dict[str, int] = field(default_factory=dict)
     """How many tokens models can read, by model reference or by server."""
 
-    def change(
+    replay: str = ""
+    """The recording that answers in place of all models: a session or a file; empty if models answer."""
+    fills: bool = False
+    """Whether models answer what the recording does not have, and their answers are added to it."""
+
+    def change(  # noqa: PLR0913
         self,
         default: str,
         endpoints: Mapping[str, str],
         prices: Mapping[str, Sequence[float]],
         context_limits: Mapping[str, int] | None = None,
+        *,
+        replay: str = "",
+        fills: bool = False,
     ) -> None:
         """Replace all settings. Every `Models` of the process sees the change."""
         self.default = default
+        self.replay, self.fills = replay, fills
         self.endpoints.clear()
         self.endpoints.update(endpoints)
         self.prices.clear()

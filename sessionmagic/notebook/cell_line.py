@@ -63,8 +63,8 @@ def add_turn_options(parser: LineParser) -> None:
     add = parser.add_argument
     add(
         "-m", "--model", default="", nargs="+", action=ModelOption, metavar="REF",
-        help="the session's model from now on: provider:model, local, local:path.gguf, several with commas, or default "
-        "to use the default; AGENT=REF, also several, for the agents of a file",
+        help="the session's model from now on: provider:model, local, local:path.gguf, replay:NAME, several with "
+        "commas, or default to use the default; AGENT=REF, also several, for the agents of a file",
     )  # fmt: skip
     parser.set_defaults(models={})
     add("--once", action="store_true", help="use --model for this turn only")
@@ -107,6 +107,10 @@ def add_turn_options(parser: LineParser) -> None:
         help="what all model requests of the session may cost in dollars, in later turns too; further ones are refused",
     )  # fmt: skip
     add("--yes", action="store_true", help="approve every tool call of this turn; deny rules still apply")
+    add(
+        "--live-tools", action="store_true",
+        help="with a replayed model: run the tools instead of showing their recorded results, which are not compared",
+    )  # fmt: skip
     add(
         "--attach", action="append", default=[], metavar="EXPR",
         help="send a file (image, PDF, text) or a value (figure, image, DataFrame); may be repeated",

@@ -66,7 +66,9 @@ class NotebookContext:
         self._configure_models()
         self._set_budget()
         settings.observe(self._set_budget, "budget")
-        settings.observe(self._configure_models, ["model", "endpoints", "prices", "context_limits"])
+        settings.observe(
+            self._configure_models, ["model", "endpoints", "prices", "context_limits", "replay", "replay_mode"]
+        )
         settings.observe(self._store_changed, "store")
         settings.observe(self._session_changed, "session")
 
@@ -198,7 +200,14 @@ class NotebookContext:
     def _configure_models(self, _change: object = None) -> None:
         """Make the settings those of the process, which managers that the user makes here follow too."""
         settings = self.settings
-        configured.change(settings.model, settings.endpoints, settings.prices, settings.context_limits)
+        configured.change(
+            settings.model,
+            settings.endpoints,
+            settings.prices,
+            settings.context_limits,
+            replay=settings.replay,
+            fills=settings.replay_mode == "fill",
+        )
 
     def _set_budget(self, _change: object = None) -> None:
         KERNEL.budget = self.settings.budget

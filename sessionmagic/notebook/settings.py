@@ -63,6 +63,17 @@ class Settings(HasTraits):
         allow_none=True,
         help="What all model requests of this kernel may cost in dollars; further ones are refused. None: no budget.",
     ).tag(config=True)
+    replay = Unicode(
+        "",
+        help="A session, or a file of %agent record, whose recorded answers all cells get, whatever model they name; "
+        "empty: models answer.",
+    ).tag(config=True)
+    replay_mode = Enum(
+        ["strict", "fill"],
+        "strict",
+        help="What happens with a request that AgentMagics.replay does not have. strict: the turn fails, and nothing "
+        "uses the network; fill: the model that the cell names answers, and its answer is added to the recording.",
+    ).tag(config=True)
     rerun = Enum(
         ["branch", "append"],
         "branch",

@@ -71,6 +71,14 @@ class Sessions:
             raise SessionNotFoundError(f"no session named {shortened(session)!r}{advice}")
         return session_id
 
+    def has(self, session: str) -> bool:
+        """Return whether a session has that name or id."""
+        return self._store.find(session) is not None
+
+    def names(self) -> list[str]:
+        """Return the names of all sessions."""
+        return self._store.names()
+
     def load(self, session: str) -> Session:
         """Return a session. A turn whose process ended before it did is returned as interrupted.
 

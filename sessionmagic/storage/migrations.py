@@ -107,6 +107,11 @@ def _from_9(database: Database) -> Database:
     return {**database, "session": {"1": {**database["session"]["1"], "schema": 10}}}
 
 
+def _from_10(database: Database) -> Database:
+    """Add when responses came in and what was offered with requests, which is not known."""
+    return {**database, "session": {"1": {**database["session"]["1"], "schema": 11}}}
+
+
 MIGRATIONS: dict[int, Callable[[Database], Database]] = {
     2: _from_2,
     3: _from_3,
@@ -116,5 +121,6 @@ MIGRATIONS: dict[int, Callable[[Database], Database]] = {
     7: _from_7,
     8: _from_8,
     9: _from_9,
+    10: _from_10,
 }
 """For each older schema, a function from a file of that schema to one of the next. It changes nothing in place."""

@@ -96,6 +96,7 @@ class AgentRun:
             model.context_limit,
             typed=output_type is not None,
             has_begun=bool(guard.requests.records),
+            decided=guard.decided,
         )
         self._typed = TypedAnswer(output_type)
         self._partial: PartialResponse
@@ -228,8 +229,9 @@ class AgentRun:
         async for event in events:
             match event:
                 case PartStartEvent() | PartDeltaEvent():
-                    await incoming.hear(text_of(event))
-                    self._requests.hear()
+                    piece = text_of(event)
+                    await incoming.hear(piece)
+                    self._requests.hear(len(piece))
                     self._narrator.report_beginning(self._requests.first_token)
                     self._partial.hear(event)
                     self._narrator.report_part(event)

@@ -59,20 +59,23 @@ class AskedModel(WrapperModel):
         offers: Returns whether the tool of a name may be offered.
         count: Called before each request that continues a response, as pydantic-ai counts only the first.
         warn: Called with each warning.
+        tell: Called with the messages of each request, and with the tools that it offers; None if it takes none.
 
     Attributes:
         history: The history of the run, which is shortened once if the provider refuses it as too long.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917
         self,
         wrapped: Model,
         reference: str,
         offers: Callable[[str], bool],
         count: Callable[[], object],
         warn: Callable[[str], object],
+        tell: Callable[[list[ModelMessage], list[ToolDefinition] | None], object] = lambda *_: None,
     ) -> None:
         super().__init__(wrapped)
+        self._tell = tell
         self._reference = reference
         self._offers = offers
         self._count = count
@@ -93,6 +96,7 @@ class AskedModel(WrapperModel):
             self._count()
         self._asked = True
         parameters = self._offered(model_request_parameters)
+        self._tell(messages, parameters.function_tools if takes_tools(self.wrapped) else None)
         lessons: list[Callable[[], None]] = []
         async with AsyncExitStack() as stack:
             while True:

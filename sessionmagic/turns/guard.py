@@ -26,9 +26,11 @@ from sessionmagic.tools.results import bound, without_images
 from sessionmagic.turns.asked_model import AskedModel
 from sessionmagic.turns.call_arguments import wanted_call, without_iterators
 from sessionmagic.turns.charged_model import ChargedModel
+from sessionmagic.turns.comparable import Comparable
 from sessionmagic.turns.falling_back import FallingBack, SayingSomething
 from sessionmagic.turns.messages import check_whole, tidied
 from sessionmagic.turns.patient_model import PatientModel
+from sessionmagic.turns.replaying import recorded_result
 from sessionmagic.turns.run_history import RunHistory
 from sessionmagic.turns.sender import Sender
 from sessionmagic.turns.tool_run import preview_of, run_tool
@@ -119,6 +121,8 @@ class Guard(AbstractCapability[None]):
     for_calls: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     """How many seconds each call ran, by call id."""
+    decided: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What the user has decided on each call, and why it needed a decision, by call id."""
     running: int = 0
     """How many calls are running."""
     asking: int = 0
@@ -170,6 +174,7 @@ class Guard(AbstractCapability[None]):
             offers=lambda tool: not self.policy().never_allows(tool),
             count=self.counts.count_request,  # of continued answers, for which pydantic-ai has no hook
             warn=lambda text: self.emit(Warned, text=text),
+            tell=Comparable(self.requests, self.history, self.output_type).tell,
         )
         asked.history = self.history
         if self.chain is not None:
@@ -239,6 +244,8 @@ class Guard(AbstractCapability[None]):
         wanted = wanted_call(call.tool_name, tool_def, written, args)
         if obstacle := (tool_def.metadata or {}).get("obstacle"):
             raise ToolFailed(obstacle)
+        if (recorded := recorded_result(call.tool_call_id, self.seconds)) is not None:
+            return recorded
         refusal = await self._refusal(wanted, call.tool_call_id, partial(preview_of, tool_def, args))
         if refusal is not None:
             return ToolDenied(refusal)
@@ -282,6 +289,7 @@ class Guard(AbstractCapability[None]):
             case "deny":
                 return f"This call is not allowed: {ruling.why}."
         resolution = await self._asked_user(call_id, call, ruling.why, await preview())
+        self.decided[call_id] = {"decision": resolution.decision, "why": ruling.why}
         if resolution.decision == "reject":
             return "The user rejected this call." + (f" Reason: {resolution.reason}" if resolution.reason else "")
         if resolution.decision != "once":

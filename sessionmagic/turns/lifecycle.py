@@ -33,8 +33,14 @@ if TYPE_CHECKING:
     from sessionmagic.turns.unwritten import UnwrittenEnds
 
 
-async def stream(
-    admitted: Admitted, store: Store, agent_tools: AgentTools, unwritten: UnwrittenEnds, ended: Callable[[], object]
+async def stream(  # noqa: PLR0913
+    admitted: Admitted,
+    store: Store,
+    agent_tools: AgentTools,
+    unwritten: UnwrittenEnds,
+    ended: Callable[[], object],
+    *,
+    record: Callable[[str, str], object] = lambda *_: None,
 ) -> None:
     """Run the turn to its end. Never raises: the turn's result has the error.
 
@@ -44,14 +50,18 @@ async def stream(
         agent_tools: Starts the MCP servers whose tools it offers.
         unwritten: Keeps the turn's end if it cannot be stored.
         ended: Called when everything is stored, just before the session is released.
+        record: Called in a worker thread with the ids of the session and the turn, to add it to a recording.
     """
+    from sessionmagic.models.replay import ASKING
     from sessionmagic.turns.answering import answered
     from sessionmagic.turns.failures import failure
     from sessionmagic.turns.model_requests import ModelRequests
+    from sessionmagic.turns.replaying import add_to_recording, asking_for, was_filled
 
     requests = ModelRequests()
     try:
         _emit_start(admitted)
+        ASKING.set(asking_for(admitted.record, admitted.request))
         outcome = await answered(admitted, store, agent_tools, requests)
     except asyncio.CancelledError as stop:
         requests.close([], stop)
@@ -65,6 +75,8 @@ async def stream(
     for warning in undelivered(admitted.turn.inbox.close()):
         admitted.log.emit(Warned, text=warning)
     store_error = await _write_end(admitted, outcome, store, unwritten)
+    if outcome.status == "completed" and store_error is None and was_filled():
+        await add_to_recording(admitted, record)
     _release(admitted, outcome, store_error or outcome.error, ended)
 
 

@@ -14,6 +14,8 @@ from pydantic_ai.messages import ModelResponse
 
 from sessionmagic.conversation.usage import RequestRecord, Usage, seconds_to_first_token, total
 from sessionmagic.exceptions import TurnTimeoutError
+from sessionmagic.models.replay import is_replayed, with_recorded_times
+from sessionmagic.turns.arrivals import Arrivals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +45,9 @@ class ModelRequests:
         self._began: float | None = None
         """When the open request was made; None while no request is open."""
         self._first_token: float | None = None
+        self._offered: dict[str, str] | None = None
+        self._typed = ""
+        self._arrivals = Arrivals()
 
     @property
     def usage(self) -> Usage:
@@ -84,6 +89,11 @@ class ModelRequests:
         """
         self._agent, self.asked = agent, model
         self._began, self._first_token = time.monotonic(), None
+        self._offered, self._typed, self._arrivals = None, "", Arrivals()
+
+    def offer(self, offered: dict[str, str] | None, typed: str) -> None:
+        """Record what the open request offers: the tools and the type of a structured answer, with their hashes."""
+        self._offered, self._typed = offered, typed
 
     def begin_again(self) -> None:
         """Record that the open request was refused, and is made again in another form."""
@@ -95,10 +105,13 @@ class ModelRequests:
         if self._began is not None:
             self._began += seconds
 
-    def hear(self) -> None:
-        """Record that a part of the response has come in."""
+    def hear(self, characters: int = 0) -> None:
+        """Record that a piece of the response of so many characters has come in."""
+        now = time.monotonic()
         if self._first_token is None:
-            self._first_token = time.monotonic()
+            self._first_token = now
+        if self._began is not None:
+            self._arrivals.add(round((now - self._began) * 1000), characters)
 
     def end(self, response: ModelResponse | None, *, refused: bool = False) -> None:
         """Record the end of the open request.
@@ -133,17 +146,19 @@ class ModelRequests:
         if self._began is None:
             return False
         answered_by = name_of(response) if response is not None and response.model_name else None
-        self.records.append(
-            RequestRecord(
-                agent=self._agent,
-                model=answered_by,
-                usage=usage,
-                first_token_seconds=self._seconds_to_first_token(),
-                seconds=time.monotonic() - self._began,
-                finish_reason=response.finish_reason if response and response.state != "interrupted" else None,
-                asked=self.asked.reference if self.asked is not None and answered_by is None else "",
-            )
+        record = RequestRecord(
+            agent=self._agent,
+            model=answered_by,
+            usage=usage,
+            first_token_seconds=self._seconds_to_first_token(),
+            seconds=time.monotonic() - self._began,
+            finish_reason=response.finish_reason if response and response.state != "interrupted" else None,
+            asked=self.asked.reference if self.asked is not None and answered_by is None else "",
+            offered=self._offered,
+            typed=self._typed,
+            arrivals=self._arrivals.points,
         )
+        self.records.append(with_recorded_times(record))
         self._began = None
         return True
 
@@ -199,7 +214,7 @@ def usage_of(response: ModelResponse, price: Sequence[float] | None = None) -> U
         and used.input_tokens > 0
         and (used.output_tokens > 0 or not response.parts)
     )
-    cost = _cost(response, price) if measured else None
+    cost = 0.0 if is_replayed(response) else _cost(response, price) if measured else None
     return Usage(
         input_tokens=used.input_tokens,
         cached_tokens=used.cache_read_tokens,

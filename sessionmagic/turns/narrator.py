@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.messages import (
@@ -39,7 +40,7 @@ from sessionmagic.turns.turn import current_turn
 from sessionmagic.turns.written_answer import WrittenAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
 class Narrator:
@@ -51,9 +52,10 @@ class Narrator:
         context_window: How many tokens the model can read, if that is known.
         typed: Whether the turn asks for a structured answer.
         has_begun: Whether the turn's first response came in before this run.
+        decided: What the user has decided on each call, by call id. It is stored with the result.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         emit: Callable[..., None],
         seconds: dict[str, float],
@@ -61,9 +63,11 @@ class Narrator:
         *,
         typed: bool = False,
         has_begun: bool = False,
+        decided: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
     ) -> None:
         self._emit = emit
         self._seconds = seconds
+        self._decided = decided
         self._context_window = context_window
         self._unanswered: dict[str, str] = {}
         """The tools of the calls that have no result yet, by call id."""
@@ -128,7 +132,8 @@ class Narrator:
         turn = current_turn.get(None)
         displayed = turn.displayed if turn is not None else {}
         shown = {"displays": displayed.pop(result.tool_call_id)} if result.tool_call_id in displayed else {}
-        result.metadata = {"seconds": seconds, **shown}  # stored with the result, and not sent
+        decided = self._decided.get(result.tool_call_id, {})
+        result.metadata = {"seconds": seconds, **decided, **shown}  # stored with the result, and not sent
         self._emit(
             ToolReturned,
             call_id=result.tool_call_id,

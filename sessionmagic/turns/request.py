@@ -87,6 +87,8 @@ class Request:
             only tools that change nothing, or work in a process of its own.
         output_type: The type of a structured answer: a pydantic model, a dataclass, a TypedDict, ``list[int]`` and the
             like. `TurnResult.value` is then a value of it. Kept as an `OutputType`. None asks for text.
+        live_tools: Run the tools of a recorded answer, under the usual rules, in place of showing recorded results.
+            These may differ from the recorded ones.
         kind: ``"plan"`` lets the model only read and propose what to do: it is offered no tool that may change
             something, whatever rules, safety mode and `yes` say. ``"go"`` lets it carry out the plan of the turn that
             it continues. ``"compaction"`` lets it write a summary, which is sent from then on in place of older turns;
@@ -132,6 +134,7 @@ class Request:
     cell: Cell | None = None
     rerun: Rerun = "branch"
     column: Column | None = None
+    live_tools: bool = False
     output_type: Any = None
     kind: TurnKind = "ask"
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.events import TitleChanged, ToolPrinted
+from sessionmagic.conversation.transcript import with_displays
 from sessionmagic.conversation.value import rows_of
 from sessionmagic.displayed import answer_html, answer_markdown
 from sessionmagic.exceptions import UsageError
@@ -145,6 +146,8 @@ class Turn:
         """The turn's latest model request as it went out; None before the first one."""
         self.displayed: dict[str, list[Any] | None] = {}
         """What each call has displayed, by call id, as it is stored with the call's result; None if it is too much."""
+        self.recorded_displays: dict[str, list[Any]] = {}
+        """What calls have displayed whose results come from a recording, by call id."""
         self._new_title = ""
         """A title that the session got before this turn started, and that no turn has reported."""
         self._log = log
@@ -156,7 +159,7 @@ class Turn:
     @property
     def transcript(self) -> Transcript:
         """What the turn has said and done so far."""
-        return self._log.snapshot()
+        return with_displays(self._log.snapshot(), self.recorded_displays)
 
     @property
     def finished(self) -> bool:

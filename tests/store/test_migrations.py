@@ -165,3 +165,20 @@ def test_requests_of_schema_2_without_a_usage_or_a_price_are_counted(home, path)
     path.write_text(json.dumps(content))
     used = TinyStore(home).load(KEY).turn("2").usage
     assert (used.unpriced_requests, used.unmeasured_requests, used.cost) == (1, 1, None)
+
+
+def test_requests_of_schema_10_are_read_as_without_arrivals_and_known_tools(home):
+    manager = manager_on(home)
+    manager.run_sync("Hello", session="chat")
+    session = manager.sessions.load("chat")
+    of_today = json.loads((home / "sessions" / f"{session.id}.json").read_text())
+    of_today["session"]["1"]["schema"] = 10
+    for request in of_today["turns"]["1"]["requests"]:
+        for name in ("offered", "typed", "arrivals"):
+            del request[name]
+    content = migrated(of_today)
+    assert content["session"]["1"]["schema"] == SCHEMA
+    (home / "sessions" / f"{session.id}.json").write_text(json.dumps(of_today))
+    (request,) = TinyStore(home).load(session.id).turns[0].requests
+    assert (request.offered, request.typed, request.arrivals) == (None, "", [])
+    assert request.model == "calm"

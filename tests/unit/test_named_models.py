@@ -2,9 +2,10 @@
 
 import pytest
 
-from sessionmagic import Agents, Models
+from sessionmagic import Agents, MemoryStore, Models, SessionManager
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models import serving
+from sessionmagic.models.configured import configured
 from sessionmagic.models.named import Named, Names, Server
 from sessionmagic.models.providers import Provider
 from sessionmagic.testing import script
@@ -52,6 +53,16 @@ def test_a_name_for_several_references_is_an_alloy_of_named_and_other_models(mod
         ("wild", {"top_p": 0.5}),
     ]
     assert [each.price for each in model.members] == [(3, 4), (3, 4)]
+
+
+def test_a_name_adds_its_settings_also_where_a_recording_answers(models):
+    SessionManager(MemoryStore(), models).run_sync("Hello", session="chat")
+    configured.change("calm", {}, {}, replay="chat")
+    inner = Named(references=("nobody:x",), settings={"seed": 1, "top_p": 0.5})
+    outer = Named(references=("inner",), settings={"seed": 2})
+    model = named(models, inner=inner, outer=outer).resolve("outer")
+    assert (model.reference, model.named_settings) == ("outer", {"seed": 2, "top_p": 0.5})
+    assert model.model.system == "replay"
 
 
 def test_names_can_be_joined_to_an_alloy_where_they_are_used(models):

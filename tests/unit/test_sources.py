@@ -136,7 +136,7 @@ def test_sdk_in_a_namespace_package_that_is_missing_says_how_to_install_it(monke
 def test_offers_are_listed_with_a_note(tmp_path):
     register_model("mine", ScriptedModel("hello"))
     listed = notes(Models(endpoints={"lab": URL}, home=tmp_path))
-    assert list(listed)[:6] == ["auto", "mine", "local", "local:small", "test", "lab:"]
+    assert list(listed)[:7] == ["auto", "mine", "local", "local:small", "test", "replay:", "lab:"]
     assert listed["auto"] == "here local, the first with a key and an SDK"
     assert listed["mine"] == ""
     assert listed["lab:"] == listed["ollama:"] == "any model of this provider"

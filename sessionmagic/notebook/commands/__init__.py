@@ -19,6 +19,7 @@ from sessionmagic.notebook.commands import (  # noqa: F401, I001
     diff,
     context,
     files,
+    recording,
 )
 from sessionmagic.notebook.commands.registry import COMMANDS, run_command
 

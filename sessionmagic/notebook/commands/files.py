@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     "Write a session to a file, in the format of its suffix or of --format, and say what the format cannot hold.",
     argument("words", nargs="+", metavar="[SESSION] FILE", help="default: the active session, or the latest"),
     argument("-s", "--session", default="", metavar="NAME", help="the session, also as the first word"),
-    argument("--format", default="", metavar="NAME", help="json (.json), atif, otel, openai, markdown, html, notebook"),
+    argument(
+        "--format",
+        default="",
+        metavar="NAME",
+        help="json (.json), atif, otel, openai, markdown, html, recording, notebook",
+    ),
     argument("--force", action="store_true", help="replace the file if it exists"),
 )
 def export(context: NotebookContext, options: argparse.Namespace) -> None:

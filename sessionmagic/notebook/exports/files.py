@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sessionmagic.exceptions import UsageError
 from sessionmagic.keys.cleaning import without_keys_in
 from sessionmagic.notebook.exports import html, notebook
-from sessionmagic.sessions.formats import atif, markdown, native, openai_chat, opentelemetry
+from sessionmagic.sessions.formats import atif, markdown, native, openai_chat, opentelemetry, recording
 from sessionmagic.sessions.formats.checks import check_circles, with_whole_messages
 from sessionmagic.sessions.formats.contents import not_held
 from sessionmagic.storage.atomic import create_file, replace_file
@@ -46,6 +46,7 @@ FORMATS: dict[str, Format] = {
     "openai": Format("OpenAI's chat format", (".jsonl",), openai_chat.to_openai_chat, openai_chat.HOLDS),
     "markdown": Format("Markdown", (".md", ".markdown"), markdown.to_markdown, markdown.HOLDS),
     "html": Format("HTML", (".html", ".htm"), html.to_html, html.HOLDS, html.cut_in_html),
+    "recording": Format("a recording", (), recording.to_recording, recording.HOLDS),
     "notebook": Format("a notebook", (".ipynb",), notebook.to_notebook, notebook.HOLDS, notebook.not_in_notebook),
 }
 
@@ -59,8 +60,8 @@ def export_session(session: Session, file: Path | str, format: str = "", *, forc
     Args:
         session: The session, as `SessionManager.sessions.load` returns it.
         file: The file.
-        format: ``json``, which can be imported without losses, ``atif``, ``otel``, ``openai``, ``markdown``, ``html``
-            or ``notebook``; by default that of the file's suffix.
+        format: ``json``, which can be imported without losses, ``atif``, ``otel``, ``openai``, ``markdown``, ``html``,
+            ``recording`` or ``notebook``; by default that of the file's suffix.
         force: Replace a file that exists.
 
     Raises `UsageError` when the format is unknown, when the file exists or cannot be written, and when the session

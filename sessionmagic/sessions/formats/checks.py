@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.budget import checked_budget
@@ -14,18 +15,20 @@ from sessionmagic.exceptions import StoreError
 from sessionmagic.models.settings import checked
 from sessionmagic.storage.atomic import dumps
 from sessionmagic.tools.permissions import SAFETIES, VERDICTS
+from sessionmagic.turns.arrivals import MOST
 from sessionmagic.turns.foreign import problem_with
 from sessionmagic.turns.request import check_system
 from sessionmagic.words import printable, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from sessionmagic.conversation.column import Column, Vote
     from sessionmagic.conversation.session import Session, TurnRecord
 
 LATEST = 253_402_300_799.0
 """The end of the year 9999 in seconds since the epoch: Python has no later dates."""
+MOST_MILLISECONDS = 10**9
 MOST_TOKENS = 2**53
 MOST_DOLLARS = 1e9
 MOST_TURNS = 10**9
@@ -138,8 +141,10 @@ def _is_timing(metadata: Any) -> bool:
     """Return whether the metadata of a tool's result are in the form in which our own code stores them."""
     if metadata is None:
         return True
-    seconds = metadata.get("seconds", 0) if isinstance(metadata, dict) else None
-    return isinstance(seconds, int | float) and 0 <= seconds <= LATEST
+    if not isinstance(metadata, dict):
+        return False
+    seconds = metadata.get("seconds")  # None for a call that did not run
+    return seconds is None or (isinstance(seconds, int | float) and 0 <= seconds <= LATEST)
 
 
 def _checked_turn(turn: TurnRecord, ids: Collection[str]) -> TurnRecord:
@@ -148,6 +153,7 @@ def _checked_turn(turn: TurnRecord, ids: Collection[str]) -> TurnRecord:
         _check_numbers(request.usage)
         for seconds in (request.seconds, request.first_token_seconds or 0.0):
             _check(0 <= seconds <= LATEST, "seconds", seconds)
+        _check_arrivals(request.arrivals)
     check_system(turn.system)
     return replace(
         with_whole_messages(turn),
@@ -189,6 +195,14 @@ def _check_numbers(usage: Any) -> None:
 def _check(holds: bool, what: str, value: float) -> None:  # noqa: FBT001
     if not holds or not math.isfinite(value or 0):
         raise ValueError(f"{what} of {value:g} is not possible")
+
+
+def _check_arrivals(arrivals: Sequence[tuple[int, ...]]) -> None:
+    """Raise `ValueError` unless each moment has a time and a length, which both only grow."""
+    if len(arrivals) > MOST or any(len(each) != 2 for each in arrivals):  # noqa: PLR2004  milliseconds, characters
+        raise ValueError("the times of its answers are not in the form in which they are stored")
+    for before, after in pairwise([(0, 0), *arrivals]):
+        _check(before[0] <= after[0] <= MOST_MILLISECONDS and before[1] <= after[1], "a time of an answer", after[0])
 
 
 def _check_rules(session: Session) -> None:

@@ -1,0 +1,57 @@
+"""The recordings as one kind of model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.models.offers import Offer
+from sessionmagic.models.sources import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic_ai.models import Model
+
+    from sessionmagic.models.recording import Library, Recording
+    from sessionmagic.models.references import ModelRef
+
+REPLAY = "replay"
+
+
+class ReplaySource(Source):
+    """The recordings: stored sessions, and files that ``%agent record`` has written.
+
+    Args:
+        library: Finds them; None where there are no sessions.
+    """
+
+    def __init__(self, library: Library | None) -> None:
+        self._library = library
+
+    def recognizes(self, reference: ModelRef) -> bool:
+        return bool(reference.model) and reference.provider == REPLAY
+
+    def names(self) -> Iterable[str]:
+        return [REPLAY]
+
+    def check(self, reference: ModelRef) -> None:
+        self._recording(reference)
+
+    def build(self, reference: ModelRef) -> Model:
+        from sessionmagic.models.replay import ReplayModel
+
+        return ReplayModel(self._recording(reference))
+
+    def offers(self) -> list[Offer]:
+        return [Offer(model=f"{REPLAY}:", kind="local", note="answers from a session, or a file of %agent record")]
+
+    def _recording(self, reference: ModelRef) -> Recording:
+        return found_recording(self._library, reference.model)
+
+
+def found_recording(library: Library | None, name: str) -> Recording:
+    """Return the recording with a name. Raises `ModelReferenceError`."""
+    if library is None:
+        raise ModelReferenceError(f"there are no sessions here, so {name!r} cannot be replayed")
+    return library(name)

@@ -1,0 +1,93 @@
+"""The messages of a model request in a form in which two requests can be compared."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from pydantic_ai.messages import (
+    BinaryContent,
+    ModelMessage,
+    SystemPromptPart,
+    TextContent,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserContent,
+    UserPromptPart,
+)
+
+from sessionmagic.home import without_machine
+from sessionmagic.keys.cleaning import without_keys
+from sessionmagic.models.recording import PROMPT, RESULT, Said
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pydantic_ai.messages import ModelRequestPart, ModelResponsePart
+    from pydantic_ai.tools import ToolDefinition
+
+HASH_LENGTH = 12
+
+
+def said_in(messages: Sequence[ModelMessage]) -> tuple[Said, ...]:
+    """Return what messages say, without reasoning, ids, times and names of models, and without keys.
+
+    Home directories and the like are left out, too, so that a recording can be replayed on another machine.
+    """
+    return tuple(said for message in messages for part in message.parts for said in _said(part))
+
+
+def hashes_of(tools: Sequence[ToolDefinition]) -> dict[str, str]:
+    """Return the names of tools, each with a hash of its definition."""
+    return {tool.name: hash_of([tool.description, tool.parameters_json_schema]) for tool in tools}
+
+
+def hash_of(value: Any) -> str:
+    """Return a short hash of a value, which is the same for the same JSON."""
+    return sha256(_json(value).encode(errors="replace")).hexdigest()[:HASH_LENGTH]
+
+
+def _said(part: ModelRequestPart | ModelResponsePart) -> Iterator[Said]:
+    match part:
+        case UserPromptPart():
+            items = [part.content] if isinstance(part.content, str) else part.content
+            yield _cleaned(PROMPT, "\n\n".join(map(_item, items)))
+        case SystemPromptPart():
+            yield _cleaned("instructions", part.content)
+        case ToolReturnPart():
+            yield _cleaned(f"{RESULT}{part.tool_name}", part.model_response_str(wrap_if_error=False))
+        case TextPart() if part.content.strip():
+            yield _cleaned("answer", part.content)
+        case ToolCallPart():
+            yield _cleaned(f"call of {part.tool_name}", _arguments(part))
+        case _ if hasattr(part, "model_response"):  # what is said of a call or an answer that was not valid
+            yield _cleaned("correction", str(part.model_response()))
+
+
+def _cleaned(who: str, text: str) -> Said:
+    return Said(who, without_machine(without_keys(text, look=False)))
+
+
+def _arguments(call: ToolCallPart) -> str:
+    try:
+        return _json(call.args_as_dict(raise_if_invalid=True))
+    except (ValueError, AssertionError):
+        return str(call.args)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+
+
+def _item(item: UserContent) -> str:
+    match item:
+        case str():
+            return item
+        case TextContent():
+            return item.content
+        case BinaryContent():
+            return f"[{item.media_type} {sha256(item.data).hexdigest()[:HASH_LENGTH]}]"
+        case _:
+            return f"[{item.kind}]"

@@ -1,0 +1,127 @@
+"""The recordings that can be replayed: stored sessions, and files that were made of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from sessionmagic.conversation.session import Session
+from sessionmagic.exceptions import ModelReferenceError, SessionMagicError
+from sessionmagic.models.configured import configured
+from sessionmagic.storage.atomic import replace_file
+from sessionmagic.words import shortened, suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from sessionmagic.conversation.session import TurnRecord
+    from sessionmagic.models.recording import Recording
+    from sessionmagic.sessions.stored import Sessions
+
+SUFFIX = ".jsonl"
+"""The suffix of a file with a recording."""
+
+
+class Recordings:
+    """Finds recordings by their names: the name or id of a session, or the path of a file.
+
+    A recording stays the same object as long as its session or file is the same, so that it knows who has asked for
+    which of its answers.
+
+    Args:
+        sessions: The stored sessions.
+    """
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self._known: dict[str, tuple[Hashable, Recording]] = {}
+        self._adding = Lock()
+
+    def __call__(self, name: str) -> Recording:
+        """Return the recording with this name. Raises `ModelReferenceError`."""
+        from sessionmagic.turns.recorded import recording_of
+
+        try:
+            session, version = self.session(name)
+            known = self._known.get(name)
+            if known is None or known[0] != version:
+                recording = recording_of(session, f"the recording {shortened(Path(name).name)}")
+                recording.askers = known[1].askers if known is not None else {}
+                known = self._known[name] = version, recording
+        except SessionMagicError as error:
+            raise ModelReferenceError(str(error)) from error
+        return known[1]
+
+    def session(self, name: str) -> tuple[Session, Hashable]:
+        """Return the session with this name or in this file, and what changes when it does.
+
+        Raises `ModelReferenceError` if there is none, `StoreError`, and `UsageError` for a file that cannot be read.
+        """
+        from sessionmagic.sessions.formats.recording import read_recording
+
+        path = Path(name).expanduser()
+        if configured.fills and name == configured.replay:
+            if path.suffix != SUFFIX:
+                raise ModelReferenceError(f"answers are only added to files such as lesson{SUFFIX}, and not to {name}")
+            if not path.exists():
+                return _empty(path.stem), None
+        if not name.endswith(SUFFIX) and self._sessions.has(name):
+            session = self._sessions.load(name)
+            return session, (session.id, session.updated_at, len(session.turns))
+        if name.endswith(SUFFIX) or path.exists():
+            return read_recording(path)
+        raise ModelReferenceError(
+            f"no session or file is called {shortened(name)!r}"
+            f"{suggestion(name, self.names(), '%agent sessions lists the sessions')}"
+        )
+
+    def add(self, session: str, turn_id: str) -> None:
+        """Add a turn to the recording that is filled, after the turns of it that say what came before.
+
+        Args:
+            session: The id of its session.
+            turn_id: Its id.
+
+        Raises `UsageError` if the file is not a recording, `SessionMagicError` for the session, and `OSError`.
+        """
+        from sessionmagic.sessions.formats.recording import PUBLIC_FILE, to_recording
+
+        path = Path(configured.replay).expanduser()
+        with self._adding:
+            recorded, _ = self.session(configured.replay)
+            extended = with_path(recorded, self._sessions.load(session).path(turn_id))
+            if extended is not recorded:
+                replace_file(path, to_recording(extended).encode(errors="replace"), PUBLIC_FILE)
+
+    def names(self) -> list[str]:
+        """Return the names of the sessions."""
+        return self._sessions.names()
+
+
+def with_path(recorded: Session, path: Sequence[TurnRecord]) -> Session:
+    """Return a recording with all turns of a path. Those that it has already are not added again.
+
+    It has no head then, as it may come from several sessions, so that all of its turns are replayed.
+    """
+    from sessionmagic.turns.recorded import said_in_turn
+
+    turns = list(recorded.turns)
+    number = max((int(turn.id) for turn in turns), default=0)
+    place: str | None = None
+    for turn in path:
+        said = said_in_turn(turn)
+        known = next((each.id for each in turns if each.parent == place and said_in_turn(each) == said), None)
+        if known is None:
+            number += 1
+            known = str(number)
+            turns.append(replace(turn, id=known, parent=place, covers=None))
+        place = known
+    if len(turns) == len(recorded.turns):
+        return recorded
+    return replace(recorded, turns=tuple(turns), head=None)
+
+
+def _empty(name: str) -> Session:
+    return Session(id="0" * 32, name=name, created_at=0.0, updated_at=0.0)

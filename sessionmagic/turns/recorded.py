@@ -1,0 +1,95 @@
+"""What a stored session has recorded: each request that a model has answered, and the answer."""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+from sessionmagic.conversation.compaction import sent_turns
+from sessionmagic.models.recording import PROMPT, Answer, Recording
+from sessionmagic.models.said import said_in
+from sessionmagic.turns.messages import as_history
+from sessionmagic.turns.reading import read
+from sessionmagic.turns.summaries import summary_message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sessionmagic.conversation.session import Session, TurnRecord
+    from sessionmagic.models.recording import Said
+    from sessionmagic.turns.messages import Messages
+
+PATHS_KEPT = 32
+"""Of how many paths it is kept what was said on them."""
+
+
+def recording_of(session: Session, name: str) -> Recording:
+    """Return what the turns of a session have recorded that `recorded_turns` returns.
+
+    Args:
+        session: The session.
+        name: What the recording is called in messages.
+    """
+    said_in_one = cache(lambda turn_id: said_in_turn(session.turn(turn_id)))
+
+    @lru_cache(maxsize=PATHS_KEPT)
+    def before(turn_id: str | None) -> tuple[Said, ...]:
+        compaction, turns = sent_turns(session.path(turn_id) if turn_id is not None else [])
+        summary = said_in(as_history(summary_message(compaction))) if compaction is not None else ()
+        return (*summary, *(said for turn in turns for said in said_in_one(turn.id)))
+
+    answers = [answer for turn in recorded_turns(session) for answer in _answers(turn)]
+    return Recording(name, answers, before)
+
+
+def said_in_turn(turn: TurnRecord) -> tuple[Said, ...]:
+    """Return what the messages of a turn say."""
+    return said_in(read(turn).said)
+
+
+def recorded_turns(session: Session) -> list[TurnRecord]:
+    """Return the turns that are replayed: those on the path to the head, and the columns of comparisons on it."""
+    path = {turn.id for turn in session.path()} if session.head is not None else {turn.id for turn in session.turns}
+    return [
+        turn
+        for turn in session.turns
+        if turn.id in path or (turn.column is not None and (turn.parent is None or turn.parent in path))
+    ]
+
+
+def _answers(turn: TurnRecord) -> Iterator[Answer]:
+    """Yield the answers of a turn. One that was stopped is none."""
+    if turn.kind == "compaction":
+        return
+    readable = read(turn)
+    said, stored = readable.said, readable.messages
+    records = iter([each for each in turn.requests if each.purpose == "answer" and each.model is not None])
+    for place, message in enumerate(stored):
+        if message["kind"] != "response":
+            continue
+        record = next(records, None)
+        if record is None or message.get("state") == "interrupted":
+            continue
+        results, shown = _results(stored, place)
+        own = said_in(said[:place])
+        yield Answer(
+            turn=turn.id,
+            parent=turn.parent,
+            prompt=next((each.text for each in reversed(own) if each.who == PROMPT), ""),
+            reference=turn.model,
+            own=own,
+            settings=turn.settings,
+            system=turn.system,
+            record=record,
+            response=message,
+            results=results,
+            shown=shown,
+        )
+
+
+def _results(stored: Messages, place: int) -> tuple[dict[str, Any], list[Any]]:
+    """Return the results of the calls in a response, and what the tools gave to the model beside them."""
+    parts = stored[place + 1]["parts"] if place + 1 < len(stored) else []
+    results = {part["tool_call_id"]: part for part in parts if part["part_kind"] == "tool-return"}
+    prompts = [part["content"] for part in parts if part["part_kind"] == "user-prompt"]
+    return results, [item for content in prompts if isinstance(content, list) for item in content]

@@ -1,0 +1,86 @@
+"""A turn whose answers come from a recording, and the results of its tool calls with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
+from pydantic_ai.exceptions import ToolFailed
+from pydantic_ai.messages import ToolReturn, UserContent
+from pydantic_ai.tools import ToolDenied
+
+from sessionmagic.conversation.events import Warned
+from sessionmagic.conversation.stored_transcript import displays_in
+from sessionmagic.exceptions import SessionMagicError
+from sessionmagic.loop import settled_in_thread
+from sessionmagic.models.replay import ASKING, Asking
+from sessionmagic.turns.turn import current_turn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sessionmagic.conversation.session import TurnRecord
+    from sessionmagic.turns.admission import Admitted
+    from sessionmagic.turns.request import Request
+
+_content: TypeAdapter[list[UserContent]] = TypeAdapter(list[UserContent])
+
+
+def asking_for(record: TurnRecord, request: Request) -> Asking:
+    """Return what recordings must know of a turn."""
+    column = record.column
+    turn = f"comparison {column.comparison}" if column is not None else f"turn {record.id} of {request.session}"
+    cell = f"cell {record.cell_id}" if record.cell_id else turn
+    return Asking(
+        asker=cell if column is None else f"{cell} column {column.number}",
+        repeat=1 if column is None else column.repeat,
+        reference=record.model,
+        settings=record.settings,
+        system=record.system,
+        live_tools=request.live_tools,
+    )
+
+
+def was_filled() -> bool:
+    """Return whether a model was asked in this turn for what a recording does not have."""
+    return (asking := ASKING.get()) is not None and asking.filled
+
+
+async def add_to_recording(admitted: Admitted, record: Callable[[str, str], object]) -> None:
+    """Add a turn, which a model has answered at least in part, to the recording that did not have it.
+
+    Args:
+        admitted: The turn.
+        record: Adds it, given the ids of the session and the turn; see `sessions.recordings`.
+    """
+    try:
+        await settled_in_thread(record, admitted.turn.session_id, admitted.turn.id)
+    except (SessionMagicError, OSError) as error:
+        admitted.log.emit(Warned, text=f"the answer could not be added to the recording: {error}")
+
+
+def recorded_result(call_id: str, seconds: dict[str, float]) -> ToolReturn[Any] | ToolDenied | None:
+    """Return the recorded result of a call, whose tool then does not run; None for a call that is not recorded.
+
+    Args:
+        call_id: The id of the call.
+        seconds: Gets the seconds that the recorded call ran, by call id.
+
+    Raises `ToolFailed` if the recorded call has failed.
+    """
+    asking = ASKING.get()
+    if asking is None or asking.answer is None or (result := asking.result_of(call_id)) is None:
+        return None
+    content, metadata = result["content"], result.get("metadata") or {}
+    if isinstance(ran := metadata.get("seconds"), int | float):
+        seconds[call_id] = ran
+    if result.get("outcome") == "failed":
+        raise ToolFailed(content)
+    if result.get("outcome") == "denied":
+        return ToolDenied(content)
+    if displays := list(displays_in(metadata)):
+        turn = current_turn.get()
+        turn.displayed[call_id] = turn.recorded_displays[call_id] = displays
+    is_first = next(iter(asking.answer.results)) == call_id
+    shown = _content.validate_python(list(asking.answer.shown)) if is_first and asking.answer.shown else None
+    return ToolReturn(content, content=shown)

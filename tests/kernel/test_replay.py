@@ -1,0 +1,113 @@
+"""`%agent record`, and recordings that answer in place of models."""
+
+import json
+
+import pytest
+
+from tests.kernel.kernels import Kernel
+from tests.kernel.test_commands import refused
+
+pytestmark = pytest.mark.once
+
+TOOL = """
+RAN = []
+def add(a: int, b: int) -> int:
+    "Add two numbers."
+    RAN.append((a, b))
+    return a + b
+"""
+MODEL = """
+script("adds", ["Let me add. ", call("add", {"a": 1, "b": 2}, call_id="c1")], ["It is ", "**3**."])
+"""
+
+
+@pytest.fixture
+def recording(kernel, session, tmp_path):
+    """Return the file of a recorded session, and the outputs of its cells."""
+    kernel.run(TOOL + MODEL).ok()
+    cells = [
+        kernel.run(f"%%agent -m adds -s {session} --tools add --yes\nWhat is one plus two?").ok(),
+        kernel.run(f"%%agent -m hello -s {session}\nAnd who are you?").ok(),
+    ]
+    file = tmp_path / "lesson.jsonl"
+    said = kernel.run(f"%agent record {session} {file}").ok().text.strip()
+    assert said == f"recorded {session} in {file} (2 turns); --model replay:{file} replays it"
+    return file, [cell.answer["data"] for cell in cells]
+
+
+@pytest.fixture
+def offline(tmp_path_factory):
+    """A kernel on another home that knows none of the models."""
+    kernel = Kernel(tmp_path_factory.mktemp("elsewhere"))
+    try:
+        kernel.start()
+        kernel.run("%load_ext sessionmagic").ok()
+        kernel.run(TOOL).ok()
+        yield kernel
+    finally:
+        kernel.shutdown(now=True)
+
+
+def test_notebook_is_answered_in_another_kernel_by_its_recording(recording, offline):
+    file, answers = recording
+    first = offline.run(f"%%agent -m replay:{file} --tools add\nWhat is one plus two?").ok()
+    second = offline.run("%%agent\nAnd who are you?").ok()
+    assert [first.answer["data"], second.answer["data"]] == answers
+    assert "replay of adds" in first.footer["data"]["text/plain"]
+    assert "replay of hello" in second.footer["data"]["text/plain"]
+    assert offline.value("RAN") == "[]"
+    assert offline.value("_agent.cost") == "0.0"
+
+
+def test_edited_cell_is_one_line_with_the_nearest_prompt_and_the_difference(recording, offline):
+    file, _ = recording
+    cell = offline.run(f"%%agent -m replay:{file} --tools add\nWhat is one plus four?")
+    line = refused(cell, "ReplayError")
+    assert line == (
+        'the recording lesson.jsonl does not have the prompt "What is one plus four?"; the nearest is turn 1: '
+        "prompt line 1: "
+        '"What is one plus four?" where the recording has "What is one plus two?"'
+    )
+
+
+def test_live_tools_run_and_their_results_may_differ(recording, offline):
+    file, _ = recording
+    offline.run("def add(a: int, b: int) -> int:\n    'Add two numbers.'\n    RAN.append((a, b))\n    return 30").ok()
+    cell = offline.run(f"%%agent -m replay:{file} --tools add --yes --live-tools\nWhat is one plus two?").ok()
+    assert offline.value("RAN") == "[(1, 2)]"
+    assert "30" in cell.html
+
+
+def test_one_setting_answers_a_whole_notebook_whatever_its_cells_name(recording, offline):
+    file, answers = recording
+    offline.run(f"%config AgentMagics.replay = {str(file)!r}").ok()
+    cells = [
+        offline.run("%%agent -m openai:gpt-5.2 --tools add\nWhat is one plus two?").ok(),
+        offline.run("%%agent\nAnd who are you?").ok(),
+    ]
+    assert [cell.answer["data"] for cell in cells] == answers
+    assert "replay of adds" in cells[0].footer["data"]["text/plain"]
+    assert offline.value("_agent.model") == "'replay of hello'"
+
+
+def test_what_a_recording_lacks_is_filled_in_by_the_model_that_the_cell_names(recording, kernel, session):
+    file, answers = recording
+    try:
+        kernel.run(f"%config AgentMagics.replay = {str(file)!r}").ok()
+        kernel.run("%config AgentMagics.replay_mode = 'fill'").ok()
+        again = f"{session}-again"
+        known = kernel.run(f"%%agent -m adds -s {again} --tools add\nWhat is one plus two?", cell_id="sum").ok()
+        new = kernel.run(f"%%agent -m prompts -s {again}\nSomething new").ok()
+        assert known.answer["data"] == answers[0]
+        assert "Something new" in new.text
+        kernel.run("%config AgentMagics.replay_mode = 'strict'").ok()
+        kernel.run(f"%%agent -m adds -s {again}2 --tools add\nWhat is one plus two?", cell_id="sum").ok()
+        replayed = kernel.run(f"%%agent -m prompts -s {again}2\nSomething new").ok()
+    finally:
+        kernel.run("%config AgentMagics.replay = ''").ok()
+    assert replayed.answer["data"] == new.answer["data"]
+    assert [json.loads(line).get("prompt") for line in file.read_text().splitlines()[1:]] == [
+        "What is one plus two?",
+        "And who are you?",
+        "Something new",
+    ]

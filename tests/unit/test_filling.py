@@ -1,0 +1,119 @@
+"""Recordings that are filled with the answers that they do not have."""
+
+import json
+
+import pytest
+
+from sessionmagic import ModelReferenceError
+from sessionmagic.models.configured import configured
+from sessionmagic.storage.memory import MemoryStore
+from sessionmagic.testing import call, script
+from tests.turns import ask, manager_on, on_a_loop
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A file that is filled from now on, and does not exist yet."""
+    path = tmp_path / "lesson.jsonl"
+    configured.change("calm", {}, {}, replay=str(path), fills=True)
+    return path
+
+
+@pytest.fixture
+def manager():
+    return manager_on(MemoryStore())
+
+
+def prompts_in(file):
+    return [json.loads(line)["prompt"] for line in file.read_text().splitlines()[1:]]
+
+
+@on_a_loop
+async def test_missing_file_is_made_and_then_replayed(manager, file):
+    asked = []
+
+    def counts(messages):
+        asked.append(messages)
+        return f"answer {len(asked)}"
+
+    script("counts", counts, counts)
+    first = [await ask(manager, prompt, model="counts") for prompt in ("One", "Two")]
+    assert {result.model for result in first} == {"counts"}
+    assert prompts_in(file) == ["One", "Two"]
+    again = [await ask(manager, prompt, "again", model="counts") for prompt in ("One", "Two")]
+    assert [result.text for result in again] == ["answer 1", "answer 2"]
+    assert {result.model for result in again} == {"replay of counts"}
+    assert len(asked) == 2
+    assert prompts_in(file) == ["One", "Two"]
+    configured.change("calm", {}, {}, replay=str(file))
+    strict = manager_on(MemoryStore())
+    assert [(await ask(strict, prompt, model="nobody:x")).text for prompt in ("One", "Two")] == ["answer 1", "answer 2"]
+
+
+@on_a_loop
+async def test_what_comes_before_a_new_answer_is_in_the_file_once(manager, file):
+    await ask(manager, "One", "a")
+    await ask(manager, "Two", "a")
+    await ask(manager, "One", "b")
+    await ask(manager, "Three", "b")
+    entries = [json.loads(line) for line in file.read_text().splitlines()[1:]]
+    assert [(entry["prompt"], entry.get("parent")) for entry in entries] == [
+        ("One", None),
+        ("Two", "1"),
+        ("Three", "1"),
+    ]
+
+
+@on_a_loop
+async def test_new_answers_may_call_tools_which_run_under_the_usual_rules(manager, file):
+    ran = []
+
+    def add(a: int, b: int) -> int:
+        """Add."""
+        ran.append((a, b))
+        return a + b
+
+    script("adds", [call("add", {"a": 1, "b": 2})], "It is 3")
+    await ask(manager, "Go", model="adds", tools=[add], yes=True)
+    assert ran == [(1, 2)]
+    assert (await ask(manager, "Go", "again", model="adds", tools=[add])).text == "It is 3"
+    assert ran == [(1, 2)]
+    assert prompts_in(file) == ["Go"]
+
+
+@on_a_loop
+async def test_turn_that_fails_is_not_added(manager, file):
+    assert (await ask(manager, model="dumb")).status == "failed"
+    assert not file.exists()
+
+
+@on_a_loop
+async def test_session_cannot_be_filled(manager):
+    await ask(manager)
+    configured.change("calm", {}, {}, replay="chat", fills=True)
+    with pytest.raises(ModelReferenceError, match="answers are only added to files such as lesson"):
+        await ask(manager, session="again")
+
+
+@on_a_loop
+async def test_file_that_is_no_recording_is_left_alone(manager, file):
+    file.write_text("my notes")
+    with pytest.raises(ModelReferenceError, match="it is not a recording"):
+        await ask(manager)
+    assert file.read_text() == "my notes"
+
+
+@on_a_loop
+async def test_file_that_cannot_be_written_is_a_warning_and_the_answer_stays(manager, file):
+    configured.change("calm", {}, {}, replay=str(file.parent / "none" / "x.jsonl"), fills=True)
+    turn = await manager.run("Hello", session="chat")
+    assert (await turn.result()).text == "It is fine."
+    assert any("could not be added to the recording" in warning for warning in turn.transcript.warnings)
+
+
+@on_a_loop
+async def test_members_of_an_alloy_fill_too(manager, file):
+    result = await ask(manager, model="calm,recalls")
+    assert result.status == "completed"
+    assert (await ask(manager, session="again", model="calm,recalls")).model.startswith("replay of")
+    assert len(prompts_in(file)) == 1

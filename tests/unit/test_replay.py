@@ -1,0 +1,382 @@
+"""Recorded sessions that answer in place of models."""
+
+import asyncio
+import inspect
+import socket
+import time
+from dataclasses import replace
+
+import pytest
+from pydantic_ai.messages import BinaryContent, ToolReturn
+
+from sessionmagic import Cell, ModelReferenceError, ReplayError, register_model
+from sessionmagic.comparing.contestants import Contestant
+from sessionmagic.conversation.stored_transcript import transcript_of
+from sessionmagic.conversation.transcript import ToolBlock
+from sessionmagic.conversation.usage import RequestRecord
+from sessionmagic.models.configured import configured
+from sessionmagic.models.recording import Answer, Recording, Said, Wanted
+from sessionmagic.storage.memory import MemoryStore
+from sessionmagic.testing import call, script
+from sessionmagic.turns.request import Request
+from sessionmagic.turns.turn import current_call, current_turn
+from tests.scripted import acts
+from tests.turns import ask, asked, events_of, manager_on, on_a_loop, returned, until, whole
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 20
+
+
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+def must_not_run(*_, **__):
+    raise AssertionError("a recorded call ran")
+
+
+def same_but_dead(function):
+    """Return a function with the same definition that fails when it is called."""
+    dead = lambda *_, **__: must_not_run()  # noqa: E731
+    dead.__name__, dead.__doc__ = function.__name__, function.__doc__
+    dead.__signature__ = inspect.signature(function)
+    dead.__annotations__ = function.__annotations__
+    return dead
+
+
+@pytest.fixture
+def manager():
+    return manager_on(MemoryStore())
+
+
+async def replayed(manager, prompt="Hello", session="again", recording="chat", **options):
+    return await ask(manager, prompt, session, model=f"replay:{recording}", **options)
+
+
+@on_a_loop
+async def test_stored_session_answers_a_whole_conversation_with_its_usage_and_without_cost(manager):
+    said = [await ask(manager, prompt) for prompt in ("Hello", "And then?")]
+    again = [await replayed(manager, prompt) for prompt in ("Hello", "And then?")]
+    assert [result.text for result in again] == [result.text for result in said]
+    assert [result.usage.output_tokens for result in again] == [result.usage.output_tokens for result in said]
+    assert {result.cost for result in again} == {0.0}
+    assert {result.model for result in again} == {"replay of calm"}
+    assert [result.seconds for result in again] == [result.seconds for result in said]
+
+
+@on_a_loop
+async def test_replay_of_a_replay_names_the_model_that_answered_first(manager):
+    await ask(manager)
+    await replayed(manager)
+    assert (await replayed(manager, session="third", recording="again")).model == "replay of calm"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "difference"),
+    [
+        ("Hello\nyou", 'the nearest is turn 1: prompt line 2: "you" where the recording has no such line'),
+        ("Help", 'the nearest is turn 1: prompt line 1: "Help" where the recording has "Hello"'),
+        (" Hello", 'the nearest is turn 1: prompt line 1: " Hello" where the recording has "Hello"'),
+        ("Hello\n", 'the nearest is turn 1: prompt line 1: "Hello⏎" where the recording has "Hello"'),
+    ],
+)
+@on_a_loop
+async def test_another_prompt_fails_with_the_nearest_one_and_the_first_difference(manager, prompt, difference):
+    await ask(manager)
+    result = await replayed(manager, prompt)
+    assert (result.status, type(result.error)) == ("failed", ReplayError)
+    assert difference in str(result.error)
+    assert "\n" not in str(result.error)
+
+
+@on_a_loop
+async def test_same_prompt_after_another_conversation_is_not_the_same_request(manager):
+    await ask(manager, "Hello")
+    await ask(manager, "Why?")
+    result = await replayed(manager, "Why?")
+    assert str(result.error) == (
+        'the recording chat has the prompt "Why?", but not after what was said before: prompt line 1: "Why?" where the '
+        'recording has "Hello"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "difference"),
+    [
+        ({"tools": []}, "the tool add is not offered, which the recording has"),
+        ({"tools": [add, same_but_dead]}, "the tool same_but_dead is offered, which the recording does not have"),
+        ({"settings": {"temperature": 1}}, "the setting temperature is 1 where the recording has 0"),
+        ({"settings": {"temperature": 0, "seed": 7}}, "the setting seed is 7 where the recording has None"),
+        ({"system": "Be kind"}, 'instructions line 1: "Be kind" where the recording has "Be brief"'),
+        ({"output_type": int}, "the type of the answer is another one than in the recording"),
+    ],
+    ids=["less tools", "more tools", "setting", "more settings", "instructions", "type"],
+)
+@on_a_loop
+async def test_what_else_is_asked_must_be_as_recorded(manager, options, difference):
+    known = {"tools": [add], "settings": {"temperature": 0}, "system": "Be brief"}
+    await ask(manager, **known)
+    assert (await replayed(manager, **known)).text == "It is fine."
+    result = await replayed(manager, session="other", **(known | options))
+    assert difference in str(result.error)
+
+
+@on_a_loop
+async def test_another_definition_of_a_tool_is_told(manager):
+    await ask(manager, tools=[add])
+    changed = same_but_dead(add)
+    changed.__doc__ = "Add two numbers, or more."
+    assert "the tool add has another definition" in str((await replayed(manager, tools=[changed])).error)
+
+
+@on_a_loop
+async def test_calls_get_their_recorded_results_and_nothing_runs_or_asks(manager):
+    def fails(why: str) -> str:
+        """Fail."""
+        raise ValueError(why)
+
+    calls = [call("add", {"a": 1, "b": 2}), call("fails", {"why": "no luck"}), call("add", {"a": 5, "b": 5})]
+    script("acts", calls, [call("add", {"a": 7, "b": 7})], "Done")
+    turn = await manager.run("Go", session="chat", model="acts", tools=[add, fails], attended=True)
+    for approval in (await asked(turn, 3)).values():
+        turn.approvals.resolve(approval.id, "reject" if approval.args == {"a": 5, "b": 5} else "once", "too much")
+    await until(lambda: turn.approvals.open)
+    turn.approvals.resolve(turn.approvals.open[0].id, "once")
+    recorded = returned(whole(await events_of(turn)))
+    dead = [same_but_dead(add), same_but_dead(fails)]
+    again = await manager.run("Go", session="again", model="replay:chat", tools=dead)
+    events = whole(await events_of(again))
+    assert sorted(returned(events)) == sorted(recorded)
+    assert {outcome for _, outcome, _ in recorded} == {"success", "failed", "denied"}
+    assert "approval_requested" not in {event.type for event in events}
+    assert (await again.result()).text == "Done"
+
+
+@on_a_loop
+async def test_what_the_user_decided_on_a_call_is_stored_with_its_result(manager):
+    script("acts", [call("add", {"a": 1, "b": 2}, call_id="c")], "Done")
+    turn = await manager.run("Go", session="chat", model="acts", tools=[add], attended=True)
+    [approval] = (await asked(turn)).values()
+    turn.approvals.resolve(approval.id, "once")
+    await turn.result()
+    [result] = manager.sessions.load("chat").turns[0].messages[2]["parts"]
+    assert result["metadata"]["decision"] == "once"
+    assert result["metadata"]["why"] == approval.why
+
+
+@on_a_loop
+async def test_figures_that_tools_gave_to_the_model_are_part_of_what_is_compared(manager):
+    def plot() -> ToolReturn:
+        """Draw."""
+        return ToolReturn("a figure", content=[BinaryContent(PNG, media_type="image/png")])
+
+    script("draws", [call("plot", {})], "Done")
+    await ask(manager, "Go", model="draws", tools=[plot], yes=True)
+    assert (await replayed(manager, "Go", tools=[same_but_dead(plot)])).text == "Done"
+
+
+@on_a_loop
+async def test_what_a_call_displayed_is_shown_and_stored_again(manager):
+    figure = {"data": {"text/plain": "a figure"}}
+
+    def draw() -> str:
+        """Draw."""
+        current_turn.get().displayed[current_call.get()] = [figure]
+        return "drawn"
+
+    script("draws", [call("draw", {}, call_id="c")], "Done")
+    await ask(manager, "Go", model="draws", tools=[draw], yes=True)
+    turn = await manager.run("Go", session="again", model="replay:chat", tools=[same_but_dead(draw)])
+    await turn.result()
+    assert [block.displays for block in turn.transcript.blocks if isinstance(block, ToolBlock)] == [(figure,)]
+    stored = transcript_of("again", manager.sessions.load("again").turns[0])
+    assert stored.blocks == turn.transcript.blocks
+
+
+@on_a_loop
+async def test_structured_answer_that_did_not_fit_at_first_is_replayed(manager):
+    script("typed", [call("final_result", {"value": "no"})], [call("final_result", {"value": 5})])
+    await ask(manager, "Number?", model="typed", output_type=int)
+    result = await replayed(manager, "Number?", output_type=int)
+    assert (result.error, result.value) == (None, 5)
+
+
+@on_a_loop
+async def test_live_tools_run_and_may_give_other_results(manager):
+    ran = []
+
+    def clock() -> str:
+        """Tell the time."""
+        ran.append(len(ran))
+        return f"it is {len(ran)}"
+
+    script("asks", [call("clock", {})], "Done")
+    await ask(manager, "Go", model="asks", tools=[clock], yes=True)
+    result = await replayed(manager, "Go", tools=[clock], live_tools=True, yes=True, cell=Cell(id="one"))
+    assert (result.text, ran) == ("Done", [0, 1])
+    options = {"model": "replay:chat", "tools": [clock], "live_tools": True, "cell": Cell(id="one")}
+    denied = await manager.run("Go", session="denied", safety="restricted", **options)
+    events = await events_of(denied)
+    assert (returned(events)[0][1], ran) == ("denied", [0, 1])
+
+
+@on_a_loop
+async def test_structured_answers_are_replayed(manager):
+    script("typed", [call("final_result", {"value": [1, 2]})])
+    first = await ask(manager, "Numbers?", model="typed", output_type=list[int])
+    again = await replayed(manager, "Numbers?", output_type=list[int])
+    assert (again.error, again.value) == (None, first.value) == (None, [1, 2])
+    text = await replayed(manager, "Numbers?", session="text")
+    assert "the type of the answer is another one" in str(text.error)
+
+
+@on_a_loop
+async def test_each_column_and_repeat_of_a_comparison_gets_its_own_answer(manager):
+    counts = {"left": 0, "right": 0}
+
+    def says(name):
+        def step(_messages):
+            counts[name] += 1
+            return f"{name} {counts[name]}"
+
+        return step
+
+    for name in counts:
+        script(name, says(name))
+    both = [Contestant("left"), Contestant("right")]
+
+    async def compare(session):
+        comparison = await manager.compare(Request(prompt="Which?", session=session), both, repeat=2)
+        await comparison.answers()
+        turns = manager.sessions.load(session).turns
+        return sorted((turn.column.label, turn.column.repeat, transcript_of(session, turn).text) for turn in turns)
+
+    first = await compare("chat")
+    configured.change("calm", {}, {}, replay="chat")
+    assert await compare("again") == first
+    assert sum(counts.values()) == 4
+
+
+@on_a_loop
+async def test_further_cells_with_the_same_prompt_get_further_answers_and_a_rerun_the_same(manager):
+    answers = iter(["first", "second"])
+    script("varies", lambda _messages: next(answers))
+    await ask(manager, model="varies")
+    session = manager.sessions.load("chat")
+    manager.store.update(session.id, lambda stored: replace(stored, head=None))
+    await ask(manager, model="varies")
+    manager.store.update(session.id, lambda stored: replace(stored, head=None))
+
+    async def from_cell(cell, session):
+        result = await replayed(manager, session=session, cell=Cell(id=cell))
+        return result.text or str(result.error)
+
+    assert await from_cell("one", "a") == "first"
+    assert await from_cell("two", "b") == "second"
+    assert await from_cell("one", "c") == "first"
+    assert "only 2 times, and this asks for number 3" in await from_cell("three", "d")
+
+
+@on_a_loop
+async def test_only_the_path_to_the_head_is_replayed(manager):
+    answers = iter(["a slip", "the good one", "more"])
+    script("varies", lambda _messages: next(answers))
+    await ask(manager, "Hello", model="varies")
+    await ask(manager, "Hello", model="varies", after="root")
+    await ask(manager, "Go on")
+    assert [(await replayed(manager, prompt)).text for prompt in ("Hello", "Go on")] == ["the good one", "more"]
+
+
+@on_a_loop
+async def test_answer_that_was_stopped_is_no_answer(manager):
+    turn = await manager.run("Hello", session="chat", model="hang")
+    async for event in turn.events():
+        if event.type == "text_delta":
+            break
+    turn.cancel()
+    await turn.result()
+    assert "has no answers" in str((await replayed(manager)).error)
+
+
+@on_a_loop
+async def test_model_without_tools_is_replayed_where_tools_are_offered(manager):
+    register_model("plain", acts("Hi", profile={"supports_tools": False}))
+    await ask(manager, model="plain", tools=[add])
+    assert (await replayed(manager, tools=[add])).text == "Hi"
+
+
+@on_a_loop
+async def test_nothing_is_connected_to_while_a_recording_answers(manager, monkeypatch):
+    await ask(manager, "Hello")
+
+    def refuse(*_):
+        raise AssertionError("a connection was opened")
+
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    configured.change("openai:gpt-5.2", {}, {}, replay="chat")
+    assert (await ask(manager, "Hello", "again")).text == "It is fine."
+    assert isinstance((await ask(manager, "New", "again")).error, ReplayError)
+
+
+@on_a_loop
+async def test_a_miss_in_a_long_recording_is_told_at_once():
+    said_before = [Said("prompt", "Hi")]
+    answers = [
+        Answer(turn=str(number), parent=None, prompt=f"{'word ' * 300}{number}", reference="m", own=tuple(said_before),
+               settings={}, system="", record=RequestRecord(agent="a", model="m"), response={}, results={})
+        for number in range(5_000)
+    ]  # fmt: skip
+    recording = Recording("it", answers, lambda _: ())
+    began = time.process_time()
+    with pytest.raises(ReplayError, match=r"the nearest is turn \d+: prompt line 1: \"…word word word word 4"):
+        recording.find(Wanted(said=(Said("prompt", f"{'word ' * 300}43210"),), offered=None), "me")
+    assert time.process_time() - began < 5
+
+
+@on_a_loop
+async def test_unknown_recording_is_refused_before_anything_is_stored(manager):
+    with pytest.raises(ModelReferenceError, match="no session or file is called 'nobody'"):
+        await replayed(manager, recording="nobody")
+    assert manager.store.summaries() == ([], [])
+
+
+@on_a_loop
+async def test_setting_replays_whatever_model_is_named_also_where_it_cannot_be_used(manager):
+    await ask(manager)
+    configured.change("openai:gpt-5.2", {}, {}, replay="chat")
+    for options in ({"model": "anthropic:claude-sonnet-4-5"}, {"model": "unknown:thing"}, {"model": "a:b,c:d"}, {}):
+        result = await ask(manager, session=f"with {len(options)} {options.get('model')}", **options)
+        assert (result.text or str(result.error)) == "It is fine." or "number" in str(result.error)
+    stored = manager.sessions.load("with 1 unknown:thing").turns[0]
+    assert stored.model == "unknown:thing"
+
+
+@on_a_loop
+async def test_answers_of_the_model_that_the_turn_names_come_first(manager):
+    script("other", "from other")
+    await ask(manager, model="calm")
+    session = manager.sessions.load("chat")
+    manager.store.update(session.id, lambda stored: replace(stored, head=None))
+    await ask(manager, model="other")
+    manager.store.update(session.id, lambda stored: replace(stored, head=None))
+    configured.change("calm", {}, {}, replay="chat")
+    assert (await ask(manager, session="b", model="other")).text == "from other"
+    assert (await ask(manager, session="a", model="calm")).text == "It is fine."
+
+
+@on_a_loop
+async def test_budget_of_a_replayed_session_is_not_spent(manager):
+    await ask(manager)
+    result = await replayed(manager, budget=0.0001)
+    assert (result.status, result.cost) == ("completed", 0.0)
+
+
+@on_a_loop
+async def test_title_requests_are_not_replayed_and_change_nothing(manager):
+    await ask(manager)
+    result = await replayed(manager, titles=True)
+    assert result.status == "completed"
+    await asyncio.sleep(0)
+    assert manager.sessions.load("again").title == "Hello"
