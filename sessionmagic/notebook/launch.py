@@ -132,6 +132,11 @@ class Launch(CellWork):
         return status_line(transcript, "", "", opened_at)
 
     @property
+    def stopped(self) -> bool:
+        """Whether the user has ended the turn."""
+        return self._stopped
+
+    @property
     def begun(self) -> bool:
         """Whether the launch has tried to start the turn."""
         return self._begun

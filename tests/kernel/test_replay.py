@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.kernel.conftest import needs_subshells
 from tests.kernel.kernels import Kernel
 from tests.kernel.test_commands import refused
 
@@ -111,3 +112,88 @@ def test_what_a_recording_lacks_is_filled_in_by_the_model_that_the_cell_names(re
         "And who are you?",
         "Something new",
     ]
+
+
+@pytest.mark.usefixtures("recording")
+def test_show_plays_a_session_with_its_calls_and_asks_nothing(kernel, session):
+    kernel.run("RAN.clear()").ok()
+    cell = kernel.run(f"%agent replay {session} --speed 20").ok()
+    assert "What is one plus two?" in cell.html
+    assert "Hello <strong>world</strong>" in cell.html
+    assert cell.html.index("Let me add") < cell.html.index("It is <strong>3</strong>") < cell.html.index("And who are")
+    assert kernel.value("RAN") == "[]"
+    assert len(kernel.run(f"%agent show {session}").ok().outputs) == 2
+
+
+def test_show_of_a_file_needs_no_session(recording, offline):
+    file, _ = recording
+    cell = offline.run(f"%agent replay {file} --turn 2 --speed 0").ok()
+    assert "Hello <strong>world</strong>" in cell.html
+    assert "one plus two" not in cell.html
+    assert offline.value("len(get_ipython().run_line_magic('agent', 'sessions'))") == "0"
+
+
+@pytest.mark.usefixtures("recording")
+def test_step_by_step_with_enter_where_no_button_can_be_clicked(kernel, session):
+    kernel.run("%config AgentMagics.view = 'text'").ok()
+    try:
+        cell = kernel.send(f"%agent replay {session} --turn 1 --step")
+        for words in ("Let me add", "add", "It is"):
+            assert "Enter goes on" in kernel.reply("")
+            cell.until_shows(words)
+        cell.wait().ok()
+    finally:
+        kernel.run("%config AgentMagics.view = 'auto'").ok()
+
+
+@pytest.mark.threads
+@needs_subshells
+@pytest.mark.usefixtures("recording")
+def test_step_by_step_each_click_goes_on(kernel, session):
+    cell = kernel.run(f"%agent replay {session} --step").ok()
+
+    def next_button():
+        return [key for key, state in kernel.widgets().items() if state.get("description") == "Next"][-1]
+
+    cell.until_shows("What is one plus two?")
+    assert "Let me add" not in cell.words
+    for words in ("Let me add", "3"):
+        kernel.click(next_button())
+        cell.until_shows(words)
+
+
+@pytest.mark.usefixtures("recording")
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("replay nobody", "no session or file is called 'nobody'"),
+        ("replay {session} --turn 9", "has no turn 9 to show"),
+        ("replay {session} --speed -1", "--speed -1 is not a speed"),
+        ("record {session} lesson.txt", "name it lesson.jsonl"),
+    ],
+)
+def test_what_cannot_be_shown_or_recorded_is_one_line(kernel, session, line, says):
+    assert says in kernel.run(f"%agent {line.format(session=session)}").wait().evalue
+
+
+def test_lesson_that_runs_offline_twice_has_the_same_outputs(recording, tmp_path_factory):
+    file, _ = recording
+
+    def outputs():
+        kernel = Kernel(tmp_path_factory.mktemp("offline"))
+        try:
+            kernel.start()
+            kernel.run("%load_ext sessionmagic").ok()
+            kernel.run(f"%config AgentMagics.replay = {str(file)!r}\n{TOOL}").ok()
+            cells = [
+                kernel.run("%%agent -m openai:gpt-5.2 --tools add\nWhat is one plus two?").ok(),
+                kernel.run("%%agent\nAnd who are you?").ok(),
+                kernel.run(f"%agent replay {file} --speed 0").ok(),
+            ]
+            return [(each["data"], each["metadata"]) for cell in cells for each in cell.everything]
+        finally:
+            kernel.shutdown(now=True)
+
+    first, second = outputs(), outputs()
+    assert json.dumps(first) == json.dumps(second)
+    assert len(first) > 6

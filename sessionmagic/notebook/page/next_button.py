@@ -1,0 +1,49 @@
+"""The button with which a show goes on, step by step."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from sessionmagic.notebook.output import Output
+from sessionmagic.notebook.page.pieces import button, forget, page, row
+
+
+class NextButton:
+    """A button and a line that says how far the show is. Made on the loop on which the show runs.
+
+    Args:
+        count: How many turns the show has.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._loop = asyncio.get_running_loop()
+        self._clicks = asyncio.Semaphore(0)
+        self._line = page("")
+        self._box = row(button("Next", self._go_on, icon="step-forward", tooltip="Go on to the next step"), self._line)
+        self._handle: Any = None
+
+    def show(self) -> None:
+        """Show the button under the cell."""
+        bundle = self._box._repr_mimebundle_()
+        self._handle = Output(bundle | {"text/plain": "a button that goes on to the next step"}).display(with_id=True)
+
+    def at(self, number: int) -> None:
+        """Say which turn is shown, counted from 1."""
+        self._line.value = f"turn {number} of {self._count}"
+
+    def end(self) -> None:
+        """Put a line in place of the button, as there is nothing more to show."""
+        line = {"text/html": "<p>all was shown</p>", "text/plain": "all was shown"}
+        self._handle.update(line, raw=True)
+        forget([self._box])
+
+    async def clicked(self) -> None:
+        """Wait for a click. Each one counts, also one that came before, while nothing waited."""
+        await self._clicks.acquire()
+
+    def _go_on(self) -> None:
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._clicks.release)

@@ -1,0 +1,39 @@
+"""A recorded session that is shown again in JupyterLab, step by step."""
+
+from playwright.sync_api import expect
+
+from tests.browser.lab import SECONDS
+
+SETUP = """
+def add(a: int, b: int) -> int:
+    "Add two numbers."
+    return a + b
+script("adds", ["I add them. ", call("add", {"a": 1, "b": 2})], ["It is **three**."]);
+"""
+
+
+def test_each_click_on_the_button_goes_one_step_on(notebook):
+    it = notebook(
+        "%%agent -s stepped -m adds --tools add --yes\nOne plus two?",
+        "%agent replay stepped --step",
+        "6 * 7",
+        setup=SETUP,
+    )
+    it.run(1)
+    it.expect_done(1)
+    it.run(2)
+    it.expect_done(2)  # other cells can run between the steps
+    shown = it.output(2)
+    expect(shown).to_contain_text("One plus two?", timeout=SECONDS)
+    expect(shown).not_to_contain_text("I add them.")
+    it.run(3)
+    expect(it.output(3)).to_contain_text("42", timeout=SECONDS)
+    following = shown.get_by_role("button", name="Next")
+    following.click()
+    expect(shown).to_contain_text("I add them.", timeout=SECONDS)
+    expect(shown).not_to_contain_text("three")
+    following.click()
+    following.click()
+    expect(shown).to_contain_text("It is three.", timeout=SECONDS)
+    expect(shown).to_contain_text("all was shown", timeout=SECONDS)
+    expect(following).to_have_count(0)
