@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.agents.definition import BUILT_IN
 from sessionmagic.agents.surroundings import FILES, Surroundings
-from sessionmagic.exceptions import AgentsFileError, UnknownAgentError
+from sessionmagic.exceptions import AgentsFileError, SessionMagicError, UnknownAgentError
 from sessionmagic.models.sources import RegisteredSource
 from sessionmagic.words import shortened, suggestion
 
@@ -194,26 +194,27 @@ class Agents:
         found = replace(found, kernel_settings=self.settings, kernel_system=self.system)
         return self._with_project(found) if self.surroundings.has_agents_md else found
 
-    def colleague(self, agent: AgentDefinition, name: str) -> AgentDefinition:
-        """Return the agent of a name as another agent knows it: from the same file.
+    def team(self, agent: AgentDefinition) -> dict[str, AgentDefinition | SessionMagicError]:
+        """Return an agent, those with which it may work, and those with which these may, by their names.
 
-        Raises `UnknownAgentError` and `AgentsFileError`.
+        In place of one that cannot be used, there is the error that says why.
         """
-        found = self.answering(agent=name, source=agent.source)
-        if found.name != name:
-            raise UnknownAgentError(f"no agent named {shortened(name)!r} is known here")
+        found: dict[str, AgentDefinition | SessionMagicError] = {agent.name: agent}
+        todo = [(name, agent.source) for name in (*agent.sub_agents, *agent.handoffs)]
+        while todo:
+            name, source = todo.pop()
+            if name not in found:
+                found[name] = other = self._colleague(name, source)
+                if not isinstance(other, SessionMagicError):
+                    todo += [(each, other.source) for each in (*other.sub_agents, *other.handoffs)]
         return found
 
-    def team(self, agent: AgentDefinition) -> list[AgentDefinition]:
-        """Return the agents with which an agent may work, and those with which these may, as far as they are known."""
-        found = {agent.name: agent}
-        todo = [(agent, name) for name in (*agent.sub_agents, *agent.handoffs)]
-        while todo:
-            asking, name = todo.pop()
-            if name not in found and (other := self.if_usable("", name, asking.source)) is not None:
-                found[name] = other
-                todo += [(other, each) for each in (*other.sub_agents, *other.handoffs)]
-        return list(found.values())[1:]
+    def _colleague(self, name: str, source: str) -> AgentDefinition | SessionMagicError:
+        try:
+            found = self.answering(agent=name, source=source)
+        except (AgentsFileError, UnknownAgentError) as error:
+            return error
+        return found if found.name == name else UnknownAgentError(f"no agent named {shortened(name)!r} is known here")
 
     def _with_project(self, agent: AgentDefinition) -> AgentDefinition:
         """Return an agent whose instructions are joined by what all agents should know of the project."""

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from sessionmagic.models.catalog import Models
     from sessionmagic.storage.store import Store
     from sessionmagic.turns.agent_tools import AgentTools
+    from sessionmagic.turns.colleagues import Team
     from sessionmagic.turns.cut import Cut
     from sessionmagic.turns.event_log import WorkLog
     from sessionmagic.turns.group import Hold, TurnGroup
@@ -68,8 +69,8 @@ class Admitted:
     request: Request
     title: str
     """The title that the session has when the turn starts."""
-    agents: Agents
-    """The agents with which its agent may work."""
+    team: Team
+    """The agents that may work in it, as they are when it starts."""
     means: Means
     """What the turn was planned with."""
     chain: tuple[str, ...] = ()
@@ -161,7 +162,7 @@ class Admission:
         session = _written(decided, self._store, hold.group)
         if request.model:
             self._models.cooldowns.clear(planned.plan.agent.name)  # what the user has chosen is asked
-        return _admitted(decided, session, hold, self._agents)
+        return _admitted(decided, session, hold)
 
     def _planned(self, request: Request, hold: Hold) -> _Planned:
         """Decide what is asked, and after which turn. Raises the errors of the request."""
@@ -182,7 +183,7 @@ class Admission:
         means = Means(self._models.within(agent.names), self._agent_tools, group.resolved, hold.loop)
         plan = plan_for(request, previous, parent, agent, means)
         plan = replace(plan, others=others, warnings=[*asked.warnings, *plan.warnings])
-        content = content_for(request)
+        content, team = content_for(request), self._agents.team(agent)
         return _Planned(
             request=request,
             previous=previous,
@@ -190,6 +191,7 @@ class Admission:
             parent=parent,
             plan=plan,
             means=means,
+            team=team,
             notes=asked.notes,
             content=content,
             fingerprint=fingerprint(
@@ -197,7 +199,7 @@ class Admission:
                 content,
                 self._agent_tools.names(plan.made, common=not request.only_tools),
                 request.output_type,
-                team_facts(agent, previous, self._agents),
+                team_facts(team, agent.name, previous),
             ),
         )
 
@@ -213,6 +215,7 @@ class _Planned:
     parent: str | None
     plan: Plan
     means: Means
+    team: Team
     notes: tuple[str, ...]
     """What is to be known of the prompt."""
     content: str | Sequence[UserContent]
@@ -286,7 +289,7 @@ def _written(decided: _Decided, store: Store, group: TurnGroup) -> Session:
     return session
 
 
-def _admitted(decided: _Decided, session: Session, hold: Hold, agents: Agents) -> Admitted:
+def _admitted(decided: _Decided, session: Session, hold: Hold) -> Admitted:
     """Return the turn that was stored last as one that is about to run."""
     planned, history = decided.planned, decided.history
     request, record = planned.request, session.turns[-1]
@@ -310,7 +313,7 @@ def _admitted(decided: _Decided, session: Session, hold: Hold, agents: Agents) -
         cut=decided.cut,
         request=request,
         title=session.title,
-        agents=agents,
+        team=planned.team,
         means=planned.means,
     )
 

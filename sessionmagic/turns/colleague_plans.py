@@ -11,6 +11,7 @@ from sessionmagic.conversation.sub_agents import caller_of
 from sessionmagic.conversation.tree import next_turn_id, with_turn
 from sessionmagic.turns.agent_limits import accounts_of
 from sessionmagic.turns.agent_request import understood
+from sessionmagic.turns.colleagues import colleague
 from sessionmagic.turns.history import History, history_before
 from sessionmagic.turns.planning import plan_for
 
@@ -42,7 +43,7 @@ def begun(asking: Admitted, name: str, task: str, call_id: str, store: Store) ->
     """
     from sessionmagic.turns.messages import prompt_message
 
-    agent = asking.agents.colleague(asking.plan.agent, name)
+    agent = colleague(asking.team, name)
     agent = replace(agent, readonly=agent.readonly or asking.plan.agent.readonly, handoffs={}, commands={})
     request = replace(asking.request, prompt=task, kind="ask", attachments=(), output_type=None, **OF_THE_FIRST)
     request = understood(request, agent).request
@@ -87,7 +88,7 @@ def next_to_answer(before: Admitted, name: str, store: Store) -> Admitted:
 
     Raises the errors of `plan_for`, and `StoreError`.
     """
-    agent = before.agents.colleague(before.plan.agent, name)
+    agent = colleague(before.team, name)
     request = replace(before.request, **OF_THE_FIRST)
     session = store.load(before.turn.session_id)
     plan = _planned(before, request, session, agent)

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sessionmagic.conversation.sub_agents import HAND_OVER, TRANSFER
-from sessionmagic.exceptions import ToolError
+from sessionmagic.exceptions import SessionMagicError, ToolError
 from sessionmagic.tools.functions import Tool
 from sessionmagic.words import shortened, suggestion
 
@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sessionmagic.agents.definition import AgentDefinition
-    from sessionmagic.agents.known import Agents
     from sessionmagic.conversation.session import Session
     from sessionmagic.turns.request import Request
+
+    Team = Mapping[str, AgentDefinition | SessionMagicError]
+    """The agents of a turn by name, as they were when it was admitted, or why one cannot be used."""
 
 TEAM = "team"
 """The source of these tools."""
@@ -46,12 +48,21 @@ def team_tools(agent: AgentDefinition, request: Request) -> list[Tool]:
     return tools
 
 
-def team_facts(agent: AgentDefinition, session: Session, agents: Agents) -> list[list[object]]:
+def team_facts(team: Team, agent: str, session: Session) -> list[list[object]]:
     """Return what tells the agents with which an agent may work from others: a change of it may change an answer."""
     return [
         [each.name, each.instructions_for("", None), each.model, session.agent_model_overrides.get(each.name)]
-        for each in agents.team(agent)
+        for each in team.values()
+        if not isinstance(each, SessionMagicError) and each.name != agent
     ]
+
+
+def colleague(team: Team, name: str) -> AgentDefinition:
+    """Return the agent of a name. Raises the error that says why it cannot be used."""
+    found = team[name]
+    if isinstance(found, SessionMagicError):
+        raise found
+    return found
 
 
 def _transfer_tool(agents: Mapping[str, str]) -> Tool:

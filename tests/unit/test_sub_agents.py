@@ -547,3 +547,29 @@ async def test_work_whose_end_cannot_be_stored_is_told_and_closed_with_the_turn(
         "the work of helper could not be stored: StoreError: the disk is full",
     )
     assert [each.status for each in stored(manager).turns] == ["completed", "interrupted"]
+
+
+@on_a_loop
+async def test_file_that_changes_while_a_turn_runs_changes_nothing_in_it(tmp_path):
+    path = tmp_path / "agents.yaml"
+    path.write_text("agents: {root: {sub_agents: [helper]}, helper: {instruction: Work.}}")
+
+    def changing(_messages):
+        path.write_text("agents: {root: {sub_agents: [helper]}, helper: {instruction: Work harder than before.}}")
+        return gives()
+
+    script("boss", changing, "Done.", [gives()], "Done.")
+    work = script("work", "7")
+    manager = SessionManager(MemoryStore(), Models("boss"), Agents(path))
+    await ask(manager, models={"helper": "work"})
+    await ask(manager)
+    assert [sent[0].instructions for sent in work.sent] == ["Work.", "Work harder than before."]
+
+
+@on_a_loop
+async def test_sub_agent_that_cannot_be_used_is_told_with_the_reason():
+    script("boss", [gives()], "Done.")
+    agents = {"root": {"sub_agents": ["helper"]}, "helper": {"shout": True}}
+    manager = SessionManager(MemoryStore(), Models("boss"), Agents({"agents": agents}))
+    result, events, _ = await done(manager)
+    assert (result.text, "needs the key shout" in returned(events)[0][2]) == ("Done.", True)
