@@ -62,6 +62,16 @@ def test_sub_agent_asks_on_the_page_and_its_work_is_there_after_a_restart(kernel
     assert "Adding." not in kernel.value("str(boss.sent[0])")
 
 
+def test_figure_of_a_sub_agent_stands_after_the_call_that_it_worked_for(kernel, session, team):
+    shows = "call('run_python', code='from IPython.display import HTML, display; display(HTML(\"<b>figure</b>\"))')"
+    team(boss=f"[{GIVES}], 'It is 42.'", work=f"[{shows}], 'The sum is 42.'")
+    cell = kernel.run(f"%%agent -s {session} --yes {MODELS}\nAdd.").ok()
+    shown = [output["data"].get("text/html", "") for output in cell.everything]
+    [figure] = [at for at, html in enumerate(shown) if html.endswith(">figure</div>")]
+    assert "transfer_task · researcher" in shown[figure - 1]
+    assert "It is 42." in shown[figure + 1]
+
+
 def test_question_of_a_sub_agent_on_stdin_names_it(kernel, session, team):
     team(boss=f"[{GIVES}], 'It is 42.'", work=f"[{RUNS}], 'The sum is 42.'")
     kernel.run("%config AgentMagics.approval = 'stdin'").ok()

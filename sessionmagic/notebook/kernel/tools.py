@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.exceptions import ToolError
 from sessionmagic.notebook.kernel.main_thread import NEEDS_A_CELL
 from sessionmagic.notebook.kernel.outputs import SVG, CallResult, CapturedOutput, RichOutput, restored
@@ -203,14 +204,18 @@ class KernelTools:
         self._show(CallResult(shown=[RichOutput({picture.media_type: content})]))
 
     def displays(self, transcript: Transcript) -> Mapping[str, Sequence[Output]]:
-        """Return what the calls of a turn have displayed, by call id. Safe on any thread."""
+        """Return what the calls of a turn have displayed, by call id. Safe on any thread.
+
+        What the calls of a sub-agent have displayed belongs to the call that it works for.
+        """
         for turn, displays in list(self._displays.items()):
             if (turn.session_name, turn.id) == (transcript.session, transcript.turn_id):
-                return {call_id: tuple(shown) for call_id, shown in list(displays.items())}
+                return _by_call(transcript, {call_id: tuple(shown) for call_id, shown in list(displays.items())})
         calls = [block for block in transcript.all_calls if block.displays]
-        return {
-            block.call_id: [output for each in block.displays if (output := restored(each)).data] for block in calls
-        }
+        return _by_call(
+            transcript,
+            {block.call_id: [output for each in block.displays if (output := restored(each)).data] for block in calls},
+        )
 
     async def end_session(self, session_id: str) -> None:
         """End the session's scratch kernel, if it has one."""
@@ -219,3 +224,14 @@ class KernelTools:
     def close(self) -> None:
         """End all scratch kernels for good, because the user's kernel ends."""
         self._scratch.close()
+
+
+def _by_call(transcript: Transcript, displays: dict[str, Sequence[Output]]) -> dict[str, Sequence[Output]]:
+    """Return the displays of all calls by the calls of the turn itself. Those of unknown calls stay as they are."""
+    found: dict[str, Sequence[Output]] = {}
+    for block in transcript.blocks:
+        if isinstance(block, ToolBlock) and block.work is not None:
+            ids = [block.call_id, *(call.call_id for call in block.work.all_calls)]
+            if shown := [output for call_id in dict.fromkeys(ids) for output in displays.pop(call_id, ())]:
+                found[block.call_id] = shown
+    return {**displays, **found}
