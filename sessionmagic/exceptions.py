@@ -84,7 +84,7 @@ class UnknownAgentError(SessionMagicError):
 
 
 class NoThreadsError(SessionMagicError):
-    """No thread can be started, which all but the asynchronous methods of a manager need. Pyodide has none."""
+    """No thread can be started, as in Pyodide, and the calling code cannot wait there; what awaits works."""
 
 
 class ToolError(SessionMagicError):

@@ -1,7 +1,8 @@
 """Threads that run an asyncio loop, and calls in worker threads.
 
 All turns of a process run on one loop thread, which is started when it is first used. A notebook's main thread already
-runs a loop, so that a magic cannot run another one there, and a turn must outlive the cell that started it.
+runs a loop, so that a magic cannot run another one there, and a turn must outlive the cell that started it. Where no
+thread can be started, the only one takes its place; `started` is the one place that chooses.
 """
 
 from __future__ import annotations
@@ -10,33 +11,61 @@ import asyncio
 import os
 import threading
 from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
 from contextlib import suppress
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from sessionmagic.exceptions import NoThreadsError
+from sessionmagic.only_thread import CANNOT_WAIT, OnlyThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 T = TypeVar("T")
 
-NO_THREADS = "no thread can be started here; await SessionManager().run(prompt, session=name), which needs none"
+
+class TurnsThread(Protocol):
+    """The thread on whose loop turns run, as code sees it that does not run on this loop and awaits nothing."""
+
+    @property
+    def shares_thread(self) -> bool:
+        """Whether it is also the thread of the code that starts turns and waits for them."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop."""
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether the calling code can wait. If not, `wait` and `run_sync` raise `NoThreadsError`."""
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Start a coroutine on the loop, in a copy of the caller's context, and return its future."""
+
+    def wait(self, future: Future[Any], seconds: float | None = None) -> None:
+        """Wait until the future is done, or for some seconds. An interrupt ends the waiting only."""
+
+    def run_sync(self, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Run the coroutine that `start` makes, and wait for its result. A `KeyboardInterrupt` cancels it."""
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on the loop and await it on another one, or the same."""
 
 
 class LoopThread:
     """A daemon thread that runs an asyncio loop for as long as the process lives.
 
-    Raises `NoThreadsError` where no thread can be started.
+    Raises `RuntimeError` where no thread can be started.
     """
+
+    shares_thread = False
+    can_wait = True
 
     def __init__(self, name: str = "sessionmagic") -> None:
         made: Future[asyncio.AbstractEventLoop] = Future()
         self._thread = threading.Thread(target=self._serve, args=[made], name=name, daemon=True)
-        try:
-            self._thread.start()
-        except RuntimeError as error:
-            raise NoThreadsError(NO_THREADS) from error
+        self._thread.start()
         self.loop = asyncio.new_event_loop()  # not before: in Pyodide, a new loop takes the place of the one that runs
         made.set_result(self.loop)
 
@@ -56,6 +85,10 @@ class LoopThread:
             work.close()
             raise RuntimeError("called from within a turn; await the asynchronous method instead")
         return asyncio.run_coroutine_threadsafe(work, self.loop)
+
+    def wait(self, future: Future[Any], seconds: float | None = None) -> None:
+        """Wait until the future is done, or for some seconds. An interrupt ends the waiting only."""
+        wait_for([future], seconds)
 
     def run_sync(self, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Run the coroutine that `start` makes, and wait for its result.
@@ -99,17 +132,47 @@ class LoopThread:
             raise
 
 
-_shared: LoopThread | None = None
+_shared: TurnsThread | None = None
 _starting = threading.Lock()
 
 
-def loop_thread() -> LoopThread:
-    """Return the loop thread of the process. The first call starts it."""
+def started(name: str = "sessionmagic") -> TurnsThread:
+    """Return a new loop thread, or the only thread where no other can be started."""
+    try:
+        return LoopThread(name)
+    except RuntimeError:
+        return OnlyThread()
+
+
+def loop_thread() -> TurnsThread:
+    """Return the thread of the process on whose loop its turns run. The first call starts it."""
     global _shared  # noqa: PLW0603  there is one per process
     with _starting:
         if _shared is None:
-            _shared = LoopThread()
+            _shared = started()
         return _shared
+
+
+def require_waiting() -> None:
+    """Raise `NoThreadsError` where the calling code cannot wait for a turn."""
+    if not loop_thread().can_wait:
+        raise NoThreadsError(CANNOT_WAIT)
+
+
+def result_of(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine where turns run, and wait for its result. An interrupt ends the waiting only.
+
+    Raises `NoThreadsError` where the calling code cannot wait.
+    """
+    try:
+        require_waiting()
+    except NoThreadsError:
+        work.close()
+        raise
+    thread = loop_thread()
+    future = thread.submit(work)
+    thread.wait(future)
+    return future.result()
 
 
 def loop_is_started() -> bool:
@@ -196,14 +259,6 @@ async def in_own_thread(call: Callable[..., T], *args: Any) -> T:
     if error is not None:
         raise error
     return cast("T", result)
-
-
-def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the event loop that runs in this thread, if any."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 def is_cancelled() -> bool:

@@ -18,8 +18,9 @@ from sessionmagic.exceptions import (
     SessionExistsError,
     SessionNotFoundError,
 )
-from sessionmagic.loop import in_thread, is_cancelled, loop_thread, running_loop, settled_in_thread
+from sessionmagic.loop import in_thread, is_cancelled, loop_thread, result_of, settled_in_thread
 from sessionmagic.models.catalog import Models
+from sessionmagic.only_thread import running_loop
 from sessionmagic.sessions.branches import Branches
 from sessionmagic.sessions.claiming import STOP_SECONDS, Claiming, Patience, already_exists
 from sessionmagic.sessions.recordings import Recordings
@@ -271,7 +272,7 @@ class SessionManager:
 
         try:
             started = loop_thread().run_sync(turn)
-            result = loop_thread().submit(started.result()).result()
+            result = result_of(started.result())
         except KeyboardInterrupt:
             given_up.set()
             for started in running:

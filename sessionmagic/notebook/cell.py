@@ -11,7 +11,7 @@ from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sessionmagic.exceptions import SessionExistsError, UsageError
-from sessionmagic.loop import in_thread, loop_thread
+from sessionmagic.loop import in_thread, result_of
 from sessionmagic.notebook.cell_line import CELL_LINE
 from sessionmagic.notebook.offered_tools import offered_tools, session_offers
 from sessionmagic.turns.place import is_other_notebook
@@ -68,7 +68,9 @@ def place_of(context: NotebookContext, options: argparse.Namespace) -> Place:
 
 def run_cell(context: NotebookContext, options: argparse.Namespace, text: str) -> None:
     """Send the text to the session that the options choose, and show the answer under the running cell."""
-    background = options.background and context.front_end.kind.late
+    from sessionmagic.notebook.cell_work import cell_waits
+
+    background = not cell_waits(options, background=options.background and context.front_end.kind.late)
     ask(context, options, request_of(context, options, text, background=background), background=background)
 
 
@@ -159,9 +161,7 @@ def queue(context: NotebookContext, session: str, queued: argparse.Namespace) ->
         return await launch.start(begun(context, request, context.manager.start, Place(names_session=True)), view)
 
     with launch.interruptible():
-        answering = (
-            loop_thread().submit(context.manager.queue(request, turn=queued.turn, key=queued.key, start=start)).result()
-        )
+        answering = result_of(context.manager.queue(request, turn=queued.turn, key=queued.key, start=start))
     if answering is None:
         print(f"key {queued.key!r} was used before; nothing was queued")
     elif not launch.begun:

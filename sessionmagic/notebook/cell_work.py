@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import loop_thread
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Coroutine, Iterator
     from typing import Any
 
@@ -35,7 +37,6 @@ class CellWork:
         self._main_thread = main_thread
         self._words = words
         self._thread = loop_thread()
-        self._over = threading.Event()
         self._ended: Future[None] = Future()
         """Done when the work is over."""
         self._ended.set_running_or_notify_cancel()  # so that no waiting caller can cancel it
@@ -71,7 +72,6 @@ class CellWork:
         except BaseException as error:  # noqa: BLE001  raised in the thread that waits
             self._error = error
         finally:
-            self._over.set()
             self._ended.set_result(None)
             self._main_thread.wake()
 
@@ -92,9 +92,9 @@ class CellWork:
         self._raise()
 
     def _make_calls(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            self._main_thread.serve(self._over)
-        self._over.wait()
+        if threading.current_thread() is threading.main_thread() and not self._thread.shares_thread:
+            self._main_thread.serve(self._ended)
+        self._thread.wait(self._ended)
 
     def _raise(self) -> None:
         if self._error is not None and not isinstance(self._error, asyncio.CancelledError):
@@ -118,7 +118,23 @@ class CellWork:
         """Prepare for the end of the cell, which may come before that of the work."""
 
     def _wait_briefly(self) -> None:
-        self._over.wait(INTERRUPT_SECONDS)
+        self._thread.wait(self._ended, INTERRUPT_SECONDS)
+
+
+def cell_waits(options: argparse.Namespace, *, background: bool = False) -> bool:
+    """Return whether the running cell waits for its work. If it should and cannot, say so.
+
+    Then the work waits for a busy session, because Run All would begin several at once.
+
+    Args:
+        options: The options of the cell.
+        background: Whether the user wants that it does not wait.
+    """
+    if background or loop_thread().can_wait:
+        return not background
+    options.wait = options.wait or math.inf
+    print("the cell cannot wait here; its work goes on, and `await _agent` in another cell waits for it")
+    return False
 
 
 def short_interrupt(words: str) -> KeyboardInterrupt:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import threading
 import time
+from concurrent.futures import Future
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
@@ -19,7 +19,7 @@ from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.loop import in_thread
 from sessionmagic.notebook.background import BackgroundAnswers
 from sessionmagic.notebook.cell import begun, keep, launch_of, place_of, request_of
-from sessionmagic.notebook.cell_work import CellWork
+from sessionmagic.notebook.cell_work import CellWork, cell_waits
 from sessionmagic.notebook.compared import ShownRun, closing, voted_line
 from sessionmagic.notebook.comparison_area import area_for
 from sessionmagic.notebook.judged import judge_line, with_wins
@@ -56,7 +56,7 @@ def run_comparison(context: NotebookContext, options: argparse.Namespace, text: 
     from sessionmagic.notebook.page.attention import attention
 
     compared = contestants(options.compare, parsed_vary(options.vary))
-    background = options.background and context.front_end.kind.late
+    background = not cell_waits(options, background=options.background and context.front_end.kind.late)
     request = request_of(context, options, text, background=background)
     tools = list(map(tool_for, request.tools))
     left_out = [tool.name for tool in tools if not tool.is_comparable]
@@ -133,8 +133,8 @@ class ComparisonWork(CellWork):
         self._judge = judge
         self._awaited: asyncio.Task[Any] | None = None
         """What is awaited before and after the runs: the claim, and the judge."""
-        self._begun = threading.Event()
-        """Set when the session is claimed, or that has failed."""
+        self._begun: Future[None] = Future()
+        """Done when the session is claimed, or that has failed."""
 
     def begin(self, comparison: Coroutine[Any, Any, Comparison], left_out: Sequence[str]) -> None:
         """Begin the comparison, in the context of the calling cell. Raises `UsageError` on the loop thread.
@@ -165,7 +165,7 @@ class ComparisonWork(CellWork):
 
     def wait_until_begun(self) -> None:
         """Wait until the models and the session can be used; raise the error if they cannot."""
-        self._begun.wait()
+        self._thread.wait(self._begun)
         self._raise()
 
     def wait_until_over(self) -> None:
@@ -181,7 +181,7 @@ class ComparisonWork(CellWork):
             self._error = error  # before the cell goes on that waits for the beginning
             raise
         finally:
-            self._begun.set()
+            self._begun.set_result(None)
         comparison.on_stop = self.stop
         try:
             views = await self._run_all(comparison, area)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.exceptions import ApprovalNotOpenError, QuestionNotOpenError, SessionIdleError, UsageError
+from sessionmagic.loop import result_of
 from sessionmagic.notebook.asker import Asker
 from sessionmagic.notebook.captions import status_line
 from sessionmagic.notebook.cell_work import INTERRUPT_SECONDS, CellWork
@@ -85,8 +86,8 @@ class Launch(CellWork):
         self._view: View | None = None
         self._opens_at = time.monotonic() + OPEN_SECONDS  # the first cell of a kernel imports more before it begins
         self._begun = False
-        self._admitted = threading.Event()
-        """Set when the turn has started, or failed to."""
+        self._admitted: Future[None] = Future()
+        """Done when the turn has started, or failed to."""
 
     def show_in(self, view: View) -> None:
         """Keep the view in which the turn will be shown."""
@@ -157,7 +158,8 @@ class Launch(CellWork):
             raise
         finally:
             self._view = None  # whoever keeps the result keeps the launch, and the view holds widgets
-            self._admitted.set()
+            if not self._admitted.done():
+                self._admitted.set_result(None)
 
     async def _admit(self, start: Coroutine[Any, Any, Turn], view: View, *, waited_for: bool) -> Turn:
         """Return the turn once it has started, or show in the view why it has not."""
@@ -185,7 +187,7 @@ class Launch(CellWork):
         if not opened:
             view.open()
         self._turn = turn
-        self._admitted.set()
+        self._admitted.set_result(None)
         if self._stopped:  # `stop` was called while the turn was starting
             turn.cancel()
         return turn
@@ -237,7 +239,7 @@ class Launch(CellWork):
         Raises `SessionMagicError` if the turn has ended, or too many messages are waiting.
         """
         if self._turn is not None and text.strip():
-            self._thread.submit(self._tell(self._turn, text)).result()
+            result_of(self._tell(self._turn, text))
 
     def model_choice(self) -> ModelChoice:
         """Return the choice of the model for the next turns of the turn's session. Raises `SessionIdleError`."""
@@ -263,7 +265,7 @@ class Launch(CellWork):
 
     def wait_until_admitted(self) -> None:
         """Wait until the turn has started; raise the error that prevented it from starting."""
-        self._admitted.wait()
+        self._thread.wait(self._admitted)
         self._raise()
 
     def wait_until_over(self) -> TurnResult | None:
@@ -282,9 +284,9 @@ class Launch(CellWork):
                 self._view.discard()
         elif self._turn is not None:
             self._turn.wait(INTERRUPT_SECONDS)
-            self._over.wait(FRAME_SECONDS if self.late else INTERRUPT_SECONDS)
+            self._thread.wait(self._ended, FRAME_SECONDS if self.late else INTERRUPT_SECONDS)
         else:
-            self._over.wait(INTERRUPT_SECONDS)
+            self._thread.wait(self._ended, INTERRUPT_SECONDS)
 
     def _leave(self) -> None:
         if (view := self._view) is not None:

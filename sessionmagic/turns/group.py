@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.loop import running_loop
+from sessionmagic.only_thread import running_loop
 from sessionmagic.tools.permissions import Permissions
 from sessionmagic.turns.account import Account
 

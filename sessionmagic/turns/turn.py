@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from sessionmagic.conversation.transcript import with_displays
 from sessionmagic.conversation.value import rows_of
 from sessionmagic.displayed import answer_html, answer_markdown
 from sessionmagic.exceptions import UsageError
+from sessionmagic.loop import loop_thread
 from sessionmagic.tools.approvals import Approvals
 from sessionmagic.tools.questions import Questions
 from sessionmagic.tools.tool_code import running_tool
@@ -198,7 +199,7 @@ class Turn:
         Args:
             timeout: Seconds to wait at most; by default without limit.
         """
-        wait([self._result], timeout)
+        loop_thread().wait(self._result, timeout)
         return self.finished
 
     def keep_sent(self, sent: SentRequest) -> None:

@@ -1,4 +1,4 @@
-"""Where no thread can be started, as in Pyodide, magics name the method that works there, and it does."""
+"""Where neither threads nor sockets nor processes can be started, as in Pyodide, magics and the manager run turns."""
 
 import subprocess
 import sys
@@ -8,13 +8,29 @@ import pytest
 pytestmark = pytest.mark.once
 
 PROGRAM = """
-import asyncio, threading
+import _thread, socket, sys
 from dataclasses import dataclass
 
-def start(thread):
+REFUSED = ("subprocess.", "os.fork", "os.posix_spawn", "os.system", "socket.connect", "socket.bind", "socket.getaddr")
+
+def refuse(event, args):
+    is_socket = event == "socket.__new__" and args[1] != socket.AF_UNIX  # a loop wakes itself by a pair of those
+    if is_socket or event.startswith(REFUSED):
+        raise OSError("there are no sockets and no processes")
+
+def start(*args, **options):
     raise RuntimeError("can't start new thread")
 
+sys.addaudithook(refuse)
+_thread.start_new_thread = _thread.start_joinable_thread = start  # before `threading` takes them
+
+import threading
 threading.Thread.start = start
+
+import asyncio
+from pydantic_ai._utils import disable_threads
+inline = disable_threads()  # as in Pyodide
+inline.__enter__()
 
 from sessionmagic import SessionManager
 from sessionmagic.testing import call, script
@@ -28,6 +44,7 @@ async def count():
 
 script("hello", "Hello.")
 script("counts", call("count"), "Two.")
+script("adds", call("add", a=1, b=2), "Three.")
 script("typed", '{"number": 3}')
 """
 MAGICS = """
@@ -35,12 +52,16 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
-shell.user_ns.update(SessionManager=SessionManager, prompts=["How many?"])
-shell.run_cell("%load_ext sessionmagic")
-shell.run_cell("%%agent -m hello\\nhi")
-shell.run_cell("%%agent --compare hello counts\\nhi")
-shell.run_cell("%agent compare --prompts prompts --models hello")
-shell.run_cell("SessionManager().run_sync('hi', session='chat', model='hello')")
+
+def cell(code):
+    shell.run_cell(code)
+
+def add(a, b):
+    print("adding")
+    return a + b
+
+shell.user_ns.update(SessionManager=SessionManager, add=add, count=count, prompts=["How many?"])
+cell("%load_ext sessionmagic")
 """
 METHOD = """
 async def run(**options):
@@ -65,9 +86,107 @@ def lines_of(code):
     return ran.stdout.splitlines()
 
 
-def test_magics_name_the_method_that_needs_no_threads():
-    refused = "no thread can be started here; await SessionManager().run(prompt, session=name), which needs none"
-    assert lines_of(MAGICS) == [f"NoThreadsError: {refused}"] * 4
+def shown_by(*cells):
+    return lines_of(MAGICS + "\n".join(f"cell({code!r})" for code in cells))
+
+
+ANSWERS = {"hello": "Hello.", "test": '{"list_variables":"SessionManager: type'}
+"""How models begin that a cell can ask where there are no sockets."""
+
+
+@pytest.mark.parametrize("model", ANSWERS)
+def test_cell_waits_for_a_turn_where_no_loop_runs(model):
+    answer, _, footer = shown_by(f"%%agent -m {model} -s chat\nhi")
+    assert answer.startswith(ANSWERS[model])
+    assert "can't start new thread" not in answer
+    assert footer.startswith("chat · turn 1")
+
+
+def test_cell_waits_for_tools_comparisons_and_grids():
+    shown = shown_by(
+        "%%agent -m counts -t count --yes\nhi",
+        "print('>', _agent, _agent.messages[-2].parts[0].content)",
+        "%%agent -m adds -t add --yes\nhi",
+        "print('>', _agent, _agent.messages[-2].parts[0].content)",
+        "%%agent --compare hello counts\nhi",
+        "print('>', [answer.text for answer in _agent])",
+        "%agent compare --prompts prompts --models hello -o answers",
+        "print('>', [answer.answer for answer in answers])",
+        "%%agent -b -s other -m hello\nhi",
+        "%agent delete other --yes",
+        "print('>', SessionManager().run_sync('hi', session='chat', model='hello'))",
+    )
+    assert [line for line in shown if line.startswith(("> ", "deleted "))] == [
+        "> Two. [1, 2]",
+        "> Three. adding",
+        "> ['Hello.', 'Two.']",
+        "> ['Hello.']",
+        "deleted other (1 turn)",
+        "> Hello.",
+    ]
+
+
+INTERRUPTED = (
+    MAGICS
+    + """
+import signal, time
+
+def stop():
+    signal.raise_signal(signal.SIGINT)
+    time.sleep(20)
+
+async def halt():
+    asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGINT)
+    await asyncio.Event().wait()
+
+script("stops", call("stop"), "no")
+script("halts", call("halt"), "no")
+shell.user_ns.update(stop=stop, halt=halt)
+cell("%%agent -m stops -t stop --yes\\nhi")
+cell("%%agent -m halts -t halt --yes\\nhi")
+cell("%%agent -m hello\\nhi")
+"""
+)
+
+
+def test_interrupt_stops_the_turn_and_its_call():
+    shown = lines_of(INTERRUPTED)
+    assert [line for line in shown if " · turn " not in line and not line.startswith("new session")] == [
+        "■ interrupted",
+        "KeyboardInterrupt: turn interrupted",
+        "■ interrupted",
+        "KeyboardInterrupt: turn interrupted",
+        "Hello.",
+    ]
+
+
+IN_A_LOOP = (
+    MAGICS
+    + """
+async def main():
+    cell("%%agent -m counts -t count --yes -s chat\\nhi")
+    cell("%%agent -m adds -t add --yes -s chat\\nhi")
+    print(repr(shell.user_ns["_agent"]).partition(":")[0])
+    print(await shell.user_ns["_agent"])
+    cell("%%agent --compare hello adds\\nhi")
+    print(len(await shell.user_ns["_agent"]))
+    cell("%agent compact -s chat")
+
+asyncio.new_event_loop().run_until_complete(main())
+"""
+)
+
+
+def test_turn_goes_on_when_its_cell_cannot_wait_because_a_loop_runs():
+    goes_on = "the cell cannot wait here; its work goes on, and `await _agent` in another cell waits for it"
+    shown = lines_of(IN_A_LOOP)
+    assert shown[:4] == [goes_on, goes_on, "still running", "Two."]
+    assert "chat · turn 2 · adds" in "\n".join(shown)
+    assert shown.index("Three.") < shown.index("2")
+    assert shown[-1] == (
+        "NoThreadsError: no thread can be started here, and this code cannot wait; "
+        "await SessionManager().run(prompt, session=name), which works here"
+    )
 
 
 def test_manager_runs_turns_with_tools_and_types_without_threads():

@@ -3,10 +3,9 @@
 import asyncio
 import queue
 import signal
-import threading
 import time
 from collections import deque
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 
 import pytest
@@ -38,11 +37,11 @@ class Interrupted(deque):
 def test_call_that_is_interrupted_as_it_is_taken_ends_and_is_not_interrupted_again(monkeypatch):
     interrupts = []
     monkeypatch.setattr("sessionmagic.notebook.kernel.main_thread._interrupt_main_thread", lambda: interrupts.append(1))
-    main_thread, over, loop = MainThread(None), threading.Event(), LoopThread()
+    main_thread, over, loop = MainThread(None), Future(), LoopThread()
     main_thread._jobs = Interrupted()
     with main_thread.served():
         calling = loop.submit(main_thread.run(lambda: "never"))
-        calling.add_done_callback(lambda _: (over.set(), main_thread.wake()))
+        calling.add_done_callback(lambda _: (over.set_result(None), main_thread.wake()))
         main_thread.serve(over)
     assert calling.cancelled()
     assert interrupts == []
@@ -51,7 +50,7 @@ def test_call_that_is_interrupted_as_it_is_taken_ends_and_is_not_interrupted_aga
 def test_call_of_a_cell_that_has_lost_an_interrupt_is_interrupted_again(monkeypatch):
     """IPython swallows an interrupt in its own callbacks, and Python in a finalizer."""
     monkeypatch.setattr("sessionmagic.notebook.kernel.job.REPEAT_SECONDS", 0.01)
-    main_thread, over, loop = MainThread(None), threading.Event(), LoopThread()
+    main_thread, over, loop = MainThread(None), Future(), LoopThread()
     lost = []
 
     def call() -> None:
@@ -92,7 +91,7 @@ def test_call_between_cells_that_has_lost_an_interrupt_is_interrupted_again(monk
 
 def test_call_that_ends_after_an_interrupt_is_not_interrupted_again(monkeypatch):
     monkeypatch.setattr("sessionmagic.notebook.kernel.job.REPEAT_SECONDS", 0.01)
-    main_thread, over, loop = MainThread(None), threading.Event(), LoopThread()
+    main_thread, over, loop = MainThread(None), Future(), LoopThread()
     with main_thread.noticing_interrupts(), main_thread.served():
         loop.submit(main_thread.run(lambda: signal.raise_signal(signal.SIGINT)))
         with pytest.raises(KeyboardInterrupt):

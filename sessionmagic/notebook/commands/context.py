@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sessionmagic.loop import require_waiting
 from sessionmagic.notebook.commands.registry import SESSION, argument, chosen, command
 from sessionmagic.notebook.page.listing import Listing
 from sessionmagic.words import counted
@@ -101,6 +102,7 @@ def compact(context: NotebookContext, options: argparse.Namespace) -> None:
     from sessionmagic.notebook.launch import Launch
     from sessionmagic.notebook.surface import rate_of, view_for
 
+    require_waiting()
     manager = context.manager
     session = manager.sessions.load(chosen(context, options.session))
     launch = Launch(

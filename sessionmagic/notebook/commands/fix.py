@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.attachment import Attachment
 from sessionmagic.keys.cleaning import without_keys
+from sessionmagic.loop import require_waiting
 from sessionmagic.notebook.cell import ask, request_of
 from sessionmagic.notebook.cell_line import add_turn_options
 from sessionmagic.notebook.commands.registry import argument, command, say
@@ -61,6 +62,7 @@ def fix(context: NotebookContext, options: argparse.Namespace) -> Fix | None:
     if failure is None:
         say("no cell has failed in this kernel, or the one that failed last has run since without an error")
         return None
+    require_waiting()
     result = ask(context, options, _request(context, options, failure), takes_code=False)
     if result is None or result.status != "completed":
         say("the answer is not complete, so nothing is proposed")

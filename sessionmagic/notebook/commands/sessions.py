@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.exceptions import AgentsFileError, UnknownAgentError, UsageError
 from sessionmagic.keys.cleaning import without_keys_in
-from sessionmagic.loop import loop_thread
+from sessionmagic.loop import result_of
 from sessionmagic.notebook.captions import settings_line
 from sessionmagic.notebook.commands.registry import RUNNING, SESSION, argument, chosen, command, next_turn, running, say
 from sessionmagic.notebook.visible import visible
@@ -183,7 +183,7 @@ def delete(context: NotebookContext, options: argparse.Namespace) -> None:
     if not options.yes:
         _confirm(context, f"delete {', '.join(sessions.values())} for ever?")
     for session_id, described in sessions.items():
-        loop_thread().submit(context.manager.delete(session_id)).result()
+        result_of(context.manager.delete(session_id))
         say(f"deleted {described}")
 
 

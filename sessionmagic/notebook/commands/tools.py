@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.loop import loop_thread
+from sessionmagic.loop import result_of
 from sessionmagic.notebook.commands.registry import SESSION, Argument, argument, chosen, command, say
 from sessionmagic.notebook.offered_tools import offering
 from sessionmagic.notebook.page.listing import Listing
@@ -74,7 +74,7 @@ def add_mcp(context: NotebookContext, options: argparse.Namespace) -> None:
             names = [name]
     try:
         say(f"starting {', '.join(names)}")
-        started = loop_thread().submit(context.servers.start(names)).result()
+        started = result_of(context.servers.start(names))
     except KeyboardInterrupt:
         raise short_interrupt("the servers keep starting; %agent tools shows their status") from None
     for server, problem in started:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.loop import loop_thread
+from sessionmagic.loop import result_of
 from sessionmagic.notebook import cell
 from sessionmagic.notebook.captions import THE_AGENT
 from sessionmagic.notebook.commands.registry import argument, command, running, say
@@ -53,7 +53,7 @@ def steer(context: NotebookContext, options: argparse.Namespace) -> None:
     session = context.manager.sessions.load(running(context, options.session))
     limit = context.settings.value_limit
     text, values, _ = filled_message(options.text, context.shell.user_ns, raw=options.raw, limit=limit)
-    loop_thread().submit(context.manager.turns.steer(session.name, text, turn=options.turn, values=values)).result()
+    result_of(context.manager.turns.steer(session.name, text, turn=options.turn, values=values))
     say(f"sent to {session.name}; the model reads it with its next request")
 
 

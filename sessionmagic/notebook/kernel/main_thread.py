@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sessionmagic.exceptions import MainThreadBusyError
+from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.kernel.job import Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
     from types import FrameType
 
     _Handler = Callable[[int, FrameType | None], Any]
@@ -69,11 +71,38 @@ class MainThread:
         Cancelling the task interrupts the call, again and again until it ends. Raises `MainThreadBusyError` when
         another cell keeps the main thread busy; in a terminal, also when no foreground cell runs a turn.
         """
+        if loop_thread().shares_thread:  # nobody else could make the call
+            return await self._make_here(call)
         return await self._run(call, in_cell=self._when_idle is None)
 
     async def run_in_cell(self, call: Callable[[], T]) -> T:
         """Do the same as `run`, but raise `MainThreadBusyError` at once when no foreground cell runs a turn."""
+        if loop_thread().shares_thread and self._serving:
+            return await self._make_here(call)
         return await self._run(call, in_cell=True)
+
+    async def _make_here(self, call: Callable[[], T]) -> T:
+        """Make the call at once. An interrupt ends it, and is noticed by the cell that waits for the turn."""
+        job = Job(call)
+        self._jobs.append(job)
+        waiting = signal.getsignal(signal.SIGINT)
+
+        def interrupt(number: int, frame: FrameType | None) -> None:
+            if callable(waiting):
+                waiting(number, frame)
+            raise KeyboardInterrupt
+
+        self._interrupted = False
+        signal.signal(signal.SIGINT, self._noticing_then(interrupt))
+        try:
+            self._serve_one(in_cell=self._serving > 0)
+        finally:
+            signal.signal(signal.SIGINT, waiting)
+        try:
+            result: T = await job.outcome
+        finally:
+            await _stopped_after(job)
+        return result
 
     async def _run(self, call: Callable[[], T], *, in_cell: bool) -> T:
         job = Job(call)
@@ -94,8 +123,7 @@ class MainThread:
             try:
                 result: T = await job.outcome
             finally:
-                if job.is_last:  # else the turn would go on with the result until it is stopped
-                    await asyncio.sleep(STOP_SECONDS)
+                await _stopped_after(job)
         except asyncio.CancelledError:
             self._take_back(job)
             if self._withdraw(job):
@@ -132,7 +160,7 @@ class MainThread:
 
         Python only prints a `KeyboardInterrupt` that is raised in a finalizer, so the signal handler sets a flag too.
         """
-        if threading.current_thread() is not threading.main_thread():
+        if not _is_main_thread():
             yield
             return
         previous = signal.getsignal(signal.SIGINT)
@@ -159,21 +187,21 @@ class MainThread:
     @contextmanager
     def served(self) -> Iterator[None]:
         """Accept calls that need a foreground cell. The caller will `serve` them within the block."""
-        on_main = threading.current_thread() is threading.main_thread()
+        on_main = _is_main_thread()
         self._serving += on_main
         try:
             yield
         finally:
             self._serving -= on_main
 
-    def serve(self, over: threading.Event) -> None:
-        """Make calls as they come, until `over` is set; use `wake` after setting it.
+    def serve(self, over: Future[None]) -> None:
+        """Make calls as they come, until `over` is done; use `wake` after that.
 
         Raises `KeyboardInterrupt` when the user interrupts the cell.
         """
-        while not over.is_set():
+        while not over.done():
             with self._lock:
-                self._changed.wait_for(lambda: self._jobs or over.is_set(), CHECK_SECONDS)
+                self._changed.wait_for(lambda: self._jobs or over.done(), CHECK_SECONDS)
             self._serve_one()
             if self._interrupted:
                 raise KeyboardInterrupt
@@ -230,6 +258,16 @@ class MainThread:
                 pass
             finally:
                 signal.signal(signal.SIGINT, ignoring)
+
+
+async def _stopped_after(job: Job) -> None:
+    """Give the cell time to stop the turn of an interrupted call, which would go on with the result otherwise."""
+    if job.is_last:
+        await asyncio.sleep(STOP_SECONDS)
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _interrupt_main_thread() -> None:

@@ -14,7 +14,7 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 
 from sessionmagic.exceptions import ToolError
-from sessionmagic.loop import is_cancelled
+from sessionmagic.loop import in_own_thread, is_cancelled
 from sessionmagic.notebook.kernel.capture import capturing, is_capturing, refuse_input
 from sessionmagic.notebook.kernel.outputs import FIGURES, CallResult, CapturedOutput, RichOutput
 from sessionmagic.notebook.kernel.values import describe_safely
@@ -96,7 +96,7 @@ async def run_awaitable(
     with capturing(output), hook:
         try:
             # A slow repr must not block the loop, on which other calls run.
-            description = await asyncio.to_thread(_describe_and_show, shell, await work, output)
+            description = await in_own_thread(_describe_and_show, shell, await work, output)
         except BaseException as error:
             # A CancelledError means that the turn was stopped only if this task was cancelled. Otherwise the user's
             # code has raised it, which is an error like any other.

@@ -8,7 +8,7 @@ import inspect
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
-from sessionmagic.loop import LoopThread
+from sessionmagic.loop import started
 from sessionmagic.notebook.kernel.outputs import CapturedOutput
 from sessionmagic.notebook.kernel.running import run_awaitable, run_function, tool_return
 from sessionmagic.turns.prints import reported
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
+    from sessionmagic.loop import TurnsThread
     from sessionmagic.notebook.kernel.main_thread import MainThread
     from sessionmagic.notebook.kernel.outputs import CallResult
 
@@ -38,7 +39,7 @@ class UserFunctions:
         self._shell = shell
         self._main_thread = main_thread
         self._show = show
-        self._coroutines: LoopThread | None = None
+        self._coroutines: TurnsThread | None = None
         """A separate loop, so that a coroutine that blocks does not delay any turn."""
 
     def wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,7 +78,7 @@ class UserFunctions:
         self._show(result)
         return description, result
 
-    async def _responsive_loop(self) -> LoopThread:
+    async def _responsive_loop(self) -> TurnsThread:
         """Return the loop of the user's coroutines, or a new one if a coroutine blocks it."""
         loop = self._coroutines
         if loop is not None:
@@ -85,8 +86,8 @@ class UserFunctions:
                 await asyncio.wait_for(asyncio.wrap_future(loop.submit(asyncio.sleep(0))), BLOCKED_SECONDS)
                 return loop
         if self._coroutines is loop:  # another call may have replaced it meanwhile
-            self._coroutines = LoopThread("sessionmagic tools")
-        return cast("LoopThread", self._coroutines)
+            self._coroutines = started("sessionmagic tools")
+        return cast("TurnsThread", self._coroutines)
 
 
 def _with_signature_of(function: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
