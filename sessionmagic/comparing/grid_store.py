@@ -16,11 +16,10 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Protocol
 
-import orjson
-
 from sessionmagic.comparing.cells import CellAnswer
 from sessionmagic.conversation.usage import Usage
 from sessionmagic.exceptions import SessionBusyError, SessionSchemaError, StoreError, UsageError
+from sessionmagic.json_bytes import loads
 from sessionmagic.storage.atomic import PRIVATE_FILE, dumps, make_private_directory, replace_file
 from sessionmagic.storage.claims import HeldError, Holder, take_claim
 from sessionmagic.storage.locks import REFUSED
@@ -278,7 +277,7 @@ def _add(answers: dict[bytes, CellAnswer], line: bytes) -> bool:
     if not found or int(found[1], 16) != zlib.crc32(found[2]):
         return False
     try:
-        cell = orjson.loads(found[2])
+        cell = loads(found[2])
         key, usage = bytes.fromhex(cell.pop("key")), Usage(**cell.pop("usage"))
         answers[key] = CellAnswer(usage=usage, **cell)
     except (ValueError, TypeError, KeyError):

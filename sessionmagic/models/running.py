@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -10,9 +11,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.request import getproxies
 
-import orjson
 from httpx2 import AsyncClient
 
+from sessionmagic.json_bytes import loads
 from sessionmagic.loop import in_thread, loop_thread
 from sessionmagic.models.clients import is_loopback
 from sessionmagic.models.connections import shared_client, tls
@@ -129,8 +130,8 @@ async def _client(url: str) -> AsyncGenerator[AsyncClient]:
 
 def _listed(body: bytes) -> Answer:
     try:
-        content = orjson.loads(body) if len(body) <= BYTES else None
-    except orjson.JSONDecodeError:
+        content = loads(body) if len(body) <= BYTES else None
+    except json.JSONDecodeError:
         content = None
     entries = content.get("data") if isinstance(content, dict) else None
     if not isinstance(entries, list):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from pydantic import ValidationError
 
 from sessionmagic.conversation.names import NAME_LIMIT, UNSEEN, check_name
 from sessionmagic.conversation.session import SCHEMA, Session
 from sessionmagic.exceptions import SessionExistsError, UsageError
+from sessionmagic.json_bytes import loads
 from sessionmagic.sessions.formats.atif_reading import from_atif, is_atif
 from sessionmagic.sessions.formats.checks import checked_session
 from sessionmagic.sessions.formats.docker_agent import from_docker_agent, is_docker_agent
@@ -97,8 +98,8 @@ def _document(path: Path) -> Any:
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from None
     try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError as error:
+        return loads(content)
+    except json.JSONDecodeError as error:
         raise ValueError(f"it is not JSON: {error}") from None
 
 

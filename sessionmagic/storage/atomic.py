@@ -8,8 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
+from sessionmagic import json_bytes
 from sessionmagic.exceptions import StoreError
 
 if TYPE_CHECKING:
@@ -26,14 +25,14 @@ def dumps(data: Any) -> bytes:
     Raises `StoreError` for values that are nested too deep, and integers of more than 64 bits.
     """
     try:
-        return orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS)
+        return json_bytes.dumps(data)
     except TypeError:  # lone surrogates, from models that stop in the middle of a character, cannot be encoded
         return _dumps_encodable(data)
 
 
 def _dumps_encodable(data: Any) -> bytes:
     try:
-        return orjson.dumps(_encodable(data), option=orjson.OPT_NON_STR_KEYS)
+        return json_bytes.dumps(_encodable(data))
     except (TypeError, RecursionError) as error:
         raise StoreError(
             "the session has values that are nested too deep, or numbers too large, to be written; use another session"

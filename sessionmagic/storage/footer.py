@@ -13,9 +13,8 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
-import orjson
-
 from sessionmagic.conversation.session import SCHEMA, SessionSummary
+from sessionmagic.json_bytes import loads
 from sessionmagic.storage.atomic import dumps
 from sessionmagic.storage.journal import Place
 
@@ -63,7 +62,7 @@ def footer_in(file: BinaryIO) -> Footer | None:
     if checksum is None or int(checksum[1]) != zlib.crc32(memoryview(content)[:end], _checksum(file, before)):
         return None
     try:
-        stored = orjson.loads(memoryview(content)[start + len(_SUMMARY) : end])
+        stored = loads(memoryview(content)[start + len(_SUMMARY) : end])
         if stored.pop("schema") != SCHEMA:
             return None
         place = Place(**stored.pop("place"))

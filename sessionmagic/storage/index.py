@@ -7,10 +7,9 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from sessionmagic.conversation.session import SessionSummary
 from sessionmagic.exceptions import SessionNotFoundError, StoreError
+from sessionmagic.json_bytes import dumps, loads
 from sessionmagic.storage.atomic import replace_file
 from sessionmagic.storage.journal import SUFFIX as JOURNAL
 from sessionmagic.storage.progress import told
@@ -91,14 +90,14 @@ class Index:
         try:
             stamp = stamp_of(self._path.stat())
             if stamp != self._loaded:
-                self._entries, self._loaded = _entries_of(orjson.loads(self._path.read_bytes())), stamp
+                self._entries, self._loaded = _entries_of(loads(self._path.read_bytes())), stamp
         except (OSError, ValueError, TypeError, KeyError):
             self._entries, self._loaded = {}, None  # all of it can be read from the sessions again
         return self._entries
 
     def _save(self, entries: Entries) -> None:
         with suppress(OSError):  # a listing must work on a full or read-only disk
-            replace_file(self._path, orjson.dumps(_columns_of(entries)))
+            replace_file(self._path, dumps(_columns_of(entries)))
             self._loaded = stamp_of(self._path.stat())
 
 

@@ -15,9 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from sessionmagic.conversation.session import SCHEMA
+from sessionmagic.json_bytes import loads
 from sessionmagic.storage.atomic import PRIVATE_FILE, dumps, sync_directory
 from sessionmagic.storage.refusals import JournalError, another_schema
 from sessionmagic.storage.stamps import Stamp, stamp_of
@@ -69,7 +68,7 @@ def content_of(line: bytes) -> dict[str, Any] | None:
     """Return the JSON in a line; None if it is not whole."""
     if not line.endswith(b"\n") or not _HEAD.match(line) or int(line[:8], 16) != zlib.crc32(line[HEAD:-1]):
         return None
-    content: dict[str, Any] = orjson.loads(line[HEAD:-1])
+    content: dict[str, Any] = loads(line[HEAD:-1])
     return content
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from pydantic_core import from_json
+
+from sessionmagic.json_bytes import loads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,7 @@ def read_label(path: Path) -> Label | None:
 def _label(content: bytes, *, partial: bool) -> Label | None:
     try:
         # A string that is cut off is left out, so a name that is found is whole.
-        database: Any = from_json(content, allow_partial=True) if partial else orjson.loads(content)
+        database: Any = from_json(content, allow_partial=True) if partial else loads(content)
         session = database["session"]["1"]
         session_id, name = session["id"], session["name"]
     except (ValueError, TypeError, KeyError):

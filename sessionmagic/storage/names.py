@@ -6,9 +6,8 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-import orjson
-
 from sessionmagic.exceptions import StoreError
+from sessionmagic.json_bytes import loads
 from sessionmagic.storage.atomic import dumps, replace_file
 from sessionmagic.storage.label import read_label
 from sessionmagic.storage.stamps import stamp_of
@@ -211,7 +210,7 @@ class Names:
 
     def _parsed(self) -> dict[str, Known]:
         try:
-            stored = orjson.loads(self._path.read_bytes())
+            stored = loads(self._path.read_bytes())
         except (OSError, ValueError):
             return {}
         if not isinstance(stored, dict):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
-import orjson
 from pydantic_core import ValidationError
 
 from sessionmagic.conversation.session import SCHEMA
@@ -68,5 +68,5 @@ def reason_of(error: Exception) -> str:
         return f"not a session: {'.'.join(map(str, problem['loc']))}: {problem['msg']}"
     if isinstance(error, JournalError):
         return str(error)
-    kind = "not JSON" if isinstance(error, orjson.JSONDecodeError) else "not a session"
+    kind = "not JSON" if isinstance(error, json.JSONDecodeError) else "not a session"
     return f"{kind}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"

@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from sessionmagic.conversation.session import SCHEMA, Session, TurnRecord
 from sessionmagic.exceptions import StoreError
 from sessionmagic.garbage import uncollected
+from sessionmagic.json_bytes import loads
 from sessionmagic.storage.aside import left_unchanged
 from sessionmagic.storage.continued import continued
 from sessionmagic.storage.footer import footer_in
@@ -131,7 +130,7 @@ class SessionFiles:
         if not patch:
             return
         line, place = line_of(patch, known.read.place)
-        written = [orjson.loads(line[HEAD:])]  # as whoever reads the line will have it
+        written = [loads(line[HEAD:])]  # as whoever reads the line will have it
         storage = self._storage(after.id)
         # What was removed must not stay in a file, and a name is looked for in the snapshot.
         must_fold = known.needs_snapshot or "count" in patch or "name" in patch.get("session", {})

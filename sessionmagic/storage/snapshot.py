@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
+from sessionmagic.json_bytes import loads
 from sessionmagic.storage.atomic import dumps
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def read_snapshot(path: Path) -> Database:
             return _read_lines(file)
         except (ValueError, TypeError, KeyError, AttributeError):  # not in lines as below, so written by somebody else
             file.seek(0)
-            database: Database = orjson.loads(file.read())
+            database: Database = loads(file.read())
             return database
 
 
@@ -44,13 +43,13 @@ def _read_lines(file: BinaryIO) -> Database:
     head = file.readline()
     if not head.endswith(_TURNS + b"\n"):
         raise ValueError("there is no line for each turn")
-    database: Database = orjson.loads(head + b"}}")
+    database: Database = loads(head + b"}}")
     turns = database["turns"]
     while lines := file.readlines(_AT_ONCE):
         end = lines.pop() if lines[-1].startswith(b"}") else b""
-        turns |= orjson.loads(b"{" + b"".join(lines).removesuffix(b"\n").removesuffix(b",") + b"}")
+        turns |= loads(b"{" + b"".join(lines).removesuffix(b"\n").removesuffix(b",") + b"}")
         if end:
-            return {**orjson.loads(b"{" + _TURNS + end + file.read()), **database}
+            return {**loads(b"{" + _TURNS + end + file.read()), **database}
     raise ValueError("the end is missing")
 
 

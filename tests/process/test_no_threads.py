@@ -22,6 +22,7 @@ def start(*args, **options):
     raise RuntimeError("can't start new thread")
 
 sys.addaudithook(refuse)
+sys.modules.update(orjson=None, nh3=None, psutil=None)  # are not there either
 _thread.start_new_thread = _thread.start_joinable_thread = start  # before `threading` takes them
 
 import threading

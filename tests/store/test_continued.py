@@ -1,8 +1,8 @@
 """The summary of a session after more commits is the one that the whole session would give, or there is none."""
 
+import json
 from dataclasses import replace
 
-import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -46,7 +46,7 @@ def continued_by(before, *changes):
     patches, now = [], before
     for change in changes:
         after = change(now)
-        patches.append(orjson.loads(dumps(patch_between(now, after, changed_places(now.turns, after.turns)))))
+        patches.append(json.loads(dumps(patch_between(now, after, changed_places(now.turns, after.turns)))))
         now = after
     return now, continued(summarize(before), patches)
 
