@@ -2,6 +2,7 @@
 
 import html
 import re
+import sys
 import time
 from html.parser import HTMLParser
 
@@ -10,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sessionmagic.notebook.page.growing import cut_block, settled_length
-from sessionmagic.notebook.page.rendering import clean_html, render_markdown
+from sessionmagic.notebook.page.rendering import _cleaner, clean_html, render_code, render_markdown
 from sessionmagic.notebook.visible import escape, visible
 from tests.examples import examples
 
@@ -624,3 +625,19 @@ def test_what_may_be_wider_than_the_page_scrolls_in_a_box_of_its_own(text: str, 
     assert [tag for tag, attributes in opened if "overflow-x:auto" in attributes.get("style", "")] == boxes
     if "pre" in boxes:
         assert dict(opened)["code"] == {"style": "white-space:pre"}
+
+
+@pytest.fixture
+def without_nh3(monkeypatch):
+    monkeypatch.setitem(sys.modules, "nh3", None)
+    _cleaner.cache_clear()
+    yield
+    _cleaner.cache_clear()
+
+
+@pytest.mark.usefixtures("without_nh3")
+def test_without_nh3_everything_is_escaped_text():
+    hostile = "**a** <script>alert(1)</script> [b](javascript:alert)"
+    assert render_markdown(hostile) == clean_html(hostile) == f"<pre>{escape(hostile)}</pre>\n"
+    assert render_code(hostile, "html") == escape(hostile)
+    assert "<script" not in escape(hostile)

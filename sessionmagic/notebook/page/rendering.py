@@ -3,6 +3,8 @@
 The text is hostile until it has been cleaned: front ends run the scripts of a text/html output, fetch its images and
 typeset its math. So it is rendered without raw HTML, and the result is reduced to a short list of tags.
 
+Where nh3 is not installed, as in Pyodide, nothing can be cleaned, and everything is escaped text.
+
 The page's MathJax typesets the math. It looks for delimiters in the text of each element, and never joins text across
 elements. So every formula is put in a separate element, and so is each ``$`` and each backslash in ordinary text.
 MathJax then finds only the formulas that were checked here.
@@ -97,8 +99,11 @@ def render_code(code: str, language: str) -> str:
 
 
 def clean_html(html: str) -> str:
-    """Return foreign HTML without anything that runs code or fetches a resource."""
-    return _cleaner().clean(html)
+    """Return foreign HTML without anything that runs code or fetches a resource; where nh3 is missing, its source."""
+    try:
+        return _cleaner().clean(html)
+    except ImportError:
+        return f"<pre>{escape(html)}</pre>\n"
 
 
 def parse_blocks(text: str) -> list[Token]:
