@@ -22,7 +22,7 @@ from sessionmagic.storage.locks import lock_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from filelock import BaseFileLock
+    from sessionmagic.storage.locks import Lock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +95,7 @@ A_GLANCE = 0.02
 class FileClaim:
     """A claim that is held until `release`, which is called once, from any thread."""
 
-    def __init__(self, lock: BaseFileLock, path: Path, data: Path) -> None:
+    def __init__(self, lock: Lock, path: Path, data: Path) -> None:
         self.session_id = path.stem
         self._lock = lock
         self._path = path
@@ -171,7 +171,7 @@ def is_claimed(path: Path) -> bool:
     return False
 
 
-def _acquired(lock: BaseFileLock, note: Path) -> bool:
+def _acquired(lock: Lock, note: Path) -> bool:
     """Take the lock of a claim, and return whether that worked; raises `OSError`.
 
     A process that only checks a claim has its lock for a moment, while the note is that of a process that was killed.

@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
-    from filelock import BaseFileLock
-
     from sessionmagic.conversation.session import Session
+    from sessionmagic.storage.locks import Lock
     from sessionmagic.storage.stamps import Stamp
 
 VERSION = 100 + SCHEMA
@@ -100,7 +99,7 @@ class SearchIndex:
             with suppress(sqlite3.Error, OSError, Timeout), self._locked(), self._opened() as database, database:
                 _forget(database, session_id, with_grams=_has_grams(database))
 
-    def _locked(self) -> BaseFileLock:
+    def _locked(self) -> Lock:
         return lock_of(self._path.with_suffix(".lock"), LOCK_SECONDS)
 
     def _using_index(self, words: Sequence[str], limit: int, among: Collection[str] | None) -> list[TurnKey]:

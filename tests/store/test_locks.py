@@ -81,3 +81,32 @@ async def test_locks_that_fail_later_leave_no_claim_behind(home, flock_fails):
         with pytest.raises(StoreError, match="SESSIONMAGIC_HOME"):
             await ask(manager, session=session)
     assert files(home) == before
+
+
+@pytest.fixture
+def one_process(monkeypatch):
+    """Let the store be in the only process, where `flock` refuses nobody, as in Pyodide."""
+    monkeypatch.setattr(locks, "ONE_PROCESS", True)
+    monkeypatch.setattr(fcntl, "flock", lambda _file, _operation: None)
+
+
+def test_session_of_the_only_process_is_claimed_once(home, one_process):  # noqa: ARG001
+    store = TinyStore(home)
+    key = stored(store)
+    claim = store.claim(key, Holder.here("cell In [1]"))
+    assert store.is_claimed(key)
+    with pytest.raises(HeldError):
+        TinyStore(home).claim(key, Holder.here("cell In [2]"))
+    claim.release()
+    assert not store.is_claimed(key)
+    claim = store.claim(key, Holder.here("cell In [3]"))
+    store.delete(key)
+    claim.release()
+    assert not [name for name in files(home) if key in name]
+
+
+@on_a_loop
+async def test_turns_of_the_only_process_run_and_nothing_is_said(home, one_process):  # noqa: ARG001
+    for _ in range(2):
+        await ask(manager_on(home))
+    assert [turn.warnings for turn in manager_on(home).sessions.load("chat").turns] == [[], []]
