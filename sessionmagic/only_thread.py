@@ -164,4 +164,16 @@ def _can_suspend() -> bool:
 def _suspend_for(work: Coroutine[Any, Any, None]) -> None:
     from pyodide.ffi import run_sync
 
-    run_sync(work)
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(_report)
+    try:
+        run_sync(work)
+    finally:
+        loop.set_exception_handler(before)
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Leave out the errors of tasks that nothing awaits yet, of which Pyodide tells nothing else."""
+    if context.keys() != {"exception"}:
+        loop.default_exception_handler(context)

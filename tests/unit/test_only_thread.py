@@ -126,13 +126,26 @@ async def test_code_that_cannot_wait_is_told_what_to_await(monkeypatch):
 @on_a_loop
 async def test_code_that_pyodide_can_suspend_waits(monkeypatch):
     """`tests/matrix/test_pyodide.py` does it with Pyodide."""
+    told = []
+    monkeypatch.setattr(asyncio.get_running_loop(), "default_exception_handler", told.append)
     suspended = []
     pyodide = ModuleType("pyodide.ffi")
     pyodide.can_run_sync = lambda: True
-    pyodide.run_sync = lambda work: (suspended.append(work.__name__), work.close())
+
+    def run_sync(work):
+        suspended.append(work.__name__)
+        work.close()
+        for context in (
+            {"exception": ValueError("awaited later")},
+            {"message": "lost", "exception": ValueError("lost")},
+        ):
+            asyncio.get_running_loop().call_exception_handler(context)
+
+    pyodide.run_sync = run_sync
     monkeypatch.setitem(sys.modules, "pyodide", ModuleType("pyodide"))
     monkeypatch.setitem(sys.modules, "pyodide.ffi", pyodide)
     only = OnlyThread()
     assert only.can_wait
     only.wait(Future())
     assert suspended == ["_wait"]
+    assert [context["message"] for context in told] == ["lost"]

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.exceptions import ToolError
+from sessionmagic.loop import loop_thread
 from sessionmagic.notebook.kernel.main_thread import NEEDS_A_CELL
 from sessionmagic.notebook.kernel.outputs import SVG, CallResult, CapturedOutput, RichOutput, restored
 from sessionmagic.notebook.kernel.running import run_code, tool_return
@@ -101,7 +102,8 @@ class KernelTools:
     @property
     def _obstacle(self) -> str:
         """Why a background turn cannot run code on the main thread; empty where it can."""
-        return NEEDS_A_CELL if getattr(self._shell, "kernel", None) is None else ""
+        between_cells = getattr(self._shell, "kernel", None) is not None or loop_thread().shares_thread
+        return "" if between_cells else NEEDS_A_CELL
 
     def list_variables(self) -> str:
         """List variables, types and sizes."""
