@@ -10,7 +10,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.exceptions import ToolError
+from sessionmagic.exceptions import NoThreadsError, ToolError
 from sessionmagic.loop import loop_thread
 from sessionmagic.tools.mcp.config import read_servers, server_config
 from sessionmagic.tools.mcp.server import Server, on_loop_thread
@@ -148,8 +148,9 @@ class McpServers:
     def shutdown(self, seconds: float = CLOSE_SECONDS) -> None:
         """Stop all servers as `close` does, from a thread without a running loop. Waits up to `seconds`."""
         if self._keepers:
-            with suppress(TimeoutError, RuntimeError):  # the loop thread itself cannot wait
-                loop_thread().submit(self._close()).result(seconds)
+            thread = loop_thread()
+            with suppress(NoThreadsError, RuntimeError):  # the loop thread itself cannot wait
+                thread.wait(thread.submit(self._close()), seconds)
 
     async def _close(self) -> None:
         for server in list(self._servers.values()):
