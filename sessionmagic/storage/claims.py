@@ -13,11 +13,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from filelock import Timeout
-
 from sessionmagic.exceptions import SessionBusyError
 from sessionmagic.keys.cleaning import without_keys
-from sessionmagic.storage.locks import lock_of
+from sessionmagic.storage.locks import Timeout, lock_of
 
 if TYPE_CHECKING:
     from pathlib import Path

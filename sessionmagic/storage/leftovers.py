@@ -8,10 +8,8 @@ import time
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from filelock import Timeout
-
 from sessionmagic.storage.claims import is_claimed
-from sessionmagic.storage.locks import lock_of
+from sessionmagic.storage.locks import Timeout, lock_of
 from sessionmagic.storage.store import SESSION_ID
 
 if TYPE_CHECKING:

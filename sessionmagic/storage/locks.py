@@ -8,14 +8,19 @@ from __future__ import annotations
 import errno
 import sys
 import tempfile
+import warnings
 from contextlib import AbstractContextManager
 from functools import cache
 from typing import TYPE_CHECKING, Protocol, Self
 
-from filelock import FileLock, SoftFileLock, Timeout
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", UserWarning)  # JupyterLite has no fcntl
+    from filelock import FileLock, SoftFileLock, Timeout
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+__all__ = ["REFUSED", "Lock", "Timeout", "lock_of", "untold"]
 
 ONE_PROCESS = sys.platform == "emscripten"
 REFUSED = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP})

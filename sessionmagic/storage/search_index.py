@@ -14,14 +14,12 @@ import sqlite3
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from filelock import Timeout
-
 from sessionmagic.conversation.said import TurnKey, folded, said_in
 from sessionmagic.conversation.session import SCHEMA
 from sessionmagic.exceptions import SessionNotFoundError, StoreError
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.storage.atomic import PRIVATE_FILE
-from sessionmagic.storage.locks import lock_of
+from sessionmagic.storage.locks import Timeout, lock_of
 from sessionmagic.storage.progress import told
 from sessionmagic.storage.scan import scanned
 

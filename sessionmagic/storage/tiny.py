@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from filelock import Timeout
-
 from sessionmagic.conversation.session import summarize
 from sessionmagic.exceptions import SessionMagicError, StoreError
 from sessionmagic.home import default_home
@@ -22,7 +20,7 @@ from sessionmagic.storage.index import Index
 from sessionmagic.storage.journal import SUFFIX as JOURNAL
 from sessionmagic.storage.label import read_label
 from sessionmagic.storage.leftovers import LEFT_SECONDS, sweep
-from sessionmagic.storage.locks import REFUSED, lock_of
+from sessionmagic.storage.locks import REFUSED, Timeout, lock_of
 from sessionmagic.storage.names import Names
 from sessionmagic.storage.patch import changed_places
 from sessionmagic.storage.refusals import copy_of, in_the_way, no_locks, no_session

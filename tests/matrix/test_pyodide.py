@@ -15,6 +15,7 @@ import sys
 
 sys.path[:0] = ["/repository", "/packages"]
 sys.dont_write_bytecode = True
+sys.modules["fcntl"] = None  # as in JupyterLite
 
 import asyncio
 from IPython.core.interactiveshell import InteractiveShell
