@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import loop_thread
+from sessionmagic.tools.tool_code import runs_for_a_tool
 
 if TYPE_CHECKING:
     import argparse
@@ -32,6 +33,9 @@ class CellWork:
         main_thread: Runs the calls that need the main thread while the cell waits.
         words: What an interrupted cell says, such as "turn interrupted".
     """
+
+    _latest: CellWork | None = None
+    """The latest work whose cell cannot wait for it. The next one begins when it is over, as if the cells waited."""
 
     def __init__(self, main_thread: MainThread, words: str) -> None:
         self._main_thread = main_thread
@@ -60,14 +64,19 @@ class CellWork:
 
     def _submit(self, work: Coroutine[Any, Any, None]) -> None:
         """Begin the work. Raises `UsageError` on the loop thread, where waiting for the work would block it."""
+        before = None
+        if not self._thread.can_wait and not runs_for_a_tool():
+            before, CellWork._latest = CellWork._latest, self
         try:
-            self._thread.submit(self._serve(work))
+            self._thread.submit(self._serve(work, before))
         except RuntimeError as error:
             work.close()
             raise UsageError("a model cannot run a cell from its own code; await SessionManager.run instead") from error
 
-    async def _serve(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _serve(self, work: Coroutine[Any, Any, None], before: CellWork | None = None) -> None:
         try:
+            if before is not None:
+                await before.ended()
             await work
         except BaseException as error:  # noqa: BLE001  raised in the thread that waits
             self._error = error
@@ -124,7 +133,7 @@ class CellWork:
 def cell_waits(options: argparse.Namespace, *, background: bool = False) -> bool:
     """Return whether the running cell waits for its work. If it should and cannot, say so.
 
-    Then the work waits for a busy session, because Run All would begin several at once.
+    Then the work waits for a busy session, too.
 
     Args:
         options: The options of the cell.

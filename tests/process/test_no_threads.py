@@ -164,30 +164,50 @@ def test_interrupt_stops_the_turn_and_its_call():
 IN_A_LOOP = (
     MAGICS
     + """
+def nested():
+    cell("%%agent -m hello -s other\\nhi")
+    return "begun"
+
+script("nests", call("nested"), "Nested.")
+shell.user_ns["nested"] = nested
+
 async def main():
     cell("%%agent -m counts -t count --yes -s chat\\nhi")
     cell("%%agent -m adds -t add --yes -s chat\\nhi")
-    print(repr(shell.user_ns["_agent"]).partition(":")[0])
-    print(await shell.user_ns["_agent"])
+    print(">", repr(shell.user_ns["_agent"]).partition(":")[0])
+    print(">", await shell.user_ns["_agent"])
     cell("%%agent --compare hello adds\\nhi")
-    print(len(await shell.user_ns["_agent"]))
+    print(">", len(await shell.user_ns["_agent"]))
     cell("%agent compact -s chat")
+    cell("%%agent -m nests -t nested --yes -s chat\\nhi")
+    print(">", await shell.user_ns["_agent"])
+    print(">", await shell.user_ns["_agent"])  # that of the nested cell
 
 asyncio.new_event_loop().run_until_complete(main())
 """
 )
 
 
-def test_turn_goes_on_when_its_cell_cannot_wait_because_a_loop_runs():
-    goes_on = "the cell cannot wait here; its work goes on, and `await _agent` in another cell waits for it"
+GOES_ON = "the cell cannot wait here; its work goes on, and `await _agent` in another cell waits for it"
+REFUSED = (
+    "NoThreadsError: no thread can be started here, and this code cannot wait; "
+    "await SessionManager().run(prompt, session=name), which works here"
+)
+
+
+def test_turns_go_on_in_order_where_cells_cannot_wait_because_a_loop_runs():
     shown = lines_of(IN_A_LOOP)
-    assert shown[:4] == [goes_on, goes_on, "still running", "Two."]
-    assert "chat · turn 2 · adds" in "\n".join(shown)
-    assert shown.index("Three.") < shown.index("2")
-    assert shown[-1] == (
-        "NoThreadsError: no thread can be started here, and this code cannot wait; "
-        "await SessionManager().run(prompt, session=name), which works here"
-    )
+    turns = [line.split(" · ")[1:3] for line in shown if line.startswith("chat · turn")]
+    assert turns == [["turn 1", "counts"], ["turn 2", "adds"], ["turn 3", "nests"]]
+    assert shown[:2] == [GOES_ON] * 2
+    assert [line for line in shown if line.startswith((">", "NoThreadsError"))] == [
+        "> still running",
+        "> Three.",
+        "> 2",
+        REFUSED,
+        "> Nested.",
+        "> Hello.",
+    ]
 
 
 def test_manager_runs_turns_with_tools_and_types_without_threads():
