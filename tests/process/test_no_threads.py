@@ -127,6 +127,21 @@ def test_cell_waits_for_tools_comparisons_and_grids():
     ]
 
 
+def test_recordings_are_made_and_replayed(tmp_path):
+    path = tmp_path / "lesson.jsonl"
+    shown = shown_by(
+        "%%agent -m counts -t count --yes -s chat\nhi",
+        f"%agent record {path} -s chat",
+        "%%agent -m replay:chat -t count --yes -s again\nhi",
+        "print('>', _agent)",
+        f"%%agent -m replay:{path} -t count --yes -s once-more\nhi",
+        "print('>', _agent)",
+        "%agent replay chat --speed 0",
+    )
+    assert [line for line in shown if line.startswith(">")] == ["> Two.", "> Two."]
+    assert shown.count("Two.") == 4
+
+
 INTERRUPTED = (
     MAGICS
     + """

@@ -12,12 +12,11 @@ from dataclasses import asdict, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from sessionmagic.conversation.names import NAME_LIMIT, UNSEEN
 from sessionmagic.conversation.session import SCHEMA, Session, TurnRecord
 from sessionmagic.exceptions import SessionMagicError, UsageError
 from sessionmagic.home import without_machine
+from sessionmagic.json_bytes import loads
 from sessionmagic.keys.cleaning import without_keys_in
 from sessionmagic.sessions.formats.checks import checked_session
 from sessionmagic.sessions.formats.contents import EVERYTHING
@@ -158,7 +157,7 @@ def _session_in(content: bytes, path: Path) -> Session:
 
 def _header(line: bytes) -> dict[str, Any]:
     try:
-        header = orjson.loads(line)
+        header = loads(line)
     except ValueError:
         header = None
     if not isinstance(header, dict) or header.get("kind") != KIND:
@@ -173,7 +172,7 @@ def _header(line: bytes) -> dict[str, Any]:
 
 def _entry_in(line: bytes, number: int) -> dict[str, Any]:
     try:
-        entry = orjson.loads(line)
+        entry = loads(line)
     except ValueError as error:
         cut = "is cut off or not JSON" if not line.rstrip().endswith(b"}") else f"is not JSON: {error}"
         raise ValueError(f"line {number} {cut}") from None
