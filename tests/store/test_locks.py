@@ -110,3 +110,11 @@ async def test_turns_of_the_only_process_run_and_nothing_is_said(home, one_proce
     for _ in range(2):
         await ask(manager_on(home))
     assert [turn.warnings for turn in manager_on(home).sessions.load("chat").turns] == [[], []]
+
+
+def test_lock_of_the_only_process_is_held_within_a_block(tmp_path, one_process):  # noqa: ARG001
+    path = tmp_path / "names.lock"
+    with locks.lock_of(path), pytest.raises(locks.Timeout):
+        locks.lock_of(path).acquire()
+    with locks.lock_of(path):
+        pass
