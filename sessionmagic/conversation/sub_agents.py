@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sessionmagic.conversation.tree import with_changed_turn
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -65,3 +67,17 @@ def with_ended_workers(session: Session, turn_id: str, *, at: float) -> Session:
         for each in session.turns
     )
     return replace(session, turns=tuple(turns))
+
+
+def with_hand_over(session: Session, turn_id: str, *, agent: str, model: str, moves_head: bool) -> Session:
+    """Return the session with a turn that another agent has taken over, which then is the session's.
+
+    Args:
+        session: The session.
+        turn_id: The turn.
+        agent: The other agent.
+        model: The reference of its model.
+        moves_head: Whether the turn changes who answers later ones.
+    """
+    session = with_changed_turn(session, turn_id, lambda turn: replace(turn, agent=agent, model=model))
+    return replace(session, current_agent=agent) if moves_head else session

@@ -7,6 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.events import AgentSwitched
+from sessionmagic.conversation.sub_agents import with_hand_over
+from sessionmagic.loop import in_thread
 from sessionmagic.tools.permissions import Limits
 from sessionmagic.turns.compaction import Compaction, announced
 from sessionmagic.turns.counts import Counts
@@ -63,13 +65,17 @@ async def answered(admitted: Admitted, store: Store, agent_tools: AgentTools, re
             return announced(await agent.answer(admitted.content, partial(_known, conversation)), admitted, cut)
         outcome = await agent.answer(admitted.content, compaction.before_turn)
         while outcome.handed_over and agent.next is not None:
-            said, plan = outcome.messages, agent.next.plan
-            admitted.log.emit(AgentSwitched, agent=agent.name, to=plan.agent.name, model=plan.model.reference)
+            said, to, model = outcome.messages, agent.next.plan.agent.name, agent.next.plan.model.reference
+            switch = partial(
+                with_hand_over, turn_id=turn.id, agent=to, model=model, moves_head=admitted.request.moves_head
+            )
+            await in_thread(store.update, turn.session_id, switch)
+            admitted.log.emit(AgentSwitched, agent=agent.name, to=to, model=model)
             requests.begin_run()
             compaction = Compaction(agent.next, store, requests)
             agent = WorkingAgent(agent.next, shared, requests, RunHistory(), said)
             outcome = await agent.answer(None, partial(_before, compaction, said))
-            outcome.messages, outcome.plan = [*said, *outcome.messages], plan
+            outcome.messages = [*said, *outcome.messages]
     return advised(outcome, admitted.plan.previous)
 
 

@@ -159,13 +159,9 @@ async def _write_end(
     switched_back: list[str] = []
     now = time.time()
 
-    answering = outcome.plan or plan
-
     def finished(stored: TurnRecord) -> TurnRecord:
         return replace(
             stored,
-            agent=answering.agent.name,
-            model=answering.model.reference,
             messages=outcome.messages or stored.messages,
             status=outcome.status,
             waiting=[],
@@ -183,8 +179,6 @@ async def _write_end(
             session = plan.without_override(session)
             previous = plan.previous_override or "the default model"
             switched_back.append(f"session {session.name!r} was switched back to {previous}")
-        if outcome.plan is not None and admitted.request.moves_head:
-            session = replace(session, current_agent=answering.agent.name)
         session = with_ended_workers(session, admitted.turn.id, at=now)
         return with_finished_turn(session, admitted.turn.id, finished, at=now)
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.usage import RequestRecord
     from sessionmagic.turns.messages import Messages
     from sessionmagic.turns.output_type import Fitting
-    from sessionmagic.turns.planning import Plan
 
 
 @dataclass(slots=True)
@@ -32,8 +31,6 @@ class Outcome:
     """The model requests of the sub-agents that have worked for it."""
     handed_over: bool = False
     """Whether another agent goes on."""
-    plan: Plan | None = None
-    """By what the agent has answered to which the turn was handed over, if it was."""
 
 
 def advised(outcome: Outcome, previous: Session) -> Outcome:

@@ -1,5 +1,6 @@
 """Turns that one agent hands over to another: who answers then, with what, and how that is stored and shown."""
 
+import shutil
 from dataclasses import dataclass
 
 import pytest
@@ -204,6 +205,24 @@ async def test_turn_that_is_stopped_after_it_was_handed_over_stays_with_the_othe
     assert (stored(manager).current_agent, stored(manager).turns[0].agent) == ("tutor", "tutor")
     script("teacher", "Listen.")
     assert (await ask(manager, "Go on")).text == "Listen."
+
+
+@on_a_loop
+async def test_process_that_ends_after_a_hand_over_leaves_the_session_with_the_other_agent(home):
+    script("boss", ["One moment. ", hands()])
+    teacher = script("teacher", [hang()])
+    manager = team(TinyStore(home))
+    turn = await manager.run("Go", session="chat")
+    await until(lambda: teacher.sent)
+    copied = home.parent / "copied"
+    shutil.copytree(home, copied)  # what a process leaves that is killed now
+    turn.cancel()
+    await turn.result()
+    script("teacher", "Listen.")
+    other = team(TinyStore(copied))
+    assert (await ask(other, "Go on")).text == "Listen."
+    cut_off, later = stored(other).turns
+    assert (cut_off.status, cut_off.agent, cut_off.model, later.agent) == ("interrupted", "tutor", "teacher", "tutor")
 
 
 @on_a_loop
