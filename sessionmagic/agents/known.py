@@ -210,11 +210,14 @@ class Agents:
         return found
 
     def _colleague(self, name: str, source: str) -> AgentDefinition | SessionMagicError:
+        unknown = UnknownAgentError(f"no agent named {shortened(name)!r} is known here")
         try:
             found = self.answering(agent=name, source=source)
-        except (AgentsFileError, UnknownAgentError) as error:
+        except UnknownAgentError:  # which says what is true of a session's agent
+            return unknown
+        except AgentsFileError as error:
             return error
-        return found if found.name == name else UnknownAgentError(f"no agent named {shortened(name)!r} is known here")
+        return found if found.name == name else unknown
 
     def _with_project(self, agent: AgentDefinition) -> AgentDefinition:
         """Return an agent whose instructions are joined by what all agents should know of the project."""

@@ -59,6 +59,6 @@ def answer_in(agent: str, outcome: Outcome) -> str:
             said = "\n\n".join(part["content"] for part in parts if part["part_kind"] == "text")
             return said or f"{agent} has done the task, and says nothing."
         case "limit":
-            raise ToolError(f"{agent} has {outcome.error}")
+            raise ToolError(f"{agent} has reached a limit: {outcome.error}")
         case _:
             raise ToolError(f"{agent} has failed: {outcome.error or 'it was stopped'}")

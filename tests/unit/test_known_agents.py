@@ -212,6 +212,14 @@ async def test_a_session_whose_file_is_gone_is_refused_where_no_other_agent_has_
         await ask(manager)
 
 
+def test_colleague_that_has_left_the_file_is_not_called_the_agent_of_the_session(file):
+    edit(file, "agents: {root: {sub_agents: [helper]}, helper: {}}")
+    agents = Agents(file)
+    root = agents.answering()
+    edit(file, "agents: {root: {}}")
+    assert str(agents.team(root)["helper"]) == "no agent named 'helper' is known here"
+
+
 @on_a_loop
 async def test_an_agent_that_no_file_has_defined_is_replaced_by_the_default_one_with_a_warning(agents):
     script_ = {"critic": AgentDefinition(name="critic")}

@@ -203,7 +203,7 @@ async def test_limit_of_the_sub_agent_alone_lets_the_other_go_on():
     assert result.text == "It could not."
     assert returned(events)[-1][1:] == (
         "failed",
-        "ToolError: helper has stopped after 2 model requests; send another prompt to continue",
+        "ToolError: helper has reached a limit: stopped after 2 model requests; send another prompt to continue",
     )
 
 
@@ -506,7 +506,8 @@ async def test_budget_of_the_sub_agent_fails_only_its_call():
     result, events, _ = await done(manager)
     assert (result.status, result.text, len(work.sent)) == ("completed", "I do it myself.", 1)
     [(_, outcome, content)] = returned(events)
-    assert (outcome, "agent 'helper' in session 'chat'" in content) == ("failed", True)
+    begins = "ToolError: helper has reached a limit: agent 'helper' in session 'chat' has used "
+    assert (outcome, content.startswith(begins)) == ("failed", True), content
 
 
 @on_a_clock
