@@ -57,7 +57,12 @@ def run_command(context: NotebookContext, line: str, names: Mapping[str, Any] | 
     if command.parser.wants_help(rest):
         print(command.parser.format_help())
         return None
-    options = command.parser.parse_line(rest, context.shell.user_ns if names is None else names)
+    try:
+        options = command.parser.parse_line(rest, context.shell.user_ns if names is None else names)
+    except UsageError:
+        if problem := _mistyped(name, rest):
+            raise UsageError(problem) from None
+        raise
     if named := vars(options).pop(NAMED, ""):
         options.session = named
     _name_sessions(context, options)
@@ -75,6 +80,13 @@ def _not_a_subcommand(word: str, rest: str) -> str:
     if word.lower() in SUBCOMMANDS:
         return f"{word!r} is not a subcommand; {SUBCOMMANDS[word.lower()]}"
     return f"{word!r} is not a subcommand{suggestion(word, COMMANDS, f'%agent lists them all, and {PROMPT}')}"
+
+
+def _mistyped(name: str, rest: str) -> str:
+    """Return what to type if a line begins nearly as a subcommand of two words; empty if it does not."""
+    second = rest.strip().partition(" ")[0]
+    hint = suggestion(second, [each.removeprefix(f"{name} ") for each in COMMANDS if each.startswith(f"{name} ")])
+    return hint and f"{second!r} is not a subcommand of %agent {name}{hint}"
 
 
 def _name_sessions(context: NotebookContext, options: argparse.Namespace) -> None:
