@@ -29,20 +29,20 @@ class Cooldowns:
         self._now = now
         self._until: dict[tuple[str, str], tuple[float, str]] = {}
 
-    def leave_out(self, agent: str, reference: str, seconds: float, reason: str) -> None:
+    def leave_out(self, agent: str, model: str, seconds: float, reason: str) -> None:
         """Leave a model out for an agent from now on.
 
         Args:
             agent: The agent's name.
-            reference: The model's reference.
+            model: The identity of the model.
             seconds: For how long.
             reason: Why, in a few words.
         """
-        self._until[agent, reference] = self._now() + seconds, reason
+        self._until[agent, model] = self._now() + seconds, reason
 
-    def rest_of(self, agent: str, reference: str) -> Rest | None:
+    def rest_of(self, agent: str, model: str) -> Rest | None:
         """Return why and how long a model is still left out for an agent; None if it may be asked."""
-        until, reason = self._until.get((agent, reference), (0.0, ""))
+        until, reason = self._until.get((agent, model), (0.0, ""))
         left = until - self._now()
         return Rest(reason, left) if left > 0 else None
 

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.models.abilities import makes_room, provider_of, sees_images, takes_tools
+from sessionmagic.models.abilities import address_of, makes_room, provider_of, sees_images, takes_tools
 from sessionmagic.models.settings import merged
 
 if TYPE_CHECKING:
@@ -89,6 +89,12 @@ class ResolvedModel:
         if len(self.members) > 1:
             return "alloy", self.reference
         return provider_of(self.model, self.own[0].reference)
+
+    @property
+    def identity(self) -> str:
+        """What tells the model from others, also from what its name stands for after its agents file has changed."""
+        asked = (f"{each.model.model_name} at {place}" for each in self.own if (place := address_of(each.model)))
+        return " ".join([self.reference, *asked])
 
     @property
     def is_local(self) -> bool:

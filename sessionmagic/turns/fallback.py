@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import ModelResponse
 
     from sessionmagic.agents.definition import Fallback
-    from sessionmagic.models.cooldowns import Cooldowns
+    from sessionmagic.models.cooldowns import Cooldowns, Rest
     from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.turns.rate_limits import RateLimits
 
@@ -180,7 +180,7 @@ class Chain:
         self._left, self._why = list(self._models), []
         asked = self._next()
         first = self._models[0].reference
-        rest = self._rules.cooldowns.rest_of(self._agent, first)
+        rest = self._rest_of(self._models[0])
         if rest is not None and first not in self._rules.told:
             self._rules.told.add(first)
             self._tell(first, f"{rest.reason}, left out for {_seconds(rest.seconds)} more", 0)
@@ -214,7 +214,7 @@ class Chain:
         again = f", asked {counted(times, 'time')}" if times > 1 else ""
         self._why.append(f"{asked.reference} ({reason_of(error)}{again})")
         self._next()
-        self._rules.cooldowns.leave_out(self._agent, failed.reference, cooldown, reason)
+        self._rules.cooldowns.leave_out(self._agent, failed.identity, cooldown, reason)
         self._rules.told.add(failed.reference)
         self._tell(asked.reference, reason, times)
 
@@ -222,7 +222,7 @@ class Chain:
         """Return the next model that is not left out; raise `TurnFailedError` if there is none."""
         while self._left:
             model = self._left.pop(0)
-            rest = self._rules.cooldowns.rest_of(self._agent, model.reference)
+            rest = self._rest_of(model)
             if rest is None:
                 self._current, self.asked, self._times = model, model.chosen(), 1
                 return self.asked
@@ -232,7 +232,10 @@ class Chain:
         )
 
     def _has_another(self) -> bool:
-        return any(self._rules.cooldowns.rest_of(self._agent, each.reference) is None for each in self._left)
+        return any(self._rest_of(each) is None for each in self._left)
+
+    def _rest_of(self, model: ResolvedModel) -> Rest | None:
+        return self._rules.cooldowns.rest_of(self._agent, model.identity)
 
     def _tell(self, failed: str, reason: str, attempt: int) -> None:
         self._emit(ModelFellBack, failed=failed, fallback=self.asked.reference, reason=reason, attempt=attempt)

@@ -184,6 +184,20 @@ async def test_the_fallbacks_of_an_agent_are_named_models_with_their_own_setting
 
 
 @on_a_loop
+async def test_a_model_whose_address_was_corrected_is_asked_without_waiting_for_its_cooldown(lab):
+    def file(address):
+        models = {name: {"provider": "openai", "model": name, "base_url": lab.url} for name in ("first", "second")}
+        models["first"]["base_url"] = address
+        return {"models": models, "agents": {"root": {"model": "first", "fallback": {"models": ["second"]}}}}
+
+    with ScriptedProvider(refuses(404, "no such page")) as wrong:
+        manager = manager_of(file(wrong.url))
+        assert (await ask(manager)).model == "second:second"
+        manager.agents.load(file(lab.url))
+        assert (await ask(manager)).model == "first:first"
+
+
+@on_a_loop
 async def test_a_model_of_a_file_may_be_auto(lab, monkeypatch):
     from sessionmagic.models import available
 
