@@ -154,7 +154,10 @@ class ModelOption(argparse.Action):
         """Take the words after the option. Raises `UsageError` if they are neither."""
         pairs = [FOR_AGENT.fullmatch(value) for value in values]
         if all(pairs):
-            namespace.models = {**namespace.models, **{pair["agent"]: pair["model"] for pair in pairs if pair}}
+            for pair in filter(None, pairs):
+                if pair["agent"] in namespace.models:
+                    raise UsageError(f"{shortened(pair['agent'])} is given two models; give it one")
+                namespace.models = {**namespace.models, pair["agent"]: pair["model"]}
         elif len(values) == 1:
             namespace.model = values[0]
         else:

@@ -129,6 +129,7 @@ def test_models_of_several_agents_are_set_on_one_line(kernel, session):
     assert kernel.complete("%%agent -m root=rec") == ["%%agent -m root=recalls"]
     for line, problem in (
         ("-m hello What is a mean?", "'What is a mean?' follows the model 'hello'; the prompt comes below this line"),
+        ("-m root=hello tutor=hello root=recalls", "root is given two models; give it one"),
         ("-m root=hello critic=recalls", "no agent named 'critic'; the agents of agents.yaml are root, tutor"),
     ):
         cell = kernel.run(f"%%agent -s {session} {line}\nhi")
