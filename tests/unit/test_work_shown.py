@@ -72,6 +72,12 @@ def test_text_has_the_calls_of_the_work_and_what_it_cost():
     ]
 
 
+def test_text_of_work_that_was_stopped_has_what_was_said():
+    stopped = replace(WORK, status="interrupted", blocks=(LOOK, TextBlock("It is")), warnings=())
+    text = block_text(replace(DONE, outcome="interrupted", content="", duration=None, work=stopped))
+    assert text.splitlines()[-3:] == ["    ✓ look · 0.5 s", "    It is", f"    — {FACTS}"]
+
+
 def test_text_of_a_long_call_grows_by_the_work_at_its_end(monkeypatch):
     monkeypatch.setattr("sessionmagic.notebook.terminal.calls.RUNNING_SECONDS", 0)
     call = CallText()

@@ -74,9 +74,10 @@ def block_text(block: Block, *, with_call: bool = True) -> str:
 
 
 def work_text(work: Transcript) -> str:
-    """Return in lines what a sub-agent has done for a call. What it has said is the result of the call."""
+    """Return in lines what a sub-agent has done for a call. What it has said at its end is the result of the call."""
     calls = [tool_line(call) for call in work.all_calls]
-    return "\n".join([*calls, *(f"⚠ {text}" for text in work.warnings), f"— {work_footer(work)}"])
+    said = [work.text] if work.text and work.status != "completed" else []
+    return "\n".join([*calls, *said, *(f"⚠ {text}" for text in work.warnings), f"— {work_footer(work)}"])
 
 
 def _open_text(block: Block) -> str:
