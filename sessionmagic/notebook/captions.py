@@ -14,7 +14,7 @@ from sessionmagic.conversation.usage import SMALLEST_COST, Usage, dollars
 from sessionmagic.conversation.value import value_text
 from sessionmagic.notebook.activity import activity
 from sessionmagic.notebook.visible import visible
-from sessionmagic.words import counted, shortened
+from sessionmagic.words import counted, shortened, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -60,7 +60,7 @@ THE_AGENT = "the agent"
 """Who asks a question that no MCP server asks."""
 NOT_STARTED = "the turn did not start"
 """What stands below the reason why a turn did not start."""
-PLAN = "▤ plan: nothing was changed; %agent go carries it out"
+PLAN = "▤ plan: nothing was changed"
 """The mark of an answer that is a plan."""
 UNKNOWN = "unknown"
 """The tokens or the cost of requests that were stopped, or whose usage could not be read."""
@@ -169,8 +169,11 @@ def footer(transcript: Transcript) -> str:
 
 
 def plan_line(transcript: Transcript) -> str:
-    """Return that an answer is a plan; empty for any other one."""
-    return PLAN if transcript.is_plan else ""
+    """Return that an answer is a plan, and what carries it out; empty for any other one."""
+    if not transcript.is_plan:
+        return ""
+    named = f" -s {typed(transcript.session)}" if transcript.session else ""
+    return visible(f"{PLAN}; %agent go{named} carries it out")
 
 
 def notes_line(transcript: Transcript) -> str:

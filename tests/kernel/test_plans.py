@@ -22,9 +22,9 @@ def mark(cell):
     return cell.footer["data"]["text/plain"].splitlines()[0]
 
 
-def test_a_plan_runs_nothing_and_is_marked_in_the_saved_answer(kernel, planned):
+def test_a_plan_runs_nothing_and_is_marked_in_the_saved_answer(kernel, planned, session):
     assert planned.text == "Order tea."
-    assert mark(planned) == PLAN
+    assert mark(planned) == f"{PLAN}; %agent go -s {session} carries it out"
     assert PLAN in planned.footer["data"]["text/html"]
     assert "a plan is made without order, a function that may change something" in planned.html
     assert kernel.value("ran") == "[]"

@@ -80,9 +80,9 @@ async def test_a_plan_is_marked_as_one_live_and_after_a_restart(manager, home, s
     stored = transcript_of("chat", again.sessions.load("chat").turn("1"))
     for transcript in (turn.transcript, stored):
         footer = answer_outputs(transcript)[-1]
-        assert footer.data["text/plain"].splitlines()[0] == PLAN
+        assert footer.data["text/plain"].splitlines()[0] == f"{PLAN}; %agent go -s chat carries it out"
         assert PLAN in footer.data["text/html"]
-        assert PLAN in turn_text(transcript, "Go").splitlines()
+        assert f"{PLAN}; %agent go -s chat carries it out" in turn_text(transcript, "Go").splitlines()
 
 
 @on_a_loop
