@@ -71,8 +71,8 @@ def notes(file: AgentsFile, name: str) -> tuple[str, ...]:
         found[f"{agent.name} calls its tools one by one; code_mode_tools has no effect"] = None
     for toolset in toolsets_of(file, agent):
         if toolset.needs_gateway:
-            server = shortened(toolset.ref)
-            found[f"{server} is an MCP server of Docker's catalog; it needs Docker's MCP gateway"] = None
+            why = "needs Docker's MCP gateway, so it is not offered"
+            found[f"{shortened(toolset.ref)} {why}; give the server's command or remote address instead"] = None
         if toolset.version not in {"", "false", "off"}:
             found[f"{shortened(toolset.command)} is not installed automatically; install it if it is missing"] = None
         if toolset.defer:

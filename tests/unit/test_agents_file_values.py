@@ -214,9 +214,10 @@ def test_mistyped_rules_and_budgets_concern_every_agent():
 
 
 def test_what_needs_docker_is_said_when_the_agent_is_used():
+    why = "needs Docker's MCP gateway, so it is not offered; give the server's command or remote address instead"
     assert notes(_file("gateway"), "searcher") == (
-        "docker:search is an MCP server of Docker's catalog; it needs Docker's MCP gateway",
-        "docker:encyclopedia is an MCP server of Docker's catalog; it needs Docker's MCP gateway",
+        f"docker:search {why}",
+        f"docker:encyclopedia {why}",
         "rows-mcp is not installed automatically; install it if it is missing",
     )
     assert notes(_file("files_and_shell"), "worker") == (

@@ -144,7 +144,6 @@ def test_variables_of_a_script_are_those_of_its_toolset_and_its_own(surroundings
 @pytest.mark.parametrize(
     ("written", "words"),
     [
-        ("type: mcp, ref: docker:duckduckgo", "docker:duckduckgo needs Docker's MCP gateway"),
         ("type: memory, path: ../memory.db", "leads out of a directory with"),
         ('type: filesystem, post_edit: [{path: "[z-a]", cmd: x}]', "is not a valid pattern"),
         ("type: script, shell: {say: {cmd: x, args: {PATH: {}}}}", "'PATH' of say cannot be an argument"),
@@ -163,6 +162,12 @@ def test_toolset_that_cannot_be_used_is_an_error_and_left_out_of_the_agents(surr
     assert words in warning
     assert warning.startswith("the toolset ")
     assert "\n" not in warning
+
+
+def test_server_that_needs_docker_is_left_out_and_told_by_the_agents_notes_only(surroundings):
+    found = toolsets("type: mcp, ref: docker:duckduckgo", "type: think")
+    made = tools_of_agent(found, surroundings)
+    assert ([tool.name for tool in made.tools], made.servers, made.warnings) == (["think"], (), ())
 
 
 def test_no_tool_of_a_file_takes_the_place_of_another(surroundings):

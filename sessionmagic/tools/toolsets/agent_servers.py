@@ -58,11 +58,8 @@ def server_of(toolset: Toolset, surroundings: Surroundings) -> AgentServer:
         toolset: The toolset, with its variables filled in.
         surroundings: Where a command runs, and what may be offered.
 
-    Raises `ToolError` for a server that only Docker's gateway runs.
+    Raises `ToolError` for a transport that is not known.
     """
-    if toolset.needs_gateway or toolset.ref:
-        server = shortened(printable(toolset.ref))
-        raise ToolError(f"{server} needs Docker's MCP gateway; give the server's command or remote address instead")
     config: dict[str, Any]
     if toolset.remote:
         if toolset.remote.transport_type not in TRANSPORTS:

@@ -84,6 +84,8 @@ def tools_of_agent(toolsets: Iterable[Toolset], surroundings: Surroundings, take
     instructions: list[str] = []
     warnings: list[str] = []
     for toolset in toolsets:
+        if toolset.needs_gateway:
+            continue  # which the notes of the agent say
         try:
             made = tools_of(toolset, surroundings)
         except ToolError as error:
