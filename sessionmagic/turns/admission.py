@@ -199,7 +199,7 @@ class Admission:
                 content,
                 self._agent_tools.names(plan.made, common=not request.only_tools),
                 request.output_type,
-                team_facts(team, agent.name, previous),
+                team_facts(team, agent.name, plan.with_override(previous)),
             ),
         )
 

@@ -414,6 +414,18 @@ async def test_stored_answer_is_shown_again_with_its_work_unless_the_sub_agent_h
 
 
 @on_a_loop
+async def test_answer_is_not_reused_with_another_model_for_a_sub_agent():
+    script("boss", [gives()], "There are 7.", [gives()], "There are 8.")
+    script("work", "It is 7.")
+    other = script("other", "It is 8.")
+    manager, cell = team(), Cell(id="a")
+    await ask(manager, "Go", cell=cell, reuse=True)
+    for reused in (False, True):
+        result = await ask(manager, "Go", cell=cell, reuse=True, models={"helper": "other"})
+        assert (result.text, result.reused, len(other.sent)) == ("There are 8.", reused, 1)
+
+
+@on_a_loop
 async def test_stopped_tool_of_a_sub_agent_that_goes_on_is_told_and_the_work_is_closed():
     async def deaf():
         while not release.is_set():
