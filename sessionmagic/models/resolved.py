@@ -93,8 +93,8 @@ class ResolvedModel:
     @property
     def identity(self) -> str:
         """What tells the model from others, also from what its name stands for after its agents file has changed."""
-        asked = (f"{each.model.model_name} at {place}" for each in self.own if (place := address_of(each.model)))
-        return " ".join([self.reference, *asked])
+        asked = (" at ".join(filter(None, [each.model.model_name, address_of(each.model)])) for each in self.own)
+        return " ".join(dict.fromkeys([self.reference, *asked]))
 
     @property
     def is_local(self) -> bool:

@@ -122,7 +122,7 @@ def fingerprint(
     pieces = [content] if isinstance(content, str) else content
     settings = [dict(each.settings) for each in plan.model.own]
     asked = [
-        [plan.agent.name, plan.agent.instructions, plan.model.reference, *settings],
+        [plan.agent.name, plan.agent.instructions, plan.model.identity, *settings],
         [_hashable(piece) for piece in pieces],
         [_described(tool) for tool in plan.tools],
         sorted(servers),

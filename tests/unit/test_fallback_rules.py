@@ -112,7 +112,7 @@ class Case:
         self.events = []
         self.named = named
         self.fallback = Fallback(names[1:], retries, cooldown)
-        self.models = [ResolvedModel(name, TestModel()) for name in names]
+        self.models = [ResolvedModel(name, TestModel(model_name=name)) for name in names]
 
     def chain(self, *models):
         first, *others = models or self.models

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from pydantic_ai.exceptions import ModelHTTPError
 
-from sessionmagic import ROOT, Attachment, Cell, TinyStore
+from sessionmagic import ROOT, Attachment, Cell, MemoryStore, TinyStore
 from sessionmagic.conversation.events import (
     MessageInjected,
     ReasoningDelta,
@@ -272,3 +272,17 @@ async def test_tool_that_is_not_the_users_is_compared_by_name_and_signature(mana
     offered = Tool(name="size", function=len, source="the kernel")
     await again(manager, tools=[offered])
     assert (await again(manager, tools=[offered])).reused
+
+
+@on_a_loop
+async def test_answer_is_not_reused_after_the_named_model_of_an_agents_file_has_changed():
+    def file(model):
+        return {"models": {"quick": {"first_available": [model]}}, "agents": {"root": {"model": "quick"}}}
+
+    script("one", "One.")
+    script("two", "Two.")
+    manager = manager_on(MemoryStore())
+    for model, text, reused in (("one", "One.", False), ("one", "One.", True), ("two", "Two.", False)):
+        manager.agents.load(file(model))
+        result = await ask(manager, cell=Cell(id="a"), reuse=True)
+        assert (result.text, result.reused) == (text, reused)
