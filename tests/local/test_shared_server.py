@@ -13,18 +13,10 @@ from sessionmagic.conversation.events import ModelAwaited
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models import llama, waits
 from sessionmagic.models.shared import VARIABLE, SharedServer, shared_server
+from tests.kernel.kernels import Kernel
 from tests.turns import ask, events_of, on_a_loop, until
 
 SHORT = {"max_tokens": 4, "seed": 1}
-ASKS = """
-import sys
-from sessionmagic import Models, SessionManager, TinyStore
-from sessionmagic.models import llama
-manager = SessionManager(TinyStore(sys.argv[1] + "/" + sys.argv[2]), Models("local"))
-result = manager.run_sync("Say hi", session="chat", model="local", settings={"max_tokens": 4, "seed": 1})
-held = [type(engine._server).__name__ for engine in llama._engines.values()]
-print(result.status, held)
-"""
 
 
 @pytest.fixture
@@ -182,17 +174,24 @@ def test_a_file_of_no_server_of_this_machine_is_passed_over(home, content):
 
 
 @pytest.mark.nightly
-def test_ten_processes_share_one_model_and_none_fails(serving, home):
-    file = home / "server.json"
+def test_ten_kernels_share_one_model_and_none_fails(serving, tmp_path):
+    file = tmp_path / "server.json"
     serving("--file", str(file))
-    asking = [
-        subprocess.Popen(
-            [sys.executable, "-c", ASKS, str(home), str(number)],
-            env=environment(home, **{VARIABLE: str(file)}),
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(10)
-    ]
-    said = [each.communicate(timeout=300)[0].strip() for each in asking]
-    assert said == ["completed ['SharedServer']"] * 10
+    kernels = []
+    try:
+        for number in range(10):
+            place = tmp_path / str(number)
+            place.mkdir()
+            kernels.append(Kernel(place, **{VARIABLE: str(file)}).start())
+        for kernel in kernels:
+            kernel.run("%load_ext sessionmagic").ok()
+        cells = [kernel.send("%%agent -m local --set max_tokens=60 seed=1\nTell a story") for kernel in kernels]
+        assert [cell.wait().status for cell in cells] == ["ok"] * 10
+        assert any("waiting for its turn at the local model" in str(cell.messages) for cell in cells)
+        loaded = "sorted({type(engine._server).__name__ for engine in llama._engines.values()})"
+        for kernel in kernels:
+            kernel.run("from sessionmagic.models import llama").ok()
+            assert kernel.value(loaded) == "['SharedServer']"
+    finally:
+        for kernel in kernels:
+            kernel.shutdown(now=True)
