@@ -229,13 +229,13 @@ async def test_wait_that_the_provider_asks_for_is_told_while_it_lasts():
 @on_a_clock
 async def test_a_class_that_shares_a_key_waits_until_the_provider_answers_and_the_answer_says_so():
     slow = error(429, {"error": {"message": "Slow."}}, retry_after="2")
-    with ScriptedProvider(*[slow] * 7, answers("Yes.")) as provider:
+    with ScriptedProvider(*[slow] * 10, answers("Yes.")) as provider:
         turn = await manager_at(provider.url).run("Hello", session="chat", model=MODEL, timeout=600)
         while not turn.finished:
             await passes(0.5)
             await asyncio.to_thread(time.sleep, 0.01)  # the provider's answers take a moment
         result = await turn.result()
-    assert (result.status, result.text, len(provider.requests)) == ("completed", "Yes.", 8)
+    assert (result.status, result.text, len(provider.requests)) == ("completed", "Yes.", 11)
     assert any("still too many requests (429); asked again" in text for text in turn.transcript.warnings)
 
 
