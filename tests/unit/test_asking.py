@@ -37,6 +37,7 @@ def test_line_that_runs_is_shown_as_a_line(monkeypatch, capsys):
         (["n too slow"], ("reject", "too slow")),
         (["N, too slow"], ("reject", "too slow")),
         (["no plots, please"], ("reject", "no plots, please")),
+        (["no, work on a copy"], ("reject", "no, work on a copy")),
         (["not now"], ("reject", "not now")),
         (["", " ", "y"], ("once", "")),
         (["yes, do it", "always", "y"], ("once", "")),

@@ -29,7 +29,7 @@ MARGIN = "    "
 """Indents text of a model or server, so that it cannot be mistaken for a message of sessionmagic."""
 YES = ("y", "yes")
 NO = ("n", "no")
-ABBREVIATED_NO = re.compile(r"n[\s,;:]+", re.IGNORECASE)
+ABBREVIATED_NO = re.compile(r"^n[\s,;:]+", re.IGNORECASE)
 ALMOST_YES = re.compile(r"(y|yes|always)\b", re.IGNORECASE)
 ATTEMPTS = 3
 """How many times a question is asked before the call is rejected because no answer was clear."""
