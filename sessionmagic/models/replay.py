@@ -168,6 +168,13 @@ def with_recorded_times(record: RequestRecord) -> RequestRecord:
     )
 
 
+def recorded_first_token(seconds: float) -> float:
+    """Return the seconds to the first piece of the answer that comes in, as recorded if it is a recorded one."""
+    asking = ASKING.get()
+    recorded = asking.answer.record.first_token_seconds if asking is not None and asking.answer is not None else None
+    return seconds if recorded is None else recorded
+
+
 def streamed(response: ModelResponse, parameters: ModelRequestParameters) -> StreamedResponse:
     """Return a whole response as one that is streamed."""
     return CompletedStreamedResponse(response, model_request_parameters=parameters, replay_events=True)

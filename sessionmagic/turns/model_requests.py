@@ -14,7 +14,7 @@ from pydantic_ai.messages import ModelResponse
 
 from sessionmagic.conversation.usage import RequestRecord, Usage, seconds_to_first_token, total
 from sessionmagic.exceptions import TurnTimeoutError
-from sessionmagic.models.replay import is_replayed, with_recorded_times
+from sessionmagic.models.replay import is_replayed, recorded_first_token, with_recorded_times
 from sessionmagic.turns.arrivals import Arrivals
 
 if TYPE_CHECKING:
@@ -73,8 +73,10 @@ class ModelRequests:
         return sum(record.seconds for record in self.records) + open_now
 
     def _seconds_to_first_token(self) -> float | None:
-        """Return the time of the open request."""
-        return self._first_token - self._began if self._first_token is not None and self._began is not None else None
+        """Return the time of the open request: if a recording answers it, the recorded one."""
+        if self._first_token is None or self._began is None:
+            return None
+        return recorded_first_token(self._first_token - self._began)
 
     def begin_run(self) -> None:
         """Begin another run of the turn, whose messages do not have the responses of the runs before."""

@@ -11,13 +11,14 @@ from pydantic_ai.messages import BinaryContent, ToolReturn
 
 from sessionmagic import Cell, ModelReferenceError, ReplayError, register_model
 from sessionmagic.comparing.contestants import Contestant
+from sessionmagic.conversation.events import ResponseBegan
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.conversation.usage import RequestRecord
 from sessionmagic.models.configured import configured
 from sessionmagic.models.recording import Answer, Recording, Said, Wanted
 from sessionmagic.storage.memory import MemoryStore
-from sessionmagic.testing import call, script
+from sessionmagic.testing import call, pause, script
 from sessionmagic.turns.request import Request
 from sessionmagic.turns.turn import current_call, current_turn
 from tests.scripted import acts
@@ -62,6 +63,16 @@ async def test_stored_session_answers_a_whole_conversation_with_its_usage_and_wi
     assert {result.cost for result in again} == {0.0}
     assert {result.model for result in again} == {"replay of calm"}
     assert [result.seconds for result in again] == [result.seconds for result in said]
+
+
+@on_a_loop
+async def test_page_shows_the_recorded_time_to_the_first_word(manager):
+    script("slow", [pause(0.02), "Well."])
+    said = await manager.run("Hello", session="chat", model="slow")
+    began = [event.seconds for event in await events_of(said) if isinstance(event, ResponseBegan)]
+    again = await manager.run("Hello", session="again", model="replay:chat")
+    assert [event.seconds for event in await events_of(again) if isinstance(event, ResponseBegan)] == began
+    assert began[0] > 0.02
 
 
 @on_a_loop
