@@ -42,7 +42,7 @@ nb_execution_timeout = 120
 nb_execution_show_tb = True
 
 HERE = Path(__file__).parent
-EXAMPLES = ("agents_and_models", "compare_models", "tools_and_approval")
+EXAMPLES = ("agents_and_models", "analysis", "compare_models", "lesson", "tools_and_approval")
 _home = tempfile.TemporaryDirectory(prefix="sessionmagic-docs-")
 os.environ["IPYTHONDIR"] = _home.name  # without the user's configuration
 
@@ -51,7 +51,8 @@ def setup(app: Sphinx) -> None:
     """Bring in the example notebooks, which Sphinx would not find outside of its folder."""
     (HERE / "examples").mkdir(exist_ok=True)
     for name in EXAMPLES:
-        shutil.copy(HERE.parent / "example_notebooks" / f"{name}.ipynb", HERE / "examples")
+        for path in (HERE.parent / "example_notebooks").glob(f"{name}.*"):  # some have a recording
+            shutil.copy(path, HERE / "examples")
     app.connect("source-read", separate)
 
 
