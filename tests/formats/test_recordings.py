@@ -112,7 +112,9 @@ def test_foreign_newer_and_broken_files_are_refused_in_one_line(manager, tmp_pat
 
 
 def test_missing_file_a_folder_and_a_huge_file_are_refused(manager, tmp_path, monkeypatch):
-    assert "No such file" in refused(manager, tmp_path / "none.jsonl")
+    assert refused(manager, tmp_path / "none.jsonl").endswith(f"there is no such file in {tmp_path}")
+    monkeypatch.chdir(tmp_path)
+    assert refused(manager, "none.jsonl").endswith(f"there is no such file in {tmp_path}")
     (tmp_path / "folder.jsonl").mkdir()
     assert "not a regular file" in refused(manager, tmp_path / "folder.jsonl")
     monkeypatch.setattr(recording, "SIZE_LIMIT", 10)
