@@ -6,6 +6,7 @@ import json
 import secrets
 import signal
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -58,7 +59,8 @@ def serve(
     except KeyboardInterrupt:
         _say("ended")
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
         del engine
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from sessionmagic import Agents, MemoryStore, Models, Request, SessionManager
 from sessionmagic.agents.commands import expanded
+from sessionmagic.agents.joined import of_directory
 from sessionmagic.agents.surroundings import Surroundings
 from sessionmagic.conversation.events import MessageInjected, TurnStarted, Warned
 from sessionmagic.exceptions import AgentsFileError, ModelReferenceError, UnknownAgentError, UsageError
@@ -253,6 +254,12 @@ async def test_an_agents_md_that_cannot_be_sent_is_told_and_the_turn_goes_on(pro
     [warning] = [event.text for event in await events_of(turn) if isinstance(event, Warned)]
     assert warning.startswith(f"AGENTS.md is not sent: {why}")
     assert (await turn.result()).text == "fine"
+
+
+def test_there_is_nothing_to_join_where_there_is_no_directory_or_the_file_vanishes(tmp_path, monkeypatch):
+    assert of_directory(Surroundings()).texts == {}
+    monkeypatch.setattr(Surroundings, "has_agents_md", True)
+    assert of_directory(Surroundings(tmp_path, agents_md=True)).texts == {}
 
 
 def test_a_directory_or_a_blank_file_called_agents_md_is_nothing_to_send(project, tmp_path):

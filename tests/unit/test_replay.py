@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from pydantic_ai.messages import BinaryContent, ToolReturn
 
-from sessionmagic import Cell, ModelReferenceError, ReplayError, register_model
+from sessionmagic import Cell, ModelReferenceError, Models, ReplayError, register_model
 from sessionmagic.comparing.contestants import Contestant
 from sessionmagic.conversation.events import ResponseBegan
 from sessionmagic.conversation.stored_transcript import transcript_of
@@ -391,3 +391,8 @@ async def test_title_requests_are_not_replayed_and_change_nothing(manager):
     assert result.status == "completed"
     await asyncio.sleep(0)
     assert manager.sessions.load("again").title == "Hello"
+
+
+def test_without_sessions_there_is_nothing_to_replay():
+    with pytest.raises(ModelReferenceError, match="there are no sessions here, so 'lesson' cannot be replayed"):
+        Models("test").check("replay:lesson")

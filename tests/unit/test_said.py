@@ -1,5 +1,7 @@
 """Model requests in the form in which they are compared."""
 
+import contextvars
+
 import pytest
 from pydantic_ai.messages import (
     BinaryContent,
@@ -16,11 +18,16 @@ from pydantic_ai.messages import (
     ToolReturnPart,
     UserPromptPart,
 )
+from pydantic_ai.models.test import TestModel
 
 from sessionmagic import ReplayError
 from sessionmagic.conversation.usage import RequestRecord
 from sessionmagic.models.recording import Answer, Recording, Said, Wanted
+from sessionmagic.models.resolved import ResolvedModel
 from sessionmagic.models.said import said_in
+from sessionmagic.turns.comparable import Comparable
+from sessionmagic.turns.model_requests import ModelRequests
+from sessionmagic.turns.run_history import RunHistory
 
 
 def test_each_part_is_what_a_reader_would_call_it():
@@ -104,3 +111,13 @@ def test_first_difference_is_told(recorded, asked, difference):
 def test_recording_without_answers_says_so():
     with pytest.raises(ReplayError, match="it has no answers at all"):
         Recording("it", [], lambda _: ()).find(Wanted(said=(PROMPT,), offered=None), "me")
+
+
+def test_what_is_offered_is_recorded_also_of_a_request_that_nobody_replays():
+    requests = ModelRequests()
+    requests.begin("assistant", ResolvedModel("test", TestModel()))
+    context = contextvars.Context()
+    context.run(Comparable(requests, RunHistory(), None).tell, [ModelRequest([UserPromptPart("Hi")])], [])
+    requests.end(ModelResponse([], model_name="m"))
+    [record] = requests.records
+    assert (record.offered, record.typed) == ({}, "")
