@@ -59,7 +59,9 @@ def executed(name, folder, **replaced):
     notebook = nbformat.read(handed_out(name, folder), as_version=4)
     for cell in notebook.cells:
         cell.source = replaced.get(cell.id, cell.source)
-    client = NotebookClient(notebook, timeout=100, resources={"metadata": {"path": str(folder)}})
+    # ipykernel sends what is printed when its time has come, so a page joins the pieces.
+    resources = {"metadata": {"path": str(folder)}}
+    client = NotebookClient(notebook, timeout=100, resources=resources, coalesce_streams=True)
     client.create_kernel_manager()
     client.execute(env=environment(folder))
     return notebook
