@@ -97,6 +97,12 @@ class Recording:
         self._before = before
         self.askers: dict[int, list[str]] = {}
         """Who has asked for each answer, in order."""
+        self.lacking: list[tuple[Wanted, str]] = []
+        """The requests that had no answer, and who made them. If their answers are added, these have asked for them."""
+
+    def go_on_from(self, earlier: Recording) -> None:
+        """Know who has asked an earlier state of the recording for what."""
+        self.askers, self.lacking = earlier.askers, earlier.lacking
 
     def find(self, wanted: Wanted, asker: str, repeat: int = 1) -> Answer:
         """Return the answer to a request.
@@ -112,16 +118,21 @@ class Recording:
         Raises `ReplayError` if there is no such answer, with the first difference to the nearest request.
         """
         said = [each for each in self.answers if self._is_said(each, wanted)]
+        same = [each for each in said if not _other_difference(each, wanted)]
+        if not same:
+            self.lacking.append((wanted, asker))
         if not said:
             raise ReplayError(self._nearest(wanted))
-        same = [each for each in said if not _other_difference(each, wanted)]
         if not same:
             raise ReplayError(
                 f"{self._has_not(wanted)} in this form: {_other_difference(said[0], wanted)}; ask as it was recorded"
             )
         same = [each for each in same if each.reference == wanted.reference] or same
         key = hash((wanted.said, same[0].turn))
-        askers = self.askers.setdefault(key, [])
+        if key not in self.askers:
+            filled = replace(wanted, reference=same[0].reference)
+            self.askers[key] = list(dict.fromkeys(who for request, who in self.lacking if request == filled))
+        askers = self.askers[key]
         if asker not in askers:
             askers.append(asker)
         number = askers.index(asker) + repeat

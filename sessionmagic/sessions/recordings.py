@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING
 
+from filelock import Timeout
+
 from sessionmagic.conversation.session import Session
-from sessionmagic.exceptions import ModelReferenceError, SessionMagicError
+from sessionmagic.exceptions import ModelReferenceError, SessionMagicError, UsageError
 from sessionmagic.models.configured import configured
 from sessionmagic.storage.atomic import replace_file
+from sessionmagic.storage.locks import lock_of
 from sessionmagic.words import shortened, suggestion
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
 
     from sessionmagic.conversation.session import TurnRecord
     from sessionmagic.models.recording import Recording
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 SUFFIX = ".jsonl"
 """The suffix of a file with a recording."""
+LOCK_SECONDS = 10.0
+"""How long a file is waited for that another kernel fills."""
 
 
 class Recordings:
@@ -37,7 +42,6 @@ class Recordings:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
         self._known: dict[str, tuple[Hashable, Recording]] = {}
-        self._adding = Lock()
 
     def __call__(self, name: str) -> Recording:
         """Return the recording with this name. Raises `ModelReferenceError`."""
@@ -48,7 +52,8 @@ class Recordings:
             known = self._known.get(name)
             if known is None or known[0] != version:
                 recording = recording_of(session, f"the recording {shortened(Path(name).name)}")
-                recording.askers = known[1].askers if known is not None else {}
+                if known is not None:
+                    recording.go_on_from(known[1])
                 known = self._known[name] = version, recording
         except SessionMagicError as error:
             raise ModelReferenceError(str(error)) from error
@@ -89,11 +94,10 @@ class Recordings:
         from sessionmagic.sessions.formats.recording import PUBLIC_FILE, to_recording
 
         path = Path(configured.replay).expanduser()
-        with self._adding:
+        with _changing(path):
             recorded, _ = self.session(configured.replay)
             extended = with_path(recorded, self._sessions.load(session).path(turn_id))
-            if extended is not recorded:
-                replace_file(path, to_recording(extended).encode(errors="replace"), PUBLIC_FILE)
+            replace_file(path, to_recording(extended).encode(errors="replace"), PUBLIC_FILE)
 
     def names(self) -> list[str]:
         """Return the names of the sessions."""
@@ -101,9 +105,11 @@ class Recordings:
 
 
 def with_path(recorded: Session, path: Sequence[TurnRecord]) -> Session:
-    """Return a recording with all turns of a path. Those that it has already are not added again.
+    """Return a recording with the last turn of a path, and those before it that it does not have.
 
-    It has no head then, as it may come from several sessions, so that all of its turns are replayed.
+    The last one is added even if it says what another one says, as it is an answer that was lacking: to a further
+    cell, or with other settings. The recording has no head then, as it may come from several sessions, so that all of
+    its turns are replayed.
     """
     from sessionmagic.turns.recorded import said_in_turn
 
@@ -112,15 +118,34 @@ def with_path(recorded: Session, path: Sequence[TurnRecord]) -> Session:
     place: str | None = None
     for turn in path:
         said = said_in_turn(turn)
-        known = next((each.id for each in turns if each.parent == place and said_in_turn(each) == said), None)
+        same = (each.id for each in turns if each.parent == place and said_in_turn(each) == said)
+        known = next(same, None) if turn is not path[-1] else None
         if known is None:
             number += 1
             known = str(number)
             turns.append(replace(turn, id=known, parent=place, covers=None))
         place = known
-    if len(turns) == len(recorded.turns):
-        return recorded
     return replace(recorded, turns=tuple(turns), head=None)
+
+
+@contextmanager
+def _changing(path: Path) -> Iterator[None]:
+    """Hold the lock of a file, which other threads and kernels may fill, too. Raises `UsageError` and `OSError`."""
+    file = path.with_name(f".{path.name}.lock")
+    path.parent.stat()  # the lock would make the directory
+    lock = lock_of(file, LOCK_SECONDS)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UsageError(
+            f"another kernel has locked {path} for more than {LOCK_SECONDS:g} seconds; run it again"
+        ) from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows removes no file that is open
+            file.unlink(missing_ok=True)
+        lock.release()
 
 
 def _empty(name: str) -> Session:

@@ -1,6 +1,8 @@
 """Recordings that are filled with the answers that they do not have."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
@@ -24,6 +26,11 @@ def manager():
     return manager_on(MemoryStore())
 
 
+def restarted():
+    """Return a manager that knows nothing of who has asked for what."""
+    return manager_on(MemoryStore())
+
+
 def prompts_in(file):
     return [json.loads(line)["prompt"] for line in file.read_text().splitlines()[1:]]
 
@@ -40,13 +47,14 @@ async def test_missing_file_is_made_and_then_replayed(manager, file):
     first = [await ask(manager, prompt, model="counts") for prompt in ("One", "Two")]
     assert {result.model for result in first} == {"counts"}
     assert prompts_in(file) == ["One", "Two"]
+    manager = restarted()
     again = [await ask(manager, prompt, "again", model="counts") for prompt in ("One", "Two")]
     assert [result.text for result in again] == ["answer 1", "answer 2"]
     assert {result.model for result in again} == {"replay of counts"}
     assert len(asked) == 2
     assert prompts_in(file) == ["One", "Two"]
     configured.change("calm", {}, {}, replay=str(file))
-    strict = manager_on(MemoryStore())
+    strict = restarted()
     assert [(await ask(strict, prompt, model="nobody:x")).text for prompt in ("One", "Two")] == ["answer 1", "answer 2"]
 
 
@@ -54,6 +62,7 @@ async def test_missing_file_is_made_and_then_replayed(manager, file):
 async def test_what_comes_before_a_new_answer_is_in_the_file_once(manager, file):
     await ask(manager, "One", "a")
     await ask(manager, "Two", "a")
+    manager = restarted()
     await ask(manager, "One", "b")
     await ask(manager, "Three", "b")
     entries = [json.loads(line) for line in file.read_text().splitlines()[1:]]
@@ -76,7 +85,7 @@ async def test_new_answers_may_call_tools_which_run_under_the_usual_rules(manage
     script("adds", [call("add", {"a": 1, "b": 2})], "It is 3")
     await ask(manager, "Go", model="adds", tools=[add], yes=True)
     assert ran == [(1, 2)]
-    assert (await ask(manager, "Go", "again", model="adds", tools=[add])).text == "It is 3"
+    assert (await ask(restarted(), "Go", "again", model="adds", tools=[add])).text == "It is 3"
     assert ran == [(1, 2)]
     assert prompts_in(file) == ["Go"]
 
@@ -115,5 +124,37 @@ async def test_file_that_cannot_be_written_is_a_warning_and_the_answer_stays(man
 async def test_members_of_an_alloy_fill_too(manager, file):
     result = await ask(manager, model="calm,recalls")
     assert result.status == "completed"
-    assert (await ask(manager, session="again", model="calm,recalls")).model.startswith("replay of")
+    assert (await ask(restarted(), session="again", model="calm,recalls")).model.startswith("replay of")
     assert len(prompts_in(file)) == 1
+
+
+@on_a_loop
+async def test_same_answer_to_a_further_cell_or_with_other_settings_is_added_too(manager, file):
+    script("same", *["Yes."] * 3)
+    cells = [
+        {"session": "a"},
+        {"session": "b"},
+        {"session": "c", "settings": {"temperature": 0.3}},
+    ]
+    for options in cells:
+        assert (await ask(manager, model="same", **options)).model == "same"
+    configured.change("calm", {}, {}, replay=str(file))
+    strict = restarted()
+    for options in cells:
+        assert (await ask(strict, **options)).text == "Yes."
+
+
+def test_no_answer_is_lost_when_several_kernels_fill_one_file(file):
+    managers = [manager_on(MemoryStore()) for _ in range(4)]
+    start = Barrier(len(managers))
+
+    @on_a_loop
+    async def fill(manager, name):
+        start.wait()
+        for number in range(3):
+            await ask(manager, f"{name}{number}", f"{name}{number}")
+
+    with ThreadPoolExecutor(len(managers)) as pool:
+        list(pool.map(fill, managers, "abcd"))
+    assert sorted(prompts_in(file)) == sorted(f"{name}{number}" for name in "abcd" for number in range(3))
+    assert [each.name for each in file.parent.iterdir()] == [file.name]
