@@ -49,12 +49,6 @@ class Asking:
     filled: bool = False
     """Whether a model was asked for what a recording does not have."""
 
-    def result_of(self, call_id: str) -> Mapping[str, Any] | None:
-        """Return the recorded result of a call, if the call is a recorded one whose tool shall not run."""
-        if self.answer is None or self.live_tools:
-            return None
-        return self.answer.results.get(call_id)
-
 
 ASKING: ContextVar[Asking | None] = ContextVar("asking", default=None)
 """The turn that asks models in this context."""

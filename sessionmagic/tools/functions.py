@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from sessionmagic.exceptions import ToolError
 from sessionmagic.words import shortened
@@ -23,7 +23,7 @@ REASON_LENGTH = 200
 """Characters of the cause that an error quotes."""
 YOURS = "yours"
 """The source of the user's own functions."""
-TOLD = ("read_only", "apart", "runs_code", "closes", "obstacle", "preview")
+TOLD = ("read_only", "apart", "runs_code", "closes", "replays", "obstacle", "preview")
 """What the guard of a turn is told of a tool."""
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """The tool names that all providers accept."""
@@ -42,6 +42,8 @@ class Tool:
         apart: Whether the calls of turns that are compared do not affect each other, although it is not read-only.
         runs_code: Whether it runs code or commands, so that no rule of an agents file lets it run without approval.
         closes: Whether a call that is stopped takes a moment to end, as it stores what it has done.
+        replays: When a recorded call shows its recorded result instead of running: unless ``--live-tools`` is given;
+            always, because models do its work that were not recorded; or never, because it decides who answers.
         source: Where it comes from, for listings.
         obstacle: Why it cannot run in this turn. If this is set, a call fails with this text, without approval.
         schema: The JSON schema of its arguments; None if the function's parameters say it. The function checks them.
@@ -56,6 +58,7 @@ class Tool:
     apart: bool = False
     runs_code: bool = False
     closes: bool = False
+    replays: Literal["unless live", "always", "never"] = "unless live"
     source: str = YOURS
     obstacle: str = ""
     schema: Mapping[str, Any] | None = None

@@ -23,12 +23,14 @@ from sessionmagic.turns.unasked import tell_notes
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage
 
+    from sessionmagic.conversation.session import Session
     from sessionmagic.storage.store import Store
     from sessionmagic.turns.admission import Admitted
     from sessionmagic.turns.agent_tools import AgentTools
     from sessionmagic.turns.messages import Messages
     from sessionmagic.turns.model_requests import ModelRequests
     from sessionmagic.turns.outcome import Outcome
+    from sessionmagic.turns.planning import Plan
 
 
 async def answered(admitted: Admitted, store: Store, agent_tools: AgentTools, requests: ModelRequests) -> Outcome:
@@ -65,11 +67,9 @@ async def answered(admitted: Admitted, store: Store, agent_tools: AgentTools, re
             return announced(await agent.answer(admitted.content, partial(_known, conversation)), admitted, cut)
         outcome = await agent.answer(admitted.content, compaction.before_turn)
         while outcome.handed_over and agent.next is not None:
-            said, to, model = outcome.messages, agent.next.plan.agent.name, agent.next.plan.model.reference
-            switch = partial(
-                with_hand_over, turn_id=turn.id, agent=to, model=model, moves_head=admitted.request.moves_head
-            )
-            await in_thread(store.update, turn.session_id, switch)
+            said, plan = outcome.messages, agent.next.plan
+            to, model = plan.agent.name, plan.model.reference
+            await in_thread(store.update, turn.session_id, partial(_with_hand_over, admitted=admitted, plan=plan))
             admitted.log.emit(AgentSwitched, agent=agent.name, to=to, model=model)
             requests.begin_run()
             compaction = Compaction(agent.next, store, requests)
@@ -77,6 +77,15 @@ async def answered(admitted: Admitted, store: Store, agent_tools: AgentTools, re
             outcome = await agent.answer(None, partial(_before, compaction, said))
             outcome.messages = [*said, *outcome.messages]
     return advised(outcome, admitted.plan.previous)
+
+
+def _with_hand_over(session: Session, admitted: Admitted, plan: Plan) -> Session:
+    """Return the session with a turn that another agent has taken over, and with the overrides that its plan sets."""
+    moves_head = admitted.request.moves_head
+    taken_over = with_hand_over(
+        session, admitted.turn.id, agent=plan.agent.name, model=plan.model.reference, moves_head=moves_head
+    )
+    return plan.with_override(taken_over) if moves_head else taken_over
 
 
 async def _known(history: list[ModelMessage]) -> list[ModelMessage]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sessionmagic.conversation.session import TurnRecord
 from sessionmagic.conversation.sub_agents import caller_of
 from sessionmagic.conversation.tree import next_turn_id, with_turn
+from sessionmagic.models.replay_source import REPLAY
 from sessionmagic.turns.agent_limits import accounts_of
 from sessionmagic.turns.agent_request import understood
 from sessionmagic.turns.colleagues import colleague
@@ -81,6 +82,8 @@ def begun(asking: Admitted, name: str, task: str, call_id: str, store: Store) ->
 def next_to_answer(before: Admitted, name: str, store: Store) -> Admitted:
     """Return what an agent does to which a turn is handed over. Blocks while it reads files.
 
+    A recording that answers in place of a model goes on to answer, so that no model is asked.
+
     Args:
         before: What the agent does that hands it over.
         name: The name of the other one.
@@ -89,7 +92,10 @@ def next_to_answer(before: Admitted, name: str, store: Store) -> Admitted:
     Raises the errors of `plan_for`, and `StoreError`.
     """
     agent = colleague(before.team, name)
-    request = replace(before.request, **OF_THE_FIRST)
+    of_the_first, asked = OF_THE_FIRST, before.plan.model.reference
+    if asked.startswith(f"{REPLAY}:"):
+        of_the_first = OF_THE_FIRST | {"model": asked, "once": before.request.once}
+    request = replace(before.request, **of_the_first)
     session = store.load(before.turn.session_id)
     plan = _planned(before, request, session, agent)
     parent = session.turn(before.record.id).parent

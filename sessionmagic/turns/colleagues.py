@@ -83,7 +83,14 @@ def _transfer_tool(agents: Mapping[str, str]) -> Tool:
     }
     schema = _schema(agents, about)
     return Tool(
-        name=TRANSFER, function=transfer_task, read_only=True, apart=True, closes=True, source=TEAM, schema=schema
+        name=TRANSFER,
+        function=transfer_task,
+        read_only=True,
+        apart=True,
+        closes=True,
+        replays="always",
+        source=TEAM,
+        schema=schema,
     )
 
 
@@ -95,7 +102,10 @@ def _handoff_tool(agents: Mapping[str, str]) -> Tool:
         "Hand this conversation over to another agent, which sees all of it and answers the user from now on.\n\n"
         + _listed(agents)
     )
-    return Tool(name=HAND_OVER, function=handoff, read_only=True, alone=True, source=TEAM, schema=_schema(agents, {}))
+    schema = _schema(agents, {})
+    return Tool(
+        name=HAND_OVER, function=handoff, read_only=True, alone=True, replays="never", source=TEAM, schema=schema
+    )
 
 
 def _schema(agents: Mapping[str, str], about: dict[str, Any]) -> dict[str, Any]:

@@ -244,7 +244,8 @@ class Guard(AbstractCapability[None]):
         wanted = wanted_call(call.tool_name, tool_def, written, args)
         if obstacle := (tool_def.metadata or {}).get("obstacle"):
             raise ToolFailed(obstacle)
-        if (recorded := recorded_result(call.tool_call_id, self.seconds)) is not None:
+        replays = (tool_def.metadata or {}).get("replays", "unless live")
+        if (recorded := recorded_result(call, replays, self.seconds)) is not None:
             return recorded
         refusal = await self._refusal(wanted, call.tool_call_id, partial(preview_of, tool_def, args))
         if refusal is not None:

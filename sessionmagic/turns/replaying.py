@@ -11,13 +11,15 @@ from pydantic_ai.tools import ToolDenied
 
 from sessionmagic.conversation.events import Warned
 from sessionmagic.conversation.stored_transcript import displays_in
-from sessionmagic.exceptions import SessionMagicError
+from sessionmagic.exceptions import ReplayError, SessionMagicError
 from sessionmagic.loop import settled_in_thread
 from sessionmagic.models.replay import ASKING, Asking
 from sessionmagic.turns.turn import current_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pydantic_ai.messages import ToolCallPart
 
     from sessionmagic.conversation.session import TurnRecord
     from sessionmagic.turns.admission import Admitted
@@ -59,17 +61,25 @@ async def add_to_recording(admitted: Admitted, record: Callable[[str, str], obje
         admitted.log.emit(Warned, text=f"the answer could not be added to the recording: {error}")
 
 
-def recorded_result(call_id: str, seconds: dict[str, float]) -> ToolReturn[Any] | ToolDenied | None:
-    """Return the recorded result of a call, whose tool then does not run; None for a call that is not recorded.
+def recorded_result(call: ToolCallPart, replays: str, seconds: dict[str, float]) -> ToolReturn[Any] | ToolDenied | None:
+    """Return the recorded result of a call, whose tool then does not run; None for a call whose tool shall run.
 
     Args:
-        call_id: The id of the call.
+        call: The call.
+        replays: When the tool's calls show recorded results, as `Tool.replays`.
         seconds: Gets the seconds that the recorded call ran, by call id.
 
-    Raises `ToolFailed` if the recorded call has failed.
+    Raises `ToolFailed` if the recorded call has failed, and `ReplayError` if it has no result.
     """
-    asking = ASKING.get()
-    if asking is None or asking.answer is None or (result := asking.result_of(call_id)) is None:
+    asking, call_id = ASKING.get(), call.tool_call_id
+    if asking is None or asking.answer is None or (asking.live_tools and replays != "always"):
+        return None
+    if (result := asking.answer.results.get(call_id)) is None:
+        raise ReplayError(
+            f"the recording has no result of the call of {call.tool_name} in turn {asking.answer.turn}, for example "
+            "because the turn was stopped; --live-tools runs the tools"
+        )
+    if replays == "never" and result.get("outcome") == "success":
         return None
     content, metadata = result["content"], result.get("metadata") or {}
     if isinstance(ran := metadata.get("seconds"), int | float):

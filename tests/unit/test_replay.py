@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 from pydantic_ai.messages import BinaryContent, ToolReturn
 
-from sessionmagic import Cell, ModelReferenceError, Models, ReplayError, register_model
+from sessionmagic import Cell, ModelReferenceError, Models, ReplayError, SessionManager, register_model
+from sessionmagic.agents.definition import AgentDefinition, Fallback
 from sessionmagic.comparing.contestants import Contestant
 from sessionmagic.conversation.events import ResponseBegan
 from sessionmagic.conversation.stored_transcript import transcript_of
@@ -18,7 +19,7 @@ from sessionmagic.conversation.usage import RequestRecord
 from sessionmagic.models.configured import configured
 from sessionmagic.models.recording import Answer, Recording, Said, Wanted
 from sessionmagic.storage.memory import MemoryStore
-from sessionmagic.testing import call, pause, script
+from sessionmagic.testing import call, hang, pause, script
 from sessionmagic.turns.request import Request
 from sessionmagic.turns.turn import current_call, current_turn
 from tests.scripted import acts
@@ -161,6 +162,78 @@ async def test_calls_get_their_recorded_results_and_nothing_runs_or_asks(manager
     assert {outcome for _, outcome, _ in recorded} == {"success", "failed", "denied"}
     assert "approval_requested" not in {event.type for event in events}
     assert (await again.result()).text == "Done"
+
+
+@on_a_loop
+async def test_call_without_a_recorded_result_does_not_run(manager):
+    ran = []
+
+    def delete(name: str) -> str:
+        """Delete a file."""
+        ran.append(name)
+        return "gone"
+
+    script("acts", [call("delete", {"name": "x"})], hang())
+    turn = await manager.run("Go", session="chat", model="acts", tools=[delete], attended=True)
+    await asked(turn)
+    turn.cancel()
+    await turn.result()
+    [stopped] = manager.sessions.load("chat").turns
+    without = replace(stopped, messages=stopped.messages[:2])
+    manager.store.update(manager.sessions.id_of("chat"), lambda session: replace(session, turns=(without,), head="1"))
+    result = await replayed(manager, "Go", tools=[delete], yes=True)
+    assert ran == []
+    assert str(result.error) == (
+        "the recording has no result of the call of delete in turn 1, for example because the turn was stopped; "
+        "--live-tools runs the tools"
+    )
+
+
+@on_a_loop
+async def test_turn_that_was_handed_over_is_answered_by_the_other_agent_again():
+    agents = {
+        "root": AgentDefinition(name="root", model="boss", instructions="Lead.", handoffs={"tutor": "Teaches."}),
+        "tutor": AgentDefinition(name="tutor", model="teacher", instructions="Teach."),
+    }
+    script("boss", ["One moment. ", call("handoff", {"agent": "tutor"})])
+    teacher = script("teacher", "Listen.", "More.")
+    manager = SessionManager(MemoryStore(), Models("calm"), agents)
+    recorded = [await ask(manager, "Teach me"), await ask(manager, "Go on")]
+    again = [await replayed(manager, "Teach me"), await ask(manager, "Go on", "again")]
+    assert [result.text for result in again] == [result.text for result in recorded]
+    assert [result.model for result in again] == ["replay of teacher"] * 2
+    assert [turn.agent for turn in manager.sessions.load("again").turns] == ["tutor", "tutor"]
+    assert len(teacher.sent) == 2
+
+
+@on_a_loop
+async def test_agent_with_fallbacks_asks_no_model_for_what_a_recording_lacks():
+    agents = {"root": AgentDefinition(name="root", model="calm", fallback=Fallback(("other",)))}
+    other = script("other", "Here I am.")
+    manager_on(MemoryStore())
+    manager = SessionManager(MemoryStore(), Models("calm"), agents)
+    await ask(manager)
+    assert "does not have the prompt" in str((await replayed(manager, "Goodbye")).error)
+    assert other.sent == []
+
+
+@pytest.mark.parametrize("live_tools", [False, True])
+@on_a_loop
+async def test_sub_agents_are_not_asked_again_as_their_models_were_not_recorded(live_tools):
+    agents = {
+        "root": AgentDefinition(name="root", model="boss", sub_agents={"helper": "Helps."}),
+        "helper": AgentDefinition(name="helper", model="helps"),
+    }
+    task = {"agent": "helper", "task": "Count", "expected_output": "a number"}
+    script("boss", [call("transfer_task", task)], "Done.")
+    helps = script("helps", "Three.")
+    manager = SessionManager(MemoryStore(), Models("calm"), agents)
+    await ask(manager, "Go")
+    turn = await manager.run("Go", session="again", model="replay:chat", live_tools=live_tools)
+    events = whole(await events_of(turn))
+    assert (await turn.result()).text == "Done."
+    assert [content for _, _, content in returned(events)] == ["Three."]
+    assert len(helps.sent) == 1
 
 
 @on_a_loop
