@@ -24,7 +24,7 @@ from sessionmagic.models.offers import Offer, once
 from sessionmagic.models.packages import PackageSource
 from sessionmagic.models.priced import priced
 from sessionmagic.models.references import ModelRef, quoted, readings, why_unknown
-from sessionmagic.models.replay_source import REPLAY, ReplaySource, found_recording
+from sessionmagic.models.replay_source import REPLAY, ReplaySource, recording_of_process
 from sessionmagic.models.resolved import ResolvedModel
 from sessionmagic.models.servers import ServerSource
 from sessionmagic.models.sources import (
@@ -114,7 +114,7 @@ class Models:
     def check(self, reference: str) -> None:
         """Raise `ModelReferenceError` if the reference cannot be used. Uses no network and imports no SDK."""
         if self._is_replayed(reference):
-            found_recording(self.library, configured.replay)
+            recording_of_process(self.library)
             return
         if named := self._names.models.get(reference):
             self._check_named(reference, named)
@@ -134,6 +134,7 @@ class Models:
         """Return the model that gives recorded answers, with the settings that come with a name of a model."""
         named = self._names.models.get(reference)
         if named is None:
+            recording_of_process(self.library)
             return replace(self.resolve(f"{REPLAY}:{configured.replay}"), reference=reference)
         inner = self._replayed(named.references[0] if len(named.references) == 1 else "")
         return replace(inner.with_added(named), reference=reference)
@@ -202,7 +203,7 @@ class Models:
             reason = missing or " ".join(str(error).split()) or type(error).__name__
             raise ModelReferenceError(f"{reference}: {reason}") from error
         if configured.replay and configured.fills and not isinstance(source, ReplaySource):
-            model = _filling(model, found_recording(self.library, configured.replay))
+            model = _filling(model, recording_of_process(self.library))
         settings, warnings = source.settings(reading), source.warnings(reading)
         return ResolvedModel(reference, model, settings, warnings, price, limit or context_window(model))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.models.configured import configured
 from sessionmagic.models.offers import Offer
 from sessionmagic.models.sources import Source
 
@@ -55,3 +56,11 @@ def found_recording(library: Library | None, name: str) -> Recording:
     if library is None:
         raise ModelReferenceError(f"there are no sessions here, so {name!r} cannot be replayed")
     return library(name)
+
+
+def recording_of_process(library: Library | None) -> Recording:
+    """Return the recording that answers in place of all models. Raises `ModelReferenceError`."""
+    try:
+        return found_recording(library, configured.replay)
+    except ModelReferenceError as error:
+        raise ModelReferenceError(f"AgentMagics.replay: {error}") from error

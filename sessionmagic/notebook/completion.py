@@ -10,6 +10,7 @@ from IPython.core.completer import SimpleCompletion, context_matcher
 
 from sessionmagic.exceptions import SessionMagicError
 from sessionmagic.notebook.cell_line import CELL_LINE
+from sessionmagic.words import typed as as_typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 OF_A_SESSION = {
     *("show", "use", "branches", "reset", "stop", "rename", "star"),
-    *("usage", "context", "permissions", "export"),
+    *("usage", "context", "permissions", "export", "record", "replay"),
 }
 """The subcommands whose first argument is a session."""
 
@@ -151,7 +152,7 @@ def _of_command(context: NotebookContext, before: list[str], typed: str) -> Offe
             calls, questions = context.manager.turns.approvals(), context.manager.turns.questions()
             return Offers("waiting", [*(call.id for _, call in calls), *(question.id for _, question in questions)])
         case [command, *more] if command in {"delete", "diff"} or (command in OF_A_SESSION and not more):
-            return Offers("session", _sessions(context))
+            return Offers("session", _recordings(context, typed) if command == "replay" else _sessions(context))
         case _:
             return Offers("word", [])
 
@@ -179,7 +180,18 @@ def _models(context: NotebookContext, typed: str) -> list[str]:
 def _references(context: NotebookContext, typed: str) -> list[str]:
     """Return the references of models, each after the agent and the members of an alloy that are typed already."""
     before = re.match(r"(?:[^\s=:/,]+=)?(?:.*,)?", typed, re.DOTALL)
-    return [f"{before[0] if before else ''}{each}" for each in context.models.known()]
+    start = before[0] if before else ""
+    known = context.models.known()
+    if typed.startswith(replay := f"{start}replay:"):
+        known = [f"replay:{each}" for each in _recordings(context, typed.removeprefix(replay))]
+    return [f"{start}{each}" for each in known]
+
+
+def _recordings(context: NotebookContext, typed: str) -> list[str]:
+    """Return the sessions and the files that can be replayed, the files in the folder that is typed."""
+    from sessionmagic.sessions.recordings import files_beside
+
+    return [*_sessions(context), *(as_typed(file) for file in files_beside(typed))]
 
 
 def _variables(shell: InteractiveShell, typed: str, *, functions: bool) -> list[str]:

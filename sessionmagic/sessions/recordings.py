@@ -14,7 +14,7 @@ from sessionmagic.exceptions import ModelReferenceError, SessionMagicError, Usag
 from sessionmagic.models.configured import configured
 from sessionmagic.storage.atomic import replace_file
 from sessionmagic.storage.locks import lock_of
-from sessionmagic.words import shortened, suggestion
+from sessionmagic.words import shortened, suggestion, typed
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -75,11 +75,15 @@ class Recordings:
         if not name.endswith(SUFFIX) and self._sessions.has(name):
             session = self._sessions.load(name)
             return session, (session.id, session.updated_at, len(session.turns))
+        if name.endswith(SUFFIX) and not path.exists():
+            made = f"%agent record SESSION {typed(name)} makes it"
+            where = f"cannot replay {name}: there is no such file in {path.absolute().parent}"
+            raise ModelReferenceError(f"{where}{suggestion(name, files_beside(name), made)}")
         if name.endswith(SUFFIX) or path.exists():
             return read_recording(path)
         raise ModelReferenceError(
             f"no session or file is called {shortened(name)!r}"
-            f"{suggestion(name, self.names(), '%agent sessions lists the sessions')}"
+            f"{suggestion(name, [*self.names(), *files_beside('')], '%agent sessions lists the sessions')}"
         )
 
     def add(self, session: str, turn_id: str) -> None:
@@ -102,6 +106,15 @@ class Recordings:
     def names(self) -> list[str]:
         """Return the names of the sessions."""
         return self._sessions.names()
+
+
+def files_beside(path: str) -> list[str]:
+    """Return the paths of the files that may be recordings, in the folder of a path that is typed."""
+    folder, slash, _ = path.rpartition("/")
+    with suppress(OSError, RuntimeError):  # without rights, or of an unknown user
+        found = Path(f"{folder}{slash}").expanduser().glob(f"*{SUFFIX}")
+        return sorted(f"{folder}{slash}{each.name}" for each in found)
+    return []
 
 
 def with_path(recorded: Session, path: Sequence[TurnRecord]) -> Session:

@@ -112,9 +112,12 @@ def test_foreign_newer_and_broken_files_are_refused_in_one_line(manager, tmp_pat
 
 
 def test_missing_file_a_folder_and_a_huge_file_are_refused(manager, tmp_path, monkeypatch):
-    assert refused(manager, tmp_path / "none.jsonl").endswith(f"there is no such file in {tmp_path}")
+    missing, where = tmp_path / "none.jsonl", f"there is no such file in {tmp_path}"
+    assert refused(manager, missing).endswith(f"{where}; %agent record SESSION {missing} makes it")
     monkeypatch.chdir(tmp_path)
-    assert refused(manager, "none.jsonl").endswith(f"there is no such file in {tmp_path}")
+    assert refused(manager, "none.jsonl").endswith(f"{where}; %agent record SESSION none.jsonl makes it")
+    (tmp_path / "nine.jsonl").touch()
+    assert refused(manager, missing).endswith(f"{where}; did you mean '{tmp_path / 'nine.jsonl'}'?")
     (tmp_path / "folder.jsonl").mkdir()
     assert "not a regular file" in refused(manager, tmp_path / "folder.jsonl")
     monkeypatch.setattr(recording, "SIZE_LIMIT", 10)

@@ -63,6 +63,18 @@ def test_model_references(kernel, line):
     assert {f"{line}default", f"{line}auto", f"{line}test", f"{line}hello"} <= set(kernel.complete(line))
 
 
+def test_recordings_are_sessions_and_files(kernel, chat):
+    kernel.run(f"%agent record {chat} lesson-{chat}.jsonl --force").ok()
+    assert kernel.complete(f"%%agent -m replay:{chat[:-1]}") == [f"%%agent -m replay:{chat}"]
+    file = f"lesson-{chat}.jsonl"
+    for line in ("%%agent -m replay:", "%%agent --compare hello replay:", "%agent replay "):
+        assert kernel.complete(f"{line}lesson-{chat}") == [line + file]
+    kernel.run("import os; os.makedirs('inside', exist_ok=True)").ok()
+    kernel.run(f"%agent record {chat} inside/{file} --force").ok()
+    assert kernel.complete(f"%agent replay inside/lesson-{chat}") == [f"%agent replay inside/{file}"]
+    assert kernel.complete(f"%agent record {chat[:-1]}") == [f"%agent record {chat}"]
+
+
 def test_members_of_an_alloy(kernel):
     for line in ("%%agent -m ", "%%agent --compare test ", "%agent model ", "%agent compare --judge "):
         assert kernel.complete(f"{line}hello,recal") == [f"{line}hello,recalls"]

@@ -427,6 +427,13 @@ async def test_unknown_recording_is_refused_before_anything_is_stored(manager):
 
 
 @on_a_loop
+async def test_setting_that_names_no_recording_is_named_in_the_error(manager):
+    configured.change("calm", {}, {}, replay="nobody")
+    with pytest.raises(ModelReferenceError, match=r"^AgentMagics\.replay: no session or file is called 'nobody'"):
+        await ask(manager, model="calm")
+
+
+@on_a_loop
 async def test_setting_replays_whatever_model_is_named_also_where_it_cannot_be_used(manager):
     await ask(manager)
     configured.change("openai:gpt-5.2", {}, {}, replay="chat")

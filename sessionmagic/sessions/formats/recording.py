@@ -109,7 +109,7 @@ def read_recording(path: Path) -> tuple[Session, Hashable]:
         _check_size(about)
         session = _session_in(path.read_bytes(), path)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, SessionMagicError) as error:
-        raise UsageError(f"cannot replay {path}: {_reason(error, path)}") from error
+        raise UsageError(f"cannot replay {path}: {_reason(error)}") from error
     return session, (about.st_mtime_ns, about.st_size, about.st_ino)
 
 
@@ -120,10 +120,8 @@ def _check_size(about: os.stat_result) -> None:
         raise ValueError(f"it has {about.st_size:,} bytes; at most {SIZE_LIMIT:,} can be read")
 
 
-def _reason(error: Exception, path: Path) -> str:
-    if isinstance(error, FileNotFoundError):
-        reason = f"there is no such file in {path.absolute().parent}"
-    elif isinstance(error, OSError):
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
         reason = error.strerror or str(error)
     elif isinstance(error, RecursionError):
         reason = "it has values nested too deep"
