@@ -9,10 +9,14 @@ import re
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
 from sessionmagic.exceptions import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
 
 SHORTEST_NAME = 4
 """A shorter name of a user or machine is too likely to be part of a text."""
@@ -34,23 +38,42 @@ def default_home() -> Path:
         raise StoreError(f"there is no home directory for SESSIONMAGIC_HOME={home}; set it to a full path") from None
 
 
-def without_machine(text: str) -> str:
-    """Return a text with ``~`` in place of home directories, and without the names of this user and this machine."""
-    for pattern, name in _names_here():
-        text = pattern.sub(name, text)
+def without_machine(text: str, kept: Collection[str] = ()) -> str:
+    """Return a text with ``~`` in place of home directories, and without the names of this user and this machine.
+
+    Args:
+        text: The text.
+        kept: Names that are not left out.
+    """
+    text = _homes().sub("~", text)
+    for name, (pattern, word) in _names_here().items():
+        if name not in kept:
+            text = pattern.sub(word, text)
     return text
 
 
+def names_of_machine_in(texts: Iterable[str]) -> set[str]:
+    """Return those names of this user and this machine that texts have, but not in home directories."""
+    without = [_homes().sub("~", text) for text in texts]
+    return {name for name, (pattern, _) in _names_here().items() if any(map(pattern.search, without))}
+
+
 @cache
-def _names_here() -> list[tuple[re.Pattern[str], str]]:
+def _homes() -> re.Pattern[str]:
     own = {str(Path.home()), os.path.realpath(Path.home())} - {"/", "/root"}
     homes = [re.escape(home) for home in sorted(own, key=len, reverse=True)]
     general = [r"/(?:home|Users)/[\w.-]+", r"/root(?=/)", r"\b[A-Za-z]:\\+Users\\+[\w.-]+"]
-    found = [(re.compile("|".join([*(rf"{home}(?![\w.-])" for home in homes), *general])), "~")]
+    return re.compile("|".join([*(rf"{home}(?![\w.-])" for home in homes), *general]))
+
+
+@cache
+def _names_here() -> dict[str, tuple[re.Pattern[str], str]]:
+    """Return the names of this machine and its user, with what finds each, and the word that takes its place."""
     names = {"host": platform.node(), "user": ""}
     with suppress(OSError, KeyError, ImportError):  # a container may have a user without a name
         names["user"] = getpass.getuser()
-    for kind, name in names.items():
-        if len(name) >= SHORTEST_NAME and name.lower() not in COMMON_NAMES:
-            found.append((re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])"), kind))
-    return found
+    return {
+        name: (re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])"), word)
+        for word, name in names.items()
+        if len(name) >= SHORTEST_NAME and name.lower() not in COMMON_NAMES
+    }

@@ -39,6 +39,11 @@ def said_in(messages: Sequence[ModelMessage]) -> tuple[Said, ...]:
     return tuple(said for message in messages for part in message.parts for said in _said(part))
 
 
+def as_compared(text: str) -> str:
+    """Return a text without keys and without what tells about this machine."""
+    return without_machine(without_keys(text, look=False))
+
+
 def hashes_of(tools: Sequence[ToolDefinition]) -> dict[str, str]:
     """Return the names of tools, each with a hash of its definition."""
     return {tool.name: hash_of([tool.description, tool.parameters_json_schema]) for tool in tools}
@@ -67,7 +72,7 @@ def _said(part: ModelRequestPart | ModelResponsePart) -> Iterator[Said]:
 
 
 def _cleaned(who: str, text: str) -> Said:
-    return Said(who, without_machine(without_keys(text, look=False)))
+    return Said(who, as_compared(text))
 
 
 def _arguments(call: ToolCallPart) -> str:

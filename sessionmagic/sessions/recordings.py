@@ -7,13 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import Timeout
-
 from sessionmagic.conversation.session import Session
 from sessionmagic.exceptions import ModelReferenceError, SessionMagicError, UsageError
 from sessionmagic.models.configured import configured
 from sessionmagic.storage.atomic import replace_file
-from sessionmagic.storage.locks import lock_of
+from sessionmagic.storage.locks import Timeout, lock_of
 from sessionmagic.words import shortened, suggestion, typed
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.models.recording import Wanted
 from sessionmagic.models.replay import ASKING
-from sessionmagic.models.said import hash_of, hashes_of, said_in
+from sessionmagic.models.said import as_compared, hash_of, hashes_of, said_in
 from sessionmagic.turns.written_answer import as_texts
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Comparable:
         self._requests.offer(offered, typed)
         if (asking := ASKING.get()) is None:
             return
+        asking.answer = None
         before, now, is_typed = self._history.messages, list(messages), self._type is not None
 
         def wanted() -> Wanted:
@@ -55,7 +56,7 @@ class Comparable:
                 offered=offered,
                 typed=typed,
                 settings=asking.settings,
-                system=asking.system,
+                system=as_compared(asking.system),
                 reference=asking.reference,
                 live_tools=asking.live_tools,
             )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.compaction import sent_turns
 from sessionmagic.models.recording import PROMPT, Answer, Recording
-from sessionmagic.models.said import said_in
+from sessionmagic.models.said import as_compared, said_in
 from sessionmagic.turns.messages import as_history
 from sessionmagic.turns.reading import read
 from sessionmagic.turns.summaries import summary_message
@@ -79,7 +79,7 @@ def _answers(turn: TurnRecord) -> Iterator[Answer]:
             reference=turn.model,
             own=own,
             settings=turn.settings,
-            system=turn.system,
+            system=as_compared(turn.system),
             record=record,
             response=message,
             results=results,

@@ -1,11 +1,12 @@
 """Recording files: what is in them, and files that somebody else has made."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from sessionmagic import ModelReferenceError, ReplayError, TinyStore
+from sessionmagic import MemoryStore, ModelReferenceError, ReplayError, TinyStore, home
 from sessionmagic.home import without_machine
 from sessionmagic.sessions.formats import recording
 from sessionmagic.sessions.formats.recording import read_recording, to_recording
@@ -184,3 +185,39 @@ async def test_file_is_read_again_when_it_has_changed(manager, file):
 )
 def test_home_directories_are_left_out(text, without):
     assert without_machine(text) == without
+
+
+def on_machine(monkeypatch, name):
+    monkeypatch.setattr(home, "_names_here", lambda: {name: (re.compile(rf"\b{name}\b"), "host")})
+
+
+@on_a_loop
+async def test_prompt_that_has_the_name_of_the_machine_is_replayed_on_another_one(manager, tmp_path, monkeypatch):
+    on_machine(monkeypatch, "titanic")
+    script("answers", "It sank.", "On titanic")
+    await ask(manager, "What of the titanic?", model="answers")
+    file = tmp_path / "lesson.jsonl"
+    file.write_text(to_recording(manager.sessions.load("chat")))
+    for name in ("iceberg", "titanic"):
+        on_machine(monkeypatch, name)
+        result = await ask(manager_on(MemoryStore()), "What of the titanic?", model=f"replay:{file}")
+        assert result.text == "It sank."
+
+
+@on_a_loop
+async def test_names_of_the_machine_that_nobody_typed_are_left_out(manager, monkeypatch):
+    on_machine(monkeypatch, "titanic")
+    script("tells", "This is titanic")
+    await ask(manager, "Go to /home/titanic/x", model="tells")
+    await ask(manager, "On titanic", values=["node()"])
+    assert "titanic" not in to_recording(manager.sessions.load("chat"))
+
+
+@on_a_loop
+async def test_instructions_with_a_home_directory_are_replayed(manager, tmp_path):
+    await ask(manager, system="The data is in /home/jane/data")
+    file = tmp_path / "lesson.jsonl"
+    file.write_text(to_recording(manager.sessions.load("chat")))
+    for folder in ("jane", "joe"):
+        options = {"system": f"The data is in /home/{folder}/data", "model": f"replay:{file}"}
+        assert (await ask(manager_on(MemoryStore()), **options)).text == "It is fine."

@@ -1,7 +1,8 @@
 """A recording of a session: JSON lines that a human can read, a header first, then one turn a line.
 
 Keys are left out, and so is what tells about the machine: home directories, names of the user and the computer, paths
-of notebooks, ids of cells. Figures are inside.
+of notebooks, ids of cells. Only names that were typed in a prompt are kept, as the notebook has them, too, and other
+machines could not tell that they are names. Figures are inside.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.conversation.names import NAME_LIMIT, UNSEEN
 from sessionmagic.conversation.session import SCHEMA, Session, TurnRecord
 from sessionmagic.exceptions import SessionMagicError, UsageError
-from sessionmagic.home import without_machine
+from sessionmagic.home import names_of_machine_in, without_machine
 from sessionmagic.json_bytes import loads
 from sessionmagic.keys.cleaning import without_keys_in
 from sessionmagic.sessions.formats.checks import checked_session
@@ -58,15 +59,16 @@ def to_recording(session: Session) -> str:
     known = {turn.id for turn in turns}
     models = list(dict.fromkeys(turn.model for turn in turns))
     header = {"kind": KIND, "version": VERSION, "name": session.name, "models": models, "head": session.head}
-    lines = [_line(header), *(_line(_entry(turn, known)) for turn in turns)]
+    typed = names_of_machine_in(turn.prompt for turn in turns if not turn.values)
+    lines = [_line(header), *(_line(_entry(turn, known, typed)) for turn in turns)]
     return "\n".join(lines) + "\n"
 
 
-def _entry(turn: TurnRecord, known: set[str]) -> dict[str, Any]:
+def _entry(turn: TurnRecord, known: set[str], typed: set[str]) -> dict[str, Any]:
     turn = replace(turn, covers=turn.covers if turn.covers in known else None)
     every = {**asdict(turn), "messages": [_message(each) for each in turn.messages]}
     entry: dict[str, Any] = _without_machine(
-        {name: every[name] for name in KEPT if every[name] not in (None, [], {}, "")}
+        {name: every[name] for name in KEPT if every[name] not in (None, [], {}, "")}, typed
     )
     return entry
 
@@ -82,14 +84,14 @@ def _line(value: dict[str, Any]) -> str:
     return json.dumps(without_keys_in(value), ensure_ascii=False, separators=(", ", ": "))
 
 
-def _without_machine(value: Any) -> Any:
+def _without_machine(value: Any, kept: set[str]) -> Any:
     match value:
         case str():
-            return without_machine(value)
+            return without_machine(value, kept)
         case dict():
-            return {key: each if _is_figure(key, each) else _without_machine(each) for key, each in value.items()}
+            return {key: each if _is_figure(key, each) else _without_machine(each, kept) for key, each in value.items()}
         case list() | tuple():
-            return [_without_machine(each) for each in value]
+            return [_without_machine(each, kept) for each in value]
         case _:
             return value
 
