@@ -35,7 +35,7 @@ from sessionmagic.models.abilities import address_of
 from sessionmagic.models.clients import on_wait, report_waits
 from sessionmagic.models.waits import tell_wait
 from sessionmagic.tools.functions import RETRIES
-from sessionmagic.turns.failures import failure, waiting
+from sessionmagic.turns.failures import failure, waiting, will_ask_again
 from sessionmagic.turns.guard import HandedOverError
 from sessionmagic.turns.key_scanner import Incoming, ready_for
 from sessionmagic.turns.messages import (
@@ -175,6 +175,7 @@ class AgentRun:
 
     def _warn_of_wait(self, status: int, seconds: float) -> None:
         if self._guard.chain is None:  # with fallbacks, the SDK does not wait
+            self._guard.emit(ModelAwaited, why=will_ask_again(self._asked.reference, status, seconds))
             self._guard.emit(Warned, text=waiting(self._asked.reference, status, seconds))
 
     @property

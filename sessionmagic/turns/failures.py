@@ -110,6 +110,12 @@ def waiting(reference: str, status: int, seconds: float, *, asked_for: bool = Tr
     return f"{reference}: {cause} ({status}); asked again after {_seconds(seconds)}{why}"
 
 
+def will_ask_again(reference: str, status: int, seconds: float) -> str:
+    """Return the words of a status line during that wait."""
+    has = "has too many requests" if status == HTTPStatus.TOO_MANY_REQUESTS else "is not available"
+    return f"{reference} {has}, asked again in {_seconds(seconds)}"
+
+
 def still_waiting(reference: str, times: int, seconds: float) -> str:
     """Return a note that a request was made again several times, because the provider has too many."""
     return f"{reference}: still too many requests (429); asked again {times} times within {_seconds(seconds)}"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import random
 from http import HTTPStatus
-from math import ceil
 from typing import TYPE_CHECKING
 
 from pydantic_ai.exceptions import ModelQuotaExceededError, ModelRateLimitError
 
 from sessionmagic.conversation.events import ModelAwaited, Warned
-from sessionmagic.turns.failures import still_waiting, waiting
+from sessionmagic.turns.failures import still_waiting, waiting, will_ask_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +59,7 @@ class RateLimits:
             return None
         self._times += 1
         self._waited += wait
-        self._emit(ModelAwaited, why=f"{reference} has too many requests, asked again in {ceil(wait)} s")
+        self._emit(ModelAwaited, why=will_ask_again(reference, HTTPStatus.TOO_MANY_REQUESTS, wait))
         if self._times == 1:
             self._tell(waiting(reference, HTTPStatus.TOO_MANY_REQUESTS, wait, asked_for=wanted >= FIRST_WAIT))
         elif self._waited >= 2 * self._told:

@@ -221,6 +221,7 @@ async def test_wait_that_the_provider_asks_for_is_told_while_it_lasts():
         await until(lambda: turn.transcript.warnings)
         words = "too many requests (429); asked again after 20 s, as the provider requests"
         assert (turn.finished, turn.transcript.warnings) == (False, (f"{MODEL}: {words}",))
+        assert turn.transcript.asking == f"{MODEL} has too many requests, asked again in 20 s"
         await passes(21)
         result = await turn.result()
     assert (result.status, result.text) == ("completed", "Yes.")
