@@ -39,14 +39,22 @@ def _add_serve(commands: Any) -> None:
         "serve", help="hold the weights of the local model once, for all kernels of this machine, until Ctrl-C"
     )
     served.add_argument("model", nargs="?", default="", help="a .gguf file, or a name in the home; else the demo model")
-    served.add_argument("--threads", type=int, default=1, metavar="N", help="threads that the model uses; default: 1")
     served.add_argument(
-        "--context", type=int, default=CONTEXT, metavar="N", help=f"tokens that it reads; default: {CONTEXT}"
+        "--threads", type=_number, default=1, metavar="N", help="threads that the model uses; default: 1"
+    )
+    served.add_argument(
+        "--context", type=_number, default=CONTEXT, metavar="N", help=f"tokens that it reads; default: {CONTEXT}"
     )
     served.add_argument(
         "--file", default="", metavar="PATH", help=f"by which kernels find the server if {VARIABLE} names it for them"
     )
     served.add_argument("--everyone", action="store_true", help="let all users of this machine read that file")
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of 1 or more")
+    return int(text)
 
 
 def _serve(options: argparse.Namespace) -> int:

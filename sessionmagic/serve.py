@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from sessionmagic.exceptions import UsageError
-from sessionmagic.models.shared import SharedServer, file_of, shared_server
+from sessionmagic.models.shared import SharedServer, file_of, read_server, shared_server
 from sessionmagic.models.weights import check_installed, check_weights, find_weights
 from sessionmagic.storage.atomic import replace_file
 
@@ -36,8 +36,8 @@ def serve(
         context_length: The context in tokens.
         everyone: Whether all users of the machine may use the server.
 
-    Raises `ModelReferenceError` for weights that cannot be used, and `UsageError` if a server runs already, or the file
-    cannot be written.
+    Raises `ModelReferenceError` for weights that cannot be used, and `UsageError` if a server runs already, the weights
+    cannot be loaded, or the file cannot be written or is not that of a server.
     """
     from sessionmagic.models.llama import load
 
@@ -46,9 +46,16 @@ def serve(
     check_weights(weights)
     if (other := shared_server(file=path)) is not None:
         raise UsageError(f"a server of {Path(other.weights).name} runs already at {other.address}; stop it first")
+    if path.exists() and read_server(path) is None:
+        raise UsageError(f"{path} is not the file of a server; remove it, or name another file with --file")
     _say(f"loading {weights.name}")
     key = secrets.token_urlsafe(32)
-    engine = load(weights, threads, context_length, key=key)
+    try:
+        engine = load(weights, threads, context_length, key=key)
+    except RuntimeError as error:
+        raise UsageError(
+            f"{weights.name} cannot be loaded with a context of {context_length:,} tokens: {error}"
+        ) from None
     server = SharedServer(engine.listening_address, key, str(weights), context_length)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -59,8 +66,9 @@ def serve(
     except KeyboardInterrupt:
         _say("ended")
     finally:
-        with suppress(OSError):
-            path.unlink()
+        if read_server(path) == server:  # and not one that was started at the same time
+            with suppress(OSError):
+                path.unlink()
         del engine
 
 

@@ -118,7 +118,7 @@ def shared_server(home: Path | None = None, *, file: Path | None = None) -> Shar
     the weights itself.
     """
     path = file or file_of(home)
-    if (found := _read(path)) is not None and found.is_alive:
+    if (found := read_server(path)) is not None and found.is_alive:
         return found
     if file is None and os.environ.get(VARIABLE):
         raise ModelReferenceError(
@@ -128,7 +128,8 @@ def shared_server(home: Path | None = None, *, file: Path | None = None) -> Shar
     return None
 
 
-def _read(path: Path) -> SharedServer | None:
+def read_server(path: Path) -> SharedServer | None:
+    """Return the server that a file names, which may have ended; None if it names none."""
     try:
         stated = json.loads(path.read_bytes()[:10_000])
         found = SharedServer(**stated)

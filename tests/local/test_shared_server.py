@@ -130,6 +130,38 @@ def test_it_ends_with_a_word_and_takes_its_file_along(serving, home):
     assert not (home / "models" / "server.json").exists()
 
 
+def test_it_leaves_the_file_of_another_server_alone(serving, home):
+    server, file = serving(), home / "models" / "server.json"
+    file.write_text(json.dumps(server_in(home) | {"key": "of another one"}))
+    server.end(signal.SIGTERM)
+    assert server_in(home)["key"] == "of another one"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--file", "{notes}"], "{notes} is not the file of a server; remove it, or name another file with --file"),
+        (["--file", "{folder}"], "{folder} is not the file of a server; remove it, or name another file with --file"),
+        (["--threads", "0"], "argument --threads: 0 is not a whole number of 1 or more"),
+        (["--context", "-5"], "argument --context: -5 is not a whole number of 1 or more"),
+    ],
+)
+def test_what_cannot_be_served_is_one_line(home, tmp_path, options, says):
+    notes = tmp_path / "notes.json"
+    notes.write_text("{}")
+    paths = {"notes": notes, "folder": tmp_path}
+    refused = subprocess.run(
+        [sys.executable, "-m", "sessionmagic", "serve", *(each.format(**paths) for each in options)],
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode != 0
+    assert refused.stderr.splitlines()[-1].endswith(says.format(**paths))
+    assert notes.read_text() == "{}"
+
+
 def test_a_second_server_is_refused(serving, home):
     serving()
     again = subprocess.run(
