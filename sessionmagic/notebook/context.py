@@ -63,12 +63,12 @@ class NotebookContext:
         """The sessions on which cells of this kernel have started turns."""
         self._manager: SessionManager | None = None
         self._making = Lock()
-        self._configure_models()
+        self._replay = ""
+        self._choose_recording()
         self._set_budget()
         settings.observe(self._set_budget, "budget")
-        settings.observe(
-            self._configure_models, ["model", "endpoints", "prices", "context_limits", "replay", "replay_mode"]
-        )
+        settings.observe(self._choose_recording, "replay")
+        settings.observe(self._configure_models, ["model", "endpoints", "prices", "context_limits", "replay_mode"])
         settings.observe(self._store_changed, "store")
         settings.observe(self._session_changed, "session")
 
@@ -197,6 +197,15 @@ class NotebookContext:
         if self._manager is not None:
             self._manager.shutdown()
 
+    def _choose_recording(self, _change: object = None) -> None:
+        """Take the recording that answers, a file with its whole path, as cells may change the working directory."""
+        self._replay = self.settings.replay
+        if self._replay:
+            from sessionmagic.sessions.recordings import whole_path
+
+            self._replay = whole_path(self._replay)
+        self._configure_models()
+
     def _configure_models(self, _change: object = None) -> None:
         """Make the settings those of the process, which managers that the user makes here follow too."""
         settings = self.settings
@@ -205,7 +214,7 @@ class NotebookContext:
             settings.endpoints,
             settings.prices,
             settings.context_limits,
-            replay=settings.replay,
+            replay=self._replay,
             fills=settings.replay_mode == "fill",
         )
 

@@ -106,6 +106,13 @@ class Recordings:
         return self._sessions.names()
 
 
+def whole_path(name: str) -> str:
+    """Return the name of a recording; if it is a file, with its whole path."""
+    with suppress(RuntimeError):  # of an unknown user
+        return str(Path(name).expanduser().absolute()) if name.endswith(SUFFIX) else name
+    return name
+
+
 def files_beside(path: str) -> list[str]:
     """Return the paths of the files that may be recordings, in the folder of a path that is typed."""
     folder, slash, _ = path.rpartition("/")

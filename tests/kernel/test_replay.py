@@ -91,6 +91,14 @@ def test_one_setting_answers_a_whole_notebook_whatever_its_cells_name(recording,
     assert offline.value("_agent.model") == "'replay of hello'"
 
 
+def test_setting_names_the_same_file_after_a_change_of_the_working_directory(recording, offline):
+    file, answers = recording
+    offline.run(f"%cd -q {file.parent}").ok()
+    offline.run(f"%config AgentMagics.replay = {file.name!r}").ok()
+    offline.run("%cd -q /").ok()
+    assert offline.run("%%agent --tools add\nWhat is one plus two?").ok().answer["data"] == answers[0]
+
+
 def test_what_a_recording_lacks_is_filled_in_by_the_model_that_the_cell_names(recording, kernel, session):
     file, answers = recording
     try:
@@ -98,12 +106,12 @@ def test_what_a_recording_lacks_is_filled_in_by_the_model_that_the_cell_names(re
         kernel.run("%config AgentMagics.replay_mode = 'fill'").ok()
         again = f"{session}-again"
         known = kernel.run(f"%%agent -m adds -s {again} --tools add\nWhat is one plus two?", cell_id="sum").ok()
-        new = kernel.run(f"%%agent -m prompts -s {again}\nSomething new").ok()
+        new = kernel.run(f"%%agent -m prompts -s {again}\nSomething new", cell_id="new").ok()
         assert known.answer["data"] == answers[0]
         assert "Something new" in new.text
         kernel.run("%config AgentMagics.replay_mode = 'strict'").ok()
         kernel.run(f"%%agent -m adds -s {again}2 --tools add\nWhat is one plus two?", cell_id="sum").ok()
-        replayed = kernel.run(f"%%agent -m prompts -s {again}2\nSomething new").ok()
+        replayed = kernel.run(f"%%agent -m prompts -s {again}2\nSomething new", cell_id="new").ok()
     finally:
         kernel.run("%config AgentMagics.replay = ''").ok()
     assert replayed.answer["data"] == new.answer["data"]
