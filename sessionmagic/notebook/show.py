@@ -102,14 +102,19 @@ class Show(CellWork):
         if self._goes_on == "with a button":
             self._button = NextButton(len(self._turns))
             self._button.show()
-        for number, record in enumerate(self._turns, start=1):
-            if self._stopped:
-                break
+        ended = "stopped"
+        try:
+            for number, record in enumerate(self._turns, start=1):
+                if self._stopped:
+                    break
+                if self._button is not None:
+                    self._button.at(number)
+                await self._show(without_keys_in(record))
+            if not self._stopped:
+                ended = "all was shown"
+        finally:
             if self._button is not None:
-                self._button.at(number)
-            await self._show(without_keys_in(record))
-        if self._button is not None:
-            self._button.end()
+                self._button.end(ended)
 
     async def _clicked(self) -> None:
         await self._button.clicked()

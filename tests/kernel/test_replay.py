@@ -170,6 +170,17 @@ def test_step_by_step_each_click_goes_on(kernel, session):
         cell.until_shows(words)
 
 
+@pytest.mark.threads
+@needs_subshells
+@pytest.mark.usefixtures("recording")
+def test_step_by_step_a_show_that_is_stopped_says_so(kernel, session):
+    cell = kernel.run(f"%agent replay {session} --step").ok()
+    cell.until_shows("What is one plus two?")
+    kernel.click(cell.until(lambda cell: "Stop" in str(cell.widgets)).button("Stop"))
+    cell.until(lambda cell: "stopped" in cell.text.splitlines())
+    assert "all was shown" not in cell.text
+
+
 @pytest.mark.usefixtures("recording")
 @pytest.mark.parametrize(
     ("line", "says"),

@@ -34,10 +34,9 @@ class NextButton:
         """Say which turn is shown, counted from 1."""
         self._line.value = f"turn {number} of {self._count}"
 
-    def end(self) -> None:
-        """Put a line in place of the button, as there is nothing more to show."""
-        line = {"text/html": "<p>all was shown</p>", "text/plain": "all was shown"}
-        self._handle.update(line, raw=True)
+    def end(self, line: str) -> None:
+        """Put a line, which is not escaped, in place of the button."""
+        self._handle.update({"text/html": f"<p>{line}</p>", "text/plain": line}, raw=True)
         forget([self._box])
 
     async def clicked(self) -> None:
