@@ -195,6 +195,22 @@ def test_what_cannot_be_shown_or_recorded_is_one_line(kernel, session, line, say
     assert says in kernel.run(f"%agent {line.format(session=session)}").wait().evalue
 
 
+def test_turns_of_sub_agents_are_not_other_branches(offline, tmp_path):
+    file = tmp_path / "agents.yaml"
+    file.write_text(
+        "agents:\n  root: {model: boss, instruction: Lead., sub_agents: [helper]}\n"
+        "  helper: {model: helps, description: Helps., instruction: Help.}\n"
+    )
+    offline.run("from sessionmagic.testing import call, script").ok()
+    task = {"agent": "helper", "task": "Count", "expected_output": "a number"}
+    offline.run(f"script('boss', [call('transfer_task', {task})], 'Done.'); script('helps', 'Three.')").ok()
+    offline.run(f"%agent agents load {file}").ok()
+    offline.run("%%agent -s lesson\nGo").ok()
+    said = offline.run(f"%agent record lesson {tmp_path / 'lesson.jsonl'}").ok().text
+    assert "(1 turn)" in said
+    assert "branches" not in said
+
+
 def test_lesson_that_runs_offline_twice_has_the_same_outputs(recording, tmp_path_factory):
     file, _ = recording
 

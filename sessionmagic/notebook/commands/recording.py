@@ -39,7 +39,7 @@ def record(context: NotebookContext, options: argparse.Namespace) -> None:
     export_session(session, path, "recording", force=options.force)
     turns = len(recorded_turns(session))
     say(f"recorded {session.name} in {path} ({counted(turns, 'turn')}); --model replay:{typed(str(path))} replays it")
-    if left := len(session.turns) - turns:
+    if left := sum(turn.caller is None for turn in session.turns) - turns:  # not those of sub-agents
         say(f"{counted(left, 'turn')} on other branches left out; %agent branches shows them")
 
 
