@@ -238,16 +238,27 @@ class Kernel:
         return question
 
     def widgets(self):
-        """Return the states of all widgets by id, requested in the way of a reloaded page."""
+        """Return the states of all widgets by id, requested in the way of a reloaded page.
+
+        ipywidgets fails if a thread makes a widget while it looks through all of them. Then it is asked again.
+        """
+        while (states := self._states()) is None:
+            pass
+        return states
+
+    def _states(self):
         self.request("kernel_info_request", {})
         control = {"comm_id": uuid.uuid4().hex}
         opening = control | {"target_name": "jupyter.widget.control", "data": {}}
         self._send("shell", "comm_open", opening, metadata={"version": "1.0.0"})
         request = control | {"data": {"method": "request_states"}}
         asked = self._cells[self._send("shell", "comm_msg", request, code="widgets")]
-        asked.until(lambda asked: asked.contents("comm_msg"))
+        asked.until(lambda asked: asked.contents("comm_msg") or asked.contents("stream"))
         del self._cells[asked.msg_id]
-        return {key: widget["state"] for key, widget in asked.contents("comm_msg")[0]["data"]["states"].items()}
+        if not (answers := asked.contents("comm_msg")):
+            assert "changed size during iteration" in asked.contents("stream")[0]["text"]
+            return None
+        return {key: widget["state"] for key, widget in answers[0]["data"]["states"].items()}
 
     def interrupt(self):
         at = time.monotonic()
