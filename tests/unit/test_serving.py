@@ -174,3 +174,31 @@ def test_the_environment_can_name_the_file_and_then_there_must_be_a_server(home,
     file.write_text(json.dumps(told))
     assert shared_server() == found
     assert "'k'" not in repr(found)
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("options", [["--threads", "0"], ["--context", "-5"]])
+def test_a_number_that_cannot_be_is_refused(home, options, capsys):
+    with pytest.raises(SystemExit):
+        main(["serve", str(home / "small.gguf"), *options])
+    assert "is not a whole number of 1 or more" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_file_that_is_not_of_a_server_is_left_alone(home):
+    (home / "notes.json").write_text('{"notes": []}')
+    with pytest.raises(UsageError, match=r"notes\.json is not the file of a server; remove it, or name another file"):
+        serve(str(home / "small.gguf"), file=str(home / "notes.json"))
+    assert (home / "notes.json").read_text() == '{"notes": []}'
+
+
+@pytest.mark.usefixtures("loaded")
+def test_weights_that_cannot_be_loaded_are_one_line(home, monkeypatch):
+    def load(*_, **__):
+        raise RuntimeError("not enough memory")
+
+    monkeypatch.setattr(llama, "load", load)
+    with pytest.raises(UsageError, match=r"small\.gguf cannot be loaded with a context of 2,048 tokens: not enough"):
+        serve(str(home / "small.gguf"))
