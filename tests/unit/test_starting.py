@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from sessionmagic.loop import LoopThread, loop_thread
+from sessionmagic.loop import LoopThread
 from tests.turns import ask, on_a_loop, prompts, statuses
 
 
@@ -135,10 +135,10 @@ async def test_deletion_is_told_to_who_keeps_something_for_the_session(manager):
 
 
 def test_interrupt_just_after_a_turn_has_started_stops_it(manager, monkeypatch):
-    loop, interrupts = loop_thread(), [interrupt]
+    original, interrupts = LoopThread.submit, [interrupt]
 
-    def submit(work):
-        future = LoopThread.submit(loop, work)
+    def submit(loop, work):
+        future = original(loop, work)
         result = future.result
 
         def interrupted():
@@ -150,7 +150,7 @@ def test_interrupt_just_after_a_turn_has_started_stops_it(manager, monkeypatch):
         future.result = interrupted
         return future
 
-    monkeypatch.setattr(loop, "submit", submit)
+    monkeypatch.setattr(LoopThread, "submit", submit)  # of the class: the only loop would keep one of its own
     with pytest.raises(KeyboardInterrupt):
         manager.run_sync("Hello", session="chat", model="hang")
     assert statuses(manager.sessions.load("chat")) == ["interrupted"]
