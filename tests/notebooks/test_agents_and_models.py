@@ -44,7 +44,7 @@ def test_it_says_the_same_when_it_runs_again(runs):
     answers = [{cell: text(outputs) for cell, outputs in run.items() if is_answer(outputs)} for run in runs]
     for each in answers:
         each.pop("alloy")  # whichever member was asked
-    assert len(answers[0]) == 8
+    assert len(answers[0]) == 11
     assert answers[0] == answers[1]
 
 
@@ -66,6 +66,14 @@ def test_another_model_answers_when_the_first_is_busy_and_that_one_is_left_out_a
     for cell, why in (("falls-back", "HTTP 429"), ("cools-down", "left out for")):
         assert " · duty · larger · " in footer(executed[cell])
         assert why in executed[cell][0]["data"]["text/html"]
+
+
+def test_a_sub_agent_works_within_the_call_and_an_agent_that_hands_over_is_followed_by_the_other(executed):
+    assert "transfer_task · tutor" in executed["lead"][0]["data"]["text/html"]
+    assert " · lead · leads · " in footer(executed["lead"])
+    for cell in ("door", "after-door"):
+        assert " · tutor · " in footer(executed[cell])
+        assert "local:" in footer(executed[cell])
 
 
 def test_a_plan_changes_nothing_until_it_is_carried_out(executed):
