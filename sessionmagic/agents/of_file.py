@@ -62,7 +62,7 @@ def definition_of(file: AgentsFile, name: str, confirmed: Collection[str], sourc
         notes=(
             *filter(None, [doubt(file, not_confirmed(file, confirmed))]),
             *notes(file, agent.name),
-            *not_offered(file, agent),
+            *_without_effect(file, agent),
             *joined.notes,
         ),
     )
@@ -96,8 +96,8 @@ def _budgets(file: AgentsFile, agent: FileAgent) -> Iterator[OwnBudget]:
         yield OwnBudget(owner=f"the budget of {file.where}", agents=frozenset(file.agents), limit=file.budget)
 
 
-def not_offered(file: AgentsFile, agent: FileAgent) -> Iterator[str]:
-    """Yield what an agent does without, because we do not have it yet."""
+def _without_effect(file: AgentsFile, agent: FileAgent) -> Iterator[str]:
+    """Yield which options of the agent's models have no effect."""
     for model in (file.models[each] for each in agent.references if each in file.models):
         if note := options_of(file, model).note(model.name):
             yield note
