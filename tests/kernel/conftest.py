@@ -54,8 +54,10 @@ def restarted(kernel):
 
 
 def loaded(kernel):
-    with suppress(AssertionError):  # ipykernel 7.3 loses a request now and then while it starts
-        kernel.send("%load_ext sessionmagic").wait(LOST_SECONDS)
+    first = kernel.send("%load_ext sessionmagic")
+    with suppress(AssertionError):  # ipykernel 7 loses a request now and then while it starts
+        first.wait(LOST_SECONDS)
+    kernel.forget(first)
     kernel.run("%load_ext sessionmagic").ok()
     kernel.run(MODELS).ok()
     return kernel
