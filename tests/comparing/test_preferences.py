@@ -90,7 +90,7 @@ def test_pair_is_found_whichever_answer_stood_first():
     assert difference.winner == "a"
 
 
-@settings(max_examples=examples(30))
+@settings(max_examples=examples(10))
 @given(
     st.lists(st.tuples(st.permutations("abcd"), st.sampled_from(OUTCOMES), st.integers(0, 9)), max_size=40),
     st.permutations("abcd"),

@@ -163,7 +163,7 @@ files = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=examples(600))
+@settings(max_examples=examples(300))
 @given(files)
 def test_what_is_written_is_read_as_the_same(content):
     try:
@@ -187,7 +187,7 @@ def permitted(agents, name):
     return agent, policy_of(Permissions({}, "balanced"), agent, attended=True)
 
 
-@settings(max_examples=examples(400))
+@settings(max_examples=examples(300))
 @given(files)
 @example({"agents": {"root": {"add_prompt_files": ["a" * 450, "\0", "/etc/hosts", ".."]}}})
 def test_a_file_that_nobody_has_confirmed_lets_nothing_run_that_would_ask_and_sends_no_key(content):
