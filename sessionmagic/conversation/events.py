@@ -89,6 +89,8 @@ class TextDelta(_Event):
     """A piece of the answer."""
 
     text: str
+    response: int = 0
+    """Which response of the model it belongs to, if a structured answer is asked for: each is another try."""
     type: Literal["text_delta"] = "text_delta"
 
 
@@ -109,6 +111,8 @@ class ValueDelta(_Event):
     attempt: str
     """Identifies the answer. A model that has given one that does not fit is asked for another."""
     text: str
+    response: int = 0
+    """Which response of the model it belongs to, if a structured answer is asked for: each is another try."""
     type: Literal["value_delta"] = "value_delta"
 
 

@@ -81,7 +81,9 @@ def _delta_key(event: Event) -> object:
             return event.seq
         case ValueDelta():
             return event.for_calls, event.attempt
-        case TextDelta() | ReasoningDelta():
+        case TextDelta():
+            return event.for_calls, type(event), event.response
+        case ReasoningDelta():
             return event.for_calls, type(event)
         case ToolCallDelta() | ToolPrinted():
             return event.for_calls, type(event), event.call_id
@@ -189,16 +191,19 @@ def _with_delta(
         return _with_value(blocks, delta)
     if isinstance(delta, ReasoningDelta) and delta.takes_text and blocks and isinstance(blocks[-1], TextBlock):
         blocks = (*blocks[:-1], ReasoningBlock(blocks[-1].text))
-    kind = TextBlock if isinstance(delta, TextDelta) else ReasoningBlock
-    if blocks and isinstance(last := blocks[-1], kind):
-        return (*blocks[:-1], kind(last.text + delta.text))
-    return (*blocks, kind(delta.text)) if delta.text else blocks
+    if not delta.text:
+        return blocks
+    if isinstance(delta, TextDelta):
+        return joined([*blocks, TextBlock(delta.text, delta.response)])
+    if blocks and isinstance(last := blocks[-1], ReasoningBlock):
+        return (*blocks[:-1], ReasoningBlock(last.text + delta.text))
+    return (*blocks, ReasoningBlock(delta.text))
 
 
 def _with_value(blocks: tuple[Block, ...], event: ValueDelta | ValueGiven) -> tuple[Block, ...]:
     if isinstance(event, ValueDelta):
         if not any(_is_attempt(block, event.attempt) for block in blocks):
-            return (*blocks, ValueBlock(event.text, attempt=event.attempt))
+            return (*blocks, ValueBlock(event.text, attempt=event.attempt, response=event.response))
         return tuple(
             replace(block, text=block.text + event.text) if _is_attempt(block, event.attempt) else block
             for block in blocks
@@ -242,7 +247,7 @@ def _fold_call(
 def _close(block: Block) -> Block:
     """Mark a tool call as interrupted if it has no result when the turn ends; return an unfit answer as text."""
     if isinstance(block, ValueBlock) and not block.given:
-        return TextBlock(block.text)
+        return TextBlock(block.text, block.response)
     if not isinstance(block, ToolBlock):
         return block
     if block.work is not None and block.work.status == "running":

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.session import TurnRecord
 
 
+_ASKED_AGAIN = ("retry-feedback", "retry-prompt")
+"""The kinds of the parts that ask a model for another answer."""
+
+
 def transcript_of(session: str, turn: TurnRecord, turns: Collection[TurnRecord] = ()) -> Transcript:
     """Return the transcript of a stored turn.
 
@@ -89,6 +93,8 @@ def _blocks(turn: TurnRecord, work: Callable[[str, int], Transcript | None]) -> 
             results.setdefault(part["tool_call_id"], []).append(part)
     calls: dict[str, int] = {}
     """How many calls with each id there were so far."""
+    tries = 0
+    """How often the model was asked for another structured answer so far."""
     after_prompt = False  # the first user prompt is the turn's; later ones were sent while the turn was running
     for part in parts:
         match part["part_kind"]:
@@ -97,7 +103,7 @@ def _blocks(turn: TurnRecord, work: Callable[[str, int], Transcript | None]) -> 
             case "text" if turn.value is not None and opens_json(part["content"]):
                 pass  # an answer that did not fit
             case "text" if part["content"]:
-                yield TextBlock(part["content"])
+                yield TextBlock(part["content"], tries)
             case "thinking" if part["content"]:
                 yield ReasoningBlock(part["content"])
             case "tool-call":
@@ -110,6 +116,7 @@ def _blocks(turn: TurnRecord, work: Callable[[str, int], Transcript | None]) -> 
             case _:
                 pass
         after_prompt = after_prompt or part["part_kind"] == "user-prompt"
+        tries += part["part_kind"] in _ASKED_AGAIN
 
 
 def _tool_block(call: dict[str, Any], results: list[dict[str, Any]], *, running: bool) -> ToolBlock:

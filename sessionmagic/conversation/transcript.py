@@ -20,6 +20,8 @@ class TextBlock:
     """A continuous piece of the answer, as Markdown."""
 
     text: str
+    response: int = field(default=0, compare=False)
+    """Which try at a structured answer it belongs to, so that each stands apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class ValueBlock:
     given: bool = False
     """Whether the answer is complete and fits its type."""
     attempt: str = ""
+    response: int = field(default=0, compare=False)
+    """The response that it belongs to, so that it stands apart from other tries if it becomes text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +218,12 @@ def with_displays(transcript: Transcript, displays: Mapping[str, Sequence[Mappin
 
 
 def joined(blocks: Iterable[Block]) -> tuple[Block, ...]:
-    """Return the blocks with adjacent texts joined into one."""
+    """Return the blocks with adjacent texts of one response joined into one."""
     found: list[Block] = []
     for block in blocks:
-        if isinstance(block, TextBlock) and found and isinstance(last := found[-1], TextBlock):
-            found[-1] = TextBlock(last.text + block.text)
+        last = found[-1] if found else None
+        if isinstance(block, TextBlock) and isinstance(last, TextBlock) and last.response == block.response:
+            found[-1] = replace(last, text=last.text + block.text)
         else:
             found.append(block)
     return tuple(found)

@@ -144,7 +144,7 @@ class ShownEvents:
 
 def _stream_of(kind: type[Any], _agent: str, content: dict[str, Any]) -> object:
     """Return what tells the text that a delta belongs to from other texts."""
-    return kind, content.get("call_id"), content.get("attempt")
+    return kind, content.get("call_id"), content.get("attempt"), content.get("response")
 
 
 def _shown(content: dict[str, Any], note: Note) -> dict[str, Any]:

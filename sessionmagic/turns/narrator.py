@@ -29,6 +29,7 @@ from sessionmagic.conversation.events import (
     ToolCalled,
     ToolReturned,
     UsageReported,
+    ValueDelta,
     ValueGiven,
 )
 from sessionmagic.conversation.transcript import json_object
@@ -73,7 +74,9 @@ class Narrator:
         """The tools of the calls that have no result yet, by call id."""
         self._drafts: dict[int, ToolCallPart] = {}
         """The calls that the model is writing, by their index in the response."""
-        self._answer = WrittenAnswer(emit) if typed else None
+        self._answer = WrittenAnswer(self._say) if typed else None
+        self._response = 0
+        """The number of the latest response, if it is a try at a structured answer."""
         self._text_index = -1
         """The index of the latest text in its response."""
         self._reported_usage = Usage()
@@ -87,7 +90,7 @@ class Narrator:
 
     def report_part(self, event: PartStartEvent | PartDeltaEvent) -> None:
         """Report a piece of the answer, of the reasoning or of a tool call's arguments."""
-        if self._answer is not None and self._answer.takes(event):
+        if self._takes_answer(event):
             return
         match event:
             case PartStartEvent(index=self._text_index, part=ThinkingPart(), previous_part_kind="text"):
@@ -97,7 +100,7 @@ class Narrator:
                 if isinstance(event, PartStartEvent):
                     self._text_index = event.index
                 if text:
-                    self._emit(TextDelta, text=text)
+                    self._say(TextDelta, text=text)
             case (
                 PartStartEvent(part=ThinkingPart(content=text))
                 | PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str(text)))
@@ -114,6 +117,17 @@ class Narrator:
                 self._emit(ToolCallDelta, call_id=call.tool_call_id, tool=call.tool_name, text=text)
             case _:
                 pass
+
+    def _takes_answer(self, event: PartStartEvent | PartDeltaEvent) -> bool:
+        """Report the event if it is a piece of a structured answer; return whether it is."""
+        if self._answer is None:
+            return False
+        if isinstance(event, PartStartEvent) and event.previous_part_kind is None:  # a new response
+            self._response += 1
+        return self._answer.takes(event)
+
+    def _say(self, kind: type[TextDelta | ValueDelta], **content: str) -> None:
+        self._emit(kind, response=self._response, **content)
 
     def report_value(self, value: Any) -> None:
         """Report the structured answer."""

@@ -203,7 +203,7 @@ def _tell(log: EventLog, stored: Transcript, record: TurnRecord) -> None:
     for block in stored.blocks:
         match block:
             case TextBlock():
-                log.emit(TextDelta, text=block.text)
+                log.emit(TextDelta, text=block.text, response=block.response)
             case ValueBlock():
                 log.emit(ValueGiven, value=block.value)
             case ReasoningBlock():

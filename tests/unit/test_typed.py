@@ -15,8 +15,9 @@ from typing_extensions import TypedDict
 
 from sessionmagic import Cell, MemoryStore, SessionMagicError, UsageError, register_model
 from sessionmagic.conversation.events import ToolCallDelta, ToolCalled, ValueDelta, ValueGiven
+from sessionmagic.conversation.folding import fold
 from sessionmagic.conversation.stored_transcript import transcript_of
-from sessionmagic.conversation.transcript import TextBlock, ValueBlock
+from sessionmagic.conversation.transcript import TextBlock, Transcript, ValueBlock
 from sessionmagic.conversation.value import rows_of, table_of, value_text, without_clashes
 from sessionmagic.exceptions import TurnFailedError
 from sessionmagic.notebook.page.answer import blocks_html
@@ -233,6 +234,31 @@ async def test_turn_fails_with_one_clear_error_if_no_answer_fits(manager, step, 
     assert len(model.sent) == 4
     record = manager.sessions.load("chat").turns[0]
     assert (record.status, record.error_code, record.prompt, record.value) == ("failed", "unfit_answer", "Hello", None)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ["I do not know", "No idea", '{"age": 3}', '{"age": 4}'],
+        [call("final_result", age=3), call("final_result", age=4), "No idea", ["It is ", '{"age": 5}']],
+    ],
+    ids=["words", "calls"],
+)
+@on_a_loop
+async def test_tries_that_did_not_fit_stand_apart(manager, steps):
+    tries = ["".join(map(_as_written, step if isinstance(step, list) else [step])) for step in steps]
+    script("s", *steps)
+    turn = await manager.run("Who?", session="chat", model="s", output_type=Person)
+    result = await turn.result()
+    assert result.status == "failed"
+    assert result.text == "\n\n".join(tries)
+    stored = transcript_of("chat", manager.sessions.load("chat").turns[0])
+    assert stored.blocks == turn.transcript.blocks == tuple(map(TextBlock, tries))
+    assert fold(Transcript(), await events_of(turn)).blocks == stored.blocks
+
+
+def _as_written(piece):
+    return piece if isinstance(piece, str) else piece.arguments
 
 
 async def failed(manager, **options):
