@@ -167,11 +167,12 @@ class AgentRun:
         if ending is not None:
             with suppress(asyncio.CancelledError):  # what the model has said must be stored
                 await ready_for(words_of(ending))
-        messages = with_interrupted_results(messages, _printed())
+        messages = with_interrupted_results(messages or begun, _printed())
+        messages += self._partial.missing_from(messages, self._asked.model)
         self._narrator.close_calls(messages)
         if isinstance(ending, RunCancelled):
             ending = self._timeout or ending
-        return self._outcome(messages or begun, ending)
+        return self._outcome(messages, ending)
 
     def _warn_of_wait(self, status: int, seconds: float) -> None:
         if self._guard.chain is None:  # with fallbacks, the SDK does not wait

@@ -20,7 +20,10 @@ from pydantic_ai.messages import (
 from sessionmagic.turns.messages import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from pydantic_ai.messages import ModelMessage
+    from pydantic_ai.models import Model
 
     from sessionmagic.conversation.usage import RequestRecord
     from sessionmagic.turns.messages import Messages
@@ -81,6 +84,18 @@ class PartialResponse:
                 self._changed = False
             self._messages, self._records = messages, records
             await self._persist(messages, records)
+
+    def missing_from(self, messages: Sequence[ModelMessage], model: Model) -> list[ModelMessage]:
+        """Return the response of the model that was heard but is not among the messages of the run.
+
+        With fallbacks, pydantic-ai loses the first piece of a response if the loop closes when it is passed on.
+        """
+        heard = self._texts()
+        responses = sum(isinstance(message, ModelResponse) for message in messages)
+        if not heard or responses > _responses(self._messages):
+            return []
+        provider = model.provider.name if model.provider is not None else None
+        return [ModelResponse(heard, model_name=model.model_name, provider_name=provider, state="interrupted")]
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:

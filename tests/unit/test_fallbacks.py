@@ -1,5 +1,7 @@
 """Turns of an agent with a fallback. The models are scripted; `tests/providers` has the real SDK."""
 
+import asyncio
+
 import pytest
 from pydantic_ai.exceptions import ModelHTTPError
 
@@ -117,6 +119,21 @@ async def test_stopped_answer_of_a_fallback_is_recorded_as_its_own():
     assert (await turn.result()).model == "second"
     [failed, stopped] = manager.sessions.load("chat").turns[0].requests
     assert (failed.model, stopped.model, stopped.usage.unmeasured_requests) == (None, "second", 1)
+
+
+@pytest.mark.parametrize("model", ["first", "first,first"], ids=["single", "alloy"])
+def test_loop_that_closes_under_an_answer_leaves_what_was_said(model):
+    script("first", ["So far", hang()])
+    script("second", "Done.")
+    manager = manager_of(model=model)
+
+    async def scenario():
+        await said(await manager.run("Go", session="chat"))
+
+    asyncio.run(scenario())
+    [record] = manager.sessions.load("chat").turns
+    assert (record.status, record.who_answered) == ("interrupted", "first")
+    assert [part["content"] for message in record.messages for part in message["parts"]] == ["Go", "So far"]
 
 
 @on_a_loop
