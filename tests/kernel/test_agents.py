@@ -148,13 +148,20 @@ def test_rules_of_the_file_are_part_of_what_happens_to_calls_of_tools(kernel, fi
 
 def test_budgets_of_the_file_are_listed_with_their_owners(kernel, file, session):
     file.write_text(
-        "budget: {max_tokens: 90_000}\nagents: {root: {model: hello, budget: {max_cost: 2, max_tokens: 5}}}"
+        "budget: {max_tokens: 90_000}\n"
+        "agents:\n"
+        "  root: {model: hello, budget: {max_cost: 2, max_tokens: 5}, sub_agents: [helper]}\n"
+        "  helper: {model: hello, description: helps, budget: {max_tokens: 70}, handoffs: [root]}"
     )
     kernel.run("%config AgentMagics.prices = {'hello': [0, 0]}").ok()
     kernel.run(f"%%agent -s {session}\nhi").ok()
     listed = kernel.run(f"%agent set -s {session}").ok().text
     budgets = [" ".join(line.split()) for line in listed.splitlines() if line.startswith("budget")]
-    assert budgets == ["budget 5 tokens, $2 agent 'root'", "budget 90,000 tokens the budget of agents.yaml"]
+    assert budgets == [
+        "budget 5 tokens, $2 agent 'root'",
+        "budget 90,000 tokens the budget of agents.yaml",
+        "budget 70 tokens agent 'helper'",
+    ]
     assert "has used" in kernel.run(f"%%agent -s {session}\nhi").evalue
     kernel.run("%config AgentMagics.prices = {}").ok()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sessionmagic.exceptions import SessionMagicError
 from sessionmagic.notebook.captions import settings_line
 from sessionmagic.notebook.commands.registry import argument, chosen, command, say
 from sessionmagic.notebook.page.listing import Listing
@@ -79,23 +80,14 @@ def _set_budget(context: NotebookContext, name: str, typed: str) -> None:
 
 
 def _in_force(context: NotebookContext, session: Session) -> Listing[InForce]:
-    """Return the settings and instructions that the next turn of a session has, unless it is given others; its budget.
-
-    The budget of the kernel is listed, too, because it holds for the session's requests.
-    """
-    from sessionmagic.sessions.budgets import session_account
+    """Return the settings, instructions and budgets of a session's next turn, unless it is given others."""
     from sessionmagic.sessions.levels import InForce, in_force
-    from sessionmagic.turns.account import KERNEL
-    from sessionmagic.turns.agent_limits import accounts_of
 
     entries = in_force(context.manager.sessions, session)
     settings = {each.setting: each.value for each in entries if each.setting != "system"}
     if session.tools:
         entries.append(InForce("tools", OFFERED[context.manager.sessions.trusted(session)[0].tools], "session"))
-    agent = context.manager.sessions.agent_of(session)
-    owners = [budget.owner for budget in agent.budgets]
-    own = dict(zip(owners, accounts_of(session, agent), strict=True))
-    accounts = {"session": session_account(session), **own, "kernel": KERNEL}
+    accounts = _accounts(context, session)
     entries += [
         InForce("budget", _limit(account), level) for level, account in accounts.items() if account.limit is not None
     ]
@@ -113,6 +105,22 @@ def _in_force(context: NotebookContext, session: Session) -> Listing[InForce]:
         if entries
         else [f"{session.name} has no settings; %agent set temperature=0 sets one"],
     )
+
+
+def _accounts(context: NotebookContext, session: Session) -> dict[str, Account]:
+    """Return the accounts of all budgets that hold for requests of a session, by where they come from."""
+    from sessionmagic.sessions.budgets import session_account
+    from sessionmagic.turns.account import KERNEL
+    from sessionmagic.turns.agent_limits import accounts_of
+
+    team = context.manager.agents.team(context.manager.sessions.agent_of(session))
+    own = {
+        budget.owner: account
+        for agent in team.values()
+        if not isinstance(agent, SessionMagicError)
+        for budget, account in zip(agent.budgets, accounts_of(session, agent), strict=True)
+    }
+    return {"session": session_account(session), **own, "kernel": KERNEL}
 
 
 def _limit(account: Account) -> float | str | None:
