@@ -20,7 +20,7 @@ from sessionmagic.models.kept import MODELS
 from sessionmagic.models.library_warnings import hide_library_warnings
 from sessionmagic.models.members import with_wrapped_members
 from sessionmagic.models.named import NO_NAMES
-from sessionmagic.models.offers import Offer, once
+from sessionmagic.models.offers import Offer, named_offer, once
 from sessionmagic.models.packages import PackageSource
 from sessionmagic.models.priced import priced
 from sessionmagic.models.references import ModelRef, quoted, readings, why_unknown
@@ -236,25 +236,25 @@ class Models:
     def look_around(self) -> None:
         """Find what only servers and other packages know, and what `offers` has from then on.
 
-        The user's endpoints, and the servers of this machine that are usual or have names, are asked for their models,
-        which takes 0.3 s at most, and the packages with models are imported. A key is only sent to an address that the
-        user has given. Raises `RuntimeError` on the thread of the event loop.
+        The user's endpoints, and the servers of this machine that are usual, have names or are those of a model with a
+        name, are asked for their models, which takes 0.3 s at most, and the packages with models are imported. A key is
+        only sent to an address that the user has given. Raises `RuntimeError` on the thread of the event loop.
         """
         from sessionmagic.models.running import served_offers
 
         servers = asked_servers(self.endpoints, self._names.servers)
-        self._found[:] = [*self._packages().listed(), *served_offers(servers)]
+        self._found[:] = [*self._packages().listed(), *served_offers(servers, self._names.models)]
 
     def offers(self) -> list[Offer]:
         """Return the references that can be used on this machine, each with a note about it.
 
         Asks no server and imports no package, see `look_around`.
         """
-        named = [
-            Offer(model=name, kind="named", note=f"named: {each.meaning}") for name, each in self._names.models.items()
-        ]
+        named = {name: named_offer(name, each.meaning) for name, each in self._names.models.items()}
+        named |= {offer.model: offer for offer in self._found if offer.model in named and offer.kind == "named"}
+        found = [offer for offer in self._found if offer.kind != "named"]
         offers = [offer for source in self._sources() for offer in source.offers()]
-        return once([*named, self._automatic_offer(), *self._found, *offers])
+        return once([*named.values(), self._automatic_offer(), *found, *offers])
 
     def catalog(self) -> list[Offer]:
         """Return the known models that cannot be used before something is installed or set, which their notes say."""

@@ -52,6 +52,11 @@ def any_model_of(provider: str, kind: Kind) -> Offer:
     return Offer(model=f"{provider}:", kind=kind, note="any model of this provider")
 
 
+def named_offer(name: str, meaning: str, remark: str = "", context: int | None = None) -> Offer:
+    """Return the offer of a model that has a name of its own, with a remark on its server."""
+    return Offer(model=name, kind="named", context=context, note=f"named: {meaning}{f' ({remark})' if remark else ''}")
+
+
 def once(offers: Iterable[Offer]) -> list[Offer]:
     """Return offers in the order of their kinds, each reference once: the first of its offers."""
     found: dict[str, Offer] = {}

@@ -17,12 +17,15 @@ from sessionmagic.json_bytes import loads
 from sessionmagic.loop import in_thread, loop_thread
 from sessionmagic.models.clients import is_loopback
 from sessionmagic.models.connections import shared_client, tls
-from sessionmagic.models.offers import MOST, Offer, any_model_of, can_be_typed
+from sessionmagic.models.named import NO_NAMES
+from sessionmagic.models.offers import MOST, Offer, any_model_of, can_be_typed, named_offer
+from sessionmagic.models.usual_servers import asked_about
 from sessionmagic.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping
 
+    from sessionmagic.models.named import Named
     from sessionmagic.models.usual_servers import Asked
 
 SECONDS = 0.3
@@ -59,21 +62,32 @@ class Answer:
         return self.problem or (f"{counted(self.left_out, 'model')} left out" if self.left_out else "")
 
 
-def served_offers(servers: Mapping[str, Asked]) -> list[Offer]:
+def served_offers(servers: Mapping[str, Asked], named: Mapping[str, Named] = NO_NAMES.models) -> list[Offer]:
     """Return the models that servers list, and what is wrong with those that list none, asked at the same time.
 
     This takes at most `SECONDS`. Raises `RuntimeError` on the thread of the event loop.
 
     Args:
         servers: The servers by name.
+        named: The models with names of their own. If one has a server on this machine, that is asked about it.
     """
+    own = asked_about(named)
+    places = list(dict.fromkeys([*servers.values(), *own.values()]))
 
     async def ask_all() -> list[Answer]:
-        return await asyncio.gather(*(ask(server.url, server.key) for server in servers.values()))
+        return await asyncio.gather(*(ask(server.url, server.key) for server in places))
 
     shared_client()  # what is imported for it would take the time in which the servers can answer
-    answers = loop_thread().run_sync(ask_all)
-    return [offer for name, answer in zip(servers, answers, strict=True) for offer in _offers(name, answer)]
+    answers = dict(zip(places, loop_thread().run_sync(ask_all), strict=True))
+    offers = [offer for name, server in servers.items() for offer in _offers(name, answers[server])]
+    return [*offers, *(_about(name, named[name], answers[server]) for name, server in own.items())]
+
+
+def _about(name: str, named: Named, answer: Answer) -> Offer:
+    """Return the offer of a model that has a server of its own, with what that says of it."""
+    listed = next((model for model in answer.models if model.name == named.references[0]), None)
+    remark = answer.problem or ("" if listed or answer.left_out else "its server does not list it")
+    return named_offer(name, named.meaning, remark, listed.context if listed else None)
 
 
 def _offers(name: str, answer: Answer) -> Iterator[Offer]:

@@ -11,7 +11,7 @@ from sessionmagic.models.clients import is_loopback
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sessionmagic.models.named import Server
+    from sessionmagic.models.named import Named, Server
 
 HERE = "localhost"
 """The host that stands for all names of this machine."""
@@ -61,14 +61,23 @@ def asked_servers(endpoints: Mapping[str, str], named: Mapping[str, Server]) -> 
         named: The servers of an agents file. Only those on this machine are asked, as a file can name any address.
     """
     asked = {name: Asked(url, key_of_endpoint(name)) for name, url in endpoints.items()}
-    for name, each in named.items():
-        if not each.refusal and _place(each.base_url)[0] == HERE:
-            asked[name] = Asked(each.base_url, each.key)
+    asked |= {name: found for name, each in named.items() if (found := _asked_here(each)) is not None}
     places = {_place(each.url) for each in asked.values()}
     for name, server in USUAL.items():
         if name not in asked and _place(server.url) not in places:
             asked[name] = Asked(server.url, key_of_endpoint(name) if os.environ.get(server.variable) else "")
     return asked
+
+
+def asked_about(models: Mapping[str, Named]) -> dict[str, Asked]:
+    """Return the servers on this machine that are asked whether they have a model, by the model's own name."""
+    own = {name: _asked_here(each.server) for name, each in models.items() if each.server and not each.refusal}
+    return {name: server for name, server in own.items() if server is not None}
+
+
+def _asked_here(server: Server) -> Asked | None:
+    is_asked = not server.refusal and _place(server.base_url)[0] == HERE
+    return Asked(server.base_url, server.key) if is_asked else None
 
 
 def key_of_endpoint(endpoint: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from sessionmagic import MemoryStore, Models, SessionManager
 from sessionmagic.loop import in_thread
-from sessionmagic.models.named import Names, Server
+from sessionmagic.models.named import Named, Names, Server
 from sessionmagic.models.offers import MOST
 from sessionmagic.models.running import BYTES
 from sessionmagic.models.usual_servers import USUAL, UsualServer
@@ -218,9 +218,31 @@ def test_server_of_this_machine_that_an_agents_file_names_is_asked_unless_that_n
     assert provider.asked == asked
 
 
+@pytest.mark.parametrize(
+    ("lists", "context", "remark"),
+    [
+        (replies({"data": [{"id": "m", "max_model_len": 4096}]}), 4096, ""),
+        (models_named("other"), None, " (its server does not list it)"),
+        (replies("no", 500), None, " (it answers HTTP 500)"),
+    ],
+)
+def test_server_of_a_named_model_is_asked_about_it(lists, context, remark):
+    with ScriptedProvider(lists=lists) as server:
+        own = Server(base_url=server.url)
+        names = {"quick": Named(references=("m",), server=own), "slow": Named(references=("m",), server=own)}
+        models = Models().within(Names(models=names))
+        models.look_around()
+        offer = {each.model: each for each in models.offers()}["quick"]
+    assert (offer.kind, offer.context) == ("named", context)
+    assert offer.note == f"named: openai:m at {server.url}{remark}"
+    assert len(server.asked) == 1
+
+
 @pytest.mark.parametrize("address", ["http://models.example/v1", "http://[", ""])
 def test_server_elsewhere_that_an_agents_file_names_is_not_asked(monkeypatch, address):
     with ScriptedProvider(lists=models_named("m")) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url.removesuffix("/v1"))
         found(Models().within(Names(servers={"cluster": Server(base_url=address)})))
+        own = Named(references=("m",), server=Server(base_url=address))
+        found(Models().within(Names(models={"quick": own})))
     assert proxy.asked == []
