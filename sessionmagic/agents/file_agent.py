@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from sessionmagic.agents.readers import (
 )
 from sessionmagic.agents.records import Record, key, read_record, record
 from sessionmagic.agents.toolsets import Toolset, read_toolset
+from sessionmagic.models.references import NAMED_IN_A_LINE
 
 if TYPE_CHECKING:
     from sessionmagic.agents.nodes import Node
@@ -181,6 +183,9 @@ def read_agents(reading: Reading, node: Node, path: str) -> dict[str, FileAgent]
         check_name(reading, each, name, "an agent")
         if name in found:
             fail(reading.where, each.line, f"there are two agents {name!r}; rename one")
+        if not re.fullmatch(NAMED_IN_A_LINE, name):
+            advice = "rename it without blanks and = : / , or set its model with %agent model REF -a NAME"
+            reading.warn(each.line, f"--model AGENT=REF cannot name the agent {name!r}; {advice}")
         found[name] = _agent(reading, each, f"{path}.{name}", name)
     if not found:
         fail(reading.where, node.line, f"{path} is empty; write at least one agent")

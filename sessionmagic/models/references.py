@@ -10,6 +10,9 @@ from sessionmagic.words import shortened, suggestion
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+NAMED_IN_A_LINE = r"[^\s=:/,]+"
+"""The names of agents that ``AGENT=REF`` can set the model of."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:

@@ -8,10 +8,11 @@ import re
 from typing import Any
 
 from sessionmagic.exceptions import UsageError
+from sessionmagic.models.references import NAMED_IN_A_LINE
 from sessionmagic.notebook.arguments import LineParser
 from sessionmagic.words import shortened
 
-FOR_AGENT = re.compile(r"(?P<agent>[^\s=:/,]+)=(?P<model>.+)", re.DOTALL)
+FOR_AGENT = re.compile(f"(?P<agent>{NAMED_IN_A_LINE})=(?P<model>.+)", re.DOTALL)
 """A model for one agent of a file."""
 MANUAL = """Send the cell to an agent session. The answer streams under the cell, and the session remembers it.
 
