@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from sessionmagic.agents.beside import instruction_of
 from sessionmagic.agents.definition import AgentDefinition, Fallback, OwnBudget
 from sessionmagic.agents.joined import of_agent
-from sessionmagic.agents.model_options import options_of
 from sessionmagic.agents.naming import names_of
 from sessionmagic.agents.powers import autonomous, doubt, not_confirmed
 from sessionmagic.agents.use import check_usable, notes, toolsets_of
@@ -62,7 +61,6 @@ def definition_of(file: AgentsFile, name: str, confirmed: Collection[str], sourc
         notes=(
             *filter(None, [doubt(file, not_confirmed(file, confirmed))]),
             *notes(file, agent.name),
-            *_without_effect(file, agent),
             *joined.notes,
         ),
     )
@@ -94,10 +92,3 @@ def _budgets(file: AgentsFile, agent: FileAgent) -> Iterator[OwnBudget]:
         yield OwnBudget(owner=f"budget {name!r} of {file.where}", agents=sharing, limit=file.budgets[name])
     if file.budget:
         yield OwnBudget(owner=f"the budget of {file.where}", agents=frozenset(file.agents), limit=file.budget)
-
-
-def _without_effect(file: AgentsFile, agent: FileAgent) -> Iterator[str]:
-    """Yield which options of the agent's models have no effect."""
-    for model in (file.models[each] for each in agent.references if each in file.models):
-        if note := options_of(file, model).note(model.name):
-            yield note

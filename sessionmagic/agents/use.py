@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sessionmagic.agents.checks import is_elsewhere, used_models
+from sessionmagic.agents.model_options import options_of
+from sessionmagic.agents.named_models import NamedModel
 from sessionmagic.agents.nodes import fail
-from sessionmagic.agents.records import Record, parts_of, plain
+from sessionmagic.agents.records import FileWarning, Record, parts_of, plain
 from sessionmagic.agents.toolsets import Toolset, with_definition
 from sessionmagic.keys.cleaning import LEFT_OUT
 from sessionmagic.words import shortened
@@ -65,23 +67,31 @@ def _holds(value: object, text: str) -> bool:
 
 def notes(file: AgentsFile, name: str) -> tuple[str, ...]:
     """Return what to tell a user of an agent about keys that are understood, and do less than in docker-agent."""
-    agent = file.agent(name)
-    found: dict[str, None] = {}
+    return tuple(dict.fromkeys(_notes(file, file.agent(name))))
+
+
+def _notes(file: AgentsFile, agent: FileAgent) -> Iterator[str]:
     if agent.code_mode_tools:
-        found[f"{agent.name} calls its tools one by one; code_mode_tools has no effect"] = None
+        yield f"{agent.name} calls its tools one by one; code_mode_tools has no effect"
     for toolset in toolsets_of(file, agent):
-        if toolset.needs_gateway:
-            why = "needs Docker's MCP gateway, so it is not offered"
-            found[f"{shortened(toolset.ref)} {why}; give the server's command or remote address instead"] = None
-        if toolset.version not in {"", "false", "off"}:
-            found[f"{shortened(toolset.command)} is not installed automatically; install it if it is missing"] = None
-        if toolset.defer:
-            found[f"the tools of {toolset.type} are offered at once; defer has no effect"] = None
-        if toolset.model:
-            found[f"the model of the turn reads what {toolset.type} returns; model has no effect there"] = None
-        if toolset.toon:
-            found[f"the results of {toolset.type} are not written as TOON; toon has no effect"] = None
+        yield from _notes_on_tools(toolset)
     for other in (*agent.sub_agents, *agent.handoffs):
         if other not in file.agents and is_elsewhere(other):
-            found[f"the agent {shortened(other)} is not in the file, and agents of registries are not loaded"] = None
-    return tuple(found)
+            yield f"the agent {shortened(other)} is not in the file, and agents of registries are not loaded"
+    for model in used_models(file, agent):
+        if isinstance(model, NamedModel) and (note := options_of(file, model).note(model.name)):
+            yield str(FileWarning(note, file.where, model.lines.get("provider_opts")))
+
+
+def _notes_on_tools(toolset: Toolset) -> Iterator[str]:
+    if toolset.needs_gateway:
+        why = "needs Docker's MCP gateway, so it is not offered"
+        yield f"{shortened(toolset.ref)} {why}; give the server's command or remote address instead"
+    if toolset.version not in {"", "false", "off"}:
+        yield f"{shortened(toolset.command)} is not installed automatically; install it if it is missing"
+    if toolset.defer:
+        yield f"the tools of {toolset.type} are offered at once; defer has no effect"
+    if toolset.model:
+        yield f"the model of the turn reads what {toolset.type} returns; model has no effect there"
+    if toolset.toon:
+        yield f"the results of {toolset.type} are not written as TOON; toon has no effect"

@@ -196,6 +196,15 @@ def test_a_file_or_a_dict_is_loaded_by_name(kernel, notebook, session):
         assert problem in kernel.run(f"%agent agents load {name}").evalue
 
 
+def test_loading_a_file_tells_what_has_no_effect_in_it(kernel, notebook):
+    (notebook / "small.yaml").write_text(
+        "models: {m: {provider: dmr, model: ai/qwen3, provider_opts: {runtime_flags: [--ngl=33]}}}\n"
+        "agents: {root: {model: hello}, worker: {model: m}}"
+    )
+    text = kernel.run("%agent agents load small.yaml").ok().text
+    assert "⚠ small.yaml:1: runtime_flags in the provider_opts of the model m has no effect" in text
+
+
 def test_powers_hold_when_they_are_confirmed(kernel, notebook, session):
     (notebook / "course.yaml").write_text("permissions: {allow: [insert_cell]}\nagents: {root: {model: hello}}")
     text = kernel.run("%agent agents load course.yaml").ok().text

@@ -305,7 +305,7 @@ def test_what_we_do_not_have_yet_is_told_of_an_agent_that_wants_it():
     root, helper = agents.answering(), agents.answering("helper")
     assert root.notes == (
         "the model of the turn reads what shell returns; model has no effect there",
-        "a in the provider_opts of the model quick has no effect",
+        "agents: a in the provider_opts of the model quick has no effect",
     )
     assert helper.notes == ()
     assert [each.type for each in root.toolsets] == ["think", "shell", "think"]
@@ -322,17 +322,17 @@ def test_what_we_do_not_have_yet_is_told_of_an_agent_that_wants_it():
         (
             {"provider": "openai", "provider_opts": {"transport": "ws", "seed": "often"}},
             {},
-            "transport, seed in the provider_opts of the model m have no effect",
+            "agents: transport, seed in the provider_opts of the model m have no effect",
         ),
         (
             {"provider": "dmr", "provider_opts": {"runtime_flags": "-ub 1024"}},
             {},
-            "runtime_flags in the provider_opts of the model m has no effect",
+            "agents: runtime_flags in the provider_opts of the model m has no effect",
         ),
         (
             {"provider": "openai", "base_url": "http://127.0.0.1:1/v1", "provider_opts": {"stream": False}},
             {},
-            "stream in the provider_opts of the model m has no effect",
+            "agents: stream in the provider_opts of the model m has no effect",
         ),
         ({"provider": "openai", "temperature": 0.5, "provider_opts": {"temperature": 1}}, {"temperature": 0.5}, ""),
     ],
@@ -341,6 +341,24 @@ def test_options_of_a_model_are_settings_or_are_told_to_have_no_effect(model, se
     agent = Agents({"models": {"m": {"model": "x", **model}}, "agents": {"root": {"model": "m"}}}).answering()
     assert agent.names.models["m"].settings == settings
     assert agent.notes == ((note,) if note else ())
+
+
+def test_option_without_effect_is_told_with_its_file_and_line(tmp_path):
+    path = tmp_path / "agents.yaml"
+    path.write_text(
+        "models:\n"
+        "  small:\n"
+        "    provider: dmr\n"
+        "    model: ai/qwen3\n"
+        "    provider_opts:\n"
+        "      runtime_flags: [--ngl=33]\n"
+        "  here: {provider: ollama, model: llama3.2, provider_opts: {num_ctx: 8192}}\n"
+        "agents: {root: {model: small, fallback: {models: [here]}}}\n"
+    )
+    assert Agents(path).answering().notes == (
+        f"{path}:7: num_ctx in the provider_opts of the model here has no effect",
+        f"{path}:5: runtime_flags in the provider_opts of the model small has no effect",
+    )
 
 
 # Models of several agents

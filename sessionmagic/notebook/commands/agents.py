@@ -122,6 +122,7 @@ def _notes(context: NotebookContext, loaded: Loaded | None, session: Session | N
 )
 def load(context: NotebookContext, options: argparse.Namespace) -> None:
     from sessionmagic.agents.powers import not_confirmed
+    from sessionmagic.agents.use import notes
     from sessionmagic.tools.tool_code import refuse_tools
 
     if options.confirm:
@@ -134,7 +135,8 @@ def load(context: NotebookContext, options: argparse.Namespace) -> None:
     say(f"{file.default_agent.name} answers new sessions; --agent NAME asks another one")
     if missing := not_confirmed(file, loaded.confirmed):
         say(f"⚠ not confirmed, so it does not hold: {', '.join(missing)}; --confirm allows it")
-    for warning in file.warnings:
+    told = dict.fromkeys(note for name in file.agents for note in notes(file, name))
+    for warning in (*file.warnings, *told):
         say(f"⚠ {warning}")
 
 
