@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.events import Warned
 from sessionmagic.conversation.tree import with_finished_turn
-from sessionmagic.exceptions import ToolError
+from sessionmagic.exceptions import ToolError, TurnFailedError
 from sessionmagic.loop import settled_in_thread
 from sessionmagic.words import words_of
 
@@ -20,6 +20,20 @@ if TYPE_CHECKING:
     from sessionmagic.storage.store import Store
     from sessionmagic.turns.admission import Admitted
     from sessionmagic.turns.outcome import Outcome
+
+
+def with_advice(outcome: Outcome, admitted: Admitted) -> Outcome:
+    """Return the outcome of a sub-agent's work, with an error that says what helps there if its context was full.
+
+    There is nothing before its task that could be summarized.
+    """
+    if outcome.error_code == "context_exceeded":
+        model, name = admitted.plan.model.reference, admitted.plan.agent.name
+        outcome.error = TurnFailedError(
+            f"{model}: the task, and what {name} has said and read for it, are longer than the model can read; "
+            f"give {name} smaller tasks, or a model that reads more"
+        )
+    return outcome
 
 
 async def ended(admitted: Admitted, outcome: Outcome, store: Store) -> TurnRecord:

@@ -18,7 +18,7 @@ from sessionmagic.turns.guarding import guard_of
 from sessionmagic.turns.model_requests import ModelRequests
 from sessionmagic.turns.run_history import RunHistory
 from sessionmagic.turns.session_permissions import update_and_tighten
-from sessionmagic.turns.sub_agent_ends import answer_in, ended
+from sessionmagic.turns.sub_agent_ends import answer_in, ended, with_advice
 from sessionmagic.turns.time_limit import time_limit
 from sessionmagic.turns.toolset import toolset_for
 from sessionmagic.turns.turn import current_call, current_work
@@ -153,6 +153,7 @@ class WorkingAgent:
         finally:
             self.guard.sub_agents.remove(worker.guard)
             worker.guard.inbox.close()  # it holds all that the run has made
+        outcome = with_advice(outcome, admitted)
         record = await ended(admitted, outcome, shared.store)
         seconds = record.seconds + sum(request.seconds for request in outcome.of_sub_agents)
         admitted.log.emit(

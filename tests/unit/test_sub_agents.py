@@ -7,6 +7,7 @@ from contextlib import suppress
 from itertools import pairwise
 
 import pytest
+from pydantic_ai.exceptions import ModelHTTPError
 
 from sessionmagic import Cell, Limits, MemoryStore, Request, SessionManager, StoreError, TinyStore, Tool
 from sessionmagic.agents.definition import AgentDefinition
@@ -228,6 +229,23 @@ async def test_failure_of_a_sub_agent_is_told_to_the_other():
     [(_, outcome, content)] = returned(events)
     assert (outcome, "helper has failed" in content, "it broke" in content) == ("failed", True, True)
     assert [turn.status for turn in stored(manager).turns] == ["completed", "failed"]
+
+
+@on_a_loop
+async def test_full_context_of_a_sub_agent_is_an_error_that_says_what_helps():
+    script("boss", [gives()], "Then not.")
+    full = ModelHTTPError(400, "work", {"error": {"message": "This model's maximum context length is 4096 tokens."}})
+    script("work", call("look", {"at": "a"}), full)
+    manager = team()
+    result, events, _ = await done(manager, tools=[look])
+    assert (result.status, result.text) == ("completed", "Then not.")
+    why = (
+        "work: the task, and what helper has said and read for it, are longer than the model can read; "
+        "give helper smaller tasks, or a model that reads more"
+    )
+    assert returned(events)[-1] == ("transfer_task", "failed", f"ToolError: helper has failed: {why}")
+    work = stored(manager).turns[1]
+    assert (work.status, work.error_code, work.error) == ("failed", "context_exceeded", why)
 
 
 @on_a_loop
