@@ -214,6 +214,8 @@ class InputRequested(_Event):
     message: str
     schema: dict[str, Any]
     """The JSON schema of the answer."""
+    sub_agent: str = ""
+    """The sub-agent during whose call it is asked; empty for the turn's own agent, or if that is not known."""
     type: Literal["input_requested"] = "input_requested"
 
 

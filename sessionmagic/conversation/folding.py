@@ -274,7 +274,10 @@ def _with_progress(
     """Return the blocks after an event of a running call. What a call prints after its end is left out."""
     match event:
         case InputRequested():
-            return (*blocks, QuestionBlock(event.question_id, event.message, event.schema, server=event.server))
+            question = QuestionBlock(
+                event.question_id, event.message, event.schema, server=event.server, sub_agent=event.sub_agent
+            )
+            return (*blocks, question)
         case InputProvided():
             return tuple(
                 replace(block, action=event.action)

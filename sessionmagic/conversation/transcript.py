@@ -100,6 +100,8 @@ class QuestionBlock:
     """The JSON schema of the answer."""
     action: InputAction | None = None
     server: str = ""
+    sub_agent: str = ""
+    """The sub-agent during whose call it is asked, if that is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,7 @@ def work_footer(work: Transcript) -> str:
 def question_line(block: QuestionBlock) -> str:
     """Return a question and its state."""
     mark, words = ACTIONS[block.action]
-    return f"{mark} {block.server or THE_AGENT} asks: {cut(block.message)} · {words}"
+    return f"{mark} {asker(block.server, block.sub_agent, kind='')} asks: {cut(block.message)} · {words}"
 
 
 def summary_line(block: SummaryBlock) -> str:
@@ -292,9 +292,11 @@ def _said(block: TextBlock | ValueBlock) -> str:
     return value_text(block.value) if isinstance(block, ValueBlock) and block.given else block.text
 
 
-def asker(server: str) -> str:
-    """Return who asks a question."""
-    return f"MCP server {server}" if server else THE_AGENT
+def asker(server: str, sub_agent: str, kind: str = "MCP server ") -> str:
+    """Return who asks a question, with the sub-agent for whose call a server does."""
+    if not server:
+        return sub_agent or THE_AGENT
+    return f"{kind}{server}{f' (for {sub_agent})' if sub_agent else ''}"
 
 
 def written(args: Mapping[str, Any]) -> str:

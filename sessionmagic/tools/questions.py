@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
@@ -21,6 +22,10 @@ PROBLEM_LENGTH = 300
 ACTIONS: tuple[InputAction, ...] = get_args(InputAction)
 
 
+asking_for: ContextVar[str] = ContextVar("asking_for", default="")
+"""The sub-agent whose tool call runs in this context; empty for the turn's own agent."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """An open question."""
@@ -31,6 +36,8 @@ class Question:
     message: str
     schema: Mapping[str, Any]
     """The JSON schema of the answer, which is an object. MCP wants it to be flat, but a server may break that rule."""
+    sub_agent: str = ""
+    """The sub-agent during whose call it is asked; empty for the turn's own agent, or if that is not known."""
 
 
 class Reply(NamedTuple):
@@ -56,9 +63,9 @@ class Questions(Pending[Question, Reply]):
         self._emit = emit
         self._attended = attended
 
-    async def ask(self, server: str, message: str, schema: dict[str, Any]) -> Reply:
+    async def ask(self, server: str, message: str, schema: dict[str, Any], sub_agent: str = "") -> Reply:
         """Ask the user and return the reply. If the caller is cancelled, the question is withdrawn."""
-        question = Question(id=new_id(), server=server, message=message, schema=schema)
+        question = Question(id=new_id(), server=server, message=message, schema=schema, sub_agent=sub_agent)
         return await self._answer(question) or WITHDRAWN
 
     def answer(self, question_id: str, action: InputAction, content: Mapping[str, Any] | None = None) -> Question:
@@ -97,7 +104,12 @@ class Questions(Pending[Question, Reply]):
 
     def _announce(self, asked: Question) -> None:
         self._emit(
-            InputRequested, question_id=asked.id, server=asked.server, message=asked.message, schema=dict(asked.schema)
+            InputRequested,
+            question_id=asked.id,
+            server=asked.server,
+            message=asked.message,
+            schema=dict(asked.schema),
+            sub_agent=asked.sub_agent,
         )
         loop = asyncio.get_running_loop()
         if self._attended:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.home import default_home
 from sessionmagic.loop import in_thread
+from sessionmagic.tools.questions import asking_for
 from sessionmagic.tools.toolsets.made import NOTHING
 from sessionmagic.turns.turn import current_turn
 
@@ -142,4 +143,4 @@ def _jobs() -> Jobs:
 
 
 async def _ask(message: str, schema: dict[str, Any]) -> Reply:
-    return await current_turn.get().questions.ask("", message, schema)
+    return await current_turn.get().questions.ask("", message, schema, asking_for.get())

@@ -11,6 +11,7 @@ from sessionmagic.conversation.events import SubAgentFinished, SubAgentStarted, 
 from sessionmagic.conversation.tree import with_changed_turn
 from sessionmagic.exceptions import ToolError
 from sessionmagic.loop import in_thread
+from sessionmagic.tools.questions import asking_for
 from sessionmagic.turns.agent_run import AgentRun, settled
 from sessionmagic.turns.colleague_plans import begun, next_to_answer
 from sessionmagic.turns.colleagues import current_member
@@ -148,6 +149,7 @@ class WorkingAgent:
         admitted.log.emit(SubAgentStarted, turn=admitted.record.id, task=task, model=admitted.record.model)
         context = shared.context.copy()
         context.run(current_work.set, admitted.for_calls)
+        context.run(asking_for.set, agent)
         try:
             outcome, cancelled = await settled(worker.run, worker.answer(task, _nothing), context)
         finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sessionmagic import MemoryStore
+from sessionmagic import AgentDefinition, MemoryStore, Models, SessionManager
 from sessionmagic.conversation.event_json import event_from_json, event_to_json
 from sessionmagic.conversation.events import (
     InputProvided,
@@ -20,7 +20,7 @@ from sessionmagic.conversation.events import (
 from sessionmagic.conversation.folding import fold
 from sessionmagic.conversation.transcript import QuestionBlock, Transcript
 from sessionmagic.exceptions import QuestionNotOpenError, UsageError
-from sessionmagic.notebook.captions import status_line
+from sessionmagic.notebook.captions import question_line, status_line
 from sessionmagic.notebook.page.answer import answer_html
 from sessionmagic.testing import call, script
 from sessionmagic.tools.mcp.servers import McpServers
@@ -175,6 +175,27 @@ async def test_question_reaches_the_turn_that_calls_whoever_started_the_server(m
         assert [each.id for each in turn.questions.open] == [question.id]
         turn.questions.answer(question.id, "decline")
         assert (await turn.result()).session == session
+
+
+@on_a_loop
+async def test_question_during_the_work_of_a_sub_agent_names_it(shared):
+    agents = {
+        "root": AgentDefinition(name="root", model="boss", sub_agents={"helper": ""}),
+        "helper": AgentDefinition(name="helper", model="work"),
+    }
+    manager = SessionManager(MemoryStore(), Models(), agents)
+    manager.mcp = shared
+    task = call("transfer_task", agent="helper", task="Ask.")
+    script("boss", [task], "Done.")
+    script("work", [call("tests__ask")], "Asked.")
+    turn = await manager.run("Go", session="chat", attended=True, yes=True)
+    await until(lambda: turn.questions.open)
+    [question] = turn.questions.open
+    assert (question.server, question.sub_agent) == ("tests", "helper")
+    [shown] = (block for block in turn.transcript.blocks if isinstance(block, QuestionBlock))
+    assert question_line(shown).startswith("? tests (for helper) asks: Where do you want to go?")
+    turn.questions.answer(question.id, "decline")
+    assert (await turn.result()).text == "Done."
 
 
 @on_a_loop

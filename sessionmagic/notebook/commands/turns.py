@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import result_of
 from sessionmagic.notebook import cell
-from sessionmagic.notebook.captions import THE_AGENT
+from sessionmagic.notebook.captions import asker
 from sessionmagic.notebook.commands.registry import argument, command, running, say
 from sessionmagic.notebook.page.listing import Listing
 from sessionmagic.tools.tool_code import refuse_tools
@@ -162,6 +162,7 @@ def _waiting(context: NotebookContext) -> Any:
             dict(question.schema),
             question.message,
             _column(turn),
+            question.sub_agent,
         )
         for turn, question in context.manager.turns.questions()
     ]
@@ -196,7 +197,11 @@ def _answer_question(context: NotebookContext, turn: Turn, question: Question, o
     else:
         accepted = False
         turn.questions.answer(question.id, "decline")
-    say(f"{'answered' if accepted else 'declined'} the question of {question.server or THE_AGENT}")
+    say(f"{'answered' if accepted else 'declined'} the question of {_who_asks(question)}")
+
+
+def _who_asks(question: Question) -> str:
+    return asker(question.server, question.sub_agent, kind="")
 
 
 def _filled_in(context: NotebookContext, turn: Turn, question: Question) -> InputAction:
@@ -208,7 +213,7 @@ def _filled_in(context: NotebookContext, turn: Turn, question: Question) -> Inpu
             f"nobody can answer the question in a headless run; %agent approve {question.id} --reject declines it"
         )
     stdin = Stdin(prints=context.front_end.kind.live)
-    left = f"no answer was sent; {question.server or THE_AGENT} still waits for one to {question.id}"
+    left = f"no answer was sent; {_who_asks(question)} still waits for one to {question.id}"
     while True:
         try:
             action, content = fill_in_on_stdin(question, stdin)

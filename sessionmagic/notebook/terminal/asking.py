@@ -110,7 +110,7 @@ def _call_words(call: ApprovalRequested) -> str:
 
 
 def _question_words(question: Question | InputRequested) -> str:
-    return f"{asker(question.server)} asks: {indent(question.message, MARGIN).lstrip()}"
+    return f"{asker(question.server, question.sub_agent)} asks: {indent(question.message, MARGIN).lstrip()}"
 
 
 def fill_in_on_stdin(request: Question | InputRequested, stdin: Stdin) -> tuple[InputAction, dict[str, Any] | None]:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from contextvars import Context
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastmcp.client import Client
 from fastmcp.client.transports import SSETransport, StdioTransport, StreamableHttpTransport
@@ -22,6 +22,7 @@ from sessionmagic.exceptions import ServerDiedError, ToolError
 from sessionmagic.loop import is_cancelled
 from sessionmagic.supervisor import NOT_STARTED, supervised
 from sessionmagic.tools.mcp.content import value_of
+from sessionmagic.tools.questions import Questions, asking_for
 from sessionmagic.tools.schemas import without_patterns
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from sessionmagic.tools.mcp.config import ServerConfig
     from sessionmagic.tools.mcp.content import Resources
-    from sessionmagic.tools.questions import Questions
 
 START_SECONDS = 120.0
 """How long a server may take to start. Some are downloaded when they are first started."""
@@ -52,6 +52,15 @@ STDERR_BYTES = 2000
 logging.getLogger("mcp").addHandler(logging.NullHandler())  # otherwise Python shows its warnings in a cell
 
 
+class Caller(NamedTuple):
+    """Who makes a call."""
+
+    questions: Questions
+    """The questions of the turn."""
+    sub_agent: str
+    """The sub-agent; empty for the turn's own agent."""
+
+
 class Connection:
     """A connection to a server that is starting, is running or has failed. All methods run on the loop that created it.
 
@@ -69,8 +78,8 @@ class Connection:
         """Why the server is not running; ``""`` if nothing has failed."""
         self.ready = asyncio.Event()
         """Set when the connection is open or has failed."""
-        self.calls: list[Questions] = []
-        """The questions of the turns whose calls are running: one entry for each call, one object for each turn."""
+        self.calls: list[Caller] = []
+        """Who makes the calls that are running."""
         self._config = config
         self._client: MCPToolset[None] | None = None
         self._stop = asyncio.Event()
@@ -135,7 +144,8 @@ class Connection:
         client = self._client
         if client is None or self.problem:
             raise ToolFailed(f"MCP server {self.name!r} is not running: {self.problem or 'it was stopped'}")
-        self.calls.append(questions)
+        caller = Caller(questions, asking_for.get())
+        self.calls.append(caller)
         running = asyncio.ensure_future(self._value_of_call(client, tool, args))
         self._running.add(running)
         try:
@@ -155,8 +165,8 @@ class Connection:
             raise ServerDiedError(f"MCP server {self.name!r} died during a call of {tool}: {self.problem}") from error
         finally:
             self._running.discard(running)
-            self.calls.remove(questions)
-            if questions not in self.calls:  # the turn's last call has ended, so no answer is needed
+            self.calls.remove(caller)
+            if all(each.questions is not questions for each in self.calls):  # no call of the turn needs an answer
                 for asking in [asking for asking, asker in self._asking.items() if asker is questions]:
                     asking.cancel()
 
@@ -176,7 +186,8 @@ class Connection:
         shown: the answer could reach the call of another session.
         """
         schema: Any = getattr(params, "requested_schema", None)
-        turns = list({id(questions): questions for questions in self.calls}.values())
+        turns = list({id(each.questions): each.questions for each in self.calls}.values())
+        agents = {each.sub_agent for each in self.calls}
         why = (
             f"calls of {len(turns)} turns are running on the server" if len(turns) != 1
             else "it asks to open a web page" if schema is None
@@ -189,7 +200,8 @@ class Connection:
             return ElicitResult(action="cancel")
         [questions] = turns
         params.requested_schema = schema = without_patterns(schema)  # fastmcp validates the answer, too
-        asking = asyncio.ensure_future(questions.ask(self.name, message, schema))
+        sub_agent = agents.pop() if len(agents) == 1 else ""
+        asking = asyncio.ensure_future(questions.ask(self.name, message, schema, sub_agent))
         self._asking[asking] = questions
         try:
             await asyncio.wait([asking])
