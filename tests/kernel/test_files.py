@@ -50,6 +50,9 @@ def test_import_adds_the_session_and_says_what_it_brings(kernel, chat, tmp_path)
         "it brings settings: temperature=0",
     ]
     assert "Hello" in kernel.run(f"%agent show {chat}-2").ok().text
+    assert kernel.run(f"%agent usage {chat}-2 --by agent").ok().text.splitlines()[0] == (
+        "no model requests of its own yet; those of its 1 copied turn count where they were made"
+    )
     assert "already exists" in refused(kernel.run(f"%agent import {tmp_path}/chat.json {chat}"), "SessionExistsError")
 
 

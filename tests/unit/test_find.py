@@ -177,7 +177,7 @@ def test_every_listing_becomes_a_frame_with_the_names_of_its_columns(context, st
 
 
 def test_usage_says_what_all_sessions_have_used(context, store):
-    assert repr(run_command(context, "usage")) == "no model requests yet"
+    assert repr(run_command(context, "usage")) == "no model requests were made here yet"
     store("one", said(1, "p", requests=used(0.5)))
     assert "all" not in repr(run_command(context, "usage"))
     store("two", said(1, "p", requests=used(1.0)))

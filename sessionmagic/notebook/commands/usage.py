@@ -10,7 +10,7 @@ from sessionmagic.notebook.captions import counted_tokens, input_tokens, money, 
 from sessionmagic.notebook.commands.registry import SESSION, argument, command
 from sessionmagic.notebook.page.listing import Listing
 from sessionmagic.sessions.usage import BY, By, UsageEntry, usage_by
-from sessionmagic.words import shortened, suggestion
+from sessionmagic.words import counted, shortened, suggestion
 
 if TYPE_CHECKING:
     import argparse
@@ -73,8 +73,16 @@ def usage(context: NotebookContext, options: argparse.Namespace) -> Any:
     sums = [f"in all: {counted_tokens(used)}, cost {money(used)}"] if len(entries) > 1 else []
     budgets = [state for account in accounts if (state := account.state())]
     if not entries:
-        notes = ["no model requests yet", *notes]
+        notes = [_nothing(session) if name else "no model requests were made here yet", *notes]
     return Listing(entries, {name: COLUMNS[name] for name in shown}, [*sums, *notes, *budgets])
+
+
+def _nothing(session: Session) -> str:
+    """Return that a session has made no model requests, and what is with the turns that it was copied with."""
+    copied = sum(bool(turn.origin and turn.requests) for turn in session.turns)
+    if not copied:
+        return "no model requests yet"
+    return f"no model requests of its own yet; those of its {counted(copied, 'copied turn')} count where they were made"
 
 
 def _all_together(context: NotebookContext) -> list[str]:
