@@ -65,6 +65,19 @@ class Names:
     models: Mapping[str, Named] = field(default_factory=dict)
     servers: Mapping[str, Server] = field(default_factory=dict)
 
+    def behind(self, reference: str) -> dict[str, Named]:
+        """Return the models with names of their own that a reference stands for, by their names."""
+        found: dict[str, Named] = {}
+        todo = [reference]
+        while todo:
+            name = todo.pop()
+            if name in self.models and name not in found:
+                found[name] = self.models[name]
+                todo += found[name].references
+            elif "," in name and name not in self.models:
+                todo += map(str.strip, name.split(","))
+        return found
+
     def without_headers(self) -> Names:
         """Return the names without the headers of their servers, which may hold keys."""
         models = {

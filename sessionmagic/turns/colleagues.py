@@ -51,10 +51,18 @@ def team_tools(agent: AgentDefinition, request: Request) -> list[Tool]:
 def team_facts(team: Team, agent: str, session: Session) -> list[list[object]]:
     """Return what tells the agents with which an agent may work from others: a change of it may change an answer."""
     return [
-        [each.name, each.instructions_for("", None), each.model, session.agent_model_overrides.get(each.name)]
+        _facts(each, session.agent_model_overrides.get(each.name))
         for each in team.values()
         if not isinstance(each, SessionMagicError) and each.name != agent
     ]
+
+
+def _facts(agent: AgentDefinition, override: str | None) -> list[object]:
+    named = agent.names.without_headers().behind(override or agent.model or "")
+    settings = [dict(agent.settings), dict(agent.kernel_settings)]
+    others = [dict(agent.sub_agents), dict(agent.handoffs)]
+    tools = [*agent.toolsets, agent.readonly, agent.output]
+    return [agent.name, agent.instructions_for("", None), agent.model, override, named, settings, others, tools]
 
 
 def colleague(team: Team, name: str) -> AgentDefinition:

@@ -443,6 +443,37 @@ async def test_answer_is_not_reused_with_another_model_for_a_sub_agent():
         assert (result.text, result.reused, len(other.sent)) == ("There are 8.", reused, 1)
 
 
+OF_HELPER = """
+models: {{quick: {{model: work{model}}}}}
+agents:
+  root: {{model: boss, sub_agents: [helper]}}
+  helper: {{model: quick, instruction: Work.{agent}}}
+"""
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"model": ", temperature: 0.5"},
+        {"agent": ", toolsets: [{type: think}]"},
+        {"agent": ", readonly: true"},
+        {"agent": ", add_date: true"},
+    ],
+    ids=lambda changed: next(iter(changed.values())),
+)
+@on_a_loop
+async def test_answer_is_not_reused_after_the_file_has_changed_a_sub_agent(tmp_path, changed):
+    script("boss", [gives()], "There are 7.", [gives()], "There are 8.")
+    script("work", "It is 7.", "It is 8.")
+    file, cell = tmp_path / "agents.yaml", Cell(id="c")
+    texts = []
+    for parts in ({}, {}, changed):
+        file.write_text(OF_HELPER.format(**({"model": "", "agent": ""} | parts)))
+        manager = SessionManager(TinyStore(tmp_path / "home"), Models(), Agents(file))
+        texts.append((await ask(manager, "Go", cell=cell, reuse=True)).text)
+    assert texts == ["There are 7.", "There are 7.", "There are 8."]
+
+
 @on_a_loop
 async def test_stopped_tool_of_a_sub_agent_that_goes_on_is_told_and_the_work_is_closed():
     async def deaf():
