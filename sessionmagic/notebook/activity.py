@@ -42,6 +42,18 @@ def activity(transcript: Transcript) -> str:
             return transcript.asking or "waiting for the model"
 
 
+def when_read(transcript: Transcript) -> str:
+    """Return when a message is read that is sent to the turn now. It does not reach the sub-agents that are at work."""
+    working = [
+        block.work.agent
+        for block in transcript.blocks
+        if isinstance(block, ToolBlock) and block.work is not None and block.work.status == "running"
+    ]
+    if not working:
+        return "the model reads it with its next request"
+    return f"{transcript.agent} reads it with its next request, after the work of {_listed(working)}"
+
+
 def _listed(tools: Sequence[str]) -> str:
     """Return the names of tools, each once, and how many more there are."""
     names = list(dict.fromkeys(tools))

@@ -75,7 +75,7 @@ def test_running_turn_is_told_something_in_the_box_under_its_cell(notebook):
     box.fill("In one word.")
     it.area(1).get_by_role("button", name="Tell").click()
     expect(box).to_have_value("", timeout=SECONDS)
-    expect(it.area(1).first).to_contain_text("reads it before its next step")
+    expect(it.area(1).first).to_contain_text("reads it with its next request")
     box.press_sequentially("In French, and as short as it can be.", delay=5)
     box.press("Enter")
     expect(box).to_have_value("", timeout=SECONDS)

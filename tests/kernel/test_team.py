@@ -97,6 +97,16 @@ def test_call_of_a_sub_agent_in_the_background_is_listed_with_its_name(kernel, s
     assert kernel.value("str(_agent)") == "'It is 42.'"
 
 
+def test_message_to_a_turn_whose_sub_agent_works_says_when_it_is_read(kernel, session, team):
+    team(boss=f"[{GIVES}], 'It is 42.'", work="['The sum ', hang()]")
+    kernel.run(f"%%agent -b -s {session} {MODELS}\nAdd.").ok()
+    kernel.until(lambda: kernel.value("len(work.sent)") == "1")
+    assert kernel.run(f"%agent steer -s {session} Be brief.").ok().text == (
+        f"sent to {session}; root reads it with its next request, after the work of researcher\n"
+    )
+    kernel.run(f"%agent stop {session}").ok()
+
+
 def test_interrupt_stops_a_sub_agent_and_keeps_what_it_has_said(kernel, session, team):
     team(boss=f"[{GIVES}], 'It is 42.'", work="['The sum ', hang()]")
     cell = kernel.send(f"%%agent -s {session} {MODELS}\nAdd.")

@@ -7,7 +7,7 @@ from ipywidgets import VBox
 from sessionmagic.conversation.events import ApprovalRequested
 from sessionmagic.conversation.transcript import QuestionBlock, TextBlock, ToolBlock, Transcript
 from sessionmagic.conversation.usage import Usage
-from sessionmagic.notebook.activity import activity
+from sessionmagic.notebook.activity import activity, when_read
 from sessionmagic.notebook.captions import tool_line
 from sessionmagic.notebook.page.answer import tool_html
 from sessionmagic.notebook.page.blocks import Blocks
@@ -59,6 +59,13 @@ def test_status_says_what_a_sub_agent_does():
     assert activity(turn_of(asking)) == "turn 1 waits for your answer"
     asked = running(blocks=(QuestionBlock("q", "Which?", {}),))
     assert turn_of(asked).waits_for_an_answer
+
+
+def test_message_is_read_after_the_work_of_sub_agents():
+    turn = replace(turn_of(TextBlock("Let me ask.")), agent="root")
+    assert when_read(turn) == when_read(replace(turn, blocks=(DONE,))) == "the model reads it with its next request"
+    working = replace(turn, blocks=(DONE, running()))
+    assert when_read(working) == "root reads it with its next request, after the work of helper"
 
 
 def test_text_has_the_calls_of_the_work_and_what_it_cost():

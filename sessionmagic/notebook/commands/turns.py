@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.exceptions import UsageError
 from sessionmagic.loop import result_of
 from sessionmagic.notebook import cell
+from sessionmagic.notebook.activity import when_read
 from sessionmagic.notebook.captions import asker
 from sessionmagic.notebook.commands.registry import argument, command, running, say
 from sessionmagic.notebook.page.listing import Listing
@@ -53,8 +54,8 @@ def steer(context: NotebookContext, options: argparse.Namespace) -> None:
     session = context.manager.sessions.load(running(context, options.session))
     limit = context.settings.value_limit
     text, values, _ = filled_message(options.text, context.shell.user_ns, raw=options.raw, limit=limit)
-    result_of(context.manager.turns.steer(session.name, text, turn=options.turn, values=values))
-    say(f"sent to {session.name}; the model reads it with its next request")
+    told = result_of(context.manager.turns.steer(session.name, text, turn=options.turn, values=values))
+    say(f"sent to {session.name}; {when_read(told.transcript)}")
 
 
 @command(

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessionmagic.conversation.transcript import MessageBlock
+from sessionmagic.conversation.transcript import MessageBlock, Transcript
 from sessionmagic.exceptions import SessionMagicError
-from sessionmagic.notebook.page.answer import MUTED, NO_MATH, warning_html
+from sessionmagic.notebook.activity import when_read
+from sessionmagic.notebook.page.answer import note_html, warning_html
 from sessionmagic.notebook.page.model_picker import model_picker
 from sessionmagic.notebook.page.pieces import button, column, page, row
 from sessionmagic.notebook.page.text_box import text_box
 
 if TYPE_CHECKING:
-    from sessionmagic.conversation.transcript import Transcript
     from sessionmagic.notebook.controls import Controls
-
-WAITS = f'<small {NO_MATH} style="{MUTED}">the model reads it before its next step</small>'
 
 NEXT = "Choose the model of the next turns; the running one keeps its model"
 
@@ -32,12 +30,15 @@ class SteeringBox:
         tell = button("Tell", lambda: self._tell(self._text.value), tooltip="The model reads it before its next step")
         self._models = button("Model …", self._choose_model, tooltip=NEXT)
         self._note = page("")
+        self._transcript = Transcript()
+        """The turn as it was shown last."""
         self._told = 0
         """How many messages the model has read so far."""
         self.box = column(row(self._text, tell, self._models), self._note)
 
     def update(self, transcript: Transcript) -> None:
         """Remove the note about a waiting message once the model has read one."""
+        self._transcript = transcript
         told = sum(isinstance(block, MessageBlock) for block in transcript.blocks)
         if told > self._told:
             self._told, self._note.value = told, ""
@@ -54,7 +55,7 @@ class SteeringBox:
     def _tell(self, text: str) -> None:
         if not text.strip():
             return
-        self._note.value = WAITS
+        self._note.value = note_html(when_read(self._transcript))
         try:
             self._controls.steer(text)
         except SessionMagicError as error:

@@ -103,7 +103,7 @@ class WidgetView:
         if self._steering is None and self._is_long(transcript):
             self._steering = SteeringBox(self._controls)
             self._area.children = (*self._area.children, self._steering.box)
-        elif self._steering is not None:
+        if self._steering is not None:
             self._steering.update(transcript)
         sent = self._draft.update(transcript) + self._show_reasoning(transcript)
         displays = self._displays(transcript)
