@@ -85,16 +85,17 @@ def hangs(*chunks, mark):
     return step
 
 
-def ignores_cancel(*chunks, seconds=1.5):
-    """Return a step that says these chunks and then ignores cancellation for `seconds`."""
+def ignores_cancel(*chunks, seconds=1.5, mark=None):
+    """Return a step that says these chunks, and ignores cancellation for `seconds` or until there is a file `mark`."""
 
     async def step(_messages):
         for chunk in chunks:
             yield chunk
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        nap = seconds if mark is None else 0.02
+        while time.monotonic() < deadline and not (mark and Path(mark).exists()):
             with suppress(asyncio.CancelledError):
-                await asyncio.sleep(deadline - time.monotonic())
+                await asyncio.sleep(min(nap, deadline - time.monotonic()))
 
     return step
 

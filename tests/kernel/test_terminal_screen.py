@@ -31,7 +31,7 @@ MORE = f"""
 answer = {ANSWER!r}
 script("markdown", paced([answer[at : at + 5] for at in range(0, len(answer), 5)], 0.02))
 script("bold", "Some **bold words**")
-script("deafer", scripted.ignores_cancel("partial answer", seconds=5))
+script("deafer", scripted.ignores_cancel("partial answer", seconds={PATIENCE}, mark="may_end"))
 """
 
 
@@ -145,13 +145,15 @@ def test_markdown_of_a_background_turn_leaves_the_prompt_as_it_is_typed(open_scr
     screen.until(r"Out\[5\]: 1")
 
 
-def test_turn_that_ends_after_its_interrupted_cell_leaves_the_prompt_as_it_is_typed(open_screen):
+def test_turn_that_ends_after_its_interrupted_cell_leaves_the_prompt_as_it_is_typed(open_screen, tmp_path):
     screen = open_screen()
     screen.run("%%agent -m deafer -s chat\nhi")
     screen.until("answering")
     screen.process.sendintr()
     screen.until(r"KeyboardInterrupt: turn interrupted\s+In \[4\]:")
     screen.process.send("1 + 1")
+    screen.until(r"In \[4\]: 1 \+ 1")
+    (tmp_path / "may_end").touch()
     screen.until(r"partial answer\n+■ interrupted\n[\s\S]*chat · turn 1 ·[^\n]*\n+In \[4\]: 1 \+ 1")
     assert "answering" not in screen.text
 
