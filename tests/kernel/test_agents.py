@@ -162,6 +162,10 @@ def test_budgets_of_the_file_are_listed_with_their_owners(kernel, file, session)
         "budget 90,000 tokens the budget of agents.yaml",
         "budget 70 tokens agent 'helper'",
     ]
+    assert kernel.run(f"%agent show {session}").ok().text.splitlines()[0] == (
+        f"budgets of {session}: 5 tokens, $2 (agent 'root') · 90,000 tokens (the budget of agents.yaml) · "
+        "70 tokens (agent 'helper')"
+    )
     assert "has used" in kernel.run(f"%%agent -s {session}\nhi").evalue
     kernel.run("%config AgentMagics.prices = {}").ok()
 

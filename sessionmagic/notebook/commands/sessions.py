@@ -9,6 +9,7 @@ from sessionmagic.exceptions import AgentsFileError, UnknownAgentError, UsageErr
 from sessionmagic.keys.cleaning import without_keys_in
 from sessionmagic.loop import result_of
 from sessionmagic.notebook.captions import settings_line
+from sessionmagic.notebook.commands.budgets import accounts_of_all, in_words
 from sessionmagic.notebook.commands.registry import RUNNING, SESSION, argument, chosen, command, next_turn, running, say
 from sessionmagic.notebook.visible import visible
 from sessionmagic.turns.proposing import told_by_user
@@ -68,7 +69,7 @@ def show(context: NotebookContext, options: argparse.Namespace) -> None:
 
 
 def _settings_of(context: NotebookContext, session: Session) -> Iterator[str]:
-    """Yield the settings and instructions of the next turn, with where each comes from, and what its agent lacks."""
+    """Yield the settings, instructions and budgets of the next turn, with where each comes from, or what is wrong."""
     from sessionmagic.sessions.levels import in_force
 
     sessions = context.manager.sessions
@@ -85,6 +86,9 @@ def _settings_of(context: NotebookContext, session: Session) -> Iterator[str]:
     parts += [f"with {', '.join(joined)}"] if joined else []
     if parts:
         yield f"settings of {session.name}: {' · '.join(parts)}"
+    budgets = [f"{in_words(each)} ({level})" for level, each in accounts_of_all(context, session).items()]
+    if budgets:
+        yield f"budgets of {session.name}: {' · '.join(budgets)}"
 
 
 def _turn(session: Session, turn_id: str) -> TurnRecord:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.exceptions import SessionMagicError
 from sessionmagic.notebook.captions import settings_line
+from sessionmagic.notebook.commands.budgets import accounts_of_all, limit_of
 from sessionmagic.notebook.commands.registry import argument, chosen, command, say
 from sessionmagic.notebook.page.listing import Listing
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.session import Session
     from sessionmagic.notebook.context import NotebookContext
     from sessionmagic.sessions.levels import InForce
-    from sessionmagic.turns.account import Account
 
 
 OFFERED = {
@@ -87,10 +86,8 @@ def _in_force(context: NotebookContext, session: Session) -> Listing[InForce]:
     settings = {each.setting: each.value for each in entries if each.setting != "system"}
     if session.tools:
         entries.append(InForce("tools", OFFERED[context.manager.sessions.trusted(session)[0].tools], "session"))
-    accounts = _accounts(context, session)
-    entries += [
-        InForce("budget", _limit(account), level) for level, account in accounts.items() if account.limit is not None
-    ]
+    accounts = accounts_of_all(context, session)
+    entries += [InForce("budget", limit_of(account), level) for level, account in accounts.items()]
     return Listing(
         entries,
         {
@@ -105,30 +102,6 @@ def _in_force(context: NotebookContext, session: Session) -> Listing[InForce]:
         if entries
         else [f"{session.name} has no settings; %agent set temperature=0 sets one"],
     )
-
-
-def _accounts(context: NotebookContext, session: Session) -> dict[str, Account]:
-    """Return the accounts of all budgets that hold for requests of a session, by where they come from."""
-    from sessionmagic.sessions.budgets import session_account
-    from sessionmagic.turns.account import KERNEL
-    from sessionmagic.turns.agent_limits import accounts_of
-
-    team = context.manager.agents.team(context.manager.sessions.agent_of(session))
-    own = {
-        budget.owner: account
-        for agent in team.values()
-        if not isinstance(agent, SessionMagicError)
-        for budget, account in zip(agent.budgets, accounts_of(session, agent), strict=True)
-    }
-    return {"session": session_account(session), **own, "kernel": KERNEL}
-
-
-def _limit(account: Account) -> float | str | None:
-    """Return what may be spent: dollars, or words if tokens are limited too."""
-    if account.tokens is None:
-        return account.budget
-    limits = [f"{account.tokens:,} tokens", *([f"${account.budget:g}"] if account.budget is not None else [])]
-    return ", ".join(limits)
 
 
 @command("Show what is installed and set up here, without keys, for a bug report.")
