@@ -6,59 +6,19 @@ import os
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.agents.definition import BUILT_IN
+from sessionmagic.agents.loaded import Loaded, registered
 from sessionmagic.agents.surroundings import FILES, Surroundings
 from sessionmagic.exceptions import AgentsFileError, SessionMagicError, UnknownAgentError
-from sessionmagic.models.sources import RegisteredSource
 from sessionmagic.words import shortened, suggestion
 
 if TYPE_CHECKING:
-    from sessionmagic.agents.contents import AgentsFile
     from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.models.catalog import Models
-    from sessionmagic.models.named import Names
-
-
-@dataclass(slots=True)
-class Loaded:
-    """An agents file or dict that was loaded."""
-
-    file: AgentsFile
-    source: str
-    """Its path, or the name of the dict."""
-    confirmed: frozenset[str] = frozenset()
-    """The powers of the file that the user has confirmed, in words."""
-    problem: str = ""
-    """Why it could not be loaded again, if so; then it stays as it was."""
-
-    def definition(self, name: str) -> AgentDefinition:
-        """Return an agent. Raises `AgentsFileError` and `UnknownAgentError`."""
-        from sessionmagic.agents.of_file import definition_of
-
-        found = definition_of(self.file, name, self.confirmed, self.source)
-        return replace(found, warnings=(self.problem,)) if self.problem else found
-
-    @property
-    def names(self) -> Names:
-        """Its models and servers, as references find them."""
-        from sessionmagic.agents.naming import names_of
-
-        return names_of(self.file, self.confirmed)
-
-    def refresh(self) -> None:
-        """Load the file again if it has changed. If that fails, it stays as it is."""
-        from sessionmagic.agents.agents_file import reloaded_if_changed
-
-        try:
-            self.file = reloaded_if_changed(self.file, known=_registered())
-        except AgentsFileError as error:
-            self.problem = f"{error}; its agents go on as they were loaded before"
-        else:
-            self.problem = ""
 
 
 class Agents:
@@ -126,9 +86,9 @@ class Agents:
 
         if isinstance(source, Mapping):
             name = name or "agents"
-            loaded = Loaded(from_dict(source, where=name, strict=strict, known=_registered()), name)
+            loaded = Loaded(from_dict(source, where=name, strict=strict, known=registered()), name)
         else:
-            file = load(source, where=name, strict=strict, known=_registered())
+            file = load(source, where=name, strict=strict, known=registered())
             loaded = Loaded(file, str(file.origin.path if file.origin else source))
         with self._lock:
             before = self._files.get(loaded.source)
@@ -161,7 +121,7 @@ class Agents:
             return loaded
         from sessionmagic.agents.agents_file import load
 
-        loaded = self._files[str(path)] = Loaded(load(path, where=where, known=_registered()), str(path))
+        loaded = self._files[str(path)] = Loaded(load(path, where=where, known=registered()), str(path))
         return loaded
 
     def with_names(self, models: Models) -> Models:
@@ -305,7 +265,3 @@ class Agents:
 
 def _told(agent: AgentDefinition, warning: str) -> AgentDefinition:
     return replace(agent, warnings=(*agent.warnings, warning))
-
-
-def _registered() -> list[str]:
-    return list(RegisteredSource().names())

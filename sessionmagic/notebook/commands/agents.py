@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from sessionmagic.agents.known import Loaded
+    from sessionmagic.agents.loaded import Loaded
     from sessionmagic.conversation.session import Session
     from sessionmagic.notebook.context import NotebookContext
 
