@@ -30,7 +30,8 @@ from sessionmagic.sessions.titling import Titling
 from sessionmagic.storage.tiny import TinyStore
 from sessionmagic.tools.mcp.servers import McpServers
 from sessionmagic.tools.tool_code import refuse_tools, runs_for_a_tool
-from sessionmagic.turns.admission import Admission, Admitted
+from sessionmagic.turns.admission import Admission
+from sessionmagic.turns.admitted import Admitted
 from sessionmagic.turns.agent_tools import AgentTools
 from sessionmagic.turns.compaction_request import ONE_REQUEST, PROMPT
 from sessionmagic.turns.lifecycle import abandon, stream

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sessionmagic.models.catalog import Models
     from sessionmagic.sessions.running import RunningTurns
     from sessionmagic.storage.store import Store
-    from sessionmagic.turns.admission import Admitted
+    from sessionmagic.turns.admitted import Admitted
 
 
 class Titling:

@@ -17,7 +17,8 @@ from sessionmagic.conversation.tree import (
 )
 from sessionmagic.storage.locks import untold
 from sessionmagic.tools.trust import doubts, trusted
-from sessionmagic.turns.account import KERNEL, Account, account_of
+from sessionmagic.turns.account import account_of
+from sessionmagic.turns.admitted import Admitted
 from sessionmagic.turns.agent_limits import accounts_of, budget_warnings
 from sessionmagic.turns.agent_request import told_at_beginning, understood, with_models
 from sessionmagic.turns.colleagues import team_facts
@@ -41,57 +42,15 @@ if TYPE_CHECKING:
     from sessionmagic.agents.known import Agents
     from sessionmagic.models.catalog import Models
     from sessionmagic.storage.store import Store
+    from sessionmagic.turns.account import Account
     from sessionmagic.turns.agent_tools import AgentTools
     from sessionmagic.turns.colleagues import Team
     from sessionmagic.turns.cut import Cut
-    from sessionmagic.turns.event_log import WorkLog
     from sessionmagic.turns.group import Hold, TurnGroup
     from sessionmagic.turns.history import History
     from sessionmagic.turns.planning import Plan
     from sessionmagic.turns.request import Request
     from sessionmagic.turns.reuse import ReusedTurn
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Admitted:
-    """A turn that is on disk and about to run."""
-
-    plan: Plan
-    turn: Turn
-    record: TurnRecord
-    log: EventLog | WorkLog
-    left_out: LeftOut
-    hold: Hold
-    content: str | Sequence[UserContent]
-    history: History
-    cut: Cut | None
-    """For a compaction, what it covers."""
-    request: Request
-    title: str
-    """The title that the session has when the turn starts."""
-    team: Team
-    """The agents that may work in it, as they are when it starts."""
-    means: Means
-    """What the turn was planned with."""
-    chain: tuple[str, ...] = ()
-    """For the work of a sub-agent, the names of the agents that wait for it, the outermost first."""
-
-    @property
-    def seconds(self) -> float | None:
-        """How long the turn may take: its timeout, or what the agent's budgets leave; None if neither says."""
-        return min(filter(None, [self.request.timeout, self.plan.seconds_left]), default=None)
-
-    @property
-    def accounts(self) -> tuple[Account, ...]:
-        """What is charged with its model requests: the accounts of the session, of the agent and of the kernel."""
-        group = self.hold.group
-        own = (group.agent_accounts[budget.owner] for budget in self.plan.agent.budgets)
-        return group.account, *own, KERNEL
-
-    @property
-    def for_calls(self) -> tuple[str, ...]:
-        """For the work of a sub-agent, the ids of the tool calls that it works for, the outermost first."""
-        return self.log.for_calls
 
 
 class Admission:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.conversation.session import Session
     from sessionmagic.storage.store import Store
-    from sessionmagic.turns.admission import Admitted
+    from sessionmagic.turns.admitted import Admitted
     from sessionmagic.turns.agent_tools import AgentTools
     from sessionmagic.turns.messages import Messages
     from sessionmagic.turns.model_requests import ModelRequests

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.conversation.session import Session
     from sessionmagic.storage.store import Store
-    from sessionmagic.turns.admission import Admitted
+    from sessionmagic.turns.admitted import Admitted
     from sessionmagic.turns.planning import Plan
     from sessionmagic.turns.request import Request
 

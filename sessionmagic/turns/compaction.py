@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.conversation.events import Decision
     from sessionmagic.storage.store import Store
-    from sessionmagic.turns.admission import Admitted
+    from sessionmagic.turns.admitted import Admitted
     from sessionmagic.turns.agent_run import AgentRun
     from sessionmagic.turns.cut import Cut
     from sessionmagic.turns.messages import Messages

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.events import Decision
     from sessionmagic.storage.store import Store
     from sessionmagic.tools.permissions import Permissions
-    from sessionmagic.turns.admission import Admitted
+    from sessionmagic.turns.admitted import Admitted
     from sessionmagic.turns.model_requests import ModelRequests
     from sessionmagic.turns.run_history import RunHistory
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.storage.store import Store
-    from sessionmagic.turns.admission import Admitted
+    from sessionmagic.turns.admitted import Admitted
     from sessionmagic.turns.agent_tools import AgentTools
     from sessionmagic.turns.unwritten import UnwrittenEnds
 

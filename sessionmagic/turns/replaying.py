@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import ToolCallPart
 
     from sessionmagic.conversation.session import TurnRecord
-    from sessionmagic.turns.admission import Admitted
+    from sessionmagic.turns.admitted import Admitted
     from sessionmagic.turns.request import Request
 
 _content: TypeAdapter[list[UserContent]] = TypeAdapter(list[UserContent])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sessionmagic.conversation.session import TurnRecord
     from sessionmagic.storage.store import Store
-    from sessionmagic.turns.admission import Admitted
+    from sessionmagic.turns.admitted import Admitted
     from sessionmagic.turns.outcome import Outcome
 
 

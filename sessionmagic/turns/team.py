@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.session import TurnRecord
     from sessionmagic.conversation.usage import RequestRecord
     from sessionmagic.storage.store import Store
-    from sessionmagic.turns.admission import Admitted
+    from sessionmagic.turns.admitted import Admitted
     from sessionmagic.turns.agent_tools import AgentTools
     from sessionmagic.turns.counts import Counts
     from sessionmagic.turns.messages import Messages

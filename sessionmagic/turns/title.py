@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sessionmagic.models.catalog import Models
     from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.storage.store import Store
-    from sessionmagic.turns.admission import Admitted
+    from sessionmagic.turns.admitted import Admitted
 
 SECONDS = 30.0
 """How long a model may take for a title."""

@@ -11,7 +11,7 @@ from sessionmagic.conversation.events import Warned
 if TYPE_CHECKING:
     from pydantic_ai.toolsets import AbstractToolset
 
-    from sessionmagic.turns.admission import Admitted
+    from sessionmagic.turns.admitted import Admitted
     from sessionmagic.turns.agent_tools import AgentTools
 
 

@@ -15,7 +15,7 @@ from sessionmagic.words import typed
 if TYPE_CHECKING:
     from sessionmagic.agents.definition import AgentDefinition
     from sessionmagic.tools.permissions import Safety
-    from sessionmagic.turns.admission import Admitted
+    from sessionmagic.turns.admitted import Admitted
     from sessionmagic.turns.group import TurnGroup
 
 UNASKED = "calls that no rule covers run unasked{until}; %agent permissions {session} --safety {safety} asks again"
