@@ -18,7 +18,8 @@ from sessionmagic.exceptions import SessionMagicError, TurnFailedError, UsageErr
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.loop import in_thread
 from sessionmagic.notebook.background import BackgroundAnswers
-from sessionmagic.notebook.cell import begun, keep, launch_of, place_of, request_of
+from sessionmagic.notebook.cell import keep, launch_of, request_of
+from sessionmagic.notebook.cell_session import begun, place_of
 from sessionmagic.notebook.cell_work import CellWork, cell_waits
 from sessionmagic.notebook.compared import ShownRun, closing, voted_line
 from sessionmagic.notebook.comparison_area import area_for
