@@ -10,36 +10,27 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.agents.definition import ASSISTANT
 from sessionmagic.conversation.sub_agents import HAND_OVER
 from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, ToolBlock, ValueBlock
-from sessionmagic.conversation.usage import SMALLEST_COST, Usage, dollars
+from sessionmagic.conversation.usage import Usage
 from sessionmagic.conversation.value import value_text
 from sessionmagic.notebook.activity import activity
+from sessionmagic.notebook.excerpts import cut
+from sessionmagic.notebook.figures import UNKNOWN, counted_tokens, duration, money
 from sessionmagic.notebook.visible import visible
 from sessionmagic.words import counted, shortened, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sessionmagic.conversation.session import SessionSummary
     from sessionmagic.conversation.transcript import Block, QuestionBlock, SummaryBlock, Transcript
 
-    Used = Usage | SessionSummary
-
-TEXT_LIMIT = 400_000
-"""Characters of a text that are shown. Front ends are slow with longer ones; the session stores the whole text."""
 LINE_LENGTH = 80
 """Characters of a line; longer lines are broken where possible."""
 VALUES_LENGTH = 200
 """Characters of the expressions that `values_line` lists. The session stores all of them."""
 NOTE_BEGINS = " · "
 """Stands between an expression and the note of how much of its value is sent."""
-EXCERPT_WIDTH = 400
-"""Characters of each line of an excerpt."""
-PASSAGE_LENGTH = 300
-"""Characters at either end of a long passage that two texts share."""
 CHARACTERS_PER_TOKEN = 4
 """An estimate, for the tokens of a request that the provider has not counted yet."""
-SHORT_SECONDS = 0.1
-"""Shorter times are given in milliseconds."""
 
 OUTCOMES = {
     "success": ("✓", ""),
@@ -62,8 +53,6 @@ NOT_STARTED = "the turn did not start"
 """What stands below the reason why a turn did not start."""
 PLAN = "▤ plan: nothing was changed"
 """The mark of an answer that is a plan."""
-UNKNOWN = "unknown"
-"""The tokens or the cost of requests that were stopped, or whose usage could not be read."""
 ENDINGS = {"interrupted": "interrupted", "failed": "failed", "limit": "stopped at a limit"}
 """The words for each status of a turn that did not complete."""
 
@@ -206,56 +195,6 @@ def settings_line(settings: Mapping[str, Any], system: str) -> str:
     return " ".join(part for part in written if part)
 
 
-def tokens(usage: Used) -> str:
-    """Return the tokens in and out; "at least" these, or "unknown", if there are requests whose usage is unknown."""
-    if usage.unmeasured_requests and not (usage.input_tokens or usage.output_tokens):
-        return UNKNOWN
-    least = "at least " if usage.unmeasured_requests else ""
-    return f"{least}{usage.input_tokens:,} → {usage.output_tokens:,}"
-
-
-def counted_tokens(usage: Used) -> str:
-    """Return the tokens in and out as `tokens` does, with the noun."""
-    return f"{tokens(usage)} {'token' if usage.output_tokens == 1 else 'tokens'}"
-
-
-def input_tokens(usage: Used) -> str:
-    """Return the tokens in, as `tokens` does."""
-    return _at_least(usage, usage.input_tokens)
-
-
-def output_tokens(usage: Used) -> str:
-    """Return the tokens out, as `tokens` does."""
-    return _at_least(usage, usage.output_tokens)
-
-
-def _at_least(usage: Used, count: int) -> str:
-    if not usage.unmeasured_requests:
-        return f"{count:,}"
-    return f"at least {count:,}" if count else UNKNOWN
-
-
-def money(usage: Used) -> str:
-    """Return a cost in US dollars as text, and how many requests are not part of it."""
-    lacks_some = bool(usage.unmeasured_requests or usage.unpriced_requests)
-    if usage.cost is None or (lacks_some and usage.cost < SMALLEST_COST):  # "at least $0.0000" would say nothing
-        return UNKNOWN if usage.unmeasured_requests else "unpriced" if usage.unpriced_requests else "–"
-    missing = [
-        f"{counted(count, 'request')} {what}"
-        for count, what in (
-            (usage.unmeasured_requests, "of unknown cost"),
-            (usage.unpriced_requests, "without a price"),
-        )
-        if count
-    ]
-    return f"at least ${usage.cost:.4f}; {', '.join(missing)}" if missing else dollars(usage.cost)
-
-
-def duration(seconds: float) -> str:
-    """Return a time in seconds, or in milliseconds if it is short."""
-    return f"{seconds:.1f} s" if seconds >= SHORT_SECONDS else f"{max(1, round(seconds * 1000))} ms"
-
-
 def footer_lines(transcript: Transcript) -> list[str]:
     """Return the lines below an answer: that it is a plan, its notes and values, and the footer; at least one line."""
     lines = filter(None, [plan_line(transcript), notes_line(transcript), values_line(transcript), footer(transcript)])
@@ -320,33 +259,3 @@ def _json(value: object) -> str:
     """Return arguments as JSON on one line, or indented if that line is too long."""
     line = json.dumps(value, ensure_ascii=False, default=str)
     return line if len(line) <= LINE_LENGTH else json.dumps(value, ensure_ascii=False, default=str, indent=2)
-
-
-def cut(text: str) -> str:
-    """Return the first `TEXT_LIMIT` characters of a text, with a note if there are more."""
-    if len(text) <= TEXT_LIMIT:
-        return text
-    return f"{text[:TEXT_LIMIT]}\n\n[not shown here: {counted(len(text) - TEXT_LIMIT, 'more character')}]"
-
-
-def in_both(text: str) -> str:
-    """Return a passage that two texts share, without its middle if it is long."""
-    left = len(text) - 2 * PASSAGE_LENGTH
-    if left <= PASSAGE_LENGTH:
-        return text
-    return f"{text[:PASSAGE_LENGTH]}\n[… {counted(left, 'character')} …]\n{text[-PASSAGE_LENGTH:]}"
-
-
-def last_lines(text: str, lines: int) -> str:
-    """Return the last lines of a text, each cut to `EXCERPT_WIDTH`, below an ellipsis if there are more."""
-    whole = text.rstrip().splitlines()
-    shown = [shortened(line, EXCERPT_WIDTH) for line in whole[-lines:]]
-    return "\n".join(["…", *shown] if len(whole) > lines else shown)
-
-
-def excerpt(text: str, lines: int) -> str:
-    """Return the first lines of a text, each cut to `EXCERPT_WIDTH`, and the number of lines left out."""
-    whole = text.rstrip().splitlines()
-    shown = [shortened(line, EXCERPT_WIDTH) for line in whole[:lines]]
-    more = [f"… {counted(len(whole) - lines, 'more line')}"] if len(whole) > lines else []
-    return "\n".join([*shown, *more])

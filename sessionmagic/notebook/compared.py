@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.usage import Usage
 from sessionmagic.conversation.value import cell_text, fields_of, without_clashes
-from sessionmagic.notebook.captions import ENDINGS, duration, money, tokens
+from sessionmagic.notebook.captions import ENDINGS
+from sessionmagic.notebook.figures import duration, money, tokens
 from sessionmagic.notebook.visible import one_line
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from sessionmagic.comparing.judging import folded, turned
 from sessionmagic.comparing.preferences import POINTS
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.usage import total
-from sessionmagic.notebook.captions import counted_tokens, money
 from sessionmagic.notebook.compared import ShownRun
+from sessionmagic.notebook.figures import counted_tokens, money
 from sessionmagic.words import counted
 
 if TYPE_CHECKING:

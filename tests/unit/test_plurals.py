@@ -4,7 +4,9 @@ import pytest
 
 from sessionmagic.conversation.transcript import SummaryBlock, TextBlock, ToolBlock, Transcript
 from sessionmagic.conversation.usage import Usage
-from sessionmagic.notebook.captions import TEXT_LIMIT, cut, excerpt, footer, money, status_line, summary_line, tool_line
+from sessionmagic.notebook.captions import footer, status_line, summary_line, tool_line
+from sessionmagic.notebook.excerpts import TEXT_LIMIT, cut, excerpt
+from sessionmagic.notebook.figures import money
 from sessionmagic.notebook.page.listing import Listing
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sessionmagic.conversation.printed import CUT, LENGTH, with_printed
-from sessionmagic.notebook.captions import last_lines
+from sessionmagic.notebook.excerpts import last_lines
 from sessionmagic.notebook.kernel.bounded import TEXT_LIMIT
 from sessionmagic.notebook.kernel.outputs import PIECES, CapturedOutput
 from tests.examples import examples

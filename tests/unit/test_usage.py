@@ -16,7 +16,8 @@ from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.conversation.tree import with_interrupted_turns
 from sessionmagic.conversation.usage import RequestRecord, Usage, total
 from sessionmagic.exceptions import TurnTimeoutError
-from sessionmagic.notebook.captions import duration, footer, money, run_line, tokens
+from sessionmagic.notebook.captions import footer, run_line
+from sessionmagic.notebook.figures import duration, money, tokens
 from sessionmagic.sessions.usage import BY, usage_by
 from sessionmagic.testing import call, hang, paced, script
 from sessionmagic.turns.model_requests import ModelRequests, usage_of

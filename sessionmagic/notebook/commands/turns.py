@@ -141,7 +141,8 @@ def _is_sure(context: NotebookContext, approval_id: str) -> bool:
 
 
 def _waiting(context: NotebookContext) -> Any:
-    from sessionmagic.notebook.captions import excerpt, written
+    from sessionmagic.notebook.captions import written
+    from sessionmagic.notebook.excerpts import excerpt
 
     calls = [
         Waiting(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.usage import Usage, total
 from sessionmagic.exceptions import SessionMagicError, UsageError
-from sessionmagic.notebook.captions import counted_tokens, input_tokens, money, output_tokens
 from sessionmagic.notebook.commands.registry import SESSION, argument, command
+from sessionmagic.notebook.figures import counted_tokens, input_tokens, money, output_tokens
 from sessionmagic.notebook.page.listing import Listing
 from sessionmagic.sessions.usage import BY, By, UsageEntry, usage_by
 from sessionmagic.words import counted, shortened, suggestion

@@ -12,7 +12,7 @@ from sessionmagic.conversation.attachment import IMAGE_STARTS
 from sessionmagic.conversation.comparison import shown_turn
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import QuestionBlock, ToolBlock
-from sessionmagic.notebook.captions import TEXT_LIMIT
+from sessionmagic.notebook.excerpts import TEXT_LIMIT
 from sessionmagic.notebook.page.answer import (
     NO_MATH,
     blocks_html,

@@ -16,15 +16,14 @@ from sessionmagic.conversation.transcript import (
 from sessionmagic.conversation.value import so_far, table_of, value_text
 from sessionmagic.notebook.captions import (
     code_and_rest,
-    cut,
     ending,
     footer_lines,
-    last_lines,
     question_line,
     summary_line,
     tool_line,
     work_footer,
 )
+from sessionmagic.notebook.excerpts import cut, last_lines
 from sessionmagic.notebook.page.rendering import render_code, render_markdown
 from sessionmagic.notebook.page.wide import BREAKS, SCROLLS, framed, scrolling_table
 from sessionmagic.notebook.visible import escape

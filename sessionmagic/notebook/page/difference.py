@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessionmagic.notebook.captions import in_both, tool_line
+from sessionmagic.notebook.captions import tool_line
+from sessionmagic.notebook.excerpts import in_both
 from sessionmagic.notebook.page.answer import NO_MATH, OPENED, RESULT, call_html, note_html
 from sessionmagic.notebook.page.wide import framed
 from sessionmagic.notebook.visible import escape

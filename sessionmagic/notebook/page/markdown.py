@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.transcript import MessageBlock, QuestionBlock, TextBlock, ToolBlock, ValueBlock
 from sessionmagic.conversation.value import as_text, table_of
-from sessionmagic.notebook.captions import cut, ending, question_line, tool_line
+from sessionmagic.notebook.captions import ending, question_line, tool_line
+from sessionmagic.notebook.excerpts import cut
 from sessionmagic.notebook.page.rendering import is_refused_math, parse_tree
 from sessionmagic.notebook.visible import visible
 

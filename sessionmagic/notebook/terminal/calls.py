@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from sessionmagic.notebook.captions import last_lines, tool_line, written
+from sessionmagic.notebook.captions import tool_line, written
+from sessionmagic.notebook.excerpts import last_lines
 from sessionmagic.notebook.terminal.text import EXCERPT_LINES, block_text, indented, work_text
 from sessionmagic.words import counted
 

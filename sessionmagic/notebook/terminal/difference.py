@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sessionmagic.notebook.captions import excerpt, in_both, tool_line, written
+from sessionmagic.notebook.captions import tool_line, written
+from sessionmagic.notebook.excerpts import excerpt, in_both
 from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:

@@ -14,9 +14,7 @@ from sessionmagic.conversation.transcript import (
 )
 from sessionmagic.conversation.value import value_text
 from sessionmagic.notebook.captions import (
-    cut,
     ending,
-    excerpt,
     footer,
     notes_line,
     plan_line,
@@ -27,6 +25,7 @@ from sessionmagic.notebook.captions import (
     work_footer,
     written,
 )
+from sessionmagic.notebook.excerpts import cut, excerpt
 from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
