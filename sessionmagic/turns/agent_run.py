@@ -96,7 +96,7 @@ class AgentRun:
             model.context_limit,
             typed=output_type is not None,
             has_begun=bool(guard.requests.records),
-            decided=guard.decided,
+            decided=guard.decisions.made,
         )
         self._typed = TypedAnswer(output_type)
         self._partial: PartialResponse

@@ -132,6 +132,7 @@ class Compaction:
         """Return a run that makes one request, without tools and without the instructions of the turn."""
         from sessionmagic.turns.agent_run import AgentRun
         from sessionmagic.turns.counts import Counts
+        from sessionmagic.turns.decisions import Decisions
         from sessionmagic.turns.fallback import chain_of
         from sessionmagic.turns.guard import Guard
         from sessionmagic.turns.model_requests import ModelRequests
@@ -146,10 +147,8 @@ class Compaction:
             model=model,
             emit=self._emit,
             requests=ModelRequests(),
-            approvals=admitted.turn.approvals,
             inbox=Inbox(),
-            policy=lambda: Policy(session={}, file={}, safety="restricted", attended=False, yes=False),
-            grant=_grant_nothing,
+            decisions=Decisions(agent.name, admitted.turn.approvals, _allow_nothing, _grant_nothing),
             counts=Counts(ONE_REQUEST, self._emit),
             keep_sent=lambda _: None,
             content=SentContent(admitted.left_out),
@@ -234,6 +233,10 @@ def _ended(record: TurnRecord, outcome: Outcome) -> TurnRecord:
 
 async def _store_nothing(*_: object) -> None:
     """Store nothing: the summary is stored when it is complete."""
+
+
+def _allow_nothing() -> Policy:
+    return Policy(session={}, file={}, safety="restricted", attended=False, yes=False)
 
 
 async def _grant_nothing(decision: Decision, tool: str) -> None:

@@ -1,4 +1,4 @@
-"""Check what a model does in a turn: the permission and approval of each tool call, and the turn's limits."""
+"""Check what a model does in a turn: each model request and tool call, and the turn's limits."""
 
 from __future__ import annotations
 
@@ -37,19 +37,16 @@ from sessionmagic.turns.tool_run import preview_of, run_tool
 from sessionmagic.turns.typed_model import TypedModel
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
     from pydantic_ai.messages import AgentStreamEvent, ModelResponse, ToolCallPart, ToolReturn
     from pydantic_ai.models import Model
     from pydantic_ai.tools import RunContext, ToolDefinition
 
-    from sessionmagic.conversation.events import Decision
     from sessionmagic.models.resolved import ResolvedModel
-    from sessionmagic.tools.approvals import Approvals, Resolution
-    from sessionmagic.tools.call import Call
-    from sessionmagic.tools.permissions import Policy
     from sessionmagic.turns.account import Account
     from sessionmagic.turns.counts import Counts
+    from sessionmagic.turns.decisions import Decisions
     from sessionmagic.turns.fallback import Chain
     from sessionmagic.turns.inbox import Inbox, Kind
     from sessionmagic.turns.model_requests import ModelRequests
@@ -85,12 +82,8 @@ class Guard(AbstractCapability[None]):
         model: The model of that agent.
         emit: Emits an event, as `EventLog.emit` does.
         requests: Records the model requests.
-        approvals: Holds the calls that wait for a decision.
         inbox: Holds what the user says to the turn while it runs.
-        policy: Returns what decides over tool calls. It is called for each one, so that a rule that the user sets while
-            the turn runs applies to the next call.
-        grant: Makes a decision last, and approves the waiting calls that it allows, also those of the other turns of
-            the group. It is awaited before the call runs.
+        decisions: Decides on tool calls.
         counts: Counts the model requests and tool calls, and stops the turn at its limits.
         keep_sent: Called with each model request as it is sent.
         content: Leaves keys out of what is sent.
@@ -99,17 +92,14 @@ class Guard(AbstractCapability[None]):
         output_type: The type of the answer; None for text.
         rate_limits: How long a provider is waited for that has too many requests.
         chain: The models of which the next one is asked when one fails; None if no other is asked.
-        for_calls: For a sub-agent, the ids of the tool calls that it works for, the outermost first.
     """
 
     agent: str
     model: ResolvedModel
     emit: Callable[..., None]
     requests: ModelRequests
-    approvals: Approvals
     inbox: Inbox
-    policy: Callable[[], Policy]
-    grant: Callable[[Decision, str], Awaitable[None]]
+    decisions: Decisions
     counts: Counts
     keep_sent: Callable[[SentRequest], object]
     content: SentContent
@@ -118,15 +108,10 @@ class Guard(AbstractCapability[None]):
     history: RunHistory = field(default_factory=RunHistory)
     output_type: OutputType | None = None
     chain: Chain | None = None
-    for_calls: tuple[str, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     """How many seconds each call ran, by call id."""
-    decided: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What the user has decided on each call, and why it needed a decision, by call id."""
     running: int = 0
     """How many calls are running."""
-    asking: int = 0
-    """How many calls wait for the user's decision."""
     handed_over: bool = False
     """Whether another agent answers from the next model request on."""
     sub_agents: list[Guard] = field(default_factory=list)
@@ -171,7 +156,7 @@ class Guard(AbstractCapability[None]):
         asked = AskedModel(
             TypedModel(charged, self.output_type, lambda text: self.emit(Warned, text=text)),
             model.reference,
-            offers=lambda tool: not self.policy().never_allows(tool),
+            offers=self.decisions.may_allow,
             count=self.counts.count_request,  # of continued answers, for which pydantic-ai has no hook
             warn=lambda text: self.emit(Warned, text=text),
             tell=Comparable(self.requests, self.history, self.output_type).tell,
@@ -247,7 +232,7 @@ class Guard(AbstractCapability[None]):
         replays = (tool_def.metadata or {}).get("replays", "unless live")
         if (recorded := recorded_result(call, replays, self.seconds)) is not None:
             return recorded
-        refusal = await self._refusal(wanted, call.tool_call_id, partial(preview_of, tool_def, args))
+        refusal = await self.decisions.refusal(wanted, call.tool_call_id, partial(preview_of, tool_def, args))
         if refusal is not None:
             return ToolDenied(refusal)
         began = time.monotonic()
@@ -281,43 +266,14 @@ class Guard(AbstractCapability[None]):
             raise
         return running.result()
 
-    async def _refusal(self, call: Call, call_id: str, preview: Callable[[], Awaitable[str]]) -> str | None:
-        """Return what the model is told about a call that may not run; return None if it may run."""
-        ruling = self.policy().rule_on(call)
-        match ruling.verdict:
-            case "allow":
-                return None
-            case "deny":
-                return f"This call is not allowed: {ruling.why}."
-        resolution = await self._asked_user(call_id, call, ruling.why, await preview())
-        self.decided[call_id] = {"decision": resolution.decision, "why": ruling.why}
-        if resolution.decision == "reject":
-            return "The user rejected this call." + (f" Reason: {resolution.reason}" if resolution.reason else "")
-        if resolution.decision != "once":
-            await self.grant(resolution.decision, call.tool)
-        ruling = self.policy().rule_on(call)  # a deny rule may have been set while the call waited
-        return f"This call is not allowed: {ruling.why}." if ruling.verdict == "deny" else None
-
-    async def _asked_user(self, call_id: str, call: Call, why: str, preview: str) -> Resolution:
-        self.asking += 1
-        try:
-            return await self.approvals.ask(
-                call_id, call, why, preview=preview, agent=self.agent, for_calls=self.for_calls
-            )
-        finally:
-            self.asking -= 1
-
     @property
     def busy(self) -> int:
         """How many of the running calls do more than wait: a sub-agent may do no more than wait for the user."""
-        return self.running - sum(bool(each.asking) and each.busy <= 0 for each in self.sub_agents)
+        return self.running - sum(bool(each.decisions.asking) and each.busy <= 0 for each in self.sub_agents)
 
     def approve_allowed_calls(self) -> None:
         """Approve the waiting calls that the session's rules now allow, also those of sub-agents."""
-        policy = self.policy()
-        for approval in self.approvals.open:
-            if approval.for_calls == self.for_calls and policy.rule_on(approval.call).verdict == "allow":
-                self.approvals.permit(approval.id)
+        self.decisions.approve_allowed_calls()
         for each in list(self.sub_agents):
             each.approve_allowed_calls()
 

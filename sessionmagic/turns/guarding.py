@@ -10,6 +10,7 @@ from sessionmagic.loop import in_thread
 from sessionmagic.tools.permissions import with_grant
 from sessionmagic.turns.agent_limits import limits_of, policy_of
 from sessionmagic.turns.counts import Counts
+from sessionmagic.turns.decisions import Decisions
 from sessionmagic.turns.fallback import chain_of
 from sessionmagic.turns.guard import Guard
 from sessionmagic.turns.inbox import Inbox
@@ -21,7 +22,7 @@ from sessionmagic.turns.unasked import approve_everything, is_everything_approve
 if TYPE_CHECKING:
     from sessionmagic.conversation.events import Decision
     from sessionmagic.storage.store import Store
-    from sessionmagic.tools.permissions import Permissions
+    from sessionmagic.tools.permissions import Permissions, Policy
     from sessionmagic.turns.admitted import Admitted
     from sessionmagic.turns.model_requests import ModelRequests
     from sessionmagic.turns.run_history import RunHistory
@@ -49,6 +50,16 @@ def guard_of(admitted: Admitted, store: Store, requests: ModelRequests, history:
             await in_thread(change_permissions, store, turn.session_id, change)
         group.recheck()
 
+    def policy() -> Policy:
+        return policy_of(
+            group.permissions,
+            agent,
+            attended=request.attended,
+            remedy=request.remedy,
+            yes=request.yes,
+            everything=is_everything_approved(group.session_id, group.permissions.safety),
+        )
+
     emit = partial(admitted.log.emit, agent=agent.name)
     rate_limits = RateLimits(admitted.seconds, emit)
     return Guard(
@@ -56,17 +67,8 @@ def guard_of(admitted: Admitted, store: Store, requests: ModelRequests, history:
         model=admitted.plan.model,
         emit=emit,
         requests=requests,
-        approvals=turn.approvals,
         inbox=turn.inbox if hears else Inbox(),
-        policy=lambda: policy_of(
-            group.permissions,
-            agent,
-            attended=request.attended,
-            remedy=request.remedy,
-            yes=request.yes,
-            everything=is_everything_approved(group.session_id, group.permissions.safety),
-        ),
-        grant=grant,
+        decisions=Decisions(agent.name, turn.approvals, policy, grant, admitted.for_calls),
         counts=Counts(limits_of(request.limits, agent), emit, counts),
         keep_sent=(lambda _: None) if admitted.for_calls else turn.keep_sent,
         content=SentContent(admitted.left_out),
@@ -75,7 +77,6 @@ def guard_of(admitted: Admitted, store: Store, requests: ModelRequests, history:
         history=history,
         output_type=request.output_type if asks else None,
         chain=chain_of(agent.name, admitted.plan.model, admitted.plan.fallback, emit, rate_limits),
-        for_calls=admitted.for_calls,
     )
 
 
