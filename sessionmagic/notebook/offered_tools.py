@@ -161,7 +161,8 @@ def _answering(context: NotebookContext, session: Session | None) -> AgentDefini
 def _decision(policy: Policy, tool: str, *, read_only: bool, runs_code: bool = False) -> str:
     """Describe what happens to a call of the tool, and list the rules that depend on its arguments."""
     from sessionmagic.tools.call import Call
-    from sessionmagic.tools.permissions import fits_tool, rule_list
+    from sessionmagic.tools.permissions import rule_list
+    from sessionmagic.tools.rule_patterns import fits_tool
 
     ruling = policy.rule_on(Call(tool, {}, read_only, runs_code))
     what = {"allow": "runs", "ask": "asks", "deny": "is denied"}[ruling.verdict]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sessionmagic.tools.call import Call
-from sessionmagic.tools.permissions import allows, matches
+from sessionmagic.tools.rule_patterns import allows, matches
 from tests.examples import examples
 
 VALUES = st.sampled_from(["x", "x/y", "x/../..", "", 1, True, None, ["x/.."], {"a": "x"}])

@@ -4,7 +4,7 @@ import pytest
 
 from sessionmagic.tools.call import Call
 from sessionmagic.tools.paths import leads_into, stays
-from sessionmagic.tools.permissions import allows
+from sessionmagic.tools.rule_patterns import allows
 
 
 @pytest.fixture(autouse=True)

@@ -9,17 +9,8 @@ import pytest
 
 from sessionmagic.exceptions import UsageError
 from sessionmagic.tools.call import Call
-from sessionmagic.tools.permissions import (
-    SAFETIES,
-    VERDICTS,
-    Policy,
-    allows,
-    matches,
-    rule_list,
-    safety_of,
-    with_rule,
-    without_rule,
-)
+from sessionmagic.tools.permissions import SAFETIES, VERDICTS, Policy, rule_list, safety_of, with_rule, without_rule
+from sessionmagic.tools.rule_patterns import allows, matches
 
 
 def rules(text):

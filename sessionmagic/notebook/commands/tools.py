@@ -175,7 +175,7 @@ def permissions(context: NotebookContext, options: argparse.Namespace) -> Any:
 
 def _doubts(patterns: Sequence[str], tools: Sequence[OfferedTool]) -> Iterator[str]:
     """Yield a warning for each pattern that matches no call of the offered tools."""
-    from sessionmagic.tools.permissions import fits_tool, split_pattern
+    from sessionmagic.tools.rule_patterns import fits_tool, split_pattern
 
     for pattern in patterns:
         tool, conditions = split_pattern(pattern)
