@@ -3,39 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from difflib import SequenceMatcher
-from itertools import takewhile, zip_longest
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sessionmagic.exceptions import ReplayError
-from sessionmagic.words import counted, printable, shortened
+from sessionmagic.models.difference import (
+    CANDIDATES,
+    PROMPT,
+    RESULT,
+    first_difference,
+    line_difference,
+    nearest_to,
+    quoted,
+)
+from sessionmagic.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sessionmagic.conversation.usage import RequestRecord
+    from sessionmagic.models.difference import Said
 
-COMPARED = 2_000
-"""The characters of a prompt by which the nearest one is found."""
-MOST_COMPARED = 500
-"""How many prompts are compared, of those whose length is nearest."""
-NEWLINE = "\n"
-BEFORE = 20
-"""How many characters before the first difference in a line are shown."""
-CANDIDATES = 20
-"""How many of them are compared exactly."""
-PROMPT = "prompt"
-RESULT = "result of "
-"""How `Said.who` begins for the result of a tool."""
+Purpose = Literal["answer", "summary", "title", "judge"]
+"""What a model is asked for: to answer a prompt, to summarize older turns, for a title, or to judge two answers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """One thing in a model request, without ids, times and names of models."""
+class Words:
+    """How errors name what is asked for."""
 
-    who: str
-    """What it is: ``"prompt"``, ``"answer"``, ``"call of NAME"``, ``"result of NAME"``."""
-    text: str
+    one: str
+    """A single one, with the prompt in place of ``{}``."""
+    all: str
+    other: str
+    """What is said where the prompt was recorded, but something else differs."""
+
+
+WORDS: dict[Purpose, Words] = {
+    "answer": Words("the prompt {}", "answers", "but not after what was said before"),
+    "summary": Words("a summary of this conversation", "summaries", "but of another conversation"),
+    "title": Words("a title for the prompt {}", "titles", "but for another one"),
+    "judge": Words("a verdict on answers to the prompt {}", "verdicts", "but on other answers"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +61,7 @@ class Wanted:
     """The model that the turn names. Answers of that model come first."""
     live_tools: bool = False
     """Whether tools really run, so that their results may differ from the recorded ones."""
+    purpose: Purpose = "answer"
 
     @property
     def prompt(self) -> str:
@@ -80,6 +89,9 @@ class Answer:
     """The results of its tool calls as pydantic-ai's JSON, by call id."""
     shown: Sequence[Any] = ()
     """What its tools gave to the model beside their results, such as figures, as pydantic-ai's JSON."""
+    purpose: Purpose = "answer"
+    kept: int = 0
+    """For a summary, how many of the newest turns were still sent word by word."""
 
 
 class Recording:
@@ -128,7 +140,7 @@ class Recording:
                 f"{self._has_not(wanted)} in this form: {_other_difference(said[0], wanted)}; ask as it was recorded"
             )
         same = [each for each in same if each.reference == wanted.reference] or same
-        key = hash((wanted.said, same[0].turn))
+        key = hash((wanted.purpose, wanted.said, same[0].turn))
         if key not in self.askers:
             filled = replace(wanted, reference=same[0].reference)
             self.askers[key] = list(dict.fromkeys(who for request, who in self.lacking if request == filled))
@@ -137,15 +149,44 @@ class Recording:
             askers.append(asker)
         number = askers.index(asker) + repeat
         if number > len(same):
-            times = counted(len(same), "time")
             raise ReplayError(
-                f"{self.name} has the prompt {_quoted(wanted.prompt)} only {times}, and this asks for number {number}; "
-                "a restart of the kernel begins anew"
+                f"{self.name} has {_what(wanted)} only {counted(len(same), 'time')}, and this asks for number "
+                f"{number}; a restart of the kernel begins anew"
             )
         return same[number - 1]
 
+    def summary(self, wanted: Wanted) -> Answer | None:
+        """Return the first summary that was recorded for a request; None if there is none."""
+        return next((each for each in self.answers if self._is_said(each, wanted)), None)
+
+    def summary_before(self, wanted: Wanted) -> Answer | None:
+        """Return the summary that was written before a request was answered, so that the answer goes with it.
+
+        None if there is none, or the request was answered without one.
+        """
+        summaries = [each for each in self.answers if each.purpose == "summary"]
+        if not summaries or any(self._is_said(each, wanted) for each in self.answers):
+            return None
+        following: dict[str | None, list[Answer]] = {}
+        for each in self.answers:
+            if each.purpose == "answer":
+                following.setdefault(each.parent, []).append(each)
+        return next(
+            (
+                summary
+                for summary in summaries
+                if any(
+                    self._is_said(replace(each, parent=summary.parent), wanted)
+                    for each in following.get(summary.turn, [])
+                )
+            ),
+            None,
+        )
+
     def _is_said(self, answer: Answer, wanted: Wanted) -> bool:
         """Return whether a request says what the recorded one said."""
+        if answer.purpose != wanted.purpose:
+            return False
         count = len(answer.own)
         own, before = wanted.said[-count:], wanted.said[:-count]
         return _compared(own, wanted) == _compared(answer.own, wanted) and (
@@ -153,22 +194,24 @@ class Recording:
         )
 
     def _has_not(self, wanted: Wanted) -> str:
-        return f"{self.name} does not have the prompt {_quoted(wanted.prompt)}"
+        return f"{self.name} does not have {_what(wanted)}"
 
     def _nearest(self, wanted: Wanted) -> str:
         """Return in words what the nearest recorded request has that this one has not."""
-        if not self.answers:
-            return f"{self._has_not(wanted)}; it has no answers at all"
-        prompt = _nearest_to(wanted.prompt, {answer.prompt for answer in self.answers})
-        same = [answer for answer in self.answers if answer.prompt == prompt][:CANDIDATES]
+        words = WORDS[wanted.purpose]
+        answers = [answer for answer in self.answers if answer.purpose == wanted.purpose]
+        if not answers:
+            return f"{self._has_not(wanted)}; it has no {words.all} at all"
+        prompt = nearest_to(wanted.prompt, {answer.prompt for answer in answers})
+        same = [answer for answer in answers if answer.prompt == prompt][:CANDIDATES]
         nearest = min(
             same, key=lambda answer: abs(len(answer.own) + len(self._before(answer.parent)) - len(wanted.said))
         )
         recorded = (*self._before(nearest.parent), *nearest.own)
         if nearest.prompt == wanted.prompt:
-            where = f"{self.name} has the prompt {_quoted(wanted.prompt)}, but not after what was said before"
-            return f"{where}: {_first_difference(_compared(wanted.said, wanted), _compared(recorded, wanted))}"
-        difference = _line_difference(PROMPT, wanted.prompt, nearest.prompt)
+            where = f"{self.name} has {_what(wanted)}, {words.other}"
+            return f"{where}: {first_difference(_compared(wanted.said, wanted), _compared(recorded, wanted))}"
+        difference = line_difference(PROMPT, wanted.prompt, nearest.prompt)
         return f"{self._has_not(wanted)}; the nearest is turn {nearest.turn}: {difference}"
 
 
@@ -182,20 +225,8 @@ class Library(Protocol):
         """Return the names to suggest from."""
 
 
-def _nearest_to(prompt: str, known: Collection[str]) -> str:
-    """Return the known prompt that is most like another one."""
-    if prompt in known:
-        return prompt
-    matcher = SequenceMatcher(autojunk=False)
-    matcher.set_seq2(prompt[:COMPARED])
-
-    def likeness(text: str, *, fast: bool = False) -> float:
-        matcher.set_seq1(text[:COMPARED])
-        return matcher.quick_ratio() if fast else matcher.ratio()
-
-    of_like_length = sorted(known, key=lambda text: (abs(len(text) - len(prompt)), text))[:MOST_COMPARED]
-    candidates = sorted(of_like_length, key=lambda text: -likeness(text, fast=True))[:CANDIDATES]
-    return max(candidates, key=likeness)
+def _what(wanted: Wanted) -> str:
+    return WORDS[wanted.purpose].one.format(quoted(wanted.prompt))
 
 
 def _compared(said: tuple[Said, ...], wanted: Wanted) -> tuple[Said, ...]:
@@ -223,39 +254,5 @@ def _other_difference(answer: Answer, wanted: Wanted) -> str:
         if mine != theirs:
             return f"the setting {name} is {mine!r} where the recording has {theirs!r}"
     if answer.system != wanted.system:
-        return _line_difference("instructions", wanted.system, answer.system)
+        return line_difference("instructions", wanted.system, answer.system)
     return ""
-
-
-def _first_difference(said: Sequence[Said], recorded: Sequence[Said]) -> str:
-    mine, theirs = next(pair for pair in zip_longest(said, recorded) if pair[0] != pair[1])
-    if mine is None:
-        return f"there is no {theirs.who}, where the recording has {_quoted(theirs.text)}"
-    if theirs is None:
-        return f"there is a further {mine.who}, {_quoted(mine.text)}"
-    if mine.who != theirs.who:
-        return f"there is the {mine.who} {_quoted(mine.text)} where the recording has the {theirs.who}"
-    return _line_difference(mine.who, mine.text, theirs.text)
-
-
-def _line_difference(what: str, mine: str, theirs: str) -> str:
-    lines = zip_longest(mine.splitlines(), theirs.splitlines(), fillvalue=None)
-    number, (one, other) = next(
-        ((number, pair) for number, pair in enumerate(lines, start=1) if pair[0] != pair[1]), (1, (mine, theirs))
-    )
-    alike = takewhile(lambda pair: pair[0] == pair[1], zip(one or "", other or "", strict=False))
-    start = sum(1 for _ in alike) - BEFORE
-    ours = "is missing" if one is None else _exactly(one, start)
-    there = "has no such line" if other is None else f"has {_exactly(other, start)}"
-    return f"{what} line {number}: {ours} where the recording {there}"
-
-
-def _quoted(text: str) -> str:
-    """Return a text on one line and in quotes, cut if it is long."""
-    return f'"{shortened(" ".join(text.split()))}"'
-
-
-def _exactly(line: str, start: int) -> str:
-    """Return a line in quotes with all its spaces, cut if it is long, and from `start` on if that is far."""
-    line = f"…{line[start:]}" if start > BEFORE else line
-    return f'"{shortened(printable(line.replace(NEWLINE, "⏎")))}"'

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models import CompletedStreamedResponse, Model
+from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.wrapper import WrapperModel
 
 from sessionmagic.exceptions import ReplayError
+from sessionmagic.models.members import members_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from pydantic_ai.messages import ModelMessage
     from pydantic_ai.models import ModelRequestParameters, StreamedResponse
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from pydantic_ai.tools import RunContext
 
     from sessionmagic.conversation.usage import RequestRecord
-    from sessionmagic.models.recording import Answer, Recording, Wanted
+    from sessionmagic.models.recording import Answer, Purpose, Recording, Wanted
 
 REPLAY_OF = "replay of "
 """How the name of the model begins that a recorded answer names."""
@@ -38,6 +40,9 @@ class Asking:
     """The model that the turn names."""
     settings: Mapping[str, Any]
     system: str
+    purpose: Purpose = "answer"
+    before: Sequence[ModelMessage] | None = None
+    """For a summary, the messages that it summarizes, which are compared in place of the text that quotes them."""
     wanted: Callable[[], Wanted] | None = None
     """Returns the latest request."""
     repeat: int = 1
@@ -63,12 +68,12 @@ class ReplayModel(Model):
 
     def __init__(self, recording: Recording) -> None:
         super().__init__()
-        self._recording = recording
+        self.recording = recording
 
     @property
     def model_name(self) -> str:
         """What the model is called until it has answered."""
-        return f"{REPLAY_OF}{self._recording.name}"
+        return f"{REPLAY_OF}{self.recording.name}"
 
     @property
     def system(self) -> str:
@@ -82,7 +87,7 @@ class ReplayModel(Model):
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
         """Return the recorded answer. Raises `ReplayError`."""
-        return recorded(self._recording, model_request_parameters)
+        return recorded(self.recording, model_request_parameters)
 
     @asynccontextmanager
     async def request_stream(
@@ -107,7 +112,7 @@ class FillingModel(WrapperModel):
 
     def __init__(self, wrapped: Model, recording: Recording) -> None:
         super().__init__(wrapped)
-        self._recording = recording
+        self.recording = recording
 
     async def request(
         self,
@@ -139,11 +144,29 @@ class FillingModel(WrapperModel):
     def _found(self, parameters: ModelRequestParameters) -> ModelResponse | None:
         """Return the recorded answer; None if the model is to be asked."""
         try:
-            return recorded(self._recording, parameters)
+            return recorded(self.recording, parameters)
         except ReplayError:
             if (asking := ASKING.get()) is not None:
                 asking.answer, asking.filled = None, True
             return None
+
+
+def recording_in(model: Model) -> Recording | None:
+    """Return the recording that answers in place of a model, or before it is asked; None if there is none."""
+    match model:
+        case ReplayModel() | FillingModel():
+            return model.recording
+        case WrapperModel():
+            return recording_in(model.wrapped)
+        case FallbackModel():
+            return next(filter(None, map(recording_in, model.models)), None)
+        case _:
+            return None
+
+
+def is_replay(model: Model) -> bool:
+    """Return whether a recording answers in place of a model, which is not asked for anything."""
+    return any(isinstance(each, ReplayModel) for each in members_of(model))
 
 
 def is_replayed(response: ModelResponse) -> bool:

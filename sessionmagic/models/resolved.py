@@ -102,6 +102,13 @@ class ResolvedModel:
         return any(each.provider[0] == "local" for each in self.each)
 
     @property
+    def is_replay(self) -> bool:
+        """Whether a recording answers in place of the model, which is not asked for anything."""
+        from sessionmagic.models.replay import is_replay
+
+        return any(is_replay(each.model) for each in self.own)
+
+    @property
     def takes_tools(self) -> bool:
         """Whether the model can call tools. A member of an alloy that cannot is asked without them."""
         return any(takes_tools(each.model) for each in self.each)

@@ -20,7 +20,7 @@ from pydantic_ai.messages import (
 
 from sessionmagic.home import without_machine
 from sessionmagic.keys.cleaning import without_keys
-from sessionmagic.models.recording import PROMPT, RESULT, Said
+from sessionmagic.models.difference import PROMPT, RESULT, Said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -134,6 +134,7 @@ def with_path(recorded: Session, path: Sequence[TurnRecord]) -> Session:
     turns = list(recorded.turns)
     number = max((int(turn.id) for turn in turns), default=0)
     place: str | None = None
+    places: dict[str, str] = {}
     for turn in path:
         said = said_in_turn(turn)
         same = (each.id for each in turns if each.parent == place and said_in_turn(each) == said)
@@ -141,8 +142,8 @@ def with_path(recorded: Session, path: Sequence[TurnRecord]) -> Session:
         if known is None:
             number += 1
             known = str(number)
-            turns.append(replace(turn, id=known, parent=place, covers=None))
-        place = known
+            turns.append(replace(turn, id=known, parent=place, covers=places.get(turn.covers or "")))
+        place = places[turn.id] = known
     return replace(recorded, turns=tuple(turns), head=None)
 
 

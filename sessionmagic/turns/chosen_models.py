@@ -58,11 +58,12 @@ def summarizer_for(
 
     Args:
         model: The model of the turn. It writes them if the agent has none for it, or the user names one for a summary.
+            A recording has those that were written.
         request: What is asked.
         agent: The agent that answers.
         means: Resolves references.
     """
-    if not agent.compaction_model or (request.kind == "compaction" and request.model):
+    if not agent.compaction_model or (request.kind == "compaction" and request.model) or model.is_replay:
         return model, []
     try:
         found, _ = with_fallbacks(means.resolve(agent.compaction_model), request, agent, means)

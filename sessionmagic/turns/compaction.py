@@ -19,6 +19,7 @@ from sessionmagic.turns.context_size import size_of, tokens_in, tokens_of, tool_
 from sessionmagic.turns.cut import cut_of
 from sessionmagic.turns.inbox import Inbox
 from sessionmagic.turns.messages import as_history
+from sessionmagic.turns.replayed_summaries import kept_before, summarizing
 from sessionmagic.turns.summaries import summary_message, task
 from sessionmagic.words import words_of
 
@@ -58,11 +59,14 @@ class Compaction:
     async def before_turn(self) -> list[ModelMessage]:
         """Return the history of the turn, compacted if the first request would nearly fill the context.
 
-        Nothing is compacted if the size of the context is unknown, or if the model makes room itself.
+        Nothing is compacted if the size of the context is unknown, or if the model makes room itself. Where a recording
+        answers, it says whether there is a summary.
         """
         plan, history = self._admitted.plan, self._admitted.history
         limit = plan.model.context_limit
-        if limit is None or plan.model.makes_room or not history.turns:
+        if (recorded := self._recorded_cut()) is not None:
+            return await self._compacted(recorded, limit, stops_alone=True) or history.said
+        if limit is None or plan.model.makes_room or not history.turns or plan.model.is_replay:
             return history.said
         others = tokens_in(plan.agent.instructions) + tool_tokens(plan.toolset)
         size = size_of(history.messages, others).tokens + tokens_of(self._admitted.record.messages)
@@ -70,6 +74,12 @@ class Compaction:
         if cut is None or tokens_of(cut.covered) < LEAST_SHARE * limit:
             return history.said
         return await self._compacted(cut, limit, stops_alone=True) or history.said
+
+    def _recorded_cut(self) -> Cut | None:
+        """Return what the summary covers that a recording has before the answer to this turn; None if it has none."""
+        plan, history = self._admitted.plan, self._admitted.history
+        kept = kept_before(plan.model, history, self._admitted.record.messages) if history.turns else None
+        return None if kept is None else cut_of(history, None, kept)
 
     async def after_refusal(self) -> list[ModelMessage] | None:
         """Return a compacted history after the provider has refused a request as too long; None if there is none."""
@@ -83,12 +93,12 @@ class Compaction:
         self._requests.begin_again()
         return compacted
 
-    async def _compacted(self, cut: Cut, limit: int, *, stops_alone: bool = False) -> list[ModelMessage] | None:
+    async def _compacted(self, cut: Cut, limit: int | None, *, stops_alone: bool = False) -> list[ModelMessage] | None:
         """Return the history with a summary, or None if that fails or is stopped.
 
         Args:
             cut: What is summarized.
-            limit: How many tokens the model can read.
+            limit: How many tokens the model can read, if that is known.
             stops_alone: Whether the turn has no other run yet, which would be stopped with it.
         """
         from sessionmagic.turns.agent_run import settled
@@ -98,9 +108,10 @@ class Compaction:
         run = self._run()
         if stops_alone:
             self._admitted.turn.on_cancel(run.cancel)
-        readable = min(limit, self._admitted.plan.summarizer.context_limit or limit)
+        readable = min(filter(None, [limit, self._admitted.plan.summarizer.context_limit]), default=None)
         conversation = as_history(cut.conversation(readable, record.started_at))
-        outcome, cancelled = await settled(run, run.run(task(""), conversation, _store_nothing, None))
+        with summarizing(record, self._admitted.history):
+            outcome, cancelled = await settled(run, run.run(task(""), conversation, _store_nothing, None))
         outcome = checked(outcome, record.model)
         stored = await self._stored(_ended(record, outcome)) if outcome.requests else None
         if cancelled:

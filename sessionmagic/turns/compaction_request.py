@@ -37,8 +37,11 @@ def cut_for(request: Request, session: Session, history: History, model: Resolve
     if request.kind != "compaction":
         return None
     from sessionmagic.turns.cut import cut_of
+    from sessionmagic.turns.replayed_summaries import kept_for
+    from sessionmagic.turns.summaries import task
 
-    cut = cut_of(history, model.context_limit)
+    kept = kept_for(model, history, task("" if request.prompt == PROMPT else request.prompt))
+    cut = cut_of(history, model.context_limit, kept)
     if cut is None:
         raise UsageError(f"session {session.name!r} has no turns to compact; ask something first")
     return cut

@@ -47,7 +47,8 @@ class Comparable:
         if (asking := ASKING.get()) is None:
             return
         asking.answer = None
-        before, now, is_typed = self._history.messages, list(messages), self._type is not None
+        before = self._history.messages if asking.before is None else asking.before
+        now, is_typed = list(messages), self._type is not None
 
         def wanted() -> Wanted:
             own = as_texts(now) if is_typed else now
@@ -59,6 +60,7 @@ class Comparable:
                 system=as_compared(asking.system),
                 reference=asking.reference,
                 live_tools=asking.live_tools,
+                purpose=asking.purpose,
             )
 
         asking.wanted = wanted

@@ -45,7 +45,7 @@ class Cut:
         return [*summary, *uncounted(self.kept)]
 
 
-def cut_of(history: History, limit: int | None) -> Cut | None:
+def cut_of(history: History, limit: int | None, kept: int | None = None) -> Cut | None:
     """Return where a history is cut; None if it has no turn that is not summarized yet.
 
     The newest turns stay word by word: `KEPT_TURNS`, or fewer if they take more than `KEPT_SHARE` of the context. At
@@ -54,13 +54,14 @@ def cut_of(history: History, limit: int | None) -> Cut | None:
     Args:
         history: The turns that are sent.
         limit: How many tokens the model can read, if that is known.
+        kept: How many turns stay, if a recording says it.
     """
     first = 1 if history.turns and history.turns[0].turn.kind == "compaction" else 0
     last = len(history.turns) - 1
     if last < first:
         return None
-    end, room = last, KEPT_SHARE * limit if limit is not None else None
-    while end > first and last - end < KEPT_TURNS:
+    end, room = last, KEPT_SHARE * limit if limit is not None and kept is None else None
+    while end > first and last - end < (KEPT_TURNS if kept is None else kept):
         if room is not None and (room := room - tokens_of(history.turns[end].messages)) < 0:
             break
         end -= 1

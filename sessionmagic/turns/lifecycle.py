@@ -61,7 +61,7 @@ async def stream(  # noqa: PLR0913
     requests = ModelRequests()
     try:
         _emit_start(admitted)
-        ASKING.set(asking_for(admitted.record, admitted.request))
+        ASKING.set(asking_for(admitted))
         outcome = await answered(admitted, store, agent_tools, requests)
     except asyncio.CancelledError as stop:
         requests.close([], stop)

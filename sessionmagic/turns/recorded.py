@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.compaction import sent_turns
-from sessionmagic.models.recording import PROMPT, Answer, Recording
+from sessionmagic.models.difference import PROMPT
+from sessionmagic.models.recording import Answer, Recording
 from sessionmagic.models.said import as_compared, said_in
 from sessionmagic.turns.messages import as_history
 from sessionmagic.turns.reading import read
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sessionmagic.conversation.session import Session, TurnRecord
-    from sessionmagic.models.recording import Said
+    from sessionmagic.models.difference import Said
     from sessionmagic.turns.messages import Messages
 
 PATHS_KEPT = 32
@@ -38,7 +40,11 @@ def recording_of(session: Session, name: str) -> Recording:
         summary = said_in(as_history(summary_message(compaction))) if compaction is not None else ()
         return (*summary, *(said for turn in turns for said in said_in_one(turn.id)))
 
-    answers = [answer for turn in recorded_turns(session) for answer in _answers(turn)]
+    answers = [
+        replace(answer, kept=_kept(session, turn)) if turn.kind == "compaction" else answer
+        for turn in recorded_turns(session)
+        for answer in _answers(turn)
+    ]
     return Recording(name, answers, before)
 
 
@@ -48,18 +54,27 @@ def said_in_turn(turn: TurnRecord) -> tuple[Said, ...]:
 
 
 def recorded_turns(session: Session) -> list[TurnRecord]:
-    """Return the turns that are replayed: those on the path to the head, and the columns of comparisons on it."""
-    path = {turn.id for turn in session.path()} if session.head is not None else {turn.id for turn in session.turns}
-    return [
-        turn
-        for turn in session.turns
-        if turn.id in path or (turn.column is not None and (turn.parent is None or turn.parent in path))
-    ]
+    """Return the turns that are replayed: those on the path to the head, and the columns of comparisons on it.
+
+    A column may come after a summary of its own.
+    """
+    if session.head is None:
+        return list(session.turns)
+    path = {turn.id for turn in session.path()}
+    by_id = {turn.id: turn for turn in session.turns}
+    replayed = set(path)
+    for turn in session.turns:
+        before = by_id.get(turn.parent or "")
+        is_own = before is not None and before.kind == "compaction" and before.id not in path
+        place = before.parent if is_own and before is not None else turn.parent
+        if turn.column is not None and (place is None or place in path):
+            replayed |= {turn.id, before.id} if is_own and before is not None else {turn.id}
+    return [turn for turn in session.turns if turn.id in replayed]
 
 
 def _answers(turn: TurnRecord) -> Iterator[Answer]:
-    """Yield the answers of a turn. One that was stopped is none."""
-    if turn.kind == "compaction":
+    """Yield the answers of a turn. One that was stopped is none, and neither is a summary that is not sent."""
+    if turn.kind == "compaction" and turn.status != "completed":
         return
     readable = read(turn)
     said, stored = readable.said, readable.messages
@@ -84,7 +99,15 @@ def _answers(turn: TurnRecord) -> Iterator[Answer]:
             response=message,
             results=results,
             shown=shown,
+            purpose="summary" if turn.kind == "compaction" else "answer",
         )
+
+
+def _kept(session: Session, compaction: TurnRecord) -> int:
+    """Return how many turns a compaction has not covered of those that were sent before it."""
+    _, turns = sent_turns(session.path(compaction.parent)) if compaction.parent is not None else (None, [])
+    covered = next((place for place, turn in enumerate(turns) if turn.id == compaction.covers), -1)
+    return len(turns) - covered - 1
 
 
 def _results(stored: Messages, place: int) -> tuple[dict[str, Any], list[Any]]:

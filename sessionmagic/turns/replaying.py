@@ -21,15 +21,14 @@ if TYPE_CHECKING:
 
     from pydantic_ai.messages import ToolCallPart
 
-    from sessionmagic.conversation.session import TurnRecord
     from sessionmagic.turns.admitted import Admitted
-    from sessionmagic.turns.request import Request
 
 _content: TypeAdapter[list[UserContent]] = TypeAdapter(list[UserContent])
 
 
-def asking_for(record: TurnRecord, request: Request) -> Asking:
+def asking_for(admitted: Admitted) -> Asking:
     """Return what recordings must know of a turn."""
+    record, request = admitted.record, admitted.request
     column = record.column
     turn = f"comparison {column.comparison}" if column is not None else f"turn {record.id} of {request.session}"
     cell = f"cell {record.cell_id}" if record.cell_id else turn
@@ -40,6 +39,8 @@ def asking_for(record: TurnRecord, request: Request) -> Asking:
         settings=record.settings,
         system=record.system,
         live_tools=request.live_tools,
+        purpose="answer" if admitted.cut is None else "summary",
+        before=None if admitted.cut is None else admitted.history.said,
     )
 
 

@@ -17,7 +17,8 @@ from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.conversation.usage import RequestRecord
 from sessionmagic.models.configured import configured
-from sessionmagic.models.recording import Answer, Recording, Said, Wanted
+from sessionmagic.models.difference import Said
+from sessionmagic.models.recording import Answer, Recording, Wanted
 from sessionmagic.storage.memory import MemoryStore
 from sessionmagic.testing import call, hang, pause, script
 from sessionmagic.turns.request import Request

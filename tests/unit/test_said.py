@@ -22,7 +22,8 @@ from pydantic_ai.models.test import TestModel
 
 from sessionmagic import ReplayError
 from sessionmagic.conversation.usage import RequestRecord
-from sessionmagic.models.recording import Answer, Recording, Said, Wanted
+from sessionmagic.models.difference import Said
+from sessionmagic.models.recording import Answer, Recording, Wanted
 from sessionmagic.models.resolved import ResolvedModel
 from sessionmagic.models.said import said_in
 from sessionmagic.turns.comparable import Comparable
