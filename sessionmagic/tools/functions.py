@@ -43,7 +43,8 @@ class Tool:
         runs_code: Whether it runs code or commands, so that no rule of an agents file lets it run without approval.
         closes: Whether a call that is stopped takes a moment to end, as it stores what it has done.
         replays: When a recorded call shows its recorded result instead of running: unless ``--live-tools`` is given;
-            always, because models do its work that were not recorded; or never, because it decides who answers.
+            always, because models do its work that were not recorded; or with its effect, because it decides who
+            answers, which needs no approval then.
         source: Where it comes from, for listings.
         obstacle: Why it cannot run in this turn. If this is set, a call fails with this text, without approval.
         schema: The JSON schema of its arguments; None if the function's parameters say it. The function checks them.
@@ -58,7 +59,7 @@ class Tool:
     apart: bool = False
     runs_code: bool = False
     closes: bool = False
-    replays: Literal["unless live", "always", "never"] = "unless live"
+    replays: Literal["unless live", "always", "with effect"] = "unless live"
     source: str = YOURS
     obstacle: str = ""
     schema: Mapping[str, Any] | None = None

@@ -112,7 +112,7 @@ def _handoff_tool(agents: Mapping[str, str]) -> Tool:
     )
     schema = _schema(agents, {})
     return Tool(
-        name=HAND_OVER, function=handoff, read_only=True, alone=True, replays="never", source=TEAM, schema=schema
+        name=HAND_OVER, function=handoff, read_only=True, alone=True, replays="with effect", source=TEAM, schema=schema
     )
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.events import Decision
     from sessionmagic.tools.approvals import Approvals, Resolution
     from sessionmagic.tools.call import Call
-    from sessionmagic.tools.permissions import Policy
+    from sessionmagic.tools.permissions import Policy, Ruling
 
 
 @dataclass
@@ -51,19 +51,19 @@ class Decisions:
             preview: Returns what the call would do. It is awaited if the user is asked.
         """
         ruling = self.policy().rule_on(call)
-        match ruling.verdict:
-            case "allow":
-                return None
-            case "deny":
-                return f"This call is not allowed: {ruling.why}."
+        if ruling.verdict != "ask":
+            return _denial(ruling)
         resolution = await self._asked_user(call_id, call, ruling.why, await preview())
         self.made[call_id] = {"decision": resolution.decision, "why": ruling.why}
         if resolution.decision == "reject":
             return "The user rejected this call." + (f" Reason: {resolution.reason}" if resolution.reason else "")
         if resolution.decision != "once":
             await self.grant(resolution.decision, call.tool)
-        ruling = self.policy().rule_on(call)  # a deny rule may have been set while the call waited
-        return f"This call is not allowed: {ruling.why}." if ruling.verdict == "deny" else None
+        return self.denial(call)  # a deny rule may have been set while the call waited
+
+    def denial(self, call: Call) -> str | None:
+        """Return what the model is told about a call that rules or the safety mode deny; None for all others."""
+        return _denial(self.policy().rule_on(call))
 
     async def _asked_user(self, call_id: str, call: Call, why: str, preview: str) -> Resolution:
         self.asking += 1
@@ -80,3 +80,7 @@ class Decisions:
         for approval in self.approvals.open:
             if approval.for_calls == self.for_calls and policy.rule_on(approval.call).verdict == "allow":
                 self.approvals.permit(approval.id)
+
+
+def _denial(ruling: Ruling) -> str | None:
+    return f"This call is not allowed: {ruling.why}." if ruling.verdict == "deny" else None

@@ -231,6 +231,11 @@ class Guard(AbstractCapability[None]):
             raise ToolFailed(obstacle)
         replays = (tool_def.metadata or {}).get("replays", "unless live")
         if (recorded := recorded_result(call, replays, self.seconds)) is not None:
+            if replays != "with effect" or isinstance(recorded, ToolDenied):
+                return recorded
+            if (refusal := self.decisions.denial(wanted)) is not None:
+                return ToolDenied(refusal)
+            await run_tool(call, handler, args)
             return recorded
         refusal = await self.decisions.refusal(wanted, call.tool_call_id, partial(preview_of, tool_def, args))
         if refusal is not None:

@@ -63,7 +63,7 @@ async def add_to_recording(admitted: Admitted, record: Callable[[str, str], obje
 
 
 def recorded_result(call: ToolCallPart, replays: str, seconds: dict[str, float]) -> ToolReturn[Any] | ToolDenied | None:
-    """Return the recorded result of a call, whose tool then does not run; None for a call whose tool shall run.
+    """Return the recorded result of a call, which needs no approval then; None for a call whose tool shall run.
 
     Args:
         call: The call.
@@ -80,8 +80,6 @@ def recorded_result(call: ToolCallPart, replays: str, seconds: dict[str, float])
             f"the recording has no result of the call of {call.tool_name} in turn {asking.answer.turn}, for example "
             "because the turn was stopped; --live-tools runs the tools"
         )
-    if replays == "never" and result.get("outcome") == "success":
-        return None
     content, metadata = result["content"], result.get("metadata") or {}
     if isinstance(ran := metadata.get("seconds"), int | float):
         seconds[call_id] = ran

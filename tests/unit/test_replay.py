@@ -52,6 +52,16 @@ def manager():
     return manager_on(MemoryStore())
 
 
+def whole_messages(manager, session):
+    """Return the parts of all stored messages, without times and without what names the model."""
+    return [
+        {name: part.get(name) for name in ("part_kind", "content", "tool_name", "args", "outcome", "metadata")}
+        for turn in manager.sessions.load(session).turns
+        for message in turn.messages
+        for part in message["parts"]
+    ]
+
+
 async def replayed(manager, prompt="Hello", session="again", recording="chat", **options):
     return await ask(manager, prompt, session, model=f"replay:{recording}", **options)
 
@@ -190,8 +200,9 @@ async def test_call_without_a_recorded_result_does_not_run(manager):
     )
 
 
+@pytest.mark.parametrize("safety", ["balanced", "strict"])
 @on_a_loop
-async def test_turn_that_was_handed_over_is_answered_by_the_other_agent_again():
+async def test_turn_that_was_handed_over_is_answered_by_the_other_agent_again(safety):
     agents = {
         "root": AgentDefinition(name="root", model="boss", instructions="Lead.", handoffs={"tutor": "Teaches."}),
         "tutor": AgentDefinition(name="tutor", model="teacher", instructions="Teach."),
@@ -200,11 +211,33 @@ async def test_turn_that_was_handed_over_is_answered_by_the_other_agent_again():
     teacher = script("teacher", "Listen.", "More.")
     manager = SessionManager(MemoryStore(), Models("calm"), agents)
     recorded = [await ask(manager, "Teach me"), await ask(manager, "Go on")]
-    again = [await replayed(manager, "Teach me"), await ask(manager, "Go on", "again")]
+    turn = await manager.run("Teach me", session="again", model="replay:chat", safety=safety, attended=True)
+    events = whole(await events_of(turn))
+    again = [await turn.result(), await ask(manager, "Go on", "again")]
+    assert "approval_requested" not in {event.type for event in events}
+    assert returned(events) == [("handoff", "success", "tutor takes over, and answers from here on.")]
+    assert whole_messages(manager, "again") == whole_messages(manager, "chat")
     assert [result.text for result in again] == [result.text for result in recorded]
     assert [result.model for result in again] == ["replay of teacher"] * 2
     assert [turn.agent for turn in manager.sessions.load("again").turns] == ["tutor", "tutor"]
     assert len(teacher.sent) == 2
+
+
+@on_a_loop
+async def test_rule_against_a_recorded_hand_over_holds():
+    agents = {
+        "root": AgentDefinition(name="root", model="boss", handoffs={"tutor": "Teaches."}),
+        "tutor": AgentDefinition(name="tutor", model="teacher"),
+    }
+    script("boss", [call("handoff", {"agent": "tutor"})])
+    script("teacher", "Listen.")
+    manager = SessionManager(MemoryStore(), Models("calm"), agents)
+    await ask(manager, "Teach me")
+    manager.sessions.set_permissions("again", {"handoff:agent=tutor": "deny"}, new=True)
+    turn = await manager.run("Teach me", session="again", model="replay:chat")
+    assert [outcome for _, outcome, _ in returned(whole(await events_of(turn)))] == ["denied"]
+    assert isinstance((await turn.result()).error, ReplayError)
+    assert manager.sessions.load("again").current_agent == "root"
 
 
 @on_a_loop
