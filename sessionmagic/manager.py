@@ -78,12 +78,12 @@ class SessionManager:
         self.sessions = Sessions(self.store, self.models, self.agents, self._unwritten)
         self.models.library = self.recordings = Recordings(self.sessions)
         self.branches = Branches(self.store, self.sessions)
-        self.comparisons = Comparisons(self.store, self.sessions, self.branches)
+        self.comparisons = Comparisons(self.store, self.sessions, self.branches, self.recordings)
         self.turns = RunningTurns(self.sessions, self.store)
         self.agent_tools = AgentTools(mcp or McpServers(), getattr(self.store, "home", None))
         self._admission = Admission(self.store, self.models, self.agents, self.agent_tools)
         self._claiming = Claiming(self.store, self.turns)
-        self._titling = Titling(self.models, self.store, self.turns)
+        self._titling = Titling(self.models, self.store, self.turns, self.recordings)
         self._tasks: set[asyncio.Task[None]] = set()
         self.on_deleted: Callable[[str], Awaitable[None]] | None = None
         """Called with the id of each session that this manager has deleted, and awaited."""

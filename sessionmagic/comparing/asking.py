@@ -113,6 +113,7 @@ class Asker:
         """
         from pydantic_ai.messages import ModelRequest, UserPromptPart
 
+        from sessionmagic.comparing.replayed_verdicts import asking_with
         from sessionmagic.comparing.whole_response import whole_response
 
         asked = self.model.chosen()
@@ -121,12 +122,13 @@ class Asker:
             return await self._ask_for_value(replace(asked, settings=settings), self._output_type, prompt, check)
         began = time.monotonic()
         try:
-            response = await whole_response(
-                asked.model,
-                [ModelRequest(parts=[UserPromptPart(prompt)])],
-                cast("ModelSettings", settings),
-                self._parameters,
-            )
+            with asking_with(prompt):
+                response = await whole_response(
+                    asked.model,
+                    [ModelRequest(parts=[UserPromptPart(prompt)])],
+                    cast("ModelSettings", settings),
+                    self._parameters,
+                )
             return await _answer(response, asked.price, time.monotonic() - began)
         except Exception as error:  # noqa: BLE001  a model may fail in any way
             return await _failure(asked, error)

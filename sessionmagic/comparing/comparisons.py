@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sessionmagic.comparing.preferences import Preferences
     from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.sessions.branches import Branches
+    from sessionmagic.sessions.recordings import Recordings
     from sessionmagic.sessions.stored import Sessions
     from sessionmagic.storage.store import Store
 
@@ -39,9 +40,11 @@ class Comparisons:
         store: The store.
         sessions: Its sessions.
         branches: Their trees.
+        recordings: Get the verdicts that they do not have.
     """
 
-    def __init__(self, store: Store, sessions: Sessions, branches: Branches) -> None:
+    def __init__(self, store: Store, sessions: Sessions, branches: Branches, recordings: Recordings) -> None:
+        self._recordings = recordings
         self._store = store
         self._sessions = sessions
         self._branches = branches
@@ -145,7 +148,8 @@ class Comparisons:
             comparison: The id of the comparison; by default the latest one.
             options: Other fields of `GridRequest`, such as `progress`.
 
-        Raises `UsageError` when fewer than two answers were completed, and what a grid raises.
+        Raises `UsageError` when fewer than two answers were completed, what a grid raises, and what
+        `Recordings.add_verdicts` raises.
         """
         from sessionmagic.comparing.grids import Grids
         from sessionmagic.comparing.judge import judged
@@ -183,6 +187,7 @@ class Comparisons:
                 answered[pair.second.contestant, pair.second.repeat].id,
                 judgement.straight,
                 judgement.swapped,
+                judge.criteria,
             )
             for pair, judgement in zip(found.pairs, found.judgements, strict=True)
         ]
@@ -194,6 +199,8 @@ class Comparisons:
         changed = await in_thread(
             self._store.update, stored.id, partial(with_changed_turn, turn_id=turns[0].id, change=change)
         )
+        if found.is_new:
+            await in_thread(self._recordings.add_verdicts, stored.id, turns[0].id)
         return comparison_in(changed, comparison)
 
 
@@ -208,5 +215,10 @@ def _request_of(row: GridRow, agent: str) -> RequestRecord:
         unpriced_requests=int(known and row.cost is None),
     )
     return RequestRecord(
-        agent=agent, model=row.answered_by or row.model, usage=usage, seconds=row.seconds or 0.0, purpose="judge"
+        agent=agent,
+        model=row.answered_by or row.model,
+        usage=usage,
+        seconds=row.seconds or 0.0,
+        purpose="judge",
+        wrote=row.answer or "",
     )

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from sessionmagic.comparing.judge_report import Judgement, judge_warnings
 from sessionmagic.comparing.judging import ORDERS, judge_instructions, pairings, read_verdict
 from sessionmagic.comparing.plan import GridRequest
+from sessionmagic.comparing.replayed_verdicts import judging
 from sessionmagic.exceptions import UsageError
+from sessionmagic.models.said import said_to_judge
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
@@ -49,6 +51,8 @@ class Judged:
     judgements: list[Judgement]
     warnings: list[str]
     results: GridResults
+    is_new: bool = False
+    """Whether a recording that is filled has not had all verdicts."""
 
 
 async def judged(
@@ -69,15 +73,19 @@ async def judged(
         contestants: What has answered.
         options: Other fields of `GridRequest`, such as `name` and `max_cost`.
 
-    Raises `UsageError` when there are no two answers to a prompt, and what a grid raises.
+    Raises `UsageError` when there are no two answers to a prompt, `ReplayError` when a recording lacks a verdict, and
+    what a grid raises.
     """
     pairs = pairings(answers, [each.label for each in contestants])
     if not pairs:
         raise UsageError("there are fewer than two answers to judge; ask two or more models")
     prompts = [pair.request(questions[pair.first.prompt], order) for pair in pairs for order in ORDERS]
-    results = await run(
-        GridRequest(prompts=prompts, models=[judge.model], system=judge_instructions(judge.criteria), **options)
-    )
+    request = GridRequest(prompts=prompts, models=[judge.model], system=judge_instructions(judge.criteria), **options)
+    said = [said_to_judge(questions[pair.first.prompt], *pair.texts(order)) for pair in pairs for order in ORDERS]
+    with judging(dict(zip(prompts, said, strict=True)), judge.criteria) as work:
+        results = await run(request)
+    if work.lacking is not None:
+        raise work.lacking
     verdicts = {row.number: read_verdict(row.answer) for row in results if row.answer is not None}
     return Judged(
         judge=judge.model,
@@ -94,4 +102,5 @@ async def judged(
         ],
         warnings=[*judge_warnings(judge.model, contestants), *results.warnings, *results.faults("verdict")],
         results=results,
+        is_new=work.filled,
     )

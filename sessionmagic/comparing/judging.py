@@ -63,8 +63,12 @@ class Pairing:
 
     def request(self, question: str, order: Order) -> str:
         """Return the prompt for the judge. It does not say who wrote the answers."""
-        texts = (self.first.text, self.second.text)
-        return judge_request(question, *(texts if order == "straight" else texts[::-1]))
+        return judge_request(question, *self.texts(order))
+
+    def texts(self, order: Order) -> tuple[str, str]:
+        """Return the answers as they stand in an order."""
+        first, second = (self.first, self.second) if order == "straight" else (self.second, self.first)
+        return first.text, second.text
 
 
 def pairings(answers: Iterable[Answer], contestants: Sequence[str] = ()) -> list[Pairing]:

@@ -73,3 +73,5 @@ class Verdict:
     """``"first"``, ``"second"``, ``"tie"`` or ``"both bad"``; None if the answer of the judge was none of these."""
     swapped: Outcome | None
     """The same in the swapped order, where ``"first"`` means the answer of `second`."""
+    criteria: str = ""
+    """What makes an answer the better one, as the user has told the judge; empty for general criteria."""

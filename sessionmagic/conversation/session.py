@@ -15,7 +15,7 @@ from sessionmagic.words import shortened
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-SCHEMA = 11
+SCHEMA = 12
 """The version of the stored form. `storage.migrations` reads those since 2, the first that was released."""
 
 Origin = Literal["", "fork", "import"]

@@ -65,6 +65,8 @@ class RequestRecord:
     """A hash of the schema of the structured answer that was asked for; empty if it was text."""
     arrivals: list[tuple[int, int]] = field(default_factory=list)
     """When the response came in: milliseconds since the request, and how many characters had come in by then."""
+    wrote: str = ""
+    """What the model wrote, if that is not in the turn's messages: a title, or what a judge said."""
 
 
 def seconds_to_first_token(requests: Iterable[RequestRecord]) -> float | None:

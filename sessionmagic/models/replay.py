@@ -201,7 +201,10 @@ def recorded(recording: Recording, parameters: ModelRequestParameters) -> ModelR
     """Return the recorded answer to the latest request of this turn. Raises `ReplayError`."""
     asking = ASKING.get()
     if asking is None or asking.wanted is None:
-        raise ReplayError(f"{recording.name} has the requests of turns only, and this is none")
+        raise ReplayError(
+            f"{recording.name} has no answers of grids, which keep their own; %config AgentMagics.replay = '' lets "
+            "models answer"
+        )
     asking.answer = answer = recording.find(asking.wanted(), asking.asker, asking.repeat)
     [response] = ModelMessagesTypeAdapter.validate_python([dict(answer.response)])
     assert isinstance(response, ModelResponse)  # noqa: S101  for the type checker

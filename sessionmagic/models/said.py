@@ -44,6 +44,16 @@ def as_compared(text: str) -> str:
     return without_machine(without_keys(text, look=False))
 
 
+def said_to_judge(question: str, first: str, second: str) -> tuple[Said, ...]:
+    """Return what a judge is asked: a question, and two answers to it."""
+    return (_cleaned(PROMPT, question), _cleaned("first answer", first), _cleaned("second answer", second))
+
+
+def said_for_title(prompt: str) -> tuple[Said, ...]:
+    """Return what a model is asked that makes a title: the prompt with which a session begins."""
+    return (_cleaned(PROMPT, prompt),)
+
+
 def hashes_of(tools: Sequence[ToolDefinition]) -> dict[str, str]:
     """Return the names of tools, each with a hash of its definition."""
     return {tool.name: hash_of([tool.description, tool.parameters_json_schema]) for tool in tools}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sessionmagic.conversation.session import Session
 from sessionmagic.exceptions import ModelReferenceError, SessionMagicError, UsageError
@@ -15,7 +15,7 @@ from sessionmagic.storage.locks import Timeout, lock_of
 from sessionmagic.words import shortened, suggestion, typed
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from sessionmagic.conversation.session import TurnRecord
     from sessionmagic.models.recording import Recording
@@ -93,13 +93,28 @@ class Recordings:
 
         Raises `UsageError` if the file is not a recording, `SessionMagicError` for the session, and `OSError`.
         """
+        self._change(lambda recorded: with_path(recorded, self._sessions.load(session).path(turn_id)))
+
+    def add_title(self, session: str, turn_id: str) -> None:
+        """Add the title that was made after a turn to the recording that is filled. Raises what `add` raises."""
+        self._add_aside(session, turn_id, "title")
+
+    def add_verdicts(self, session: str, turn_id: str) -> None:
+        """Add what a judge has said about the comparison that begins with a turn. Raises what `add` raises."""
+        self._add_aside(session, turn_id, "judge")
+
+    def _add_aside(self, session: str, turn_id: str, purpose: Literal["title", "judge"]) -> None:
+        stored = self._sessions.load(session)
+        self._change(lambda recorded: with_aside(recorded, stored, turn_id, purpose))
+
+    def _change(self, change: Callable[[Session], Session]) -> None:
+        """Change the recording that is filled."""
         from sessionmagic.sessions.formats.recording import PUBLIC_FILE, to_recording
 
         path = Path(configured.replay).expanduser()
         with _changing(path):
             recorded, _ = self.session(configured.replay)
-            extended = with_path(recorded, self._sessions.load(session).path(turn_id))
-            replace_file(path, to_recording(extended).encode(errors="replace"), PUBLIC_FILE)
+            replace_file(path, to_recording(change(recorded)).encode(errors="replace"), PUBLIC_FILE)
 
     def names(self) -> list[str]:
         """Return the names of the sessions."""
@@ -145,6 +160,53 @@ def with_path(recorded: Session, path: Sequence[TurnRecord]) -> Session:
             turns.append(replace(turn, id=known, parent=place, covers=places.get(turn.covers or "")))
         place = places[turn.id] = known
     return replace(recorded, turns=tuple(turns), head=None)
+
+
+def with_aside(recorded: Session, session: Session, turn_id: str, purpose: Literal["title", "judge"]) -> Session:
+    """Return a recording with what was asked about a turn beside the conversation, if it has that turn.
+
+    Args:
+        recorded: The recording.
+        session: The session of the turn.
+        turn_id: The id of the turn.
+        purpose: Whether it is a title, or what a judge has said.
+    """
+    turn = session.turn(turn_id)
+    place = _place_of(recorded, session.path(turn_id))
+    if place is None:
+        return recorded
+    new = [each for each in turn.requests if each.purpose == purpose]
+    verdicts = []
+    for verdict in turn.verdicts if purpose == "judge" else ():
+        pair = [_place_of(recorded, session.path(each)) for each in (verdict.first, verdict.second)]
+        if None in pair:
+            return recorded
+        verdicts.append(replace(verdict, first=pair[0] or "", second=pair[1] or ""))
+
+    def changed(known: TurnRecord) -> TurnRecord:
+        others = [each for each in known.requests if each.purpose != purpose]
+        return replace(known, requests=[*others, *new], verdicts=verdicts or known.verdicts)
+
+    return replace(recorded, turns=tuple(changed(each) if each.id == place else each for each in recorded.turns))
+
+
+def _place_of(recorded: Session, path: Sequence[TurnRecord]) -> str | None:
+    """Return the id that the last turn of a path has in a recording; None if it has none."""
+    place: str | None = None
+    for turn in path:
+        same = [each for each in recorded.turns if each.parent == place and _identity(each) == _identity(turn)]
+        if not same:
+            return None
+        place = same[-1].id
+    return place
+
+
+def _identity(turn: TurnRecord) -> object:
+    """Return what tells a turn from others that continue the same one."""
+    from sessionmagic.turns.recorded import said_in_turn
+
+    column = (turn.column.label, turn.column.repeat) if turn.column is not None else None
+    return said_in_turn(turn), turn.settings, column
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from sessionmagic.turns.title import give_title, wants_title
 
 if TYPE_CHECKING:
     from sessionmagic.models.catalog import Models
+    from sessionmagic.sessions.recordings import Recordings
     from sessionmagic.sessions.running import RunningTurns
     from sessionmagic.storage.store import Store
     from sessionmagic.turns.admitted import Admitted
@@ -22,9 +23,11 @@ class Titling:
         models: The models that references can name.
         store: The store of the sessions.
         turns: The running turns, which report new titles.
+        recordings: Get the titles that they do not have.
     """
 
-    def __init__(self, models: Models, store: Store, turns: RunningTurns) -> None:
+    def __init__(self, models: Models, store: Store, turns: RunningTurns, recordings: Recordings) -> None:
+        self._recordings = recordings
         self._models = models
         self._store = store
         self._turns = turns
@@ -44,7 +47,7 @@ class Titling:
     async def _make(self, admitted: Admitted) -> None:
         session_id = admitted.turn.session_id
         try:
-            title = await give_title(admitted, self._models, self._store)
+            title = await give_title(admitted, self._models, self._store, self._recordings.add_title)
         finally:
             self._tasks.pop(session_id, None)
         if title is None:

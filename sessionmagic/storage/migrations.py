@@ -112,6 +112,11 @@ def _from_10(database: Database) -> Database:
     return {**database, "session": {"1": {**database["session"]["1"], "schema": 11}}}
 
 
+def _from_11(database: Database) -> Database:
+    """Add what models wrote as titles and judges, and the criteria of judges, which are not known."""
+    return {**database, "session": {"1": {**database["session"]["1"], "schema": 12}}}
+
+
 MIGRATIONS: dict[int, Callable[[Database], Database]] = {
     2: _from_2,
     3: _from_3,
@@ -122,5 +127,6 @@ MIGRATIONS: dict[int, Callable[[Database], Database]] = {
     8: _from_8,
     9: _from_9,
     10: _from_10,
+    11: _from_11,
 }
 """For each older schema, a function from a file of that schema to one of the next. It changes nothing in place."""

@@ -7,9 +7,10 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.compaction import sent_turns
+from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.models.difference import PROMPT
 from sessionmagic.models.recording import Answer, Recording
-from sessionmagic.models.said import as_compared, said_in
+from sessionmagic.models.said import as_compared, said_for_title, said_in, said_to_judge
 from sessionmagic.turns.messages import as_history
 from sessionmagic.turns.reading import read
 from sessionmagic.turns.summaries import summary_message
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sessionmagic.conversation.session import Session, TurnRecord
+    from sessionmagic.conversation.usage import RequestRecord
     from sessionmagic.models.difference import Said
     from sessionmagic.turns.messages import Messages
 
@@ -43,7 +45,7 @@ def recording_of(session: Session, name: str) -> Recording:
     answers = [
         replace(answer, kept=_kept(session, turn)) if turn.kind == "compaction" else answer
         for turn in recorded_turns(session)
-        for answer in _answers(turn)
+        for answer in (*_answers(turn), *_title(turn), *_verdicts(session, turn))
     ]
     return Recording(name, answers, before)
 
@@ -101,6 +103,59 @@ def _answers(turn: TurnRecord) -> Iterator[Answer]:
             shown=shown,
             purpose="summary" if turn.kind == "compaction" else "answer",
         )
+
+
+def _title(turn: TurnRecord) -> Iterator[Answer]:
+    """Yield the title that was made after a turn."""
+    titles = [each for each in turn.requests if each.purpose == "title" and each.wrote]
+    yield from (_aside(turn, each, said_for_title(turn.prompt)) for each in titles)
+
+
+def _verdicts(session: Session, turn: TurnRecord) -> Iterator[Answer]:
+    """Yield what a judge has said about the comparison that begins with a turn."""
+    if not turn.verdicts:
+        return
+    texts = cache(lambda turn_id: transcript_of("", session.turn(turn_id), session.turns).text)
+    pairs = [
+        (verdict, pair)
+        for verdict in turn.verdicts
+        for pair in ((verdict.first, verdict.second), (verdict.second, verdict.first))
+    ]
+    requests = [each for each in turn.requests if each.purpose == "judge"][-len(pairs) :]  # of the latest judge
+    for (verdict, (first, second)), request in zip(pairs, requests, strict=False):
+        if not request.wrote:
+            continue
+        said = said_to_judge(turn.prompt, texts(first), texts(second))
+        yield _aside(turn, request, said, system=as_compared(verdict.criteria))
+
+
+def _aside(turn: TurnRecord, request: RequestRecord, said: tuple[Said, ...], system: str = "") -> Answer:
+    """Return the answer to a request that is no part of the conversation."""
+    usage = request.usage
+    tokens = {
+        "input_tokens": usage.input_tokens,
+        "cache_read_tokens": usage.cached_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "output_tokens": usage.output_tokens,
+    }
+    return Answer(
+        turn=turn.id,
+        parent=None,
+        prompt=said[0].text,
+        reference=turn.model,
+        own=said,
+        settings={},
+        system=system,
+        record=request,
+        response={
+            "kind": "response",
+            "parts": [{"part_kind": "text", "content": request.wrote}],
+            "usage": tokens,
+            "finish_reason": request.finish_reason,
+        },
+        results={},
+        purpose=request.purpose,
+    )
 
 
 def _kept(session: Session, compaction: TurnRecord) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
@@ -13,14 +14,18 @@ from sessionmagic.conversation.events import Warned
 from sessionmagic.conversation.stored_transcript import displays_in
 from sessionmagic.exceptions import ReplayError, SessionMagicError
 from sessionmagic.loop import settled_in_thread
+from sessionmagic.models.recording import Wanted
 from sessionmagic.models.replay import ASKING, Asking
+from sessionmagic.models.said import as_compared
 from sessionmagic.turns.turn import current_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pydantic_ai.messages import ToolCallPart
 
+    from sessionmagic.models.difference import Said
+    from sessionmagic.models.recording import Purpose
     from sessionmagic.turns.admitted import Admitted
 
 _content: TypeAdapter[list[UserContent]] = TypeAdapter(list[UserContent])
@@ -42,6 +47,25 @@ def asking_for(admitted: Admitted) -> Asking:
         purpose="answer" if admitted.cut is None else "summary",
         before=None if admitted.cut is None else admitted.history.said,
     )
+
+
+@contextmanager
+def asking_aside(purpose: Purpose, said: tuple[Said, ...], *, asker: str = "", system: str = "") -> Iterator[Asking]:
+    """Let recordings know within the block what a request asks that is no part of a conversation.
+
+    Args:
+        purpose: What the model is asked for.
+        said: What it is asked.
+        asker: What asks; the same for all by default.
+        system: What it is told besides.
+    """
+    asking = Asking(asker=asker or purpose, reference="", settings={}, system=system, purpose=purpose)
+    asking.wanted = lambda: Wanted(said=said, offered=None, system=as_compared(system), purpose=purpose)
+    token = ASKING.set(asking)
+    try:
+        yield asking
+    finally:
+        ASKING.reset(token)
 
 
 def was_filled() -> bool:

@@ -23,6 +23,8 @@ from sessionmagic.turns.group import open_group
 from sessionmagic.words import between_words, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic_ai.messages import ModelMessage
 
     from sessionmagic.conversation.column import Column
@@ -68,19 +70,35 @@ def _is_first(column: Column) -> bool:
     return (column.number, column.repeat) == (1, 1)
 
 
-async def give_title(admitted: Admitted, models: Models, store: Store) -> str | None:
+async def give_title(
+    admitted: Admitted, models: Models, store: Store, record_title: Callable[[str, str], object] = lambda *_: None
+) -> str | None:
     """Ask a model for a title and store it. Return the title, or None if the session keeps the one that it has.
 
     Never raises an error: a title is not worth a word about it.
+
+    Args:
+        admitted: The turn after which it is made.
+        models: The models that references can name.
+        store: The store of the session.
+        record_title: Called in a worker thread with the ids of the session and the turn, to add it to a recording.
     """
+    from sessionmagic.models.said import said_for_title
+    from sessionmagic.turns.replaying import asking_aside, asking_for
+
     try:
         model = await in_thread(_model_for, admitted, models)
         if model is None:
             return None
-        text, record = await _asked(admitted, model)
+        prompt = said_for_title(admitted.request.prompt)
+        with asking_aside("title", prompt, asker=asking_for(admitted).asker) as asking:
+            text, record = await _asked(admitted, model)
         if record is None:
             return None
-        return await in_thread(_written, admitted, cleaned(text), record, model.reference, store)
+        title = await in_thread(_written, admitted, cleaned(text), record, model.reference, store)
+        if asking.filled:
+            await in_thread(record_title, admitted.turn.session_id, admitted.turn.id)
+        return title  # noqa: TRY300
     except Exception:  # noqa: BLE001  models and stores fail in any way
         return None
 
@@ -102,6 +120,8 @@ def _model_for(admitted: Admitted, models: Models) -> ResolvedModel | None:
     from sessionmagic.models.local import LocalModel
     from sessionmagic.models.members import members_of
 
+    if admitted.plan.model.is_replay:  # its recording has the title
+        return admitted.plan.model
     if reference := admitted.plan.agent.title_model:
         try:
             return models.within(admitted.plan.agent.names).resolve(reference).chosen()
@@ -157,7 +177,7 @@ async def _asked(admitted: Admitted, model: ResolvedModel) -> tuple[str, Request
     if not requests.records:
         return text, None
     record = requests.records[0]
-    return text, replace(record, model=record.model or model.reference, purpose="title")
+    return text, replace(record, model=record.model or model.reference, purpose="title", wrote=text)
 
 
 def _written(admitted: Admitted, title: str, record: RequestRecord, reference: str, store: Store) -> str | None:

@@ -182,3 +182,19 @@ def test_requests_of_schema_10_are_read_as_without_arrivals_and_known_tools(home
     (request,) = TinyStore(home).load(session.id).turns[0].requests
     assert (request.offered, request.typed, request.arrivals) == (None, "", [])
     assert request.model == "calm"
+
+
+def test_requests_and_verdicts_of_schema_11_are_read_as_without_what_was_written(home):
+    manager = manager_on(home)
+    manager.run_sync("Hello", session="chat")
+    session = manager.sessions.load("chat")
+    path = home / "sessions" / f"{session.id}.json"
+    of_today = json.loads(path.read_text())
+    of_today["session"]["1"]["schema"] = 11
+    turn = of_today["turns"]["1"]
+    turn["verdicts"] = [{"judge": "calm", "first": "1", "second": "1", "straight": "tie", "swapped": None}]
+    for request in turn["requests"]:
+        del request["wrote"]
+    path.write_text(json.dumps(of_today))
+    (read,) = TinyStore(home).load(session.id).turns
+    assert (read.requests[0].wrote, read.verdicts[0].criteria, read.verdicts[0].straight) == ("", "", "tie")

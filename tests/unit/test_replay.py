@@ -1,6 +1,5 @@
 """Recorded sessions that answer in place of models."""
 
-import asyncio
 import inspect
 import socket
 import time
@@ -496,15 +495,6 @@ async def test_budget_of_a_replayed_session_is_not_spent(manager):
     await ask(manager)
     result = await replayed(manager, budget=0.0001)
     assert (result.status, result.cost) == ("completed", 0.0)
-
-
-@on_a_loop
-async def test_title_requests_are_not_replayed_and_change_nothing(manager):
-    await ask(manager)
-    result = await replayed(manager, titles=True)
-    assert result.status == "completed"
-    await asyncio.sleep(0)
-    assert manager.sessions.load("again").title == "Hello"
 
 
 def test_without_sessions_there_is_nothing_to_replay():

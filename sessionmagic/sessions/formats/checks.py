@@ -160,6 +160,7 @@ def _checked_turn(turn: TurnRecord, ids: Collection[str]) -> TurnRecord:
         settings=checked(turn.settings),
         previous_head=turn.previous_head if turn.previous_head in ids else None,
         covers=turn.covers if turn.covers in ids else None,
+        verdicts=turn.verdicts if all({each.first, each.second} <= set(ids) for each in turn.verdicts) else [],
         column=None if turn.column is None else _checked_column(turn.column),
         vote=None if turn.vote is None else _checked_vote(turn.vote),
         waiting=[],

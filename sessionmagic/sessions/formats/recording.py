@@ -48,7 +48,8 @@ REASON_LENGTH = 300
 IDS = {"run_id", "conversation_id", "provider_response_id", "provider_url"}
 KEPT = (
     *("id", "parent", "prompt", "model", "agent", "status", "started_at", "finished_at", "settings", "system"),
-    *("kind", "covers", "values", "warnings", "error", "error_code", "column", "value", "requests", "messages"),
+    *("kind", "covers", "values", "warnings", "error", "error_code", "column", "verdicts", "value"),
+    *("requests", "messages"),
 )
 """What a line has of a turn. A human reads the first ones."""
 
@@ -65,7 +66,8 @@ def to_recording(session: Session) -> str:
 
 
 def _entry(turn: TurnRecord, known: set[str], typed: set[str]) -> dict[str, Any]:
-    turn = replace(turn, covers=turn.covers if turn.covers in known else None)
+    verdicts = turn.verdicts if all({each.first, each.second} <= known for each in turn.verdicts) else []
+    turn = replace(turn, covers=turn.covers if turn.covers in known else None, verdicts=verdicts)
     every = {**asdict(turn), "messages": [_message(each) for each in turn.messages]}
     entry: dict[str, Any] = _without_machine(
         {name: every[name] for name in KEPT if every[name] not in (None, [], {}, "")}, typed
