@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.usage import RequestRecord
     from sessionmagic.models.difference import Said
 
+ANY = "any"
+"""In place of the hash of an offered tool: what it is like is not known, as its server was not asked."""
 Purpose = Literal["answer", "summary", "title", "judge"]
 """What a model is asked for: to answer a prompt, to summarize older turns, for a title, or to judge two answers."""
 
@@ -238,15 +240,8 @@ def _compared(said: tuple[Said, ...], wanted: Wanted) -> tuple[Said, ...]:
 
 def _other_difference(answer: Answer, wanted: Wanted) -> str:
     """Return the first difference of two requests that say the same; empty if there is none."""
-    recorded = answer.record.offered
-    if recorded is not None and wanted.offered is not None:
-        for name in sorted({*recorded, *wanted.offered}):
-            if name not in recorded:
-                return f"the tool {name} is offered, which the recording does not have"
-            if name not in wanted.offered:
-                return f"the tool {name} is not offered, which the recording has"
-            if recorded[name] != wanted.offered[name]:
-                return f"the tool {name} has another definition than in the recording"
+    if difference := _tool_difference(answer.record.offered, wanted.offered):
+        return difference
     if answer.record.typed != wanted.typed:
         return "the type of the answer is another one than in the recording"
     for name in sorted({*answer.settings, *wanted.settings}):
@@ -255,4 +250,19 @@ def _other_difference(answer: Answer, wanted: Wanted) -> str:
             return f"the setting {name} is {mine!r} where the recording has {theirs!r}"
     if answer.system != wanted.system:
         return line_difference("instructions", wanted.system, answer.system)
+    return ""
+
+
+def _tool_difference(recorded: Mapping[str, str] | None, offered: Mapping[str, str] | None) -> str:
+    if recorded is None or offered is None:
+        return ""
+    for name in sorted({*recorded, *offered}):
+        if offered.get(name) == ANY:
+            continue
+        if name not in recorded:
+            return f"the tool {name} is offered, which the recording does not have"
+        if name not in offered:
+            return f"the tool {name} is not offered, which the recording has"
+        if recorded[name] != offered[name]:
+            return f"the tool {name} has another definition than in the recording"
     return ""

@@ -174,14 +174,18 @@ def is_replayed(response: ModelResponse) -> bool:
     return (response.model_name or "").startswith(REPLAY_OF)
 
 
-def with_recorded_times(record: RequestRecord) -> RequestRecord:
-    """Return the record of a request, with the times of the recorded answer if it has got one."""
+def as_recorded(record: RequestRecord) -> RequestRecord:
+    """Return the record of a request, with the times and the tools of the recorded answer if it has got one."""
     asking = ASKING.get()
     if asking is None or asking.answer is None or record.model is None or not record.model.startswith(REPLAY_OF):
         return record
     known = asking.answer.record
     return replace(
-        record, first_token_seconds=known.first_token_seconds, seconds=known.seconds, arrivals=known.arrivals
+        record,
+        first_token_seconds=known.first_token_seconds,
+        seconds=known.seconds,
+        arrivals=known.arrivals,
+        offered=record.offered if known.offered is None else known.offered,
     )
 
 

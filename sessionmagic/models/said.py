@@ -21,6 +21,7 @@ from pydantic_ai.messages import (
 from sessionmagic.home import without_machine
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.models.difference import PROMPT, RESULT, Said
+from sessionmagic.models.recording import ANY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,8 +56,13 @@ def said_for_title(prompt: str) -> tuple[Said, ...]:
 
 
 def hashes_of(tools: Sequence[ToolDefinition]) -> dict[str, str]:
-    """Return the names of tools, each with a hash of its definition."""
-    return {tool.name: hash_of([tool.description, tool.parameters_json_schema]) for tool in tools}
+    """Return the names of tools, each with a hash of its definition; `ANY` for one that stands for a recorded tool."""
+    return {
+        tool.name: ANY
+        if (tool.metadata or {}).get("stands_in")
+        else hash_of([tool.description, tool.parameters_json_schema])
+        for tool in tools
+    }
 
 
 def hash_of(value: Any) -> str:

@@ -23,7 +23,7 @@ REASON_LENGTH = 200
 """Characters of the cause that an error quotes."""
 YOURS = "yours"
 """The source of the user's own functions."""
-TOLD = ("read_only", "apart", "runs_code", "closes", "replays", "obstacle", "preview")
+TOLD = ("read_only", "apart", "runs_code", "closes", "replays", "obstacle", "preview", "stands_in")
 """What the guard of a turn is told of a tool."""
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 """The tool names that all providers accept."""
@@ -45,6 +45,7 @@ class Tool:
         replays: When a recorded call shows its recorded result instead of running: unless ``--live-tools`` is given;
             always, because models do its work that were not recorded; or with its effect, because it decides who
             answers, which needs no approval then.
+        stands_in: Whether it only stands for a tool of an MCP server whose results a recording has.
         source: Where it comes from, for listings.
         obstacle: Why it cannot run in this turn. If this is set, a call fails with this text, without approval.
         schema: The JSON schema of its arguments; None if the function's parameters say it. The function checks them.
@@ -60,6 +61,7 @@ class Tool:
     runs_code: bool = False
     closes: bool = False
     replays: Literal["unless live", "always", "with effect"] = "unless live"
+    stands_in: bool = False
     source: str = YOURS
     obstacle: str = ""
     schema: Mapping[str, Any] | None = None

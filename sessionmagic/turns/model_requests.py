@@ -14,7 +14,7 @@ from pydantic_ai.messages import ModelResponse
 
 from sessionmagic.conversation.usage import RequestRecord, Usage, seconds_to_first_token, total
 from sessionmagic.exceptions import TurnTimeoutError
-from sessionmagic.models.replay import is_replayed, recorded_first_token, with_recorded_times
+from sessionmagic.models.replay import as_recorded, is_replayed, recorded_first_token
 from sessionmagic.turns.arrivals import Arrivals
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class ModelRequests:
             typed=self._typed,
             arrivals=self._arrivals.points,
         )
-        self.records.append(with_recorded_times(record))
+        self.records.append(as_recorded(record))
         self._began = None
         return True
 

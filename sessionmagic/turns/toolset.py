@@ -7,10 +7,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.events import Warned
+from sessionmagic.exceptions import ToolError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pydantic_ai.toolsets import AbstractToolset
 
+    from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.turns.admitted import Admitted
     from sessionmagic.turns.agent_tools import AgentTools
 
@@ -33,9 +37,14 @@ async def toolset_for(admitted: Admitted, agent_tools: AgentTools) -> AbstractTo
 
 async def _all_tools(admitted: Admitted, agent_tools: AgentTools) -> AbstractToolset[None] | None:
     plan, turn, common = admitted.plan, admitted.turn, not admitted.request.only_tools
-    if not plan.model.takes_tools or not agent_tools.names(plan.made, common=common):
+    servers = agent_tools.names(plan.made, common=common)
+    if not plan.model.takes_tools or not servers:
         return plan.toolset
     from pydantic_ai.toolsets import CombinedToolset
+
+    if plan.model.is_replay and not admitted.request.live_tools:
+        recorded = _recorded_tools(plan.model, servers)
+        return CombinedToolset([*([plan.toolset] if plan.toolset else []), recorded])
 
     def warn(text: str) -> None:
         admitted.log.emit(Warned, text=text)
@@ -59,3 +68,29 @@ async def _all_tools(admitted: Admitted, agent_tools: AgentTools) -> AbstractToo
     if starting.cancelled():  # the turn was stopped, so its run will end before the first model request
         return plan.toolset
     return CombinedToolset([*([plan.toolset] if plan.toolset else []), *starting.result()])
+
+
+def _recorded_tools(model: ResolvedModel, servers: Iterable[str]) -> AbstractToolset[None]:
+    """Return what stands for the tools of MCP servers where a recording has the results, so that no server is started.
+
+    Args:
+        model: The model whose recording answers.
+        servers: The names of the servers.
+    """
+    from sessionmagic.models.replay import recording_in
+    from sessionmagic.tools.functions import Tool, toolset_of
+    from sessionmagic.tools.mcp.config import name_prefix
+
+    prefixes = tuple(map(name_prefix, servers))
+    recording = recording_in(model.model)
+    offered = [each.record.offered or {} for each in recording.answers] if recording is not None else []
+    names = sorted({name for each in offered for name in each if name.startswith(prefixes)})
+    return toolset_of(
+        Tool(name=name, function=_never_called, read_only=True, stands_in=True, schema={"type": "object"})
+        for name in names
+    )
+
+
+async def _never_called() -> None:
+    """Stand for a tool whose calls show recorded results. Raises `ToolError`."""
+    raise ToolError("its server is not started while a recording answers")

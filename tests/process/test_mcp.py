@@ -16,6 +16,7 @@ import pytest
 from sessionmagic import MemoryStore
 from sessionmagic.conversation.events import ApprovalRequested, Warned
 from sessionmagic.exceptions import ToolError, TurnTimeoutError
+from sessionmagic.sessions.formats.recording import to_recording
 from sessionmagic.tools.mcp import connection, server, toolset  # noqa: F401  imported here, as that takes time
 from sessionmagic.tools.mcp.config import model_name
 from sessionmagic.tools.mcp.servers import McpServers
@@ -543,3 +544,26 @@ async def test_picture_that_a_server_returns_is_shown_to_the_user():
         await manager.mcp.close()
     assert [picture.media_type for picture in shown] == ["image/png"]
     assert [server.status for server in manager.mcp.listing()] != ["running"]
+
+
+@on_a_loop
+async def test_server_is_not_started_where_a_recording_has_its_results(manager, alone, tmp_path):
+    calls = [("tests__echo", {"text": "hi"}), ("tests__refuse", {"why": "no"}), ("tests__drawing", {})]
+    result, events, _ = await acted(manager, calls, "Done", yes=True)
+    file = tmp_path / "lesson.jsonl"
+    file.write_text(to_recording(manager.sessions.load("chat")))
+    started = tmp_path / "started"
+    code = f"open({str(started)!r}, 'w')"
+    alone.mcp.add("tests", {"command": sys.executable, "args": ["-c", code]})
+    turn = await alone.run("Go", session="chat", model=f"replay:{file}", safety="strict", attended=True)
+    again = whole(await events_of(turn))
+    assert (await turn.result()).text == result.text == "Done"
+    assert sorted(returned(again)) == sorted(returned(events))
+    assert {outcome for _, outcome, _ in returned(again)} == {"success", "failed"}
+    assert not any(isinstance(event, ApprovalRequested | Warned) for event in again)
+    assert not started.exists()
+    offered = [request.offered for request in alone.sessions.load("chat").turns[0].requests]
+    assert offered == [request.offered for request in manager.sessions.load("chat").turns[0].requests]
+    live = await alone.run("Go", session="live", model=f"replay:{file}", live_tools=True)
+    await live.result()
+    assert started.exists()
