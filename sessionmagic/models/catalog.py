@@ -24,7 +24,7 @@ from sessionmagic.models.offers import Offer, named_offer, once
 from sessionmagic.models.packages import PackageSource
 from sessionmagic.models.priced import priced
 from sessionmagic.models.references import ModelRef, quoted, readings, why_unknown
-from sessionmagic.models.replay_source import REPLAY, ReplaySource, recording_of_process
+from sessionmagic.models.replay_source import REPLAY, ReplaySource, recording_of_process, who_answers
 from sessionmagic.models.resolved import ResolvedModel
 from sessionmagic.models.servers import ServerSource
 from sessionmagic.models.sources import (
@@ -238,10 +238,14 @@ class Models:
 
         The user's endpoints, and the servers of this machine that are usual, have names or are those of a model with a
         name, are asked for their models, which takes 0.3 s at most, and the packages with models are imported. A key is
-        only sent to an address that the user has given. Raises `RuntimeError` on the thread of the event loop.
+        only sent to an address that the user has given. Where a recording answers in place of all models, nothing is
+        asked. Raises `RuntimeError` on the thread of the event loop.
         """
         from sessionmagic.models.running import served_offers
 
+        if self._is_replayed(""):
+            self._found.clear()
+            return
         servers = asked_servers(self.endpoints, self._names.servers)
         self._found[:] = [*self._packages().listed(), *served_offers(servers, self._names.models)]
 
@@ -266,6 +270,8 @@ class Models:
         return priced(offer, named, self.prices, self.context_limits, own={*self.endpoints, *self._names.servers})
 
     def _automatic_offer(self) -> Offer:
+        if self._is_replayed(AUTO):
+            return Offer(model=AUTO, kind="named", note=who_answers())
         try:
             note = f"here {automatic(self)}, the first with a key and an SDK"
         except ModelReferenceError as error:

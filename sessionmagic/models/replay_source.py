@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models.configured import configured
 from sessionmagic.models.offers import Offer
 from sessionmagic.models.sources import Source
+from sessionmagic.words import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,3 +66,11 @@ def recording_of_process(library: Library | None) -> Recording:
         return found_recording(library, configured.replay)
     except ModelReferenceError as error:
         raise ModelReferenceError(f"AgentMagics.replay: {error}") from error
+
+
+def who_answers() -> str:
+    """Return in words that a recording answers in place of the models of this process; empty if they answer."""
+    if not configured.replay:
+        return ""
+    how = "answers first, and models what it lacks" if configured.fills else "answers in place of all models"
+    return f"the recording {shortened(Path(configured.replay).name)} {how} (AgentMagics.replay)"

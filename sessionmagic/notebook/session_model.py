@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models.available import AUTO
+from sessionmagic.models.replay_source import REPLAY, who_answers
 
 if TYPE_CHECKING:
     from sessionmagic.agents.definition import AgentDefinition
@@ -62,7 +63,9 @@ class SessionModel:
         reference = sessions.shown_model(session.agent_model_overrides.get(agent.name), agent)
         default = "" if agent.name in session.agent_model_overrides else " (the default)"
         whose = session.name if agent.name == ASSISTANT else f"{session.name}, {agent.name}"
-        return f"{whose}: {reference}{default}{self._meaning(session, agent, reference)}"
+        answering = "" if reference.startswith(f"{REPLAY}:") else who_answers()
+        meaning = self._meaning(session, agent, reference)
+        return f"{whose}: {reference}{default}{meaning}{f'; {answering}' if answering else ''}"
 
     def _meaning(self, session: Session, agent: AgentDefinition, reference: str) -> str:
         """Return what the reference of an agent's model means, if it is a name, ``auto`` or an alloy that works."""

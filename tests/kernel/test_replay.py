@@ -71,6 +71,31 @@ def test_edited_cell_is_one_line_with_the_nearest_prompt_and_the_difference(reco
     )
 
 
+@pytest.mark.parametrize(
+    ("mode", "how"), [("strict", "answers in place of all models"), ("fill", "answers first, and models what it lacks")]
+)
+def test_commands_on_models_say_that_a_recording_answers(recording, offline, mode, how):
+    file, _ = recording
+    said = f"the recording lesson.jsonl {how} (AgentMagics.replay)"
+    offline.run(f"%config AgentMagics.replay = {str(file)!r}\n%config AgentMagics.replay_mode = {mode!r}").ok()
+    offline.run("%%agent -m test --once --tools add\nWhat is one plus two?").ok()
+    models = offline.run("models = %agent models\nmodels").ok()
+    assert models.text.rstrip().endswith(said)
+    auto = offline.value("next(entry.note for entry in models if entry.model == 'auto')")
+    assert (said in auto) == (mode == "strict")
+    session = offline.run("%agent model").ok().text.strip()
+    assert session.endswith(f"(the default); {said}")
+    assert said in offline.run("%agent show").ok().text
+    assert ("a recording answers" in offline.run("%agent context").ok().text) == (mode == "strict")
+
+
+def test_session_that_names_its_recording_does_not_say_it_twice(recording, offline):
+    file, _ = recording
+    offline.run(f"%%agent -m replay:{file} --tools add\nWhat is one plus two?").ok()
+    assert offline.run("%agent model").ok().text.strip().endswith(f": replay:{file}")
+    assert "answers in place" not in offline.run("%agent show").ok().text + offline.run("%agent models").ok().text
+
+
 def test_live_tools_run_and_their_results_may_differ(recording, offline):
     file, _ = recording
     offline.run("def add(a: int, b: int) -> int:\n    'Add two numbers.'\n    RAN.append((a, b))\n    return 30").ok()

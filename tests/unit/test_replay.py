@@ -15,6 +15,7 @@ from sessionmagic.conversation.events import ResponseBegan
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.conversation.usage import RequestRecord
+from sessionmagic.loop import in_thread
 from sessionmagic.models.configured import configured
 from sessionmagic.models.difference import Said
 from sessionmagic.models.recording import Answer, Recording, Wanted
@@ -432,9 +433,13 @@ async def test_nothing_is_connected_to_while_a_recording_answers(manager, monkey
     for name in ("connect", "connect_ex", "sendto"):
         monkeypatch.setattr(socket.socket, name, refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    configured.change("openai:gpt-5.2", {}, {}, replay="chat")
+    configured.change("openai:gpt-5.2", {"lab": "http://127.0.0.1:9/v1"}, {}, replay="chat")
     assert (await ask(manager, "Hello", "again")).text == "It is fine."
     assert isinstance((await ask(manager, "New", "again")).error, ReplayError)
+    await in_thread(manager.models.look_around)
+    assert [offer.note for offer in manager.models.offers() if offer.model == "auto"] == [
+        "the recording chat answers in place of all models (AgentMagics.replay)"
+    ]
 
 
 @on_a_loop

@@ -78,7 +78,10 @@ def _notes(session: Session, model: ResolvedModel | None, entries: list[ContextE
     from sessionmagic.turns.compaction_request import FULL_SHARE
 
     limit = entries[-1].limit
+    estimate = ["~ marks an estimate: providers count only whole requests"] if any(e.estimated for e in entries) else []
     name = f"session {session.name!r}, {model.reference}" if model is not None else f"session {session.name!r}"
+    if model is not None and model.is_replay:
+        return [f"{name}; a recording answers, and has the summaries of older turns", *estimate]
     reads = f"{limit:,} tokens" if limit else "unknown; %config AgentMagics.context_limits sets it"
     if model is not None and model.makes_room:
         acts = "when its context is full, the model leaves out the oldest messages itself"
@@ -88,7 +91,6 @@ def _notes(session: Session, model: ResolvedModel | None, entries: list[ContextE
         )
     else:
         acts = "older turns are summarized only if the provider refuses a request, or by %agent compact"
-    estimate = ["~ marks an estimate: providers count only whole requests"] if any(e.estimated for e in entries) else []
     return [f"{name}; the model's limit: {reads}", acts, *estimate]
 
 

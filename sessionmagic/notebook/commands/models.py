@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sessionmagic.models.replay_source import who_answers
 from sessionmagic.notebook.commands.registry import argument, chosen, command, say
 from sessionmagic.notebook.page.listing import Listing
 
@@ -36,8 +37,8 @@ def models(context: NotebookContext, options: argparse.Namespace) -> Listing[Off
     if not fitting:
         return Listing([], COLUMNS, ["no model fits; %agent models alone lists those that can be used here"])
     shown = len(fitting) if options.all else SHOWN
-    how = [f"%agent models {' '.join([*options.words, '--all'])} shows all"] if len(fitting) > shown else []
-    return Listing(fitting, COLUMNS, how, shown)
+    how = f"%agent models {' '.join([*options.words, '--all'])} shows all" if len(fitting) > shown else ""
+    return Listing(fitting, COLUMNS, list(filter(None, [how, who_answers()])), shown)
 
 
 def _number(value: float | None) -> str:

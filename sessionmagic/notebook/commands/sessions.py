@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sessionmagic.exceptions import AgentsFileError, UnknownAgentError, UsageError
 from sessionmagic.keys.cleaning import without_keys_in
 from sessionmagic.loop import result_of
+from sessionmagic.models.replay_source import who_answers
 from sessionmagic.notebook.captions import settings_line
 from sessionmagic.notebook.commands.budgets import accounts_of_all, in_words
 from sessionmagic.notebook.commands.registry import RUNNING, SESSION, argument, chosen, command, next_turn, running, say
@@ -46,8 +47,9 @@ def show(context: NotebookContext, options: argparse.Namespace) -> None:
         return
     if options.last < 0:
         raise UsageError("--last cannot be negative; --last 3 shows the last three turns")
-    for line in _settings_of(context, session):
-        say(line)
+    for line in (*_settings_of(context, session), who_answers()):
+        if line:
+            say(line)
     turns = [_turn(session, options.turn)] if options.turn else session.path()[-options.last :]
     if not turns:
         say(_no_turns(session))
