@@ -206,7 +206,7 @@ class SessionManager:
     async def _admit(self, request: Request, group: TurnGroup) -> Turn:
         """Admit the turn and start it. It holds the group's claim until it ends."""
         group.require(request.session)
-        if request.new and not group.new:
+        if request.new and not group.new and request.column is None:  # another column may have created it
             raise already_exists(request.session)
         if request.budget is not None:
             refuse_tools("set a budget")

@@ -78,7 +78,6 @@ def _run(request: Request, contestant: Contestant, column: Column) -> Run:
         column=column,
         request=replace(
             request,
-            new=False,
             model=contestant.model,
             once=True,
             settings={**request.settings, **contestant.settings},

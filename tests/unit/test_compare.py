@@ -12,7 +12,14 @@ from sessionmagic.comparing.judge import Judge
 from sessionmagic.conversation.column import Verdict
 from sessionmagic.conversation.comparison import comparisons
 from sessionmagic.conversation.stored_transcript import transcript_of
-from sessionmagic.exceptions import ModelReferenceError, SessionBusyError, SessionNotFoundError, StoreError, UsageError
+from sessionmagic.exceptions import (
+    ModelReferenceError,
+    SessionBusyError,
+    SessionExistsError,
+    SessionNotFoundError,
+    StoreError,
+    UsageError,
+)
 from sessionmagic.testing import call, script
 from sessionmagic.tools.functions import Tool
 from sessionmagic.turns.request import Cell, Request
@@ -368,3 +375,16 @@ async def test_a_model_of_the_users_own_without_an_address_is_compared_too(manag
     register_model("homemade", Homemade(custom_output_text="mine"))
     answers = await compare(manager, "calm", "homemade")
     assert str(answers["homemade"]) == "mine"
+
+
+@on_a_loop
+async def test_a_comparison_that_asks_for_a_new_session_is_not_told_of_similar_names(manager):
+    await ask(manager, session="session")
+    await compare(manager, "calm", "test", session="session-2", new=True)
+    notes = [turn.notes for turn in manager.sessions.load("session-2").turns]
+    assert sorted(notes) == [[], ["new session 'session-2'"]]
+    with pytest.raises(SessionExistsError):
+        await compare(manager, "calm", "test", session="session-2", new=True)
+    await compare(manager, "calm", "test", session="sesion")
+    notes = [turn.notes for turn in manager.sessions.load("sesion").turns]
+    assert ["new session 'sesion'; did you mean 'session'?"] in notes
