@@ -115,7 +115,8 @@ class AgentRun:
 
     def time_out(self, seconds: float, advice: str) -> None:
         """Record that the run has taken longer than `seconds`: once cancelled, it fails with `TurnTimeoutError`."""
-        self._timeout = TurnTimeoutError(f"the turn did not finish within {seconds:.3g} s; {advice}")
+        why = f", as {self._guard.rate_limits.why}" if self._guard.rate_limits.why else ""
+        self._timeout = TurnTimeoutError(f"the turn did not finish within {seconds:.3g} s{why}; {advice}")
 
     async def run(
         self,
@@ -175,6 +176,7 @@ class AgentRun:
         return self._outcome(messages, ending)
 
     def _warn_of_wait(self, status: int, seconds: float) -> None:
+        self._guard.rate_limits.note(self._asked.reference, status, seconds)
         if self._guard.chain is None:  # with fallbacks, the SDK does not wait
             self._guard.emit(ModelAwaited, why=will_ask_again(self._asked.reference, status, seconds))
             self._guard.emit(Warned, text=waiting(self._asked.reference, status, seconds))

@@ -116,6 +116,19 @@ def will_ask_again(reference: str, status: int, seconds: float) -> str:
     return f"{reference} {has}, asked again in {_seconds(seconds)}"
 
 
+def why_waiting(reference: str, status: int, asked_for: float) -> str:
+    """Return why a turn has waited until its time was over, for the error that tells that.
+
+    Args:
+        reference: The reference of the model.
+        status: The HTTP status of the provider's latest answer.
+        asked_for: The seconds that the provider has asked to wait; 0 if it has not.
+    """
+    problem = "has too many requests" if status == HTTPStatus.TOO_MANY_REQUESTS else "is not available"
+    wait = f" and asks for a wait of {_seconds(asked_for)}" if asked_for >= 1 else ""
+    return f"{reference} {problem} ({status}){wait}"
+
+
 def still_waiting(reference: str, times: int, seconds: float) -> str:
     """Return a note that a request was made again several times, because the provider has too many."""
     return f"{reference}: still too many requests (429); asked again {times} times within {_seconds(seconds)}"

@@ -178,6 +178,7 @@ class Guard(AbstractCapability[None]):
     async def after_model_request(self, ctx: Any, *, request_context: Any, response: ModelResponse) -> ModelResponse:  # noqa: ARG002
         """Record the model request, and give each call of the response a unique id and a name of limited length."""
         self.requests.end(response)
+        self.rate_limits.answered()
         self._reached_token_limit = response.finish_reason == "length"
         return tidied(response)
 

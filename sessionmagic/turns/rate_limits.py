@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic_ai.exceptions import ModelQuotaExceededError, ModelRateLimitError
 
 from sessionmagic.conversation.events import ModelAwaited, Warned
-from sessionmagic.turns.failures import still_waiting, waiting, will_ask_again
+from sessionmagic.turns.failures import still_waiting, waiting, why_waiting, will_ask_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +38,8 @@ class RateLimits:
         self._times = 0
         self._told = 0.0
         """How long it had waited when the user was last told."""
+        self.why = ""
+        """Why the open request waits, or has waited, in words; empty if it has not."""
 
     def wait_after(self, reference: str, error: Exception) -> float | None:
         """Return the seconds to wait before a request is made again, which the user is told now and then.
@@ -59,12 +61,27 @@ class RateLimits:
             return None
         self._times += 1
         self._waited += wait
+        self.note(reference, HTTPStatus.TOO_MANY_REQUESTS, wanted)
         self._emit(ModelAwaited, why=will_ask_again(reference, HTTPStatus.TOO_MANY_REQUESTS, wait))
         if self._times == 1:
             self._tell(waiting(reference, HTTPStatus.TOO_MANY_REQUESTS, wait, asked_for=wanted >= FIRST_WAIT))
         elif self._waited >= 2 * self._told:
             self._tell(still_waiting(reference, self._times, self._waited))
         return wait
+
+    def note(self, reference: str, status: int, asked_for: float) -> None:
+        """Remember that the open request waits, also if a provider's library does that.
+
+        Args:
+            reference: The reference of the model that was asked.
+            status: The HTTP status of the provider's answer.
+            asked_for: The seconds that the provider has asked to wait; 0 if it has not.
+        """
+        self.why = why_waiting(reference, status, asked_for)
+
+    def answered(self) -> None:
+        """Forget why the request has waited, as it was answered."""
+        self.why = ""
 
     def _tell(self, text: str) -> None:
         self._told = self._waited

@@ -20,7 +20,7 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from sessionmagic import MemoryStore, Models, SessionManager, register_model
-from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.exceptions import ModelReferenceError, TurnTimeoutError
 from sessionmagic.models.clients import is_loopback
 from sessionmagic.turns.failures import failure
 from tests.clock import on_a_clock, passes
@@ -238,6 +238,42 @@ async def test_a_class_that_shares_a_key_waits_until_the_provider_answers_and_th
         result = await turn.result()
     assert (result.status, result.text, len(provider.requests)) == ("completed", "Yes.", 11)
     assert any("still too many requests (429); asked again" in text for text in turn.transcript.warnings)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "why"),
+    [
+        (429, {"retry_after": "4"}, "has too many requests (429) and asks for a wait of 4 s"),
+        (503, {"retry_after": "4"}, "is not available (503) and asks for a wait of 4 s"),
+    ],
+)
+@on_a_clock
+async def test_a_turn_whose_time_is_over_while_it_waits_says_what_it_has_waited_for(status, headers, why):
+    slow = error(status, {"error": {"message": "Slow."}}, **headers)
+    with ScriptedProvider(*[slow] * 10) as provider:
+        turn = await manager_at(provider.url).run("Hello", session="chat", model=MODEL, timeout=3)
+        while not turn.finished:
+            await passes(0.2)
+            await asyncio.to_thread(time.sleep, 0.01)  # the provider's answers take a moment
+        result = await turn.result()
+    said = f"the turn did not finish within 3 s, as {MODEL} {why}; allow more time with --timeout"
+    assert (type(result.error), str(result.error)) == (TurnTimeoutError, said)
+
+
+@on_a_loop
+async def test_a_turn_whose_time_is_over_after_a_wait_that_was_answered_does_not_name_it():
+    slow = error(429, {"error": {"message": "Slow."}}, retry_after_ms="10")
+    with ScriptedProvider(slow, calls(call_delta(0, "c", "dawdle", "{}")), answers("Never.")) as provider:
+
+        async def dawdle() -> str:
+            await asyncio.sleep(5)
+            return "done"
+
+        turn = await manager_at(provider.url).run(
+            "Hello", session="chat", model=MODEL, timeout=1.5, tools=[dawdle], yes=True
+        )
+        result = await turn.result()
+    assert str(result.error) == "the turn did not finish within 1.5 s; allow more time with --timeout"
 
 
 @on_a_loop
