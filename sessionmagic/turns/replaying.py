@@ -37,6 +37,8 @@ def asking_for(admitted: Admitted) -> Asking:
     column = record.column
     turn = f"comparison {column.comparison}" if column is not None else f"turn {record.id} of {request.session}"
     cell = f"cell {record.cell_id}" if record.cell_id else turn
+    if admitted.cut is not None:
+        cell = "compact"  # it has no cell, and a summary of the same conversation is the same
     return Asking(
         asker=cell if column is None else f"{cell} column {column.number}",
         repeat=1 if column is None else column.repeat,

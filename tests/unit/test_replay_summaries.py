@@ -91,6 +91,17 @@ async def test_requested_summaries_and_the_turns_after_them_are_replayed(manager
 
 
 @on_a_loop
+async def test_summary_of_the_same_conversation_is_the_same_again(manager, model):
+    await ask(manager, "a", model="model")
+    await compact(manager)
+    replaying("chat")
+    for session in ("again", "once more", "again"):
+        await ask(manager, "a", session, cell=Cell(id="a"))
+        assert (await compact(manager, session=session)).text == "In short."
+    assert len(model.sent) == 2
+
+
+@on_a_loop
 async def test_summary_that_was_not_recorded_is_an_error_that_says_so(manager, model):
     await ask(manager, "a", model="model")
     await ask(manager, "a", "again", model="replay:chat")
