@@ -91,6 +91,8 @@ class Answer:
     """The results of its tool calls as pydantic-ai's JSON, by call id."""
     shown: Sequence[Any] = ()
     """What its tools gave to the model beside their results, such as figures, as pydantic-ai's JSON."""
+    told: Sequence[str] = ()
+    """What the user said to the turn after it, before the next answer."""
     purpose: Purpose = "answer"
     kept: int = 0
     """For a summary, how many of the newest turns were still sent word by word."""

@@ -55,6 +55,8 @@ class RunningTurns:
         self._turns: dict[tuple[str, str], Turn] = {}
         self._sent: dict[str, SentRequest] = {}
         """The last model request of each session by its id, in the order in which their turns have ended."""
+        self._replayed: dict[str, Turn] = {}
+        """The latest turn of each session, if it got messages from a recording, by the session's id."""
         self.queue_keys = UsedKeys()
         """The keys under which messages were queued, by session id."""
 
@@ -65,6 +67,9 @@ class RunningTurns:
     def remove(self, turn: Turn) -> None:
         """Remove a turn that has ended, and free the keys of its undelivered messages. For the manager."""
         self._turns.pop((turn.session_id, turn.id), None)
+        self._replayed.pop(turn.session_id, None)
+        if turn.inbox.has_said_again:
+            self._replayed[turn.session_id] = turn
         if turn.sent is not None:
             self._sent.pop(turn.session_id, None)
             self._sent[turn.session_id] = turn.sent
@@ -166,7 +171,8 @@ class RunningTurns:
             session: Name or id.
             kind: ``"steer"`` delivers the messages before the next model request, ``"queue"`` when the model is done.
             texts: The messages.
-            turn: The id of the turn; required when the session has several running turns.
+            turn: The id of the turn; required when the session has several running turns. A turn that got the messages
+                from its recording does not get them twice, and may have ended.
             key: The key that the messages were queued under. It is freed if the turn ends before it delivers them.
             values: The expressions whose values the messages hold; stored and shown with the turn.
 
@@ -176,7 +182,11 @@ class RunningTurns:
             PromptError: A message is empty.
             UsageError: The named turn is not running, or several turns are and none was named.
         """
-        running = self.of_id(await in_thread(self._sessions.id_of, session))
+        session_id = await in_thread(self._sessions.id_of, session)
+        running = self.of_id(session_id)
+        for candidate in (*running, *filter(None, [self._replayed.get(session_id)])):
+            if turn in ("", candidate.id) and candidate.inbox.was_said_again(_as_said(candidate, kind, texts)):
+                return candidate
         if not running:
             raise SessionIdleError(
                 f"session {session!r} has no running turn in this kernel; start one with a cell or %agent queue"
@@ -196,8 +206,7 @@ class RunningTurns:
         """Send messages to a turn of this manager, as `say` does; raises `SessionIdleError` when it has ended."""
         if not all(text.strip() for text in texts):
             raise PromptError("the message is empty; write it after the subcommand")
-        if kind == "queue":
-            texts = tuple(expanded(text, turn.commands)[0] for text in texts)
+        texts = _as_said(turn, kind, texts)
         await ready_for(*texts)
         turn.inbox.accept(kind, texts, key, values)
 
@@ -209,3 +218,8 @@ class RunningTurns:
 
         with suppress(StoreError):  # the messages are accepted anyway, and stored with the turn's next write
             await in_thread(self._store.update, turn.session_id, change)
+
+
+def _as_said(turn: Turn, kind: Kind, texts: Sequence[str]) -> tuple[str, ...]:
+    """Return messages as the model reads them: a queued one may be a command of the agent."""
+    return tuple(expanded(text, turn.commands)[0] if kind == "queue" else text for text in texts)

@@ -48,6 +48,8 @@ class Inbox:
         self._take_back: Callable[[str], bool] = lambda _: False
         self._closed = False
         self._refusal = ""
+        self._said_again: list[str] = []
+        """The messages that came from a recording, and that the user has not sent since."""
 
     def refuse(self, why: str) -> None:
         """Accept no messages from the beginning.
@@ -96,6 +98,33 @@ class Inbox:
             except SessionIdleError:
                 self._notes = before
                 raise
+
+    def say_again(self, texts: Sequence[str]) -> None:
+        """Send the messages that a recorded turn got at this point. Those that wait already are not sent twice.
+
+        Raises `SessionIdleError` when the run has just ended.
+        """
+        with self._lock:
+            waiting = {note.text for note in self._notes}
+            new = [text for text in texts if text not in waiting]
+            self._notes += [Note(text, "steer") for text in new]
+            self._said_again += new
+            if new:
+                self._hand_over()
+
+    @property
+    def has_said_again(self) -> bool:
+        """Whether messages came from a recording that the user has not sent since."""
+        return bool(self._said_again)
+
+    def was_said_again(self, texts: Sequence[str]) -> bool:
+        """Return whether all of these messages came from a recording, so that the user need not send them."""
+        with self._lock:
+            if not texts or not set(texts) <= set(self._said_again):
+                return False
+            for text in texts:
+                self._said_again.remove(text)
+            return True
 
     def open(self, send: Callable[[str, Kind], str], take_back: Callable[[str], bool]) -> None:
         """Start to hand messages over to the run. Called when the run begins.

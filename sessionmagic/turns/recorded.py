@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache, lru_cache
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.conversation.compaction import sent_turns
@@ -101,6 +102,7 @@ def _answers(turn: TurnRecord) -> Iterator[Answer]:
             response=message,
             results=results,
             shown=shown,
+            told=_told(stored[place + 1 :]),
             purpose="summary" if turn.kind == "compaction" else "answer",
         )
 
@@ -163,6 +165,13 @@ def _kept(session: Session, compaction: TurnRecord) -> int:
     _, turns = sent_turns(session.path(compaction.parent)) if compaction.parent is not None else (None, [])
     covered = next((place for place, turn in enumerate(turns) if turn.id == compaction.covers), -1)
     return len(turns) - covered - 1
+
+
+def _told(stored: Messages) -> list[str]:
+    """Return what the user said to a turn before its next response."""
+    requests = takewhile(lambda message: message["kind"] == "request", stored)
+    parts = (part for message in requests for part in message["parts"] if part["part_kind"] == "user-prompt")
+    return [part["content"] for part in parts if isinstance(part["content"], str)]
 
 
 def _results(stored: Messages, place: int) -> tuple[dict[str, Any], list[Any]]:

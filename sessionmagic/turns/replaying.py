@@ -20,7 +20,7 @@ from sessionmagic.models.said import as_compared
 from sessionmagic.turns.turn import current_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from pydantic_ai.messages import ToolCallPart
 
@@ -86,6 +86,12 @@ async def add_to_recording(admitted: Admitted, record: Callable[[str, str], obje
         await settled_in_thread(record, admitted.turn.session_id, admitted.turn.id)
     except (SessionMagicError, OSError) as error:
         admitted.log.emit(Warned, text=f"the answer could not be added to the recording: {error}")
+
+
+def recorded_messages() -> Sequence[str]:
+    """Return what the user said to the recorded turn after the latest answer."""
+    asking = ASKING.get()
+    return asking.answer.told if asking is not None and asking.answer is not None else ()
 
 
 def recorded_result(call: ToolCallPart, replays: str, seconds: dict[str, float]) -> ToolReturn[Any] | ToolDenied | None:

@@ -11,10 +11,11 @@ from pydantic_ai.messages import BinaryContent, ToolReturn
 from sessionmagic import Cell, ModelReferenceError, Models, ReplayError, SessionManager, register_model
 from sessionmagic.agents.definition import AgentDefinition, Fallback
 from sessionmagic.comparing.contestants import Contestant
-from sessionmagic.conversation.events import ResponseBegan
+from sessionmagic.conversation.events import MessageInjected, ResponseBegan
 from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.conversation.usage import RequestRecord
+from sessionmagic.exceptions import SessionIdleError
 from sessionmagic.loop import in_thread
 from sessionmagic.models.configured import configured
 from sessionmagic.models.difference import Said
@@ -500,6 +501,46 @@ async def test_budget_of_a_replayed_session_is_not_spent(manager):
     await ask(manager)
     result = await replayed(manager, budget=0.0001)
     assert (result.status, result.cost) == ("completed", 0.0)
+
+
+@on_a_loop
+async def test_messages_to_a_running_turn_are_replayed_and_not_sent_twice(manager):
+    def wait() -> str:
+        """Wait."""
+        turn.inbox.accept("steer", ["To the left!"])
+        turn.inbox.accept("queue", ["And then?"])
+        return "waited"
+
+    script("acts", call("wait"), "Left.", "Then right.")
+    turn = await manager.run("Go", session="chat", model="acts", tools=[wait], yes=True)
+    recorded = returned(whole(await events_of(turn)))
+    again = await manager.run("Go", session="again", model="replay:chat", tools=[same_but_dead(wait)])
+    events = whole(await events_of(again))
+    assert returned(events) == recorded
+    assert [event.text for event in events if isinstance(event, MessageInjected)] == ["To the left!", "And then?"]
+    assert (await again.result()).text == "Left.\n\nThen right."
+    assert whole_messages(manager, "again") == whole_messages(manager, "chat")
+    assert await manager.turns.steer("again", "To the left!") is again
+    request = Request(prompt="And then?", session="again")
+    assert await manager.queue(request) is again
+    with pytest.raises(SessionIdleError):
+        await manager.turns.steer("again", "To the left!")
+    assert len(manager.sessions.load("again").turns) == 1
+
+
+@on_a_loop
+async def test_message_that_the_user_sends_again_before_the_recording_does_is_sent_once(manager):
+    def wait() -> str:
+        """Wait."""
+        turn.inbox.accept("steer", ["To the left!"])
+        return "waited"
+
+    script("acts", call("wait"), "Left.")
+    turn = await manager.run("Go", session="chat", model="acts", tools=[wait], yes=True)
+    await turn.result()
+    again = await manager.run("Go", session="again", model="replay:chat", tools=[same_but_dead(wait)])
+    await manager.turns.steer("again", "To the left!")
+    assert (await again.result()).text == "Left."
 
 
 def test_without_sessions_there_is_nothing_to_replay():
