@@ -126,6 +126,10 @@ class Models:
             source, reading = self._find(reference)
             source.check(reading)
 
+    def replays(self, reference: str) -> bool:
+        """Return whether a recording answers where a reference is asked: that of the process, or one that it names."""
+        return reference.startswith(f"{REPLAY}:") or self._is_replayed(reference)
+
     def _is_replayed(self, reference: str) -> bool:
         """Return whether the recording of this process answers in place of a model, and nothing else does."""
         return bool(configured.replay) and not configured.fills and not reference.startswith(f"{REPLAY}:")

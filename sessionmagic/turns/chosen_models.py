@@ -19,11 +19,11 @@ def model_for(
 ) -> tuple[ResolvedModel, list[str]]:
     """Return the model that a turn asks, and a warning if the stored override cannot be used."""
     default = agent.model or means.models.default
+    wanted = {"": stored or default, "default": default}.get(request.model, request.model)
     try:
-        wanted = {"": stored or default, "default": default}.get(request.model, request.model)
         return means.resolve(wanted), []
     except ModelReferenceError as error:
-        if request.model:
+        if request.model or means.models.replays(wanted):  # a model must not answer in place of a lost recording
             raise
         if not stored:
             what = f"the model of agent {agent.name!r}" if agent.model else "the default"

@@ -466,6 +466,22 @@ async def test_unknown_recording_is_refused_before_anything_is_stored(manager):
 
 
 @on_a_loop
+async def test_no_model_answers_in_place_of_a_recording_that_is_gone(manager):
+    await ask(manager)
+    default = script("calm", "Not recorded.")
+    await replayed(manager, cell=Cell(id="one"))
+    manager.sessions.rename("chat", "lesson")
+    with pytest.raises(ModelReferenceError, match=r"^no session or file is called 'chat'"):
+        await ask(manager, "Hello", "again")
+    configured.change("calm", {}, {}, replay="chat")
+    with pytest.raises(ModelReferenceError, match=r"^AgentMagics\.replay: no session or file is called 'chat'"):
+        await ask(manager, "Hello", "new")
+    manager.sessions.rename("lesson", "chat")
+    assert (await ask(manager, "Hello", "new", cell=Cell(id="one"))).text == "It is fine."
+    assert default.sent == []
+
+
+@on_a_loop
 async def test_setting_that_names_no_recording_is_named_in_the_error(manager):
     configured.change("calm", {}, {}, replay="nobody")
     with pytest.raises(ModelReferenceError, match=r"^AgentMagics\.replay: no session or file is called 'nobody'"):
