@@ -30,7 +30,7 @@ from sessionmagic.turns.comparable import Comparable
 from sessionmagic.turns.falling_back import FallingBack, SayingSomething
 from sessionmagic.turns.messages import check_whole, tidied
 from sessionmagic.turns.patient_model import PatientModel
-from sessionmagic.turns.replaying import recorded_messages, recorded_result
+from sessionmagic.turns.replaying import recorded_result, say_again
 from sessionmagic.turns.run_history import RunHistory
 from sessionmagic.turns.sender import Sender
 from sessionmagic.turns.tool_run import preview_of, run_tool
@@ -132,7 +132,7 @@ class Guard(AbstractCapability[None]):
             except UserError as error:  # the run has just ended
                 raise SessionIdleError("the turn has just ended; send it as a new prompt") from error
 
-        self.inbox.open(send, ctx.dequeue)
+        self.inbox.open(send, ctx.dequeue, holds=self.model.is_replay)
 
     async def before_model_request(self, ctx: Any, request_context: Any) -> Any:  # noqa: ARG002
         """Count a model request, stop the turn at its limit, and choose the model that is asked."""
@@ -179,7 +179,7 @@ class Guard(AbstractCapability[None]):
         """Record the model request, and give each call of the response a unique id and a name of limited length."""
         self.requests.end(response)
         self.rate_limits.answered()
-        self.inbox.say_again(recorded_messages())
+        say_again(self.inbox, ends=not response.tool_calls)
         self._reached_token_limit = response.finish_reason == "length"
         return tidied(response)
 

@@ -34,6 +34,8 @@ class Note:
     """The key that it was queued with, if any."""
     values: tuple[str, ...] = ()
     """The expressions whose values the user has put into the message."""
+    held: bool = False
+    """Whether it waits until a recording says it, too."""
     delivery: str | None = None
     """The id with which the run reports its delivery; None until it is handed over to the run."""
 
@@ -48,6 +50,7 @@ class Inbox:
         self._take_back: Callable[[str], bool] = lambda _: False
         self._closed = False
         self._refusal = ""
+        self._holds = False
         self._said_again: list[str] = []
         """The messages that came from a recording, and that the user has not sent since."""
 
@@ -92,7 +95,7 @@ class Inbox:
                     f"{SIZES[kind]} messages are already waiting; send more when the model has read them"
                 )
             before = list(self._notes)
-            self._notes += [Note(text, kind, key, tuple(values)) for text in texts]
+            self._notes += [Note(text, kind, key, tuple(values), self._holds) for text in texts]
             try:
                 self._hand_over()
             except SessionIdleError:
@@ -100,17 +103,28 @@ class Inbox:
                 raise
 
     def say_again(self, texts: Sequence[str]) -> None:
-        """Send the messages that a recorded turn got at this point. Those that wait already are not sent twice.
+        """Deliver the messages that a recorded turn got at this point. Those that wait already are not sent twice.
 
         Raises `SessionIdleError` when the run has just ended.
         """
         with self._lock:
-            waiting = {note.text for note in self._notes}
-            new = [text for text in texts if text not in waiting]
-            self._notes += [Note(text, "steer") for text in new]
-            self._said_again += new
-            if new:
+            for text in texts:
+                note = next((note for note in self._notes if note.text == text), None)
+                if note is None:
+                    self._notes.append(Note(text, "steer"))
+                    self._said_again.append(text)
+                else:
+                    note.held = False
+            if texts:
                 self._hand_over()
+
+    def release(self) -> None:
+        """Deliver all messages, also those that the recorded turn did not get. Raises `SessionIdleError`."""
+        with self._lock:
+            self._holds = False
+            for note in self._notes:
+                note.held = False
+            self._hand_over()
 
     @property
     def has_said_again(self) -> bool:
@@ -126,17 +140,18 @@ class Inbox:
                 self._said_again.remove(text)
             return True
 
-    def open(self, send: Callable[[str, Kind], str], take_back: Callable[[str], bool]) -> None:
+    def open(self, send: Callable[[str, Kind], str], take_back: Callable[[str], bool], *, holds: bool = False) -> None:
         """Start to hand messages over to the run. Called when the run begins.
 
         Args:
             send: Hands a message over and returns the id of its delivery.
             take_back: Takes a message back by that id, and returns whether it could; a delivered message cannot be.
+            holds: Hold messages back until `say_again` or `release`, as a recording answers sooner than its model did.
         """
         with self._lock:
-            self._send, self._take_back = send, take_back
+            self._send, self._take_back, self._holds = send, take_back, holds
             for note in self._notes:  # an earlier run of the turn did not deliver them
-                note.delivery = None
+                note.delivery, note.held = None, holds
             self._hand_over()
 
     def delivered(self, delivery: str) -> Note | None:
@@ -164,8 +179,9 @@ class Inbox:
         """
         if self._send is None:
             return
-        steering = [note for note in self._notes if note.kind == "steer"]
-        queued = [note for note in self._notes if note.kind == "queue"][:1]
+        notes = [note for note in self._notes if not note.held]
+        steering = [note for note in notes if note.kind == "steer"]
+        queued = [note for note in notes if note.kind == "queue"][:1]
         for note in queued if steering else ():
             if note.delivery is not None and self._take_back(note.delivery):
                 note.delivery = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
@@ -12,7 +12,7 @@ from pydantic_ai.tools import ToolDenied
 
 from sessionmagic.conversation.events import Warned
 from sessionmagic.conversation.stored_transcript import displays_in
-from sessionmagic.exceptions import ReplayError, SessionMagicError
+from sessionmagic.exceptions import ReplayError, SessionIdleError, SessionMagicError
 from sessionmagic.loop import settled_in_thread
 from sessionmagic.models.recording import Wanted
 from sessionmagic.models.replay import ASKING, Asking
@@ -20,13 +20,14 @@ from sessionmagic.models.said import as_compared
 from sessionmagic.turns.turn import current_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from pydantic_ai.messages import ToolCallPart
 
     from sessionmagic.models.difference import Said
     from sessionmagic.models.recording import Purpose
     from sessionmagic.turns.admitted import Admitted
+    from sessionmagic.turns.inbox import Inbox
 
 _content: TypeAdapter[list[UserContent]] = TypeAdapter(list[UserContent])
 
@@ -88,10 +89,19 @@ async def add_to_recording(admitted: Admitted, record: Callable[[str, str], obje
         admitted.log.emit(Warned, text=f"the answer could not be added to the recording: {error}")
 
 
-def recorded_messages() -> Sequence[str]:
-    """Return what the user said to the recorded turn after the latest answer."""
+def say_again(inbox: Inbox, *, ends: bool) -> None:
+    """Deliver what the user said to the recorded turn after its latest answer; at the end also what was not recorded.
+
+    Args:
+        inbox: The messages to the turn.
+        ends: Whether the turn ends with the answer, if there is no message.
+    """
     asking = ASKING.get()
-    return asking.answer.told if asking is not None and asking.answer is not None else ()
+    with suppress(SessionIdleError):  # the run is being stopped
+        if asking is not None and asking.answer is not None and asking.answer.told:
+            inbox.say_again(asking.answer.told)
+        elif ends:
+            inbox.release()
 
 
 def recorded_result(call: ToolCallPart, replays: str, seconds: dict[str, float]) -> ToolReturn[Any] | ToolDenied | None:

@@ -559,6 +559,14 @@ async def test_message_that_the_user_sends_again_before_the_recording_does_is_se
     assert (await again.result()).text == "Left."
 
 
+@on_a_loop
+async def test_message_that_the_recorded_turn_did_not_get_is_another_request(manager):
+    await ask(manager)
+    turn = await manager.run("Hello", session="again", model="replay:chat")
+    turn.inbox.accept("steer", ["To the left!"])
+    assert 'does not have the prompt "To the left!"' in str((await turn.result()).error)
+
+
 def test_without_sessions_there_is_nothing_to_replay():
     with pytest.raises(ModelReferenceError, match="there are no sessions here, so 'lesson' cannot be replayed"):
         Models("test").check("replay:lesson")
