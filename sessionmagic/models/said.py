@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from pydantic_ai.tools import ToolDefinition
 
 HASH_LENGTH = 12
+CELL = re.compile(r"\b(In|Out) ?\[\d+\]")
+"""The number of a cell, as IPython writes it before the cell and in tracebacks."""
 
 
 def said_in(messages: Sequence[ModelMessage]) -> tuple[Said, ...]:
@@ -41,8 +44,11 @@ def said_in(messages: Sequence[ModelMessage]) -> tuple[Said, ...]:
 
 
 def as_compared(text: str) -> str:
-    """Return a text without keys and without what tells about this machine."""
-    return without_machine(without_keys(text, look=False))
+    """Return a text without keys, without the numbers of cells, and without what tells about this machine.
+
+    A cell that runs again has another number, which `%agent fix` names.
+    """
+    return CELL.sub(r"\1 [ ]", without_machine(without_keys(text, look=False)))
 
 
 def said_to_judge(question: str, first: str, second: str) -> tuple[Said, ...]:

@@ -252,9 +252,9 @@ async def test_agent_with_fallbacks_asks_no_model_for_what_a_recording_lacks():
     assert other.sent == []
 
 
-@pytest.mark.parametrize("live_tools", [False, True])
+@pytest.mark.parametrize(("live_tools", "safety"), [(False, "balanced"), (True, "balanced"), (False, "strict")])
 @on_a_loop
-async def test_sub_agents_are_not_asked_again_as_their_models_were_not_recorded(live_tools):
+async def test_sub_agents_are_not_asked_again_as_their_models_were_not_recorded(live_tools, safety):
     agents = {
         "root": AgentDefinition(name="root", model="boss", sub_agents={"helper": "Helps."}),
         "helper": AgentDefinition(name="helper", model="helps"),
@@ -264,8 +264,10 @@ async def test_sub_agents_are_not_asked_again_as_their_models_were_not_recorded(
     helps = script("helps", "Three.")
     manager = SessionManager(MemoryStore(), Models("calm"), agents)
     await ask(manager, "Go")
-    turn = await manager.run("Go", session="again", model="replay:chat", live_tools=live_tools)
+    options = {"live_tools": live_tools, "safety": safety, "attended": True}
+    turn = await manager.run("Go", session="again", model="replay:chat", **options)
     events = whole(await events_of(turn))
+    assert "approval_requested" not in {event.type for event in events}
     assert (await turn.result()).text == "Done."
     assert [content for _, _, content in returned(events)] == ["Three."]
     assert len(helps.sent) == 1

@@ -59,13 +59,13 @@ def test_each_part_is_what_a_reader_would_call_it():
     assert "Not valid" in said[6].text
 
 
-def test_ids_order_of_arguments_and_names_of_the_machine_do_not_count():
+def test_ids_order_of_arguments_numbers_of_cells_and_names_of_the_machine_do_not_count():
     one = [
-        ModelRequest([UserPromptPart("in /home/jane/x")]),
+        ModelRequest([UserPromptPart("Cell In[3] and In [4], in /home/jane/x")]),
         ModelResponse([ToolCallPart("f", {"a": 1, "b": 2}, "1")], model_name="m"),
     ]
     other = [
-        ModelRequest([UserPromptPart("in /home/joe/x")]),
+        ModelRequest([UserPromptPart("Cell In[11] and In [12], in /home/joe/x")]),
         ModelResponse([ToolCallPart("f", '{"b": 2, "a": 1}', "2")]),
     ]
     assert said_in(one) == said_in(other)
