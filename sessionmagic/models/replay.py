@@ -206,8 +206,7 @@ def recorded(recording: Recording, parameters: ModelRequestParameters) -> ModelR
     asking = ASKING.get()
     if asking is None or asking.wanted is None:
         raise ReplayError(
-            f"{recording.name} has no answers of grids, which keep their own; %config AgentMagics.replay = '' lets "
-            "models answer"
+            f"{recording.name} has no answers for grids; %config AgentMagics.replay = '' lets models answer"
         )
     asking.answer = answer = recording.find(asking.wanted(), asking.asker, asking.repeat)
     [response] = ModelMessagesTypeAdapter.validate_python([dict(answer.response)])

@@ -10,6 +10,7 @@ from sessionmagic import ReplayError
 from sessionmagic.agents.definition import BUILT_IN
 from sessionmagic.comparing.contestants import Contestant
 from sessionmagic.comparing.judge import Judge
+from sessionmagic.comparing.plan import GridRequest
 from sessionmagic.models.configured import configured
 from sessionmagic.sessions.formats.recording import to_recording
 from sessionmagic.storage.memory import MemoryStore
@@ -169,6 +170,18 @@ async def test_verdict_on_other_answers_is_another_one(manager):
         'line 1: "Straight on." where the recording has "To the left."'
     )
     assert len(judge.sent) == 2
+
+
+@on_a_loop
+async def test_grid_has_no_answers_in_a_recording_and_asks_no_model(manager):
+    model = script("left", "Never.")
+    await ask(manager)
+    configured.change("openai:gpt-5.2", {}, {}, replay="chat")
+    results = await manager.grids.run(GridRequest(prompts=["Hello"], models=["left"]))
+    assert [row.error for row in results] == [
+        "the recording chat has no answers for grids; %config AgentMagics.replay = '' lets models answer"
+    ]
+    assert model.sent == []
 
 
 @on_a_loop
