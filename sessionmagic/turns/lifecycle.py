@@ -56,12 +56,12 @@ async def stream(  # noqa: PLR0913
     from sessionmagic.turns.answering import answered
     from sessionmagic.turns.failures import failure
     from sessionmagic.turns.model_requests import ModelRequests
-    from sessionmagic.turns.replaying import add_to_recording, asking_for, was_filled
+    from sessionmagic.turns.replaying import add_to_recording, asking_of, was_filled
 
     requests = ModelRequests()
     try:
         _emit_start(admitted)
-        ASKING.set(asking_for(admitted))
+        ASKING.set(asking_of(admitted))
         outcome = await answered(admitted, store, agent_tools, requests)
     except asyncio.CancelledError as stop:
         requests.close([], stop)

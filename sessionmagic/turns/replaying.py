@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _content: TypeAdapter[list[UserContent]] = TypeAdapter(list[UserContent])
 
 
-def asking_for(admitted: Admitted) -> Asking:
+def asking_of(admitted: Admitted) -> Asking:
     """Return what recordings must know of a turn."""
     record, request = admitted.record, admitted.request
     column = record.column

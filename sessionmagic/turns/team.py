@@ -11,12 +11,14 @@ from sessionmagic.conversation.events import SubAgentFinished, SubAgentStarted, 
 from sessionmagic.conversation.tree import with_changed_turn
 from sessionmagic.exceptions import ToolError
 from sessionmagic.loop import in_thread
+from sessionmagic.models.replay import ASKING
 from sessionmagic.tools.questions import asking_for
 from sessionmagic.turns.agent_run import AgentRun, settled
 from sessionmagic.turns.colleague_plans import begun, next_to_answer
 from sessionmagic.turns.colleagues import current_member
 from sessionmagic.turns.guarding import guard_of
 from sessionmagic.turns.model_requests import ModelRequests
+from sessionmagic.turns.replaying import asking_of
 from sessionmagic.turns.run_history import RunHistory
 from sessionmagic.turns.session_permissions import update_and_tighten
 from sessionmagic.turns.sub_agent_ends import answer_in, ended, with_advice
@@ -149,6 +151,7 @@ class WorkingAgent:
         admitted.log.emit(SubAgentStarted, turn=admitted.record.id, task=task, model=admitted.record.model)
         context = shared.context.copy()
         context.run(current_work.set, admitted.for_calls)
+        context.run(ASKING.set, asking_of(admitted))  # sub-agents may work at the same time
         context.run(asking_for.set, agent)
         try:
             outcome, cancelled = await settled(worker.run, worker.answer(task, _nothing), context)

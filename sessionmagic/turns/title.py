@@ -84,14 +84,14 @@ async def give_title(
         record_title: Called in a worker thread with the ids of the session and the turn, to add it to a recording.
     """
     from sessionmagic.models.said import said_for_title
-    from sessionmagic.turns.replaying import asking_aside, asking_for
+    from sessionmagic.turns.replaying import asking_aside, asking_of
 
     try:
         model = await in_thread(_model_for, admitted, models)
         if model is None:
             return None
         prompt = said_for_title(admitted.request.prompt)
-        with asking_aside("title", prompt, asker=asking_for(admitted).asker) as asking:
+        with asking_aside("title", prompt, asker=asking_of(admitted).asker) as asking:
             text, record = await _asked(admitted, model)
         if record is None:
             return None

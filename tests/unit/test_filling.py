@@ -6,11 +6,12 @@ from threading import Barrier
 
 import pytest
 
-from sessionmagic import ModelReferenceError
+from sessionmagic import Cell, ModelReferenceError, Models, SessionManager
+from sessionmagic.agents.definition import AgentDefinition
 from sessionmagic.models.configured import configured
 from sessionmagic.storage.memory import MemoryStore
 from sessionmagic.testing import call, script
-from tests.turns import ask, manager_on, on_a_loop
+from tests.turns import ask, events_of, manager_on, on_a_loop, returned
 
 
 @pytest.fixture
@@ -158,3 +159,26 @@ def test_no_answer_is_lost_when_several_kernels_fill_one_file(file):
         list(pool.map(fill, managers, "abcd"))
     assert sorted(prompts_in(file)) == sorted(f"{name}{number}" for name in "abcd" for number in range(3))
     assert [each.name for each in file.parent.iterdir()] == [file.name]
+
+
+@on_a_loop
+async def test_sub_agents_that_work_at_the_same_time_are_asked_and_their_answers_recorded_with_the_call(file):
+    tasks = [call("transfer_task", agent=name, task="Hello", expected_output="x") for name in ("left", "right")]
+    agents = {
+        "root": AgentDefinition(name="root", model="boss", sub_agents={"left": "L.", "right": "R."}),
+        "left": AgentDefinition(name="left", model="lefts"),
+        "right": AgentDefinition(name="right", model="rights"),
+    }
+    boss, lefts, rights = script("boss", tasks, "Done."), script("lefts", "To the left."), script("rights", "No.")
+    script("calm", "It is fine.")
+    await ask(SessionManager(MemoryStore(), Models("calm"), agents), "Hello", "before", model="calm")
+    results = []
+    for _ in range(2):
+        manager = SessionManager(MemoryStore(), Models("calm"), agents)
+        turn = await manager.run("Go", session="chat", cell=Cell(id="go"))
+        results.append(returned(await events_of(turn)))
+        assert (await turn.result()).text == "Done."
+    assert results[0] == results[1]
+    assert sorted(content for _, _, content in results[0]) == ["No.", "To the left."]
+    assert [len(each.sent) for each in (boss, lefts, rights)] == [2, 1, 1]
+    assert prompts_in(file) == ["Hello", "Go"]
