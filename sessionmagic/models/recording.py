@@ -91,6 +91,10 @@ class Answer:
     """The results of its tool calls as pydantic-ai's JSON, by call id."""
     shown: Sequence[Any] = ()
     """What its tools gave to the model beside their results, such as figures, as pydantic-ai's JSON."""
+    place: str = ""
+    """What it shares with the other runs of its column of a comparison, and with no other answers; empty for a turn."""
+    repeat: int = 1
+    """Which of these runs it is, counted from 1."""
     told: Sequence[str] = ()
     """What the user said to the turn after it, before the next answer."""
     purpose: Purpose = "answer"
@@ -151,13 +155,18 @@ class Recording:
         askers = self.askers[key]
         if asker not in askers:
             askers.append(asker)
-        number = askers.index(asker) + repeat
-        if number > len(same):
-            raise ReplayError(
-                f"{self.name} has {_what(wanted)} only {counted(len(same), 'time')}, and this asks for number "
-                f"{number}; a restart of the kernel begins anew"
-            )
-        return same[number - 1]
+        places: dict[str, list[Answer]] = {}  # in the order in which they were asked first
+        for each in same:
+            places.setdefault(each.place or each.turn, []).append(each)
+        index = askers.index(asker)
+        own = list(places.values())[index] if index < len(places) else []
+        if (found := next((each for each in own if each.repeat == repeat), None)) is not None:
+            return found
+        number = sum(map(len, list(places.values())[:index])) + repeat
+        raise ReplayError(
+            f"{self.name} has {_what(wanted)} only {counted(len(same), 'time')}, and this asks for number {number}; "
+            "a restart of the kernel begins anew"
+        )
 
     def summary(self, wanted: Wanted) -> Answer | None:
         """Return the first summary that was recorded for a request; None if there is none."""

@@ -102,6 +102,8 @@ def _answers(turn: TurnRecord) -> Iterator[Answer]:
             response=message,
             results=results,
             shown=shown,
+            place=f"{turn.column.comparison} {turn.column.number}" if turn.column is not None else "",
+            repeat=1 if turn.column is None else turn.column.repeat,
             told=_told(stored[place + 1 :]),
             purpose="summary" if turn.kind == "compaction" else "answer",
         )

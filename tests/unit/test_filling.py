@@ -2,15 +2,18 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from threading import Barrier
 
 import pytest
 
 from sessionmagic import Cell, ModelReferenceError, Models, SessionManager
 from sessionmagic.agents.definition import AgentDefinition
+from sessionmagic.comparing.contestants import Contestant
 from sessionmagic.models.configured import configured
 from sessionmagic.storage.memory import MemoryStore
 from sessionmagic.testing import call, script
+from sessionmagic.turns.request import Request
 from tests.turns import ask, events_of, manager_on, on_a_loop, returned
 
 
@@ -182,3 +185,21 @@ async def test_sub_agents_that_work_at_the_same_time_are_asked_and_their_answers
     assert sorted(content for _, _, content in results[0]) == ["No.", "To the left."]
     assert [len(each.sent) for each in (boss, lefts, rights)] == [2, 1, 1]
     assert prompts_in(file) == ["Hello", "Go"]
+
+
+@on_a_loop
+async def test_repeats_keep_their_numbers_in_whatever_order_they_have_ended(file):
+    numbers = count(1)
+    script("varies", *[lambda _messages: f"answer {next(numbers)}"] * 4)
+
+    async def compared():
+        request = Request(prompt="Which?", session="chat")
+        comparison = await restarted().compare(request, [Contestant("varies")], repeat=4)
+        return [str(each) for each in await comparison.answers()]
+
+    said = await compared()
+    header, *turns = file.read_text().splitlines(keepends=True)
+    file.write_text("".join([header, *turns[::-1]]))
+    configured.change("calm", {}, {}, replay=str(file))
+    assert await compared() == said
+    assert len(set(said)) == 4

@@ -4,6 +4,7 @@ import inspect
 import socket
 import time
 from dataclasses import replace
+from itertools import count
 
 import pytest
 from pydantic_ai.messages import BinaryContent, ToolReturn
@@ -376,6 +377,22 @@ async def test_each_column_and_repeat_of_a_comparison_gets_its_own_answer(manage
     configured.change("calm", {}, {}, replay="chat")
     assert await compare("again") == first
     assert sum(counts.values()) == 4
+
+
+@on_a_loop
+async def test_each_comparison_of_the_same_prompt_gets_its_own_repeats(manager):
+    numbers = count(1)
+    script("varies", *[lambda _messages: f"answer {next(numbers)}"] * 4)
+
+    async def compare(cell, session):
+        request = Request(prompt="Which?", session=session, cell=Cell(id=cell))
+        comparison = await manager.compare(request, [Contestant("varies")], repeat=2)
+        return [str(each) for each in await comparison.answers()]
+
+    said = [await compare(cell, "chat") for cell in ("one", "two")]
+    assert len({text for each in said for text in each}) == 4
+    configured.change("calm", {}, {}, replay="chat")
+    assert [await compare(cell, "again") for cell in ("one", "two", "one")] == [*said, said[0]]
 
 
 @on_a_loop
