@@ -168,6 +168,11 @@ class Recording:
             "a restart of the kernel begins anew"
         )
 
+    @property
+    def has_summaries(self) -> bool:
+        """Whether older turns were summarized."""
+        return any(each.purpose == "summary" for each in self.answers)
+
     def summary(self, wanted: Wanted) -> Answer | None:
         """Return the first summary that was recorded for a request; None if there is none."""
         return next((each for each in self.answers if self._is_said(each, wanted)), None)
@@ -177,9 +182,9 @@ class Recording:
 
         None if there is none, or the request was answered without one.
         """
-        summaries = [each for each in self.answers if each.purpose == "summary"]
-        if not summaries or any(self._is_said(each, wanted) for each in self.answers):
+        if any(self._is_said(each, wanted) for each in self.answers):
             return None
+        summaries = [each for each in self.answers if each.purpose == "summary"]
         following: dict[str | None, list[Answer]] = {}
         for each in self.answers:
             if each.purpose == "answer":

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sessionmagic.conversation.session import TurnRecord
-    from sessionmagic.models.recording import Purpose, Recording, Wanted
+    from sessionmagic.models.recording import Purpose, Wanted
     from sessionmagic.models.resolved import ResolvedModel
     from sessionmagic.turns.history import History
     from sessionmagic.turns.messages import Messages
@@ -38,13 +38,10 @@ def kept_before(model: ResolvedModel, history: History, prompt: Messages) -> int
 
     None if it has none, so that no summary is to be written.
     """
-    if (recording := recording_in(model.model)) is None:
+    recording = recording_in(model.model)
+    if recording is None or not recording.has_summaries:
         return None
-    return _kept_in(recording, _wanted(history, prompt, "answer"))
-
-
-def _kept_in(recording: Recording, wanted: Wanted) -> int | None:
-    found = recording.summary_before(wanted)
+    found = recording.summary_before(_wanted(history, prompt, "answer"))
     return None if found is None else found.kept
 
 
