@@ -147,6 +147,44 @@ def test_what_a_recording_lacks_is_filled_in_by_the_model_that_the_cell_names(re
     ]
 
 
+def test_lesson_with_a_summary_a_judge_and_steering_runs_offline_and_runs_again(kernel, session, offline, tmp_path):
+    kernel.run(
+        "from sessionmagic.testing import pause, script\n"
+        "script('talks', *[lambda messages: f'{len(messages)} messages'] * 9)\n"
+        "script('steered', [pause(1.0), 'So far.'], 'To the left.')\n"
+        "script('judge', 'VERDICT: first', 'VERDICT: second')\n"
+    ).ok()
+    cells = [
+        ("one", "%%agent -m talks\nOne"),
+        ("two", "%%agent\nTwo"),
+        ("sums", "%agent compact"),
+        ("three", "%%agent\nThree"),
+        ("goes", "%%agent -m steered --once -b -o steered\nGo"),
+        ("left", "%agent steer Left!"),
+        ("said", "print(steered.result().text)"),
+        ("which", "%%agent --compare talks hello --judge judge\nWhich?"),
+    ]
+    kernel.run(f"%config AgentMagics.session = {session!r}").ok()
+    offline.run(f"%config AgentMagics.session = {session!r}").ok()
+
+    def shown(where):
+        said = [where.run(line, cell_id=name).ok() for name, line in cells]
+        judged = next(line for line in said[-1].text.splitlines() if line.startswith("judge judge"))
+        answers = [each.answer["data"]["text/plain"] for each in said[:4]]
+        return [*answers, said[6].text, judged.partition(" · unpriced")[0].partition(" · $")[0]]
+
+    try:
+        recorded = shown(kernel)
+    finally:
+        kernel.run("%config AgentMagics.session = ''").ok()
+    assert "To the left." in recorded[4]
+    assert "both orders agree in 1 of 1" in recorded[5]
+    file = tmp_path / "lesson.jsonl"
+    kernel.run(f"%agent record {session} {file}").ok()
+    offline.run(f"%config AgentMagics.replay = {str(file)!r}").ok()
+    assert [shown(offline), shown(offline)] == [recorded, recorded]
+
+
 @pytest.mark.usefixtures("recording")
 def test_show_plays_a_session_with_its_calls_and_asks_nothing(kernel, session):
     kernel.run("RAN.clear()").ok()
