@@ -166,7 +166,7 @@ def recording_in(model: Model) -> Recording | None:
 
 def is_replay(model: Model) -> bool:
     """Return whether a recording answers in place of a model, which is not asked for anything."""
-    return any(isinstance(each, ReplayModel) for each in members_of(model))
+    return all(isinstance(each, ReplayModel) for each in members_of(model))
 
 
 def is_replayed(response: ModelResponse) -> bool:

@@ -106,7 +106,7 @@ class ResolvedModel:
         """Whether a recording answers in place of the model, which is not asked for anything."""
         from sessionmagic.models.replay import is_replay
 
-        return any(is_replay(each.model) for each in self.own)
+        return all(is_replay(each.model) for each in self.own)
 
     @property
     def takes_tools(self) -> bool:

@@ -121,7 +121,7 @@ def _model_for(admitted: Admitted, models: Models) -> ResolvedModel | None:
     from sessionmagic.models.members import members_of
 
     if admitted.plan.model.is_replay:  # its recording has the title
-        return admitted.plan.model
+        return admitted.plan.model.chosen()
     if reference := admitted.plan.agent.title_model:
         try:
             return models.within(admitted.plan.agent.names).resolve(reference).chosen()

@@ -253,6 +253,14 @@ async def test_agent_with_fallbacks_asks_no_model_for_what_a_recording_lacks():
     assert other.sent == []
 
 
+@on_a_loop
+async def test_model_in_an_alloy_with_a_recording_may_be_asked(manager):
+    await ask(manager)
+    both, other = (manager.models.resolve(each) for each in ("replay:chat,replay:chat", "replay:chat,calm"))
+    assert (both.is_replay, other.is_replay) == (True, False)
+    assert (await ask(manager, "Hello", "again", model="replay:chat,replay:chat", titles=True)).text == "It is fine."
+
+
 @pytest.mark.parametrize(("live_tools", "safety"), [(False, "balanced"), (True, "balanced"), (False, "strict")])
 @on_a_loop
 async def test_sub_agents_are_not_asked_again_as_their_models_were_not_recorded(live_tools, safety):
