@@ -37,14 +37,16 @@ class Words:
     """A single one, with the prompt in place of ``{}``."""
     all: str
     other: str
-    """What is said where the prompt was recorded, but something else differs."""
+    """What the recording has where the prompt is the same, but something else differs."""
 
 
 WORDS: dict[Purpose, Words] = {
-    "answer": Words("the prompt {}", "answers", "but not after what was said before"),
-    "summary": Words("a summary of this conversation", "summaries", "but of another conversation"),
-    "title": Words("a title for the prompt {}", "titles", "but for another one"),
-    "judge": Words("a verdict on answers to the prompt {}", "verdicts", "but on other answers"),
+    "answer": Words("the prompt {}", "answers", "the prompt {}, but not after what was said before"),
+    "summary": Words("a summary of this conversation", "summaries", "summaries, but not of this conversation"),
+    "title": Words("a title for the prompt {}", "titles", "titles, but not for the prompt {}"),
+    "judge": Words(
+        "a verdict on answers to the prompt {}", "verdicts", "verdicts on answers to the prompt {}, but not on these"
+    ),
 }
 
 
@@ -227,7 +229,7 @@ class Recording:
         )
         recorded = (*self._before(nearest.parent), *nearest.own)
         if nearest.prompt == wanted.prompt:
-            where = f"{self.name} has {_what(wanted)}, {words.other}"
+            where = f"{self.name} has {words.other.format(quoted(wanted.prompt))}"
             return f"{where}: {first_difference(_compared(wanted.said, wanted), _compared(recorded, wanted))}"
         difference = line_difference(PROMPT, wanted.prompt, nearest.prompt)
         return f"{self._has_not(wanted)}; the nearest is turn {nearest.turn}: {difference}"

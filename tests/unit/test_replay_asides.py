@@ -166,8 +166,8 @@ async def test_verdict_on_other_answers_is_another_one(manager):
     with pytest.raises(ReplayError) as raised:
         await manager.comparisons.judge("again", Judge("replay:chat"))
     assert str(raised.value) == (
-        'the recording chat has a verdict on answers to the prompt "Which?", but on other answers: first answer '
-        'line 1: "Straight on." where the recording has "To the left."'
+        'the recording chat has verdicts on answers to the prompt "Which?", but not on these: first answer line 1: '
+        '"Straight on." where the recording has "To the left."'
     )
     assert len(judge.sent) == 2
 

@@ -111,6 +111,13 @@ async def test_summary_that_was_not_recorded_is_an_error_that_says_so(manager, m
         "the recording chat does not have a summary of this conversation; it has no summaries at all"
     )
     await compact(manager)
+    other = manager_on(manager.store)
+    script("model", answers)
+    await ask(other, "b", "other", model="model")
+    result = await compact(other, session="other", model="replay:chat")
+    assert str(result.error) == (
+        'the recording chat has summaries, but not of this conversation: prompt line 1: "b" where the recording has "a"'
+    )
     result = await compact(manager, "keep the names", session="again")
     assert "where the recording has no such line" in str(result.error)
     assert (await compact(manager, session="again")).text == "In short."
