@@ -121,11 +121,25 @@ def shared_server(home: Path | None = None, *, file: Path | None = None) -> Shar
     if (found := read_server(path)) is not None and found.is_alive:
         return found
     if file is None and os.environ.get(VARIABLE):
-        raise ModelReferenceError(
-            f"the shared local model of {path}, which {VARIABLE} names, does not run; start it with "
-            f"`{START} --file {typed(str(path))}`"
-        )
+        raise ModelReferenceError(f"the shared local model of {path}, which {VARIABLE} names, {_reason(path)}")
     return None
+
+
+def _reason(path: Path) -> str:
+    """Return in words why the server of a file cannot be used, and what to do."""
+    if _is_kept_from_us(path):
+        return f"cannot be used, as you may not read that file; whoever starts `{START}` adds --everyone"
+    return f"does not run; start it with `{START} --file {typed(str(path))}`, and --everyone if it is for all users"
+
+
+def _is_kept_from_us(path: Path) -> bool:
+    try:
+        path.read_bytes()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def read_server(path: Path) -> SharedServer | None:

@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -186,6 +188,57 @@ def test_a_hub_names_the_file_and_its_kernels_need_no_weights(serving, tmp_path,
     assert file.stat().st_mode & 0o777 == 0o644
     monkeypatch.setattr("sessionmagic.models.weights._packaged_weights", lambda: None)
     assert Models("local", home=tmp_path / "empty").resolve("local").reference == "local"
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that other users can enter, unlike those of pytest."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_everyone_can_enter_a_folder_that_is_made_for_the_file(serving, open_folder):
+    before = os.umask(0o077)
+    try:
+        server = serving("--file", str(open_folder / "class" / "one" / "server.json"), "--everyone")
+    finally:
+        os.umask(before)
+    assert {folder.stat().st_mode & 0o777 for folder in open_folder.glob("**")} == {0o755}
+    assert server.end() == "ended\n"
+
+
+def test_a_closed_folder_that_keeps_everyone_from_the_file_is_told(serving, open_folder):
+    open_folder.chmod(0o700)
+    server = serving("--file", str(open_folder / "server.json"), "--everyone")
+    warning = f"other users may not find it, as {open_folder} is closed to them; name a file elsewhere with --file"
+    assert server.process.stdout.readline() == f"{warning}\n"
+
+
+def test_a_file_that_may_not_be_read_is_not_called_a_server_that_does_not_run(tmp_path, monkeypatch):
+    file = tmp_path / "server.json"
+    monkeypatch.setenv(VARIABLE, str(file))
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)  # root, as which tests may run, may read everything
+    with pytest.raises(ModelReferenceError, match=r"you may not read that file; whoever starts .* adds --everyone$"):
+        shared_server()
+
+
+def test_an_interrupt_while_it_loads_ends_it_without_a_traceback(home):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sessionmagic", "serve"],
+        env=environment(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (-signal.SIGINT, "")
 
 
 @pytest.mark.parametrize(
