@@ -18,7 +18,7 @@ LOOKED = """
 | column | what it is | to look at |
 |---|---|---|
 | `day` | the date, as text | should be a date |
-| `warmth` | the mean temperature in °C | 3 values are missing |
+| `warmth` | the temperature, by its values in °C | 3 values are missing |
 | `rain` | whether it rained | – |
 | `rides` | how many bikes were rented | the smallest is -1 |
 """.strip()
@@ -30,10 +30,10 @@ print(raw[raw.rides < 0].to_string(index=False))
 """.strip()
 
 CLEANING = """
-Three things are wrong, and none of them is a matter of taste:
+Three things are wrong:
 
 1. **2 rows are repeated.** Drop the second copy.
-2. **1 day has -1 rides.** That is a code for "not counted". Drop the day; 0 would be a claim.
+2. **1 day has -1 rides.** That is probably a code for "not counted". Drop the day; 0 would be a claim.
 3. **3 days have no temperature.** Drop them for this question. That is 3 of 120, and they are not close together.
 
 116 days are left. This code keeps `raw` as it is:
@@ -57,7 +57,7 @@ plt.show()
 
 PLOTTED = """
 More rides on warm days, in each of the four groups. The groups lie above each other: dry weekends on top, rainy
-weekdays at the bottom. So **warmth, rain and weekends** all seem to matter, and no group has a slope of its own.
+weekdays at the bottom. So **warmth, rain and weekends** all seem to matter, and the slopes look alike.
 """.strip()
 
 GROUPS = """
@@ -89,8 +89,8 @@ shuffle gave a difference as large as 35.2. So
 
 $$p \\le \\frac{0 + 1}{2000 + 1} \\approx 0.0005$$
 
-This says that the difference is **not chance**. It does not say that the weekend is the cause, nor how large the effect
-would be on days of the same warmth.
+So chance alone **hardly explains** the difference. The test does not say that the weekend is the cause, nor how large
+the difference would be on days of the same warmth.
 """.strip()
 
 EFFECTS = """
@@ -116,8 +116,8 @@ REPORT = """
 **What drives bike rentals?** 116 days of summer 2025, after 2 repeated rows, 1 day without a count and 3 days without a
 temperature were left out.
 
-- A weekend brings about **44.5 more rides**; shuffled labels never gave a difference like it.
-- Rain costs about **47.6 rides**, and each degree brings about **3.9**.
+- Weekends have about **44.5 more rides** than other days like them, and chance alone hardly explains that.
+- Days with rain have about **47.6 fewer rides**, and days that are one degree warmer about **3.9 more**.
 - *Not shown:* causes, other seasons, and days beyond the temperatures that were seen.
 """.strip()
 

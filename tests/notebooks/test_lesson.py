@@ -19,7 +19,7 @@ def typical(values):
 """
 WRONG = [
     ("def typical(values):\n    return sum(values) / len(values)", "typical([1, 2, 9]) is 2, and yours returns 4.0"),
-    ("def typical(values):\n    return sorted(values)[len(values) // 2]", "for an even count"),
+    ("def typical(values):\n    return sorted(values)[len(values) // 2]", "Test it with an even count of numbers"),
     (f"{RIGHT}\nsort = typical\ndef typical(values):\n    values.sort()\n    return sort(values)", "work on a copy"),
     ("def typical(values):\n    return median(values)", "fails with NameError: name 'median' is not defined"),
 ]
