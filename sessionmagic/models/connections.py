@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+import sys
 import threading
 from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from httpx2 import AsyncBaseTransport, AsyncHTTPTransport, Limits, create_ssl_context
 
@@ -52,12 +53,12 @@ class OpenConnections(AsyncBaseTransport):
         key = loop, (scheme, *(_certificates() if scheme == "https" else ()))
         if (known := self._open.get(key)) is not None:
             return known
-        context = await in_thread(tls) if scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        options = await _options_for(scheme)
         with self._lock:
             self._open = {each: transport for each, transport in self._open.items() if not each[0].is_closed()}
             if (known := self._open.get(key)) is not None:
                 return known
-            self._open[key] = made = AsyncHTTPTransport(verify=context, limits=LIMITS)
+            self._open[key] = made = AsyncHTTPTransport(**options)
         ending = self._closed_with_loop(key, made)
         self._endings.add(ending)
         await anext(ending)
@@ -87,6 +88,14 @@ def tls() -> ssl.SSLContext:
 @lru_cache(maxsize=1)
 def _tls(_: _Kind) -> ssl.SSLContext:
     return create_ssl_context()
+
+
+async def _options_for(scheme: str) -> dict[str, Any]:
+    """Return the options of a transport. In Pyodide, the browser connects, and HTTPX warns of each option."""
+    if sys.platform == "emscripten":
+        return {}
+    context = await in_thread(tls) if scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return {"verify": context, "limits": LIMITS}
 
 
 def _certificates() -> _Kind:

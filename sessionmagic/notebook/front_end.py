@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
 from functools import cache
 from importlib.util import find_spec
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 SERVED = "JPY_SESSION_NAME"
 """The variable of the environment in which a Jupyter server gives the path of a notebook to its kernel."""
+LITE_KERNEL = "pyodide_kernel"
+"""The module of JupyterLite's kernel for Python."""
 NBFORMAT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """The form of ids that are stored in the notebook's file. VS Code numbers cells anew when it opens a notebook."""
 NOTEBOOK_LENGTH = 100
@@ -52,7 +55,7 @@ class FrontEnd:
     def evidence(self) -> Evidence:
         """What is known about the front end that runs this cell."""
         if self.kernel is None:
-            return Evidence("terminal" if self.in_terminal else "other")
+            return Evidence("terminal" if self.in_terminal else "lite" if LITE_KERNEL in sys.modules else "other")
         return Evidence(
             "kernel",
             takes_input=bool(self._parent.get("content", {}).get("allow_stdin", False)),

@@ -32,7 +32,8 @@ class Evidence:
     """What is known about the front end of a running cell.
 
     Attributes:
-        shell: What runs the cell: IPython in a terminal, an ipykernel, or another program with an IPython shell.
+        shell: What runs the cell: IPython in a terminal, an ipykernel, JupyterLite's Pyodide kernel, or another program
+            with an IPython shell.
         takes_input: Whether the front end says that it answers ``input()``.
         message_id: The id of the request.
         metadata: The names of what the front end tells with the request.
@@ -43,7 +44,7 @@ class Evidence:
         wants_buttons: Whether the user has said that approvals are asked with buttons, and clicks on them arrive.
     """
 
-    shell: Literal["terminal", "kernel", "other"]
+    shell: Literal["terminal", "kernel", "lite", "other"]
     takes_input: bool = False
     message_id: str = ""
     metadata: AbstractSet[str] = frozenset()
@@ -72,7 +73,7 @@ class Recognized:
 
     name: str
     known_by: str
-    view: Literal["widgets", "text", "static"]
+    view: Literal["widgets", "display", "text", "static"]
     asks: Literal["page", "stdin", "nobody"]
     changes: Changes = "in place"
     live: bool = True
@@ -82,6 +83,14 @@ class Recognized:
 
 
 TERMINAL = Recognized("a terminal", "IPython's terminal shell runs the cell", "text", "stdin", "never")
+LITE = Recognized(
+    "JupyterLite",
+    "its Pyodide kernel runs the cell",
+    "display",  # a site may have no widgets
+    "nobody",
+    late=False,  # it would be shown under the cell that runs then
+    adds_cells=False,
+)
 SHELL = Recognized(
     "another program with an IPython shell, such as xeus-python or ploomber-engine",
     "it has neither an ipykernel nor a terminal",
@@ -160,7 +169,7 @@ UNKNOWN = Recognized(
 def recognized(evidence: Evidence) -> Recognized:
     """Return what kind of front end runs the cell."""
     if evidence.shell != "kernel":
-        return TERMINAL if evidence.shell == "terminal" else SHELL
+        return {"terminal": TERMINAL, "lite": LITE, "other": SHELL}[evidence.shell]
     client = CLIENT_ID.search(evidence.message_id)
     by_server = evidence.in_server and client is not None and client["process"] == evidence.started_by
     # A server that takes input shows nothing while a cell runs, except in a notebook that several users can open.

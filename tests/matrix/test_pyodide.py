@@ -93,6 +93,7 @@ def test_cells_wait_where_python_can_be_suspended(shown):
         cell("print('>', [answer.text for answer in _agent])"),
         cell("%agent compare --prompts prompts --models hello -o answers"),
         cell("print('>', [answer.answer for answer in answers])"),
+        cell("%agent models"),  # asks the usual servers, without a warning
         "asyncio.get_running_loop().call_later(0.1, interrupt)",
         cell("%%agent -m hangs -s other\nhi"),
         cell("%agent delete other --yes"),

@@ -5,6 +5,7 @@ import pytest
 from sessionmagic.notebook import recognition
 from sessionmagic.notebook.recognition import (
     CONSOLE,
+    LITE,
     PAGE,
     RUNNER,
     SERVER,
@@ -93,6 +94,7 @@ def test_buttons_are_not_shown_where_nothing_is_shown_before_a_turn_ends(collabo
 def test_only_a_terminal_is_a_terminal():
     assert recognized(Evidence("terminal")) is TERMINAL
     assert recognized(Evidence("other")) is SHELL
+    assert recognized(Evidence("lite")) is LITE
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
