@@ -16,6 +16,11 @@ from tests.turns import ask, manager_on, on_a_loop
 KEY = "sk-proj-" + "a1B2" * 12
 
 
+def where() -> str:
+    """Tell the folder."""
+    return "/home/jane/data"
+
+
 @pytest.fixture
 def manager(tmp_path):
     return manager_on(TinyStore(tmp_path / "home"))
@@ -24,10 +29,6 @@ def manager(tmp_path):
 @pytest.fixture
 def file(tmp_path, manager):
     """Return the file of a recorded session with a call and two turns."""
-
-    def where() -> str:
-        """Tell the folder."""
-        return "/home/jane/data"
 
     script("looks", [call("where", {})], f"It is in /home/jane/data, and the key is {KEY}")
     manager.run_sync("Where?", session="chat", model="looks", tools=[where], yes=True)
@@ -65,6 +66,11 @@ def test_file_is_a_header_and_one_turn_a_line_without_keys_and_names_of_the_mach
 def test_recording_of_a_recording_is_the_same(file):
     session, _ = read_recording(file)
     assert to_recording(session) == file.read_text()
+
+
+def test_file_with_another_suffix_is_replayed(manager, file):
+    other = file.rename(file.with_suffix(".txt"))  # for JupyterLite, which cannot open its own .jsonl files
+    assert manager.run_sync("Where?", session="again", model=f"replay:{other}", tools=[where]).text.startswith("It is")
 
 
 def test_other_branches_are_not_recorded(manager):
