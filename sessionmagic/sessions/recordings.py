@@ -40,6 +40,7 @@ class Recordings:
     def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
         self._known: dict[str, tuple[Hashable, Recording]] = {}
+        self._read: dict[Path, tuple[Session, Hashable]] = {}
 
     def __call__(self, name: str) -> Recording:
         """Return the recording with this name. Raises `ModelReferenceError`."""
@@ -62,8 +63,6 @@ class Recordings:
 
         Raises `ModelReferenceError` if there is none, `StoreError`, and `UsageError` for a file that cannot be read.
         """
-        from sessionmagic.sessions.formats.recording import read_recording
-
         path = Path(name).expanduser()
         if configured.fills and name == configured.replay:
             if path.suffix != SUFFIX:
@@ -78,11 +77,22 @@ class Recordings:
             where = f"cannot replay {name}: there is no such file in {path.absolute().parent}"
             raise ModelReferenceError(f"{where}{suggestion(name, files_beside(name), made)}")
         if name.endswith(SUFFIX) or path.exists():
-            return read_recording(path)
+            return self._in_file(path)
         raise ModelReferenceError(
             f"no session or file is called {shortened(name)!r}"
             f"{suggestion(name, [*self.names(), *files_beside('')], '%agent sessions lists the sessions')}"
         )
+
+    def _in_file(self, path: Path) -> tuple[Session, Hashable]:
+        """Return the session in a file. The file is only read if it has changed, as each turn asks for it."""
+        from sessionmagic.sessions.formats.recording import read_recording, version_of
+
+        known = self._read.get(path)
+        with suppress(OSError):
+            if known is not None and known[1] == version_of(path):
+                return known
+        known = self._read[path] = read_recording(path)
+        return known
 
     def add(self, session: str, turn_id: str) -> None:
         """Add a turn to the recording that is filled, after the turns of it that say what came before.

@@ -29,7 +29,6 @@ def manager(tmp_path):
 @pytest.fixture
 def file(tmp_path, manager):
     """Return the file of a recorded session with a call and two turns."""
-
     script("looks", [call("where", {})], f"It is in /home/jane/data, and the key is {KEY}")
     manager.run_sync("Where?", session="chat", model="looks", tools=[where], yes=True)
     manager.run_sync("Thanks", session="chat", model="calm")
@@ -71,6 +70,14 @@ def test_recording_of_a_recording_is_the_same(file):
 def test_file_with_another_suffix_is_replayed(manager, file):
     other = file.rename(file.with_suffix(".txt"))  # for JupyterLite, which cannot open its own .jsonl files
     assert manager.run_sync("Where?", session="again", model=f"replay:{other}", tools=[where]).text.startswith("It is")
+
+
+def test_file_that_has_not_changed_is_read_once(manager, file, monkeypatch):
+    read = []
+    monkeypatch.setattr(recording, "loads", lambda line: read.append(line) or json.loads(line))
+    manager.run_sync("Where?", session="again", model=f"replay:{file}", tools=[where])
+    manager.run_sync("Thanks", session="again")
+    assert len(read) == len(file.read_text().splitlines())
 
 
 def test_other_branches_are_not_recorded(manager):

@@ -114,7 +114,16 @@ def read_recording(path: Path) -> tuple[Session, Hashable]:
         session = _session_in(path.read_bytes(), path)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, SessionMagicError) as error:
         raise UsageError(f"cannot replay {path}: {_reason(error)}") from error
-    return session, (about.st_mtime_ns, about.st_size, about.st_ino)
+    return session, _version(about)
+
+
+def version_of(path: Path) -> Hashable:
+    """Return what changes when a file does. Raises `OSError`."""
+    return _version(path.stat())
+
+
+def _version(about: os.stat_result) -> Hashable:
+    return about.st_mtime_ns, about.st_size, about.st_ino
 
 
 def _check_size(about: os.stat_result) -> None:
