@@ -72,6 +72,11 @@ def test_file_with_another_suffix_is_replayed(manager, file):
     assert manager.run_sync("Where?", session="again", model=f"replay:{other}", tools=[where]).text.startswith("It is")
 
 
+def test_file_that_an_editor_has_saved_with_a_byte_order_mark_and_its_own_line_ends_is_replayed(manager, file):
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))
+    assert manager.run_sync("Where?", session="again", model=f"replay:{file}", tools=[where]).text.startswith("It is")
+
+
 def test_file_that_has_not_changed_is_read_once(manager, file, monkeypatch):
     read = []
     monkeypatch.setattr(recording, "loads", lambda line: read.append(line) or json.loads(line))

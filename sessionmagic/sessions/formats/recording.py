@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import stat
+from codecs import BOM_UTF8
 from dataclasses import asdict, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -146,7 +147,7 @@ def _reason(error: Exception) -> str:
 
 
 def _session_in(content: bytes, path: Path) -> Session:
-    header, *lines = content.splitlines() or [b""]
+    header, *lines = content.removeprefix(BOM_UTF8).splitlines() or [b""]
     head = _header(header)
     if len(lines) > MOST_TURNS:
         raise ValueError(f"it has {len(lines):,} turns; at most {MOST_TURNS:,} can be read")
