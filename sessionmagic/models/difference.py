@@ -36,19 +36,27 @@ class Said:
 
 
 def nearest_to(prompt: str, known: Collection[str]) -> str:
-    """Return the known prompt that is most like another one."""
+    """Return the known prompt that is most like another one.
+
+    It may be like it in its first line only, as one of the two may have a long value below it, such as a table.
+    """
     if prompt in known:
         return prompt
-    matcher = SequenceMatcher(autojunk=False)
-    matcher.set_seq2(prompt[:COMPARED])
+    matchers = [SequenceMatcher(None, "", part, autojunk=False) for part in _whole_and_first_line(prompt)]
 
-    def likeness(text: str, *, fast: bool = False) -> float:
-        matcher.set_seq1(text[:COMPARED])
-        return matcher.quick_ratio() if fast else matcher.ratio()
+    def likeness(text: str, *, fast: bool = False) -> tuple[float, float]:
+        for matcher, part in zip(matchers, _whole_and_first_line(text), strict=True):
+            matcher.set_seq1(part)
+        whole, first_line = (matcher.quick_ratio() if fast else matcher.ratio() for matcher in matchers)
+        return max(whole, first_line), whole
 
     of_like_length = sorted(known, key=lambda text: (abs(len(text) - len(prompt)), text))[:MOST_COMPARED]
-    candidates = sorted(of_like_length, key=lambda text: -likeness(text, fast=True))[:CANDIDATES]
+    candidates = sorted(of_like_length, key=lambda text: likeness(text, fast=True), reverse=True)[:CANDIDATES]
     return max(candidates, key=likeness)
+
+
+def _whole_and_first_line(text: str) -> tuple[str, str]:
+    return text[:COMPARED], text.partition(NEWLINE)[0][:COMPARED]
 
 
 def first_difference(said: Sequence[Said], recorded: Sequence[Said]) -> str:

@@ -115,6 +115,14 @@ async def test_another_prompt_fails_with_the_nearest_one_and_the_first_differenc
 
 
 @on_a_loop
+async def test_nearest_prompt_is_the_one_whose_question_is_the_same_although_it_lacks_the_table(manager):
+    await ask(manager, "Which row is odd?\n\n" + "12 34 56 78\n" * 50, "chat")
+    await ask(manager, "Which one is old? Why?", "chat")
+    result = await replayed(manager, "Which row is odd?")
+    assert 'the nearest is turn 1: prompt line 2: is missing where the recording has ""' in str(result.error)
+
+
+@on_a_loop
 async def test_same_prompt_after_another_conversation_is_not_the_same_request(manager):
     await ask(manager, "Hello")
     await ask(manager, "Why?")
