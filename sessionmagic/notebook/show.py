@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     GoesOn = Literal["with a button", "with Enter", "by itself"]
 
 SHOWN_SECONDS = 0.2
-"""How long a step is shown before Enter is asked for."""
+"""How long a step is shown before Enter is asked for, or the button goes."""
 
 
 def show_again(
@@ -112,6 +112,9 @@ class Show(CellWork):
                 await self._show(without_keys_in(record))
             if not self._stopped:
                 ended = "all was shown"
+                if self._button is not None:
+                    self._button.follow()
+                    await asyncio.sleep(SHOWN_SECONDS)
         finally:
             if self._button is not None:
                 self._button.end(ended)

@@ -37,3 +37,28 @@ def test_each_click_on_the_button_goes_one_step_on(notebook):
     expect(shown).to_contain_text("It is three.", timeout=SECONDS)
     expect(shown).to_contain_text("all was shown", timeout=SECONDS)
     expect(following).to_have_count(0)
+
+
+LONG = """
+script("long", "\\n\\n".join(f"Paragraph {n}." for n in range(80)), "The end.");
+"""
+
+
+def test_button_and_what_was_shown_last_stay_in_sight(notebook):
+    it = notebook(
+        "%%agent -s long -m long\nA long answer",
+        "%%agent -s long\nA short answer",
+        "%agent replay long --step",
+        setup=LONG,
+    )
+    for cell in (1, 2, 3):
+        it.run(cell)
+        it.expect_done(cell)
+    shown = it.output(3)
+    following = shown.get_by_role("button", name="Next")
+    following.click()
+    expect(shown.get_by_text("A short answer")).to_be_in_viewport(timeout=SECONDS)  # below the long answer
+    expect(following).to_be_in_viewport()
+    following.click()
+    expect(shown.get_by_text("The end.").last).to_be_in_viewport(timeout=SECONDS)
+    expect(following).to_have_count(0, timeout=SECONDS)

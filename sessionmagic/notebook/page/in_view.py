@@ -1,4 +1,4 @@
-"""What a page keeps in sight: the head of a running turn, and what asks the user.
+"""What a page keeps in sight: the head of a running turn, what asks the user, and how a show goes on.
 
 The head sticks to the top of the page by a style. What asks is brought into view once, for which HTML has no style, by
 the load event of an element: no front end needs to have a part of ours for that, and where no script runs, the page
@@ -29,6 +29,23 @@ STYLE = f"""<style>
 Nothing around a head may scroll, nor grow with what is in it. What is wide scrolls in a box of its own, within the
 answer.
 """
+GOES_ON = "sessionmagic-goes-on"
+GOES_ON_STYLE = f"""<style>
+.{GOES_ON} {{ align-items: center; gap: 0.6em }}
+.jp-OutputArea-child:has(.{GOES_ON}) {{ position: sticky; top: 0; z-index: 4;
+  background: var(--jp-layout-color0, Canvas) }}
+.jp-Cell:not(.jp-mod-outputsScrolled) > * > .jp-OutputArea:has(.{GOES_ON}) {{ overflow: visible }}
+.jp-OutputArea:has(.{GOES_ON}) .{HEAD} {{ top: 2.8em }}
+</style>"""
+"""Lets the output with the button of a show stick to the top of the page, above the head of the turn that is shown."""
+FOLLOW = """<style data-step="{step}" onload="\
+const area = this.closest('.jp-OutputArea');
+setTimeout(() => {{
+  const end = area?.lastElementChild;
+  if (end?.getBoundingClientRect().bottom > innerHeight - 50) end.scrollIntoView({{block: 'end'}});
+}}, 300)\
+"></style>"""
+"""Brings the end of the outputs of a cell into view after a step of a show, once the page has them."""
 SHOW = """<style onload="\
 const asks = this.closest('.{asks}'), shown = window.sessionmagicShown ??= new Set();
 const show = () => {{
