@@ -23,6 +23,8 @@ class Controls(Protocol):
 
     asks_on_page: bool
     """Whether questions are asked on the page rather than on stdin."""
+    takes_messages: bool
+    """Whether the user can tell the model something while the turn runs, and choose the model of the next turns."""
     takes_code: bool
     """Whether code of the answer can be put into a new cell, because the cell waits for the turn."""
 

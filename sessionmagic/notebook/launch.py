@@ -68,6 +68,7 @@ class Launch(CellWork):
         self.asks_on_page = asks == "page"
         self.late = True
         """Whether output is shown that comes after the cell has ended."""
+        self.takes_messages = True
         self.takes_code = False
         self.cells_behind: CellsBehind | None = None
         """The cells that wait for that of the turn, if they are known."""

@@ -136,6 +136,7 @@ class Show(CellWork):
         Output({"text/html": html, "text/markdown": markdown, "text/plain": record.prompt}).display()
         background = self._button is not None
         self._launch = launch = launch_of(self._context, lambda _: None, background=background)
+        launch.takes_messages = False  # no model would read them
         options = argparse.Namespace(session=self._session.name, new=False, model=record.model)
         view = view_for(self._context, options, launch, background=background)
         launch.show_in(view)

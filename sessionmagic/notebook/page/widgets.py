@@ -100,7 +100,7 @@ class WidgetView:
         if self._controls.takes_code and FENCE in transcript.text:
             self._head.add_code_button()
         self._head.update()
-        if self._steering is None and self._is_long(transcript):
+        if self._steering is None and self._controls.takes_messages and self._is_long(transcript):
             self._steering = SteeringBox(self._controls)
             self._area.children = (*self._area.children, self._steering.box)
         if self._steering is not None:
