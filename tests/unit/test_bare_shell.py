@@ -1,5 +1,6 @@
 """Programs with an IPython shell of their own, such as ploomber-engine: outputs are saved, and nobody answers."""
 
+import sys
 from contextlib import redirect_stdout
 from io import StringIO
 
@@ -9,7 +10,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from sessionmagic.notebook.magics import AgentMagics
-from sessionmagic.testing import call, script
+from sessionmagic.notebook.recognition import LITE
+from sessionmagic.testing import call, paced, script
 
 
 class Program:
@@ -93,3 +95,13 @@ def test_only_the_last_line_of_a_grids_progress_is_saved(program):
 def test_cell_that_no_history_counts_has_no_number(program):
     program.run("x = 1")  # not part of a history, as in ploomber-engine
     assert program.magics.context.front_end.place == "a cell"
+
+
+def test_answer_is_shown_while_it_streams_in_jupyterlite(program, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyodide_kernel", sys)
+    script("slow", paced([f"word{number} " for number in range(8)], 0.1))
+    displays, _ = program.run("%%agent -m slow -s a\nhi")
+    shown = [display["text/html"] for display in displays]
+    assert any("word0" in text and "word7" not in text for text in shown)
+    assert any("word7" in text for text in shown)
+    assert program.magics.context.front_end.kind is LITE
