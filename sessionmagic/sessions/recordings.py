@@ -223,7 +223,8 @@ def _identity(turn: TurnRecord) -> object:
 def _changing(path: Path) -> Iterator[None]:
     """Hold the lock of a file, which other threads and kernels may fill, too. Raises `UsageError` and `OSError`."""
     file = path.with_name(f".{path.name}.lock")
-    path.parent.stat()  # the lock would make the directory
+    if not path.parent.is_dir():  # the lock would make it
+        raise UsageError(f"there is no directory {path.parent}; make it first")
     lock = lock_of(file, LOCK_SECONDS)
     try:
         lock.acquire()

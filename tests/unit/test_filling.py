@@ -121,7 +121,8 @@ async def test_file_that_cannot_be_written_is_a_warning_and_the_answer_stays(man
     configured.change("calm", {}, {}, replay=str(file.parent / "none" / "x.jsonl"), fills=True)
     turn = await manager.run("Hello", session="chat")
     assert (await turn.result()).text == "It is fine."
-    assert any("could not be added to the recording" in warning for warning in turn.transcript.warnings)
+    problem = f"there is no directory {file.parent / 'none'}; make it first"
+    assert f"the answer could not be added to the recording: {problem}" in turn.transcript.warnings
 
 
 @on_a_loop
