@@ -33,7 +33,7 @@ def test_each_click_on_the_button_goes_one_step_on(notebook):
     expect(shown).to_contain_text("I add them.", timeout=SECONDS)
     expect(shown).not_to_contain_text("three")
     following.click()
-    expect(shown.locator("summary")).to_contain_text("add", timeout=SECONDS)
+    expect(shown.locator("summary").first).to_contain_text("add", timeout=SECONDS)
     expect(shown.get_by_role("button", name="Tell")).to_have_count(0)  # no model would read it
     following.click()
     expect(shown).to_contain_text("It is three.", timeout=SECONDS)
