@@ -45,6 +45,8 @@ def serve(
     Raises `ModelReferenceError` for weights that cannot be used, and `UsageError` if a server runs already, the weights
     cannot be loaded, or the file cannot be written or is not that of a server.
     """
+    import psutil
+
     from sessionmagic.models.llama import load
 
     check_installed()
@@ -63,7 +65,8 @@ def serve(
         raise UsageError(
             f"{weights.name} cannot be loaded with a context of {context_length:,} tokens: {error}"
         ) from None
-    server = SharedServer(engine.listening_address, key, str(weights), context_length)
+    this = psutil.Process()
+    server = SharedServer(engine.listening_address, key, str(weights), context_length, this.pid, this.create_time())
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _announce(server, path, everyone=everyone)

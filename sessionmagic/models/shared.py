@@ -29,6 +29,8 @@ ALIVE_SECONDS = 0.3
 """How long a server is waited for that may have ended. It answers this from another thread than requests."""
 READ_SECONDS = 600.0
 """How long an answer may pause, for example because the requests of others are answered first."""
+CLOCK_SECONDS = 60.0
+"""By how much the stated beginning of a process may differ after the machine's clock was set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +42,26 @@ class SharedServer:
         key: What it must be sent with each request.
         weights: The path of its weights.
         context_length: How many tokens the model reads.
+        process: The id of its process.
+        began: When that process began, in seconds since 1970.
     """
 
     address: str
     key: str = field(repr=False)
     weights: str
     context_length: int
+    process: int
+    began: float
 
     @property
     def is_alive(self) -> bool:
-        """Whether it answers."""
+        """Whether its process runs, and answers.
+
+        After a crash, a process of another user may have the port. Nothing is sent to it.
+        """
+        began = _began_at(self.process)
+        if began is None or abs(began - self.began) > CLOCK_SECONDS:
+            return False
         with suppress(Exception), self._client(ALIVE_SECONDS) as client:
             return bool(client.get("/health").is_success)
         return False
@@ -84,6 +96,15 @@ class SharedServer:
         timeout = Timeout(ALIVE_SECONDS if seconds == ALIVE_SECONDS else 10.0, read=seconds)
         headers = {"Authorization": f"Bearer {self.key}"}
         return Client(base_url=self.address, headers=headers, timeout=timeout, trust_env=False, verify=no_tls)
+
+
+def _began_at(process: int) -> float | None:
+    """Return when a process began, in seconds since 1970; None if it does not run."""
+    import psutil
+
+    with suppress(psutil.Error):
+        return float(psutil.Process(process).create_time())
+    return None
 
 
 def _error_of(content: bytes) -> dict[str, Any]:
@@ -150,5 +171,10 @@ def read_server(path: Path) -> SharedServer | None:
     except (OSError, ValueError, TypeError):
         return None
     texts = (found.address, found.key, found.weights)
-    is_whole = all(isinstance(text, str) for text in texts) and isinstance(found.context_length, int)
+    numbers = (found.context_length, found.process)
+    is_whole = (
+        all(isinstance(text, str) for text in texts)
+        and all(isinstance(number, int) for number in numbers)
+        and isinstance(found.began, float)
+    )
     return found if is_whole and found.address.startswith("http://127.0.0.1:") else None

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import psutil
 import pytest
 
 from sessionmagic import Models, SessionManager, TinyStore
@@ -241,15 +242,26 @@ def test_an_interrupt_while_it_loads_ends_it_without_a_traceback(home):
     assert (process.returncode, errors) == (-signal.SIGINT, "")
 
 
+THIS = {
+    "address": "http://127.0.0.1:1",
+    "key": "k",
+    "weights": "w.gguf",
+    "context_length": 2048,
+    "process": os.getpid(),
+    "began": psutil.Process().create_time(),
+}
+
+
 @pytest.mark.parametrize(
     "content",
     [
         "",
         "[]",
         "{}",
-        '{"address": "http://203.0.113.1:80", "key": "k", "weights": "w.gguf", "context_length": 2048}',
-        '{"address": "http://127.0.0.1:1", "key": "k", "weights": "w.gguf", "context_length": 2048}',
-        '{"address": "http://127.0.0.1:1", "key": 1, "weights": null, "context_length": "x"}',
+        json.dumps(THIS),
+        json.dumps(THIS | {"address": "http://203.0.113.1:80"}),
+        json.dumps(THIS | {"key": 1, "weights": None, "context_length": "x"}),
+        json.dumps(THIS | {"process": "x", "began": None}),
     ],
 )
 def test_a_file_of_no_server_of_this_machine_is_passed_over(home, content):

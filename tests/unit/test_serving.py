@@ -3,9 +3,11 @@
 import json
 import signal
 import threading
+from dataclasses import asdict, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from sessionmagic import serve as serving
@@ -14,6 +16,12 @@ from sessionmagic.exceptions import ModelReferenceError, UsageError
 from sessionmagic.models import llama
 from sessionmagic.models.shared import SharedServer, shared_server
 from sessionmagic.serve import serve
+
+
+def stated(address, weights="w.gguf"):
+    """What the file of a server says that this process is."""
+    this = psutil.Process()
+    return SharedServer(address, "k", weights, 2048, this.pid, this.create_time())
 
 
 @pytest.fixture
@@ -87,7 +95,7 @@ def test_weights_that_are_missing_are_one_line(home, capsys):
 
 @pytest.mark.usefixtures("loaded")
 def test_a_second_server_is_refused(home, monkeypatch):
-    other = SharedServer("http://127.0.0.1:9", "k", "other.gguf", 2048)
+    other = stated("http://127.0.0.1:9", weights="other.gguf")
     monkeypatch.setattr(serving, "shared_server", lambda **_: other)
     with pytest.raises(
         UsageError, match=r"a server of other\.gguf runs already at http://127\.0\.0\.1:9; stop it first"
@@ -99,12 +107,13 @@ def test_a_second_server_is_refused(home, monkeypatch):
 
 
 class Answers(BaseHTTPRequestHandler):
-    status, body = 200, b""
+    status, body, asked = 200, b"", 0
 
     def do_GET(self):
         self.do_POST()
 
     def do_POST(self):
+        type(self).asked += 1
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.send_response(type(self).status)
         self.send_header("Content-Length", str(len(type(self).body)))
@@ -122,8 +131,8 @@ def server():
         threading.Thread(target=http.serve_forever, daemon=True).start()
 
         def answers(body, status=200):
-            Answers.status, Answers.body = status, body
-            return SharedServer(f"http://127.0.0.1:{http.server_port}", "k", "w.gguf", 2048)
+            Answers.status, Answers.body, Answers.asked = status, body, 0
+            return stated(f"http://127.0.0.1:{http.server_port}")
 
         yield answers
         http.shutdown()
@@ -159,7 +168,7 @@ def test_a_refusal_is_an_error_chunk(server, body, said):
 
 
 def test_a_server_that_is_gone_says_which_command_starts_it():
-    gone = SharedServer("http://127.0.0.1:9", "k", "w.gguf", 2048)
+    gone = stated("http://127.0.0.1:9")
     assert not gone.is_alive
     with pytest.raises(RuntimeError, match=r"the shared server at http://127\.0\.0\.1:9 does not answer .*serve"):
         received(gone)
@@ -170,10 +179,18 @@ def test_the_environment_can_name_the_file_and_then_there_must_be_a_server(home,
     monkeypatch.setenv("SESSIONMAGIC_LOCAL_SERVER", str(file))
     with pytest.raises(ModelReferenceError, match="does not run; start it with"):
         shared_server()
-    told = {"address": found.address, "key": "k", "weights": "w.gguf", "context_length": 2048}
-    file.write_text(json.dumps(told))
+    file.write_text(json.dumps(asdict(found)))
     assert shared_server() == found
     assert "'k'" not in repr(found)
+
+
+@pytest.mark.parametrize("other", [{"process": 2**22 + 1}, {"began": 1.5}])
+def test_another_process_that_has_taken_the_port_of_a_server_is_not_asked(home, server, other):
+    gone = replace(server(b"{}"), **other)
+    (home / "models").mkdir(parents=True, exist_ok=True)
+    (home / "models" / "server.json").write_text(json.dumps(asdict(gone)))
+    assert shared_server(home) is None
+    assert Answers.asked == 0
 
 
 # What is refused
