@@ -9,6 +9,7 @@ from benchmarks.subjects import CHATLAS, OURS, PRINT, RIVALS, WITHOUT_WIDGETS, S
 
 SHORT, LONGER, LONGEST = 2_000, 8_000, 32_000
 SHAPES = ("markdown", "paragraph", "code")
+COMPARED = f"%%agent --compare bench:paced-{SHORT} bench:paced-{SHORT - 100} -s compared-{{}}\nWhat spoils a model?"
 TOO_LARGE = Sample(note="not run: about 3 GB")
 
 
@@ -27,11 +28,14 @@ def measure(runs: int) -> list[Figure]:
                 figures += _short(shape, ours[SHORT], {rival: done.get(SHORT) for rival, done in shown.items()})
                 figures += [_growth(shape, tokens, ours, shown) for tokens in (LONGER, LONGEST)]
         with Kernel(server.url, WITHOUT_WIDGETS) as kernel:
-            figures.append(_without_widgets([kernel.ask(f"paced-{SHORT}") for _ in range(min(runs, 5))]))
+            alone = [kernel.ask(f"paced-{SHORT}") for _ in range(min(runs, 5))]
+            figures.append(_without_widgets("view display", alone))
+            compared = [kernel.run(COMPARED.format(number)) for number in range(min(runs, 5))]
+            figures.append(_without_widgets("two columns in view display", compared))
     return figures
 
 
-def _without_widgets(runs: list[Run]) -> Figure:
+def _without_widgets(what: str, runs: list[Run]) -> Figure:
     """Return all bytes of the view without widgets, as a multiple of those of the saved outputs."""
 
     def times(run: Run) -> float:
@@ -41,7 +45,7 @@ def _without_widgets(runs: list[Run]) -> Figure:
 
     kilobytes = sample([run.content_bytes / 1000 for run in runs]).median
     return Figure(
-        f"bytes times those of the saved answer, view display, {SHORT:,} tokens in 10 s",
+        f"bytes times those of what is saved, {what}, {SHORT:,} tokens in 10 s",
         sample([times(run) for run in runs], "{:.2f} ×", f"= {kilobytes:,.0f} kB"),
         at_most=3.0,
     )

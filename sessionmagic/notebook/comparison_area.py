@@ -1,4 +1,4 @@
-"""The place under a cell where a comparison is shown: columns of widgets, or text."""
+"""The place under a cell where a comparison is shown: columns of widgets or of plain outputs, or text."""
 
 from __future__ import annotations
 
@@ -70,13 +70,19 @@ def area_for(context: NotebookContext, note: str, stop: Callable[[], object], *,
         stop: Stops all runs.
         background: Whether the cell does not wait for the end.
     """
-    if surface_of(context) == "widgets":
-        from sessionmagic.notebook.page.columns import ColumnsArea
+    match surface_of(context):
+        case "widgets":
+            from sessionmagic.notebook.page.columns import ColumnsArea
 
-        # ipykernel 6 displays the output of a background comparison under whichever cell ran last
-        drafts = context.front_end.clicks_arrive or not background
-        return ColumnsArea(note, stop, context.tools.displays, slots_of(context), drafts=drafts)
-    from sessionmagic.notebook.terminal.columns import PlainArea
+            # ipykernel 6 displays the output of a background comparison under whichever cell ran last
+            drafts = context.front_end.clicks_arrive or not background
+            return ColumnsArea(note, stop, context.tools.displays, slots_of(context), drafts=drafts)
+        case "display":
+            from sessionmagic.notebook.page.display_columns import DisplayColumns
 
-    front_end = context.front_end.kind
-    return PlainArea(reports=front_end.live and front_end.changes == "never")
+            return DisplayColumns(note, context.tools.displays, slots_of(context))
+        case _:
+            from sessionmagic.notebook.terminal.columns import PlainArea
+
+            front_end = context.front_end.kind
+            return PlainArea(reports=front_end.live and front_end.changes == "never")

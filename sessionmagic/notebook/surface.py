@@ -64,7 +64,7 @@ def rate_of(context: NotebookContext, shares: int = 1) -> Rate:
 
     hz = context.settings.refresh_hz
     if surface_of(context) == "display":
-        from sessionmagic.notebook.page.display import MOST_HZ
+        from sessionmagic.notebook.page.segments import MOST_HZ
 
         hz = min(hz, MOST_HZ)
     return Rate(hz, shares)

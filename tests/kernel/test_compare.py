@@ -54,6 +54,23 @@ def test_text_streams_into_columns_with_a_stop_button_each(kernel, session):
     assert kernel.run(f"%%agent -s {session} -m hello\nFree?").ok().status == "ok"
 
 
+def test_columns_grow_without_widgets(kernel, session, pen):
+    kernel.run("%config AgentMagics.view = 'display'").ok()
+    try:
+        cell = kernel.send(f"%%agent -s {session} --compare hello dictated\n{pen}")
+        pen.write("It rains **now**")
+        cell.until(lambda cell: "<strong>now</strong>" in cell.html and "completed" in cell.html)
+        pen.write(" and then.")
+        pen.end()
+        cell.wait().ok()
+    finally:
+        kernel.run("%config AgentMagics.view = 'auto'").ok()
+    assert not cell.widgets
+    [output] = cell.everything
+    assert "It rains **now** and then." in output["data"]["text/plain"]
+    assert "%agent keep 1" in output["data"]["text/plain"]
+
+
 def test_the_line_below_a_comparison_takes_the_place_of_its_draft(kernel, session, pen):
     kernel.run("from sessionmagic.notebook.page import draft; before = draft.TEXT_SECONDS; draft.TEXT_SECONDS = 0").ok()
     cell = kernel.send(f"%%agent -s {session} --compare hello dictated\n{pen}")

@@ -81,3 +81,29 @@ class Tools:
 @pytest.fixture
 def tools():
     return Tools()
+
+
+@pytest.fixture
+def page(monkeypatch):
+    """What a page shows under a cell."""
+    from tests.under_a_cell import Page
+
+    return Page(monkeypatch)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of the views without widgets, which stands still."""
+    from sessionmagic.notebook import captions
+    from sessionmagic.notebook.page import display, display_columns
+
+    class Clock:
+        now = 0.0
+
+        def monotonic(self):
+            return self.now
+
+    clock = Clock()
+    for module in (captions, display, display_columns):
+        monkeypatch.setattr(module, "time", clock)
+    return clock

@@ -1,11 +1,8 @@
 """A running turn as outputs without widgets."""
 
-import pytest
-
 from sessionmagic.conversation.transcript import TextBlock, ToolBlock, Transcript
-from sessionmagic.notebook import captions
 from sessionmagic.notebook.output import Output
-from sessionmagic.notebook.page import display
+from sessionmagic.notebook.page import segments
 from sessionmagic.notebook.page.display import DisplayView
 from sessionmagic.notebook.page.slots import Slots
 
@@ -13,53 +10,6 @@ PARAGRAPH = "The mean of the rain in May is **41 mm**, which is less than in the
 ANSWER = "\n\n".join(f"## Month {month}\n\n{PARAGRAPH * 3}\n\n- one\n- two" for month in range(24))
 """About 2,000 tokens."""
 FIGURE = Output({"image/png": "aGk="})
-
-
-class Page:
-    """What a page shows under the cell, and the bytes that were sent to it."""
-
-    def __init__(self, monkeypatch):
-        self.shown, self.sent = [], 0
-        monkeypatch.setattr(Output, "display", lambda output, **_: self.add(output))
-        monkeypatch.setattr("sessionmagic.notebook.page.slots.clear_output", lambda **_: self.shown.clear())
-
-    def add(self, output):
-        at, page = len(self.shown), self
-        self.shown.append(None)
-        self.put(at, output.data)
-
-        class Handle:
-            def update(self, data, **_):
-                page.put(at, data)
-
-        return Handle()
-
-    def put(self, at, data):
-        self.shown[at] = data
-        self.sent += sum(map(len, data.values()))
-
-    @property
-    def text(self):
-        return "".join(data.get("text/html", "") for data in self.shown)
-
-
-@pytest.fixture
-def page(monkeypatch):
-    return Page(monkeypatch)
-
-
-@pytest.fixture
-def clock(monkeypatch):
-    class Clock:
-        now = 0.0
-
-        def monotonic(self):
-            return self.now
-
-    clock = Clock()
-    for module in (display, captions):
-        monkeypatch.setattr(module, "time", clock)
-    return clock
 
 
 def said(text, *before, **about):
@@ -104,7 +54,7 @@ def test_what_is_finished_is_sent_once(page, clock):
     first, before = page.shown[0], page.sent
     stream(view, clock, ANSWER[:4_400])
     assert page.shown[0] is first
-    assert page.sent - before < 3_000 + display.FIRST_BYTES
+    assert page.sent - before < 3_000 + 2 * segments.FIRST_BYTES
 
 
 def test_the_end_takes_the_place_of_all_that_was_shown(page, clock):
@@ -148,7 +98,7 @@ def test_the_elapsed_time_is_shown_now_and_then(page, clock):
     clock.now += 1
     assert view.update(said("Hello")) == 0
     assert page.sent == sent
-    clock.now += display.STATUS_SECONDS
+    clock.now += segments.STATUS_SECONDS
     view.update(said("Hello"))
     assert "6 s" in page.text
 

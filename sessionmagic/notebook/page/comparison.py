@@ -76,11 +76,12 @@ def run_html(run: ShownRun) -> str:
     for block in run.transcript.blocks:
         html += blocks_html((block,))
         if isinstance(block, ToolBlock):
-            html += "".join(map(_picture_html, run.displays.get(block.call_id, ())))
+            html += "".join(map(picture_html, run.displays.get(block.call_id, ())))
     return html + ending_html(run.transcript) or note_html(_nothing(run.transcript))
 
 
-def _picture_html(output: Output) -> str:
+def picture_html(output: Output) -> str:
+    """Return what a call has displayed: a picture, or text."""
     for kind in PICTURES:
         if isinstance(picture := output.data.get(kind), str | bytes):
             encoded = base64.b64encode(picture).decode() if isinstance(picture, bytes) else "".join(picture.split())

@@ -1,59 +1,26 @@
 """A running turn as plain outputs, for slides and for front ends without widgets.
 
-What no longer changes is sent once, in an output of its own. Only the last output is sent again, and the less often
-the larger it is.
+What no longer changes is in outputs of its own. Only the last output is sent again.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sessionmagic.conversation.transcript import (
-    Block,
-    QuestionBlock,
-    ReasoningBlock,
-    TextBlock,
-    ToolBlock,
-    Transcript,
-    ValueBlock,
-)
+from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.notebook.captions import notes_line, status_line, values_line
 from sessionmagic.notebook.output import Output
-from sessionmagic.notebook.page.answer import blocks_html, note_html, text_html, warning_html
-from sessionmagic.notebook.page.growing import finished_blocks
+from sessionmagic.notebook.page.answer import note_html, warning_html
+from sessionmagic.notebook.page.segments import STATUS_SECONDS, Allowance, Segments, piece_length
 from sessionmagic.notebook.page.static import NOTHING_STARTED, answer_outputs
 from sessionmagic.notebook.page.wide import framed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from sessionmagic.notebook.output import Displays
     from sessionmagic.notebook.page.slots import Slots
-
-MOST_HZ = 4.0
-"""Updates in a second at most, whatever the user wants elsewhere: a page draws an output anew each time."""
-PIECE_LENGTH = 800
-"""Least length of HTML of an output that is finished."""
-PIECES_SHARE = 8
-"""An output that is finished has at least this fraction of all before it, so that a long answer has few outputs."""
-SENT_TIMES = 2.0
-"""How many times the length of the answer is sent in all while it grows."""
-FIRST_BYTES = 4_000
-"""Bytes that may be sent beyond that, so that a short answer is not held back."""
-STATUS_SECONDS = 5.0
-"""Time between two updates in which nothing but the elapsed time has changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A part of a turn that is not split, such as a Markdown block or a call, and what the call has displayed."""
-
-    html: str = ""
-    finished: bool = True
-    """Whether it stays as it is."""
-    displays: Sequence[Output] = field(default=())
 
 
 class DisplayView:
@@ -71,11 +38,12 @@ class DisplayView:
         self._displays = displays
         self._slots = slots
         self._opened_at = time.monotonic()
-        self._rendered: dict[str, str] = {}
-        """The HTML of each finished Markdown block."""
+        self._segments = Segments(displays)
+        self._allowance = Allowance()
         self._finished: list[Output] = []
         self._tail = ""
-        self._sent = 0
+        self._asks = False
+        """Whether the turn is shown as waiting for an answer."""
         self._status_due = 0.0
 
     def open(self) -> None:
@@ -86,9 +54,9 @@ class DisplayView:
         finished, tail = self._outputs(transcript)
         size = sum(len(output.data.get("text/html", "")) for output in finished) + len(tail)
         grown = len(finished) > len(self._finished)
-        affordable = self._sent + len(tail) <= SENT_TIMES * size + FIRST_BYTES
+        asks = transcript.waits_for_an_answer and not self._asks
         ticks = tail == self._tail and time.monotonic() < self._status_due
-        if not grown and (ticks or not affordable):
+        if not (grown or asks) and (ticks or not self._allowance.allows(len(tail), size)):
             return 0
         return self._show(finished, tail, transcript)
 
@@ -97,46 +65,23 @@ class DisplayView:
         last = f"{tail}{self._status_html(transcript)}"
         new = finished[len(self._finished) :]
         self._slots.show([*finished, Output({"text/html": framed(last), "text/plain": "the turn is running"})])
-        self._finished, self._tail = finished, tail
+        self._finished, self._tail, self._asks = finished, tail, transcript.waits_for_an_answer
         self._status_due = time.monotonic() + STATUS_SECONDS
-        sent = len(last) + sum(len(output.data.get("text/html", "")) for output in new)
-        self._sent += sent
-        return sent
+        return self._allowance.spend(len(last) + sum(len(output.data.get("text/html", "")) for output in new))
 
     def _outputs(self, transcript: Transcript) -> tuple[list[Output], str]:
         """Return the outputs that stay as they are, and the HTML of the rest."""
         outputs, length, begun = list[Output](), 0, ""
-        segments = list(self._segments(transcript))
+        segments = list(self._segments.of(transcript))
         for at, segment in enumerate(segments):
             if not segment.finished:
                 return outputs, begun + "".join(each.html for each in segments[at:])
             begun += segment.html
-            if begun and (segment.displays or len(begun) >= max(PIECE_LENGTH, length / PIECES_SHARE)):
+            if begun and (segment.displays or len(begun) >= piece_length(length)):
                 outputs.append(Output({"text/html": framed(begun), "text/plain": "…"}))
                 length, begun = length + len(begun), ""
             outputs += segment.displays
         return outputs, begun
-
-    def _segments(self, transcript: Transcript) -> Iterator[Segment]:
-        displays = dict(self._displays(transcript))
-        blocks = [block for block in transcript.blocks if not isinstance(block, ReasoningBlock)]
-        for at, block in enumerate(blocks):
-            if isinstance(block, TextBlock):
-                yield from self._text(block.text, ended=at < len(blocks) - 1)
-                continue
-            shown = displays.pop(block.call_id, ()) if isinstance(block, ToolBlock) and block.outcome else ()
-            yield Segment(blocks_html([block]), finished=_is_finished(block), displays=shown)
-
-    def _text(self, text: str, *, ended: bool) -> Iterator[Segment]:
-        begin = 0
-        for end in [*finished_blocks(text), *([len(text)] if ended else [])]:
-            if piece := text[begin:end]:
-                if piece not in self._rendered:
-                    self._rendered[piece] = text_html(piece)
-                yield Segment(self._rendered[piece])
-            begin = end
-        if begin < len(text):
-            yield Segment(text_html(text[begin:]), finished=False)
 
     def _status_html(self, transcript: Transcript) -> str:
         lines = filter(None, (transcript.remark, notes_line(transcript), values_line(transcript)))
@@ -154,15 +99,3 @@ class DisplayView:
 
     def discard(self) -> None:
         self._slots.show([NOTHING_STARTED])
-
-
-def _is_finished(block: Block) -> bool:
-    match block:
-        case ToolBlock():
-            return block.outcome is not None
-        case ValueBlock():
-            return block.given
-        case QuestionBlock():
-            return block.action is not None
-        case _:
-            return True
