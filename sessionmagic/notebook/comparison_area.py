@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from sessionmagic.notebook.surface import slots_of, surface_of
+from sessionmagic.notebook.surface import is_under_any_cell, slots_of, surface_of
 from sessionmagic.notebook.view import View
 
 if TYPE_CHECKING:
@@ -70,17 +70,18 @@ def area_for(context: NotebookContext, note: str, stop: Callable[[], object], *,
         stop: Stops all runs.
         background: Whether the cell does not wait for the end.
     """
+    late, large = is_under_any_cell(context, background=background), context.settings.presentation
     match surface_of(context):
         case "widgets":
             from sessionmagic.notebook.page.columns import ColumnsArea
 
-            # ipykernel 6 displays the output of a background comparison under whichever cell ran last
-            drafts = context.front_end.clicks_arrive or not background
-            return ColumnsArea(note, stop, context.tools.displays, slots_of(context), drafts=drafts)
+            slots = slots_of(context, late=late)
+            return ColumnsArea(note, stop, context.tools.displays, slots, drafts=not late, large=large)
         case "display":
             from sessionmagic.notebook.page.display_columns import DisplayColumns
 
-            return DisplayColumns(note, context.tools.displays, slots_of(context))
+            slots = slots_of(context, late=late)
+            return DisplayColumns(note, context.tools.displays, slots, whole=late, large=large)
         case _:
             from sessionmagic.notebook.terminal.columns import PlainArea
 

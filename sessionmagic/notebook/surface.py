@@ -30,24 +30,25 @@ def view_for(context: NotebookContext, options: argparse.Namespace, controls: Co
     from sessionmagic.notebook.view import GuardedView
 
     known = options.session or ("" if options.new or context.active_session else context.settings.session)
+    late = is_under_any_cell(context, background=background)
+    displays, slots, large = context.tools.displays, slots_of(context, late=late), context.settings.presentation
     view: View
     match surface_of(context):
         case "text":
             view = _text_view(context, known, options.model, background=background)
         case "static":
-            view = StaticView(context.tools.displays)
+            view = StaticView(displays)
         case "display":
             from sessionmagic.notebook.page.display import DisplayView
 
-            view = DisplayView(known, options.model, context.tools.displays, slots_of(context))
+            view = DisplayView(known, options.model, displays, slots, whole=late, large=large)
         case _:
             from sessionmagic.notebook.page.draft import Draft
             from sessionmagic.notebook.page.widgets import WidgetView
 
-            # ipykernel 6 displays the output of a background turn under whichever cell ran last
-            draft = Draft(wanted=context.front_end.clicks_arrive or not background)
-            area = WidgetView(known, options.model, controls, context.tools.displays, draft, slots=slots_of(context))
-            if context.settings.presentation:
+            draft = Draft(wanted=not late)
+            area = WidgetView(known, options.model, controls, displays, draft, slots=slots)
+            if large:
                 area.enlarge()
             view = area
     return GuardedView(view)
@@ -101,12 +102,22 @@ def prose_of(context: NotebookContext) -> Callable[[str], str]:
     return visible if terminal is None else lambda text: "\n".join(terminal.lines(text, terminal.width))
 
 
-def slots_of(context: NotebookContext) -> Slots:
-    """Return where the running cell shows outputs that change."""
+def is_under_any_cell(context: NotebookContext, *, background: bool) -> bool:
+    """Return whether new outputs of a turn come under another cell: ipykernel 6 adds them to the one that ran last."""
+    return background and not context.front_end.clicks_arrive
+
+
+def slots_of(context: NotebookContext, *, late: bool = False) -> Slots:
+    """Return where the running cell shows outputs that change.
+
+    Args:
+        context: The kernel's context.
+        late: Whether what is shown after the cell has ended comes under another cell, which must not be cleared.
+    """
     from sessionmagic.notebook.page.large import enlarged
     from sessionmagic.notebook.page.slots import Slots, as_it_is
 
-    clears = context.front_end.clears
+    clears = context.front_end.clears and not late
     dress = enlarged if context.settings.presentation else as_it_is
     return Slots(context.front_end.kind.changes if clears else "in place", clears=clears, dress=dress)
 

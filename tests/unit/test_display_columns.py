@@ -145,3 +145,22 @@ def test_a_comparison_that_does_not_start_says_why(page):
     assert page.shown[0]["text/plain"] == "waiting for the session …"
     area.discard("busy")
     assert [data["text/plain"] for data in page.shown] == ["busy"]
+
+
+def test_a_question_of_a_column_is_shown_at_once(page, clock):
+    _, views = opened("a", "b")
+    for _ in range(40):
+        clock.now += 6
+        views[0].update(said("Hello"))
+    clock.now += 0.1
+    views[1].update(said("", ToolBlock(call_id="1", tool="plot", args={}, approval_id="x")))
+    assert "plot · waits for your answer" in sections(page.shown[-1])[1]
+
+
+def test_columns_whose_outputs_would_come_under_other_cells_have_one(page, clock):
+    area = DisplayColumns("", lambda _: {}, Slots(clears=False), whole=True)
+    views = [area.view(Column("c", number, name), None) for number, name in enumerate("ab", start=1)]
+    area.open()
+    stream(views, clock, LONG, SHORT)
+    [data] = page.shown
+    assert "Month 5" in data["text/html"]

@@ -77,6 +77,43 @@ def test_where_the_cell_cannot_be_cleared_the_surplus_has_no_words(page, clock):
     assert {data["text/plain"] for data in page.shown[2:]} == {""}
 
 
+def test_what_has_asked_the_user_is_gone_at_the_end(page):
+    view = view_on()
+    view.update(said("Shall I?"))
+    page.add(Output({"text/plain": "yes or no? y"}))
+    ended = said("I did.", status="completed")
+    view.finish(ended, view.rendered(ended))
+    answer, footer = page.shown
+    assert answer["text/plain"] == "I did."
+    assert "chat" in footer["text/plain"]
+
+
+def test_a_question_is_shown_however_much_was_sent_before(page, clock):
+    view = view_on()
+    code = "```python\n" + "x = 1\n" * 120
+    for _ in range(40):
+        clock.now += 6
+        view.update(said(code))
+    held = page.sent
+    asked = ToolBlock(call_id="1", tool="plot", args={}, approval_id="a")
+    clock.now += 0.1
+    view.update(said("", TextBlock(code), asked))
+    assert "plot · waits for your answer" in page.text
+    assert page.sent > held
+
+
+def test_a_turn_whose_outputs_would_come_under_other_cells_has_one(page, clock):
+    view = DisplayView("chat", "hello", lambda _: {}, Slots(clears=False), whole=True)
+    view.open()
+    stream(view, clock, ANSWER)
+    assert len(page.shown) == 1
+    assert "Month 10" in page.text
+    ended = said(ANSWER, status="completed")
+    view.finish(ended, view.rendered(ended))
+    [whole] = page.shown
+    assert "Month 23" in whole["text/html"]
+
+
 def test_a_figure_follows_its_call_and_what_is_said_after_it(page):
     call = ToolBlock(call_id="1", tool="plot", args={})
     view = view_on(displays=lambda _: {"1": [FIGURE]})

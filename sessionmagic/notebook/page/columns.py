@@ -22,6 +22,7 @@ from sessionmagic.notebook.page.comparison import run_html, unfinished_compariso
 from sessionmagic.notebook.page.draft import DEAD_WIDGETS, Draft
 from sessionmagic.notebook.page.head import AsksAgain
 from sessionmagic.notebook.page.in_view import HEAD, STYLE
+from sessionmagic.notebook.page.large import STYLE as LARGE
 from sessionmagic.notebook.page.pieces import button, forget, page, row, status_html, within
 from sessionmagic.notebook.page.static import NOTHING_STARTED
 from sessionmagic.notebook.page.wide import framed
@@ -140,12 +141,20 @@ class ColumnsArea:
         displays: Returns what the tools of a run have displayed.
         slots: The outputs under the cell.
         drafts: Whether drafts are shown.
+        large: Whether the area is shown in large type.
     """
 
     has_buttons = True
 
-    def __init__(
-        self, note: str, stop: Callable[[], object], displays: Displays, slots: Slots, *, drafts: bool = True
+    def __init__(  # noqa: PLR0913
+        self,
+        note: str,
+        stop: Callable[[], object],
+        displays: Displays,
+        slots: Slots,
+        *,
+        drafts: bool = True,
+        large: bool = False,
     ) -> None:
         from ipywidgets import HTML, HBox, Layout, VBox
 
@@ -160,7 +169,8 @@ class ColumnsArea:
         self._head = head = HTML(self._head_html(note), layout=wide)
         stop_all = button("Stop all", stop, icon="stop", tooltip="Stop all runs and keep what was said")
         self._columns = HBox(layout=Layout(flex_flow="row wrap", align_items="flex-start"))
-        stops = HBox([HTML(STYLE, layout={"display": "none"}), head, stop_all], _dom_classes=(HEAD,))
+        style = STYLE + LARGE if large else STYLE
+        stops = HBox([HTML(style, layout={"display": "none"}), head, stop_all], _dom_classes=(HEAD,))
         self._area = VBox([stops, self._columns], layout=Layout(flex="1 1 auto"))
         self._slots = slots
 

@@ -12,8 +12,9 @@ from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.notebook.captions import notes_line, status_line, values_line
 from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import note_html, warning_html
+from sessionmagic.notebook.page.large import QUESTION
 from sessionmagic.notebook.page.segments import STATUS_SECONDS, Allowance, Segments, piece_length
-from sessionmagic.notebook.page.static import NOTHING_STARTED, answer_outputs
+from sessionmagic.notebook.page.static import NOTHING_STARTED, answer_outputs, whole_output
 from sessionmagic.notebook.page.wide import framed
 
 if TYPE_CHECKING:
@@ -31,12 +32,18 @@ class DisplayView:
         model: The model reference that the cell names, if any.
         displays: Returns what the turn's tools have displayed.
         slots: The outputs under the cell.
+        whole: Whether the turn has one output only, because others would come under other cells.
+        large: Whether it is shown in large type.
     """
 
-    def __init__(self, session: str, model: str, displays: Displays, slots: Slots) -> None:
+    def __init__(  # noqa: PLR0913
+        self, session: str, model: str, displays: Displays, slots: Slots, *, whole: bool = False, large: bool = False
+    ) -> None:
         self._session, self._model = session, model
         self._displays = displays
         self._slots = slots
+        self._whole = whole
+        self._large = large
         self._opened_at = time.monotonic()
         self._segments = Segments(displays)
         self._allowance = Allowance()
@@ -74,7 +81,7 @@ class DisplayView:
         outputs, length, begun = list[Output](), 0, ""
         segments = list(self._segments.of(transcript))
         for at, segment in enumerate(segments):
-            if not segment.finished:
+            if not segment.finished or self._whole:
                 return outputs, begun + "".join(each.html for each in segments[at:])
             begun += segment.html
             if begun and (segment.displays or len(begun) >= piece_length(length)):
@@ -86,13 +93,15 @@ class DisplayView:
     def _status_html(self, transcript: Transcript) -> str:
         lines = filter(None, (transcript.remark, notes_line(transcript), values_line(transcript)))
         status = status_line(transcript, self._session, self._model, self._opened_at)
-        return note_html(status, *lines) + "".join(f"<p>{warning_html(text)}</p>" for text in transcript.warnings)
+        notes = "".join(f"<p>{warning_html(text)}</p>" for text in transcript.warnings)
+        question = QUESTION if self._large and transcript.waits_for_an_answer else ""
+        return note_html(status, *lines) + notes + question
 
     def rendered(self, transcript: Transcript) -> Sequence[Output]:
-        return answer_outputs(transcript, self._displays)
+        return (whole_output if self._whole else answer_outputs)(transcript, self._displays)
 
     def finish(self, transcript: Transcript, outputs: Sequence[Output]) -> None:  # noqa: ARG002
-        self._slots.show(outputs)
+        self._slots.end_with(outputs)
 
     def release(self) -> None:
         pass

@@ -18,6 +18,7 @@ from sessionmagic.notebook.compared import ShownRun
 from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import note_html
 from sessionmagic.notebook.page.comparison import picture_html, run_html
+from sessionmagic.notebook.page.large import QUESTION
 from sessionmagic.notebook.page.segments import STATUS_SECONDS, Allowance, Segments, piece_length
 from sessionmagic.notebook.page.side_by_side import headed, side_by_side
 from sessionmagic.notebook.page.static import NOTHING_STARTED
@@ -126,14 +127,20 @@ class DisplayColumns:
         note: A line above the columns; empty for none.
         displays: Returns what the tools of a run have displayed.
         slots: The outputs under the cell.
+        whole: Whether the comparison has one output only, because others would come under other cells.
+        large: Whether it is shown in large type.
     """
 
     has_buttons = has_draft = False
 
-    def __init__(self, note: str, displays: Displays, slots: Slots) -> None:
+    def __init__(
+        self, note: str, displays: Displays, slots: Slots, *, whole: bool = False, large: bool = False
+    ) -> None:
         self._displays = displays
         self._slots = slots
-        self._above = [_line_output(note)] if note else []
+        self._whole = whole
+        self._large = large
+        self._note = note_html(note) if note else ""
         self._runs: list[DisplayRun] = []
         self._bands: list[Output] = []
         self._length = 0
@@ -171,7 +178,7 @@ class DisplayColumns:
 
     def finish(self, output: Output, line: str, vote: Callable[[str], str] | None) -> None:  # noqa: ARG002
         """Show the finished comparison."""
-        self._slots.show([output])
+        self._slots.end_with([output])
 
     def _show(self) -> int:
         """Show all runs as they are now, unless that costs too much; return how many bytes were sent."""
@@ -188,9 +195,8 @@ class DisplayColumns:
                 return 0
             self._shown = now
             self._last, self._status_due = last, time.monotonic() + STATUS_SECONDS
-            html = self._columns(self._with_status) + (note_html(self._line) if self._line else "")
-            output = Output({"text/html": framed(html), "text/plain": RUNNING})
-            self._slots.show([*self._above, *self._bands, output])
+            html = self._last_html()
+            self._slots.show([*self._bands, Output({"text/html": framed(html), "text/plain": RUNNING})])
             return self._allowance.spend(sent + len(html))
         finally:
             self._showing.release()
@@ -202,14 +208,23 @@ class DisplayColumns:
     def _add_band(self) -> int:
         """Make a band of what is finished if that is long enough; return its length."""
         finished = {run: run.finished for run in self._runs}
-        if sum(len(html) for each in finished.values() for html in each) < piece_length(self._length):
+        if self._whole or sum(len(html) for each in finished.values() for html in each) < piece_length(self._length):
             return 0
-        html = self._columns(lambda run: "".join(finished[run]))
+        html = self._above() + self._columns(lambda run: "".join(finished[run]))
         self._bands.append(Output({"text/html": framed(html), "text/plain": "…"}))
         self._length += len(html)
         for run, each in finished.items():
             run.in_bands += len(each)
         return len(html)
+
+    def _above(self) -> str:
+        """Return the line above the columns, for the first output."""
+        return "" if self._bands else self._note
+
+    def _last_html(self) -> str:
+        line = note_html(self._line) if self._line else ""
+        question = QUESTION if self._large and any(run.state == "asks" for run in self._runs) else ""
+        return self._above() + self._columns(self._with_status) + line + question
 
     def _columns(self, html_of: Callable[[DisplayRun], str]) -> str:
         """Return a section for each column, with what its runs have; empty if it has nothing."""

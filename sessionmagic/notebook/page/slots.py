@@ -43,6 +43,13 @@ class Slots:
         self._slots: list[tuple[Any, Output]] = []
         """The handle of each slot, and its output."""
 
+    def end_with(self, outputs: Sequence[Output]) -> None:
+        """Show only these outputs under the cell, where it may be cleared: also what has asked the user is gone."""
+        if self._clears:
+            clear_output(wait=True)
+            self._slots.clear()
+        self.show(outputs)
+
     def show(self, outputs: Sequence[Output]) -> None:
         """Show these outputs, in this order. Only those that have changed are sent, unless the cell is cleared.
 
