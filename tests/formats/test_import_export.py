@@ -381,7 +381,7 @@ async def test_html_is_one_page_that_loads_nothing(manager, tmp_path):
     assert "<strong>done</strong>" in text
     assert text.count("src=") == 1
     assert "chat · 3 turns · 20" in text
-    assert "<small>chat · turn " in text[text.index("<img") :].split("</section>")[0]
+    assert ">chat · turn " in text[text.index("<img") :].split("</section>")[0]
     assert "new session" not in text
     assert "<link" not in text
 

@@ -49,7 +49,8 @@ ATTRIBUTES = {
 }
 STYLE = re.compile(
     r"text-align:(left|center|right)|color:(#[0-9a-f]{3})|white-space:pre"
-    r"|(white-space:pre;)?overflow-x:auto;overflow-wrap:normal(;margin:(0 0 1em|[0-9.]+em 0))?|margin:0"
+    r"|(white-space:pre;)?overflow-x:auto;overflow-wrap:normal(;font-size:inherit;width:auto;box-shadow:none)?"
+    r"(;margin:(0 0 1em|[0-9.]+em 0))?|margin:0"
     r"|display:inline-block;max-width:100%;overflow-x:auto;overflow-y:hidden;vertical-align:middle"
 )
 HIDDEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -25,7 +25,7 @@ from sessionmagic.notebook.captions import (
 )
 from sessionmagic.notebook.excerpts import cut, last_lines
 from sessionmagic.notebook.page.rendering import render_code, render_markdown
-from sessionmagic.notebook.page.wide import BREAKS, SCROLLS, framed, scrolling_table
+from sessionmagic.notebook.page.wide import BREAKS, LIKE_TEXT, SCROLLS, framed, scrolling_table
 from sessionmagic.notebook.visible import escape
 
 if TYPE_CHECKING:
@@ -38,15 +38,17 @@ HTML_LIMIT = 800_000
 
 MUTED = "color: var(--jp-ui-font-color2, #767676)"
 WARNING = "color: var(--jp-warn-color0, #b26a00)"
+SMALL = "font-size: 85%"
+"""Not ``<small>``, which slides of reveal.js show half as large."""
 NO_MATH = 'class="mathjax_ignore tex2jax_ignore"'
 """Attribute for elements that hold foreign text other than Markdown. MathJax does not typeset formulas in them."""
 OPENED = "border-left: 3px solid var(--jp-border-color2, #ccc); padding-left: 0.8em; margin: 0.3em 0 0.6em 0.3em"
 MONOSPACE = "font-family: var(--jp-code-font-family, monospace)"
 """For ``<pre>``, which is not monospaced on nbconvert's pages."""
-RESULT = f"white-space: pre-wrap; word-break: normal; {BREAKS}; {MONOSPACE}"
+RESULT = f"white-space: pre-wrap; word-break: normal; {BREAKS}; {LIKE_TEXT}; {MONOSPACE}"
 LEFT = 'style="text-align: left; white-space: pre-wrap; vertical-align: top"'
 """Keeps front ends from aligning cells to the right, and their lines apart."""
-CODE = f"white-space: pre; {SCROLLS}; {MONOSPACE}; margin: 0 0 0.6em"
+CODE = f"white-space: pre; {SCROLLS}; {LIKE_TEXT}; {MONOSPACE}; margin: 0 0 0.6em"
 WHOLE_CODE = f"{RESULT}; margin: 0 0 0.6em"
 PRINTED_LINES = 12
 """Lines at the end of what a running call has printed that are shown."""
@@ -183,4 +185,4 @@ def footer_html(transcript: Transcript) -> str:
 
 def note_html(*lines: str) -> str:
     """Return lines of text in a muted colour, close together."""
-    return f'<p {NO_MATH} style="{MUTED}; {BREAKS}"><small>{"<br>".join(map(escape, lines))}</small></p>'
+    return f'<p {NO_MATH} style="{MUTED}; {BREAKS}; {SMALL}">{"<br>".join(map(escape, lines))}</p>'

@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sessionmagic.notebook.page.colours import STYLES, coloured
-from sessionmagic.notebook.page.wide import SCROLLS, TABLE, TABLE_BOX, scrolling_table
+from sessionmagic.notebook.page.wide import LIKE_TEXT, SCROLLS, TABLE, TABLE_BOX, scrolling_table
 from sessionmagic.notebook.visible import escape, visible
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ _TAGS = "a blockquote br code div em h1 h2 h3 h4 h5 h6 hr li ol p pre s span str
 _STYLED = {tag: {"style"} for tag in ("code", "div", "p", "span", "table", "td", "th")}
 _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}, **_STYLED}
 _UNBROKEN = "white-space:pre"
-_CODE_STYLE = f"{_UNBROKEN};{SCROLLS};margin:0.7em 0"
+_CODE_STYLE = f"{_UNBROKEN};{SCROLLS};{LIKE_TEXT};margin:0.7em 0"
 _LONG_MATH = 40  # characters; a longer formula within a line may be longer than the line
 _LONG_MATH_STYLE = "display:inline-block;max-width:100%;overflow-x:auto;overflow-y:hidden;vertical-align:middle"
 _TABLE_BEGINS, _TABLE_ENDS = scrolling_table("|").split("|")
