@@ -41,6 +41,7 @@ def load(shell: InteractiveShell) -> None:
     register_completion(shell, magics.context, warm_up.paused)
     keep_figures_whole(shell)
     queued_cells(magics.context.front_end.kernel)  # those that are sent from now on are known
+    magics.context.front_end.offer_a_widget()
     shell.input_transformers_cleanup.append(keep_question_marks)
     formatter: Any = shell.display_formatter
     plain = formatter.formatters["text/plain"]

@@ -11,7 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sessionmagic.notebook.recognition import COLLABORATION, HOSTED, Evidence, recognized
+from sessionmagic.notebook.page.attention import offer_a_widget, refuses_widgets
+from sessionmagic.notebook.recognition import COLLABORATION, HOSTED, PAGE_METADATA, Evidence, recognized
 from sessionmagic.notebook.visible import visible
 
 if TYPE_CHECKING:
@@ -65,8 +66,15 @@ class FrontEnd:
             in_server=bool(_served_notebook()),
             collaborates=_is_installed(COLLABORATION),
             hosted=any(name in os.environ for name in HOSTED),
+            refuses_widgets=refuses_widgets(self._client),
             wants_buttons=self._settings.approval == "buttons" and self.clicks_arrive,
         )
+
+    def offer_a_widget(self) -> None:
+        """Offer the page that runs the cell a widget, to know whether it has any. Does nothing elsewhere."""
+        is_page = not PAGE_METADATA.isdisjoint(self._parent.get("metadata", {}))
+        if is_page and self._settings.view == "auto":
+            offer_a_widget(self.kernel, self._client)
 
     @property
     def clears(self) -> bool:
@@ -143,6 +151,11 @@ class FrontEnd:
     def run(self) -> str:
         """What identifies this run of the cell; empty outside a kernel."""
         return str(self._parent.get("header", {}).get("msg_id", ""))
+
+    @property
+    def _client(self) -> str:
+        """What identifies the connection of the page that runs the cell."""
+        return str(self._parent.get("header", {}).get("session", ""))
 
     @property
     def _parent(self) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class AgentMagics(Magics, Settings):
             raise short_interrupt("interrupted") from None
 
     def _run(self, line: str, cell: str | None, names: Mapping[str, Any]) -> Any:
+        self.context.front_end.offer_a_widget()
         if cell is None:
             from sessionmagic.notebook.commands import run_command
 

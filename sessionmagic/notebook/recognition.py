@@ -41,6 +41,7 @@ class Evidence:
         in_server: Whether the kernel belongs to a notebook that is open in a Jupyter server.
         collaborates: Whether the Jupyter server can show a notebook to several users at once.
         hosted: Whether the kernel belongs to a hosted notebook page.
+        refuses_widgets: Whether the page has refused a widget.
         wants_buttons: Whether the user has said that approvals are asked with buttons, and clicks on them arrive.
     """
 
@@ -52,6 +53,7 @@ class Evidence:
     in_server: bool = False
     collaborates: bool = False
     hosted: bool = False
+    refuses_widgets: bool = False
     wants_buttons: bool = False
 
 
@@ -156,6 +158,12 @@ SHARED_PAGE = Recognized(
     "page",
     "the last in place",
 )
+PLAIN_PAGE = Recognized(
+    "a notebook page without widgets",
+    "the request tells of its cell as pages do, and the page has refused a widget",
+    "display",
+    "stdin",
+)
 UNKNOWN = Recognized(
     "a front end that is not known",
     "the request is like none that was seen",
@@ -182,4 +190,6 @@ def recognized(evidence: Evidence) -> Recognized:
     known = evidence.hosted or PAGE_METADATA & evidence.metadata or CLASSIC_ID.fullmatch(evidence.message_id)
     if not known:
         return UNKNOWN
+    if evidence.refuses_widgets:
+        return PLAIN_PAGE
     return SHARED_PAGE if evidence.in_server and evidence.collaborates else PAGE

@@ -213,6 +213,10 @@ class Kernel:
         content = {"comm_id": comm_id, "data": {"method": "custom", "content": {"event": "click"}}}
         self._clicks.append((self._send("shell", "comm_msg", content, subshell), (comm_id, subshell)))
 
+    def refuse(self, comm_id):
+        """Close a widget as JupyterLab does where it has no widget manager."""
+        self._send("shell", "comm_close", {"comm_id": comm_id, "data": {}})
+
     def type(self, comm_id, text):
         """Type into a text box."""
         self._update(comm_id, value=text)

@@ -239,3 +239,25 @@ def test_display_id_that_calls_use_again_changes_no_other_call(kernel, acts, ses
     cell = kernel.run(f"%%agent -m acts --yes -s {session}\ngo").ok()
     kernel.run("display(HTML('mine'), display_id='again')").ok()
     assert [output["data"]["text/html"].split(">")[1][:1] for output in cell.displays] == ["1", "2", "3"]
+
+
+def test_page_that_refuses_widgets_gets_outputs_and_is_asked_on_stdin(start, session):
+    kernel = start()
+    if not kernel.has_subshells:
+        pytest.skip("this ipykernel has no subshells, so a refusal is not noticed")
+    cell = kernel.send(f"%%agent -m hang -s {session}\nhi").until_shows("partial answer")
+    stop = cell.button("Stop")
+    kernel.refuse(stop)
+    kernel.click(stop)  # on another page, which has accepted it
+    cell.wait().ok()
+    acting.acts(kernel, python("6 * 7"), "Done.")
+    cell = kernel.send(f"%%agent -m acts -s {session}\ngo")
+    assert kernel.reply("y").startswith("[y]es")
+    cell.wait().ok()
+    assert WIDGET not in str(cell.messages)
+    assert "update_display_data" in kinds(cell)
+    assert cell.answer["data"]["text/plain"] == "Done."
+    assert "a notebook page without widgets" in kernel.run("%agent config").ok().text
+    compared = kernel.run(f"%%agent --compare hello recalls -s {session}\nhi").ok()
+    assert WIDGET not in str(compared.messages)
+    assert "update_display_data" in kinds(compared)

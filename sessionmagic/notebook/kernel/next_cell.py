@@ -37,7 +37,7 @@ class NextCell:
     @property
     def where(self) -> str:
         """Where proposed code is, in words."""
-        return "a new cell" if self._front_end.kind.view == "widgets" else "the next prompt"
+        return "a new cell" if self._front_end.kind.view in {"widgets", "display"} else "the next prompt"
 
     def propose(self, code: str, *, replace: bool = False) -> None:
         """Propose code, below what the running cell has proposed before. Call this on the main thread.

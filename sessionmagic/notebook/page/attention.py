@@ -4,7 +4,8 @@ By default, ipykernel handles these messages after the cell. Since version 7 it 
 threads. Messages that concern our widgets are sent to a subshell, which handles them at once. Older versions have no
 subshells, so there the page waits.
 
-The requests of cells are noted on the way, because a cell that waits for the running one can then say what for.
+The requests of cells are noted on the way, because a cell that waits for the running one can then say what for, and so
+are the pages that refuse widgets: one without a widget manager closes what the kernel opens.
 """
 
 from __future__ import annotations
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 CONTROL = "jupyter.widget.control"
 """The comm target that a reloaded page asks for all widgets, in the protocol of ipywidgets."""
 
+LAYOUT = {"_model_module": "@jupyter-widgets/base", "_model_module_version": "2.0.0", "_model_name": "LayoutModel"}
+"""A widget that has no place on a page."""
+WIDGET = "jupyter.widget"
+"""The comm target of widgets."""
+
+_refusing: set[str] = set()
+"""The pages that have refused a widget, by the sessions of their connections."""
 _ours: WeakSet[Any] = WeakSet()
 """Comms of the widgets that `answer_at_once` was called with."""
 
@@ -52,6 +60,22 @@ def queued_cells(kernel: Any) -> QueuedCells | None:
     return _router(kernel).queued if _can_listen(kernel) else None
 
 
+def offer_a_widget(kernel: Any, client: str) -> None:
+    """Offer a page a widget, once, which it refuses at once if it has no widget manager.
+
+    Args:
+        kernel: The kernel.
+        client: The session of the page's connection, which the headers of its requests have.
+    """
+    if _can_listen(kernel):
+        _router(kernel).offer_a_widget(client)
+
+
+def refuses_widgets(client: str) -> bool:
+    """Return whether a page has refused a widget. Always False without subshells, where that is not known in time."""
+    return client in _refusing
+
+
 def _can_listen(kernel: Any) -> bool:
     return getattr(kernel, "shell_channel_thread", None) is not None and _is_main_thread()
 
@@ -72,6 +96,8 @@ class _Router:
         self._routing = False
         self._subshell = ""
         self._controls: set[str] = set()
+        self._offered: dict[str, Any] = {}
+        """The widget that each client was offered; who lets go of its comm closes it."""
         kernel.shell_channel_thread.io_loop.add_callback(self._begin)
 
     @contextmanager
@@ -84,6 +110,14 @@ class _Router:
         finally:
             self._routing = before
 
+    def offer_a_widget(self, client: str) -> None:
+        if client not in self._offered:
+            from comm import create_comm
+
+            state = {"state": LAYOUT, "buffer_paths": []}
+            self._offered[client] = offered = create_comm(target_name=WIDGET, data=state, metadata={"version": "2.1.0"})
+            _ours.add(offered)
+
     def _begin(self) -> None:
         # ipykernel has no hook for this. Our receiver replaces its own, shell_channel_thread_main, and then calls it.
         self._kernel.shell_stream.on_recv(self._receive, copy=False)
@@ -91,15 +125,22 @@ class _Router:
     async def _receive(self, frames: list[Any]) -> None:
         with suppress(Exception):  # the message then waits for the end of the cell, as it would without us
             frames = self._readdress(frames)
-        await self._kernel.shell_channel_thread_main(frames)
+        if frames:
+            await self._kernel.shell_channel_thread_main(frames)
 
     def _readdress(self, frames: list[Any]) -> list[Any]:
-        """Return the frames of a message, addressed to our subshell if it concerns us. Note the requests of cells."""
+        """Return the frames of a message, addressed to our subshell if it concerns us. Note the requests of cells.
+
+        A refusal is noted too, and is for nobody else: another page of the kernel may have accepted the widget.
+        """
         import zmq
 
         session = self._kernel.session
         identities, parts = session.feed_identities(frames, copy=False)
         message = session.deserialize(parts, content=False, copy=False)
+        if message["header"]["msg_type"] == "comm_close" and self._is_ours(session.unpack(message["content"])):
+            _refusing.add(message["header"]["session"])
+            return []
         if message["header"].get("subshell_id"):
             return frames
         if message["header"]["msg_type"] == "execute_request" and "cellId" in message["metadata"]:
@@ -117,6 +158,9 @@ class _Router:
             self._subshell = manager._create_subshell()  # noqa: SLF001
         return self._subshell
 
+    def _is_ours(self, content: dict[str, Any]) -> bool:
+        return self._kernel.comm_manager.comms.get(content["comm_id"]) in _ours
+
     def _concerns_us(self, message: dict[str, Any]) -> bool:
         content = message["content"]
         match message["header"]["msg_type"]:
@@ -126,9 +170,8 @@ class _Router:
                 self._controls.add(content["comm_id"])
                 return True
             case "comm_msg" | "comm_close":
-                comm = content["comm_id"]
                 # A page that is reloaded during a cell asks every widget for its state, the user's own ones included.
-                ours = comm in self._controls or self._kernel.comm_manager.comms.get(comm) in _ours
+                ours = content["comm_id"] in self._controls or self._is_ours(content)
                 return ours or content["data"].get("method") == "request_state"
         return False
 
