@@ -52,9 +52,11 @@ def test_what_is_finished_is_sent_once(page, clock):
     view = view_on()
     stream(view, clock, ANSWER[:4_000])
     first, before = page.shown[0], page.sent
-    stream(view, clock, ANSWER[:4_400])
+    view.update(said(ANSWER[:4_400]))
+    clock.now += 1
+    view.update(said(ANSWER[:4_800]))
     assert page.shown[0] is first
-    assert page.sent - before < 3_000 + 2 * segments.FIRST_BYTES
+    assert page.sent - before < 3_000
 
 
 def test_the_end_takes_the_place_of_all_that_was_shown(page, clock):
@@ -138,6 +140,23 @@ def test_the_elapsed_time_is_shown_now_and_then(page, clock):
     clock.now += segments.STATUS_SECONDS
     view.update(said("Hello"))
     assert "6 s" in page.text
+
+
+def test_the_elapsed_time_goes_on_however_much_was_sent(page, clock):
+    view = view_on()
+    for _ in range(40):
+        clock.now += segments.QUIET_SECONDS
+        assert view.update(said("| a |" * 500)) > 0
+    assert "400 s" in page.text
+
+
+def test_a_page_that_gets_no_update_any_more_says_how_to_see_the_rest(page):
+    view = view_on()
+    view.update(Transcript(session="my chat", turn_id="1", blocks=(TextBlock("Hello"),)))
+    assert "<code>%agent show &quot;my chat&quot;</code>" in page.text
+    ended = said("Hello", status="completed")
+    view.finish(ended, view.rendered(ended))
+    assert "nothing new" not in page.text
 
 
 def test_a_turn_that_did_not_start_says_so(page):

@@ -13,7 +13,14 @@ from sessionmagic.notebook.captions import notes_line, status_line, values_line
 from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import note_html, warning_html
 from sessionmagic.notebook.page.large import QUESTION
-from sessionmagic.notebook.page.segments import STATUS_SECONDS, Allowance, Segments, piece_length
+from sessionmagic.notebook.page.segments import (
+    QUIET_SECONDS,
+    STATUS_SECONDS,
+    Allowance,
+    Segments,
+    piece_length,
+    stalled_html,
+)
 from sessionmagic.notebook.page.static import NOTHING_STARTED, answer_outputs, whole_output
 from sessionmagic.notebook.page.wide import framed
 
@@ -51,7 +58,7 @@ class DisplayView:
         self._tail = ""
         self._asks = False
         """Whether the turn is shown as waiting for an answer."""
-        self._status_due = 0.0
+        self._shown_at = -QUIET_SECONDS
 
     def open(self) -> None:
         self._show([], "", Transcript())
@@ -62,8 +69,10 @@ class DisplayView:
         size = sum(len(output.data.get("text/html", "")) for output in finished) + len(tail)
         grown = len(finished) > len(self._finished)
         asks = transcript.waits_for_an_answer and not self._asks
-        ticks = tail == self._tail and time.monotonic() < self._status_due
-        if not (grown or asks) and (ticks or not self._allowance.allows(len(tail), size)):
+        passed = time.monotonic() - self._shown_at
+        ticks = tail == self._tail and passed < STATUS_SECONDS
+        affordable = passed >= QUIET_SECONDS or self._allowance.allows(len(tail), size)
+        if not (grown or asks) and (ticks or not affordable):
             return 0
         return self._show(finished, tail, transcript)
 
@@ -73,7 +82,7 @@ class DisplayView:
         new = finished[len(self._finished) :]
         self._slots.show([*finished, Output({"text/html": framed(last), "text/plain": "the turn is running"})])
         self._finished, self._tail, self._asks = finished, tail, transcript.waits_for_an_answer
-        self._status_due = time.monotonic() + STATUS_SECONDS
+        self._shown_at = time.monotonic()
         return self._allowance.spend(len(last) + sum(len(output.data.get("text/html", "")) for output in new))
 
     def _outputs(self, transcript: Transcript) -> tuple[list[Output], str]:
@@ -95,7 +104,7 @@ class DisplayView:
         status = status_line(transcript, self._session, self._model, self._opened_at)
         notes = "".join(f"<p>{warning_html(text)}</p>" for text in transcript.warnings)
         question = QUESTION if self._large and transcript.waits_for_an_answer else ""
-        return note_html(status, *lines) + notes + question
+        return note_html(status, *lines) + notes + question + stalled_html("%agent show", transcript.session)
 
     def rendered(self, transcript: Transcript) -> Sequence[Output]:
         return (whole_output if self._whole else answer_outputs)(transcript, self._displays)

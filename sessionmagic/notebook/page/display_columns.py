@@ -19,7 +19,14 @@ from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import note_html
 from sessionmagic.notebook.page.comparison import picture_html, run_html
 from sessionmagic.notebook.page.large import QUESTION
-from sessionmagic.notebook.page.segments import STATUS_SECONDS, Allowance, Segments, piece_length
+from sessionmagic.notebook.page.segments import (
+    QUIET_SECONDS,
+    STATUS_SECONDS,
+    Allowance,
+    Segments,
+    piece_length,
+    stalled_html,
+)
 from sessionmagic.notebook.page.side_by_side import headed, side_by_side
 from sessionmagic.notebook.page.static import NOTHING_STARTED
 from sessionmagic.notebook.page.wide import framed
@@ -78,6 +85,11 @@ class DisplayRun:
         if self._transcript.waits_for_an_answer:
             return "asks"
         return "goes on" if self._transcript.blocks else "waits"
+
+    @property
+    def session(self) -> str:
+        """The name of the session; empty if it is not known yet."""
+        return self._transcript.session
 
     @property
     def line(self) -> str:
@@ -150,7 +162,7 @@ class DisplayColumns:
         self._shown: tuple[str, ...] = ()
         """The line, and the states of the runs, as they are shown."""
         self._allowance = Allowance()
-        self._status_due = 0.0
+        self._shown_at = -QUIET_SECONDS
         self._showing = threading.Lock()
 
     def view(self, column: Column, controls: Controls) -> DisplayRun:  # noqa: ARG002
@@ -189,12 +201,14 @@ class DisplayColumns:
             sent = self._add_band()
             last = self._columns(lambda run: "".join(run.finished) + run.growing)
             now = (self._line, *(run.state for run in self._runs))
-            ticks = last == self._last and now == shown and time.monotonic() < self._status_due
+            passed = time.monotonic() - self._shown_at
+            ticks = last == self._last and now == shown and passed < STATUS_SECONDS
+            affordable = passed >= QUIET_SECONDS or self._allows(last, news=now != shown)
             asks = any(run.state == "asks" != was for run, was in zip(self._runs, shown[1:], strict=False))
-            if len(self._bands) == bands and not asks and (ticks or not self._allows(last, news=now != shown)):
+            if len(self._bands) == bands and not asks and (ticks or not affordable):
                 return 0
             self._shown = now
-            self._last, self._status_due = last, time.monotonic() + STATUS_SECONDS
+            self._last, self._shown_at = last, time.monotonic()
             html = self._last_html()
             self._slots.show([*self._bands, Output({"text/html": framed(html), "text/plain": RUNNING})])
             return self._allowance.spend(sent + len(html))
@@ -224,7 +238,9 @@ class DisplayColumns:
     def _last_html(self) -> str:
         line = note_html(self._line) if self._line else ""
         question = QUESTION if self._large and any(run.state == "asks" for run in self._runs) else ""
-        return self._above() + self._columns(self._with_status) + line + question
+        session = next(filter(None, (run.session for run in self._runs)), "")
+        stalled = stalled_html("%agent branches", session)
+        return self._above() + self._columns(self._with_status) + line + question + stalled
 
     def _columns(self, html_of: Callable[[DisplayRun], str]) -> str:
         """Return a section for each column, with what its runs have; empty if it has nothing."""

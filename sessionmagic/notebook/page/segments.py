@@ -20,6 +20,8 @@ from sessionmagic.conversation.transcript import (
 )
 from sessionmagic.notebook.page.answer import blocks_html, text_html
 from sessionmagic.notebook.page.growing import cut_block, finished_blocks
+from sessionmagic.notebook.visible import escape
+from sessionmagic.words import typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,6 +46,16 @@ BLOCK_LENGTH = 12_000
 """Length at which any other unfinished block is cut, so that no update renders more than that anew."""
 STATUS_SECONDS = 5.0
 """Time between two updates in which nothing but the elapsed time has changed."""
+QUIET_SECONDS = 10.0
+"""Time after the last update in which the page gets another one, whatever was sent before."""
+STALLED_SECONDS = 20
+"""Time without an update after which the page says that it may get none any more."""
+STALLED = (
+    f"<style>.sessionmagic-late{{{{opacity:0;animation:sessionmagic-late 0s {STALLED_SECONDS}s forwards}}}}"
+    "@keyframes sessionmagic-late{{to{{opacity:1}}}}</style>"
+    f'<small class="sessionmagic-late">nothing new for {STALLED_SECONDS} s; <code>{{}}</code> shows more</small>'
+)
+"""Shows a note when it has been on the page for that time; an update replaces it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +149,20 @@ class Allowance:
         """Count bytes that are sent, and return how many these are."""
         self._sent += sent
         return sent
+
+
+def stalled_html(command: str, session: str) -> str:
+    """Return a note that appears when the page gets no further update.
+
+    A page that is loaded again gets none until the turn is shown again, and so does one whose kernel has ended.
+
+    Args:
+        command: The command that shows how the session goes on.
+        session: The name of the session; empty if it is not known yet, for no note.
+    """
+    if not session:
+        return ""
+    return STALLED.format(escape(f"{command} {typed(session)}"))
 
 
 def piece_length(before: int) -> int:
