@@ -48,6 +48,22 @@ def test_an_answer_in_one_block_is_sent_at_most_three_times_too(page, clock):
     assert page.text.count("groupby") > 150
 
 
+def test_a_line_without_an_end_is_not_sent_again_as_a_whole(page, clock):
+    view = view_on()
+    for end in range(4_000, 200_000, 4_000):
+        clock.now += segments.QUIET_SECONDS
+        assert view.update(said("x" * end)) < 3 * segments.BLOCK_LENGTH
+    assert len(page.text) < 2 * segments.BLOCK_LENGTH
+
+
+def test_a_very_long_answer_has_fewer_outputs_than_jupyterlab_shows(page, clock):
+    view = view_on()
+    for end in range(8_000, 400_000, 8_000):
+        clock.now += 1
+        view.update(said((ANSWER * 50)[:end]))
+    assert 20 < len(page.shown) < 50
+
+
 def test_what_is_finished_is_sent_once(page, clock):
     view = view_on()
     stream(view, clock, ANSWER[:4_000])

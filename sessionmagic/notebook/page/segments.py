@@ -116,7 +116,9 @@ class GrowingText:
         elif ends:
             rest = self._finish(rest, ends)
         yield from self._finished
-        if len(rest) > len(self._reopening):
+        if len(rest) > 2 * BLOCK_LENGTH:  # a line without an end, which cannot be cut
+            yield Segment(f"<pre>… {escape(rest[-BLOCK_LENGTH:])}</pre>", finished=False)
+        elif len(rest) > len(self._reopening):
             yield Segment(text_html(rest), finished=False)
 
     def _finish(self, rest: str, ends: Sequence[int], reopening: str = "") -> str:
