@@ -118,8 +118,8 @@ class Settings(HasTraits):
         "auto",
         help="How a turn is shown. widgets: live, with buttons; display: live, as outputs without widgets, for slides "
         "and for front ends that have none; text: plain, as it streams; static: only the finished answer; auto: "
-        "widgets in a notebook, text in a terminal or console (in a terminal with rich, as Markdown), static in a "
-        "headless run.",
+        "widgets in a notebook, display where the page refuses them, text in a terminal or console (in a terminal with "
+        "rich, as Markdown), static in a headless run.",
     ).tag(config=True)
 
     presentation = Bool(
