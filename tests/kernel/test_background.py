@@ -205,3 +205,23 @@ def test_the_interrupt_of_another_cell_leaves_it_running(kernel, session, pen):
     pen.write("still here")
     pen.end()
     cell.until(lambda cell: cell.text == "still here")
+
+
+def test_background_turn_without_widgets_leaves_what_other_cells_show(kernel, session, pen):
+    kernel.run("%config AgentMagics.view = 'display'").ok()
+    try:
+        cell = kernel.run(f"%%agent -b -o behind -m dictated -s {session}\n{pen}").ok()
+    finally:
+        kernel.run("%config AgentMagics.view = 'auto'").ok()
+    pen.write("## Rain\n\n" + "It rains. " * 200 + "\n\nAnd **then")
+    other = kernel.send("import time\nfor number in range(20): print(number); time.sleep(0.1)")
+    pen.write("** it stops.")
+    pen.end()
+    other.wait().ok()
+    last = kernel.run("behind.result().status").ok()
+    assert other.text.split() == [str(number) for number in range(20)]
+    for each in (other, last):
+        assert not each.contents("clear_output")
+        assert not each.contents("display_data")
+    if kernel.has_subshells:  # the updates of older ones have another cell as their parent, which pages do not mind
+        cell.until(lambda cell: "<strong>then</strong> it stops." in cell.html)
