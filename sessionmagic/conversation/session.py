@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sessionmagic.conversation.column import Column, Verdict, Vote  # noqa: TC001  needed at run time, too
 from sessionmagic.conversation.events import TurnKind, TurnStatus  # noqa: TC001  needed at run time to validate stored sessions
+from sessionmagic.conversation.read_later import ReadLater
 from sessionmagic.conversation.usage import RequestRecord, Usage, seconds_to_first_token, total
 from sessionmagic.conversation.value import StoredValue  # noqa: TC001  needed at run time, too
 from sessionmagic.words import shortened
@@ -25,15 +26,17 @@ CRASHED = "crashed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
-class TurnRecord:
+class TurnRecord(ReadLater):
     """A turn as it is stored: its prompt, its messages, and how it ended."""
 
+    # What the tree is made of comes first: the store reads the rest of a turn only when it is used.
     id: str
     parent: str | None
     """The id of the turn that this one continues; None for the first turn of a path."""
+    kind: TurnKind = "ask"
+    status: TurnStatus = "running"
     previous_head: str | None = None
     """The session's head before this turn became it; None when there was none, or this turn did not move the head."""
-    kind: TurnKind = "ask"
     covers: str | None = None
     """For a compaction, the id of the last turn that its summary stands for; it is on the path to the compaction."""
     agent: str
@@ -46,7 +49,6 @@ class TurnRecord:
     """pydantic-ai messages in their JSON form, the prompt first."""
     requests: list[RequestRecord] = field(default_factory=list)
     """The model requests, in order, also that for the session's title if it was made after this turn."""
-    status: TurnStatus = "running"
     error_code: str | None = None
     error: str | None = None
     warnings: list[str] = field(default_factory=list)

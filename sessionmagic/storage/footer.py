@@ -57,12 +57,26 @@ def footer_in(file: BinaryIO) -> Footer | None:
     file.seek(before)
     content = file.read(size - before)
     start = content.rfind(_SUMMARY)
-    end = content.rfind(b'},"checksum":', max(start, 0))
-    checksum = _CHECKSUM.fullmatch(content, end) if 0 <= start < end else None
-    if checksum is None or int(checksum[1]) != zlib.crc32(memoryview(content)[:end], _checksum(file, before)):
+    if start < 0:
+        return None
+    view = memoryview(content)
+    return footer_of(view[start:], zlib.crc32(view[:start], _checksum(file, before)))
+
+
+def footer_of(end: bytes | memoryview, checksum: int) -> Footer | None:
+    """Return the footer in the end of a snapshot; None if it is none of this version, or the snapshot was changed.
+
+    Args:
+        end: All that follows the tables of the database.
+        checksum: That of all that stands before.
+    """
+    content = bytes(end)
+    length = content.rfind(b'},"checksum":')
+    stated = _CHECKSUM.fullmatch(content, length) if length >= 0 and content.startswith(_SUMMARY) else None
+    if stated is None or int(stated[1]) != zlib.crc32(memoryview(content)[:length], checksum):
         return None
     try:
-        stored = loads(memoryview(content)[start + len(_SUMMARY) : end])
+        stored = loads(memoryview(content)[len(_SUMMARY) : length])
         if stored.pop("schema") != SCHEMA:
             return None
         place = Place(**stored.pop("place"))

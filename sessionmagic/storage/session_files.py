@@ -27,6 +27,7 @@ from sessionmagic.storage.snapshot import ONE
 from sessionmagic.storage.stamps import size_in, stamp_of
 from sessionmagic.storage.store import not_found
 from sessionmagic.storage.validation import validated
+from sessionmagic.storage.written import read_written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,8 +137,9 @@ class SessionFiles:
         must_fold = known.needs_snapshot or "count" in patch or "name" in patch.get("session", {})
         if must_fold or _is_due(known, len(line), is_over=all(after.turns[at].status != "running" for at in places)):
             try:
-                session = _advanced(_on_disk(after.id, storage), written)
-                folded = Known(session, storage.write_session(session, place), Read(place))
+                with uncollected():  # turns that nobody has used are read now
+                    session = _advanced(_on_disk(after.id, storage), written)
+                    folded = Known(session, storage.write_session(session, place), Read(place))
             except (OSError, StoreError):
                 if must_fold:
                     raise
@@ -192,31 +194,58 @@ def _has_grown(known: Known, stamps: Stamps) -> bool:
 
 def _read_on(known: Known, storage: JournaledStorage, stamps: Stamps) -> Known:
     """Return a session with the commits that have been added since it was read."""
-    lines = Lines(storage.journal, known.read)
     try:
-        session = _advanced(known.session, list(lines))
+        continued_ = _continued(known, storage, stamps)
     except (ValueError, TypeError, AttributeError, KeyError):  # a commit that was read was taken back: it failed
-        return _read(known.session.id, storage)
-    if storage.stamps().snapshot != stamps.snapshot:  # the journal may be that of a newer snapshot
-        return _read(known.session.id, storage)
+        continued_ = None
+    return continued_ or _read(known.session.id, storage)
+
+
+def _continued(known: Known, storage: JournaledStorage, stamps: Stamps) -> Known | None:
+    """Return a session with the commits in its journal; None if the journal may be that of a newer snapshot.
+
+    Raises `ValueError`, `TypeError`, `AttributeError` or `KeyError` if they do not fit.
+    """
+    lines = Lines(storage.journal, known.read)
+    session = _advanced(known.session, list(lines))
+    if storage.stamps().snapshot != stamps.snapshot:
+        return None
     return Known(session, stamps, lines.read, known.needs_snapshot)
 
 
 def _read(session_id: str, storage: JournaledStorage) -> Known:
     with uncollected():
-        contents = storage.contents()
-        if contents is None:
-            raise not_found(session_id)
-        stated: Any = contents.database["session"][ONE]
-        if isinstance(stated["id"], str) and stated["id"] != session_id:
-            raise copy_of(storage.path, stated["id"])
-        is_todays = stated["schema"] == SCHEMA
-        database = migrated(contents.database)
-        document = database["session"][ONE]
-        if isinstance(schema := document["schema"], int) and schema != SCHEMA:
-            raise another_schema(storage.path, schema)
-        turns = list(database.get("turns", {}).values())
-        session = validated(Session, {**document, "turns": turns}).whole()
+        return _read_as_written(session_id, storage) or _read_whole(session_id, storage)
+
+
+def _read_as_written(session_id: str, storage: JournaledStorage) -> Known | None:
+    """Return a session whose turns are read when they are used; None if its files must be read as a whole."""
+    try:
+        stamps = storage.stamps()
+        written = read_written(storage.path)
+        if written is None or written.session["id"] != session_id:
+            return None
+        session = replace(validated(Session, {**written.session, "turns": ()}), turns=written.turns)
+        known = _continued(Known(session, stamps, Read(written.place)), storage, stamps)
+        return known and replace(known, session=known.session.whole())
+    except (FileNotFoundError, ValueError, TypeError, AttributeError, KeyError):
+        return None  # whoever reads it as a whole finds out why
+
+
+def _read_whole(session_id: str, storage: JournaledStorage) -> Known:
+    contents = storage.contents()
+    if contents is None:
+        raise not_found(session_id)
+    stated: Any = contents.database["session"][ONE]
+    if isinstance(stated["id"], str) and stated["id"] != session_id:
+        raise copy_of(storage.path, stated["id"])
+    is_todays = stated["schema"] == SCHEMA
+    database = migrated(contents.database)
+    document = database["session"][ONE]
+    if isinstance(schema := document["schema"], int) and schema != SCHEMA:
+        raise another_schema(storage.path, schema)
+    turns = list(database.get("turns", {}).values())
+    session = validated(Session, {**document, "turns": turns}).whole()
     return Known(session, contents.stamps, contents.read, not is_todays or not contents.is_numbered)
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 ONE = "1"
 """The id of the only document in the tables ``session`` and ``journal``."""
-_TURNS = b'"turns":{'
+TURNS = b'"turns":{'
+"""How the line before those of the turns ends."""
 _AT_ONCE = 1_000_000
 """How many bytes of turns are parsed at once, at least."""
 
@@ -41,7 +42,7 @@ def read_snapshot(path: Path) -> Database:
 
 def _read_lines(file: BinaryIO) -> Database:
     head = file.readline()
-    if not head.endswith(_TURNS + b"\n"):
+    if not head.endswith(TURNS + b"\n"):
         raise ValueError("there is no line for each turn")
     database: Database = loads(head + b"}}")
     turns = database["turns"]
@@ -49,7 +50,7 @@ def _read_lines(file: BinaryIO) -> Database:
         end = lines.pop() if lines[-1].startswith(b"}") else b""
         turns |= loads(b"{" + b"".join(lines).removesuffix(b"\n").removesuffix(b",") + b"}")
         if end:
-            return {**loads(b"{" + _TURNS + end + file.read()), **database}
+            return {**loads(b"{" + TURNS + end + file.read()), **database}
     raise ValueError("the end is missing")
 
 

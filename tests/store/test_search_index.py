@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sessionmagic import MemoryStore, TinyStore
 from sessionmagic.conversation.said import TurnKey, folded
 from sessionmagic.conversation.session import SCHEMA, Session, TurnRecord
-from sessionmagic.storage import search_index, session_files
+from sessionmagic.storage import footer, search_index, session_files
 from sessionmagic.storage.store import new_session_id
 
 
@@ -167,7 +167,8 @@ def test_session_that_an_older_version_could_not_read_is_found(store, home, monk
     one = stored(store, "one", turn(1, "first"))
     with monkeypatch.context() as older:
         older.setattr(search_index, "VERSION", search_index.VERSION - 1)
-        older.setattr(session_files, "SCHEMA", SCHEMA - 1)
+        for module in (session_files, footer):
+            older.setattr(module, "SCHEMA", SCHEMA - 1)
         assert found(TinyStore(home), "first") == []
     assert found(TinyStore(home), "first") == [(one, "1")]
 

@@ -1,0 +1,140 @@
+"""A snapshot that is as it was written is read turn by turn, when a turn is used."""
+
+import json
+import zlib
+from dataclasses import replace
+
+import pytest
+
+from sessionmagic import TinyStore
+from sessionmagic.exceptions import StoreError
+from sessionmagic.storage import written
+from sessionmagic.storage.written import read_written
+from tests.stored import session, turn
+
+TURNS = tuple(turn(number, prompt=f"prompt {number} é\n") for number in range(1, 40))
+RUNNING = turn(40, status="running", finished_at=None)
+
+
+@pytest.fixture
+def stored(home):
+    """Return a function that stores a session, and returns it with its file."""
+
+    def store(*turns):
+        made = session(*turns)
+        TinyStore(home).create(made)
+        return made, home / "sessions" / f"{made.id}.json"
+
+    return store
+
+
+@pytest.fixture
+def used(monkeypatch):
+    """Return the ids of the turns that were read."""
+    ids, read = [], written._read
+    monkeypatch.setattr(written, "_read", lambda turn, *place: (ids.append(turn.id), read(turn, *place)))
+    return ids
+
+
+def signed(path, old, new):
+    """Change a snapshot in place of the store, with the right checksum."""
+    content = path.read_bytes().replace(old, new)
+    end = content.rindex(b'},"checksum":')
+    path.write_bytes(content[:end] + b'},"checksum":{"1":{"crc32":%d}}}' % zlib.crc32(content[:end]))
+
+
+@pytest.mark.parametrize("block", [1, 700, 200_000], ids=["a line", "some lines", "all lines"])
+def test_turns_of_a_snapshot_are_those_that_were_written(stored, monkeypatch, block):
+    monkeypatch.setattr(written, "_BLOCK", block)
+    made, path = stored(*TURNS, RUNNING)
+    assert read_written(path).turns == made.turns
+
+
+def test_loading_reads_no_turn_that_is_not_used(home, stored, used):
+    made, _ = stored(*TURNS)
+    loaded = TinyStore(home).load(made.id)
+    assert [each.id for each in loaded.path()] == [each.id for each in TURNS]
+    assert used == []
+    assert loaded.turns[7].prompt == TURNS[7].prompt
+    assert used == ["8"]
+
+
+def test_commit_reads_no_other_turn(home, stored, used):
+    made, path = stored(*TURNS)
+    store = TinyStore(home)
+    store.update(made.id, lambda loaded: replace(loaded, turns=(*loaded.turns, RUNNING), head=RUNNING.id))
+    assert path.with_suffix(".journal").exists()
+    assert used == []
+    assert TinyStore(home).load(made.id).turns == (*TURNS, RUNNING)
+
+
+def test_commits_in_the_journal_are_applied(home, stored):
+    made, _ = stored(*TURNS, RUNNING)
+    ended = replace(RUNNING, status="completed", cell_id="cell")
+    TinyStore(home).update(made.id, lambda loaded: replace(loaded, turns=(*loaded.turns[:-1], ended), starred=True))
+    loaded = TinyStore(home).load(made.id)
+    assert (loaded.turns, loaded.starred) == ((*TURNS, ended), True)
+
+
+def test_turns_that_were_not_used_are_written_again(home, stored):
+    made, path = stored(*TURNS)
+    TinyStore(home).rename(made.id, "churn")  # which writes a new snapshot
+    assert read_written(path).turns == TURNS
+
+
+def test_snapshot_that_was_changed_is_read_as_a_whole(home, stored):
+    made, path = stored(*TURNS)
+    path.write_bytes(path.read_bytes().replace(b"prompt 8 ", b"prompt x "))
+    assert read_written(path) is None
+    assert TinyStore(home).load(made.id).turns[7].prompt.startswith("prompt x")
+
+
+def test_snapshot_with_more_than_was_written_is_read_as_a_whole(stored):
+    _, path = stored(*TURNS)
+    path.write_bytes(path.read_bytes() + b"\n")
+    assert read_written(path) is None
+
+
+def test_session_without_turns_is_read_as_a_whole(stored):
+    _, path = stored()
+    assert read_written(path) is None
+
+
+def test_turn_with_an_unusual_id_is_read_as_a_whole(home, stored):
+    odd = replace(TURNS[0], id='"é')
+    made, path = stored(odd)
+    assert read_written(path) is None
+    assert TinyStore(home).load(made.id).turns == (odd,)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"parent":"7"', b'"parent":"99"'),
+        (b'"kind":"ask"', b'"kind":"sing"'),
+        (b'"status":"completed"', b'"status":"x"'),
+    ],
+    ids=["parent", "kind", "status"],
+)
+def test_tree_that_no_store_has_written_is_found_when_it_is_loaded(home, stored, old, new):
+    made, path = stored(*TURNS)
+    signed(path, old, new)
+    with pytest.raises(StoreError, match="set aside"):
+        TinyStore(home).load(made.id)
+
+
+def test_turn_that_no_store_has_written_is_refused_when_it_is_used(home, stored):
+    made, path = stored(*TURNS)
+    signed(path, b'"prompt":"prompt 8 ', b'"prompt":8,"x":"')
+    before = path.read_bytes()
+    loaded = TinyStore(home).load(made.id)
+    assert loaded.turns[6].prompt == TURNS[6].prompt
+    with pytest.raises(StoreError, match="turn 8 is not as this version writes it"):
+        _ = loaded.turns[7].prompt
+    assert path.read_bytes() == before
+
+
+def test_plain_json_reader_finds_the_same_turns(stored):
+    made, path = stored(*TURNS)
+    turns = json.loads(path.read_text("utf-8"))["turns"]
+    assert [each["prompt"] for each in turns.values()] == [each.prompt for each in made.turns]
