@@ -19,6 +19,16 @@ _RUN = re.compile(r"[\w+/=.-]{20,}+", re.ASCII)
 _DIGIT, _LETTER, _LOWER, _UPPER = map(re.compile, (r"\d", "[A-Za-z]", "[a-z]", "[A-Z]"))
 _NAME = re.compile(r"[a-z]*(?:[A-Z][a-z]{2,})*(?:[_./=+-]+[a-z]*(?:[A-Z][a-z]{2,})*)*")
 """Words, as in the name of a variable or a class. Random letters are not like that."""
+_PART = (
+    r"(?>(?:[A-Za-z][a-z]{0,11}|[A-Za-z][a-z]{0,7}\d{1,2}|v?\d{1,4}(?:[A-Za-z]\d?)?|20[12]\d[01]\d[0-3]\d)"
+    r"(?![A-Za-z0-9]))"
+)
+_VERSIONED = re.compile(rf"(?!xox|xapp){_PART}(?:[-./_]{_PART})++", re.ASCII)
+"""Words, each with a small number at most, versions and dates, as in the name of a model: ``gpt-4o-mini-2024-07-18``.
+
+Keys are not like that, except for Slack's: they have longer parts. The name of a model stands in every turn, and must
+not load the scanner.
+"""
 _OF_ANY_LENGTH = re.compile(
     r"(?<![\w-])(?:sk-(?:[a-z0-9]{2,8}-){0,3}(?=[A-Za-z]{0,30}\d)[A-Za-z0-9]{16}[\w-]*|A[KS]IA[A-Z2-7]{16}(?!\w))",
     re.ASCII,
@@ -73,9 +83,9 @@ def _spaces(found: re.Match[str]) -> str:
 
 
 def _is_mixed(run: str) -> bool:
-    """Return whether a run has a digit and a letter, or small and capital letters other than those of words."""
+    """Return whether a run has digits and letters, or small and capital letters, other than those of names."""
     if _DIGIT.search(run):
-        return _LETTER.search(run) is not None
+        return _LETTER.search(run) is not None and not _VERSIONED.fullmatch(run)
     return _UPPER.search(run) is not None and _LOWER.search(run) is not None and not _NAME.fullmatch(run)
 
 

@@ -11,7 +11,7 @@ from pydantic_ai.exceptions import ModelHTTPError
 from sessionmagic import MemoryStore, Models, SessionManager, register_model
 from sessionmagic.conversation.attachment import Attachment
 from sessionmagic.keys import cleaning
-from sessionmagic.keys.shapes import scanner
+from sessionmagic.keys.shapes import may_contain_keys, scanner
 from sessionmagic.testing import ScriptedModel, call, think
 from sessionmagic.turns.messages import prompt_message
 from tests.turns import on_a_loop
@@ -120,3 +120,39 @@ def test_values_of_variables_are_left_out_where_there_is_no_scanner(monkeypatch)
         scanner.cache_clear()
     assert SHAPED in said
     assert "hunter2" not in said
+
+
+MODELS = [
+    "openai:gpt-4o-mini-2024-07-18",
+    "claude-3-5-sonnet-20241022",
+    "claude-sonnet-4-5-20250929",
+    "gemini-2.5-flash-preview-05-20",
+    "meta-llama/Llama-3.3-70B-Instruct-Turbo",
+    "Qwen/Qwen2.5-72B-Instruct",
+    "accounts/fireworks/models/llama-v3p1-405b-instruct",
+]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_name_of_a_model_needs_no_scanner(name):
+    assert not may_contain_keys(f"new session 'chat', answered by {name}")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "1b4e28ba-2fa1-11d2-883f-0016d3cca427",
+        "xoxs-4949-840-727-bbfe",
+        "xapp-3-0F9-8549-ifq9",
+        "A3-7KQ2MB-8XWT4D-R2HJP-9VCN3-Z6FGL",
+        "gpt-4o-mini-2024-07-18-kq2mb8xwt4dr2hjp",
+        "sk-proj-4o-mini-8XWT4DR2HJP9VCN3",
+    ],
+    ids=["UUID", "Slack", "Slack app", "1Password", "behind a name", "OpenAI"],
+)
+def test_key_with_short_parts_is_not_taken_for_a_name(key):
+    assert may_contain_keys(f"it is {key}.")
+
+
+def test_long_run_of_short_parts_is_looked_at_in_no_time():
+    assert may_contain_keys("v1-" * 100_000 + "8XWT4DR2HJP9VCN3")
