@@ -1,4 +1,4 @@
-"""The first cells of a kernel: beside later ones, and plain Python cells beside those of a kernel without us."""
+"""The first cells of a kernel: beside later ones and bare pydantic-ai, and plain cells beside a kernel without us."""
 
 from __future__ import annotations
 
@@ -13,15 +13,33 @@ PAUSE_SECONDS = 5.0
 """What a user needs to write the first cell."""
 LATER = 3
 CELL = "%%agent -s benchmark\nWhat spoils a churn model?"
+BARE = """
+from pydantic_ai import Agent
+{models}
+async def ask():
+    async with Agent({model}).run_stream("What spoils a churn model?") as answer:
+        async for text in answer.stream_text(delta=True):
+            print(text, end="")
+await ask()
+"""
+TEST = BARE.format(models="from pydantic_ai.models.test import TestModel", model="TestModel(call_tools=[])")
+SCRIPTED = BARE.format(
+    models=(
+        "from pydantic_ai.models.openai import OpenAIChatModel\nfrom pydantic_ai.providers.openai import OpenAIProvider"
+    ),
+    model="OpenAIChatModel('markdown-50', provider=OpenAIProvider(base_url='{url}', api_key='none'))",
+)
 PLAIN = "sum(i * i for i in range(3_000_000))"
 LITTLE = "1 + 1"
 
 
 def agent(runs: int) -> list[Figure]:
     with Server() as server:
-        models = {"test model": "test", "scripted server": "bench:markdown-50"}
+        models = {"test model": ("test", TEST), "scripted server": ("bench:markdown-50", SCRIPTED)}
         return [
-            figure for name, model in models.items() for figure in _agent_cells(name, _setup(server.url, model), runs)
+            figure
+            for name, (model, bare) in models.items()
+            for figure in _agent_cells(name, _setup(server.url, model), bare.replace("{url}", server.url), runs)
         ]
 
 
@@ -34,11 +52,12 @@ def _setup(url: str, model: str) -> str:
     )
 
 
-def _agent_cells(name: str, setup: str, runs: int) -> list[Figure]:
-    written, at_once = [], []
+def _agent_cells(name: str, setup: str, bare_cell: str, runs: int) -> list[Figure]:
+    written, at_once, bare = [], [], []
     for _ in range(runs):
         written.append(_cells(setup, PAUSE_SECONDS))
         at_once.append(_cells(setup, 0))
+        bare.append(_first(bare_cell))
     pause = f"{PAUSE_SECONDS:.0f} s after %load_ext"
     return [
         Figure(f"first %%agent {pause}, ms, {name}", _milliseconds([first.wall for first, _ in written])),
@@ -48,6 +67,10 @@ def _agent_cells(name: str, setup: str, runs: int) -> list[Figure]:
             at_most=2,
         ),
         Figure(f"first %%agent at once after %load_ext, ms, {name}", _milliseconds([each.wall for each, _ in at_once])),
+        Figure(
+            f"the same, times bare pydantic-ai, {name}",
+            sample([first.wall / other.wall for (first, _), other in zip(at_once, bare, strict=True)], "{:.2f}"),
+        ),
         Figure(
             f"the same, to the status line, ms, {name}",
             _milliseconds([shown_after(each) for each, _ in at_once]),
@@ -66,6 +89,12 @@ def _cells(setup: str, pause: float) -> tuple[Run, Run]:
         kernel.run(setup)
         time.sleep(pause)
         return kernel.run(CELL), kernel.run(CELL)
+
+
+def _first(cell: str) -> Run:
+    """Return the first cell of a kernel without us."""
+    with Kernel("") as kernel:
+        return kernel.run(cell)
 
 
 def shown_after(run: Run) -> float:
