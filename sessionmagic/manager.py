@@ -11,8 +11,6 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.agents.known import Agents
-from sessionmagic.comparing.comparison import Comparison, prepared, runs_of
-from sessionmagic.comparing.comparisons import Comparisons
 from sessionmagic.conversation.names import check_name
 from sessionmagic.exceptions import (
     SessionExistsError,
@@ -43,6 +41,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 
     from sessionmagic.agents.definition import AgentDefinition
+    from sessionmagic.comparing.comparison import Comparison
+    from sessionmagic.comparing.comparisons import Comparisons
     from sessionmagic.comparing.contestants import Contestant
     from sessionmagic.comparing.grids import Grids
     from sessionmagic.comparing.results import GridResults
@@ -78,7 +78,6 @@ class SessionManager:
         self.sessions = Sessions(self.store, self.models, self.agents, self._unwritten)
         self.models.library = self.recordings = Recordings(self.sessions)
         self.branches = Branches(self.store, self.sessions)
-        self.comparisons = Comparisons(self.store, self.sessions, self.branches, self.recordings)
         self.turns = RunningTurns(self.sessions, self.store)
         self.agent_tools = AgentTools(mcp or McpServers(), getattr(self.store, "home", None))
         self._admission = Admission(self.store, self.models, self.agents, self.agent_tools)
@@ -96,6 +95,13 @@ class SessionManager:
     @mcp.setter
     def mcp(self, servers: McpServers) -> None:
         self.agent_tools.common = servers
+
+    @cached_property
+    def comparisons(self) -> Comparisons:
+        """The comparisons of the stored sessions."""
+        from sessionmagic.comparing.comparisons import Comparisons
+
+        return Comparisons(self.store, self.sessions, self.branches, self.recordings)
 
     @cached_property
     def grids(self) -> Grids:
@@ -193,6 +199,8 @@ class SessionManager:
 
         Raises what `start` raises, and `UsageError` for too many contestants or repeats.
         """
+        from sessionmagic.comparing.comparison import Comparison, prepared, runs_of
+
         runs = runs_of(request, contestants, repeat=repeat, blind=blind)
         group = await self._claiming.group(request.session, request.where, Patience(request.wait), new=request.new)
         check = partial(self._admission.prepared, group=group, judge=judge, loop=running_loop())
