@@ -227,9 +227,11 @@ def _read_as_written(session_id: str, storage: JournaledStorage) -> Known | None
             return None
         session = replace(validated(Session, {**written.session, "turns": ()}), turns=written.turns)
         known = _continued(Known(session, stamps, Read(written.place)), storage, stamps)
-        return known and replace(known, session=known.session.whole())
+        if known is not None:
+            known.session.require_whole()
     except (FileNotFoundError, ValueError, TypeError, AttributeError, KeyError):
         return None  # whoever reads it as a whole finds out why
+    return known
 
 
 def _read_whole(session_id: str, storage: JournaledStorage) -> Known:

@@ -71,10 +71,10 @@ def _add_turns(turns: list[TurnRecord], block: bytes) -> int:
 
     Raises `KeyError` for a kind or a status that this version does not have.
     """
-    begun, match, line_end = 0, _TURN.match, block.find
-    while (found := match(block, begun)) and (end := line_end(b"\n", begun)) >= 0:
+    begun, match, find, unread = 0, _TURN.match, block.find, TurnRecord.unread
+    while (found := match(block, begun)) and (end := find(b"\n", begun)) >= 0:
         turn_id, parent, kind, status = found.groups()
-        turn = TurnRecord.unread(_read, block, found.end(), end - 1 if block[end - 1] == _COMMA else end)
+        turn = unread(_read, block, found.end(), end - 1 if block[end - 1] == _COMMA else end)
         _give_id(turn, turn_id.decode())
         _give_parent(turn, None if parent is None else parent.decode())
         _give_kind(turn, _KINDS[kind])
