@@ -102,7 +102,7 @@ def test_a_page_that_was_loaded_again_says_how_to_see_the_rest(notebook):
     it.run(1)
     it.say("again.txt", "First words, ")
     expect(it.output(1)).to_contain_text("First words,", timeout=SECONDS)
-    note = it.output(1).locator(".sessionmagic-late")
+    note = it.output(1).locator("small[style*=sessionmagic-late]")
     expect(note).to_have_css("opacity", "0")
     it.save()
     it.page.reload()

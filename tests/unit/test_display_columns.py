@@ -5,9 +5,10 @@ from itertools import zip_longest
 import pytest
 
 from sessionmagic.conversation.column import Column
-from sessionmagic.conversation.transcript import TextBlock, ToolBlock, Transcript
+from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, ToolBlock, Transcript
 from sessionmagic.notebook.compared import ShownRun
 from sessionmagic.notebook.output import Output
+from sessionmagic.notebook.page import segments
 from sessionmagic.notebook.page.comparison import comparison_output
 from sessionmagic.notebook.page.display_columns import DisplayColumns
 from sessionmagic.notebook.page.side_by_side import COLUMN
@@ -56,16 +57,32 @@ def sections(data):
     return data["text/html"].split(f'<div style="{COLUMN}">')[1:]
 
 
+@pytest.mark.usefixtures("page")
+def test_columns_grow_as_often_after_long_reasoning(clock):
+    def updates(*before, seconds):
+        _, views = opened("a", "b")
+        for view in views * int(seconds / segments.STATUS_SECONDS):
+            clock.now += segments.STATUS_SECONDS
+            view.update(Transcript(session="chat", turn_id="1", model="m", blocks=before))
+        shown = 0
+        for end in range(100, 3_000, 100):
+            clock.now += 0.25
+            shown += views[0].update(said(LONG[:end], *before)) > 0
+        return shown
+
+    assert updates(ReasoningBlock("Hm."), seconds=1_000) == updates(ReasoningBlock("Hm."), seconds=5) > 10
+
+
 @pytest.mark.parametrize("texts", [(LONG, SHORT), (CODE, LONG, SHORT)], ids=["two", "three, one of them code"])
-def test_growing_columns_are_sent_at_most_three_times(page, clock, texts):
+def test_growing_columns_and_what_is_saved_are_at_most_three_times_that(page, clock, texts):
     _, views = opened(*"abc"[: len(texts)])
     stream(views, clock, *texts)
     sent = page.sent
     assert "Month 18" in page.text  # what comes last may be held back until the end
     assert "Year 28" in page.text
     assert 4 < len(page.shown) < 25
-    saved = finished(views, *texts).data["text/html"]
-    assert len(saved) < sent < 3 * len(saved)
+    saved = sum(map(len, finished(views, *texts).data.values()))
+    assert saved / 2 < sent < 2 * saved
 
 
 def test_columns_stand_beside_each_other_and_what_is_finished_is_sent_once(page, clock):

@@ -1,6 +1,8 @@
 """A running turn as outputs without widgets."""
 
-from sessionmagic.conversation.transcript import TextBlock, ToolBlock, Transcript
+import pytest
+
+from sessionmagic.conversation.transcript import ReasoningBlock, TextBlock, ToolBlock, Transcript
 from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page import segments
 from sessionmagic.notebook.page.display import DisplayView
@@ -30,21 +32,26 @@ def stream(view, clock, text, hz=4, tokens_per_second=50):
         view.update(said(text[:end]))
 
 
-def test_a_growing_answer_is_sent_at_most_three_times(page, clock):
+def saved(view, text):
+    """How many characters the saved outputs have in all their types."""
+    return sum(len(content) for output in view.rendered(said(text)) for content in output.data.values())
+
+
+@pytest.mark.parametrize("tokens_per_second", [50, 200])
+def test_a_growing_answer_and_what_is_saved_are_at_most_three_times_that(page, clock, tokens_per_second):
     view = view_on()
-    stream(view, clock, ANSWER)
-    html = len(view.rendered(said(ANSWER))[0].data["text/html"])
+    stream(view, clock, ANSWER, tokens_per_second=tokens_per_second)
     assert 8_000 < len(ANSWER) < 10_000
-    assert html < page.sent < 3 * html
+    assert saved(view, ANSWER) / 2 < page.sent < 2 * saved(view, ANSWER)
     assert "Month 23" in page.text
     assert len(page.shown) < 20
 
 
-def test_an_answer_in_one_block_is_sent_at_most_three_times_too(page, clock):
+def test_an_answer_in_one_block_and_what_is_saved_are_at_most_three_times_that_too(page, clock):
     view = view_on()
     code = "```python\n" + "rain = rain.groupby('month').mean()\n" * 250
     stream(view, clock, code)
-    assert page.sent < 3 * len(view.rendered(said(code))[0].data["text/html"])
+    assert page.sent < 2 * saved(view, code)
     assert page.text.count("groupby") > 150
 
 
@@ -62,6 +69,26 @@ def test_a_very_long_answer_has_fewer_outputs_than_jupyterlab_shows(page, clock)
         clock.now += 1
         view.update(said((ANSWER * 50)[:end]))
     assert 20 < len(page.shown) < 50
+
+
+@pytest.mark.usefixtures("page")
+def test_an_answer_grows_four_times_a_second(clock):
+    view = view_on()
+    assert view.update(said("")) > 0
+    for end in range(100, 5_000, 200):
+        clock.now += 0.25
+        assert view.update(said(ANSWER[:end])) > 0
+
+
+@pytest.mark.usefixtures("page")
+def test_an_answer_grows_at_once_after_long_reasoning(clock):
+    view = view_on()
+    for _ in range(200):
+        clock.now += segments.STATUS_SECONDS
+        view.update(Transcript(session="chat", turn_id="1", blocks=(ReasoningBlock("Hm."),)))
+    for end in range(100, 2_000, 200):
+        clock.now += 0.25
+        assert view.update(said(ANSWER[:end], ReasoningBlock("Hm."))) > 0
 
 
 def test_what_is_finished_is_sent_once(page, clock):
@@ -136,14 +163,23 @@ def test_a_figure_follows_its_call_and_what_is_said_after_it(page):
     call = ToolBlock(call_id="1", tool="plot", args={})
     view = view_on(displays=lambda _: {"1": [FIGURE]})
     view.update(said("so", TextBlock("Look:"), call))
-    assert len(page.shown) == 1
+    assert len(page.shown) == 2
     done = ToolBlock(call_id="1", tool="plot", args={}, outcome="success", content="done")
     view.update(said("so it is", TextBlock("Look:"), done))
-    before, figure, after = page.shown
+    before, figure, after, status = page.shown
     assert "Look:" in before["text/html"]
     assert "plot" in before["text/html"]
     assert figure == FIGURE.data
     assert "so it is" in after["text/html"]
+    assert "chat" in status["text/html"]
+
+
+def test_where_only_the_last_output_can_be_changed_the_status_is_part_of_it(page):
+    view = view_on(Slots("the last in place"))
+    view.update(said("One.\n\nTwo"))
+    (both,) = page.shown
+    assert "Two" in both["text/html"]
+    assert "answering" in both["text/html"]
 
 
 def test_the_elapsed_time_is_shown_now_and_then(page, clock):

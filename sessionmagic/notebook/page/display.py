@@ -1,6 +1,7 @@
 """A running turn as plain outputs, for slides and for front ends without widgets.
 
-What no longer changes is in outputs of its own. Only the last output is sent again.
+What no longer changes is in outputs of its own. What still grows is sent again, and so is the status of the turn, which
+is below it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sessionmagic.conversation.transcript import Transcript
+from sessionmagic.notebook.activity import activity
 from sessionmagic.notebook.captions import notes_line, status_line, values_line
 from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import note_html, warning_html
@@ -56,34 +58,42 @@ class DisplayView:
         self._allowance = Allowance()
         self._finished: list[Output] = []
         self._tail = ""
-        self._asks = False
-        """Whether the turn is shown as waiting for an answer."""
-        self._shown_at = -QUIET_SECONDS
+        """What still grows."""
+        self._grown_at = -QUIET_SECONDS
+        self._status = ""
+        self._says: tuple[object, ...] = ()
+        """What the turn does, as the status says it."""
+        self._told_at = -STATUS_SECONDS
 
     def open(self) -> None:
-        self._show([], "", Transcript())
+        self._status = self._status_html(Transcript())
+        self._show()
 
     def update(self, transcript: Transcript) -> int:
-        """Show the turn as it is now, unless that costs too much; return how many bytes were sent."""
+        """Show how the turn is now, the answer unless that costs too much; return how many bytes were sent."""
+        now, sent = time.monotonic(), 0
         finished, tail = self._outputs(transcript)
-        size = sum(len(output.data.get("text/html", "")) for output in finished) + len(tail)
-        grown = len(finished) > len(self._finished)
-        asks = transcript.waits_for_an_answer and not self._asks
-        passed = time.monotonic() - self._shown_at
-        ticks = tail == self._tail and passed < STATUS_SECONDS
-        affordable = passed >= QUIET_SECONDS or self._allowance.allows(len(tail), size)
-        if not (grown or asks) and (ticks or not affordable):
-            return 0
-        return self._show(finished, tail, transcript)
+        says = (activity(transcript), transcript.remark, transcript.warnings)
+        more = len(finished) > len(self._finished)
+        if more or (tail != self._tail and self._may_send(tail, finished, now)):
+            sent = sum(map(_length, finished[len(self._finished) :])) + len(tail)
+            self._allowance.spend(sent)
+            self._finished, self._tail, self._grown_at = finished, tail, now
+        if more or says != self._says or now - self._told_at >= STATUS_SECONDS or (sent and self._slots.only_last):
+            self._status, self._says, self._told_at = self._status_html(transcript), says, now
+            sent += len(self._status)
+        if sent:
+            self._show()
+        return sent
 
-    def _show(self, finished: list[Output], tail: str, transcript: Transcript) -> int:
-        """Show the outputs that are finished, and below them the rest with the status of the turn."""
-        last = f"{tail}{self._status_html(transcript)}"
-        new = finished[len(self._finished) :]
-        self._slots.show([*finished, Output({"text/html": framed(last), "text/plain": "the turn is running"})])
-        self._finished, self._tail, self._asks = finished, tail, transcript.waits_for_an_answer
-        self._shown_at = time.monotonic()
-        return self._allowance.spend(len(last) + sum(len(output.data.get("text/html", "")) for output in new))
+    def _may_send(self, tail: str, finished: list[Output], now: float) -> bool:
+        size = sum(map(_length, finished)) + len(tail)
+        return now - self._grown_at >= QUIET_SECONDS or self._allowance.allows(len(tail), size)
+
+    def _show(self) -> None:
+        joined = self._whole or self._slots.only_last
+        parts = [self._tail + self._status] if joined else filter(None, (self._tail, self._status))
+        self._slots.show([*self._finished, *(Output({"text/html": framed(html), "text/plain": "…"}) for html in parts)])
 
     def _outputs(self, transcript: Transcript) -> tuple[list[Output], str]:
         """Return the outputs that stay as they are, and the HTML of the rest."""
@@ -117,3 +127,7 @@ class DisplayView:
 
     def discard(self) -> None:
         self._slots.show([NOTHING_STARTED])
+
+
+def _length(output: Output) -> int:
+    return len(output.data.get("text/html", ""))

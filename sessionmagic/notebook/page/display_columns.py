@@ -207,11 +207,12 @@ class DisplayColumns:
             asks = any(run.state == "asks" != was for run, was in zip(self._runs, shown[1:], strict=False))
             if len(self._bands) == bands and not asks and (ticks or not affordable):
                 return 0
-            self._shown = now
-            self._last, self._shown_at = last, time.monotonic()
             html = self._last_html()
             self._slots.show([*self._bands, Output({"text/html": framed(html), "text/plain": RUNNING})])
-            return self._allowance.spend(sent + len(html))
+            if last != self._last or now != shown:  # else only the time has passed, which costs the answers nothing
+                self._allowance.spend(sent + len(html))
+            self._shown, self._last, self._shown_at = now, last, time.monotonic()
+            return sent + len(html)
         finally:
             self._showing.release()
 

@@ -34,9 +34,9 @@ PIECE_LENGTH = 800
 """Least length of HTML of an output that is finished."""
 PIECES_SHARE = 8
 """An output that is finished has at least this fraction of all before it, so that a long answer has few outputs."""
-SENT_TIMES = 2.0
+SENT_TIMES = 3.0
 """How many times the length of the answer is sent in all while it grows."""
-NEWS_TIMES = 3.0
+NEWS_TIMES = 4.0
 """The same, for what is more than a longer answer, such as the end of one of several answers."""
 FIRST_BYTES = 2_000
 """Bytes that may be sent beyond that, and once more for each answer, so that short answers are not held back."""
@@ -51,9 +51,9 @@ QUIET_SECONDS = 10.0
 STALLED_SECONDS = 20
 """Time without an update after which the page says that it may get none any more."""
 STALLED = (
-    f"<style>.sessionmagic-late{{{{opacity:0;animation:sessionmagic-late 0s {STALLED_SECONDS}s forwards}}}}"
-    "@keyframes sessionmagic-late{{to{{opacity:1}}}}</style>"
-    f'<small class="sessionmagic-late">nothing new for {STALLED_SECONDS} s; <code>{{}}</code> shows more</small>'
+    "<style>@keyframes sessionmagic-late{{0%,99%{{opacity:0}}}}</style>"
+    f'<small style="animation:sessionmagic-late {STALLED_SECONDS}s">nothing new for {STALLED_SECONDS} s; '
+    "<code>{}</code> shows more</small>"
 )
 """Shows a note when it has been on the page for that time; an update replaces it."""
 
@@ -147,10 +147,9 @@ class Allowance:
         first = FIRST_BYTES * (1 + answers)
         return self._sent + sending <= (NEWS_TIMES if news else SENT_TIMES) * size + first
 
-    def spend(self, sent: int) -> int:
-        """Count bytes that are sent, and return how many these are."""
+    def spend(self, sent: int) -> None:
+        """Count bytes that are sent."""
         self._sent += sent
-        return sent
 
 
 def stalled_html(command: str, session: str) -> str:

@@ -43,6 +43,11 @@ class Slots:
         self._slots: list[tuple[Any, Output]] = []
         """The handle of each slot, and its output."""
 
+    @property
+    def only_last(self) -> bool:
+        """Whether the cell is cleared for a change of any output but the last."""
+        return self._changes == "the last in place"
+
     def end_with(self, outputs: Sequence[Output]) -> None:
         """Show only these outputs under the cell, where it may be cleared: also what has asked the user is gone."""
         if self._clears:
