@@ -97,17 +97,17 @@ def test_a_page_that_was_loaded_again_says_how_to_see_the_rest(notebook):
     late = (
         "from sessionmagic.notebook.page import segments\nsegments.STALLED = segments.STALLED.replace(' 20s', ' 3s')\n"
     )
-    setup = f'{DISPLAY}{late}script("tail", scripted.tails("again.txt"));'
-    it = notebook("%%agent -s again -m tail\nGo.", "%agent show again", setup=setup)
+    setup = f'{DISPLAY}{late}script("tail", scripted.tails("reloaded.txt"));'
+    it = notebook("%%agent -s reloaded -m tail\nGo.", "%agent show reloaded", setup=setup)
     it.run(1)
-    it.say("again.txt", "First words, ")
+    it.say("reloaded.txt", "First words, ")
     expect(it.output(1)).to_contain_text("First words,", timeout=SECONDS)
     note = it.output(1).locator("small[style*=sessionmagic-late]")
     expect(note).to_have_css("opacity", "0")
     it.save()
     it.page.reload()
     expect(note).to_have_css("opacity", "1", timeout=2 * SECONDS)
-    expect(note).to_contain_text("%agent show again")
-    it.say("again.txt", "and more.", end=True)
+    expect(note).to_contain_text("%agent show reloaded")
+    it.say("reloaded.txt", "and more.", end=True)
     it.run(2)
     expect(it.output(2)).to_contain_text("First words, and more.", timeout=2 * SECONDS)

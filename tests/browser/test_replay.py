@@ -48,9 +48,9 @@ script("long", "\\n\\n".join(f"Paragraph {n}." for n in range(80)), "The end.");
 
 def test_button_and_what_was_shown_last_stay_in_sight(notebook):
     it = notebook(
-        "%%agent -s long -m long\nA long answer",
-        "%%agent -s long\nA short answer",
-        "%agent replay long --step",
+        "%%agent -s paragraphs -m long\nA long answer",
+        "%%agent -s paragraphs\nA short answer",
+        "%agent replay paragraphs --step",
         setup=LONG,
     )
     for cell in (1, 2, 3):
