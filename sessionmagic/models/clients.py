@@ -30,7 +30,8 @@ CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 SHORT_WAIT = 1.0
 """Seconds of a wait that is not worth telling."""
 LONGEST_WAIT = 120.0
-"""Seconds of the longest wait that the SDKs of OpenAI and Anthropic accept; for a longer one they fail at once."""
+"""Seconds of the longest wait that is left to an SDK. OpenAI's would accept no longer one, and Anthropic's any."""
+_LEFT_TO_US = "x-sessionmagic-long-wait"
 
 on_wait: ContextVar[Callable[[int, float], None]] = ContextVar("on_wait")
 """Called with the HTTP status and the seconds when the SDK waits, as the provider has asked, before it tries again."""
@@ -140,7 +141,7 @@ def _direct_client() -> AsyncClient:
 
 
 def report_waits(model: Model) -> None:
-    """Have `on_wait` called when the SDK of a model waits before it tries again.
+    """Have `on_wait` called when the SDK of a model waits before it tries again, and keep it from long waits.
 
     The SDKs of OpenAI and Anthropic wait inside of one call, so only their HTTP client sees it.
     """
@@ -157,7 +158,10 @@ def report_waits(model: Model) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _WaitHook:
-    """A response hook of an HTTP client that reports when the response makes the SDK wait and try again."""
+    """A response hook of an HTTP client that reports when the response makes the SDK wait and try again.
+
+    If the wait is longer than `LONGEST_WAIT`, the SDK fails at once instead.
+    """
 
     max_retries: int
 
@@ -171,5 +175,14 @@ class _WaitHook:
         tried = int(response.request.headers.get("x-stainless-retry-count", self.max_retries))
         error = ModelHTTPError(status, "", headers=dict(response.headers))
         wait = error.retry_after or 0.0
-        if tried < self.max_retries and error.provider_retry_hint is not False and SHORT_WAIT <= wait <= LONGEST_WAIT:
+        if tried >= self.max_retries or error.provider_retry_hint is False or wait < SHORT_WAIT:
+            return
+        if wait <= LONGEST_WAIT:
             tell(status, wait)
+        else:
+            response.headers.update({"x-should-retry": "false", _LEFT_TO_US: "true"})
+
+
+def is_left_to_us(error: Exception) -> bool:
+    """Return whether an SDK has failed only because it was kept from a long wait."""
+    return _LEFT_TO_US in (getattr(error, "headers", None) or {})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic_ai.exceptions import ModelQuotaExceededError, ModelRateLimitError
 
 from sessionmagic.conversation.events import ModelAwaited, Warned
+from sessionmagic.models.clients import is_left_to_us
 from sessionmagic.turns.failures import still_waiting, waiting, why_waiting, will_ask_again
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class RateLimits:
         """
         if not isinstance(error, ModelRateLimitError) or isinstance(error, ModelQuotaExceededError):
             return None
-        if getattr(error, "provider_retry_hint", None) is False:
+        if getattr(error, "provider_retry_hint", None) is False and not is_left_to_us(error):
             return None
         wanted = error.retry_after or 0.0
         wait = max(wanted, min(FIRST_WAIT * 2.0**self._times, LONGEST_BACKOFF))

@@ -290,6 +290,34 @@ async def test_wait_that_is_too_long_for_the_client_is_told_in_the_error():
     assert line == f"{MODEL}: too many requests to the provider; try again in 900 s (429: Slow.)"
 
 
+@pytest.fixture
+def sdk_that_waits(monkeypatch):
+    """An SDK that waits as long as it is told to, like Anthropic's."""
+    monkeypatch.setattr("openai._base_client.MAX_RETRY_AFTER_DELAY", 1e9)
+
+
+@pytest.mark.usefixtures("sdk_that_waits")
+@pytest.mark.parametrize("status", [429, 503])
+@on_a_loop
+async def test_an_sdk_without_a_limit_is_kept_from_long_waits(status):
+    with ScriptedProvider(error(status, {"error": {"message": "No."}}, retry_after="900")) as provider:
+        _, result = await asyncio.wait_for(ask(provider.url), 30)
+    assert "try again in 900 s" in str(result.error)
+    assert len(provider.requests) == 1
+
+
+@pytest.mark.usefixtures("sdk_that_waits")
+@on_a_clock
+async def test_a_wait_that_an_sdk_is_kept_from_is_told_and_waited_for(monkeypatch):
+    monkeypatch.setattr("sessionmagic.models.clients.LONGEST_WAIT", 10.0)
+    with ScriptedProvider(error(429, {"error": {"message": "Slow."}}, retry_after="20"), answers("Yes.")) as provider:
+        turn = await manager_at(provider.url).run("Hello", session="chat", model=MODEL)
+        await until(lambda: turn.transcript.warnings)
+        await passes(26)
+        result = await turn.result()
+    assert (result.status, result.text, len(provider.requests)) == ("completed", "Yes.", 2)
+
+
 @on_a_loop
 async def test_provider_that_is_not_available_is_told_from_one_that_fails():
     line = await error_of(error(503, {"error": {"message": "Busy."}}, retry_after="900"))
