@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -19,15 +18,15 @@ class ReadLater:
     __slots__ = ("_reading",)
 
     @classmethod
-    def unread(cls, read: Callable[..., object], *arguments: Any) -> Self:
+    def unread(cls, read: Callable[[Self], object]) -> Self:
         """Return an instance without fields. Those that are known already can be set in its slots.
 
         Args:
-            read: Called with the instance when another field is used first. It gives the instance all fields.
-            arguments: What `read` is called with after the instance.
+            read: Called with the instance when another field is used first; two threads may call it at the same time.
+                It gives the instance all fields. The instance keeps it, but not what it returns.
         """
         record = cls.__new__(cls)
-        _READING.__set__(record, (read, arguments))
+        _READING.__set__(record, read)
         return record
 
     if not TYPE_CHECKING:  # for a type checker, there are no more attributes than the fields
@@ -35,13 +34,7 @@ class ReadLater:
         def __getattr__(self, name: str) -> Any:
             if name not in type(self).__dataclass_fields__:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            try:
-                read, arguments = _READING.__get__(self)
-            except AttributeError:  # another thread has just read it
-                return object.__getattribute__(self, name)
-            read(self, *arguments)
-            with suppress(AttributeError):  # another thread has done the same
-                _READING.__delete__(self)  # what it was read from need not stay in memory
+            _READING.__get__(self)(self)
             return object.__getattribute__(self, name)
 
 

@@ -137,9 +137,8 @@ class SessionFiles:
         must_fold = known.needs_snapshot or "count" in patch or "name" in patch.get("session", {})
         if must_fold or _is_due(known, len(line), is_over=all(after.turns[at].status != "running" for at in places)):
             try:
-                with uncollected():  # turns that nobody has used are read now
-                    session = _advanced(_on_disk(after.id, storage), written)
-                    folded = Known(session, storage.write_session(session, place), Read(place))
+                session = _advanced(_on_disk(after.id, storage), written)
+                folded = Known(session, storage.write_session(session, place), Read(place))
             except (OSError, StoreError):
                 if must_fold:
                     raise

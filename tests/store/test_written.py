@@ -1,15 +1,19 @@
 """A snapshot that is as it was written is read turn by turn, when a turn is used."""
 
 import json
+import re
+import tracemalloc
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from weakref import ref
 
 import pytest
 
 from sessionmagic import TinyStore
 from sessionmagic.exceptions import StoreError
 from sessionmagic.storage import written
-from sessionmagic.storage.written import read_written
+from sessionmagic.storage.written import _Block, read_written
 from tests.stored import session, turn
 
 TURNS = tuple(turn(number, prompt=f"prompt {number} é\n") for number in range(1, 40))
@@ -30,9 +34,9 @@ def stored(home):
 
 @pytest.fixture
 def used(monkeypatch):
-    """Return the ids of the turns that were read."""
-    ids, read = [], written._read
-    monkeypatch.setattr(written, "_read", lambda turn, *place: (ids.append(turn.id), read(turn, *place)))
+    """Return the ids of the turns that had to be read when they were used."""
+    ids, read = [], _Block._read
+    monkeypatch.setattr(_Block, "_read", lambda block, turn: (ids.append(turn.id), read(block, turn)))
     return ids
 
 
@@ -57,6 +61,57 @@ def test_loading_reads_no_turn_that_is_not_used(home, stored, used):
     assert used == []
     assert loaded.turns[7].prompt == TURNS[7].prompt
     assert used == ["8"]
+
+
+def test_turns_of_a_block_are_read_when_one_of_them_is_used(stored, used, monkeypatch):
+    monkeypatch.setattr(written, "_BLOCK", 5_000)
+    made, path = stored(*TURNS)
+    assert read_written(path).turns == made.turns
+    assert used[:3] == ["1", "5", "9"]
+
+
+def test_large_turn_that_was_read_is_in_memory_once(stored):
+    _, path = stored(TURNS[0], turn(2, prompt="x" * 4_000_000), TURNS[2])
+    tracemalloc.start()
+    try:
+        turns = read_written(path).turns
+        assert len(turns[1].prompt) == 4_000_000
+        assert 4_000_000 < tracemalloc.get_traced_memory()[0] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_turns_that_nobody_needs_are_gone_at_once(stored):
+    """They may be hundreds of megabytes, for which the garbage collector may not look for a long time."""
+    _, path = stored(*TURNS)
+    turns = read_written(path).turns
+    first = ref(turns[0])
+    del turns
+    assert first() is None
+
+
+def test_turn_of_which_the_others_are_gone_is_read(stored):
+    _, path = stored(*TURNS)
+    last = read_written(path).turns[-1]
+    assert last == TURNS[-1]
+
+
+@pytest.mark.parametrize("other", [7, 20], ids=["the same turn", "a turn beside it"])
+def test_two_threads_that_use_turns_of_a_block_find_them_whole(stored, monkeypatch, other):
+    made, path = stored(*TURNS)
+    turns, loads, found = read_written(path).turns, written.loads, []
+
+    def interrupted(content):
+        if not found:
+            found.append(None)
+            with ThreadPoolExecutor() as threads:
+                found.append(threads.submit(lambda: turns[other].prompt).result())
+        return loads(content)
+
+    monkeypatch.setattr(written, "loads", interrupted)
+    assert turns[7].prompt == TURNS[7].prompt
+    assert found[1] == TURNS[other].prompt
+    assert turns == made.turns
 
 
 def test_commit_reads_no_other_turn(home, stored, used):
@@ -129,8 +184,10 @@ def test_turn_that_no_store_has_written_is_refused_when_it_is_used(home, stored)
     before = path.read_bytes()
     loaded = TinyStore(home).load(made.id)
     assert loaded.turns[6].prompt == TURNS[6].prompt
-    with pytest.raises(StoreError, match="turn 8 is not as this version writes it"):
-        _ = loaded.turns[7].prompt
+    for _ in range(2):
+        with pytest.raises(StoreError, match=rf"^turn 8 in {re.escape(str(path))} is not as this version writes it; "):
+            _ = loaded.turns[7].prompt
+    assert loaded.turns[8].prompt == TURNS[8].prompt
     assert path.read_bytes() == before
 
 

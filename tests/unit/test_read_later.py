@@ -27,12 +27,12 @@ def times():
 
 @pytest.fixture
 def unread(times):
-    def read(note, text):
+    def read(note):
         times.append(note)
         object.__setattr__(note, "id", "1")
-        object.__setattr__(note, "text", text)
+        object.__setattr__(note, "text", "leakage")
 
-    return Note.unread(read, "leakage")
+    return Note.unread(read)
 
 
 def test_record_is_read_once_and_then_like_any_other(unread, times):
