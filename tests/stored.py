@@ -1,6 +1,7 @@
 """Stored sessions for tests of files: made by hand or by turns, exported, and refused by an import."""
 
 import json
+import zlib
 from dataclasses import replace
 
 import pytest
@@ -41,6 +42,13 @@ def session(*turns, **fields):
     values = {"id": new_session_id(), "name": "chat", "created_at": 1.5, "updated_at": 2.5, "title": "Churn"}
     head = turns[-1].id if turns else None
     return Session(**(values | {"turns": turns, "head": head, "turns_started": len(turns)} | fields))
+
+
+def signed(path, old, new):
+    """Change a snapshot in place of the store, with the right checksum."""
+    content = path.read_bytes().replace(old, new)
+    end = content.rindex(b'},"checksum":')
+    path.write_bytes(content[:end] + b'},"checksum":{"1":{"crc32":%d}}}' % zlib.crc32(content[:end]))
 
 
 OWN_SETTINGS = "the session's own settings or instructions"

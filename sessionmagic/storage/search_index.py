@@ -171,9 +171,9 @@ class SearchIndex:
         """Return the time and the folded text of each turn of a session; none if it cannot be read."""
         try:
             turns = self._load(session_id).turns
-        except (SessionNotFoundError, StoreError):  # the listing tells it
+            texts = [said_in(turn) for turn in turns]
+        except (SessionNotFoundError, StoreError):  # the listing, or whoever uses it, tells it
             return {}
-        texts = [said_in(turn) for turn in turns]
         together = SEPARATOR.join(texts)
         if without_keys(together) != together:  # a file of somebody else, or a key that was not known before
             texts = [without_keys(text) for text in texts]

@@ -17,6 +17,7 @@ from sessionmagic.conversation.said import TurnKey, folded
 from sessionmagic.conversation.session import SCHEMA, Session, TurnRecord
 from sessionmagic.storage import footer, search_index, session_files
 from sessionmagic.storage.store import new_session_id
+from tests.stored import signed
 
 
 @pytest.fixture
@@ -161,6 +162,15 @@ def test_index_that_lost_its_tables_or_is_of_another_version_is_made_anew(store,
         database.commit()
         database.close()
         assert found(store, "first") == [(one, "1")]
+
+
+@pytest.mark.parametrize("index", [True, False], ids=["index", "no index"])
+def test_session_with_a_turn_that_no_store_has_written_hides_no_other(store, home, monkeypatch, index):
+    one, two = (stored(store, name, turn(1, f"leak {name}")) for name in ("one", "two"))
+    signed(home / "sessions" / f"{one}.json", b'"prompt":"leak one"', b'"prompt":1,"x":"one"')
+    if not index:
+        monkeypatch.setattr(search_index, "TABLES", "not SQL")
+    assert found(TinyStore(home), "leak") == [(two, "1")]
 
 
 def test_session_that_an_older_version_could_not_read_is_found(store, home, monkeypatch):

@@ -3,7 +3,6 @@
 import json
 import re
 import tracemalloc
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from weakref import ref
@@ -14,7 +13,7 @@ from sessionmagic import TinyStore
 from sessionmagic.exceptions import StoreError
 from sessionmagic.storage import written
 from sessionmagic.storage.written import _Block, read_written
-from tests.stored import session, turn
+from tests.stored import session, signed, turn
 
 TURNS = tuple(turn(number, prompt=f"prompt {number} é\n") for number in range(1, 40))
 RUNNING = turn(40, status="running", finished_at=None)
@@ -38,13 +37,6 @@ def used(monkeypatch):
     ids, read = [], _Block._read
     monkeypatch.setattr(_Block, "_read", lambda block, turn: (ids.append(turn.id), read(block, turn)))
     return ids
-
-
-def signed(path, old, new):
-    """Change a snapshot in place of the store, with the right checksum."""
-    content = path.read_bytes().replace(old, new)
-    end = content.rindex(b'},"checksum":')
-    path.write_bytes(content[:end] + b'},"checksum":{"1":{"crc32":%d}}}' % zlib.crc32(content[:end]))
 
 
 @pytest.mark.parametrize("block", [1, 700, 200_000], ids=["a line", "some lines", "all lines"])
@@ -135,6 +127,18 @@ def test_turns_that_were_not_used_are_written_again(home, stored):
     made, path = stored(*TURNS)
     TinyStore(home).rename(made.id, "churn")  # which writes a new snapshot
     assert read_written(path).turns == TURNS
+
+
+@pytest.mark.parametrize("change", ["rename", "delete"])
+def test_turns_are_those_of_the_file_that_was_loaded_whatever_becomes_of_it(home, stored, change):
+    made, _ = stored(*TURNS)
+    loaded, other = TinyStore(home).load(made.id), TinyStore(home)
+    if change == "rename":
+        other.update(made.id, lambda session: replace(session, turns=(), head=None))
+        other.rename(made.id, "churn")
+    else:
+        other.delete(made.id)
+    assert loaded.turns == TURNS
 
 
 def test_snapshot_that_was_changed_is_read_as_a_whole(home, stored):
