@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sessionmagic.exceptions import UsageError
+from sessionmagic.garbage import uncollected
 from sessionmagic.keys.cleaning import without_keys_in
 from sessionmagic.notebook.exports import html, notebook
 from sessionmagic.sessions.formats import atif, markdown, native, openai_chat, opentelemetry, recording
@@ -75,6 +76,7 @@ def export_session(session: Session, file: Path | str, format: str = "", *, forc
     return [*not_held(cleaned, chosen.holds), *chosen.also_lost(cleaned)]
 
 
+@uncollected()  # all turns are read, and stay until the file is written
 def _readable(session: Session) -> Session:
     """Return a session in which no turn is running; raises `UsageError` if its file was edited and is not valid."""
     try:
