@@ -24,7 +24,7 @@ from sessionmagic.conversation.usage import total
 from sessionmagic.conversation.value import as_text, opens_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from sessionmagic.conversation.session import TurnRecord
 
@@ -33,7 +33,7 @@ _ASKED_AGAIN = ("retry-feedback", "retry-prompt")
 """The kinds of the parts that ask a model for another answer."""
 
 
-def transcript_of(session: str, turn: TurnRecord, turns: Collection[TurnRecord] = ()) -> Transcript:
+def transcript_of(session: str, turn: TurnRecord, turns: Sequence[TurnRecord] = ()) -> Transcript:
     """Return the transcript of a stored turn.
 
     Args:
@@ -72,7 +72,7 @@ def _notes(turn: TurnRecord) -> tuple[str, ...]:
     return (f"this summary is sent in place of the turns up to turn {turn.covers}, which are kept",)
 
 
-def _work(session: str, turn: TurnRecord, turns: Collection[TurnRecord], call_id: str, again: int) -> Transcript | None:
+def _work(session: str, turn: TurnRecord, turns: Sequence[TurnRecord], call_id: str, again: int) -> Transcript | None:
     """Return what a sub-agent has done for a call of the turn, where `again` earlier calls had the same id."""
     found = workers_of(turn, turns)
     workers = found.get(call_id, [])

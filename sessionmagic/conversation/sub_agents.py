@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sessionmagic.conversation.tree import with_changed_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sessionmagic.conversation.session import Session, TurnRecord
     from sessionmagic.conversation.usage import RequestRecord
@@ -18,6 +18,8 @@ TRANSFER = "transfer_task"
 """The tool with which an agent gives a task to a sub-agent."""
 HAND_OVER = "handoff"
 """The tool with which an agent hands the conversation over to another one."""
+MOST_DIGITS = 10
+"""Of an id that may be a place. A file of somebody else may have one of any length."""
 
 
 def caller_of(turn_id: str, call_id: str) -> str:
@@ -35,17 +37,23 @@ def workers_of(turn: TurnRecord, turns: Iterable[TurnRecord]) -> dict[str, list[
     return found
 
 
-def all_workers_of(turn: TurnRecord, turns: Iterable[TurnRecord]) -> list[TurnRecord]:
+def all_workers_of(turn: TurnRecord, turns: Sequence[TurnRecord]) -> list[TurnRecord]:
     """Return the turns of all sub-agents that have worked for a turn, and those of their own sub-agents."""
     known, found = {turn.id}, []
-    for each in turns:  # each comes after the turn that it works for
+    for each in _from(turn, turns):  # each comes after the turn that it works for
         if each.caller is not None and each.caller.partition(":")[0] in known:
             known.add(each.id)
             found.append(each)
     return found
 
 
-def requests_of(turn: TurnRecord, turns: Iterable[TurnRecord]) -> list[RequestRecord]:
+def _from(turn: TurnRecord, turns: Sequence[TurnRecord]) -> Sequence[TurnRecord]:
+    """Return the turns after one, or all if its id is not its place, as it is in most sessions."""
+    place = int(turn.id) if turn.id.isdecimal() and len(turn.id) < MOST_DIGITS else 0
+    return turns[place:] if 0 < place <= len(turns) and turns[place - 1].id == turn.id else turns
+
+
+def requests_of(turn: TurnRecord, turns: Sequence[TurnRecord]) -> list[RequestRecord]:
     """Return the model requests of a turn and of all sub-agents that have worked for it, without that for a title."""
     each = [turn, *all_workers_of(turn, turns)]
     return [request for one in each for request in one.requests if request.purpose == "answer"]

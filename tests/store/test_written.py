@@ -10,6 +10,7 @@ from weakref import ref
 import pytest
 
 from sessionmagic import TinyStore
+from sessionmagic.conversation.sub_agents import all_workers_of
 from sessionmagic.exceptions import StoreError
 from sessionmagic.storage import written
 from sessionmagic.storage.written import _Block, read_written
@@ -127,6 +128,14 @@ def test_turns_that_were_not_used_are_written_again(home, stored):
     made, path = stored(*TURNS)
     TinyStore(home).rename(made.id, "churn")  # which writes a new snapshot
     assert read_written(path).turns == TURNS
+
+
+def test_turn_is_shown_without_reading_those_before_it(home, stored, used, monkeypatch):
+    monkeypatch.setattr(written, "_BLOCK", 1)
+    made, _ = stored(*TURNS)
+    turns = TinyStore(home).load(made.id).turns
+    assert all_workers_of(turns[-2], turns) == []
+    assert used == [TURNS[-1].id]
 
 
 @pytest.mark.parametrize("change", ["rename", "delete"])
