@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from sessionmagic.conversation.session import Session, SessionSummary, summarize
 from sessionmagic.storage.claims import HeldError, Holder
 from sessionmagic.storage.scan import scanned
 from sessionmagic.storage.secret import new_secret
-from sessionmagic.storage.store import id_taken, identical, is_session_id, name_taken, not_found
+from sessionmagic.storage.store import id_taken, identical, is_session_id, name_taken, not_found, own_copy
 from sessionmagic.storage.without_keys import storable
 
 if TYPE_CHECKING:
@@ -37,19 +36,19 @@ class MemoryStore:
                 raise name_taken(session.name)
             if session.id in self._sessions:
                 raise id_taken(session.id)
-            self._sessions[session.id] = _copy(storable(session))
+            self._sessions[session.id] = own_copy(storable(session))
 
     def load(self, session_id: str) -> Session:
         with self._lock:
             if session_id not in self._sessions:
                 raise not_found(session_id)
-            return _copy(self._sessions[session_id])
+            return own_copy(self._sessions[session_id])
 
     def update(self, session_id: str, change: Callable[[Session], Session]) -> Session:
         with self._lock:
             before = self.load(session_id)
             after = storable(identical(before, change(before)), before)
-            self._sessions[session_id] = _copy(after)
+            self._sessions[session_id] = own_copy(after)
             return after
 
     def rename(self, session_id: str, name: str) -> None:
@@ -108,9 +107,3 @@ class _MemoryClaim:
 
     def release(self) -> None:
         self._claims.pop(self.session_id, None)
-
-
-def _copy(session: Session) -> Session:
-    """Return a session that shares nothing with this one; many times faster than `deepcopy`."""
-    copy: Session = pickle.loads(pickle.dumps(session))  # noqa: S301  our own bytes
-    return copy

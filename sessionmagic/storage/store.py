@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from copy import deepcopy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from sessionmagic.exceptions import SessionExistsError, SessionNotFoundError
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from sessionmagic.conversation.session import Session, SessionSummary
     from sessionmagic.storage.claims import Holder
 
+OWN = ("agent_model_overrides", "custom_models_used", "permissions", "settings")
+"""The fields of which whoever loads a session gets a copy of their own. Ended turns are shared, as they may be many."""
 SESSION_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 
 
@@ -117,3 +121,12 @@ def identical(before: Session, after: Session) -> Session:
 def new_session_id() -> str:
     """Return a new id: the local time, for people who look at the files, and a random part."""
     return time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(4)
+
+
+def own_copy(session: Session) -> Session:
+    """Return a copy of a stored session for whoever loads it, which shares only the ended turns."""
+    own = {name: deepcopy(getattr(session, name)) for name in OWN}
+    if any(turn.status == "running" for turn in session.turns):
+        # A commit writes how many messages of a running turn it keeps, so that list must be as it is on disk.
+        own["turns"] = tuple(deepcopy(turn) if turn.status == "running" else turn for turn in session.turns)
+    return replace(session, **own)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack, contextmanager, suppress
-from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +26,7 @@ from sessionmagic.storage.refusals import copy_of, in_the_way, no_locks, no_sess
 from sessionmagic.storage.search_index import SearchIndex
 from sessionmagic.storage.secret import read_secret, write_secret
 from sessionmagic.storage.session_files import SessionFiles
-from sessionmagic.storage.store import id_taken, identical, is_session_id, name_taken, not_found
+from sessionmagic.storage.store import id_taken, identical, is_session_id, name_taken, not_found, own_copy
 from sessionmagic.storage.without_keys import storable
 
 if TYPE_CHECKING:
@@ -41,8 +40,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-OWN = ("agent_model_overrides", "custom_models_used", "permissions", "settings")
-"""The fields of which whoever loads a session gets a copy of their own. Ended turns are shared, as they may be many."""
 LOCK_SECONDS = 10.0
 """How long a change waits for another process that changes the same session."""
 
@@ -75,12 +72,7 @@ class TinyStore:
             self._names.put(session.id, session.name)
 
     def load(self, session_id: str) -> Session:
-        session = self._read(session_id).session
-        own = {name: deepcopy(getattr(session, name)) for name in OWN}
-        if any(turn.status == "running" for turn in session.turns):
-            # A commit writes how many messages of a running turn it keeps, so that list must be as it is on disk.
-            own["turns"] = tuple(deepcopy(turn) if turn.status == "running" else turn for turn in session.turns)
-        return replace(session, **own)
+        return own_copy(self._read(session_id).session)
 
     def _once(self, session_id: str) -> Session:
         """Return a session that nobody needs soon."""

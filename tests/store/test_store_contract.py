@@ -173,6 +173,16 @@ def test_what_was_loaded_does_not_change_with_the_store_nor_the_store_with_it(st
     assert before.agent_model_overrides == {"assistant": "test"}
 
 
+def test_ended_turns_are_not_copied_whenever_a_session_is_loaded(store):
+    messages = [{"kind": "request", "parts": []}]
+    session_id = stored(store)
+    store.update(session_id, lambda now: with_turn(now, turn(1, status="completed", messages=messages)))
+    store.update(session_id, lambda now: with_turn(now, turn(2, status="running")))
+    first, second = store.load(session_id), store.load(session_id)
+    assert first.turns[0] is second.turns[0]
+    assert first.turns[1] is not second.turns[1]
+
+
 def test_session_is_found_by_name_and_by_id(store):
     key = stored(store, "one")
     stored(store, "two")
