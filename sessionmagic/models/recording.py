@@ -20,6 +20,8 @@ from sessionmagic.words import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from pydantic_ai.models import Model
+
     from sessionmagic.conversation.usage import RequestRecord
     from sessionmagic.models.difference import Said
 
@@ -117,6 +119,10 @@ class Recording:
         self.name = name
         self.answers = answers
         self._before = before
+        self._counts: dict[str | None, int] = {}
+        """How much was said up to the end of a turn, which tells most answers to equal prompts apart."""
+        self.model: Model | None = None
+        """The model that gives these answers, made once, so that what was made ready for it can be used again."""
         self.askers: dict[int, list[str]] = {}
         """Who has asked for each answer, in order."""
         self.lacking: list[tuple[Wanted, str]] = []
@@ -209,9 +215,16 @@ class Recording:
             return False
         count = len(answer.own)
         own, before = wanted.said[-count:], wanted.said[:-count]
-        return _compared(own, wanted) == _compared(answer.own, wanted) and (
-            _compared(before, wanted) == _compared(self._before(answer.parent), wanted)
+        return (
+            _compared(own, wanted) == _compared(answer.own, wanted)
+            and len(before) == self._count_before(answer.parent)
+            and _compared(before, wanted) == _compared(self._before(answer.parent), wanted)
         )
+
+    def _count_before(self, parent: str | None) -> int:
+        if parent not in self._counts:
+            self._counts[parent] = len(self._before(parent))
+        return self._counts[parent]
 
     def _has_not(self, wanted: Wanted) -> str:
         return f"{self.name} does not have {_what(wanted)}"

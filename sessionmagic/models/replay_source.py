@@ -44,7 +44,9 @@ class ReplaySource(Source):
     def build(self, reference: ModelRef) -> Model:
         from sessionmagic.models.replay import ReplayModel
 
-        return ReplayModel(self._recording(reference))
+        recording = self._recording(reference)
+        recording.model = recording.model or ReplayModel(recording)
+        return recording.model
 
     def offers(self) -> list[Offer]:
         return [Offer(model=f"{REPLAY}:", kind="local", note="answers from a session, or a file of %agent record")]

@@ -31,8 +31,12 @@ if TYPE_CHECKING:
     from pydantic_ai.tools import ToolDefinition
 
 HASH_LENGTH = 12
+PLAIN_KEPT = 100_000
+"""How many texts that are compared as they are get remembered, by their hashes."""
 CELL = re.compile(r"\b(In|Out) ?\[\d+\]")
 """The number of a cell, as IPython writes it before the cell and in tracebacks."""
+_plain: set[tuple[int, int]] = set()
+"""The texts that name no cell and nothing of this machine. Each request has all texts of the conversation again."""
 
 
 def said_in(messages: Sequence[ModelMessage]) -> tuple[Said, ...]:
@@ -48,7 +52,16 @@ def as_compared(text: str) -> str:
 
     A cell that runs again has another number, which `%agent fix` names.
     """
-    return CELL.sub(r"\1 [ ]", without_machine(without_keys(text, look=False)))
+    text = without_keys(text, look=False)
+    known = hash(text), len(text)
+    if known in _plain:
+        return text
+    compared = CELL.sub(r"\1 [ ]", without_machine(text))
+    if compared == text:
+        if len(_plain) >= PLAIN_KEPT:
+            _plain.clear()
+        _plain.add(known)
+    return compared
 
 
 def said_to_judge(question: str, first: str, second: str) -> tuple[Said, ...]:

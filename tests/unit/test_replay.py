@@ -17,6 +17,7 @@ from sessionmagic.conversation.stored_transcript import transcript_of
 from sessionmagic.conversation.transcript import ToolBlock
 from sessionmagic.conversation.usage import RequestRecord
 from sessionmagic.exceptions import SessionIdleError
+from sessionmagic.home import without_machine
 from sessionmagic.loop import in_thread
 from sessionmagic.models.configured import configured
 from sessionmagic.models.difference import Said
@@ -491,6 +492,48 @@ async def test_a_miss_in_a_long_recording_is_told_at_once():
     with pytest.raises(ReplayError, match=r"the nearest is turn \d+: prompt line 1: \"…word word word word 4"):
         recording.find(Wanted(said=(Said("prompt", f"{'word ' * 300}43210"),), offered=None), "me")
     assert time.process_time() - began < 5
+
+
+def test_answers_to_equal_prompts_are_told_apart_without_reading_what_was_said_before_each():
+    read = []
+
+    def before(turn):
+        read.append(turn)
+        return tuple(Said("prompt", "Go on") for _ in range(int(turn or 0)))
+
+    answers = [
+        Answer(turn=str(number + 1), parent=str(number) if number else None, prompt="Go on", reference="m",
+               own=(Said("prompt", "Go on"),), settings={}, system="", record=RequestRecord(agent="a", model="m"),
+               response={}, results={})
+        for number in range(100)
+    ]  # fmt: skip
+    recording = Recording("it", answers, before)
+    wanted = [Wanted(said=(Said("prompt", "Go on"),) * (number + 1), offered=None) for number in range(100)]
+    assert [recording.find(each, f"cell {place}").turn for place, each in enumerate(wanted)] == [
+        answer.turn for answer in answers
+    ]
+    assert len(read) <= 3 * len(answers)
+
+
+@on_a_loop
+async def test_each_text_of_a_long_conversation_is_made_comparable_once(manager, monkeypatch):
+    looked_at = []
+    monkeypatch.setattr(
+        "sessionmagic.models.said.without_machine", lambda text: looked_at.append(text) or without_machine(text)
+    )
+    prompts = [f"Question {number} of many" for number in range(20)]
+    for prompt in prompts:
+        await ask(manager, prompt)
+    for prompt in prompts:
+        await replayed(manager, prompt)
+    assert len(looked_at) <= 4 * len(prompts)
+
+
+@on_a_loop
+async def test_turns_of_a_replayed_session_share_a_model_so_that_their_history_is_prepared_once(manager):
+    await ask(manager)
+    models = [manager.models.resolve("replay:chat").model for _ in range(2)]
+    assert models[0] is models[1]
 
 
 @on_a_loop
