@@ -19,6 +19,7 @@ LONGEST = 600.0
 """Seconds that a turn without a timeout waits in all."""
 FIRST_WAIT = 0.5
 """Seconds before a provider is asked again, if it does not ask for more. Each further wait is twice as long."""
+MOST_DOUBLINGS = 6
 LONGEST_BACKOFF = 30.0
 SPREAD = 0.25
 """The share by which waits are made longer at random, so that not all of a class ask again at the same moment."""
@@ -37,6 +38,8 @@ class RateLimits:
         self._emit = emit
         self._waited = 0.0
         self._times = 0
+        self._times_in_a_row = 0
+        """How often it has waited since the provider answered last."""
         self._told = 0.0
         """How long it had waited when the user was last told."""
         self.why = ""
@@ -55,12 +58,16 @@ class RateLimits:
             return None
         if getattr(error, "provider_retry_hint", None) is False and not is_left_to_us(error):
             return None
-        wanted = error.retry_after or 0.0
-        wait = max(wanted, min(FIRST_WAIT * 2.0**self._times, LONGEST_BACKOFF))
+        wanted, left = error.retry_after or 0.0, self._seconds - self._waited
+        doublings = min(self._times_in_a_row, MOST_DOUBLINGS)
+        wait = max(wanted, min(FIRST_WAIT * 2.0**doublings, LONGEST_BACKOFF))
         wait *= 1 + SPREAD * random.random()  # noqa: S311  not for secrets
-        if self._waited + wait > self._seconds:
+        if wait > left:  # wait less than usual, to ask once more just before the time is over
+            wait = max(wanted, left - FIRST_WAIT)
+        if wait > left or wait < FIRST_WAIT:
             return None
         self._times += 1
+        self._times_in_a_row += 1
         self._waited += wait
         self.note(reference, HTTPStatus.TOO_MANY_REQUESTS, wanted)
         self._emit(ModelAwaited, why=will_ask_again(reference, HTTPStatus.TOO_MANY_REQUESTS, wait))
@@ -81,8 +88,9 @@ class RateLimits:
         self.why = why_waiting(reference, status, asked_for)
 
     def answered(self) -> None:
-        """Forget why the request has waited, as it was answered."""
+        """Forget why the request has waited and how often, as it was answered."""
         self.why = ""
+        self._times_in_a_row = 0
 
     def _tell(self, text: str) -> None:
         self._told = self._waited

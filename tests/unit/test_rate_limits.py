@@ -59,6 +59,27 @@ def test_a_provider_that_asks_for_less_again_and_again_is_not_flooded(limits):
     assert len(waits(limits(), limited(retry_after_ms="1"))) < 50
 
 
+@pytest.mark.parametrize("seconds", [1.5, 6.0, 12.0, 60.0, LONGEST, 100_000.0])
+def test_all_of_the_time_is_used_if_the_provider_does_not_say_how_long_it_takes(limits, seconds):
+    found = waits(limits(seconds), limited(), most=10_000)
+    assert seconds - 2 * FIRST_WAIT <= sum(found) <= seconds
+    assert min(found) >= FIRST_WAIT
+
+
+def test_a_wait_that_fits_is_not_refused_because_it_is_made_longer(limits):
+    for _ in range(20):
+        [wait] = waits(limits(60.0), limited(retry_after="58"), most=1)
+        assert 58 <= wait <= 60
+
+
+def test_each_request_of_a_turn_begins_with_short_waits(limits):
+    waiting = limits()
+    first = waits(waiting, limited(), most=6)
+    waiting.answered()
+    [next_one] = waits(waiting, limited(), most=1)
+    assert next_one <= FIRST_WAIT * (1 + SPREAD) < first[-1]
+
+
 def test_it_waits_no_longer_than_the_turn_may_take(limits):
     assert sum(waits(limits(60.0), limited(retry_after="20"))) <= 60
     assert waits(limits(10.0), limited(retry_after="20")) == []
