@@ -61,6 +61,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def times(number: int) -> str:
+    """Return in words how often something is there, such as ``"once"`` or ``"3 times"``."""
+    return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
+
+
 def printable(text: str) -> str:
     """Return a text with a replacement character in place of each character that cannot be printed."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)

@@ -15,7 +15,7 @@ from sessionmagic.models.difference import (
     nearest_to,
     quoted,
 )
-from sessionmagic.words import counted
+from sessionmagic.words import times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -172,7 +172,7 @@ class Recording:
             return found
         number = sum(map(len, list(places.values())[:index])) + repeat
         raise ReplayError(
-            f"{self.name} has {_what(wanted)} only {counted(len(same), 'time')}, and this asks for number {number}; "
+            f"{self.name} has {_what(wanted)} only {times(len(same))}, and this asks for number {number}; "
             "a restart of the kernel begins anew"
         )
 

@@ -74,6 +74,8 @@ class Recordings:
             return session, (session.id, session.updated_at, len(session.turns))
         if name.endswith(SUFFIX) and not path.exists():
             made = f"%agent record SESSION {typed(name)} makes it"
+            if name == configured.replay:  # whoever runs the notebook may have been given it without the file
+                made = "put it there, or let models answer with %config AgentMagics.replay = ''"
             where = f"cannot replay {name}: there is no such file in {path.absolute().parent}"
             raise ModelReferenceError(f"{where}{suggestion(name, files_beside(name), made)}")
         if name.endswith(SUFFIX) or path.exists():

@@ -105,7 +105,14 @@ def refused(manager, file):
 
 def test_file_that_is_cut_says_at_which_line(manager, file):
     file.write_text(file.read_text()[:-40])
-    assert "line 3 is cut off or not JSON" in refused(manager, file)
+    assert refused(manager, file).endswith("line 3 is cut off or not JSON; copy it whole, or record it again")
+
+
+def test_file_that_is_cut_at_the_end_of_a_line_says_so(manager, file):
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join(lines[:-1]))
+    missing = f"turn {len(lines) - 1} is missing, so the file was cut or edited; copy it whole, or record it again"
+    assert refused(manager, file).endswith(missing)
 
 
 @pytest.mark.parametrize(
@@ -176,8 +183,8 @@ def test_hostile_turns_are_refused_in_one_line(manager, file, change, says):
 
 @on_a_loop
 async def test_two_turns_with_one_id_are_refused(manager, file):
-    header, first, _ = lines_of(file)
-    write(file, [header, first, first])
+    header, first, second = lines_of(file)
+    write(file, [header, first, first, second])
     with pytest.raises(ModelReferenceError, match="two of its turns have the same id"):
         await ask(manager, "Where?", "again", model=f"replay:{file}")
 

@@ -429,7 +429,7 @@ async def test_further_cells_with_the_same_prompt_get_further_answers_and_a_reru
     assert await from_cell("one", "a") == "first"
     assert await from_cell("two", "b") == "second"
     assert await from_cell("one", "c") == "first"
-    assert "only 2 times, and this asks for number 3" in await from_cell("three", "d")
+    assert "only twice, and this asks for number 3" in await from_cell("three", "d")
 
 
 @on_a_loop
@@ -564,6 +564,26 @@ async def test_setting_that_names_no_recording_is_named_in_the_error(manager):
     configured.change("calm", {}, {}, replay="nobody")
     with pytest.raises(ModelReferenceError, match=r"^AgentMagics\.replay: no session or file is called 'nobody'"):
         await ask(manager, model="calm")
+
+
+@on_a_loop
+async def test_notebook_that_came_without_its_recording_says_where_to_put_it(manager, tmp_path):
+    file = tmp_path / "lesson.jsonl"
+    configured.change("calm", {}, {}, replay=str(file))
+    with pytest.raises(ModelReferenceError) as raised:
+        await ask(manager, model="calm")
+    assert str(raised.value) == (
+        f"AgentMagics.replay: cannot replay {file}: there is no such file in {tmp_path}; put it there, or let models "
+        "answer with %config AgentMagics.replay = ''"
+    )
+
+
+@on_a_loop
+async def test_request_that_was_recorded_once_says_so_to_a_second_cell(manager):
+    await ask(manager)
+    await replayed(manager, session="a", cell=Cell(id="one"))
+    second = await replayed(manager, session="b", cell=Cell(id="two"))
+    assert 'has the prompt "Hello" only once, and this asks for number 2' in str(second.error)
 
 
 @on_a_loop

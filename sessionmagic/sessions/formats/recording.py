@@ -46,6 +46,8 @@ MOST_TURNS = 10_000
 MOST_PARTS = 200_000
 """The parts of messages in all."""
 REASON_LENGTH = 300
+AGAIN = "copy it whole, or record it again"
+"""What helps where a part of the file is missing."""
 IDS = {"run_id", "conversation_id", "provider_response_id", "provider_url"}
 KEPT = (
     *("id", "parent", "prompt", "model", "agent", "status", "started_at", "finished_at", "settings", "system"),
@@ -166,7 +168,16 @@ def _session_in(content: bytes, path: Path) -> Session:
         schema=SCHEMA,
         turns=turns,
     )
+    _check_whole(session)
     return checked_session(session)
+
+
+def _check_whole(session: Session) -> None:
+    """Raise `ValueError` if a turn is missing, as in a file that was cut at the end of a line."""
+    try:
+        session.require_whole()
+    except ValueError as error:
+        raise ValueError(f"{error}, so the file was cut or edited; {AGAIN}") from None
 
 
 def _header(line: bytes) -> dict[str, Any]:
@@ -188,7 +199,7 @@ def _entry_in(line: bytes, number: int) -> dict[str, Any]:
     try:
         entry = loads(line)
     except ValueError as error:
-        cut = "is cut off or not JSON" if not line.rstrip().endswith(b"}") else f"is not JSON: {error}"
+        cut = f"is cut off or not JSON; {AGAIN}" if not line.rstrip().endswith(b"}") else f"is not JSON: {error}"
         raise ValueError(f"line {number} {cut}") from None
     if not isinstance(entry, dict) or not isinstance(entry.get("messages"), list):
         raise ValueError(f"line {number} is not a turn")  # noqa: TRY004
