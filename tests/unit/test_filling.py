@@ -11,6 +11,7 @@ from sessionmagic import Cell, ModelReferenceError, Models, SessionManager
 from sessionmagic.agents.definition import AgentDefinition
 from sessionmagic.comparing.contestants import Contestant
 from sessionmagic.models.configured import configured
+from sessionmagic.models.replay import ASKING
 from sessionmagic.storage.memory import MemoryStore
 from sessionmagic.testing import call, script
 from sessionmagic.turns.request import Request
@@ -186,6 +187,36 @@ async def test_sub_agents_that_work_at_the_same_time_are_asked_and_their_answers
     assert sorted(content for _, _, content in results[0]) == ["No.", "To the left."]
     assert [len(each.sent) for each in (boss, lefts, rights)] == [2, 1, 1]
     assert prompts_in(file) == ["Hello", "Go"]
+
+
+@pytest.mark.usefixtures("file")
+@on_a_loop
+async def test_each_sub_agent_is_compared_by_what_it_is_asked_itself():
+    asked = {}
+
+    def answers(name, text):
+        return lambda _messages: asked.update({name: ASKING.get()}) or text
+
+    tasks = [call("transfer_task", agent=name, task=name, expected_output="x") for name in ("left", "right")]
+    agents = {
+        "root": AgentDefinition(name="root", model="boss", sub_agents={"left": "L.", "right": "R."}),
+        "left": AgentDefinition(name="left", model="lefts"),
+        "right": AgentDefinition(name="right", model="rights"),
+    }
+    script("boss", tasks, answers("root", "Done."))
+    script("lefts", answers("left", "Left."))
+    script("rights", answers("right", "Right."))
+    await ask(SessionManager(MemoryStore(), Models("calm"), agents), "Go")
+    assert {name: asking.wanted().prompt.partition("\n")[0] for name, asking in asked.items()} == {
+        "root": "Go",
+        "left": "left",
+        "right": "right",
+    }
+    assert {name: asking.reference for name, asking in asked.items()} == {
+        "root": "boss",
+        "left": "lefts",
+        "right": "rights",
+    }
 
 
 @on_a_loop

@@ -19,9 +19,11 @@ from sessionmagic.conversation.usage import RequestRecord
 from sessionmagic.exceptions import SessionIdleError
 from sessionmagic.home import without_machine
 from sessionmagic.loop import in_thread
+from sessionmagic.models.blends import held_together
 from sessionmagic.models.configured import configured
 from sessionmagic.models.difference import Said
 from sessionmagic.models.recording import Answer, Recording, Wanted
+from sessionmagic.models.replay import is_replay
 from sessionmagic.storage.memory import MemoryStore
 from sessionmagic.testing import call, hang, pause, script
 from sessionmagic.turns.request import Request
@@ -268,6 +270,18 @@ async def test_model_in_an_alloy_with_a_recording_may_be_asked(manager):
     both, other = (manager.models.resolve(each) for each in ("replay:chat,replay:chat", "replay:chat,calm"))
     assert (both.is_replay, other.is_replay) == (True, False)
     assert (await ask(manager, "Hello", "again", model="replay:chat,replay:chat", titles=True)).text == "It is fine."
+    assert not is_replay(held_together([manager.models.resolve(each).model for each in ("replay:chat", "calm")]))
+
+
+@pytest.mark.parametrize(("place", "name", "error"), [(0, "replay:chat", ReplayError), (1, "calm", type(None))])
+@on_a_loop
+async def test_only_the_chosen_member_of_an_alloy_with_a_recording_answers(manager, place, name, error):
+    await ask(manager)
+    manager.models.choose = lambda members: members[place]
+    calm = script("calm", "Asked.")
+    new = await ask(manager, "New", "again", model="replay:chat,calm")
+    assert (type(new.error), len(calm.sent)) == (error, place)
+    assert name in str(new.model)
 
 
 @pytest.mark.parametrize(("live_tools", "safety"), [(False, "balanced"), (True, "balanced"), (False, "strict")])
@@ -590,11 +604,9 @@ async def test_request_that_was_recorded_once_says_so_to_a_second_cell(manager):
 async def test_setting_replays_whatever_model_is_named_also_where_it_cannot_be_used(manager):
     await ask(manager)
     configured.change("openai:gpt-5.2", {}, {}, replay="chat")
-    for options in ({"model": "anthropic:claude-sonnet-4-5"}, {"model": "unknown:thing"}, {"model": "a:b,c:d"}, {}):
-        result = await ask(manager, session=f"with {len(options)} {options.get('model')}", **options)
-        assert (result.text or str(result.error)) == "It is fine." or "number" in str(result.error)
-    stored = manager.sessions.load("with 1 unknown:thing").turns[0]
-    assert stored.model == "unknown:thing"
+    for number, model in enumerate(("anthropic:claude-sonnet-4-5", "unknown:thing", "a:b,c:d", "auto", "")):
+        result = await ask(manager, session=f"with {number}", model=model, cell=Cell(id="same"))
+        assert (result.text, result.error) == ("It is fine.", None)
 
 
 @on_a_loop
