@@ -185,6 +185,57 @@ def test_lesson_with_a_summary_a_judge_and_steering_runs_offline_and_runs_again(
     assert [shown(offline), shown(offline)] == [recorded, recorded]
 
 
+def test_notebook_of_several_sessions_with_a_plan_a_team_and_a_rewind_is_filled_and_replays_the_same_twice(tmp_path):
+    file, folder = tmp_path / "lesson.jsonl", tmp_path / "notebook"
+    folder.mkdir()
+    (folder / "agents.yaml").write_text(
+        "agents:\n  root: {description: Leads., sub_agents: [helper], handoffs: [tutor]}\n"
+        "  helper: {description: Helps.}\n  tutor: {description: Explains.}\n"
+    )
+    (folder / "notes.txt").write_text("Some notes.\n")
+    tasks = [{"agent": "helper", "task": task, "expected_output": "a number"} for task in ("Add.", "Multiply.")]
+    models = (
+        "from sessionmagic.testing import call, script\n"
+        "script('talks', *[lambda messages: f'{len(messages)} messages'] * 9)\n"
+        "script('plans', 'Look, then plot.', 'Carried out.')\n"
+        f"script('boss', [call('transfer_task', each) for each in {tasks}], 'It is 42.',\n"
+        "       ['One moment.', call('handoff', agent='tutor')])\n"
+        "script('helps', 'The sum.', 'The product.'); script('teaches', 'I explain.', 'More.')\n"
+    )
+    cells = [
+        ("one", "%%agent -s chat -m talks\nOne"),
+        ("reads", "%%agent -s chat --attach notes.txt\nRead"),
+        ("plan", "%%agent -s chat -m plans --plan\nPlan it"),
+        ("goes", "%agent go -s chat"),
+        ("back", "%agent rewind -s chat 3"),
+        ("other", "%%agent -s chat -m talks\nAnother way"),
+        ("team", "%%agent -s team --yes --model root=boss helper=helps tutor=teaches\nCount"),
+        ("hands", "%%agent -s team\nExplain"),
+        ("more", "%%agent -s team\nMore"),
+    ]
+
+    def outputs(name, setup):
+        (tmp_path / name).mkdir()
+        kernel = Kernel(tmp_path / name)
+        try:
+            kernel.start()
+            kernel.run(f"%load_ext sessionmagic\n%cd -q {folder}\n%config AgentMagics.replay = {str(file)!r}").ok()
+            kernel.run(setup).ok()
+            shown = [kernel.run(line, cell_id=cell).ok() for cell, line in cells]
+            texts = [cell.text for cell in shown]
+            return texts, json.dumps(
+                [(each.get("data"), each.get("text")) for cell in shown for each in cell.everything]
+            )
+        finally:
+            kernel.shutdown(now=True)
+
+    filled, _ = outputs("filled", f"{models}%config AgentMagics.replay_mode = 'fill'")
+    first, second = outputs("first", ""), outputs("second", "")
+    assert first == second
+    assert first[0] == filled
+    assert first[0][6:] == ["It is 42.", "One moment.\n\nI explain.", "More."]
+
+
 @pytest.mark.usefixtures("recording")
 def test_show_plays_a_session_with_its_calls_and_asks_nothing(kernel, session):
     kernel.run("RAN.clear()").ok()
