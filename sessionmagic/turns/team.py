@@ -197,9 +197,9 @@ async def _persist(
     admitted: Admitted, store: Store, said: Messages, messages: Messages, requests: list[RequestRecord]
 ) -> None:
     """Store what an agent has said so far, after what was said before the turn was handed over to it."""
-    waiting = [] if admitted.for_calls else admitted.turn.inbox.waiting
 
     def changed(stored: TurnRecord) -> TurnRecord:
+        waiting = [] if admitted.for_calls else admitted.turn.inbox.waiting  # now, as a message may just have come
         written = replace(stored, messages=[*said, *messages], requests=requests, waiting=waiting)
         return written if stored.status == "running" else stored  # a late write must not undo the turn's end
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import re
+import threading
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from pydantic_ai.messages import ModelMessagesTypeAdapter, ModelRequest, ModelResponse, TextPart
@@ -503,6 +505,36 @@ async def test_what_waits_for_a_running_turn_is_stored_until_it_is_delivered(sto
     assert record.waiting == []
     assert transcript_of("chat", record).blocks == turn.transcript.blocks
     assert "Be brief." in str(model.sent[-1])
+
+
+@on_a_loop
+async def test_what_comes_while_a_turn_is_being_written_is_stored_too(store, manager, monkeypatch):
+    begun, told, written = threading.Event(), threading.Event(), threading.Event()
+    update = store.update
+
+    def slow_update(session, change):
+        if not isinstance(change, partial) or begun.is_set():
+            return update(session, change)
+        begun.set()  # what the model has said is stored, in a thread
+        assert told.wait(5)
+        stored = update(session, change)
+        written.set()
+        return stored
+
+    async def wait() -> str:
+        await go_on.wait()
+        return "waited"
+
+    monkeypatch.setattr(store, "update", slow_update)
+    go_on = asyncio.Event()
+    turn, _ = await acting(manager, [("wait", {})], "Done.", "Yes.", tools=[wait], yes=True)
+    assert await asyncio.to_thread(begun.wait, 5)
+    await manager.turns.steer("chat", "Be brief.")
+    told.set()
+    assert await asyncio.to_thread(written.wait, 5)
+    assert reopened(store).load(turn.session_id).turns[0].waiting == ["Be brief."]
+    go_on.set()
+    await turn.result()
 
 
 @pytest.mark.parametrize("chunks", [["\ud83d", "\ude00"], ["half \ud83d"]], ids=["in two", "one half"])
