@@ -63,13 +63,14 @@ def summarizing(record: TurnRecord, history: History) -> Iterator[None]:
         record: The compaction.
         history: The turns before it.
     """
-    if (asking := ASKING.get()) is None:
-        yield
-        return
-    own = replace(asking, settings=record.settings, system="", purpose="summary", before=history.said, wanted=None)
+    before = ASKING.get()
+    own = before and replace(
+        before, settings=record.settings, system="", purpose="summary", before=history.said, wanted=None
+    )
     token = ASKING.set(own)
     try:
         yield
     finally:
         ASKING.reset(token)
-        asking.filled = asking.filled or own.filled
+        if before and own:
+            before.filled = before.filled or own.filled

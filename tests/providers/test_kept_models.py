@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from unittest.mock import AsyncMock
 
 import pytest
 from pydantic_ai.models.openai import OpenAIChatModel
@@ -147,3 +148,20 @@ def test_a_client_of_a_provider_asks_this_machine_without_a_proxy(monkeypatch):
     ask_directly(model)
     assert model.client._client is not before
     assert not model.client._client._mounts
+
+
+@on_a_loop
+async def test_requests_that_begin_together_share_their_connections():
+    of_this_loop = OpenConnections()._of_this_loop
+    first, second = await asyncio.gather(of_this_loop("https"), of_this_loop("https"))
+    assert first is second
+
+
+@pytest.mark.parametrize(("platform", "options"), [("linux", {"verify", "limits"}), ("emscripten", set())])
+@on_a_loop
+async def test_connections_of_a_browser_have_no_options(monkeypatch, platform, options):
+    made = []
+    monkeypatch.setattr(connections.sys, "platform", platform)
+    monkeypatch.setattr(connections, "AsyncHTTPTransport", lambda **given: made.append(given) or AsyncMock())
+    await OpenConnections()._of_this_loop("http")
+    assert [set(given) for given in made] == [options]

@@ -12,6 +12,8 @@ from sessionmagic.agents.definition import AgentDefinition
 from sessionmagic.comparing.contestants import Contestant
 from sessionmagic.models.configured import configured
 from sessionmagic.models.replay import ASKING
+from sessionmagic.sessions import recordings
+from sessionmagic.storage.locks import lock_of
 from sessionmagic.storage.memory import MemoryStore
 from sessionmagic.testing import call, script
 from sessionmagic.turns.request import Request
@@ -124,6 +126,17 @@ async def test_file_that_cannot_be_written_is_a_warning_and_the_answer_stays(man
     assert (await turn.result()).text == "It is fine."
     problem = f"there is no directory {file.parent / 'none'}; make it first"
     assert f"the answer could not be added to the recording: {problem}" in turn.transcript.warnings
+
+
+@on_a_loop
+async def test_file_that_another_kernel_keeps_locked_is_a_warning_and_the_answer_stays(manager, file, monkeypatch):
+    monkeypatch.setattr(recordings, "LOCK_SECONDS", 0.05)
+    with lock_of(file.with_name(".lesson.jsonl.lock"), 1):
+        turn = await manager.run("Hello", session="chat")
+        assert (await turn.result()).text == "It is fine."
+    [warning] = turn.transcript.warnings
+    assert f"another kernel has locked {file} for more than 0.05 seconds; run it again" in warning
+    assert not file.exists()
 
 
 @on_a_loop

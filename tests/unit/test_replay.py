@@ -5,6 +5,7 @@ import socket
 import time
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 import pytest
 from pydantic_ai.messages import BinaryContent, ToolReturn
@@ -24,6 +25,7 @@ from sessionmagic.models.configured import configured
 from sessionmagic.models.difference import Said
 from sessionmagic.models.recording import Answer, Recording, Wanted
 from sessionmagic.models.replay import is_replay
+from sessionmagic.sessions.recordings import files_beside, whole_path
 from sessionmagic.storage.memory import MemoryStore
 from sessionmagic.testing import call, hang, pause, script
 from sessionmagic.turns.request import Request
@@ -680,3 +682,19 @@ async def test_message_that_the_recorded_turn_did_not_get_is_another_request(man
 def test_without_sessions_there_is_nothing_to_replay():
     with pytest.raises(ModelReferenceError, match="there are no sessions here, so 'lesson' cannot be replayed"):
         Models("test").check("replay:lesson")
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("chat", "chat"),
+        ("lesson.jsonl", str(Path("lesson.jsonl").absolute())),
+        ("~nobody-x/a.jsonl", "~nobody-x/a.jsonl"),
+    ],
+)
+def test_recording_has_a_whole_path_if_it_is_a_file(name, path):
+    assert whole_path(name) == path
+
+
+def test_folder_of_an_unknown_user_has_no_recordings():
+    assert files_beside("~nobody-x/") == []
