@@ -86,13 +86,18 @@ def hangs(*chunks, mark):
 
 
 def ignores_cancel(*chunks, seconds=1.5, mark=None):
-    """Return a step that says these chunks, and ignores cancellation for `seconds` or until there is a file `mark`."""
+    """Return a step that says these chunks, and ignores cancellation for `seconds` or until there is a file `mark`.
+
+    With `mark`, it creates the file `deaf` when it begins to ignore cancellation.
+    """
 
     async def step(_messages):
         for chunk in chunks:
             yield chunk
         deadline = time.monotonic() + seconds
         nap = seconds if mark is None else 0.02
+        if mark:
+            Path("deaf").touch()
         while time.monotonic() < deadline and not (mark and Path(mark).exists()):
             with suppress(asyncio.CancelledError):
                 await asyncio.sleep(min(nap, deadline - time.monotonic()))

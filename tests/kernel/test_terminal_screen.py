@@ -10,7 +10,7 @@ import pyte
 import pytest
 
 from tests.kernel.conftest import MODELS
-from tests.kernel.kernels import PATIENCE, TESTS
+from tests.kernel.kernels import PATIENCE, TESTS, appears
 
 ANSWER = """Some **bold words** and a [link](https://example.org).
 
@@ -149,6 +149,7 @@ def test_turn_that_ends_after_its_interrupted_cell_leaves_the_prompt_as_it_is_ty
     screen = open_screen()
     screen.run("%%agent -m deafer -s chat\nhi")
     screen.until("answering")
+    appears(tmp_path / "deaf")
     screen.process.sendintr()
     screen.until(r"KeyboardInterrupt: turn interrupted\s+In \[4\]:")
     screen.process.send("1 + 1")
