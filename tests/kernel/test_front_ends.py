@@ -7,6 +7,7 @@ import pytest
 
 from tests.kernel import acting
 from tests.kernel.cells import WIDGET
+from tests.kernel.conftest import needs_subshells
 from tests.kernel.kernels import appears, comes_true
 
 
@@ -241,10 +242,9 @@ def test_display_id_that_calls_use_again_changes_no_other_call(kernel, acts, ses
     assert [output["data"]["text/html"].split(">")[1][:1] for output in cell.displays] == ["1", "2", "3"]
 
 
+@needs_subshells
 def test_page_that_refuses_widgets_gets_outputs_and_is_asked_on_stdin(start, session):
     kernel = start()
-    if not kernel.has_subshells:
-        pytest.skip("this ipykernel has no subshells, so a refusal is not noticed")
     cell = kernel.send(f"%%agent -m hang -s {session}\nhi").until_shows("partial answer")
     stop = cell.button("Stop")
     kernel.refuse(stop)
