@@ -52,6 +52,8 @@ class DisplayView:
         self._displays = displays
         self._slots = slots
         self._whole = whole
+        self._joined = whole or slots.only_last
+        """Whether what grows and the status are one output."""
         self._large = large
         self._opened_at = time.monotonic()
         self._segments = Segments(displays)
@@ -79,7 +81,7 @@ class DisplayView:
             sent = sum(map(_length, finished[len(self._finished) :])) + len(tail)
             self._allowance.spend(sent)
             self._finished, self._tail, self._grown_at = finished, tail, now
-        if more or says != self._says or now - self._told_at >= STATUS_SECONDS or (sent and self._slots.only_last):
+        if more or says != self._says or now - self._told_at >= STATUS_SECONDS or (sent and self._joined):
             self._status, self._says, self._told_at = self._status_html(transcript), says, now
             sent += len(self._status)
         if sent:
@@ -91,9 +93,10 @@ class DisplayView:
         return now - self._grown_at >= QUIET_SECONDS or self._allowance.allows(len(tail), size)
 
     def _show(self) -> None:
-        joined = self._whole or self._slots.only_last
-        parts = [self._tail + self._status] if joined else filter(None, (self._tail, self._status))
-        self._slots.show([*self._finished, *(Output({"text/html": framed(html), "text/plain": "…"}) for html in parts)])
+        grows = [] if self._joined or not self._tail else [Output({"text/html": framed(self._tail), "text/plain": "…"})]
+        last = self._tail + self._status if self._joined else self._status
+        status = Output({"text/html": framed(last), "text/plain": "the turn is running"})
+        self._slots.show([*self._finished, *grows, status])
 
     def _outputs(self, transcript: Transcript) -> tuple[list[Output], str]:
         """Return the outputs that stay as they are, and the HTML of the rest."""
