@@ -228,9 +228,24 @@ def test_a_file_that_may_not_be_read_is_not_called_a_server_that_does_not_run(tm
         shared_server()
 
 
+LOADING_FOREVER = """
+from sessionmagic.__main__ import main
+from sessionmagic.models import llama
+
+load = llama.load
+
+def load_again_and_again(*args, **options):
+    while True:
+        load(*args, **options)
+
+llama.load = load_again_and_again
+main(["serve"])
+"""
+
+
 def test_an_interrupt_while_it_loads_ends_it_without_a_traceback(home):
     process = subprocess.Popen(
-        [sys.executable, "-m", "sessionmagic", "serve"],
+        [sys.executable, "-c", LOADING_FOREVER],
         env=environment(home),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
