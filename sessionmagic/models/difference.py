@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sessionmagic.words import printable, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 PROMPT = "prompt"
 RESULT = "result of "
@@ -42,17 +42,43 @@ def nearest_to(prompt: str, known: Collection[str]) -> str:
     """
     if prompt in known:
         return prompt
-    matchers = [SequenceMatcher(None, "", part, autojunk=False) for part in _whole_and_first_line(prompt)]
+    mine = _whole_and_first_line(prompt)
+    matchers = [SequenceMatcher(None, "", part, autojunk=False) for part in mine]
 
-    def likeness(text: str, *, fast: bool = False) -> tuple[float, float]:
-        for matcher, part in zip(matchers, _whole_and_first_line(text), strict=True):
-            matcher.set_seq1(part)
-        whole, first_line = (matcher.quick_ratio() if fast else matcher.ratio() for matcher in matchers)
-        return max(whole, first_line), whole
+    def at_most(place: int, part: str) -> float:
+        matchers[place].set_seq1(part)
+        return matchers[place].quick_ratio()
+
+    def exactly(place: int, part: str) -> float:
+        return _alike(mine[place], part)
+
+    def likeness(text: str, ratio: Callable[[int, str], float]) -> tuple[float, float]:
+        whole, first_line = _whole_and_first_line(text)
+        of_whole = ratio(0, whole)
+        if (whole, mine[0]) == (first_line, mine[1]):
+            return of_whole, of_whole
+        return max(of_whole, ratio(1, first_line)), of_whole
 
     of_like_length = sorted(known, key=lambda text: (abs(len(text) - len(prompt)), text))[:MOST_COMPARED]
-    candidates = sorted(of_like_length, key=lambda text: likeness(text, fast=True), reverse=True)[:CANDIDATES]
-    return max(candidates, key=likeness)
+    candidates = sorted(of_like_length, key=lambda text: likeness(text, at_most), reverse=True)[:CANDIDATES]
+    return max(candidates, key=lambda text: likeness(text, exactly))
+
+
+def _alike(one: str, other: str) -> float:
+    """Return the share of two texts that is the same in both.
+
+    What both begin and end with is not compared character by character, which takes long where a text repeats itself.
+    """
+    start = _same_at_start(one, other)
+    one_end, other_end = one[start:], other[start:]
+    end = _same_at_start(one_end[::-1], other_end[::-1])
+    rest = SequenceMatcher(None, one_end[: len(one_end) - end], other_end[: len(other_end) - end], autojunk=False)
+    same = start + end + sum(block.size for block in rest.get_matching_blocks())
+    return 2 * same / max(1, len(one) + len(other))
+
+
+def _same_at_start(one: str, other: str) -> int:
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _whole_and_first_line(text: str) -> tuple[str, str]:
@@ -83,8 +109,7 @@ def line_difference(what: str, mine: str, theirs: str) -> str:
     number, (one, other) = next(
         ((number, pair) for number, pair in enumerate(lines, start=1) if pair[0] != pair[1]), (1, (mine, theirs))
     )
-    alike = takewhile(lambda pair: pair[0] == pair[1], zip(one or "", other or "", strict=False))
-    start = sum(1 for _ in alike) - BEFORE
+    start = _same_at_start(one or "", other or "") - BEFORE
     ours = "is missing" if one is None else _exactly(one, start)
     there = "has no such line" if other is None else f"has {_exactly(other, start)}"
     return f"{what} line {number}: {ours} where the recording {there}"
