@@ -61,6 +61,7 @@ class Turn:
 @pytest.fixture
 def stdin(monkeypatch):
     """What is answered on stdin from now on; an error is raised there."""
+    monkeypatch.setattr(module, "GRANT_SECONDS", 0.02)
 
     def answer(decision=("once", ""), content=("accept", {})):
         def give(given):

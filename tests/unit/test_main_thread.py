@@ -50,6 +50,7 @@ def test_call_that_is_interrupted_as_it_is_taken_ends_and_is_not_interrupted_aga
 def test_call_of_a_cell_that_has_lost_an_interrupt_is_interrupted_again(monkeypatch):
     """IPython swallows an interrupt in its own callbacks, and Python in a finalizer."""
     monkeypatch.setattr("sessionmagic.notebook.kernel.job.REPEAT_SECONDS", 0.01)
+    monkeypatch.setattr("sessionmagic.notebook.kernel.main_thread.STOP_SECONDS", 0.1)
     main_thread, over, loop = MainThread(None), Future(), LoopThread()
     lost = []
 

@@ -16,7 +16,8 @@ from tests.turns import on_a_loop
 
 
 @pytest.fixture
-def only():
+def only(monkeypatch):
+    monkeypatch.setattr("sessionmagic.only_thread.CHECK_SECONDS", 0.02)
     thread = OnlyThread()
     yield thread
     for task in asyncio.all_tasks(thread.loop):

@@ -128,7 +128,7 @@ class Answers(BaseHTTPRequestHandler):
 def server():
     """Return a server that answers each request with a status and a body."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as http:
-        threading.Thread(target=http.serve_forever, daemon=True).start()
+        threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
 
         def answers(body, status=200):
             Answers.status, Answers.body, Answers.asked = status, body, 0

@@ -113,12 +113,12 @@ def test_calls_are_equal_and_printed_as_values():
         call("add", "{}", a=1)
 
 
-@pytest.mark.parametrize("step", [["So ", pause(0.2), "far"], paced(["So ", "far"], 0.1)])
+@pytest.mark.parametrize("step", [["So ", pause(0.06), "far"], paced(["So ", "far"], 0.03)])
 @on_a_loop
 async def test_pause_delays_what_follows(manager, step):
     began = time.monotonic()
     result, _, _ = await events_with(manager, step)
-    assert time.monotonic() - began >= 0.2
+    assert time.monotonic() - began >= 0.06
     assert result.text == "So far"
 
 
