@@ -85,37 +85,41 @@ def hangs(*chunks, mark):
     return step
 
 
-def ignores_cancel(*chunks, seconds=1.5, mark=None):
-    """Return a step that says these chunks, and ignores cancellation for `seconds` or until there is a file `mark`.
+def ignores_cancel(*chunks, folder="."):
+    """Return a step that says these chunks, creates the file `deaf`, and ignores cancellation.
 
-    With `mark`, it creates the file `deaf` when it begins to ignore cancellation.
+    It ends when there is a file `may_end` in the same folder; after a minute at the latest.
     """
 
     async def step(_messages):
         for chunk in chunks:
             yield chunk
-        deadline = time.monotonic() + seconds
-        nap = seconds if mark is None else 0.02
-        if mark:
-            Path("deaf").touch()
-        while time.monotonic() < deadline and not (mark and Path(mark).exists()):
+        Path(folder, "deaf").touch()
+        for _ in _until_it_may_end(folder):
             with suppress(asyncio.CancelledError):
-                await asyncio.sleep(min(nap, deadline - time.monotonic()))
+                await asyncio.sleep(0.02)
 
     return step
 
 
-def blocks(*chunks, mark, seconds=1.5):
-    """Return a step that says these chunks, creates the file `mark`, and blocks the event loop for `seconds`."""
+def blocks(*chunks, folder="."):
+    """Do the same as `ignores_cancel`, but create the file `blocked`, and block the event loop."""
 
     async def step(_messages):
         for chunk in chunks:
             yield chunk
             yield pause(0.3)
-        Path(mark).touch()
-        time.sleep(seconds)  # noqa: ASYNC251  blocking the loop is the purpose
+        Path(folder, "blocked").touch()
+        for _ in _until_it_may_end(folder):
+            time.sleep(0.02)  # noqa: ASYNC251  blocking the loop is the purpose
 
     return step
+
+
+def _until_it_may_end(folder):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not Path(folder, "may_end").exists():
+        yield
 
 
 class Pausing(ScriptedModel):

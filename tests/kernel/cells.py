@@ -7,7 +7,9 @@ from html import unescape
 from sessionmagic.notebook.page.static import NOTHING_STARTED
 from sessionmagic.notebook.page.tool_row import ALWAYS_EVERYTHING
 
-PATIENCE = 30.0
+PATIENCE = 60.0
+SOON = 20.0
+"""Time enough, on a slow machine too, for what does not wait for something that takes a minute."""
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 

@@ -17,7 +17,6 @@ from sessionmagic.testing import Call, call, hang, paced, script, think
 script("hello", ["Hello ", "**world**"])
 script("slow", paced([f"word{i} " for i in range(400)], 0.01))
 script("hang", ["partial answer", hang()])
-script("deaf", scripted.ignores_cancel("partial answer"))
 script("dictated", scripted.dictated)
 script("recalls", scripted.recalls)
 script("prompts", scripted.lists_prompts)

@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import zmq
@@ -185,6 +185,16 @@ class Kernel:
         """Run a cell to its end. Repeat it if aborted: ipykernel 6 aborts requests for a moment after an error."""
         cell = self.send(code, **options).wait(timeout)
         return self.run(code, timeout=timeout, **options) if cell.status == "aborted" else cell
+
+    @contextmanager
+    def held_up(self):
+        """Hold up the kernel with a cell. What is sent within the block has arrived there before any of it begins."""
+        go = self.home / f"go{time.monotonic_ns()}"
+        holding = self.send(f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)")
+        yield
+        self.request("kernel_info_request", {}, channel="control")  # sent, and thus answered, after the cells
+        go.touch()
+        holding.wait().ok()
 
     def value(self, expression, **options):
         """Return the repr of an expression's value in the kernel."""

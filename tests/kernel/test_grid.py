@@ -41,10 +41,9 @@ def test_an_interrupted_grid_leaves_its_rows_and_goes_on_later(kernel, session):
 def test_a_grid_that_a_limit_stops_ends_its_cell_with_an_error_and_keeps_its_rows(kernel, session):
     kernel.run("%config AgentMagics.prices = {'hello': [1e6, 1e6]}\n%config AgentMagics.budget = 0.01").ok()
     try:
-        holding = kernel.send("import time; time.sleep(0.3)")
-        cell = kernel.send(COMPARE.format("", session) + " --out some")
-        after = kernel.send("1 + 1")
-        holding.wait()
+        with kernel.held_up():
+            cell = kernel.send(COMPARE.format("", session) + " --out some")
+            after = kernel.send("1 + 1")
         cell.wait()
         after.wait()
     finally:

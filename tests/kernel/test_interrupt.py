@@ -1,18 +1,16 @@
 """Interrupt: the kernel is back in a blink, the partial answer is kept, and Run All stops."""
 
-import time
-
 import pytest
 
 from sessionmagic.storage.journaled import JournaledStorage
+from tests.kernel.cells import SOON
 from tests.kernel.kernels import appears
 
 
-def interrupted(kernel, cell, within):
-    at = kernel.interrupt()
-    cell.wait()
+def interrupted(kernel, cell):
+    kernel.interrupt()
+    cell.wait(SOON)
     assert (cell.status, cell.ename) == ("error", "KeyboardInterrupt")
-    assert cell.idle_at - at < within
     assert cell.traceback == f"KeyboardInterrupt: {cell.evalue}"
     assert "\n" not in cell.traceback
 
@@ -22,10 +20,16 @@ def free(kernel, session):
     return kernel.run(f"%%agent -m recalls -s {session}\nand now?").ok().text
 
 
+def deaf(kernel, session, folder):
+    """Return a cell whose model ignores cancellation until there is a file `may_end` in the folder."""
+    kernel.run(f"script('deaf', scripted.ignores_cancel('partial answer', folder={str(folder)!r}))").ok()
+    return f"%%agent -m deaf -s {session}\nhi"
+
+
 WAITS = """import pathlib, time
 def wait():
     pathlib.Path({mark!r}).touch()
-    for _ in range(3000): time.sleep(0.01)  # an interrupt just before one long sleep would be seen after it
+    for _ in range(6000): time.sleep(0.01)  # an interrupt just before one long sleep would be seen after it
 """
 
 
@@ -36,17 +40,28 @@ def test_interrupt_of_an_expression_is_one_line(kernel, session, tmp_path, code)
     kernel.run(WAITS.format(mark=str(mark))).ok()
     cell = kernel.send(code.format(session))
     appears(mark)
-    interrupted(kernel, cell, within=1)
+    interrupted(kernel, cell)
+
+
+@pytest.mark.parametrize(("model", "text"), [("slow", "word10 "), ("hang", "partial answer")])
+def test_interrupted_cell_ends_in_a_blink(kernel, session, model, text):
+    def seconds():
+        cell = kernel.send(f"%%agent -m {model} --wait -s {session}\nhi").until_shows(text)
+        at = kernel.interrupt()
+        return cell.wait().idle_at - at
+
+    assert any(seconds() < 0.5 for _ in range(10))  # a busy machine pauses now and then, but not each time
 
 
 def test_interrupt_while_the_model_answers(kernel, session):
-    cell = kernel.send(f"%%agent -m slow -s {session}\ncount")
+    kernel.run("script('endless', paced([f'word{i} ' for i in range(6000)], 0.01))").ok()
+    cell = kernel.send(f"%%agent -m endless -s {session}\ncount")
     cell.until_shows("word10 ")
-    interrupted(kernel, cell, within=0.5)
+    interrupted(kernel, cell)
     answer, error = cell.outputs
     text = answer["data"]["text/plain"]
     assert text.startswith("word0 word1 ")
-    assert "word399" not in text
+    assert "word5999" not in text
     assert "interrupted" in answer["data"]["text/html"]
     assert cell.footer["metadata"]["sessionmagic"]["status"] == "interrupted"
     assert error["type"] == "error"
@@ -57,27 +72,28 @@ def test_interrupt_while_the_model_answers(kernel, session):
 def test_interrupt_while_the_model_hangs(kernel, session):
     cell = kernel.send(f"%%agent -m hang -s {session}\nhi")
     cell.until_shows("partial answer")
-    interrupted(kernel, cell, within=2)
+    interrupted(kernel, cell)
     assert cell.outputs[0]["data"]["text/plain"] == "partial answer"
     assert "partial answer" in free(kernel, session)
 
 
-def test_interrupt_while_the_model_hears_nothing(kernel, session):
-    cell = kernel.send(f"%%agent -m deaf -s {session}\nhi")
+def test_interrupt_while_the_model_hears_nothing(kernel, session, tmp_path):
+    cell = kernel.send(deaf(kernel, session, tmp_path))
     cell.until_shows("partial answer")
-    interrupted(kernel, cell, within=2)
-    again = kernel.run(f"%%agent -m recalls --wait 20 -s {session}\nand now?").ok()
+    interrupted(kernel, cell)
+    (tmp_path / "may_end").touch()
+    again = kernel.run(f"%%agent -m recalls --wait 60 -s {session}\nand now?").ok()
     assert "user-prompt: hi" in again.text
 
 
 def test_interrupt_while_the_model_holds_up_the_loop(kernel, session, tmp_path):
-    mark = tmp_path / "blocked"
-    kernel.run(f"script('blocks', scripted.blocks('partial answer', mark={str(mark)!r}))").ok()
+    kernel.run(f"script('blocks', scripted.blocks('partial answer', folder={str(tmp_path)!r}))").ok()
     cell = kernel.send(f"%%agent -m blocks -s {session}\nhi")
     cell.until_shows("partial answer")
-    appears(mark)
-    interrupted(kernel, cell, within=2)
-    again = kernel.run(f"%%agent -m recalls --wait 20 -s {session}\nand now?").ok()
+    appears(tmp_path / "blocked")
+    interrupted(kernel, cell)
+    (tmp_path / "may_end").touch()
+    again = kernel.run(f"%%agent -m recalls --wait 60 -s {session}\nand now?").ok()
     assert "user-prompt: hi" in again.text
     assert "interrupted" in kernel.run(f"%agent show {session}").html
 
@@ -86,10 +102,10 @@ def test_interrupt_while_waiting_for_a_busy_session(kernel, session):
     kernel.run(f"%%agent -m hang -b -s {session}\nfirst").ok()
     cell = kernel.send(f"%%agent -m hello --wait -s {session}\nzebra")
     cell.until_shows(" · waiting for the session")
-    interrupted(kernel, cell, within=2)
+    interrupted(kernel, cell)
     assert [output["type"] for output in cell.outputs] == ["error"]
     kernel.run(f"%agent stop {session}").ok()
-    again = kernel.run(f"%%agent -m recalls --wait 20 -s {session}\nthird").ok().text
+    again = kernel.run(f"%%agent -m recalls --wait 60 -s {session}\nthird").ok().text
     assert "first" in again
     assert "zebra" not in again
 
@@ -97,7 +113,7 @@ def test_interrupt_while_waiting_for_a_busy_session(kernel, session):
 def test_an_interrupted_turn_stays_in_the_session_and_says_so(kernel, session):
     cell = kernel.send(f"%%agent -m hang -s {session}\nremember this")
     cell.until_shows("partial answer")
-    interrupted(kernel, cell, within=2)
+    interrupted(kernel, cell)
     assert kernel.value("_agent.status") == "'interrupted'"
     shown = kernel.run(f"%agent show {session}").ok()
     assert "remember this" in shown.text
@@ -112,7 +128,7 @@ def test_interrupt_drops_the_queue_of_run_all(kernel, session):
     first = kernel.send(f"%%agent -m hang -s {session}\nhi")
     queued = [kernel.send("ran = True"), kernel.send(f"%%agent -m hello -s {session}\nhi")]
     first.until_shows("partial answer")
-    interrupted(kernel, first, within=2)
+    interrupted(kernel, first)
     assert [cell.wait().status for cell in queued] == ["aborted", "aborted"]
     assert kernel.value("'ran' in globals()") == "False"
 
@@ -122,9 +138,8 @@ def test_interrupt_drops_the_queue_of_run_all(kernel, session):
     ["%%agent -m opnai:x\nhi", "%%agent\n ", "%agent sesions", "%%agent -m fails --new\nhi"],
 )
 def test_an_error_drops_the_queue_of_run_all(kernel, code):
-    holding = kernel.send("import time; time.sleep(0.3)")
-    failing, queued = kernel.send(code), kernel.send("ran = True")
-    assert holding.wait().status == "ok"
+    with kernel.held_up():
+        failing, queued = kernel.send(code), kernel.send("ran = True")
     assert failing.wait().status == "error"
     assert queued.wait().status == "aborted"
     assert kernel.value("'ran' in globals()") == "False"
@@ -136,7 +151,7 @@ def test_an_interrupt_before_the_turn_is_there_leaves_no_turn_running(kernel, se
         cell.until(lambda cell: cell.contents("comm_open"))
         kernel.interrupt()
         assert cell.wait().ename == "KeyboardInterrupt"
-        kernel.run(f"%%agent -m prompts --wait 10 -s {session}\nand now?").ok()
+        kernel.run(f"%%agent -m prompts --wait 60 -s {session}\nand now?").ok()
 
 
 def slowly(kernel, method, mark):
@@ -166,7 +181,7 @@ def test_an_interrupt_while_the_area_is_being_opened_is_short_and_hides_nothing(
     assert cell.ename == "KeyboardInterrupt"
     assert "\n" not in cell.traceback
     cell.until(lambda cell: "interrupted" in cell.html)
-    assert kernel.run(f"%%agent -m prompts --wait 10 -s {session}\nhi").ok().text == "zebra\n\nhi"
+    assert kernel.run(f"%%agent -m prompts --wait 60 -s {session}\nhi").ok().text == "zebra\n\nhi"
 
 
 def test_an_interrupt_while_the_prompt_is_being_stored_hides_nothing(kernel, session, tmp_path):
@@ -179,19 +194,34 @@ def test_an_interrupt_while_the_prompt_is_being_stored_hides_nothing(kernel, ses
     kernel.run(restore).ok()
     assert cell.ename == "KeyboardInterrupt"
     assert "\n" not in cell.traceback
-    after = kernel.run(f"%%agent -m prompts --wait 10 -s {session}\nhi").ok()
+    after = kernel.run(f"%%agent -m prompts --wait 60 -s {session}\nhi").ok()
     shown = [output for output in cell.outputs if output["type"] == "display_data"]
     assert after.text == ("zebra\n\nhi" if shown else "hi")
     if shown:
         assert "interrupted" in cell.html
 
 
-def test_a_second_interrupt_is_one_line_too(kernel, session):
-    cell = kernel.send(f"%%agent -m deaf -s {session}\nhi")
-    cell.until_shows("partial answer")
-    kernel.interrupt()
-    time.sleep(0.05)
-    interrupted(kernel, cell, within=0.5)
+def test_a_second_interrupt_ends_the_waiting_and_is_one_line_too(kernel, session, tmp_path):
+    waits = tmp_path / "waits"
+    kernel.run(
+        "import pathlib\n"
+        "from sessionmagic.notebook.launch import Launch\n"
+        "kept = Launch._wait_briefly\n"
+        "def wait_long(self):\n"
+        f"    pathlib.Path({str(waits)!r}).touch()\n"
+        "    self._thread.wait(self._ended, 60)\n"
+        "Launch._wait_briefly = wait_long"
+    ).ok()
+    try:
+        cell = kernel.send(deaf(kernel, session, tmp_path))
+        cell.until_shows("partial answer")
+        appears(tmp_path / "deaf")
+        kernel.interrupt()
+        appears(waits)
+        interrupted(kernel, cell)
+    finally:
+        (tmp_path / "may_end").touch()
+        kernel.run("Launch._wait_briefly = kept").ok()
 
 
 def test_an_interrupt_that_a_finalizer_swallows_still_ends_the_turn(kernel, session):
@@ -212,4 +242,3 @@ def test_an_interrupt_that_a_finalizer_swallows_still_ends_the_turn(kernel, sess
     finally:
         kernel.run("Launch.wait_until_over = kept").ok()
     assert cell.ename == "KeyboardInterrupt"
-    assert cell.seconds < 3

@@ -31,7 +31,7 @@ MORE = f"""
 answer = {ANSWER!r}
 script("markdown", paced([answer[at : at + 5] for at in range(0, len(answer), 5)], 0.02))
 script("bold", "Some **bold words**")
-script("deafer", scripted.ignores_cancel("partial answer", seconds={PATIENCE}, mark="may_end"))
+script("deaf", scripted.ignores_cancel("partial answer"))
 """
 
 
@@ -147,7 +147,7 @@ def test_markdown_of_a_background_turn_leaves_the_prompt_as_it_is_typed(open_scr
 
 def test_turn_that_ends_after_its_interrupted_cell_leaves_the_prompt_as_it_is_typed(open_screen, tmp_path):
     screen = open_screen()
-    screen.run("%%agent -m deafer -s chat\nhi")
+    screen.run("%%agent -m deaf -s chat\nhi")
     screen.until("answering")
     appears(tmp_path / "deaf")
     screen.process.sendintr()
