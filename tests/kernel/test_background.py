@@ -44,7 +44,7 @@ def test_the_result_says_that_its_turn_still_runs_and_becomes_the_result(kernel,
     pen.write("said *so far*")
     comes_true(lambda: "so far" in kernel.run("late").ok().html)
     shown = kernel.run("late").ok()
-    assert re.fullmatch(rf"still running: {session} · dictated · \d s · ~\d tokens · answering", shown.text)
+    assert re.fullmatch(rf"still running: {session} · dictated · \d+ s · ~\d tokens · answering", shown.text)
     assert "said <em>so far</em>" in shown.html
     assert shown.text in shown.html
     early = kernel.run("late.text")
@@ -94,7 +94,7 @@ def test_waiting_is_interrupted_and_the_turn_goes_on(kernel, session, pen, waiti
     cell = kernel.send(f"print('waits', flush=True)\n{waiting}")
     cell.until_shows("waits")
     kernel.interrupt()
-    assert cell.wait(5).ename in {"KeyboardInterrupt", "CancelledError"}
+    assert cell.wait().ename in {"KeyboardInterrupt", "CancelledError"}
     assert kernel.value("late.status") == "'running'"
     pen.write("to the end")
     pen.end()
@@ -117,8 +117,8 @@ def test_a_stopped_turn_has_a_result(kernel, session):
 
 def test_a_turn_that_waits_for_its_session_says_so_and_why_it_did_not_start(kernel, session):
     kernel.run(f"%%agent -m hang -b -s {session}\nfirst").ok()
-    kernel.run(f"%%agent -m hello -b --wait 1 -o late -s {session}\nsecond").ok()
-    assert re.fullmatch(r"'still running: \d s · waiting for the session'", kernel.value("repr(late)"))
+    kernel.run(f"%%agent -m hello -b --wait 3 -o late -s {session}\nsecond").ok()
+    assert re.fullmatch(r"'still running: \d+ s · waiting for the session'", kernel.value("repr(late)"))
     cell = kernel.run("await late")
     assert cell.ename == "SessionBusyError"
     assert kernel.value("late.status, str(late)") == f"('failed', {'did not start: ' + cell.evalue!r})"
@@ -134,7 +134,7 @@ def test_a_refused_turn_leaves_the_variable_as_it_was(kernel, session):
 
 def test_the_answers_of_a_comparison_are_awaited_too(kernel, session):
     kernel.run(f"%%agent -b -s {session} --compare slow hello -o late\nTalk.").ok()
-    assert re.fullmatch(r"'still running: comparison · \d s · \d of 2 answers'", kernel.value("repr(late)"))
+    assert re.fullmatch(r"'still running: comparison · \d+ s · \d of 2 answers'", kernel.value("repr(late)"))
     assert kernel.run("late[0]").ename == "NoResultError"
     assert kernel.value("[str(each)[:5] for each in await late]") == "['word0', 'Hello']"
     assert kernel.value("len(late), late['hello'].text, late is _agent") == "(2, 'Hello **world**', True)"
@@ -151,7 +151,7 @@ def test_the_session_is_held_until_the_turn_ends(kernel, session, pen):
     busy = kernel.run(f"%%agent -m hello -s {session}\nhi")
     assert busy.ename == "SessionBusyError"
     pen.end()
-    kernel.run(f"%%agent -m hello --wait 20 -s {session}\nhi").ok()
+    kernel.run(f"%%agent -m hello --wait 60 -s {session}\nhi").ok()
 
 
 @pytest.mark.usefixtures("parents_kept")
@@ -162,7 +162,7 @@ def test_a_background_turn_is_stopped_by_the_line_magic(kernel, session):
     cell.until(lambda cell: cell.text == "partial answer")
     assert "interrupted" in cell.html
     assert cell.status == "ok"
-    kernel.run(f"%%agent -m hello --wait 20 -s {session}\nhi").ok()
+    kernel.run(f"%%agent -m hello --wait 60 -s {session}\nhi").ok()
 
 
 @pytest.mark.usefixtures("parents_kept")

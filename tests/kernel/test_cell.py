@@ -2,6 +2,8 @@
 
 import json
 
+from tests.kernel.cells import SOON
+
 
 def test_the_answer_streams_in_the_live_area(kernel, session, pen):
     cell = kernel.send(f"%%agent -m dictated -s {session}\n{pen}")
@@ -149,9 +151,9 @@ def test_files_and_values_are_attached(kernel, session, tmp_path):
 
 
 def test_a_turn_that_takes_longer_than_its_timeout_fails(kernel, session):
-    cell = kernel.run(f"%%agent -m hang -s {session} --timeout 0.3\nhi")
+    cell = kernel.run(f"%%agent -m hang -s {session} --timeout 1\nhi")
     assert cell.ename == "TurnTimeoutError"
-    assert cell.seconds < 5
+    assert cell.seconds < SOON
     assert cell.outputs[0]["data"]["text/plain"] == "partial answer"
     again = kernel.run(f"%%agent -m recalls -s {session}\nand now?").ok()
     assert "partial answer" in again.text

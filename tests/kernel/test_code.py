@@ -5,6 +5,7 @@ import time
 import pytest
 
 from sessionmagic.notebook.kernel.tools import NOT_RETURNED
+from tests.kernel.cells import SOON
 from tests.kernel.kernels import appears, comes_true
 
 PNG = "import base64; dot = base64.b64decode({!r})".format(
@@ -31,29 +32,29 @@ def told(kernel):
 
 
 def test_a_call_that_waits_in_c_is_ended_by_the_timeout(kernel, session, acts):
-    acts(python("import time; time.sleep(20)"), "Done.")
+    acts(python("import time; time.sleep(60)"), "Done.")
     cell = run(kernel, session, "--timeout 0.5")
     assert cell.ename == "TurnTimeoutError"
-    assert cell.seconds < 5
+    assert cell.seconds < SOON
 
 
 @pytest.mark.usefixtures("subshells")
 def test_a_call_that_waits_in_c_is_ended_by_a_click(kernel, session, acts):
-    acts(python("import time; began = True; time.sleep(20)"), "Done.")
+    acts(python("import time; began = True; time.sleep(60)"), "Done.")
     kernel.run("began = False").ok()
     cell = kernel.send(f"%%agent -m acts -s {session} --yes\ngo").until_shows("run_python")
     subshell = kernel.subshell()
     comes_true(lambda: kernel.run("print(began)", subshell=subshell).ok().text.strip() == "True")
     kernel.click(cell.button("Stop"))
-    cell.wait(5).ok()
+    cell.wait(SOON).ok()
     assert "interrupted" in cell.html
 
 
 def test_a_call_in_the_background_that_waits_in_c_does_not_hold_up_the_next_cell(kernel, session, acts):
-    acts(python("import time; time.sleep(20)"), "Done.")
+    acts(python("import time; time.sleep(60)"), "Done.")
     kernel.run(f"%%agent -m acts -b -s {session} --yes --timeout 0.5\ngo").ok()
     time.sleep(0.3)
-    assert kernel.run("1 + 1").ok().seconds < 5
+    assert kernel.run("1 + 1").ok().seconds < SOON
 
 
 def test_what_was_cut_is_said(kernel, session, acts):
@@ -300,7 +301,7 @@ def test_an_interrupt_within_a_turn_within_a_call_ends_the_cell(kernel, session,
     appears(begun)
     time.sleep(0.3)
     kernel.interrupt()
-    cell.wait(5)
+    cell.wait()
     assert cell.ename == "KeyboardInterrupt"
     assert "Went on." not in cell.text
 
@@ -595,10 +596,10 @@ def test_a_figure_that_a_function_returns_is_shown_once_and_seen_by_the_model(ke
 BLOCKING = """import asyncio, time
 async def blocks():
     open({begun!r}, 'w').close()
-    time.sleep(8)
+    time.sleep(60)
 async def deaf():
     open({begun!r}, 'w').close()
-    for _ in range(80):
+    for _ in range(600):
         try: await asyncio.sleep(0.1)
         except asyncio.CancelledError: pass
 async def quick(): return 'quick'
@@ -618,9 +619,8 @@ def test_an_asynchronous_tool_that_does_not_stop_ends_with_its_turn_and_holds_up
     appears(begun)
     if subshell is not None:
         assert "world" in kernel.run(f"%%agent -m hello -s {session}-other\ngo", subshell=subshell).ok().text
-    at = kernel.interrupt()
-    assert cell.wait().ename == "KeyboardInterrupt"
-    assert cell.idle_at - at < 1
+    kernel.interrupt()
+    assert cell.wait(SOON).ename == "KeyboardInterrupt"
     cell.until(lambda cell: f"{tool} did not stop with the turn" in cell.html)
     acts([("quick", {})], "Done.")
     assert "Done." in run(kernel, session, "--tools quick").ok().text

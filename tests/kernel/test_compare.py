@@ -46,7 +46,6 @@ def test_text_streams_into_columns_with_a_stop_button_each(kernel, session):
     kernel.interrupt()
     cell.wait()
     assert cell.evalue == "comparison interrupted"
-    assert cell.seconds < 30
     [static] = [output for output in cell.everything if output["type"] == "display_data"]
     assert WIDGET not in static["data"]
     assert "partial answer" in static["data"]["text/plain"]
@@ -146,7 +145,7 @@ def test_each_branch_runs_code_in_a_process_of_its_own(kernel, session):
     code = "x = globals().get('x', 0) + 1; print('x is', x)"
     for name in ("one", "two"):
         kernel.run(f"script({name!r}, call('run_python_isolated', code={code!r}), 'Done.');").ok()
-    cell = kernel.run(f"%%agent -s {session} --yes --compare one two\nGo.", timeout=60).ok()
+    cell = kernel.run(f"%%agent -s {session} --yes --compare one two\nGo.").ok()
     assert cell.html.count("x is 1") == 2
 
 
@@ -164,7 +163,7 @@ def test_an_interrupt_while_the_session_is_busy_asks_nobody(kernel, session):
     waiting.wait()
     assert waiting.ename == "KeyboardInterrupt"
     kernel.run(f"%agent stop {session}").ok()
-    assert kernel.run(f"%%agent -s {session} --wait 10 -m recalls\nNext").ok().text.count("Hi.") == 0
+    assert kernel.run(f"%%agent -s {session} --wait 60 -m recalls\nNext").ok().text.count("Hi.") == 0
 
 
 def test_a_judge_names_no_winner_if_its_orders_disagree(kernel, session):
@@ -228,7 +227,7 @@ def test_everything_that_is_approved_in_one_column_runs_in_all_and_is_said(kerne
     kernel.click(cell.button(RUN_EVERYTHING))
     cell.until_shows("calls run unasked").until(lambda cell: "Ask again" in str(cell.widgets))
     go.touch()
-    cell.wait(60).ok()
+    cell.wait().ok()
     assert cell.html.count("✓ run_python_isolated") == 2
     assert UNASKED.format(until=KERNEL_ENDS, session=session, safety="balanced") in unescape(cell.html)
 

@@ -98,17 +98,18 @@ def test_a_large_array_is_described_by_its_first_rows_however_arrays_are_printed
 
 def test_a_million_rows_are_described_quickly_and_in_bounded_size(kernel, session):
     kernel.run(
-        "import numpy, pandas\n"
+        "import time, numpy, pandas\n"
         "n = numpy.arange(1_000_000)\n"
         "frame = pandas.DataFrame({'age': n % 90, 'churn_rate': n / 7, 'city': numpy.where(n % 2, 'Rome', 'Oslo')})"
     ).ok()
-    text, cell = inspected(kernel, session, "frame")
+    before = float(kernel.value("time.process_time()"))
+    text, _ = inspected(kernel, session, "frame")
     assert "1,000,000 rows and 3 columns" in text
     assert "churn_rate: float64" in text
     assert "Oslo" in text
     assert "44.49" in text  # the mean age
     assert len(text) < 2_000
-    assert cell.seconds < 5
+    assert float(kernel.value("time.process_time()")) - before < 5
 
 
 def test_a_gigabyte_of_text_is_bounded_and_the_kernel_lives(kernel, session):

@@ -87,9 +87,7 @@ def test_turn_that_waits_for_its_session_says_that_it_waits_for_an_answer_and_wh
     kernel.run("1").ok()
     waits = question(kernel, "run_python")
     cell = kernel.send(f"%%agent -m hello --wait 60 -s {session}\nhi")
-    cell.until_shows(
-        f"waits for turn 1 of {session}, which waits for your answer in cell In [{background.number}]", timeout=10
-    )
+    cell.until_shows(f"waits for turn 1 of {session}, which waits for your answer in cell In [{background.number}]")
     kernel.interrupt()
     assert cell.wait().ename == "KeyboardInterrupt"
     kernel.run(f"%agent approve {waits} --reject").ok()

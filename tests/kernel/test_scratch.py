@@ -18,6 +18,7 @@ from sessionmagic.notebook.kernel.outputs import SHOWN_LIMIT
 from sessionmagic.notebook.kernel.scratch import ScratchKernels
 from sessionmagic.notebook.kernel.scratch_process import MEMORY_LIMIT
 from sessionmagic.testing import call
+from tests.kernel.cells import SOON
 from tests.kernel.kernels import PATIENCE, comes_true
 
 DEAF = """
@@ -121,7 +122,7 @@ def test_keys_are_not_handed_on(run):
 
 
 def test_code_cannot_ask_on_stdin(run):
-    assert "StdinNotImplementedError" in str(run("input('name?')", 9).error)
+    assert "StdinNotImplementedError" in str(run("input('name?')").error)
 
 
 def test_variables_stay_between_calls_and_in_their_session(loop, shared):
@@ -150,10 +151,10 @@ def test_one_session_runs_in_turn_and_two_at_once(loop, shared, tmp_path):
 
 @pytest.mark.once
 def test_code_that_takes_too_long_is_interrupted_and_its_variables_stay(run):
-    ran = run("kept = 1\nprint('begun')\nwhile True: pass", 0.5)
-    assert str(ran.error) == "stopped: it took longer than 0.5 s"
+    ran = run("kept = 1\nprint('begun')\nwhile True: pass", 2)
+    assert str(ran.error) == "stopped: it took longer than 2 s"
     assert "begun" in ran.text
-    assert "[stopped: it took longer than 0.5 s]" in ran.text
+    assert "[stopped: it took longer than 2 s]" in ran.text
     assert "KeyboardInterrupt" in ran.text
     assert run("kept").text == "1"
 
@@ -166,7 +167,7 @@ def test_code_that_cannot_be_interrupted_is_killed(loop, kernels, monkeypatch):
         pid = await pid_of(kernels, session)
         began = time.monotonic()
         ran = await kernels.run(session, code, 0.3)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < SOON
         assert str(ran.error) == "stopped: it took longer than 0.3 s"
         assert "killed" in ran.text
         assert NEW in ran.text
@@ -216,7 +217,7 @@ def test_cancelling_while_the_kernel_starts_runs_nothing(loop, kernels, tmp_path
 
 @pytest.mark.once
 def test_many_lines_come_in_bounded_size(run):
-    ran = run("for n in range(200_000): print(n)", 60)
+    ran = run("for n in range(200_000): print(n)")
     assert ran.error is None
     assert ran.text.startswith("0\n1\n")
     assert ran.text.endswith("\n199999")
@@ -228,7 +229,7 @@ def test_many_lines_come_in_bounded_size(run):
 @pytest.mark.parametrize("code", ["print('x' * 1000)", "print('', flush=True)", "display(HTML('<p>'))"])
 def test_code_that_prints_without_end_is_stopped(run, monkeypatch, code):
     monkeypatch.setattr(scratch, "OUTPUT_LIMIT", 1_000_000)
-    ran = run(f"from IPython.display import HTML\nwhile True: {code}", 60)
+    ran = run(f"from IPython.display import HTML\nwhile True: {code}")
     assert str(ran.error) == "stopped: it printed more than 1,000,000 characters"
     assert len(ran.text) < TEXT_LIMIT + 400  # with the notes on a kernel that had to be killed
     assert len(ran.shown) == (SHOWN_LIMIT if "HTML" in code else 0)
@@ -312,7 +313,7 @@ def test_close_while_a_kernel_starts_or_runs_code_ends_the_call_and_the_process(
 @pytest.mark.parametrize("option", ["", pytest.param("-b", marks=pytest.mark.once)])
 def test_the_tool_sees_no_variable_of_the_user_and_shows_its_figures(kernel, session, option):
     code = "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nprint('drawn', 'mine' in globals())"
-    calls = [call("run_python_isolated", code="mine", timeout=9), call("run_python_isolated", code=code)]
+    calls = [call("run_python_isolated", code="mine", timeout=60), call("run_python_isolated", code=code)]
     kernel.run(f"mine = 1\nscript('isolated', *{calls!r}, 'Done.')").ok()
     cell = kernel.run(f"%%agent -m isolated -s {session} --yes {option}\ngo").ok()
     cell.until_shows("Done.")
@@ -350,7 +351,7 @@ def test_nothing_is_left_of_a_process_that_ends(rest):
     assert "Traceback" not in parent.stderr  # an older debugpy prints advice there
     pids = [int(word) for word in parent.stdout.split()]
     assert len(pids) == 2
-    comes_true(lambda: not any(map(runs, pids)), 5)
+    comes_true(lambda: not any(map(runs, pids)))
 
 
 @pytest.mark.once
@@ -361,4 +362,4 @@ def test_no_kernel_is_left_of_a_process_that_is_killed():
         started = psutil.Process(pid).cpu_times().user
         comes_true(lambda: psutil.Process(pid).cpu_times().user > started + 0.3)
         parent.kill()
-    comes_true(lambda: not (runs(pid) or runs(child)), 5)
+    comes_true(lambda: not (runs(pid) or runs(child)))

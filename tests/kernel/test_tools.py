@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.kernel.cells import SOON
 from tests.kernel.kernels import appears, comes_true
 
 ASKS = "[y]es"
@@ -268,13 +269,13 @@ def test_code_that_never_ends_is_ended_by_the_timeout(kernel, session, acts):
     acts(python(LOOP), "Done.")
     cell = run(kernel, session, "--yes", "--timeout 1")
     assert cell.ename == "TurnTimeoutError"
-    assert cell.seconds < 4
+    assert cell.seconds < SOON
     assert kernel.value("1 + 1") == "2"
 
 
 SWALLOWS = """import time
 for _ in range({times}):
-    try: time.sleep(30)
+    try: time.sleep(60)
     except KeyboardInterrupt: pass
 ended = True
 """
@@ -284,7 +285,7 @@ def test_code_that_swallows_interrupts_is_interrupted_again_when_its_turn_is_ove
     acts(python(SWALLOWS.format(times=3)), "Done.")
     cell = run(kernel, session, "--yes", "--timeout 1")
     assert cell.ename == "TurnTimeoutError"
-    assert cell.seconds < 6
+    assert cell.seconds < SOON
     assert "run_python did not stop with the turn" in cell.html
     assert kernel.value("ended") == "True"
 
@@ -309,7 +310,7 @@ def test_code_that_never_ends_is_ended_by_stop(kernel, session, acts):
     cell.until_shows("… run_python")
     kernel.click(cell.button("Stop"))
     cell.wait().ok()
-    assert cell.seconds < 5
+    assert cell.seconds < SOON
     assert kernel.value("_agent.status") == "'interrupted'"
 
 
@@ -338,17 +339,19 @@ def test_in_the_background_code_that_never_ends_can_be_ended(kernel, session, ac
 
 
 @pytest.mark.usefixtures("subshells")
-def test_in_the_background_code_gives_up_on_a_kernel_that_stays_busy(kernel, session, acts):
+def test_in_the_background_code_gives_up_on_a_kernel_that_stays_busy(kernel, session, acts, tmp_path):
     kernel.run(
-        "import time, sessionmagic.notebook.kernel.main_thread as m; kept, m.START_SECONDS = m.START_SECONDS, 0.3"
+        "import os, time, sessionmagic.notebook.kernel.main_thread as m; kept, m.START_SECONDS = m.START_SECONDS, 0.3"
     ).ok()
     try:
         acts(python("came_late = True"), "Done.")
         cell = kernel.send(
-            f"get_ipython().run_cell_magic('agent', '-m acts -b -s {session} --yes', 'go'); time.sleep(1.5)"
+            f"get_ipython().run_cell_magic('agent', '-m acts -b -s {session} --yes', 'go')\n"
+            f"while not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.01)"
         )
         cell.until(lambda cell: "Done." in cell.text)
         assert "busy with another cell" in cell.html
+        (tmp_path / "go").touch()
         cell.wait().ok()
         assert kernel.value("'came_late' in globals()") == "False"
     finally:
@@ -394,7 +397,7 @@ def test_a_proposed_cell_that_an_error_keeps_from_the_page_is_not_lost_silently(
     elif end == "code":
         acts([("insert_cell", {"code": "first = 1"})], "Done.")
     try:
-        cell = kernel.send(turn.format(1 if end == "timeout" else 0) + ("\n1 / 0" if end == "code" else ""))
+        cell = kernel.send(turn.format(2 if end == "timeout" else 0) + ("\n1 / 0" if end == "code" else ""))
         if end == "interrupt":
             appears(begun)
             kernel.interrupt()
