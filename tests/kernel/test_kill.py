@@ -20,7 +20,8 @@ def test_a_killed_kernel_frees_its_session_at_once_and_another_goes_on(start, se
     chance = random.Random(seed)
     for number in range(ROUNDS):
         victim = start()
-        cell = victim.send(f"%%agent -m slow -s {session}\nquestion {number}")
+        victim.run("script('endless', paced([f'word{i} ' for i in range(6000)], 0.01))").ok()
+        cell = victim.send(f"%%agent -m endless -s {session}\nquestion {number}")
         cell.until_shows(f"word{chance.randrange(100)} ")
         assert survivor.run(f"%%agent -m hello -s {session}\nhi").ename == "SessionBusyError"
         victim.kill()

@@ -12,7 +12,7 @@ from sessionmagic.notebook.terminal.asking import SURE
 from sessionmagic.turns.unasked import KERNEL_ENDS, UNASKED
 from tests.kernel.acting import acts, asked, in_background, needs_clicks, question, told, until_over, waiting
 from tests.kernel.conftest import restarted
-from tests.kernel.kernels import comes_true
+from tests.kernel.kernels import appears, comes_true
 
 pytestmark = pytest.mark.once
 
@@ -205,13 +205,15 @@ def test_button_for_everything_is_in_no_row_with_others(kernel, chat):
     cell.wait().ok()
 
 
-def test_everything_is_asked_about_again_after_a_click_while_the_turn_runs(kernel, chat):
+def test_everything_is_asked_about_again_after_a_click_while_the_turn_runs(kernel, chat, tmp_path):
     needs_clicks(kernel)
-    acts(kernel, [RUN], [RUN], [("run_python", {"code": "while not again: time.sleep(0.01)"})], [RUN], "Done.")
+    third = f"open({str(tmp_path / 'third')!r}, 'w').close()\nwhile not again: time.sleep(0.01)"
+    acts(kernel, [RUN], [RUN], [("run_python", {"code": third})], [RUN], "Done.")
     kernel.run("import time; again = False").ok()
     cell = kernel.send(f"%%agent -m acts -s {chat}\ngo").until_asks()
     approve_everything(kernel, cell)
     cell.until(lambda cell: "Ask again" in str(cell.widgets) and "unasked" in status_of(cell, chat))
+    appears(tmp_path / "third")
     kernel.click(cell.button("Ask again"))
     cell.until(lambda cell: "unasked" not in status_of(cell, chat))
     kernel.run("again = True", subshell=kernel.subshell()).ok()
