@@ -52,7 +52,7 @@ def test_exported_notebook_asks_the_same_again(exported, tmp_path, monkeypatch):
             "[(t.prompt, t.model, t.settings, t.system) for t in SessionManager().sessions.load('my chat').path()]"
         )
     )
-    NotebookClient(exported, timeout=60, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(exported, timeout=100, resources={"metadata": {"path": str(tmp_path)}}).execute()
     assert exported.cells[3].outputs[0]["data"]["text/plain"] == "Hello **world**"
     turns = eval(exported.cells[-1].outputs[0]["data"]["text/plain"])
     assert turns == [

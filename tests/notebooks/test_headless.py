@@ -24,7 +24,7 @@ def execute(tmp_path, monkeypatch):
         resources = {"metadata": {"path": str(tmp_path)}}
         error = None
         try:
-            NotebookClient(notebook, timeout=60, resources=resources).execute()
+            NotebookClient(notebook, timeout=100, resources=resources).execute()
         except CellExecutionError as failed:
             error = failed
         assert "application/vnd.jupyter.widget" not in str(notebook)

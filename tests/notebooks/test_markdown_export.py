@@ -52,7 +52,7 @@ def test_nothing_that_a_model_wrote_is_markdown_after_the_export(tmp_path, monke
     monkeypatch.setenv("PYTHONPATH", str(TESTS), prepend=os.pathsep)
     sources = ["%load_ext sessionmagic", SETUP, *CELLS]
     notebook = new_notebook(cells=[new_code_cell(source) for source in sources])
-    client = NotebookClient(notebook, timeout=60, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}})
+    client = NotebookClient(notebook, timeout=100, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}})
     client.execute()
     failed = [cell.source for cell in notebook.cells for output in cell.outputs if output.output_type == "error"]
     assert failed == CELLS[-1:]

@@ -49,7 +49,7 @@ class Run:
         assert text in self.printed, self.printed
 
     def end(self):
-        code = self.process.wait(60)
+        code = self.process.wait(100)
         self._reader.join()
         self.process.stdout.close()
         return code
@@ -103,6 +103,6 @@ def test_a_failing_cell_ends_the_run_with_its_error(start):
 
 def test_a_notebook_that_is_not_there_is_said_in_one_line(tmp_path):
     command = [sys.executable, RUN, "none.ipynb"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=100, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines() == ["there is no notebook none.ipynb"]
