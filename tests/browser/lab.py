@@ -23,6 +23,7 @@ from tests import scripted
 """
 SECONDS = 30_000
 """Milliseconds to wait for a change of the page. The name lets a test write `2 * SECONDS`."""
+expect.set_options(timeout=SECONDS)  # Playwright's five seconds are too few for a busy machine
 READY = """async () => {
     await jupyterapp.restored;
     await jupyterapp.shell.currentWidget.revealed;

@@ -95,7 +95,7 @@ def test_background_turns_keep_to_their_cells(notebook):
 
 def test_a_page_that_was_loaded_again_says_how_to_see_the_rest(notebook):
     late = (
-        "from sessionmagic.notebook.page import segments\nsegments.STALLED = segments.STALLED.replace(' 20s', ' 3s')\n"
+        "from sessionmagic.notebook.page import segments\nsegments.STALLED = segments.STALLED.replace(' 20s', ' 5s')\n"
     )
     setup = f'{DISPLAY}{late}script("tail", scripted.tails("reloaded.txt"));'
     it = notebook("%%agent -s reloaded -m tail\nGo.", "%agent show reloaded", setup=setup)
