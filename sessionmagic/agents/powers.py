@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from sessionmagic.agents.use import toolsets_of
 from sessionmagic.agents.variables import variables_in
-from sessionmagic.models.clients import is_loopback
+from sessionmagic.models.clients import host_of, is_loopback
 from sessionmagic.words import printable, shortened
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def sending(variables: Iterable[str], address: str) -> list[str]:
     """Return the powers to send what is in some variables to an address; none if that is on this machine."""
     if is_loopback(address) or not address:
         return []
-    host = urlsplit(address).netloc.rpartition("@")[2] or address
+    host = urlsplit(address).netloc.rpartition("@")[2] if host_of(address) else address
     return [f"send {name} to {host}" for name in variables if name]
 
 

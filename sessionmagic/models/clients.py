@@ -60,19 +60,42 @@ def missing_certificates() -> str | None:
 
 def proxy_before(address: str) -> str | None:
     """Return the environment variable of the proxy through which an address is asked; None if there is none."""
-    url = urlsplit(address)
-    if not url.hostname or is_loopback(address) or proxy_bypass(url.hostname):
+    host = host_of(address)
+    if not host or is_loopback(address) or proxy_bypass(host):
         return None
-    for scheme in (url.scheme, "all"):
+    for scheme in (urlsplit(address).scheme, "all"):
         if getproxies().get(scheme):
             name = f"{scheme}_proxy"
             return name if name in os.environ else name.upper()
     return None
 
 
+def host_of(address: str) -> str:
+    """Return the host of an address; empty if it has none, or if the text is not an address."""
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:  # brackets without an IPv6 address
+        return ""
+
+
+def check_address(what: str, address: str) -> None:
+    """Raise `ModelReferenceError` if a text cannot be the address of a server. The error says what has this text."""
+    if not address.lower().startswith(("http://", "https://")):
+        raise ModelReferenceError(f"{what} is {quoted(address)}; write it with http:// or https://")
+    try:
+        has_host = bool(urlsplit(address).hostname)
+        urlsplit(address).port  # noqa: B018  raises for what is not a port
+    except ValueError as error:
+        problem = f"is not an address ({error})"
+    else:
+        problem = "" if has_host else "names no host"
+    if problem:
+        raise ModelReferenceError(f"{what} is {quoted(address)}, which {problem}; correct it")
+
+
 def is_loopback(address: str) -> bool:
     """Return whether an address is on this machine."""
-    host = urlsplit(address).hostname or ""
+    host = host_of(address)
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from sessionmagic.exceptions import ModelReferenceError
-from sessionmagic.models.clients import check_key
+from sessionmagic.models.clients import check_address, check_key
 from sessionmagic.models.references import quoted
 
 
@@ -84,3 +84,10 @@ PROVIDERS = {
     "xai": _from_pydantic_ai("xai", "xai_sdk", "XAI_API_KEY"),
     "huggingface": _from_pydantic_ai("huggingface", "huggingface_hub", "HF_TOKEN"),
 }
+
+
+def check_base_url(provider: str) -> None:
+    """Raise `ModelReferenceError` if the variable with which an SDK is given another address does not hold one."""
+    variable = f"{provider.partition('-')[0].upper()}_BASE_URL"
+    if address := os.environ.get(variable):
+        check_address(variable, address)

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sessionmagic.exceptions import ModelReferenceError
+from sessionmagic.models.clients import check_address
 from sessionmagic.models.offers import any_model_of
-from sessionmagic.models.providers import PROVIDERS
+from sessionmagic.models.providers import PROVIDERS, check_base_url
 from sessionmagic.models.references import quoted
 from sessionmagic.models.sources import Source
 from sessionmagic.words import suggestion
@@ -70,7 +71,7 @@ def check_server(reference: str, server: Server) -> None:
     provider, address = PROVIDERS[server.provider], server.base_url
     keys = (server.key,) if server.key else () if address else provider.key
     replace(provider, key=keys).check(reference)
-    if address and not address.lower().startswith(("http://", "https://")):
-        raise ModelReferenceError(
-            f"the base_url of {quoted(reference)} is {quoted(address)}; write it with http:// or https://"
-        )
+    if address:
+        check_address(f"the base_url of {quoted(reference)}", address)
+    else:
+        check_base_url(server.provider)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sessionmagic.exceptions import ModelReferenceError
 from sessionmagic.models.abilities import with_profile
-from sessionmagic.models.clients import check_key, known_provider
+from sessionmagic.models.clients import check_address, check_key, known_provider
 from sessionmagic.models.members import with_wrapped_members
 from sessionmagic.models.offers import Offer, any_model_of
-from sessionmagic.models.providers import PROVIDERS, openai_compatible
+from sessionmagic.models.providers import PROVIDERS, check_base_url, openai_compatible
 from sessionmagic.models.shared import shared_server
 from sessionmagic.models.usual_servers import USUAL, key_of_endpoint, usual_endpoints
 from sessionmagic.models.weights import check_installed, check_weights, find_weights, weights_in
@@ -124,11 +124,7 @@ class EndpointSource(Source):
 
     def check(self, reference: ModelRef) -> None:
         openai_compatible().check(reference.text)
-        address = self._endpoints[reference.provider]
-        if not address.lower().startswith(("http://", "https://")):
-            raise ModelReferenceError(
-                f"the base URL of {reference.provider!r} is {address!r}; write it with http:// or https://"
-            )
+        check_address(f"the base URL of {reference.provider!r}", self._endpoints[reference.provider])
         check_key(reference.text, key_of_endpoint(reference.provider))
 
     def build(self, reference: ModelRef) -> Model:
@@ -234,6 +230,7 @@ class ProviderSource(Source):
 
     def check(self, reference: ModelRef) -> None:
         PROVIDERS[reference.provider].check(reference.text)
+        check_base_url(reference.provider)
 
     def build(self, reference: ModelRef) -> Model:
         from pydantic_ai.models import infer_model

@@ -28,7 +28,7 @@ from pydantic_ai.exceptions import (
 )
 
 from sessionmagic.exceptions import ModelRefusedError, SessionMagicError, StoreError, TurnFailedError
-from sessionmagic.models.clients import missing_certificates, proxy_before
+from sessionmagic.models.clients import host_of, missing_certificates, proxy_before
 from sessionmagic.models.sources import key_variable
 from sessionmagic.turns.provider_words import (
     is_too_long,
@@ -278,7 +278,7 @@ def _seconds(seconds: float) -> str:
 
 
 def _host(address: str) -> str:
-    return urlsplit(address).hostname or address
+    return host_of(address) or address
 
 
 def _has_version(address: str) -> bool:

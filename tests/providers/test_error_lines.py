@@ -484,6 +484,7 @@ async def test_page_of_a_proxy_is_told_from_an_answer_of_the_server(monkeypatch)
         ("http://lab.localhost/", True),
         ("http://192.168.0.1/v1", False),
         ("https://localhost.example/v1", False),
+        ("http://[no-address]/v1", False),
         ("", False),
     ],
 )

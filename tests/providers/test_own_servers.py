@@ -74,6 +74,24 @@ def test_base_url_without_a_scheme_is_refused_before_anything_is_sent(address):
 
 
 @pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("http://[lab]/v1", r"is not an address \(.*lab.*\); correct it$"),
+        ("http://lab:eighty/v1", r"is not an address \(.*eighty.*\); correct it$"),
+        ("http://:8000/v1", "names no host; correct it$"),
+    ],
+)
+def test_text_that_is_no_address_is_refused_before_anything_is_sent(monkeypatch, address, problem):
+    with pytest.raises(ModelReferenceError, match=f"the base URL of 'lab' is .*, which {problem}"):
+        Models("test", endpoints={"lab": address}).check("lab:m")
+    monkeypatch.setenv("OPENAI_API_KEY", "k-1234")
+    for variable, reference in [("OPENAI_BASE_URL", "openai-chat:m"), ("OLLAMA_BASE_URL", "ollama:m")]:
+        monkeypatch.setenv(variable, address)
+        with pytest.raises(ModelReferenceError, match=f"{variable} is .*, which {problem}"):
+            Models("test").check(reference)
+
+
+@pytest.mark.parametrize(
     ("key", "advice"),
     [(None, "wants an API key; set LAB_API_KEY"), ("k-1234", "refused the API key; check LAB_API_KEY")],
 )

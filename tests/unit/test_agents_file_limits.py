@@ -8,7 +8,9 @@ import pytest
 from sessionmagic.agents import beside
 from sessionmagic.agents.agents_file import FILE_LIMIT, dumps, from_dict, load, loads, reloaded_if_changed
 from sessionmagic.agents.beside import instruction_of, prompt_files_of
+from sessionmagic.agents.naming import names_of
 from sessionmagic.agents.nodes import DEPTH, NODES
+from sessionmagic.agents.powers import powers_of
 from sessionmagic.agents.readers import TEXT_LIMIT
 from sessionmagic.agents.use import check_usable
 from sessionmagic.exceptions import AgentsFileError
@@ -55,6 +57,24 @@ def test_many_models_that_are_used_twice_each_are_checked_quickly():
 def test_longest_instruction_is_taken_and_written():
     file = from_dict({"agents": {"a": {"instruction": "word\n" * (TEXT_LIMIT // 5)}}})
     assert loads(dumps(file)) == file
+
+
+@pytest.mark.parametrize("address", ["http://[lab]/v1", "http://[::1", f"http://me:{KEY}@lab/v1"])
+def test_address_that_cannot_be_read_is_no_error_for_other_agents(address):
+    server = {"base_url": address, "token_key": "LAB_KEY"}
+    file = from_dict(
+        {
+            "providers": {"lab": server},
+            "models": {"m": {"provider": "openai", "model": "x", **server}},
+            "agents": {
+                "a": {"model": "openai/gpt-5-mini"},
+                "b": {"model": "m", "toolsets": [{"type": "mcp", "remote": {"url": address}}]},
+            },
+        }
+    )
+    assert {"m"} <= set(names_of(file, ()).models)
+    assert any(power.startswith("send LAB_KEY to ") for power in powers_of(file))
+    check_usable(file, "a")
 
 
 class _Twisted(dict):

@@ -69,6 +69,7 @@ def test_servers_of_a_file_are_added_with_their_variables_filled_in(file, monkey
         ),
         ('{"mcpServers": {"a": {"url": "ftp://x"}}}', "has an invalid url; use an http or https address"),
         ('{"mcpServers": {"a": {"url": "http://[x"}}}', "has an invalid url; use an http or https address"),
+        ('{"mcpServers": {"a": {"url": "http://x:y"}}}', "has an invalid url; use an http or https address"),
         (
             '{"mcpServers": {"a": {"command": "x", "type": "http"}}}',
             "has the wrong type 'http'; use stdio for a command",

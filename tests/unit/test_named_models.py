@@ -102,6 +102,7 @@ def test_names_are_offered_first(models):
     ("server", "problem"),
     [
         (Server(base_url="ftp://lab"), "the base_url of 'm' is 'ftp://lab'; write it with http:// or https://"),
+        (Server(base_url="http://lab:x/v1"), "the base_url of 'm' is 'http://lab:x/v1', which is not an address"),
         (Server(key="LAB_KEY"), "'m' needs LAB_KEY, which is not set"),
         (Server(), "'m' needs OPENAI_API_KEY, which is not set"),
         (Server(provider="opnai"), "'m' has the provider 'opnai', which is unknown; did you mean 'openai'?"),

@@ -215,6 +215,7 @@ def _address(url: str) -> str:
     """Return an http or https address without user, query and fragment; return ``""`` if it is not one."""
     try:
         parts = urlsplit(url)
+        parts.port  # noqa: B018  raises for what is not a port
     except ValueError:
         return ""
     host = parts.netloc.rpartition("@")[2]

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from sessionmagic.exceptions import ToolError
+from sessionmagic.models.clients import host_of
 from sessionmagic.tools.call import is_marked_read_only
 from sessionmagic.tools.mcp.config import model_name, name_prefix
 from sessionmagic.words import printable, shortened
@@ -80,7 +80,7 @@ def server_of(toolset: Toolset, surroundings: Surroundings) -> AgentServer:
 
 
 def _name_of(toolset: Toolset) -> str:
-    host = urlsplit(toolset.remote.url).hostname if toolset.remote else ""
+    host = host_of(toolset.remote.url) if toolset.remote else ""
     found = toolset.name or host or PurePath(toolset.command).stem or "server"
     return re.sub(r"[^\w@./ -]", "-", found)[:NAME_LENGTH]
 
