@@ -1,5 +1,7 @@
 """Agents files: found beside the notebook, listed, loaded, and answering."""
 
+import re
+
 import pytest
 
 from tests.kernel.acting import told
@@ -111,10 +113,18 @@ def test_settings_and_instructions_say_where_they_come_from(kernel, file, sessio
     )
     listed = kernel.run(f"%agent set -s {session}").ok().text
     assert [line.split()[0] for line in listed.splitlines()[1:3]] == ["temperature", "seed"]
-    assert "AGENTS.md is about 10 tokens of the instructions" in kernel.run(f"%agent context {session}").ok().text
     kernel.run("%config AgentMagics.agents_md = False").ok()
     assert "AGENTS.md" not in kernel.run(f"%agent context {session}").ok().text
     kernel.run("%config AgentMagics.agents_md = True").ok()
+
+
+def test_context_shows_what_agents_md_takes_of_the_instructions(kernel, file, session):
+    (file.parent / "AGENTS.md").write_text("Use polars. " * 50)
+    kernel.run(f"%%agent --agent tutor -s {session}\nhi").ok()
+    text = kernel.run(f"%agent context {session}").ok().text
+    [whole] = map(int, re.findall(r"^instructions +~(\d+)", text, re.MULTILINE))
+    [part] = map(int, re.findall(r"^AGENTS.md is about (\d+) tokens of the instructions$", text, re.MULTILINE))
+    assert 0.8 * whole < part < whole
 
 
 @pytest.mark.usefixtures("file")

@@ -26,7 +26,9 @@ def context(context: NotebookContext, options: argparse.Namespace) -> Any:
 
     session = context.manager.sessions.load(chosen(context, options.session))
     model = context.manager.sessions.next_model(session)
-    entries = context_of(session, model, _others(context, session, model))
+    others = _others(context, session, model)
+    entries = context_of(session, model, others)
+    instructions = next(entry.tokens for entry in entries if entry.kind == "instructions")
     return Listing(
         entries,
         {
@@ -34,16 +36,20 @@ def context(context: NotebookContext, options: argparse.Namespace) -> Any:
             "tokens": _tokens,
             "share": lambda entry: "unknown" if entry.share is None else f"{entry.share:.1%}",
         },
-        [*_notes(session, model, entries), *_joined(context, session)],
+        [*_notes(session, model, entries), *_joined(context, session, instructions, others["instructions"])],
     )
 
 
-def _joined(context: NotebookContext, session: Session) -> Iterator[str]:
-    """Yield the size of each text that the agent adds to the instructions."""
+def _joined(context: NotebookContext, session: Session, shown: int, estimated: int) -> Iterator[str]:
+    """Yield the size of each text that the agent adds to the instructions.
+
+    The sizes are scaled as those of the table are: of `estimated` tokens of instructions, it shows `shown`.
+    """
     from sessionmagic.turns.context_size import tokens_in
 
     for source, text in context.manager.sessions.agent_of(session).additions.items():
-        yield f"{source} is about {counted(tokens_in(text), 'token')} of the instructions"
+        tokens = tokens_in(text) * shown // max(estimated, 1)
+        yield f"{source} is about {counted(tokens, 'token')} of the instructions"
 
 
 def _tokens(entry: ContextEntry) -> str:
