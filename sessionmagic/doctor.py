@@ -97,7 +97,8 @@ def _extras() -> Iterable[Check]:
         missing = [name for name in names if not version_of(name)]
         if extra not in PROVIDERS and extra != "local":
             advice = f'pip install "sessionmagic[{extra}]"' if missing else ""
-            yield Check(f"extra {extra}", _versions(names) + _not_installed(missing), advice)
+            found = "; ".join(filter(None, (_versions(names), _not_installed(missing))))
+            yield Check(f"extra {extra}", found, advice)
 
 
 def _requirements() -> list[tuple[str, str]]:
