@@ -31,7 +31,7 @@ SHORT_WAIT = 1.0
 """Seconds of a wait that is not worth telling."""
 LONGEST_WAIT = 120.0
 """Seconds of the longest wait that is left to an SDK. OpenAI's would accept no longer one, and Anthropic's any."""
-_LEFT_TO_US = "x-sessionmagic-long-wait"
+_LEFT_TO_US = "x-sessionmagic-waits"
 
 on_wait: ContextVar[Callable[[int, float], None]] = ContextVar("on_wait")
 """Called with the HTTP status and the seconds when the SDK waits, as the provider has asked, before it tries again."""
@@ -164,7 +164,7 @@ def _direct_client() -> AsyncClient:
 
 
 def report_waits(model: Model) -> None:
-    """Have `on_wait` called when the SDK of a model waits before it tries again, and keep it from long waits.
+    """Have `on_wait` called when the SDK of a model waits before it tries again, and keep it from waits that are ours.
 
     The SDKs of OpenAI and Anthropic wait inside of one call, so only their HTTP client sees it.
     """
@@ -183,7 +183,8 @@ def report_waits(model: Model) -> None:
 class _WaitHook:
     """A response hook of an HTTP client that reports when the response makes the SDK wait and try again.
 
-    If the wait is longer than `LONGEST_WAIT`, the SDK fails at once instead.
+    If the wait is longer than `LONGEST_WAIT`, the SDK fails at once instead. So it does if there are too many requests,
+    because only the turn knows how long it can wait for that.
     """
 
     max_retries: int
@@ -200,12 +201,12 @@ class _WaitHook:
         wait = error.retry_after or 0.0
         if tried >= self.max_retries or error.provider_retry_hint is False or wait < SHORT_WAIT:
             return
-        if wait <= LONGEST_WAIT:
+        if status != HTTPStatus.TOO_MANY_REQUESTS and wait <= LONGEST_WAIT:
             tell(status, wait)
         else:
             response.headers.update({"x-should-retry": "false", _LEFT_TO_US: "true"})
 
 
 def is_left_to_us(error: Exception) -> bool:
-    """Return whether an SDK has failed only because it was kept from a long wait."""
+    """Return whether an SDK has failed only because it was kept from a wait."""
     return _LEFT_TO_US in (getattr(error, "headers", None) or {})
