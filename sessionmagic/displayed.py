@@ -13,18 +13,26 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def answer_html(text: str) -> str:
-    """Return an answer, which is hostile Markdown, as safe HTML."""
-    return str(_page().answer_html(text))
+def answer_html(text: str, value: Any = None) -> str:
+    """Return an answer, which is hostile Markdown, as safe HTML.
+
+    Args:
+        text: The answer.
+        value: The same as a `conversation.value.StoredValue` if it is structured. It is shown in place of the text.
+    """
+    return str(_page().answer_html(text, value))
 
 
-def answer_markdown(text: str) -> str:
-    """Return an answer, which is hostile Markdown, as Markdown that is safe in any renderer."""
-    return str(_page().answer_markdown(text))
+def answer_markdown(text: str, value: Any = None) -> str:
+    """Return an answer, given as for `answer_html`, as Markdown that is safe in any renderer."""
+    return str(_page().answer_markdown(text, value))
 
 
-def answers_html(answers: Sequence[tuple[str, str, str]]) -> str:
-    """Return answers side by side as safe HTML. Each has a heading, its text, and a note, which may be empty."""
+def answers_html(answers: Sequence[tuple[str, str, Any, str]]) -> str:
+    """Return answers side by side as safe HTML.
+
+    Each has a heading, its text and its value as for `answer_html`, and a note, which may be empty.
+    """
     return str(_page().answers_html(answers))
 
 

@@ -54,8 +54,7 @@ class Answers(Sequence["TurnResult"]):
         return "\n".join(map(printable, lines))
 
     def _repr_html_(self) -> str:
-        notes = ["" if each.status == "completed" else each.status for each in self]
-        return answers_html([(_column(each).heading, each.text, note) for each, note in zip(self, notes, strict=True)])
+        return answers_html([(_column(each).heading, each.text, each.stored_value, _note(each)) for each in self])
 
     def best(self, key: str | Callable[[TurnResult], float]) -> TurnResult:
         """Return the best of the answers that were completed.
@@ -135,3 +134,7 @@ def _row(result: TurnResult) -> dict[str, object]:
 def _column(result: TurnResult) -> Column:
     assert result.column is not None  # noqa: S101  all are turns of a comparison
     return result.column
+
+
+def _note(result: TurnResult) -> str:
+    return "" if result.status == "completed" else result.status

@@ -118,10 +118,10 @@ class TurnResult:
         return f"TurnResult({', '.join(shown)})"
 
     def _repr_html_(self) -> str:
-        return answer_html(self.text or NO_ANSWER)
+        return answer_html(self.text or NO_ANSWER, self.stored_value)
 
     def _repr_markdown_(self) -> str:
-        return answer_markdown(self.text or NO_ANSWER)
+        return answer_markdown(self.text or NO_ANSWER, self.stored_value)
 
 
 class Turn:

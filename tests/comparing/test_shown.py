@@ -1,5 +1,6 @@
 """Statistics as the last value of a cell."""
 
+import re
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ from sessionmagic.comparing.statistics import summarize
 from sessionmagic.comparing.table import number, probability
 from sessionmagic.conversation.column import Column
 from sessionmagic.conversation.usage import Usage
+from sessionmagic.conversation.value import StoredValue
 from sessionmagic.keys.cleaning import LEFT_OUT
 from sessionmagic.notebook.extension import load
 from sessionmagic.turns.turn import TurnResult
@@ -39,10 +41,18 @@ def summary(first="a"):
     )
 
 
-def answered(text, number=1, status="completed"):
+def answered(text, number=1, status="completed", value=None):
     column = Column("c", number, f"m{number}")
     return TurnResult(
-        text=text, status=status, usage=Usage(), model="m", turn="1", session="s", raw_messages=[], column=column
+        text=text,
+        status=status,
+        usage=Usage(),
+        model="m",
+        turn="1",
+        session="s",
+        raw_messages=[],
+        column=column,
+        stored_value=value,
     )
 
 
@@ -84,6 +94,16 @@ def test_answers_are_side_by_side_on_a_page_and_a_line_each_in_a_terminal(shown)
     assert found["text/plain"] == "m1: *Yes*\nm2: No"
 
 
+def test_structured_answer_is_a_table_on_a_page_and_json_as_text(shown):
+    value = StoredValue([{"name": "<b>", "size": 7}], "list[Item]", "")
+    result = answered('[{"name": "<b>", "size": 7}]', value=value)
+    for found in (shown(result), shown(Answers([result], print))):
+        assert re.findall("<t[hd] [^>]*>([^/]*)</t[hd]>", found["text/html"]) == ["name", "size", "&lt;b&gt;", "7"]
+        assert '"name"' not in found["text/html"]
+        assert '[{"name": "<b>", "size": 7}]' in found["text/plain"]
+    assert shown(result)["text/markdown"] == "| name | size |\n| --- | --- |\n| \\<b\\> | 7 |\n"
+
+
 def test_value_is_displayed_where_neither_ipython_nor_widgets_are_imported():
     code = """
 import sys
@@ -92,6 +112,7 @@ from sessionmagic.comparing.preferences import Preferences
 from sessionmagic.comparing.results import GridResults
 from sessionmagic.conversation.column import Column
 from sessionmagic.conversation.usage import Usage
+from sessionmagic.conversation.value import StoredValue
 from sessionmagic.turns.turn import TurnResult
 result = TurnResult(text="*It* is <b>.", status="failed", usage=Usage(), model="m", turn="1", session="s",
     raw_messages=[], column=Column("c", 1, "a < b"))

@@ -67,7 +67,7 @@ def _block_markdown(block: Block) -> str:
         case TextBlock():
             return safe_markdown(cut(block.text))
         case ValueBlock() if block.given:
-            return _value_markdown(block.value)
+            return value_markdown(block.value)
         case ToolBlock():
             return f"{escaped(tool_line(block))}\n"
         case MessageBlock():
@@ -78,7 +78,8 @@ def _block_markdown(block: Block) -> str:
             return ""
 
 
-def _value_markdown(value: Any) -> str:
+def value_markdown(value: Any) -> str:
+    """Return a structured answer as a table of safe Markdown, or as JSON if it is a single value."""
     table = table_of(value)
     if table is None or not table.rows:
         return _fenced(visible(cut(as_text(value))), "json")
