@@ -17,11 +17,13 @@ from sessionmagic import tool
 def look():
     while not pathlib.Path('looked').exists(): time.sleep(0.01)
 """
+BACKGROUNDS = """work => [...work.querySelectorAll('pre'), work].map(part => getComputedStyle(part).backgroundColor)"""
 
 
 def test_work_is_folded_until_it_asks_and_saved_with_its_call(notebook):
     asks = "%%agent -s team_on_page --model root=boss researcher=work\nAdd."
     it = notebook("%agent agents load team", asks, setup=f"{LOOKS}{STEPS}team = {FILE!r}\n")
+    it.use_theme("Dark")
     it.run(1)
     it.expect_done(1)
     it.run(2)
@@ -31,6 +33,9 @@ def test_work_is_folded_until_it_asks_and_saved_with_its_call(notebook):
     expect(it.area(2).get_by_role("button", name="Approve")).to_be_visible(timeout=SECONDS)
     expect(it.area(2).get_by_text("researcher asks because").first).to_be_visible()
     expect(it.area(2).get_by_text("Adding them first.")).to_be_visible()
+    backgrounds = it.area(2).locator(".jupyter-widget-Collapse-contents").evaluate(BACKGROUNDS)
+    assert len(backgrounds) > 1
+    assert len(set(backgrounds) - {"rgba(0, 0, 0, 0)"}) == 1
     it.area(2).get_by_role("button", name="Approve").click()
     it.expect_done(2)
     answer = it.cell(2)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HEAD = "sessionmagic-head"
 ASKS = "sessionmagic-asks"
+WORK = "sessionmagic-work"
 STYLE = f"""<style>
 .{HEAD} {{ position: sticky; top: 0; z-index: 3; background: var(--jp-layout-color0, Canvas) }}
 .jupyter-widgets:has(> .{HEAD}), .jp-OutputArea-output:has(> * > .{HEAD}), .jp-OutputArea-child:has(.{HEAD}),
@@ -23,8 +24,10 @@ STYLE = f"""<style>
 .{ASKS} {{ scroll-margin: 3em 0 1em }}
 :is(.{ASKS}, .{HEAD}) .jupyter-button.jupyter-button:focus-visible {{
   outline: 2px solid var(--jp-ui-font-color1, currentColor); outline-offset: 0 }}
+.{WORK} .jupyter-widget-Collapse-contents {{ background: var(--jp-layout-color0, Canvas) }}
 </style>"""
-"""Lets a head stick to the top of the page, and shows which button has the focus.
+"""Lets a head stick to the top of the page, shows which button has the focus, and gives the work of a sub-agent the
+background of the page, which its code has.
 
 Nothing around a head may scroll, nor grow with what is in it. What is wide scrolls in a box of its own, within the
 answer.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sessionmagic.notebook.activity import activity
+from sessionmagic.notebook.page.in_view import WORK
 from sessionmagic.notebook.page.pieces import column
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class WorkArea:
         self._blocks = blocks(inner, agent)
         self._waits = False
         self.box = Accordion([inner], titles=(agent,), selected_index=None)
+        self.box.add_class(WORK)
 
     def show(self, work: Transcript) -> int:
         """Show the work as it is now; return roughly how many bytes were sent to the page."""
