@@ -2,7 +2,7 @@
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 CI = bool(os.environ.get("CI"))
 
@@ -13,6 +13,13 @@ def examples(count):
 
 
 def load_profile():
-    """Make Hypothesis try the same examples in each run, without a deadline."""
-    settings.register_profile("here", max_examples=examples(100), derandomize=True, database=None, deadline=None)
+    """Make Hypothesis try the same examples in each run, however long that takes."""
+    settings.register_profile(
+        "here",
+        max_examples=examples(100),
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     settings.load_profile("here")

@@ -18,7 +18,7 @@ from sessionmagic.conversation.events import (
 from sessionmagic.testing import hang, script
 from tests.scripted import acts, recalls
 
-DEADLINE = 60.0
+DEADLINE = 100.0
 
 
 def on_a_loop(test):
@@ -100,7 +100,7 @@ async def events_of(turn):
     return [event async for event in turn.events()]
 
 
-async def until(condition, seconds=10.0):
+async def until(condition, seconds=30.0):
     """Wait until the condition holds; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():

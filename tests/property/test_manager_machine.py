@@ -25,7 +25,7 @@ from sessionmagic.turns.request import Request
 from tests.examples import examples
 
 NAMES = st.sampled_from(["a", "b"])
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 class Mortal:

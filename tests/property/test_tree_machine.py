@@ -42,7 +42,7 @@ class TreeMachine(RuleBasedStateMachine):
         return TOO_LONG if len(messages) > MOST_MESSAGES and not is_summary else self.answer
 
     def do(self, work):
-        return self.loop.run_until_complete(asyncio.wait_for(work, 10))
+        return self.loop.run_until_complete(asyncio.wait_for(work, 60))
 
     @property
     def session(self):

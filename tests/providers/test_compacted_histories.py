@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic_ai.exceptions import ModelHTTPError
 
@@ -154,8 +154,8 @@ def check_sent(messages, *, is_summary):
     assert prompts or is_summary
 
 
-@settings(max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=examples(40))
 @given(STEPS)
 def test_every_turn_stays_reachable_and_what_is_sent_is_valid(steps):
-    for is_summary, messages in asyncio.run(asyncio.wait_for(play(steps), 30)):
+    for is_summary, messages in asyncio.run(asyncio.wait_for(play(steps), 60)):
         check_sent(messages, is_summary=is_summary)

@@ -127,7 +127,7 @@ async def test_stop_during_the_summary_of_a_refused_turn_closes_its_request():
         turn = await manager.run("second", session="chat")
         await until(lambda: len(server.requests) == 3)
         turn.cancel()
-        result = await asyncio.wait_for(turn.result(), 5)
+        result = await asyncio.wait_for(turn.result(), 30)
         assert result.status == "interrupted"
     session = manager.sessions.load("chat")
     assert [(turn.kind, turn.status) for turn in session.turns] == [

@@ -237,7 +237,7 @@ async def test_stop_ends_a_wait_that_the_last_provider_has_asked_for():
         await until(lambda: turn.transcript.warnings[1:])
         assert turn.transcript.warnings[1].startswith("right:n: the provider is not available (503); asked again after")
         turn.cancel()
-        result = await asyncio.wait_for(turn.result(), 5)
+        result = await asyncio.wait_for(turn.result(), 30)
     assert (result.status, result.error, len(right.requests)) == ("interrupted", None, 1)
     assert len(turn.transcript.warnings) == 2
 
@@ -257,9 +257,9 @@ async def test_stop_ends_the_wait_for_the_first_word_of_a_server():
     with ScriptedProvider(never_answers("")) as left, ScriptedProvider(answers("Right.")) as right:
         manager = manager_of(left, right)
         turn = await manager.run("Go", session="chat")
-        await asyncio.to_thread(left.arrived.wait, 10)
+        await asyncio.to_thread(left.arrived.wait, 30)
         turn.cancel()
-        result = await asyncio.wait_for(turn.result(), 5)
+        result = await asyncio.wait_for(turn.result(), 30)
     assert (result.status, len(right.requests)) == ("interrupted", 0)
     [request] = manager.sessions.load("chat").turns[0].requests
     assert request.usage.unmeasured_requests == 1

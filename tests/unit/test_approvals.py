@@ -111,7 +111,7 @@ async def test_questions_are_answered_one_by_one_in_any_order(approvals):
 async def test_question_may_be_answered_from_another_thread(approvals):
     approval, answered = await ask(approvals)
     threading.Thread(target=approvals.resolve, args=(approval.id, "tool")).start()
-    assert await asyncio.wait_for(answered, 5) == Resolution("tool")
+    assert await asyncio.wait_for(answered, 30) == Resolution("tool")
 
 
 @on_a_loop

@@ -1,5 +1,6 @@
 """A clock that jumps makes no negative time, and fails no turn."""
 
+import re
 import time
 
 import pytest
@@ -64,7 +65,8 @@ async def test_session_does_not_get_older(manager, clock):
 def test_elapsed_time_of_a_running_turn_does_not_follow_the_clock(clock):
     opened_at = time.monotonic()
     clock.ahead = -3600.0
-    assert " 0 s" in status_line(Transcript(session="chat", model="test"), "", "", opened_at)
+    shown = status_line(Transcript(session="chat", model="test"), "", "", opened_at)
+    assert re.search(r" \d s", shown)
 
 
 def test_footer_of_an_old_turn_that_ended_before_it_started_has_no_negative_time():

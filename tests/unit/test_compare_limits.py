@@ -65,12 +65,12 @@ async def test_a_comparison_that_only_holds_its_session_can_be_stopped(manager):
 
 @on_a_loop
 async def test_times_under_a_budget_are_those_of_the_column_alone(manager):
-    script("slow", [pause(0.2), "Slow."])
+    script("slow", [pause(2.0), "Slow."])
     manager.models.prices |= {"slow": [1, 1], "calm": [1, 1]}
     request = Request(prompt="Which?", session="chat", budget=100)
     slow, calm = await (await manager.compare(request, contestants(["slow", "calm"]))).answers()
-    assert calm.seconds < 0.2 <= slow.seconds
-    assert calm.first_token < 0.2
+    assert calm.seconds < 2.0 <= slow.seconds
+    assert calm.first_token < 2.0
 
 
 @on_a_loop

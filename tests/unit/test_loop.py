@@ -15,7 +15,7 @@ def other():
     """A loop thread of the test's own."""
     thread = LoopThread("test")
     yield thread
-    thread.submit(asyncio.sleep(0)).result(5)
+    thread.submit(asyncio.sleep(0)).result(30)
 
 
 async def name_of_thread():
@@ -45,7 +45,7 @@ async def test_cancelled_caller_waits_until_the_work_has_ended(other):
             ended.append(True)
 
     calling = asyncio.create_task(other.run(work()))
-    await asyncio.to_thread(began.wait, 5)
+    await asyncio.to_thread(began.wait, 30)
     calling.cancel()
     with pytest.raises(asyncio.CancelledError):
         await calling
@@ -56,7 +56,7 @@ def test_work_of_a_caller_whose_loop_has_closed_ends_all_the_same(other):
     go_on, ended = threading.Event(), threading.Event()
 
     async def work():
-        await asyncio.to_thread(go_on.wait, 5)
+        await asyncio.to_thread(go_on.wait, 30)
         ended.set()
 
     async def leave():
@@ -68,7 +68,7 @@ def test_work_of_a_caller_whose_loop_has_closed_ends_all_the_same(other):
     calling.run_until_complete(leave())
     calling.close()
     go_on.set()
-    assert ended.wait(5)
+    assert ended.wait(30)
 
 
 def test_system_exit_in_one_task_leaves_the_loop_running(other):
@@ -76,8 +76,8 @@ def test_system_exit_in_one_task_leaves_the_loop_running(other):
         raise SystemExit(3)
 
     with pytest.raises(SystemExit):
-        other.submit(leave()).result(5)
-    assert other.submit(name_of_thread()).result(5) == "test"
+        other.submit(leave()).result(30)
+    assert other.submit(name_of_thread()).result(30) == "test"
 
 
 def test_there_is_one_loop_thread_for_the_process_and_a_forked_child_starts_its_own(monkeypatch):
@@ -95,7 +95,7 @@ async def test_call_in_a_thread_goes_on_to_its_end_when_its_task_is_cancelled():
 
     def call(value):
         began.set()
-        go_on.wait(5)
+        go_on.wait(30)
         ended.append(value)
         return value
 
@@ -103,7 +103,7 @@ async def test_call_in_a_thread_goes_on_to_its_end_when_its_task_is_cancelled():
         began.clear()
         go_on.clear()
         waiting = asyncio.create_task(wait(call, 1))
-        await asyncio.to_thread(began.wait, 5)
+        await asyncio.to_thread(began.wait, 30)
         waiting.cancel()
         await asyncio.sleep(0)
         assert not waiting.done()
@@ -123,7 +123,7 @@ def no_more_threads(_thread):
 @on_a_loop
 async def test_call_is_made_once_when_a_pool_with_busy_threads_cannot_grow(monkeypatch):
     free, made = threading.Event(), []
-    busy = asyncio.create_task(in_thread(free.wait, 5))
+    busy = asyncio.create_task(in_thread(free.wait, 30))
     await asyncio.sleep(0)
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", no_more_threads)
@@ -157,7 +157,7 @@ async def test_call_runs_at_once_when_no_thread_can_be_started_any_more():
 
 def test_an_interrupt_before_the_work_has_begun_keeps_it_from_beginning(other, monkeypatch):
     begun, go_on = [], threading.Event()
-    other.loop.call_soon_threadsafe(go_on.wait, 5)  # the loop is busy
+    other.loop.call_soon_threadsafe(go_on.wait, 30)  # the loop is busy
 
     async def work():
         begun.append(True)
@@ -171,7 +171,7 @@ def test_an_interrupt_before_the_work_has_begun_keeps_it_from_beginning(other, m
         with pytest.raises(KeyboardInterrupt):
             other.run_sync(work)
     go_on.set()
-    other.submit(asyncio.sleep(0)).result(5)
+    other.submit(asyncio.sleep(0)).result(30)
     assert begun == []
 
 

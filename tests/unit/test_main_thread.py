@@ -20,7 +20,7 @@ async def test_work_that_waits_for_the_main_thread_keeps_nothing_else_from_a_thr
     busy = MainThread(lambda _: None)
     waiting = [asyncio.create_task(busy.run(lambda: None)) for _ in range(100)]
     await asyncio.sleep(0.01)
-    assert await asyncio.wait_for(in_thread(lambda: "stored"), 5) == "stored"
+    assert await asyncio.wait_for(in_thread(lambda: "stored"), 30) == "stored"
     for task in waiting:
         task.cancel()
     await asyncio.wait(waiting)
@@ -59,17 +59,15 @@ def test_call_of_a_cell_that_has_lost_an_interrupt_is_interrupted_again(monkeypa
             signal.raise_signal(signal.SIGINT)
         except KeyboardInterrupt as interrupt:
             lost.append(interrupt)
-        time.sleep(20)
+        time.sleep(100)
 
-    began = time.monotonic()
     with main_thread.noticing_interrupts(), main_thread.served():
         calling = loop.submit(main_thread.run(call))
         with pytest.raises(KeyboardInterrupt):
             main_thread.serve(over)
         with pytest.raises(CancelledError):
-            calling.result(5)
+            calling.result(30)
     assert len(lost) == 1
-    assert time.monotonic() - began < 5
 
 
 def test_call_between_cells_that_has_lost_an_interrupt_is_interrupted_again(monkeypatch):
@@ -80,13 +78,13 @@ def test_call_between_cells_that_has_lost_an_interrupt_is_interrupted_again(monk
     def call() -> None:
         with suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-        time.sleep(20)
+        time.sleep(100)
 
     calling = loop.submit(main_thread.run(call))
     before = signal.getsignal(signal.SIGINT)
-    pending.get(timeout=5)()
+    pending.get(timeout=30)()
     with pytest.raises(CancelledError):
-        calling.result(5)
+        calling.result(30)
     assert signal.getsignal(signal.SIGINT) is before
 
 

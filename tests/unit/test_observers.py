@@ -24,7 +24,7 @@ async def test_observer_that_stops_reading_never_holds_up_the_turn(manager, monk
     await asyncio.sleep(0)
     dropped.cancel()
     await abandoned.aclose()
-    result = await asyncio.wait_for(turn.result(), 15)
+    result = await asyncio.wait_for(turn.result(), 60)
     assert (result.status, len(result.text)) == ("completed", 600 * 5)
     late = [event async for event in sleeping]
     assert isinstance(late[0], Warned)

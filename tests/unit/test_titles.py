@@ -184,7 +184,7 @@ async def test_shutdown_gives_up_a_title(titler):
     await asyncio.sleep(0)
     [task] = titler._titling._tasks.values()
     titler.shutdown(0)
-    await asyncio.wait([task], timeout=5)
+    await asyncio.wait([task], timeout=30)
     assert task.cancelled()
     assert titler.store.load(turn.session_id).title == "Why?"
 

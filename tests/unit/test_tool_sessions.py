@@ -106,9 +106,9 @@ def deleting_from_the_store(manager):
 @on_a_loop
 async def test_tool_that_deletes_its_session_ends_the_turn_and_the_session_is_gone_for_good(manager, how):
     turn, _ = await acting(manager, [("delete", {})], "Done", tools=[how(manager)], yes=True)
-    whole(await asyncio.wait_for(events_of(turn), 10))
+    whole(await asyncio.wait_for(events_of(turn), 30))
     await turn.result()
-    await until(lambda: manager.sessions.summaries() == ([], []), seconds=3)
+    await until(lambda: manager.sessions.summaries() == ([], []))
     with pytest.raises(SessionNotFoundError):
         manager.sessions.load("chat")
     assert manager.turns.running() == []

@@ -103,7 +103,7 @@ async def test_function_may_be_asynchronous_and_a_synchronous_one_does_not_hold_
         return "opened"
 
     def open_it():
-        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(5)
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(30)
         loop.call_soon_threadsafe(opened.set)
         return threading.current_thread() is threading.main_thread()
 

@@ -272,7 +272,7 @@ async def test_waiting_for_news_ends_at_the_next_event_or_when_its_time_is_over(
     waiting = asyncio.create_task(log.news(3, 10))
     await asyncio.sleep(0)
     await asyncio.to_thread(log.emit, Warned, text="from another thread")
-    assert await asyncio.wait_for(waiting, 5) == 4
+    assert await asyncio.wait_for(waiting, 30) == 4
 
 
 @pytest.mark.parametrize("model", ["calm", "thinks", "breaks", "markdown", "test"])
