@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from urllib import parse
@@ -20,6 +19,7 @@ from sessionmagic.exceptions import PromptError
 from sessionmagic.notebook.kernel.values import DESCRIBED
 from sessionmagic.notebook.prompts import attach, filled_in, filled_message
 from sessionmagic.words import counted
+from tests.effort import effort
 
 
 def interpolate(prompt, namespace, **options):
@@ -285,9 +285,8 @@ def test_frame_is_sent_as_its_schema_shape_and_head():
 
 def test_frame_of_ten_million_rows_is_quick():
     frame = pd.DataFrame({"x": np.zeros(10_000_000, dtype="int8"), "y": np.zeros(10_000_000, dtype="int8")})
-    began = time.monotonic()
     text = interpolate("$`frame`", {"frame": frame})
-    assert time.monotonic() - began < 1
+    assert effort(lambda: interpolate("$`frame`", {"frame": frame})) < effort(lambda: np.sort(frame.x.to_numpy()))
     assert "10,000,000 rows" in text
     assert len(text) < 1_000
 

@@ -555,10 +555,10 @@ def assert_same_look(whole: str, cut: int) -> None:
 )
 def test_pathological_answer_is_rendered_in_bounded_time(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sessionmagic.notebook.page.rendering._SECONDS", 0.1)
-    started = time.monotonic()
+    started = time.process_time()
     assert_safe(render_markdown(text))
     settled_length(text)
-    assert time.monotonic() - started < 15
+    assert time.process_time() - started < 15
 
 
 @pytest.mark.parametrize("text", ["> " * 100 + "deep", "- " * 100 + "deep", "<b>deep" + "." * 1_000_000])
