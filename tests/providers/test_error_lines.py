@@ -235,7 +235,7 @@ async def test_a_class_that_shares_a_key_waits_until_the_provider_answers_and_th
     with ScriptedProvider(*[slow] * 5, answers("Yes.")) as provider:
         turn = await manager_at(provider.url).run("Hello", session="chat", model=MODEL, timeout=600)
         while not turn.finished:
-            await passes(0.5)
+            await passes(0.1)
             await asyncio.to_thread(time.sleep, 0.01)  # the provider's answers take a moment
         result = await turn.result()
     assert (result.status, result.text, len(provider.requests)) == ("completed", "Yes.", 6)
@@ -253,29 +253,34 @@ async def test_a_class_that_shares_a_key_waits_until_the_provider_answers_and_th
 async def test_a_turn_whose_time_is_over_while_it_waits_says_what_it_has_waited_for(status, wait, why):
     slow = error(status, {"error": {"message": "Slow."}}, retry_after=wait)
     with ScriptedProvider(slow, never_answers()) as provider:
-        turn = await manager_at(provider.url).run("Hello", session="chat", model=MODEL, timeout=3)
-        while not turn.finished:
-            await passes(0.2)
-            await asyncio.to_thread(time.sleep, 0.01)  # the provider's answers take a moment
+        turn = await manager_at(provider.url).run("Hello", session="chat", model=MODEL, timeout=60)
+        await until(lambda: turn.transcript.asking)
+        await passes(10)
+        await until(lambda: len(provider.requests) == 2)
+        await passes(51)
         result = await turn.result()
-    said = f"the turn did not finish within 3 s, as {MODEL} {why}; allow more time with --timeout"
+    said = f"the turn did not finish within 60 s, as {MODEL} {why}; allow more time with --timeout"
     assert (type(result.error), str(result.error)) == (TurnTimeoutError, said)
 
 
-@on_a_loop
+@on_a_clock
 async def test_a_turn_whose_time_is_over_after_a_wait_that_was_answered_does_not_name_it():
+    dawdles = asyncio.Event()
     slow = error(429, {"error": {"message": "Slow."}}, retry_after_ms="10")
     with ScriptedProvider(slow, calls(call_delta(0, "c", "dawdle", "{}")), answers("Never.")) as provider:
 
         async def dawdle() -> str:
-            await asyncio.sleep(5)
+            dawdles.set()
+            await asyncio.sleep(600)
             return "done"
 
         turn = await manager_at(provider.url).run(
-            "Hello", session="chat", model=MODEL, timeout=1.5, tools=[dawdle], yes=True
+            "Hello", session="chat", model=MODEL, timeout=60, tools=[dawdle], yes=True
         )
+        await dawdles.wait()
+        await passes(61)
         result = await turn.result()
-    assert str(result.error) == "the turn did not finish within 1.5 s; allow more time with --timeout"
+    assert str(result.error) == "the turn did not finish within 60 s; allow more time with --timeout"
 
 
 @pytest.mark.parametrize("wait", [61, 200])

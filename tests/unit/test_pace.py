@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from sessionmagic.comparing.pace import CALM_SECONDS, MOST, MOST_WAITS, PATIENCE, START, Lane, Pace, backoff
-from tests.clock import on_a_clock, passes
+from tests.clock import on_a_still_clock, passes
 
 
 def answered(pace, count, now=1.0):
@@ -110,7 +110,7 @@ def begins(lane, begun, seconds):
     return asyncio.create_task(request())
 
 
-@on_a_clock
+@on_a_still_clock
 async def test_no_more_requests_are_open_than_the_limit_and_no_fewer():
     lane, begun = Lane(Pace(limit=5)), []
     tasks = [begins(lane, begun, 1.0) for _ in range(12)]
@@ -125,7 +125,7 @@ async def test_no_more_requests_are_open_than_the_limit_and_no_fewer():
     assert (len(begun), lane.pace.open) == (12, 0)
 
 
-@on_a_clock
+@on_a_still_clock
 async def test_requests_begin_within_a_tenth_of_a_second_after_the_wait():
     lane, begun = Lane(Pace(limit=4)), []
     now = asyncio.get_running_loop().time()
@@ -136,7 +136,7 @@ async def test_requests_begin_within_a_tenth_of_a_second_after_the_wait():
     assert all(3.0 <= began - now <= 3.0 + 0.1 + 0.05 for began in begun)  # the clock moves in steps of 0.1 s
 
 
-@on_a_clock
+@on_a_still_clock
 async def test_a_request_that_is_cancelled_while_it_waits_gives_its_turn_away():
     lane, begun = Lane(Pace(limit=1)), []
     first, second, third = (begins(lane, begun, 1.0) for _ in range(3))
@@ -151,7 +151,7 @@ async def test_a_request_that_is_cancelled_while_it_waits_gives_its_turn_away():
     assert lane.pace.open == 0
 
 
-@on_a_clock
+@on_a_still_clock
 async def test_a_request_that_is_cancelled_as_its_turn_comes_gives_it_away():
     lane, begun = Lane(Pace(limit=1)), []
     first, second, third = (begins(lane, begun, 5.0) for _ in range(3))

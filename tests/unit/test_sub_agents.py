@@ -310,20 +310,30 @@ async def test_stopped_turn_withdraws_the_question_of_its_sub_agent(tools):
 async def test_time_that_a_sub_agent_waits_for_the_user_does_not_count(tools):
     script("boss", [gives()], "Done.")
     script("work", [call("run", {"code": "1"}, call_id="r1")], "Ran.")
-    turn = await team().run("Go", session="chat", tools=tools.all, attended=True, timeout=1)
+    turn = await team().run("Go", session="chat", tools=tools.all, attended=True, timeout=20)
     [approval] = (await asked(turn)).values()
-    await passes(30)
+    await passes(60)
     turn.approvals.resolve(approval.id, "once")
     assert (await turn.result()).status == "completed"
 
 
-@on_a_loop
+@on_a_clock
 async def test_timeout_ends_the_work_of_a_sub_agent():
     script("boss", [gives()], "Done.")
-    script("work", ["So far", hang()])
+    works = asyncio.Event()
+
+    async def work(_messages):
+        yield "So far"
+        works.set()
+        yield hang()
+
+    script("work", work)
     manager = team()
-    result, _, _ = await done(manager, timeout=0.3)
-    assert (result.status, "0.3 s" in str(result.error)) == ("failed", True)
+    turn = await manager.run("Go", session="chat", timeout=20)
+    await works.wait()
+    await passes(20.2)
+    result = await turn.result()
+    assert (result.status, "20 s" in str(result.error)) == ("failed", True)
     assert [turn.status for turn in stored(manager).turns] == ["failed", "interrupted"]
 
 
