@@ -66,11 +66,14 @@ def crash() -> str:
 
 
 @server.tool()
-async def slow(seconds: float, begun: str = "") -> str:
-    """Take that long."""
+async def slow(seconds: float, begun: str = "", go_on: str = "") -> str:
+    """Take that long, or until a file is there."""
     if begun:
         Path(begun).touch()
-    await asyncio.sleep(seconds)
+    for _ in range(round(seconds / 0.02)):
+        if go_on and Path(go_on).exists():
+            break
+        await asyncio.sleep(0.02)
     return "at last"
 
 

@@ -21,12 +21,15 @@ STREAMS = """
 import os, sys
 import sessionmagic.turns.agent_run  # what is slow to import
 from sessionmagic import Models, SessionManager, TinyStore
-from sessionmagic.testing import paced, script
+from sessionmagic.testing import hang, paced, script
 script("slow", paced("word " * 50, 0.002))
+script("hangs", ["word ", hang()])
 for line in sys.stdin:
     if os.fork() == 0:
         os.write(1, f"pid {os.getpid()}\\n".encode())
-        SessionManager(TinyStore(sys.argv[1]), Models("slow")).run_sync(line.strip(), session="chat")
+        prompt, model = line.split(" with ")
+        manager = SessionManager(TinyStore(sys.argv[1]), Models("slow"))
+        manager.run_sync(prompt, session="chat", model=model.strip(), once=True)
         os._exit(0)
     os.wait()
     os.write(1, b"dead\\n")
@@ -58,14 +61,14 @@ def test_kill_at_any_moment_of_a_turn_leaves_a_session_that_goes_on(tmp_path):
     command = [sys.executable, "-c", STREAMS, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         for number in range(KILLS):
-            process.stdin.write(f"killed {number}\n")
+            hangs = number % 5 == 0  # so that some die in mid-stream, however slow the machine is
+            process.stdin.write(f"killed {number} with {'hangs' if hangs else 'slow'}\n")
             process.stdin.flush()
             pid = int(process.stdout.readline().removeprefix("pid "))
-            if number % 5:
+            if not hangs:
                 time.sleep(moments.uniform(0.0, 0.25))
-            else:  # some die in mid-stream on a slow machine, too
-                while not has_begun(tmp_path, f"killed {number}"):
-                    time.sleep(0.002)
+            while hangs and not has_begun(tmp_path, f"killed {number}"):
+                time.sleep(0.002)
             os.kill(pid, signal.SIGKILL)
             assert process.stdout.readline() == "dead\n"
             manager = manager_on(tmp_path)

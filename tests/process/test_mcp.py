@@ -44,7 +44,7 @@ def over_http():
     def start(port, transport="streamable-http"):
         process = subprocess.Popen([sys.executable, SERVER, str(port), transport], stderr=subprocess.DEVNULL)
         started.append(process)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -56,6 +56,13 @@ def over_http():
     for process in started:
         process.kill()
         process.wait()
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch):
+    """Turns wait for a server for as long as a slow machine takes to start it."""
+    monkeypatch.setattr(server, "READY_SECONDS", 60)
+    monkeypatch.setattr(server, "LIST_SECONDS", 60)
 
 
 @pytest.fixture(scope="module")
@@ -286,21 +293,30 @@ for line in sys.stdin:
 
 @pytest.fixture
 def impatient(alone, monkeypatch):
-    """A manager whose turns wait three seconds for a server."""
+    """A manager whose turns wait three seconds for a server; it notes how long they may wait."""
     monkeypatch.setattr(server, "READY_SECONDS", 3)
     monkeypatch.setattr(server, "LIST_SECONDS", 0.5)
+    alone.waits, wait = [], asyncio.wait
+
+    def noted(tasks, *, timeout=None, **options):
+        if "_refresh" in str(tasks):
+            alone.waits.append(timeout)
+        return wait(tasks, timeout=timeout, **options)
+
+    monkeypatch.setattr(asyncio, "wait", noted)
     return alone
 
 
 async def delays_one_turn(manager):
     """Check that turns go on without the server `slow`, and that only the first waits."""
-    for least, most in ((3, 8), (0, 2), (0, 2)):
-        began = time.monotonic()
+    for _ in range(3):
         result, events, model = await acted(manager, "Done")
-        assert least <= time.monotonic() - began < most
         assert (result.status, model.offered) == ("completed", [{}])
         [warning] = warnings(events)
-        assert re.fullmatch(r"the turn continues without MCP server 'slow': it has not answered for \d s", warning)
+        assert re.fullmatch(r"the turn continues without MCP server 'slow': it has not answered for \d+ s", warning)
+    first, *others = manager.waits
+    assert server.SILENT_SECONDS < first <= 3
+    assert others == [server.SILENT_SECONDS] * 2
 
 
 @on_a_loop
@@ -325,29 +341,27 @@ async def test_server_that_lists_no_tools_delays_one_turn_and_is_offered_as_soon
 
 @pytest.mark.parametrize("how", ["removed", "replaced"])
 @on_a_loop
-async def test_turn_goes_on_when_the_server_that_it_waits_for_is_taken_away(alone, how):
+async def test_turn_goes_on_when_the_server_that_it_waits_for_is_taken_away(alone, monkeypatch, how):
+    monkeypatch.setattr(server, "READY_SECONDS", 600)
     alone.mcp.add("slow", HANGS)
     turn, _ = await acting(alone, "Done")
     await until(lambda: alone.mcp.listing()[0].status == "starting")
-    began = time.monotonic()
     if how == "removed":
         alone.mcp.remove("slow")
     else:
         alone.mcp.add("slow", HANGS | {"env": {"OTHER": "1"}})
     assert (await turn.result()).text == "Done"
-    assert time.monotonic() - began < 5
     assert warnings(await events_of(turn)) == ["the turn continues without MCP server 'slow': it was stopped"]
 
 
 @on_a_loop
-async def test_turn_that_waits_for_a_server_stops_at_once(alone):
+async def test_turn_that_waits_for_a_server_can_be_stopped(alone, monkeypatch):
+    monkeypatch.setattr(server, "READY_SECONDS", 600)
     alone.mcp.add("slow", HANGS)
     turn, model = await acting(alone, "Never said")
     await until(lambda: alone.mcp.listing()[0].status == "starting")
-    began = time.monotonic()
     turn.cancel()
     assert (await turn.result()).status == "interrupted"
-    assert time.monotonic() - began < 2
     assert model.sent == []
 
 
@@ -363,7 +377,7 @@ async def test_time_in_which_a_server_starts_counts(alone):
 @on_a_loop
 async def test_stopped_turn_ends_its_call_and_leaves_the_server(manager):
     before = await pid_of_server(manager)
-    turn, _ = await acting(manager, [("tests__slow", {"seconds": 60})], yes=True)
+    turn, _ = await acting(manager, [("tests__slow", {"seconds": 600})], yes=True)
     await until(lambda: turn.transcript.blocks and turn.transcript.blocks[-1].args)
     turn.cancel()
     assert (await turn.result()).status == "interrupted"
@@ -372,12 +386,12 @@ async def test_stopped_turn_ends_its_call_and_leaves_the_server(manager):
 
 @pytest.mark.parametrize("how", ["removed", "replaced"])
 @on_a_loop
-async def test_server_that_is_taken_away_in_mid_call_ends_and_its_call_fails(alone, how):
+async def test_server_that_is_taken_away_in_mid_call_ends_and_its_call_fails(alone, tmp_path, how):
+    begun = tmp_path / "begun"
     alone.mcp.add("tests", STDIO)
     pid = await pid_of_server(alone)
-    turn, _ = await acting(alone, [("tests__slow", {"seconds": 60})], "Done", yes=True)
-    await until(lambda: turn.transcript.blocks and turn.transcript.blocks[-1].args)
-    await asyncio.sleep(0.1)
+    turn, _ = await acting(alone, [("tests__slow", {"seconds": 600, "begun": str(begun)})], "Done", yes=True)
+    await until(begun.exists)
     if how == "removed":
         alone.mcp.remove("tests")
     else:
@@ -418,7 +432,7 @@ async def test_servers_start_when_a_turn_first_needs_them_and_stay(alone):
 @on_a_loop
 async def test_closed_servers_are_gone_and_come_back_with_the_next_turn(alone, monkeypatch):
     monkeypatch.setattr("mcp.client.stdio.PROCESS_TERMINATION_TIMEOUT", 0.3)
-    monkeypatch.setattr("mcp.client.stdio.FORCE_KILL_TIMEOUT", 2)
+    monkeypatch.setattr("mcp.client.stdio.FORCE_KILL_TIMEOUT", 30)
     monkeypatch.setattr(connection, "END_SECONDS", 0.2)
     alone.mcp.add("tests", STDIO | {"env": {"STUBBORN": "1"}})
     first = await pid_of_server(alone)
@@ -435,6 +449,9 @@ import os, signal, sys
 import sessionmagic.tools.mcp.toolset, sessionmagic.turns.lifecycle
 from sessionmagic import MemoryStore, Models, SessionManager
 from sessionmagic.testing import call, script
+from sessionmagic.tools.mcp import server
+
+server.READY_SECONDS = 60
 
 killed = os.fork()
 script("acts", call("tests__pid"), "Done")
@@ -452,11 +469,11 @@ os.waitpid(killed, 0)
 @pytest.mark.once
 def test_servers_end_with_their_process_even_when_nobody_ends_them():
     command = [sys.executable, "-c", LEAVES, SERVER]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
     pids = [int(line) for line in done.stdout.split()]
     assert len(pids) == 2
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while any(map(is_there, pids)) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not any(map(is_there, pids))
@@ -509,13 +526,15 @@ async def test_server_gets_only_the_variables_that_it_is_given_and_no_message_ha
 
 
 @on_a_loop
-async def test_other_sessions_run_while_a_server_works(manager):
-    slow, _ = await acting(manager, [("tests__slow", {"seconds": 1.5})], "Done", yes=True)
+async def test_other_sessions_run_while_a_server_works(manager, tmp_path):
+    go_on = tmp_path / "go on"
+    slow, _ = await acting(manager, [("tests__slow", {"seconds": 600, "go_on": str(go_on)})], "Done", yes=True)
     await until(lambda: slow.transcript.blocks and slow.transcript.blocks[-1].args)
     _, events, _ = await acted(manager, ECHO, "Done", session="other")
     assert returned(events) == [("tests__echo", "success", "hi")]
-    assert not slow.finished
     assert (await ask(manager, session="third", model="calm")).text == "It is fine."
+    assert not slow.finished
+    go_on.touch()
     assert returned(await events_of(slow)) == [("tests__slow", "success", "at last")]
 
 

@@ -132,7 +132,7 @@ def writer(code, *arguments):
 def test_two_processes_lose_no_change(store, home):
     key = stored(store, title="0")
     both = [writer(COUNT, home, key, 200) for _ in range(2)]
-    assert [process.wait(60) for process in both if process.communicate(timeout=60)] == [0, 0]
+    assert [process.wait(100) for process in both if process.communicate(timeout=100)] == [0, 0]
     assert store.load(key).title == "400"
 
 
@@ -179,7 +179,7 @@ def names_of(home):
 def test_two_processes_that_name_sessions_lose_no_name(store, home):
     key = stored(store)
     both = [writer(NAMER + "write(int(sys.argv[3]))", home, key, 150) for _ in range(2)]
-    assert [process.wait(60) for process in both if process.communicate(timeout=60)] == [0, 0]
+    assert [process.wait(100) for process in both if process.communicate(timeout=100)] == [0, 0]
     names = names_of(home)
     assert len(set(names)) == len(names)
 

@@ -12,7 +12,8 @@ import pytest
 from sessionmagic.supervisor import supervised
 
 pytestmark = [pytest.mark.once, pytest.mark.skipif(os.name == "nt", reason="commands are not supervised there")]
-SOON = 3.0
+SOON = 30.0
+"""Seconds after which a test that waits in vain fails."""
 IGNORES = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
 DAEMON = """
 import os, time
@@ -139,32 +140,26 @@ def test_command_ends_with_its_supervisor(started):
 
 def test_terminated_command_may_end_in_its_own_time_and_costs_no_more(started):
     says = "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(print('bye')))\n"
-    process = supervise(started, f"{says}print('ready', flush=True)\ntime.sleep(600)", grace=20)
+    process = supervise(started, f"{says}print('ready', flush=True)\ntime.sleep(600)", grace=600)
     family(started, process, 1)
-    began = time.monotonic()
     os.killpg(process.pid, signal.SIGTERM)
     assert process.stdout.read() == "bye\n"
     process.wait(SOON)
-    assert time.monotonic() - began < SOON
 
 
 def test_interrupt_of_the_group_reaches_the_command_only(started):
     process = supervise(started, INTERRUPTED)
     family(started, process, 1)
     os.killpg(process.pid, signal.SIGINT)
-    time.sleep(0.05)
-    assert process.poll() is None
     assert process.communicate("passed on\n", SOON)[0] == "passed on\n"
+    assert process.returncode == 0
 
 
 def test_closed_output_is_seen_and_orphans_are_reaped(started):
     code = "import os, subprocess, sys, time\nsubprocess.run(['sh', '-c', 'true & true'])\nos.close(1)\ntime.sleep(600)"
     process = supervise(started, code)
     assert process.stdout.read() == ""
-    time.sleep(0.1)
-    children = psutil.Process(process.pid).children(recursive=True)
-    assert [child.status() for child in children if child.status() == psutil.STATUS_ZOMBIE] == []
-    assert len(children) == 1
+    comes_true(lambda: len(psutil.Process(process.pid).children(recursive=True)) == 1)  # zombies would count
     process.terminate()
 
 
