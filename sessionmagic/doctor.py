@@ -69,7 +69,7 @@ def checks(home_of_store: Callable[[], Path] = default_home) -> list[Check]:
         Check("sessionmagic", f"{version} in {_tilde(Path(__file__).parent)}"),
         Check("Python", f"{platform.python_version()} ({sys.implementation.name}) on {platform.platform()}"),
         _libraries(),
-        Check("front ends", _versions(PAGES) or "none in this environment"),
+        Check("front ends", _listed(_versions(PAGES)) or "none in this environment"),
         *_extras(),
         *_providers(),
         *_connection(),
@@ -81,10 +81,10 @@ def _libraries() -> Check:
     names = [name for name, extra in _requirements() if not extra]
     if not names:
         return Check("libraries", "not known, because sessionmagic is not installed", "pip install . in its clone")
-    missing = [name for name in names if not version_of(name)]
+    installed = _versions(names)
     # emscripten's kernels have none of the libraries that need processes
-    wrong = [name for name in missing if sys.platform != "emscripten"]
-    return Check("libraries", _versions(names), f"pip install {' '.join(wrong)}" if wrong else "", bool(wrong))
+    wrong = [name for name in names if name not in installed and sys.platform != "emscripten"]
+    return Check("libraries", _listed(installed), f"pip install {' '.join(wrong)}" if wrong else "", bool(wrong))
 
 
 def _extras() -> Iterable[Check]:
@@ -94,10 +94,11 @@ def _extras() -> Iterable[Check]:
         if extra:
             needed.setdefault(extra, []).append(name)
     for extra, names in needed.items():
-        missing = [name for name in names if not version_of(name)]
         if extra not in PROVIDERS and extra != "local":
+            installed = _versions(names)
+            missing = [name for name in names if name not in installed]
             advice = f'pip install "sessionmagic[{extra}]"' if missing else ""
-            found = "; ".join(filter(None, (_versions(names), _not_installed(missing))))
+            found = "; ".join(filter(None, (_listed(installed), _not_installed(missing))))
             yield Check(f"extra {extra}", found, advice)
 
 
@@ -113,7 +114,8 @@ def _requirements() -> list[tuple[str, str]]:
 
 def _providers() -> Iterable[Check]:
     """Yield the SDKs, a line for each provider that has a key or needs none, and one that names all others."""
-    yield Check("SDKs", _versions(sorted({each.module.replace(".", "-") for each in PROVIDERS.values()})) or "none")
+    sdks = sorted({each.module.replace(".", "-") for each in PROVIDERS.values()})
+    yield Check("SDKs", _listed(_versions(sdks)) or "none")
     others = []
     for name, provider in PROVIDERS.items():
         is_set = [f"{variable} is set" for variable in provider.key if os.environ.get(variable)]
@@ -180,8 +182,13 @@ def _store(home: Path) -> Iterable[Check]:
         yield Check("store", "a file that is no session of its own", problem)
 
 
-def _versions(names: Iterable[str]) -> str:
-    return ", ".join(f"{name} {version}" for name in names if (version := version_of(name)))
+def _versions(names: Iterable[str]) -> dict[str, str]:
+    """Return the versions of those packages that are installed."""
+    return {name: version for name in names if (version := version_of(name))}
+
+
+def _listed(versions: dict[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _not_installed(names: list[str]) -> str:

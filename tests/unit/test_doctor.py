@@ -1,5 +1,6 @@
 """The report for a bug report: what is installed and set up, and what to do about the rest."""
 
+import hashlib
 import os
 import re
 import sys
@@ -20,6 +21,23 @@ from tests.stored import session
 pytestmark = pytest.mark.usefixtures("home")
 
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "SSL_CERT_FILE", "HTTPS_PROXY")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _weights_are_hashed_once():
+    """Remember the hash of a file: each test has a home of its own, where that of the demo model is not known yet."""
+    known, file_digest = {}, hashlib.file_digest
+
+    def remembered(file, kind):
+        stat = os.fstat(file.fileno())
+        key = (file.name, stat.st_size, stat.st_mtime_ns, kind)
+        if key not in known:
+            known[key] = file_digest(file, kind)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashlib, "file_digest", remembered)
+        yield
 
 
 @pytest.fixture
