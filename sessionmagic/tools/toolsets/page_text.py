@@ -122,6 +122,8 @@ class _Reader:
         return re.sub(r"[\s()<>]", "", target) if target.startswith(("http://", "https://")) else ""
 
     def _add(self, text: str) -> None:
+        if not text:  # as between two tags
+            return
         text = html.unescape(text)
         self._length += len(text)
         self._pieces.append(text if self._preformatted else _SPACES.sub(" ", text))
