@@ -34,7 +34,7 @@ LAUGHS = "\n".join(
         ("#" * (FILE_LIMIT + 1), f"agents: the text has {FILE_LIMIT + 1:,} characters; use at most {FILE_LIMIT:,}"),
         ("agents: {a: {instruction: '" + "x" * (TEXT_LIMIT + 1) + "'}}",
          f"agents:1: agents.a.instruction has {TEXT_LIMIT + 1:,} characters; use at most {TEXT_LIMIT:,}"),
-        ("agents:\n  a:\n    instruction: |\n" + "      some words in a line\n" * 25_000, "a.instruction has"),
+        ("agents:\n  a:\n    instruction: |\n" + ("      " + "some words " * 50 + "\n") * 1_000, "a.instruction has"),
         ("%YAML " + "9" * 5_000 + "\n---\nagents: {a: {}}", "a number in an escape or a directive is too large"),
     ],
     ids=["laughs", "merged", "brackets", "dashes", "wide", "comment", "instruction", "block", "directive"],
@@ -55,7 +55,7 @@ def test_many_models_that_are_used_twice_each_are_checked_quickly():
 
 
 def test_longest_instruction_is_taken_and_written():
-    file = from_dict({"agents": {"a": {"instruction": "word\n" * (TEXT_LIMIT // 5)}}})
+    file = from_dict({"agents": {"a": {"instruction": ("word " * 99 + "end.\n") * (TEXT_LIMIT // 500)}}})
     assert loads(dumps(file)) == file
 
 
