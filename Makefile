@@ -34,7 +34,7 @@ pictures: $(VENV)/.test
 	$(BIN)/python docs/screenshots.py
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report= tests/process tests/unit tests/property tests/store tests/keys tests/formats tests/providers tests/comparing tests/package
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report= tests/process tests/unit tests/property tests/store tests/keys tests/formats tests/providers tests/libraries tests/comparing tests/package
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-append --cov-report= tests/local
 	$(BIN)/python -m pytest tests/clusters
 	$(BIN)/python -m pytest -n $(KERNELS) --dist loadfile tests/kernel tests/notebooks
