@@ -52,6 +52,13 @@ SCROLLS = """area => [...area.querySelectorAll('*')].filter(part => part.checkVi
 """Find the parts of an element that scroll sideways."""
 
 
+def place_of(part):
+    """Return where a part of a running turn's area is on the page. An update takes it away for a moment."""
+    while (box := part.bounding_box()) is None:
+        expect(part).to_be_visible()
+    return box
+
+
 def leave(page):
     """Close the notebooks of a page, so that the next test finds JupyterLab as it was; else leave JupyterLab."""
     try:

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from tests.browser.lab import SECONDS
+from tests.browser.lab import SECONDS, place_of
 
 MODELS = 'script("a", scripted.tails("{0}-a.txt"))\nscript("b", scripted.tails("{0}-b.txt"));\n'
 SOON = "from sessionmagic.notebook.page import draft\ndraft.TEXT_SECONDS = 0.2\n"
@@ -10,7 +10,7 @@ SOON = "from sessionmagic.notebook.page import draft\ndraft.TEXT_SECONDS = 0.2\n
 
 def places(it):
     """Return where the two columns are on the page, from the top and from the left."""
-    return [it.area(1).get_by_text(heading, exact=True).first.bounding_box() for heading in ("1. a", "2. b")]
+    return [place_of(it.area(1).get_by_text(heading, exact=True).first) for heading in ("1. a", "2. b")]
 
 
 def test_columns_stand_beside_each_other_where_there_is_room_and_each_can_be_stopped(notebook):

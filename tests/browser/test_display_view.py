@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from tests.browser.lab import SECONDS
+from tests.browser.lab import SECONDS, place_of
 
 SETUP = """\
 %config AgentMagics.view = "display"
@@ -47,7 +47,7 @@ def test_columns_grow_beside_each_other_without_widgets(notebook):
         left, right = (it.output(1).get_by_text(f"{name} says {words}") for name in ("left", "right"))
         expect(left).to_be_visible(timeout=SECONDS)
         expect(right).to_be_visible(timeout=SECONDS)
-        assert right.bounding_box()["x"] > left.bounding_box()["x"] + 100
+        assert place_of(right)["x"] > place_of(left)["x"] + 100
         for name in ("left", "right"):
             it.say(f"{name}.txt", f"{LONG}\n\n")
     expect(it.output(1).locator("div[style*='min-width: 0; border-top']")).not_to_have_count(2)
