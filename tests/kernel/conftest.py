@@ -8,6 +8,7 @@ import ipykernel
 import pytest
 
 from tests.kernel import acting
+from tests.kernel.forked import forking
 from tests.kernel.kernels import LOST_SECONDS, TESTS, Kernel, comes_true
 
 MODELS = """
@@ -40,7 +41,8 @@ def pytest_collection_modifyitems(items):
 
 
 def ready(kernel):
-    kernel.start()
+    with forking():
+        kernel.start()
     try:
         return loaded(kernel)
     except AssertionError:  # on a busy machine, an ipykernel 7 now and then answers nothing at all after its start
@@ -48,7 +50,8 @@ def ready(kernel):
 
 
 def restarted(kernel):
-    kernel.restart()
+    with forking():
+        kernel.restart()
     return loaded(kernel)
 
 

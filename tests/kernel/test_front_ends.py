@@ -215,6 +215,7 @@ def test_session_goes_on_in_a_console_after_its_page_has_left_an_approval_unansw
 
 def test_notebook_that_a_cell_of_another_one_runs_is_watched_by_nobody(served):
     cells = ["%load_ext sessionmagic", "%config AgentMagics.approval = 'buttons'", "%agent config"]
+    served.restart()  # a forked process does not show its variables to others
     served.run("from nbclient import NotebookClient; from nbformat import v4").ok()
     text = served.value(
         "NotebookClient(v4.new_notebook(cells=list(map(v4.new_code_cell, "

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.kernel.conftest import needs_subshells
+from tests.kernel.forked import forking
 from tests.kernel.kernels import Kernel
 from tests.kernel.test_commands import refused
 
@@ -41,7 +42,8 @@ def offline(tmp_path_factory):
     """A kernel on another home that knows none of the models."""
     kernel = Kernel(tmp_path_factory.mktemp("elsewhere"))
     try:
-        kernel.start()
+        with forking():
+            kernel.start()
         kernel.run("%load_ext sessionmagic").ok()
         kernel.run(TOOL).ok()
         yield kernel
