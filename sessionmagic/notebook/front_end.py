@@ -165,9 +165,19 @@ class FrontEnd:
 
 
 def _ipykernel_of(shell: InteractiveShell) -> Any:
-    """Return the shell's kernel if it is an ipykernel. Others, such as xeus-python, tell nothing of their requests."""
+    """Return the shell's kernel if it is an ipykernel. Others, such as xeus-python, tell nothing of their requests.
+
+    An ipykernel has a loop when it has started, which is later if it loads the extension from its configuration.
+    """
     kernel = getattr(shell, "kernel", None)
-    return kernel if hasattr(kernel, "io_loop") else None
+    return kernel if hasattr(kernel, "io_loop") or _starts_later(kernel) else None
+
+
+def _starts_later(kernel: object) -> bool:
+    """Return whether a kernel without a loop is an ipykernel, and not one that runs in the process of its front end."""
+    classes = {(each.__module__, each.__name__) for each in type(kernel).__mro__}
+    in_process = ("ipykernel.inprocess.ipkernel", "InProcessKernel")
+    return ("ipykernel.kernelbase", "Kernel") in classes and in_process not in classes
 
 
 def _served_notebook() -> str:

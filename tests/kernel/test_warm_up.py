@@ -6,6 +6,7 @@ import time
 import pytest
 
 from tests.kernel.cells import SOON
+from tests.kernel.conftest import needs_subshells
 from tests.kernel.kernels import Kernel, comes_true
 
 TEST_MODEL = "%config AgentMagics.model = 'test'\n%config AgentMagics.kernel_tools = False"
@@ -145,6 +146,16 @@ def test_an_extension_that_a_configuration_loads_works(cold):
     kernel.run(TEST_MODEL).ok()
     assert "success" in kernel.run("%%agent\nhi").ok().answer["data"]["text/plain"]
     kernel.run("%%agent --background\nhi").ok()
+
+
+@needs_subshells
+def test_an_extension_that_a_configuration_loads_shows_turns_live_and_asks_on_the_page(cold):
+    kernel = cold(arguments=[CONFIGURED])
+    kernel.run(TEST_MODEL).ok()
+    kernel.run("def change() -> str: return 'changed'").ok()
+    cell = kernel.send("%%agent --tools change\nchange it").until_asks()
+    kernel.click(cell.button("Approve"), kernel.subshell())
+    assert "changed" in cell.wait().ok().text
 
 
 @pytest.mark.once
