@@ -170,11 +170,14 @@ class Recording:
         own = list(places.values())[index] if index < len(places) else []
         if (found := next((each for each in own if each.repeat == repeat), None)) is not None:
             return found
-        number = sum(map(len, list(places.values())[:index])) + repeat
-        raise ReplayError(
-            f"{self.name} has {_what(wanted)} only {times(len(same))}, and this asks for number {number}; "
-            "a restart of the kernel begins anew"
-        )
+        had = f"{self.name} has {_what(wanted)} only {times(len(same))}"
+        if own:
+            raise ReplayError(f"{had}, and this is run {repeat} of it; ask as it was recorded")
+        if len(same) == 1:
+            given = "that answer was given already; run the cell that has it"
+        else:
+            given = "these answers were given already; run a cell that has one"
+        raise ReplayError(f"{had}, and {given}, or restart the kernel to begin anew")
 
     @property
     def has_summaries(self) -> bool:

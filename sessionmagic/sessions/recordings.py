@@ -77,7 +77,8 @@ class Recordings:
             if name == configured.replay:  # whoever runs the notebook may have been given it without the file
                 made = "put it there, or let models answer with %config AgentMagics.replay = ''"
             where = f"cannot replay {name}: there is no such file in {path.absolute().parent}"
-            raise ModelReferenceError(f"{where}{suggestion(name, files_beside(name), made)}")
+            others = [each for each in files_beside(name) if each != name]  # a link may lead nowhere
+            raise ModelReferenceError(f"{where}{suggestion(name, others, made)}")
         if name.endswith(SUFFIX) or path.exists():
             return self._in_file(path)
         raise ModelReferenceError(

@@ -123,18 +123,27 @@ def test_file_that_is_cut_at_the_end_of_a_line_says_so(manager, file):
         (b"\x89PNG\r\n\x1a\n\x00\xff", "it is not a recording"),
         (b"[" * 100_000, "it is not a recording"),
         (b'{"kind": "sessionmagic recording", "version": 2}\n', "it is a recording of version 2"),
-        (b'{"kind": "sessionmagic recording"}\n', "it is a recording of version None"),
+        (b'{"kind": "sessionmagic recording"}\n', "its version is None, which is not a number"),
+        (b'{"kind": "sessionmagic recording", "version": "1"}\n', "its version is '1', which is not a number"),
+        (b'{"kind": "sessionmagic recording", "version": 1}\n{"id": NaN}\n', "line 2 is not JSON ("),
         (b'{"kind": "sessionmagic recording", "version": true}\n5\n', "line 2 is not a turn"),
         (b'{"kind": "sessionmagic recording", "version": 1, "head": 7}\n', "its head is not the id of a turn"),
         (b'{"kind": "sessionmagic recording", "version": 1, "head": "9"}\n', "turn 9 is missing"),
         (b'{"kind": "sessionmagic recording", "version": 1}\n{"messages": []}\n', "line 2 is not a turn"),
     ],
-    ids=map(str, range(10)),
+    ids=map(str, range(12)),
 )
-def test_foreign_newer_and_broken_files_are_refused_in_one_line(manager, tmp_path, content, says):
+def test_foreign_newer_and_broken_files_are_refused_in_one_line_that_says_what_to_do(manager, tmp_path, content, says):
     path = tmp_path / "x.jsonl"
     path.write_bytes(content)
-    assert says in refused(manager, path)
+    line = refused(manager, path)
+    assert says in line
+    assert re.search("; (%agent record FILE writes one|update it|copy it whole, or record it again)$", line)
+
+
+def test_a_link_that_leads_nowhere_is_no_suggestion(manager, tmp_path):
+    (tmp_path / "lesson.jsonl").symlink_to(tmp_path / "gone.jsonl")
+    assert refused(manager, tmp_path / "lesson.jsonl").endswith("makes it")
 
 
 def test_missing_file_a_folder_and_a_huge_file_are_refused(manager, tmp_path, monkeypatch):

@@ -429,6 +429,19 @@ async def test_each_comparison_of_the_same_prompt_gets_its_own_repeats(manager):
 
 
 @on_a_loop
+async def test_more_runs_of_a_column_than_were_recorded_say_which_run_is_missing(manager):
+    for session, repeat in (("chat", 2), ("again", 3)):
+        request = Request(prompt="Which?", session=session)
+        comparison = await manager.compare(request, [Contestant("calm")], repeat=repeat)
+        await comparison.answers()
+        configured.change("calm", {}, {}, replay="chat")
+    errors = [turn.error for turn in manager.sessions.load("again").turns if turn.error]
+    assert [error.partition(" only ")[2] for error in errors] == [
+        "twice, and this is run 3 of it; ask as it was recorded"
+    ]
+
+
+@on_a_loop
 async def test_further_cells_with_the_same_prompt_get_further_answers_and_a_rerun_the_same(manager):
     answers = iter(["first", "second"])
     script("varies", lambda _messages: next(answers))
@@ -445,7 +458,7 @@ async def test_further_cells_with_the_same_prompt_get_further_answers_and_a_reru
     assert await from_cell("one", "a") == "first"
     assert await from_cell("two", "b") == "second"
     assert await from_cell("one", "c") == "first"
-    assert "only twice, and this asks for number 3" in await from_cell("three", "d")
+    assert "only twice, and these answers were given already; run a cell" in await from_cell("three", "d")
 
 
 @on_a_loop
@@ -599,7 +612,10 @@ async def test_request_that_was_recorded_once_says_so_to_a_second_cell(manager):
     await ask(manager)
     await replayed(manager, session="a", cell=Cell(id="one"))
     second = await replayed(manager, session="b", cell=Cell(id="two"))
-    assert 'has the prompt "Hello" only once, and this asks for number 2' in str(second.error)
+    assert str(second.error).endswith(
+        'has the prompt "Hello" only once, and that answer was given already; run the cell that has it, or restart the '
+        "kernel to begin anew"
+    )
 
 
 @on_a_loop

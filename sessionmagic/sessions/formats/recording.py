@@ -145,7 +145,8 @@ def _reason(error: Exception) -> str:
         reason = str(error)
     else:
         reason = reason_of(error)
-    return shortened(printable(" ".join(reason.split())), REASON_LENGTH)
+    advice = "" if "; " in reason or isinstance(error, OSError) else f"; {AGAIN}"
+    return shortened(printable(" ".join(reason.split())), REASON_LENGTH) + advice
 
 
 def _session_in(content: bytes, path: Path) -> Session:
@@ -188,7 +189,9 @@ def _header(line: bytes) -> dict[str, Any]:
     if not isinstance(header, dict) or header.get("kind") != KIND:
         raise ValueError("it is not a recording; %agent record FILE writes one")
     version, head = header.get("version"), header.get("head")
-    if not isinstance(version, int) or version > VERSION:
+    if not isinstance(version, int):
+        raise ValueError(f"its version is {shortened(repr(version))}, which is not a number")  # noqa: TRY004
+    if version > VERSION:
         raise ValueError(f"it is a recording of version {version}, and this sessionmagic reads {VERSION}; update it")
     if not isinstance(head, str | None):
         raise ValueError("its head is not the id of a turn")  # noqa: TRY004  the reader's one kind of error
@@ -199,11 +202,20 @@ def _entry_in(line: bytes, number: int) -> dict[str, Any]:
     try:
         entry = loads(line)
     except ValueError as error:
-        cut = f"is cut off or not JSON; {AGAIN}" if not line.rstrip().endswith(b"}") else f"is not JSON: {error}"
+        cut = (
+            f"is cut off or not JSON; {AGAIN}"
+            if not line.rstrip().endswith(b"}")
+            else f"is not JSON ({_problem(error)})"
+        )
         raise ValueError(f"line {number} {cut}") from None
     if not isinstance(entry, dict) or not isinstance(entry.get("messages"), list):
         raise ValueError(f"line {number} is not a turn")  # noqa: TRY004
     return entry
+
+
+def _problem(error: ValueError) -> str:
+    """Return what is wrong with JSON, without its place, which counts within the line."""
+    return str(error).partition(": line ")[0]
 
 
 def _parts_in(entry: dict[str, Any]) -> int:
@@ -216,7 +228,7 @@ def _turn(entry: dict[str, Any], number: int) -> TurnRecord:
     try:
         return _adapter().validate_python({"parent": None, **known})
     except ValueError as error:
-        raise ValueError(f"line {number} is not a turn: {reason_of(error)}") from None
+        raise ValueError(f"line {number} is not a turn ({reason_of(error).removeprefix('not a session: ')})") from None
 
 
 @cache
