@@ -104,7 +104,7 @@ class Recordings:
             session: The id of its session.
             turn_id: Its id.
 
-        Raises `UsageError` if the file is not a recording, `SessionMagicError` for the session, and `OSError`.
+        Raises `UsageError` if the file cannot be read or written, and `SessionMagicError` for the session.
         """
         self._change(lambda recorded: with_path(recorded, self._sessions.load(session).path(turn_id)))
 
@@ -125,9 +125,13 @@ class Recordings:
         from sessionmagic.sessions.formats.recording import PUBLIC_FILE, to_recording
 
         path = Path(configured.replay).expanduser()
-        with _changing(path):
-            recorded, _ = self.session(configured.replay)
-            replace_file(path, to_recording(change(recorded)).encode(errors="replace"), PUBLIC_FILE)
+        try:
+            with _changing(path):
+                recorded, _ = self.session(configured.replay)
+                replace_file(path, to_recording(change(recorded)).encode(errors="replace"), PUBLIC_FILE)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise UsageError(f"cannot write {path}: {reason}; it is as it was, so run the cell again later") from error
 
     def names(self) -> list[str]:
         """Return the names of the sessions."""

@@ -85,7 +85,7 @@ async def add_to_recording(admitted: Admitted, record: Callable[[str, str], obje
     """
     try:
         await settled_in_thread(record, admitted.turn.session_id, admitted.turn.id)
-    except (SessionMagicError, OSError) as error:
+    except SessionMagicError as error:
         admitted.log.emit(Warned, text=f"the answer could not be added to the recording: {error}")
 
 

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from errno import ENOSPC
 from itertools import count
 from threading import Barrier
 
@@ -126,6 +127,25 @@ async def test_file_that_cannot_be_written_is_a_warning_and_the_answer_stays(man
     assert (await turn.result()).text == "It is fine."
     problem = f"there is no directory {file.parent / 'none'}; make it first"
     assert f"the answer could not be added to the recording: {problem}" in turn.transcript.warnings
+
+
+@on_a_loop
+async def test_full_disk_is_a_warning_in_one_line_and_leaves_the_file_as_it_was(manager, file, monkeypatch):
+    await ask(manager)
+    before = file.read_bytes()
+
+    def full(*_):
+        raise OSError(ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(recordings, "replace_file", full)
+        turn = await manager.run("Further", session="chat", cell=Cell(id="further"))
+        assert (await turn.result()).text == "It is fine."
+    problem = f"cannot write {file}: No space left on device; it is as it was, so run the cell again later"
+    assert turn.transcript.warnings == (f"the answer could not be added to the recording: {problem}",)
+    assert file.read_bytes() == before
+    await ask(manager, "Further", cell=Cell(id="further"))
+    assert prompts_in(file) == ["Hello", "Further"]
 
 
 @on_a_loop
