@@ -99,6 +99,7 @@ def test_structured_answer_is_a_table_on_a_page_and_json_as_text(shown):
     result = answered('[{"name": "<b>", "size": 7}]', value=value)
     for found in (shown(result), shown(Answers([result], print))):
         assert re.findall("<t[hd] [^>]*>([^/]*)</t[hd]>", found["text/html"]) == ["name", "size", "&lt;b&gt;", "7"]
+        assert re.findall(r"text-align: (\w+)", found["text/html"]) == ["left", "right"] * 2
         assert '"name"' not in found["text/html"]
         assert '[{"name": "<b>", "size": 7}]' in found["text/plain"]
     assert shown(result)["text/markdown"] == "| name | size |\n| --- | --- |\n| \\<b\\> | 7 |\n"

@@ -1,5 +1,9 @@
 """Lists that are shown as tables."""
 
+import re
+
+import pytest
+
 from sessionmagic.keys.cleaning import LEFT_OUT
 from sessionmagic.notebook.page.listing import Listing
 
@@ -46,6 +50,27 @@ def test_empty_list_is_its_notes_without_headings():
 def test_empty_list_without_notes_has_its_headings():
     assert repr(Listing([], COLUMNS)) == "name  length"
     assert "<table" in Listing([], COLUMNS)._repr_html_()
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["1", "20"],
+        ["1,000,000", "at least 950", "~64"],
+        ["$0.0012", "unpriced"],
+        ["0.031", "< 0.001", "-1", "−2.5", "1e-07"],
+        ["7", "", "–", "unknown"],
+    ],
+)
+def test_numbers_stand_at_the_right_below_their_heading(cells):
+    html = Listing(cells, {"name": lambda _: "a", "tokens": str})._repr_html_()
+    assert re.findall(r"text-align:(\w+)", html) == ["left", "right"] * (len(cells) + 1)
+
+
+@pytest.mark.parametrize("cells", [["1", "one"], ["3 min ago"], ["● 1"], ["50 → 16"], ["2026-11-30"], ["", "–"], []])
+def test_what_is_not_all_numbers_stands_at_the_left(cells):
+    html = Listing(cells, {"name": str})._repr_html_()
+    assert re.findall(r"text-align:(\w+)", html) == ["left"] * (len(cells) + 1)
 
 
 def test_keys_are_left_out_of_cells_and_notes():

@@ -24,6 +24,7 @@ from sessionmagic.notebook.captions import (
     work_footer,
 )
 from sessionmagic.notebook.excerpts import cut, last_lines
+from sessionmagic.notebook.page.alignment import sides
 from sessionmagic.notebook.page.rendering import render_code, render_markdown
 from sessionmagic.notebook.page.wide import BREAKS, LIKE_TEXT, SCROLLS, framed, scrolling_table
 from sessionmagic.notebook.visible import escape
@@ -46,8 +47,8 @@ OPENED = "border-left: 3px solid var(--jp-border-color2, #ccc); padding-left: 0.
 MONOSPACE = "font-family: var(--jp-code-font-family, monospace)"
 """For ``<pre>``, which is not monospaced on nbconvert's pages."""
 RESULT = f"white-space: pre-wrap; word-break: normal; {BREAKS}; {LIKE_TEXT}; {MONOSPACE}"
-LEFT = 'style="text-align: left; white-space: pre-wrap; vertical-align: top"'
-"""Keeps front ends from aligning cells to the right, and their lines apart."""
+CELL = "white-space: pre-wrap; vertical-align: top"
+"""Keeps the lines of a cell apart."""
 CODE = f"white-space: pre; {SCROLLS}; {LIKE_TEXT}; {MONOSPACE}; margin: 0 0 0.6em"
 WHOLE_CODE = f"{RESULT}; margin: 0 0 0.6em"
 PRINTED_LINES = 12
@@ -91,8 +92,12 @@ def value_html(block: ValueBlock) -> str:
     if table is None:
         text = value_text(value) if block.given else "writing …" if value is None else value_text(value)
         return f'<p {NO_MATH} style="white-space: pre-wrap">{escape(cut(text))}</p>'
-    head = "".join(f"<th {LEFT}>{escape(heading)}</th>" for heading in table.headings)
-    rows = "".join(f"<tr>{''.join(f'<td {LEFT}>{escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows)
+    styles = [f'style="text-align: {side}; {CELL}"' for side in sides(table.rows, len(table.headings))]
+    head = "".join(f"<th {style}>{escape(cell)}</th>" for style, cell in zip(styles, table.headings, strict=True))
+    rows = "".join(
+        f"<tr>{''.join(f'<td {style}>{escape(cell)}</td>' for style, cell in zip(styles, row, strict=True))}</tr>"
+        for row in table.rows
+    )
     head = f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>" if table.rows else ""
     shown = scrolling_table(head, NO_MATH) if head else ""
     return shown + (note_html(*table.notes) if table.notes and block.given else "")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sessionmagic.keys.cleaning import without_keys
 from sessionmagic.notebook.html_block import html_block
+from sessionmagic.notebook.page.alignment import sides
 from sessionmagic.notebook.page.answer import NO_MATH
 from sessionmagic.notebook.page.wide import framed, scrolling_table
 from sessionmagic.notebook.visible import escape, visible
@@ -24,11 +25,10 @@ PROSE = 60
 """Characters of a line of a cell that is read as prose, and needs a wider column."""
 LONGEST_WORD = 20
 """Characters of a word that is not broken, unless it has joints."""
-HEADING = 'style="text-align:left;padding:0.3em"'
-SHORT = 'style="text-align:left;padding:0.3em;white-space:pre"'
-LONG = 'style="text-align:left;padding:0.3em;white-space:pre-wrap;min-width:5em"'
-LONGEST = 'style="text-align:left;padding:0.3em;white-space:pre-wrap;min-width:9em"'
-"""Keep JupyterLab from aligning cells to the right, joining their lines, and squeezing the long ones to a word each."""
+SHORT = "white-space:pre"
+LONG = "white-space:pre-wrap;min-width:5em"
+LONGEST = "white-space:pre-wrap;min-width:9em"
+"""Keep front ends from joining the lines of cells, and from squeezing the long ones to a word each."""
 DRAWN = frozenset("│├└")
 """Characters of the drawing of a tree, which is never broken."""
 BREAKS = re.compile(r"(?<=[-_/:.,@])(?=\w)")
@@ -85,11 +85,12 @@ class Listing(list[T]):
         return "\n".join(line.rstrip() for line in [*lines, *map(visible, self._notes)])
 
     def _repr_html_(self) -> str:
-        # A heading may be broken, so that it does not make the column of short cells wide.
-        head = "".join(f"<th {HEADING}>{escape(name).replace('_', '_<wbr>')}</th>" for name in self._columns)
-        rows = "".join("<tr>" + "".join(map(cell_html, row)) + "</tr>" for row in self._cells())
+        rows = self._cells()
+        at = sides(rows, len(self._columns))
+        head = "".join(map(heading_html, self._columns, at))
+        body = "".join("<tr>" + "".join(map(cell_html, row, at)) + "</tr>" for row in rows)
         notes = "".join(f"<p {NO_MATH}>{escape(note)}</p>" for note in self._notes)
-        table = scrolling_table(f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>", NO_MATH)
+        table = scrolling_table(f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>", NO_MATH)
         return html_block(framed(notes if self._only_notes else table + notes))
 
     def to_frame(self) -> Any:
@@ -111,13 +112,23 @@ class Listing(list[T]):
         return frame
 
 
-def cell_html(text: str) -> str:
+def heading_html(text: str, side: str) -> str:
+    """Return a heading, which may be broken, so that it does not make a column of short cells wide."""
+    return f'<th style="text-align:{side};padding:0.3em">{escape(text).replace("_", "_<wbr>")}</th>'
+
+
+def cell_html(text: str, side: str) -> str:
     """Return a cell whose short lines are not broken, and whose long ones are, also within long words."""
     longest = max(text.split("\n"), key=len)
     if len(longest) <= SHORT_LINE or not DRAWN.isdisjoint(text):
-        return f"<td {SHORT}>{escape(text)}</td>"
+        return styled_cell(escape(text), side, SHORT)
     broken = "".join("<wbr>".join(map(escape, _pieces(word))) for word in re.split(r"(\s+)", text))
-    return f"<td {LONGEST if len(longest) > PROSE and ' ' in longest else LONG}>{broken}</td>"
+    return styled_cell(broken, side, LONGEST if len(longest) > PROSE and " " in longest else LONG)
+
+
+def styled_cell(html: str, side: str, style: str) -> str:
+    """Return a cell of HTML. It says its side, because JupyterLab aligns cells to the right."""
+    return f'<td style="text-align:{side};padding:0.3em;{style}">{html}</td>'
 
 
 def _pieces(word: str) -> Iterator[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from sessionmagic.keys.cleaning import without_keys
+from sessionmagic.notebook.page.alignment import sides
 from sessionmagic.notebook.page.answer import NO_MATH
-from sessionmagic.notebook.page.listing import HEADING, SHORT, cell_html
+from sessionmagic.notebook.page.listing import SHORT, cell_html, heading_html, styled_cell
 from sessionmagic.notebook.page.wide import scrolling_table
 from sessionmagic.notebook.visible import escape
 
@@ -39,14 +40,15 @@ def _table(table: Table) -> str:
     notes = "".join(f"<p {NO_MATH}>{escape(without_keys(note))}</p>" for note in table.notes)
     if not table.rows:
         return notes
-    head = "".join(f"<th {HEADING}>{escape(heading)}</th>" for heading in table.headings)
-    rows = "".join(f"<tr>{_cells(table.headings, row)}</tr>" for row in table.rows)
+    at = sides(table.rows, len(table.headings))
+    head = "".join(map(heading_html, table.headings, at))
+    rows = "".join(f"<tr>{_cells(table.headings, row, at)}</tr>" for row in table.rows)
     return scrolling_table(f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>", NO_MATH) + notes
 
 
-def _cells(headings: Sequence[str], row: Sequence[str]) -> str:
+def _cells(headings: Sequence[str], row: Sequence[str], at: Sequence[str]) -> str:
     texts = map(without_keys, row)
     return "".join(
-        cell_html(text) if heading or not text else f"<td {SHORT}><code>{escape(text)}</code></td>"
-        for heading, text in zip(headings, texts, strict=True)
+        cell_html(text, side) if heading or not text else styled_cell(f"<code>{escape(text)}</code>", side, SHORT)
+        for heading, text, side in zip(headings, texts, at, strict=True)
     )
