@@ -25,6 +25,8 @@ from sessionmagic.conversation.transcript import TextBlock, ToolBlock, Transcrip
 from sessionmagic.notebook.activity import activity
 from sessionmagic.notebook.captions import status_line
 
+pytestmark = pytest.mark.once
+
 HEAD = {"session_id": "s", "turn_id": "1", "agent": "assistant", "at": 5.0}
 RUN = {"call_id": "a", "tool": "run_python"}
 QUESTION = {"question_id": "q", "server": "web", "message": "m", "schema": {}}

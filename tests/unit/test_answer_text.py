@@ -1,9 +1,12 @@
 """Text that comes in pieces: how it was cut makes no difference."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sessionmagic.models.answer_text import Halves, Reasoned, ReasoningTags
+
+pytestmark = pytest.mark.once
 
 WORDS = st.sampled_from(["<think>", "</think>", "<", "think>", "</", "`", "a plan", " and ", "\n", "\n\n", "é"])
 TEXTS = st.lists(WORDS, max_size=8).map("".join)

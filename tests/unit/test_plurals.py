@@ -9,6 +9,8 @@ from sessionmagic.notebook.excerpts import TEXT_LIMIT, cut, excerpt
 from sessionmagic.notebook.figures import money
 from sessionmagic.notebook.page.listing import Listing
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(("tokens", "words"), [(1, "3 → 1 token"), (2, "3 → 2 tokens"), (0, "3 → 0 tokens")])
 def test_tokens_of_a_footer(tokens, words):

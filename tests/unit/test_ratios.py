@@ -5,6 +5,8 @@ import pytest
 from benchmarks.figures import Figure, not_measured, sample
 from benchmarks.ratios import Failure, comparison, lines
 
+pytestmark = pytest.mark.once
+
 WHAT = "writing, ms"
 
 

@@ -25,6 +25,8 @@ from sessionmagic.conversation.tree import (
 from sessionmagic.conversation.usage import RequestRecord, Usage
 from sessionmagic.exceptions import UsageError
 
+pytestmark = pytest.mark.once
+
 EMPTY = Session(id="s", name="chat", created_at=1.0, updated_at=1.0)
 
 
