@@ -40,7 +40,7 @@ def load(shell: InteractiveShell) -> None:
     warm_up = WarmUp(magics.context)
     register_completion(shell, magics.context, warm_up.paused)
     keep_figures_whole(shell)
-    queued_cells(magics.context.front_end.kernel)  # those that are sent from now on are known
+    _know_queued_cells(shell, magics.context.front_end.kernel)
     magics.context.front_end.offer_a_widget()
     shell.input_transformers_cleanup.append(keep_question_marks)
     formatter: Any = shell.display_formatter
@@ -50,6 +50,18 @@ def load(shell: InteractiveShell) -> None:
         plain.for_type_by_name(module, name, _printed)
     atexit.register(magics.context.close)
     atexit.register(warm_up.stop)
+
+
+def _know_queued_cells(shell: InteractiveShell, kernel: object) -> None:
+    """Know the cells that are sent from now on; if the kernel has not started yet, from its first cell on."""
+    if kernel is None or queued_cells(kernel) is not None:
+        return
+
+    def begin() -> None:
+        shell.events.unregister("pre_execute", begin)
+        queued_cells(kernel)
+
+    shell.events.register("pre_execute", begin)
 
 
 def _printed(result: object, printer: RepresentationPrinter, _cycle: object) -> None:

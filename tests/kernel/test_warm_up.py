@@ -148,12 +148,22 @@ def test_an_extension_that_a_configuration_loads_works(cold):
     kernel.run("%%agent --background\nhi").ok()
 
 
+@pytest.mark.once
+def test_an_extension_that_a_configuration_loads_loses_no_request_while_the_kernel_starts(cold, tmp_path):
+    with (tmp_path / "stderr").open("w") as stderr:
+        cold(stderr=stderr, arguments=[CONFIGURED]).run("1 + 1").ok()
+    assert "Invalid message" not in (tmp_path / "stderr").read_text()
+
+
 @needs_subshells
 def test_an_extension_that_a_configuration_loads_shows_turns_live_and_asks_on_the_page(cold):
     kernel = cold(arguments=[CONFIGURED])
     kernel.run(TEST_MODEL).ok()
     kernel.run("def change() -> str: return 'changed'").ok()
-    cell = kernel.send("%%agent --tools change\nchange it").until_asks()
+    cell = kernel.send("%%agent --tools change\nchange it", cell_id="asks")
+    behind = kernel.send("print('behind')", cell_id="behind")
+    cell.until_asks()
+    behind.until_shows("waits for your answer")
     kernel.click(cell.button("Approve"), kernel.subshell())
     assert "changed" in cell.wait().ok().text
 

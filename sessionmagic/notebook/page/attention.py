@@ -77,7 +77,12 @@ def refuses_widgets(client: str) -> bool:
 
 
 def _can_listen(kernel: Any) -> bool:
-    return getattr(kernel, "shell_channel_thread", None) is not None and _is_main_thread()
+    """Return whether the page can be listened to: with subshells, on the main thread, once the kernel has started.
+
+    A message that came earlier would be lost, as only a kernel that has started knows where to send it.
+    """
+    has_started = hasattr(kernel, "io_loop")
+    return has_started and getattr(kernel, "shell_channel_thread", None) is not None and _is_main_thread()
 
 
 def _is_main_thread() -> bool:
