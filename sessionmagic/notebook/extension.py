@@ -6,6 +6,9 @@ import atexit
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from traitlets import TraitError
+
+from sessionmagic.exceptions import UsageError
 from sessionmagic.notebook.completion import register_completion
 from sessionmagic.notebook.kernel.figures import keep_figures_whole
 from sessionmagic.notebook.magics import AgentMagics
@@ -32,10 +35,17 @@ _PRINTED = (
 
 
 def load(shell: InteractiveShell) -> None:
-    """Register the magics and their completion, and stop all turns at exit. Does nothing when already loaded."""
+    """Register the magics and their completion, and stop all turns at exit. Does nothing when already loaded.
+
+    Raises `UsageError` if a setting of IPython's configuration is not valid.
+    """
     if "AgentMagics" in shell.magics_manager.registry:
         return
-    magics = AgentMagics(shell)
+    try:
+        magics = AgentMagics(shell)
+    except TraitError as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise UsageError(f"a setting in IPython's configuration is not valid: {reason}; correct it there") from None
     shell.register_magics(magics)
     warm_up = WarmUp(magics.context)
     register_completion(shell, magics.context, warm_up.paused)

@@ -176,6 +176,15 @@ def test_an_extension_that_a_configuration_loads_warms_up_before_the_first_cell(
 
 
 @pytest.mark.once
+def test_a_configuration_that_is_not_valid_is_named_in_one_line(cold):
+    cell = cold(arguments=["--AgentMagics.view=cinema"]).run("%load_ext sessionmagic")
+    assert cell.ename == "UsageError"
+    assert cell.evalue.startswith("a setting in IPython's configuration is not valid: The 'view' trait of ")
+    assert cell.evalue.endswith("; correct it there")
+    assert cell.traceback.count("\n") == 0
+
+
+@pytest.mark.once
 def test_the_extension_is_loaded_where_no_thread_can_be_started(cold):
     kernel = cold()
     kernel.run(f"import threading\nstart = threading.Thread.start\ndef fail(_): {NO_THREAD}").ok()
