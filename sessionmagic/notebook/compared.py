@@ -11,6 +11,7 @@ from sessionmagic.conversation.value import cell_text, fields_of, without_clashe
 from sessionmagic.notebook.captions import ENDINGS
 from sessionmagic.notebook.figures import duration, money, tokens
 from sessionmagic.notebook.visible import one_line
+from sessionmagic.words import typed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -126,17 +127,26 @@ def closing(runs: Sequence[ShownRun], session: str, vote: Vote | None = None, pa
         path: The ids of the turns that the session's next turn continues.
     """
     voted = voted_line(runs, vote) if vote is not None else ""
+    named = in_session(session)
     kept = next((run for run in runs if run.transcript.turn_id in path), None)
     if runs and runs[0].column.hidden:
-        how = f"%agent vote A votes, tie and bad too; {REVEALS}" if vote is None else REVEALS
+        votes = f"%agent vote A{named} votes, tie and bad too; " if vote is None else ""
+        how = f"{votes}{reveals(session)}"
     elif kept is not None:
-        how = f"the session goes on with {kept.heading}; %agent keep goes on with another column"
+        how = f"the session goes on with {kept.heading}; %agent keep COLUMN{named} goes on with another column"
     else:
-        how = "the session goes on where it was; %agent keep 1 goes on with column 1"
+        how = f"the session goes on where it was; %agent keep 1{named} goes on with column 1"
     return " · ".join(filter(None, [session, "comparison", voted, how]))
 
 
-REVEALS = "%agent reveal shows the names"
+def reveals(session: str) -> str:
+    """Return what shows the names of the models of a blind comparison."""
+    return f"%agent reveal{in_session(session)} shows the names"
+
+
+def in_session(session: str) -> str:
+    """Return the option that names a session, which need not be the active one; empty if its name is not known."""
+    return f" -s {typed(session)}" if session else ""
 
 
 def voted_line(runs: Sequence[ShownRun], vote: Vote) -> str:

@@ -21,7 +21,7 @@ from sessionmagic.notebook.background import BackgroundAnswers
 from sessionmagic.notebook.cell import keep, launch_of, request_of
 from sessionmagic.notebook.cell_session import begun, place_of
 from sessionmagic.notebook.cell_work import CellWork, cell_waits
-from sessionmagic.notebook.compared import ShownRun, closing, voted_line
+from sessionmagic.notebook.compared import ShownRun, closing, in_session, reveals, voted_line
 from sessionmagic.notebook.comparison_area import area_for
 from sessionmagic.notebook.judged import judge_line, with_wins
 from sessionmagic.notebook.page.comparison import comparison_output
@@ -267,14 +267,15 @@ class ComparisonWork(CellWork):
             return runs, "not judged, because it was stopped"
         return with_wins(runs, turns[0].verdicts), judge_line(turns)
 
-    def _vote(self, session_id: str, runs: Sequence[ShownRun], choice: str) -> str:
-        """Store a vote that was given by a button, and return a line about it."""
+    def _vote(self, session_id: str, runs: Sequence[ShownRun], choice: str) -> tuple[str, str]:
+        """Store a vote that was given by a button, and return a line about it and one about what can be done next."""
+        then = reveals(runs[0].transcript.session)
         try:
             turns = self._context.manager.comparisons.vote(session_id, choice, comparison=runs[0].column.comparison)
         except SessionMagicError as error:  # the session may be gone
-            return f"not stored: {error}"
+            return f"not stored: {error}", then
         vote = turns[0].vote
-        return voted_line(runs, vote) if vote is not None else ""
+        return voted_line(runs, vote) if vote is not None else "", then
 
     def _keep(self, comparison: Comparison) -> None:
         results = [each.result for each in self._launches if each.result is not None]
@@ -284,7 +285,8 @@ class ComparisonWork(CellWork):
         failed = [error for error in errors if error is not None and not isinstance(error, asyncio.CancelledError)]
         if None not in errors and failed:
             hidden = comparison.runs[0].column.hidden
-            raise TurnFailedError(f"all columns failed; {'%agent reveal shows why' if hidden else 'each says why'}")
+            named = in_session(results[0].session) if results else ""
+            raise TurnFailedError(f"all columns failed; {f'%agent reveal{named} shows' if hidden else 'each says'} why")
 
 
 def _shown(column: Column, launch: Launch, displays: Displays) -> ShownRun:

@@ -8,7 +8,7 @@ from sessionmagic.notebook.surface import is_under_any_cell, slots_of, surface_o
 from sessionmagic.notebook.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sessionmagic.conversation.column import Column
     from sessionmagic.notebook.context import NotebookContext
@@ -51,13 +51,14 @@ class Area(Protocol):
     def say(self, line: str) -> None:
         """Show a line above the views."""
 
-    def finish(self, output: Output, line: str, vote: Callable[[str], str] | None) -> None:
+    def finish(self, output: Output, line: str, vote: Callable[[str], Sequence[str]] | None) -> None:
         """Show the finished comparison.
 
         Args:
             output: The answers.
             line: A line below them; empty if `output` has it.
-            vote: Stores a vote that is given by a button, and returns a line that says so; None for no buttons.
+            vote: Stores a vote that is given by a button, and returns a line that says so and one that says what to do
+                then; None for no buttons.
         """
 
 

@@ -53,6 +53,7 @@ def test_a_vote_on_a_blind_comparison_takes_the_place_of_its_buttons(notebook):
     it.output(1).get_by_role("button", name="all bad").click()
     expect(it.output(1).get_by_role("button")).to_have_count(0, timeout=SECONDS)
     expect(it.output(1)).to_contain_text("your vote: all are bad")
+    expect(it.output(1)).to_contain_text("%agent reveal -s votes shows the names")
     it.prompt(1).click()  # the button is gone, and with it the focus
     assert "jupyter.widget-view" not in str(it.save().cells[1].outputs)
 
@@ -95,6 +96,6 @@ def test_columns_go_on_growing_after_a_reload_and_show_no_draft(notebook):
     expect(it.area(1).get_by_text("says a and more")).to_be_visible(timeout=SECONDS)
     it.say("columns-grow-b.txt", "to the end", end=True)
     expect(it.area(1).get_by_role("row")).to_have_count(3, timeout=SECONDS)
-    for words in ("says b to the end", "%agent keep 1 goes on with column 1"):
+    for words in ("says b to the end", "%agent keep 1 -s columns-grow goes on with column 1"):
         expect(it.area(1).get_by_text(words)).to_be_visible()
     expect(unfinished(it)).not_to_be_visible()

@@ -34,7 +34,7 @@ def test_models_answer_side_by_side_and_the_cell_keeps_one_static_output(kernel,
 def test_a_session_of_columns_only_says_how_to_go_on(kernel, session):
     kernel.run(f"%%agent -s {session} --compare hello recalls\nWho are you?").ok()
     shown = kernel.run(f"%agent show {session}").ok().text
-    assert "only a comparison; %agent keep 1 goes on" in shown
+    assert f"only a comparison; %agent keep 1 -s {session} goes on" in shown
     kernel.run(f"%agent keep 1 -s {session}").ok()
     assert "Who are you?" in kernel.run(f"%agent show {session}").ok().text
 
@@ -67,7 +67,7 @@ def test_columns_grow_without_widgets(kernel, session, pen):
     assert not cell.widgets
     [output] = cell.everything
     assert "It rains **now** and then." in output["data"]["text/plain"]
-    assert "%agent keep 1" in output["data"]["text/plain"]
+    assert f"%agent keep 1 -s {session} goes on" in output["data"]["text/plain"]
 
 
 def test_the_line_below_a_comparison_takes_the_place_of_its_draft(kernel, session, pen):
@@ -178,7 +178,7 @@ def test_a_blind_comparison_stays_blind_when_its_turns_are_shown(kernel, session
     cell.until_shows("partial answer")
     shown = kernel.run(f"%agent show {session} --turn 1").ok().text
     kernel.run(f"%agent stop {session}").ok()
-    cell.until(lambda cell: "%agent vote A votes" in cell.html)
+    cell.until(lambda cell: f"%agent vote A -s {session} votes" in cell.html)
     shown += kernel.run(f"%agent show {session} --turn 2").ok().text
     assert "still running" in shown
     assert not any(word in shown for word in ("hang", "slow", "0.125", "0.25"))
@@ -186,7 +186,7 @@ def test_a_blind_comparison_stays_blind_when_its_turns_are_shown(kernel, session
 
 def test_a_blind_comparison_in_which_all_fail_does_not_name_the_first_model(kernel, session):
     cell = kernel.run(f"%%agent -s {session} --compare dumb fails --blind\nHi.")
-    assert (cell.status, cell.evalue) == ("error", "all columns failed; %agent reveal shows why")
+    assert (cell.status, cell.evalue) == ("error", f"all columns failed; %agent reveal -s {session} shows why")
     assert "failed" in kernel.run(f"%agent reveal -s {session}").ok().text
 
 

@@ -14,7 +14,7 @@ from sessionmagic.notebook.commands.budgets import accounts_of_all, in_words
 from sessionmagic.notebook.commands.registry import RUNNING, SESSION, argument, chosen, command, next_turn, running, say
 from sessionmagic.notebook.visible import visible
 from sessionmagic.turns.proposing import told_by_user
-from sessionmagic.words import counted, shortened
+from sessionmagic.words import counted, shortened, typed
 
 if TYPE_CHECKING:
     import argparse
@@ -109,7 +109,8 @@ def _no_turns(session: Session) -> str:
 
     if not comparisons(session):
         return f"no turns; {next_turn(session)}"
-    return "only a comparison; %agent keep 1 goes on with its column 1, and %agent branches lists all"
+    name = typed(session.name)
+    return f"only a comparison; %agent keep 1 -s {name} goes on with its column 1, and %agent branches {name} lists all"
 
 
 def _show_sent(context: NotebookContext, session: Session) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sessionmagic.conversation.comparison import shown
 from sessionmagic.conversation.transcript import Transcript
 from sessionmagic.notebook.captions import run_line
-from sessionmagic.notebook.compared import REVEALS, ShownRun
+from sessionmagic.notebook.compared import ShownRun
 from sessionmagic.notebook.output import Output
 from sessionmagic.notebook.page.answer import MUTED, NO_MATH, note_html
 from sessionmagic.notebook.page.attention import answer_at_once
@@ -230,7 +230,7 @@ class ColumnsArea:
             self._drafting.release()
         return sent // len(self._views)
 
-    def finish(self, output: Output, line: str, vote: Callable[[str], str] | None) -> None:
+    def finish(self, output: Output, line: str, vote: Callable[[str], Sequence[str]] | None) -> None:
         """Show the finished comparison, also in the area, for a page that was reloaded meanwhile."""
         before = list(self._area.children)
         below = [_line_output(line)] if line else []
@@ -247,8 +247,10 @@ class ColumnsArea:
             forget([_finished.popleft()])
 
 
-def _show_votes(slots: Slots, output: Output, letters: Sequence[str], line: str, vote: Callable[[str], str]) -> None:
-    """Show a comparison, buttons to vote on it, and a line below them. A vote takes the place of the buttons.
+def _show_votes(
+    slots: Slots, output: Output, letters: Sequence[str], line: str, vote: Callable[[str], Sequence[str]]
+) -> None:
+    """Show a comparison, buttons to vote on it, and a line below them. The lines of a vote take the place of these.
 
     If nobody votes, the notebook keeps the line, above which a dead widget is not shown.
     """
@@ -256,7 +258,7 @@ def _show_votes(slots: Slots, output: Output, letters: Sequence[str], line: str,
     hides = f'{DEAD_WIDGETS.format(mark)}<span class="{mark}"></span>'
 
     def voted(choice: str) -> None:
-        slots.show([output, _line_output(vote(choice)), _line_output(REVEALS)])
+        slots.show([output, *map(_line_output, vote(choice))])
         forget([choices])
 
     best = [button(each, partial(voted, each), tooltip=f"{each} is the best answer") for each in letters]

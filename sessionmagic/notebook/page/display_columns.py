@@ -188,7 +188,7 @@ class DisplayColumns:
         self._line = line
         self._show()
 
-    def finish(self, output: Output, line: str, vote: Callable[[str], str] | None) -> None:  # noqa: ARG002
+    def finish(self, output: Output, line: str, vote: Callable[[str], Sequence[str]] | None) -> None:  # noqa: ARG002
         """Show the finished comparison."""
         self._slots.end_with([output])
 

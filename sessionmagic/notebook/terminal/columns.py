@@ -52,7 +52,7 @@ class PlainArea:
         if self._reports:
             print(visible(line))
 
-    def finish(self, output: Output, line: str, vote: Callable[[str], str] | None) -> None:  # noqa: ARG002
+    def finish(self, output: Output, line: str, vote: Callable[[str], Sequence[str]] | None) -> None:  # noqa: ARG002
         """Show all answers."""
         output.display()
 
