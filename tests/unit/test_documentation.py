@@ -33,6 +33,14 @@ SHOWN = [
     for block in re.findall(r"{public}\n(.*?)```", text, re.DOTALL)
     for name in block.split()
 ]
+EXAMPLES = [
+    (page, found[1])
+    for page, text in {**TEXTS, "README.md": (ROOT / "README.md").read_text()}.items()
+    if page != "reference/options.md"
+    for block in re.findall(r"^```.*?\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    for found in re.finditer(r"^(?:\w+ = )?(%%?agent .*)$", block, re.MULTILINE)
+]
+"""The lines of magics in the examples of all pages but the one that has placeholders in its line."""
 PUBLIC = [
     *(f"sessionmagic.{name}" for name in sessionmagic.__all__),
     *(f"sessionmagic.testing.{name}" for name in testing.__all__),
@@ -145,6 +153,19 @@ def test_each_exception_stands_in_the_tree_below_its_base():
 )
 def test_code_in_a_help_text_is_code_and_nothing_else_is_markup(text, markdown):
     assert options.marked_up(text) == markdown
+
+
+@pytest.mark.parametrize(("page", "line"), EXAMPLES)
+def test_line_of_an_example_is_understood(page, line):
+    magic, _, rest = line.partition(" ")
+    if magic == "%%agent":
+        parser = CELL_LINE
+    else:
+        words = rest.split(" ", 2)
+        name = max((" ".join(words[:1]), " ".join(words[:2])), key=lambda name: (name in COMMANDS, len(name)))
+        parser, rest = COMMANDS[name].parser, rest.removeprefix(name).strip()
+    parser.parse_line(rest)
+    assert "#" not in rest, f"{page}: a comment on the line of a magic is taken for a part of it"
 
 
 def test_the_tutorial_is_committed_without_outputs():
