@@ -78,6 +78,28 @@ async def test_model_is_told_what_docstring_and_annotations_say(manager):
 
 
 @on_a_loop
+async def test_model_is_not_told_of_other_sections_of_a_docstring(manager):
+    def load(month: str) -> str:
+        """Load a month.
+
+        Args:
+            month: Its name.
+
+        Note:
+            It takes a minute.
+
+        Raises:
+            KeyError: When there is no such month.
+        """
+        return month
+
+    _, _, model = await acted(manager, "Done", tools=[load])
+    [offered] = model.offered[0].values()
+    assert offered.description == "Load a month."
+    assert offered.parameters_json_schema["properties"]["month"] == {"description": "Its name.", "type": "string"}
+
+
+@on_a_loop
 async def test_tool_with_a_schema_of_its_own_is_offered_with_it(manager):
     schema = {"type": "object", "properties": {"month": {"type": "string", "enum": ["may"]}}, "required": ["month"]}
 
