@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sessionmagic.agents.model_options import options_of
 from sessionmagic.agents.powers import how_to_confirm, sending
+from sessionmagic.agents.use import lack_of
 from sessionmagic.agents.variables import provider_filled_in, variables_in
 from sessionmagic.exceptions import AgentsFileError
 from sessionmagic.models.named import Named, Names, Server
@@ -47,7 +48,6 @@ def _is_of_runner(file: AgentsFile) -> list[bool]:
 
 
 def _named(file: AgentsFile, model: NamedModel, confirmed: Collection[str]) -> Named:
-    needed = [each.text for each in model.not_understood if each.value]
     has_own_server = bool(model.provider and (model.base_url or model.token_key))
     options = options_of(file, model)
     asked = (f"{model.provider}:{model.model}",) if model.provider else model.references
@@ -59,7 +59,7 @@ def _named(file: AgentsFile, model: NamedModel, confirmed: Collection[str]) -> N
         fields=options.fields,
         price=_price(model.cost) if model.cost else None,
         sees_images=model.capabilities.image if model.capabilities else None,
-        refusal=f"needs {needed[0]} in {file.where}, which is not understood; remove it" if needed else "",
+        refusal=lack_of(file, model),
     )
 
 
@@ -81,6 +81,8 @@ def _server_of(file: AgentsFile, provider: NamedProvider, confirmed: Collection[
         base_url=provider.base_url,
         key=provider.token_key,
     )
+    if lack := lack_of(file, provider):
+        return replace(server, refusal=lack)
     try:
         headers = provider_filled_in(provider, os.environ).headers
     except AgentsFileError as error:

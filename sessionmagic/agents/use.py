@@ -14,10 +14,13 @@ from sessionmagic.keys.cleaning import LEFT_OUT
 from sessionmagic.words import shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from sessionmagic.agents.contents import AgentsFile
     from sessionmagic.agents.file_agent import FileAgent
+    from sessionmagic.agents.records import NotUnderstood
+
+NAME_A_VARIABLE = "name an environment variable instead"
 
 
 def toolsets_of(file: AgentsFile, agent: FileAgent) -> tuple[Toolset, ...]:
@@ -31,26 +34,43 @@ def toolsets_of(file: AgentsFile, agent: FileAgent) -> tuple[Toolset, ...]:
 def check_usable(file: AgentsFile, name: str) -> None:
     """Raise an `AgentsFileError` if an agent needs something that we do not have, or a key that was left out.
 
-    What its models, their providers and its MCP servers need counts, too.
+    What its MCP servers need counts, too. Its models refuse by themselves (`lack_of`), as it can be asked with another.
     """
     agent = file.agent(name)
-    needed = [each for part in _used_parts(file, agent) for each in part.not_understood if each.value]
-    if needed:  # "skills: false" needs nothing
-        first = min(needed, key=lambda each: each.line or 0)
-        fail(file.where, first.line, f"the agent {agent.name!r} needs {first.text}, which is not understood; remove it")
-    for part in (*toolsets_of(file, agent), *used_models(file, agent)):
-        if _holds(plain(part), LEFT_OUT):
+    needed = _needed(part for record in _own_parts(file, agent) for part in parts_of(record))
+    if needed is not None:
+        fail(
+            file.where, needed.line, f"the agent {agent.name!r} needs {needed.text}, which is not understood; remove it"
+        )
+    for toolset in toolsets_of(file, agent):
+        if _holds(plain(toolset), LEFT_OUT):
             problem = f"the agent {agent.name!r} needs a key that stood in the file and was left out"
-            fail(file.where, next(iter(part.lines.values()), None), f"{problem}; name an environment variable instead")
+            fail(file.where, next(iter(toolset.lines.values()), None), f"{problem}; {NAME_A_VARIABLE}")
 
 
-def _used_parts(file: AgentsFile, agent: FileAgent) -> Iterator[Record]:
-    yield from parts_of(agent)
-    for part in (*toolsets_of(file, agent), *used_models(file, agent)):
-        yield from parts_of(part)
+def lack_of(file: AgentsFile, part: Record) -> str:
+    """Return what a model or a provider needs that we do not have, and what to do; empty if it can be asked."""
+    needed = _needed(parts_of(part))
+    if needed is not None:
+        place = file.where if needed.line is None else f"{file.where}:{needed.line}"
+        return f"needs {needed.text} in {place}, which is not understood; remove it"
+    if _holds(plain(part), LEFT_OUT):
+        return f"needs a key that stood in {file.where} and was left out; {NAME_A_VARIABLE}"
+    return ""
+
+
+def _own_parts(file: AgentsFile, agent: FileAgent) -> Iterator[Record]:
+    yield agent
+    yield from toolsets_of(file, agent)
     for shared in (file.permissions, file.budget, *(file.budgets[name] for name in agent.budgets)):
         if shared:
             yield shared
+
+
+def _needed(parts: Iterable[Record]) -> NotUnderstood | None:
+    """Return the first key or type of some parts that is needed and not understood."""
+    needed = [each for part in parts for each in part.not_understood if each.value]  # "skills: false" needs nothing
+    return min(needed, key=lambda each: each.line or 0, default=None)
 
 
 def _holds(value: object, text: str) -> bool:

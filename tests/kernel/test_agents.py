@@ -88,6 +88,14 @@ def test_what_is_not_understood_is_listed_with_its_line(kernel, file):
     )
 
 
+def test_agent_whose_model_needs_what_is_not_understood_answers_with_another_model(kernel, file, session):
+    file.write_text("models:\n  m: {provider: openai, model: x, routing: [1]}\nagents:\n  root: {model: m}\n")
+    cell = kernel.run(f"%%agent -s {session}\nhi")
+    problem = "'m' needs the key routing (models.m) in agents.yaml:2, which is not understood; remove it"
+    assert cell.evalue == f"no --model was given, and the model of agent 'root' cannot be used: {problem}"
+    assert kernel.run(f"%%agent -s {session} -m hello\nhi").ok().text == "Hello **world**"
+
+
 def test_agents_and_models_of_the_file_are_completed(kernel, file):
     assert file.exists()
     assert kernel.complete("%%agent --agent tu") == ["%%agent --agent tutor"]

@@ -13,8 +13,9 @@ from sessionmagic.agents.nodes import DEPTH, NODES
 from sessionmagic.agents.powers import powers_of
 from sessionmagic.agents.readers import TEXT_LIMIT
 from sessionmagic.agents.use import check_usable
-from sessionmagic.exceptions import AgentsFileError
+from sessionmagic.exceptions import AgentsFileError, ModelReferenceError
 from sessionmagic.keys.cleaning import LEFT_OUT
+from sessionmagic.models.catalog import Models
 
 KEY = "sk-proj-" + "a1B2c3D4" * 5
 LAUGHS = "\n".join(
@@ -144,10 +145,14 @@ agents:
     assert (file.models["m"].token_key, file.models["n"].token_key) == (LEFT_OUT, LEFT_OUT)
     assert "MY_KEY_2" in dumps(file)
     assert file.mcps["server"].env == {"DB_PASSWORD": LEFT_OUT, "PLAIN": "value"}
-    for name in "abd":
+    for name in "ad":
         with pytest.raises(AgentsFileError, match=f"'{name}' needs a key that stood in the file and was left out"):
             check_usable(file, name)
-    check_usable(file, "c")
+    for name in "bc":
+        check_usable(file, name)
+    for name in "mn":
+        with pytest.raises(ModelReferenceError, match=f"'{name}' needs a key that stood in agents and was left out"):
+            Models().within(names_of(file, ())).check(name)
     again = loads(dumps(file))
     assert again == file
     assert {each.text for each in again.warnings} == {each.text for each in file.warnings}

@@ -1,15 +1,18 @@
 """What the parts of an agents file say: settings, references, environment variables, and what is in the way of use."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from sessionmagic.agents.agents_file import from_dict, load, loads
 from sessionmagic.agents.file_agent import SAFETIES
+from sessionmagic.agents.naming import names_of
 from sessionmagic.agents.toolsets import with_definition
 from sessionmagic.agents.use import check_usable, notes, toolsets_of
 from sessionmagic.agents.variables import agent_filled_in, provider_filled_in, toolset_filled_in
-from sessionmagic.exceptions import AgentsFileError, UnknownAgentError
+from sessionmagic.exceptions import AgentsFileError, ModelReferenceError, UnknownAgentError
+from sessionmagic.models.catalog import Models
 from sessionmagic.models.settings import checked
 from sessionmagic.tools.permissions import SAFETIES as SAFETIES_OF_TOOLS
 
@@ -178,11 +181,7 @@ def test_variable_that_a_server_needs_and_is_not_set_is_an_error():
     [
         ("unknown_keys", "reader", "7: the agent 'reader' needs the key rag (agents.reader), which is not understood"),
         ("unknown_types", "coder", "4: the agent 'coder' needs the type lsp (agents.coder.toolsets[0])"),
-        ("routing", "routed", "5: the agent 'routed' needs the key routing (models.router)"),
-        ("routing", "alloyed", "8: the agent 'alloyed' needs the key track_usage (models.small)"),
         ("servers", "with_server", "6: the agent 'with_server' needs the key lifecycle (mcps.papers)"),
-        ("servers", "with_provider", "2: the agent 'with_provider' needs the key region (providers.campus)"),
-        ("servers", "inline", "2: the agent 'inline' needs the key region (providers.campus)"),
         ("nested", "worker", "3: the agent 'worker' needs the key no_fallback_status_codes (agents.worker.fallback)"),
     ],
 )
@@ -192,10 +191,26 @@ def test_agent_that_needs_what_is_not_understood_cannot_be_used(name, agent, pro
     assert str(caught.value).startswith(f"{FILES}/warned/{name}.yaml:{problem}")
 
 
+@pytest.mark.parametrize(
+    ("name", "model", "problem"),
+    [
+        ("routing", "router", "'router' needs the key routing (models.router) in {}:5"),
+        ("routing", "small", "'small' needs the key track_usage (models.small) in {}:8"),
+        ("servers", "campus_model", "'campus:llama' needs the key region (providers.campus) in {}:2"),
+        ("servers", "campus/llama", "'campus/llama' needs the key region (providers.campus) in {}:2"),
+    ],
+)
+def test_model_that_needs_what_is_not_understood_cannot_be_asked(name, model, problem):
+    file = _file(name)
+    with pytest.raises(ModelReferenceError, match=re.escape(f"{problem.format(file.where)}, which is not understood")):
+        Models().within(names_of(file, ())).check(model)
+
+
 def test_other_agents_of_such_a_file_can_be_used():
     check_usable(_file("unknown_keys"), "simple")  # it says "skills: false"
     check_usable(_file("unknown_types"), "plain")
-    check_usable(_file("routing"), "direct")
+    for name in ("direct", "routed", "alloyed"):  # they can be asked with another model
+        check_usable(_file("routing"), name)
     for path in (FILES / "understood").glob("*.y*ml"):
         file = load(path)
         for name in file.agents:
