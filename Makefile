@@ -1,4 +1,4 @@
-# make demo | lab | docs | pictures | test | matrix | check | bench. Each makes the environment that it needs; nothing outside the clone is touched.
+# make demo | lab | docs | pictures | test | matrix | check | bench. Each makes the environment that it needs in the clone.
 
 PYTHON ?= python3
 VENV ?= .venv
