@@ -58,6 +58,7 @@ class OutputType:
         type: The type.
         name: What it is called.
         schema: The JSON schema of the object that the model writes. What is not an object itself is its ``"value"``.
+        is_wrapped: Whether it is.
 
     Raises `UsageError` if this is not such a type.
     """
@@ -74,8 +75,8 @@ class OutputType:
     def _take(self, schema: Mapping[str, Any]) -> None:
         """Make this the schema of an answer."""
         own = without_keys_in(dict(schema))
-        self._is_wrapped = own.get("type") != "object"
-        self.schema: dict[str, Any] = _wrapped(own) if self._is_wrapped else own
+        self.is_wrapped = own.get("type") != "object"
+        self.schema: dict[str, Any] = _wrapped(own) if self.is_wrapped else own
 
     def __reduce__(self) -> tuple[type[OutputType], tuple[Any]]:
         return OutputType, (self.type,)
@@ -110,9 +111,9 @@ class OutputType:
         May run code of the user's, which may block. Raises `UnfitAnswerError`.
         """
         clean = without_keys_in(dict(written))
-        if self._is_wrapped and VALUE not in clean:
+        if self.is_wrapped and VALUE not in clean:
             raise UnfitAnswerError(f"the object has no {VALUE!r}")
-        return self.of_json(clean[VALUE] if self._is_wrapped else clean)
+        return self.of_json(clean[VALUE] if self.is_wrapped else clean)
 
     def of_json(self, content: Any) -> Fitting:
         """Return plain JSON as a value of the type. May run code of the user's. Raises `UnfitAnswerError`."""

@@ -12,7 +12,7 @@ from sessionmagic.turns.failures import EMPTY_ANSWER, cut_short, unfit
 from sessionmagic.turns.key_scanner import ready_for
 from sessionmagic.turns.messages import to_json
 from sessionmagic.turns.output_type import UnfitAnswerError
-from sessionmagic.turns.typed_model import OUTPUT_RETRIES, Written
+from sessionmagic.turns.typed_model import OUTPUT_RETRIES, Written, WrittenValue
 from sessionmagic.turns.written_answer import as_texts
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class TypedAnswer:
         self._type = type_
         self._problem = ""
         """Why the latest answer does not fit; empty if it was not even a JSON object."""
-        self.taken: Any = str if type_ is None else Written
+        self.taken: Any = str if type_ is None else WrittenValue if type_.is_wrapped else Written
         self.retries = 1 if type_ is None else OUTPUT_RETRIES
         self.fitting: Fitting | None = None
 
@@ -50,13 +50,14 @@ class TypedAnswer:
             agent.output_validator(self.check)
         return agent
 
-    async def check(self, written: Any) -> Any:
+    async def check(self, written: Written) -> Written:
         """Keep what the model wrote as a value of the type. Raises `ModelRetry`, so that the model is asked again."""
         assert self._type is not None  # noqa: S101  for the type checker
         self.fitting, self._problem = None, ""
-        await ready_for(json.dumps(written, default=str))
+        content = written.model_extra or {}
+        await ready_for(json.dumps(content, default=str))
         try:
-            self.fitting = await self._type.fitting(written)
+            self.fitting = await self._type.fitting(content)
         except UnfitAnswerError as error:
             self._problem = str(error)
             raise ModelRetry(f"The answer does not fit the schema:\n{error}") from None

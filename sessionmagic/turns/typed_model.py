@@ -9,12 +9,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from pydantic import ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError
 from pydantic_ai.messages import InstructionPart, ModelRequest, RetryFeedbackPart, UserPromptPart
 from pydantic_ai.models.wrapper import WrapperModel
-from typing_extensions import TypedDict
 
+from sessionmagic.conversation.value import VALUE
 from sessionmagic.models.abilities import learn_refused_way, profile_of, refuses_way, takes_tools
 from sessionmagic.turns.output_type import OUTPUT_TOOL
 
@@ -44,10 +44,19 @@ FEEDBACK = re.compile("<pyai:(validation_errors|retry_feedback)")
 IN_WORDS = "Answer with one JSON object that fits this JSON schema, and write nothing before or after it.\n{}"
 
 
-class Written(TypedDict, total=False):
+class Written(BaseModel):
     """Any JSON object. pydantic-ai takes an answer in this form; `OutputType` then says whether it fits."""
 
-    __pydantic_config__ = ConfigDict(extra="allow", title=OUTPUT_TOOL)  # type: ignore[misc]
+    model_config = ConfigDict(extra="allow", title=OUTPUT_TOOL)
+
+
+class WrittenValue(Written):
+    """A JSON object with a value, or only the value, as models write a list that they are asked for in words."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_object(cls, written: Any) -> Any:
+        return written if isinstance(written, dict) else {VALUE: written}
 
 
 class TypedModel(WrapperModel):

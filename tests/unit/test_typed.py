@@ -162,6 +162,16 @@ async def test_any_type_that_pydantic_makes_of_json_can_be_asked_for(manager, wa
     assert content == (stored if type_ is not Node else {"name": "a", "children": [{"name": "b", "children": []}]})
 
 
+@on_a_loop
+async def test_list_that_a_model_without_tools_writes_without_an_object_around_it_is_the_value(manager):
+    model = script("s", '[{"name": "Ada", "age": 36}]', profile={"supports_tools": False})
+    turn = await manager.run("Who?", session="chat", model="s", output_type=list[Person])
+    assert (await turn.result()).value == [Person(name="Ada", age=36)]
+    assert len(model.sent) == 1
+    [block] = (each for each in turn.transcript.blocks if isinstance(each, ValueBlock))
+    assert block.value == [{"name": "Ada", "age": 36}]
+
+
 @pytest.mark.parametrize(
     "type_",
     [print, ask, 3, "Person", type(None), Any, object, Plain, Unfinished, list[Plain], [int], {"a": int}],
