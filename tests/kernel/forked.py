@@ -3,6 +3,7 @@
 Each is a process of its own, as new as one that was started, but for half of the processor time.
 """
 
+import atexit
 import json
 import os
 import signal
@@ -51,6 +52,11 @@ class Parent:
         env = os.environ | self._env | {"PYTHONPATH": path}
         self._process = subprocess.Popen([sys.executable, __file__], stdin=theirs, env=env, start_new_session=True)
         theirs.close()
+        atexit.register(self._end)
+
+    def _end(self):
+        self._process.kill()
+        self._process.wait()
 
     def launch(self, command, *, env, cwd, **options):
         """Fork what `jupyter_client.launch_kernel` would start; leave other kernels to that."""
