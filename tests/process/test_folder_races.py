@@ -1,6 +1,7 @@
 """A directory that is exchanged for a link, again and again, while files in it are read and written."""
 
 import ctypes
+import os
 import sys
 import threading
 import time
@@ -25,17 +26,24 @@ def exchange(one, other):
 
 
 @pytest.fixture
-def exchanged(tmp_path):
-    """A folder in which ``data`` is a directory and a link to the outside by turns."""
+def work(tmp_path):
+    """A folder with the directory ``data`` and a link to the outside, which can take each other's place."""
     work, outside = tmp_path / "work", tmp_path / "outside"
     for each, text in ((work / "data", "inside"), (outside, "secret")):
         each.mkdir(parents=True)
         (each / "a.txt").write_text(text)
     (work / "other").symlink_to(outside)
     try:
-        exchange(work / "data", work / "other")
+        for _ in range(2):
+            exchange(work / "data", work / "other")
     except (OSError, AttributeError):
         pytest.skip("this file system cannot exchange names")
+    return work
+
+
+@pytest.fixture
+def exchanged(work):
+    """A folder in which ``data`` is a directory and a link to the outside by turns."""
     ends = threading.Event()
 
     def flip():
@@ -52,6 +60,20 @@ def exchanged(tmp_path):
     sys.setswitchinterval(interval)
 
 
+@pytest.fixture
+def exchanged_once(work, monkeypatch):
+    """A folder of a system that does not open files within a directory. ``data`` is exchanged when a file is opened."""
+    system_opens = os.open
+
+    def opens(path, *args, **options):
+        exchange(work / "data", work / "other")
+        return system_opens(path, *args, **options)
+
+    monkeypatch.setattr(module, "WITHIN", False)
+    monkeypatch.setattr(os, "open", opens)
+    return work
+
+
 def tried(act):
     """Count what comes of an act that is tried again and again, until it has succeeded and has been refused."""
     found, deadline = Counter(), time.monotonic() + SECONDS
@@ -63,9 +85,7 @@ def tried(act):
     return set(found)
 
 
-@pytest.mark.parametrize("within", [True, False])
-def test_what_is_read_is_never_what_the_link_leads_to(exchanged, monkeypatch, within):
-    monkeypatch.setattr(module, "WITHIN", within)
+def test_what_is_read_is_never_what_the_link_leads_to(exchanged):
     folder = Folder(exchanged)
     assert tried(lambda: folder.read("data/a.txt", 100)) == {b"inside", "refused"}
 
@@ -79,5 +99,22 @@ def test_nothing_is_written_where_the_link_leads(exchanged):
         return "written"
 
     assert tried(write) == {"written", "refused"}
-    outside = exchanged.parent / "outside"
-    assert [(each.name, each.read_text()) for each in outside.iterdir()] == [("a.txt", "secret")]
+    assert contents_of(exchanged.parent / "outside") == {"a.txt": "secret"}
+
+
+def test_other_systems_notice_after_a_file_is_opened_that_a_link_has_led_to_it(exchanged_once):
+    with pytest.raises(ToolError, match="data is a link, and links are not followed"):
+        Folder(exchanged_once).read("data/a.txt", 100)
+
+
+def test_other_systems_leave_nothing_where_a_link_has_led_them(exchanged_once):
+    with (
+        Folder(exchanged_once).holder("data/a.txt") as (directory, name),
+        pytest.raises(ToolError, match="data is a link, and links are not followed"),
+    ):
+        directory.write(name, b"new")
+    assert contents_of(exchanged_once.parent / "outside") == {"a.txt": "secret"}
+
+
+def contents_of(directory):
+    return {each.name: each.read_text() for each in directory.iterdir()}

@@ -1,7 +1,8 @@
 """An open directory, and what is done with the files in it, by names of its own and never through a link.
 
 Where the system can, files are opened within the open directory, so that nobody can exchange a directory on the way
-for a link. Elsewhere (on Windows) a name is looked at before and after it is opened.
+for a link. Elsewhere (on Windows) a name is looked at before and after it is opened, which does not notice a link that
+is there at that moment only.
 """
 
 from __future__ import annotations
@@ -144,7 +145,8 @@ class Directory:
                 raise _link(path) if kind == "link" else ToolError(f"{named(path)} is not a directory")
             inner = Directory(self._full(name), path, closed=self._closed, within=self._descriptor)
         try:
-            inner._check_place()
+            with in_words(path):
+                inner._check_place()
         except BaseException:
             inner.close()
             raise
