@@ -118,7 +118,7 @@ def test_a_stopped_turn_has_a_result(kernel, session):
 def test_a_turn_that_waits_for_its_session_says_so_and_why_it_did_not_start(kernel, session):
     kernel.run(f"%%agent -m hang -b -s {session}\nfirst").ok()
     kernel.run(f"%%agent -m hello -b --wait 3 -o late -s {session}\nsecond").ok()
-    assert re.fullmatch(r"'still running: \d+ s · waiting for the session'", kernel.value("repr(late)"))
+    comes_true(lambda: re.fullmatch(r"'still running: \d+ s · waiting for the session'", kernel.value("repr(late)")))
     cell = kernel.run("await late")
     assert cell.ename == "SessionBusyError"
     assert kernel.value("late.status, str(late)") == f"('failed', {'did not start: ' + cell.evalue!r})"
