@@ -164,7 +164,9 @@ def _direct_client() -> AsyncClient:
 
 
 def report_waits(model: Model) -> None:
-    """Have `on_wait` called when the SDK of a model waits before it tries again, and keep it from waits that are ours.
+    """Have `on_wait` called when the SDK of a model waits before it tries again, and leave some waits to the turn.
+
+    These are long waits, and those for a provider that has too many requests.
 
     The SDKs of OpenAI and Anthropic wait inside of one call, so only their HTTP client sees it.
     """
@@ -183,8 +185,8 @@ def report_waits(model: Model) -> None:
 class _WaitHook:
     """A response hook of an HTTP client that reports when the response makes the SDK wait and try again.
 
-    If the wait is longer than `LONGEST_WAIT`, the SDK fails at once instead. So it does if there are too many requests,
-    because only the turn knows how long it can wait for that.
+    The SDK fails at once if the wait is longer than `LONGEST_WAIT`, or if the provider has too many requests, because
+    only the turn knows how long it can wait for that.
     """
 
     max_retries: int
@@ -208,5 +210,5 @@ class _WaitHook:
 
 
 def is_left_to_us(error: Exception) -> bool:
-    """Return whether an SDK has failed only because it was kept from a wait."""
+    """Return whether an SDK has failed only because the wait was left to the turn."""
     return _LEFT_TO_US in (getattr(error, "headers", None) or {})

@@ -58,7 +58,7 @@ class OutputType:
         type: The type.
         name: What it is called.
         schema: The JSON schema of the object that the model writes. What is not an object itself is its ``"value"``.
-        is_wrapped: Whether it is.
+        is_wrapped: Whether the model writes the value in an object.
 
     Raises `UsageError` if this is not such a type.
     """
